@@ -1,0 +1,1 @@
+//! Decides what a principal may read and write; never does it.

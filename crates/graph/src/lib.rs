@@ -1,0 +1,1 @@
+//! The MVCC head: nodes, edges, versions, transactions, conflicts, adjacency and label lists.

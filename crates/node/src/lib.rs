@@ -1,0 +1,1 @@
+//! The binding: converts, maps errors, keeps handles. The only place that names napi.

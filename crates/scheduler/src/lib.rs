@@ -1,0 +1,1 @@
+//! Mailboxes, order, fairness, timers and supervision, as one pure state machine.

@@ -1,0 +1,1 @@
+//! The commit pipeline, recovery and checkpoints over graph, history and log.

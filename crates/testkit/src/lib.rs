@@ -1,0 +1,1 @@
+//! Simulated disk, logical clock, reference models and generators.
