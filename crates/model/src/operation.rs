@@ -12,7 +12,7 @@
 //! | 6, 7 | label, unlabel | node, name |
 //! | 8 | set | entity, name, interval, value |
 //! | 9 | unset | entity, name, interval |
-//! | 10 | splice | entity, name, at, removed, inserted items, inserted payload (bytes of the payload; items of a list) |
+//! | 10 | splice | entity, name, at and removed in payload bytes, inserted items (lists), inserted payload |
 //! | 11 | increment | entity, name, number |
 //!
 //! An interval is one byte (bit 0: it has a beginning; bit 1: it has an end) and a signed varint in µs for each.
