@@ -1,4 +1,4 @@
 // `npm run build`: what is out of date; with --force everything.
-import { prepare } from './project.mjs'
+import { prepareOrExit } from './project.mjs'
 
-prepare({ force: process.argv.includes('--force') })
+prepareOrExit({ force: process.argv.includes('--force') })

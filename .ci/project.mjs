@@ -44,6 +44,9 @@ const STEPS = {
   },
 }
 
+/** Something that the reader of the message has to mend; its message is all they need. */
+export class Failure extends Error {}
+
 /** Packages, addon and dist, each only where its inputs changed. `force` builds both again. */
 export function prepare({ force = false } = {}) {
   requireNode()
@@ -58,6 +61,17 @@ export function prepare({ force = false } = {}) {
     // Building may itself write an input of a later step, never one of its own.
     writeStamp(name, hash)
     say(`${name} built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
+  }
+}
+
+/** For commands that have nothing to say when preparing failed. */
+export function prepareOrExit(options) {
+  try {
+    prepare(options)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    say(error.message)
+    process.exit(1)
   }
 }
 
@@ -85,10 +99,11 @@ export function run(program, args, options = {}) {
     shell: process.platform === 'win32' && program === 'npm',
     ...options,
   })
-  if (result.error?.code === 'ENOENT') fail(`${program} was not found. ${MISSING[program] ?? ''}`)
+  if (result.error?.code === 'ENOENT')
+    throw new Failure(`${program} was not found. ${MISSING[program] ?? ''}`)
   if (result.error) throw result.error
   if (result.status !== 0)
-    fail(`\`${[program, ...args].join(' ')}\` failed (${result.signal ?? result.status})`)
+    throw new Failure(`\`${[program, ...args].join(' ')}\` failed (${result.signal ?? result.status})`)
 }
 
 const MISSING = {
@@ -107,6 +122,8 @@ export function programOf(packageName, binary = packageName) {
 function buildAddon() {
   say('building the addon (release)')
   run('cargo', ['--version'], { stdio: 'ignore' })
+  // What an earlier build left must not stand in for something this one no longer makes.
+  rmSync(join(ROOT, NATIVE), { recursive: true, force: true })
   const napi = ['build', '--platform', '--release', '--package', 'karyon', '--manifest-path', 'Cargo.toml']
   // prettier-ignore
   napi.push('--output-dir', NATIVE, '--js', 'binding.cjs', '--dts', 'binding.d.cts')
@@ -157,15 +174,10 @@ function writeStamp(name, hash) {
 function requireNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
   if (major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1])) return
-  fail(`Karyon needs Node ${MINIMUM_NODE.join('.')} or newer; this is ${process.versions.node}`)
+  throw new Failure(`Karyon needs Node ${MINIMUM_NODE.join('.')} or newer; this is ${process.versions.node}`)
 }
 
 /** Progress goes to stderr: stdout belongs to what was asked for. */
 function say(text) {
   process.stderr.write(`karyon: ${text}\n`)
-}
-
-function fail(text) {
-  process.stderr.write(`karyon: ${text}\n`)
-  process.exit(1)
 }

@@ -1,9 +1,9 @@
 // `npm start [-- PATH] [--json]`: prepares what is missing, then runs the demonstration as a user would.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { prepare, ROOT } from './project.mjs'
+import { prepareOrExit, ROOT } from './project.mjs'
 
-prepare()
+prepareOrExit()
 const given = process.argv.slice(2)
 // A path is relative to where the command was typed; without one the demonstration reads this clone.
 const cwd = given.some((word) => !word.startsWith('-')) ? (process.env.INIT_CWD ?? process.cwd()) : ROOT
@@ -11,8 +11,9 @@ const demo = spawn(process.execPath, [join(ROOT, 'dist/cli/main.js'), 'demo', ..
   cwd,
   stdio: 'inherit',
 })
-// A signal sent to the group reaches the demo itself; one sent to us alone is passed on.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => demo.kill(signal))
+// Ctrl-C reaches the demonstration by itself: we only wait for it to end in its own order.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => demo.kill('SIGTERM'))
 demo.on('exit', (code, signal) => {
   process.exitCode = code ?? 1
   if (signal) process.stderr.write(`karyon: the demonstration was ended by ${signal}\n`)
