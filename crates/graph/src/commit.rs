@@ -201,8 +201,10 @@ fn carry_out(
     }
     for (id, undo) in draft.touched() {
         match id {
-            EntityId::Node(_) => gate.write_node(&mut labels_before_and_after(draft.entity(id), undo))?,
-            EntityId::Edge(id) => gate.write_edge(draft.graph().edge(id).kind)?,
+            EntityId::Node(_) => {
+                gate.write_node(&mut labels_before_and_after(draft.entity(id), undo), draft.graph().names())?;
+            },
+            EntityId::Edge(id) => gate.write_edge(draft.graph().edge(id).kind, draft.graph().names())?,
         }
     }
     Ok(principal)

@@ -110,9 +110,9 @@ impl<'a> Reader<'a> {
     ///
     /// Cost: one hash look-up; older versions as `Graph::entity_at`.
     pub fn visit_node(&mut self, key: &str, visit: &mut dyn FnMut(&NodeItem<'_>)) -> Result<bool> {
-        let gate = self.gate;
+        let (gate, names) = (self.gate, self.graph.names());
         let Some((entity, version)) = self.entity(&Target::Node(key))? else { return Ok(false) };
-        gate.read_node(&mut entity.labels())?;
+        gate.read_node(&mut entity.labels(), names)?;
         visit(&NodeItem { key, entity, version });
         Ok(true)
     }
@@ -120,9 +120,10 @@ impl<'a> Reader<'a> {
     /// Hands an edge to `visit`. False when there is none.
     pub fn visit_edge(&mut self, edge: &EdgeKey<'_>, visit: &mut dyn FnMut(&EdgeItem<'_>)) -> Result<bool> {
         let (graph, gate) = (self.graph, self.gate);
+        let names = graph.names();
         let Some((entity, version)) = self.entity(&Target::Edge(*edge))? else { return Ok(false) };
         let kind = graph.names().intern(edge.kind)?;
-        gate.read_edge(kind)?;
+        gate.read_edge(kind, names)?;
         visit(&EdgeItem { from: edge.from, kind, to: edge.to, key: edge.key, entity, version });
         Ok(true)
     }
@@ -140,9 +141,10 @@ impl<'a> Reader<'a> {
         visit: &mut dyn FnMut(&EdgeItem<'_>),
     ) -> Result<Option<PageStart>> {
         let graph = self.graph;
+        let names = graph.names();
         let only = kind.map(|kind| graph.names().intern(kind)).transpose()?;
         if let Some(kind) = only {
-            self.gate.read_edge(kind)?;
+            self.gate.read_edge(kind, names)?;
         }
         let mut left = limit;
         if start.own.is_none() {
@@ -159,7 +161,7 @@ impl<'a> Reader<'a> {
                 None => graph.edge_kinds(node, direction).filter(|kind| *kind >= start.list).collect(),
             };
             for kind in kinds {
-                if only.is_none() && !permitted(self.gate.read_edge(kind))? {
+                if only.is_none() && !permitted(self.gate.read_edge(kind, names))? {
                     continue;
                 }
                 let edges = graph.edges_at(node, direction, kind, self.seq)?;
@@ -203,6 +205,7 @@ impl<'a> Reader<'a> {
         visit: &mut dyn FnMut(&EdgeItem<'_>),
     ) -> Result<Option<PageStart>> {
         let (graph, gate) = (self.graph, self.gate);
+        let names = graph.names();
         let Some(transaction) = &self.transaction else { return Ok(None) };
         for (at, identity, entity) in transaction.overlay.entries_from(first as usize) {
             let Target::Edge(edge) = identity.target() else { continue };
@@ -211,7 +214,7 @@ impl<'a> Reader<'a> {
             if end != key || !entity.is_alive() || only.is_some_and(|only| only != kind) {
                 continue;
             }
-            if !permitted(gate.read_edge(kind))? {
+            if !permitted(gate.read_edge(kind, names))? {
                 continue;
             }
             if left == 0 {
@@ -235,9 +238,10 @@ impl<'a> Reader<'a> {
         visit: &mut dyn FnMut(&NodeItem<'_>),
     ) -> Result<Option<PageStart>> {
         let (graph, gate) = (self.graph, self.gate);
+        let names = graph.names();
         let label = label.map(|label| graph.names().intern(label)).transpose()?;
         if let Some(label) = label {
-            gate.read_node(&mut std::iter::once(label))?;
+            gate.read_node(&mut std::iter::once(label), names)?;
         }
         self.note(|| label.map_or(Read::Nodes, Read::Label))?;
         let mut left = limit;
@@ -253,7 +257,7 @@ impl<'a> Reader<'a> {
                 let Some((entity, version)) = graph.entity_at(EntityId::Node(id), self.seq)? else {
                     continue;
                 };
-                if !permitted(gate.read_node(&mut entity.labels()))? {
+                if !permitted(gate.read_node(&mut entity.labels(), names))? {
                     continue;
                 }
                 if left == 0 {
@@ -270,7 +274,7 @@ impl<'a> Reader<'a> {
         for (at, identity, entity) in transaction.overlay.entries_from(start.own.unwrap_or(0) as usize) {
             let Target::Node(key) = identity.target() else { continue };
             let wanted = label.is_none_or(|label| entity.label(label).is_some());
-            if !entity.is_alive() || !wanted || !permitted(gate.read_node(&mut entity.labels()))? {
+            if !entity.is_alive() || !wanted || !permitted(gate.read_node(&mut entity.labels(), names))? {
                 continue;
             }
             if left == 0 {
@@ -287,6 +291,7 @@ impl<'a> Reader<'a> {
     /// Cost: the lengths of its lists; through a transaction that has written, a scan.
     pub fn degree(&mut self, key: &str, direction: Direction, kind: Option<&str>) -> Result<usize> {
         let graph = self.graph;
+        let names = graph.names();
         let plain = self.transaction.as_ref().is_none_or(|own| own.overlay.is_empty());
         if !plain {
             let mut count = 0;
@@ -295,7 +300,7 @@ impl<'a> Reader<'a> {
         }
         let only = kind.map(|kind| graph.names().intern(kind)).transpose()?;
         if let Some(kind) = only {
-            self.gate.read_edge(kind)?;
+            self.gate.read_edge(kind, names)?;
         }
         let Some(node) = graph.node_id(key) else {
             self.note(|| Read::Never(Identity::Node(key.into())))?;
@@ -304,7 +309,7 @@ impl<'a> Reader<'a> {
         self.note(|| only.map_or(Read::Lists(node, direction), |kind| Read::List(node, direction, kind)))?;
         let mut count = 0;
         for kind in graph.edge_kinds(node, direction).filter(|kind| only.is_none_or(|only| only == *kind)) {
-            if only.is_some() || permitted(self.gate.read_edge(kind))? {
+            if only.is_some() || permitted(self.gate.read_edge(kind, names))? {
                 count += graph.edges_at(node, direction, kind, self.seq)?.len();
             }
         }
