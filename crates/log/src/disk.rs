@@ -46,9 +46,9 @@ pub trait Disk: Send + Sync {
 }
 
 /// An open file. Reads and writes name their position, so that several threads may use one handle.
+#[allow(clippy::len_without_is_empty, reason = "nobody asks a file whether it is empty")]
 pub trait File: Send + Sync {
-    /// The length in bytes. (A file is never asked whether it is empty.)
-    #[allow(clippy::len_without_is_empty)]
+    /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
 
     /// Fills `buffer` from `offset` on and returns how many bytes were read: fewer than asked only at the file's end.
