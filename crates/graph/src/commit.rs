@@ -203,7 +203,7 @@ fn carry_out(
         match id {
             EntityId::Node(_) => {
                 gate.write_node(&mut labels_before_and_after(draft.entity(id), undo), draft.graph().names())?;
-            },
+            }
             EntityId::Edge(id) => gate.write_edge(draft.graph().edge(id).kind, draft.graph().names())?,
         }
     }

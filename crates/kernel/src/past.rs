@@ -2,7 +2,7 @@
 
 use crate::session::Session;
 use crate::wire::{put_edge, put_node, slot_text, target_value};
-use karyon_graph::{Direction, EdgeItem, Entity, Gate, Graph, NodeItem, Slot, SlotChange, touched_between};
+use karyon_graph::{EdgeItem, Entity, Gate, Graph, NodeItem, Slot, SlotChange, touched_between};
 use karyon_model::bytes::{Cursor, put_bytes};
 use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
 use karyon_store::{Body, RevertReport, RevertRequest};
@@ -135,7 +135,10 @@ impl Session {
             Some(entries) => Ok(Value::map(entries)),
             None => {
                 self.store().progress().check()?;
-                Err(Error::new(Code::Damaged, format!("version {seq} is not in the index of commits; reopen")))
+                Err(Error::new(
+                    Code::Damaged,
+                    format!("version {seq} is not in the index of commits; reopen"),
+                ))
             }
         }
     }
@@ -240,9 +243,4 @@ fn put_entity(graph: &Graph, id: EntityId, entity: Cow<'_, Entity>, out: &mut Ve
             put_edge(&EdgeItem { from, kind: slot.kind, to, key: &slot.key, entity, version }, out);
         }
     }
-}
-
-/// Reads a direction as JavaScript gives it: 0 out, 1 in.
-pub fn direction(number: u32) -> Direction {
-    if number == 0 { Direction::Out } else { Direction::In }
 }

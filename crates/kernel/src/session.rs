@@ -46,7 +46,8 @@ impl Session {
             return Ok(());
         }
         let (principal, incarnation) = (&self.principal, self.incarnation);
-        let message = format!("incarnation {incarnation} of {principal} is dead; its successor has its own ctx");
+        let message =
+            format!("incarnation {incarnation} of {principal} is dead; its successor has its own ctx");
         Err(Error::new(Code::CellDead, message).with("principal", principal).with("incarnation", incarnation))
     }
 

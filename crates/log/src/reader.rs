@@ -32,6 +32,11 @@ impl LogReader {
         LogReader { disk, store }
     }
 
+    /// Where a store's first frame begins.
+    pub fn first(&self) -> Position {
+        genesis(self.store).position
+    }
+
     /// Hands the frames of commits from the one that begins at `from` up to `until` (a point between two frames, not read
     /// beyond) to `visit`, until it breaks. `from` and `until` come from frames or heads that were synced.
     ///

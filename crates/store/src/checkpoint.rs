@@ -81,8 +81,9 @@ impl CheckpointWriter {
     }
 
     pub(crate) fn block(&mut self, block: &[u8]) -> Result<()> {
-        let length = u32::try_from(block.len())
-            .map_err(|_| Error::new(Code::Io, "a block of the image is over 4 GiB; split the largest node"))?;
+        let length = u32::try_from(block.len()).map_err(|_| {
+            Error::new(Code::Io, "a block of the image is over 4 GiB; split the largest node")
+        })?;
         self.write(&length.to_le_bytes())?;
         self.write(block)
     }
@@ -134,7 +135,9 @@ fn load(disk: &dyn Disk, store: StoreId, path: &str, history: Arc<dyn History>) 
     let length = file.len().map_err(io_error(path, "measure"))?;
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
     file.read_exact_at(0, &mut bytes).map_err(io_error(path, "read"))?;
-    let damaged = || Error::new(Code::Damaged, format!("the checkpoint {path:?} is damaged; delete it")).with("path", path);
+    let damaged = || {
+        Error::new(Code::Damaged, format!("the checkpoint {path:?} is damaged; delete it")).with("path", path)
+    };
     let (body, hash) = bytes.split_last_chunk::<HASH_BYTES>().ok_or_else(damaged)?;
     if body.len() < HEAD_BYTES || body[..8] != *MAGIC {
         return Err(damaged());

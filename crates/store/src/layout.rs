@@ -12,9 +12,10 @@
 //! The identity: 0 magic `KARYON` and two zero bytes; 8 u32 format, little-endian; 12 store id, 16 bytes; 28 zeros;
 //! 60 u32 CRC32C of what is before.
 
-use karyon_log::{Disk, OpenMode, StoreId};
+use karyon_log::{Disk, Log, OpenMode, StoreId};
 use karyon_model::{Code, Error, Result};
 use std::io;
+use std::sync::Arc;
 
 pub(crate) const LOCK: &str = "lock";
 pub(crate) const OWNER: &str = "owner";
@@ -47,28 +48,35 @@ pub(crate) fn check_foreign(disk: &dyn Disk) -> Result<()> {
     match names.iter().find(|name| !KNOWN.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => {
-            let message = format!("the directory holds {name:?} and is no store; name an empty or new directory");
+            let message =
+                format!("the directory holds {name:?} and is no store; name an empty or new directory");
             Err(Error::new(Code::NotAStore, message).with("found", name))
         }
     }
 }
 
 /// Reads the store's id, or makes the directory a store with the id that is handed in. True when it is new.
-pub(crate) fn identify(disk: &dyn Disk, fresh: StoreId) -> Result<(StoreId, bool)> {
+///
+/// The log is made first and the identity last: a crash in between leaves a log without frames, which is made again. So a
+/// store with an identity and without a log has lost it, and is refused.
+pub(crate) fn identify(disk: &Arc<dyn Disk>, fresh: StoreId) -> Result<(StoreId, bool)> {
     if disk.exists(IDENTITY).map_err(io_error(IDENTITY, "find"))? {
-        return read(disk).map(|id| (id, false));
+        return read(&**disk).map(|id| (id, false));
     }
-    if disk.exists("log").map_err(io_error("log", "find"))? {
+    Log::create(disk.clone(), fresh).map_err(|error| {
+        if error.code() == Code::Io || error.code() == Code::SyncFailed {
+            return error;
+        }
         let message = "the directory has a log and no identity file \"karyon\"; restore it from a backup";
-        return Err(Error::new(Code::Damaged, message).with("path", IDENTITY));
-    }
+        Error::new(Code::Damaged, message).with("path", IDENTITY).with("cause", error)
+    })?;
     let mut bytes = [0; BYTES];
     bytes[..8].copy_from_slice(MAGIC);
     bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
     bytes[12..28].copy_from_slice(&fresh.0);
     let sum = crc32c::crc32c(&bytes[..60]);
     bytes[60..].copy_from_slice(&sum.to_le_bytes());
-    write_whole(disk, IDENTITY_NEW, &bytes)?;
+    write_whole(&**disk, IDENTITY_NEW, &bytes)?;
     disk.rename(IDENTITY_NEW, IDENTITY).map_err(io_error(IDENTITY, "rename"))?;
     disk.sync_dir("").map_err(io_error("", "sync"))?;
     Ok((fresh, true))
@@ -79,7 +87,8 @@ fn read(disk: &dyn Disk) -> Result<StoreId> {
     let mut bytes = [0; BYTES];
     let count = file.read_at(0, &mut bytes).map_err(io_error(IDENTITY, "read"))?;
     if count < 12 || bytes[..8] != *MAGIC {
-        let message = "the file \"karyon\" is not a store's identity; name another directory or restore a backup";
+        let message =
+            "the file \"karyon\" is not a store's identity; name another directory or restore a backup";
         return Err(Error::new(Code::NotAStore, message).with("path", IDENTITY));
     }
     let mut field = [0; 4];
@@ -99,7 +108,8 @@ pub(crate) fn check_format(path: &str, version: u32) -> Result<()> {
     if version <= FORMAT_VERSION {
         return Ok(());
     }
-    let message = format!("{path:?} has format {version}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon");
+    let message =
+        format!("{path:?} has format {version}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon");
     Err(Error::new(Code::FormatNewer, message).with("path", path).with("format", version))
 }
 

@@ -55,7 +55,7 @@ impl Store {
         let Options { disk, clock, fresh_id, process, checkpoint_bytes, threads } = options;
         check_foreign(&*disk)?;
         let lock = take_lock(&*disk, process)?;
-        let (id, created) = identify(&*disk, fresh_id)?;
+        let (id, created) = identify(&disk, fresh_id)?;
         let history = Arc::new(MemoryHistory::new());
         let shared: Arc<dyn History> = history.clone();
         let mut recovered = None;
@@ -146,7 +146,8 @@ fn take_lock(disk: &dyn Disk, process: u32) -> Result<Box<dyn Lock>> {
     }
     let mut text = [0; 16];
     let read = disk.open(OWNER, OpenMode::Read).and_then(|file| file.read_at(0, &mut text));
-    let owner = read.ok().and_then(|count| std::str::from_utf8(&text[..count]).ok()).unwrap_or("unknown").to_owned();
+    let owner =
+        read.ok().and_then(|count| std::str::from_utf8(&text[..count]).ok()).unwrap_or("unknown").to_owned();
     let message = format!("process {owner} has the store open; close it there or open another directory");
     Err(Error::new(Code::Owned, message).with("pid", owner))
 }

@@ -54,7 +54,10 @@ pub(crate) fn rebuild(store: &Weak<Store>, until: Seq) -> Result<()> {
     })?;
     let Some(store) = store.upgrade().filter(|_| !gone) else { return Ok(()) };
     if commits.last() != until {
-        return Err(Error::new(Code::Damaged, format!("the log ends before version {until} of the checkpoint")));
+        return Err(Error::new(
+            Code::Damaged,
+            format!("the log ends before version {until} of the checkpoint"),
+        ));
     }
     store.change_body(|body| {
         body.commits.prepend(commits);

@@ -33,7 +33,12 @@ impl Store {
     /// Takes back what a principal wrote after a version, and nobody else's work. History is never edited.
     ///
     /// Cost: the principal's changes and the past of what they touched.
-    pub fn revert(&self, request: RevertRequest<'_>, author: Author<'_>, gate: &dyn Gate) -> Result<RevertReport> {
+    pub fn revert(
+        &self,
+        request: RevertRequest<'_>,
+        author: Author<'_>,
+        gate: &dyn Gate,
+    ) -> Result<RevertReport> {
         let mut attempts = 0;
         loop {
             let body = self.body()?;

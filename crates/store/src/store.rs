@@ -142,7 +142,12 @@ impl Store {
     /// Validates and publishes a transaction on the caller's thread. Nothing has changed when it fails.
     ///
     /// A transaction that wrote nothing is not validated: its snapshot is its place in the order.
-    pub fn commit(&self, transaction: &Transaction, author: Author<'_>, gate: &dyn Gate) -> Result<Committed> {
+    pub fn commit(
+        &self,
+        transaction: &Transaction,
+        author: Author<'_>,
+        gate: &dyn Gate,
+    ) -> Result<Committed> {
         if !transaction.is_dirty() {
             let seq = transaction.snapshot();
             return Ok(Committed { seq, time: self.time_of(seq)? });
@@ -224,7 +229,8 @@ impl Store {
         let (nodes, edges) = body.graph.live();
         let head = body.graph.head();
         drop(body);
-        let (frames, tail_bytes) = self.persistence.as_ref().map_or((0, 0), |persistence| persistence.written());
+        let (frames, tail_bytes) =
+            self.persistence.as_ref().map_or((0, 0), |persistence| persistence.written());
         Ok(Stats { head, durable: self.durable(), nodes, edges, waiting, frames, tail_bytes })
     }
 }
@@ -241,11 +247,15 @@ pub(crate) fn record(
     }
     let touched: &[EntityId] = &outcome.touched;
     let principal: NameId = header.principal;
-    let row = CommitRow { time: header.time, principal, incarnation: header.incarnation, cause: header.cause };
+    let row =
+        CommitRow { time: header.time, principal, incarnation: header.incarnation, cause: header.cause };
     commits.push(row, touched, &header.parents);
     Ok(())
 }
 
 fn poisoned() -> Error {
-    Error::new(Code::Panic, "Karyon failed while it changed its memory, a defect; close and open the store again")
+    Error::new(
+        Code::Panic,
+        "Karyon failed while it changed its memory, a defect; close and open the store again",
+    )
 }

@@ -30,7 +30,8 @@ impl Store {
     pub fn resolve(&self, moment: Moment) -> Result<Seq> {
         let durable = self.durable();
         let unsettled = |what: String| {
-            let message = format!("{what} is not settled yet: durable is version {durable}; await graph.settled(…)");
+            let message =
+                format!("{what} is not settled yet: durable is version {durable}; await graph.settled(…)");
             Err(Error::new(Code::Unsettled, message).with("durable", durable))
         };
         match moment {

@@ -148,7 +148,8 @@ impl Store {
             Ok(Ok(closed)) => !closed,
             Ok(Err(_)) => false,
             Err(_) => {
-                let failure = Error::new(Code::Panic, "the writer failed, a defect in Karyon; open the store again");
+                let failure =
+                    Error::new(Code::Panic, "the writer failed, a defect in Karyon; open the store again");
                 if let Ok(mut pipeline) = self.pipeline() {
                     pipeline.fail(failure);
                 }
