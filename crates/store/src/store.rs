@@ -155,6 +155,11 @@ impl Store {
         let mut pipeline = self.pipeline()?;
         pipeline.admit()?;
         let committed = self.change_body(|body| {
+            if let Some(cause) = author.cause.filter(|cause| *cause == 0 || *cause > body.graph.head()) {
+                let message =
+                    format!("the cause {cause} is no version yet; name the version that made you act");
+                return Err(Error::new(Code::Argument, message).with("cause", cause));
+            }
             let (outcome, principal, parents) = body.graph.commit(transaction, author.principal, gate)?;
             let header = CommitHeader {
                 seq: body.graph.head(),
