@@ -1,7 +1,7 @@
 //! What one JavaScript environment has open: kept in its instance data, dropped with it.
 
 use crate::exchange::Exchange;
-use crate::store::StoreHandle;
+use crate::store::{Outcome, StoreHandle};
 use karyon_kernel::model::limits::SNAPSHOTS_MAX;
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::{Session, Transaction};
@@ -19,6 +19,7 @@ pub(crate) enum Handle {
     Store(StoreHandle),
     Session(SessionHandle),
     Transaction(Box<Transaction>, SessionHandle),
+    Outcome(Result<Outcome>),
 }
 
 /// A session, and the version that this environment has been told is durable.
