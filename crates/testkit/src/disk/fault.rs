@@ -25,3 +25,12 @@ impl Fault {
         }
     }
 }
+
+/// Syncs that report success and do nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// Those of files.
+    FileSyncs,
+    /// Those of directories.
+    DirectorySyncs,
+}

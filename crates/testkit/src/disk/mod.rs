@@ -7,7 +7,7 @@
 //! 512-byte sector holds what it held before or after any of the writes to it since, and the file has one of the lengths it
 //! had since. The creation, renaming or removal of an entry that was not followed by a sync of its directory may or may
 //! not have happened. A failed sync leaves each of its sectors old or new for ever, though reads still see the new.
-//! The kill of a process alone loses nothing: go on with the same disk.
+//! The kill of a process alone loses nothing, and makes nothing durable ([`Crash::killed`]).
 
 mod crash;
 mod fault;
@@ -17,5 +17,5 @@ mod tests;
 mod volume;
 
 pub use crash::{Crash, Crashes, Fate};
-pub use fault::Fault;
+pub use fault::{Fault, Lie};
 pub use sim::SimDisk;

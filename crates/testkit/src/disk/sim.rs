@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use karyon_log::{Disk, File, Lock, OpenMode};
 
 use super::crash::Crashes;
-use super::fault::Fault;
+use super::fault::{Fault, Lie};
 use super::volume::{Operation, Volume};
 
 /// A disk in memory. Clones are the same disk.
@@ -26,7 +26,7 @@ struct State {
     calls: u64,
     faults: BTreeMap<u64, Fault>,
     read_only: bool,
-    lying_syncs: bool,
+    lie: Option<Lie>,
 }
 
 impl Default for SimDisk {
@@ -51,7 +51,7 @@ impl SimDisk {
                 calls: 0,
                 faults: BTreeMap::new(),
                 read_only: false,
-                lying_syncs: false,
+                lie: None,
             })),
         }
     }
@@ -88,9 +88,10 @@ impl SimDisk {
         self.state().read_only = read_only;
     }
 
-    /// Makes every sync report success and do nothing. No code survives that: a test that passes on such a disk tests nothing.
-    pub fn set_lying_syncs(&self, lying: bool) {
-        self.state().lying_syncs = lying;
+    /// Makes some syncs report success and do nothing from now on, or no longer. No code survives that: a test that passes on
+    /// such a disk tests nothing.
+    pub fn set_lie(&self, lie: Option<Lie>) {
+        self.state().lie = lie;
     }
 
     /// The bytes of the file `path`; `None` if there is none.
@@ -157,8 +158,11 @@ impl State {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         let Some(fault) = fault else {
-            let lies =
-                matches!(operation, Operation::Sync { .. } | Operation::SyncDir(_)) && self.lying_syncs;
+            let lies = match operation {
+                Operation::Sync { .. } => self.lie == Some(Lie::FileSyncs),
+                Operation::SyncDir(_) => self.lie == Some(Lie::DirectorySyncs),
+                _ => false,
+            };
             return if lies { Ok(()) } else { self.record(operation) };
         };
         match operation {
