@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use karyon_log::{Disk, File, Lock, OpenMode};
+use karyon_log::{Disk, File, Lock, OpenMode, SECTOR_BYTES};
 
 use super::crash::Crashes;
 use super::fault::{Fault, Lie};
@@ -167,7 +167,9 @@ impl State {
         };
         match operation {
             Operation::Write { file, offset, bytes } if fault == Fault::Short => {
-                let bytes = bytes[..bytes.len() / 2].into();
+                let half = offset + bytes.len() as u64 / 2;
+                let stop = (half - half % SECTOR_BYTES as u64).max(offset);
+                let bytes = bytes[..(stop - offset) as usize].into();
                 self.record(Operation::Write { file, offset, bytes })?;
             }
             Operation::Sync { file } => self.record(Operation::FailedSync { file, seed: self.calls })?,
