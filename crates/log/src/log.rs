@@ -177,9 +177,7 @@ impl Log {
             let message = format!("the next commit is {}, not {}", self.head.next_seq, draft.first_seq);
             return Err(Error::new(Code::Argument, message));
         }
-        let position = self.write_frame(Kind::Commits, draft)?;
-        self.sealed = false;
-        Ok(position)
+        self.write_frame(Kind::Commits, draft)
     }
 
     /// Makes the frame that was written last durable. One `fdatasync`; nothing if there is none to sync.
@@ -205,13 +203,13 @@ impl Log {
 
     /// Marks a clean close with a durable frame. The log may still be written to; that ends the mark.
     pub fn seal(&mut self) -> Result<()> {
-        if !self.sealed {
-            let draft =
-                FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
-            self.write_frame(Kind::Seal, &draft)?;
-            self.sync()?;
-            self.sealed = true;
+        if self.sealed {
+            return Ok(());
         }
+        let draft = FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
+        self.write_frame(Kind::Seal, &draft)?;
+        self.sync()?;
+        self.sealed = true;
         Ok(())
     }
 
@@ -244,6 +242,7 @@ impl Log {
         self.sync()?;
         // Encoded before anything is written, so that a draft that is refused changes nothing.
         frame::encode(self.store, &self.head, kind, draft, &mut self.buffer)?;
+        self.sealed = false;
         self.guarded(|log| {
             if !log.fits(log.buffer.len()) {
                 // The sector map depends on where the payload lies, and may be longer there.
