@@ -503,7 +503,7 @@ mod tests {
 
     #[test]
     fn limits_have_their_own_codes() {
-        let mut deep = vec![LIST, 1].repeat(NESTING_MAX + 1);
+        let mut deep = [LIST, 1].repeat(NESTING_MAX + 1);
         deep.push(NULL);
         assert_eq!(check(&mut Cursor::new(&deep)).unwrap_err().code(), Code::ValueDepth);
         let large = Value::Bytes(vec![0; VALUE_BYTES_MAX + 1]).to_bytes();
