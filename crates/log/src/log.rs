@@ -186,10 +186,11 @@ impl Log {
     }
 
     /// Writes zeros ahead of the frames, one slice (a mebibyte, or more after large frames) at a time; call it after each
-    /// [`sync`](Log::sync), when nobody waits. Does nothing while a frame is in flight or the active segment is not yet half full.
+    /// [`sync`](Log::sync), when nobody waits. Does nothing while the active segment is not yet half full. A failure, a full
+    /// disk included, ends all writing like any other.
     pub fn prepare_ahead(&mut self) -> Result<()> {
         self.guarded(|log| {
-            if log.in_flight || u64::from(log.head.position.offset) * 2 < log.active.len {
+            if u64::from(log.head.position.offset) * 2 < log.active.len {
                 return Ok(());
             }
             let target = log.sizes.target(log.closed_bytes + log.active.len, 0);

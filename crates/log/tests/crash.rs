@@ -156,6 +156,26 @@ fn what_was_read_after_a_kill_survives_a_later_power_cut() {
 }
 
 #[test]
+fn only_one_frame_is_in_flight_even_if_nobody_syncs() {
+    let (disk, mut log) = support::filled(3);
+    let acknowledged = log.head().next_seq - 1;
+    let disk_before = disk.copy();
+    drop(log);
+    log = open(&disk_before).unwrap().0;
+    for _ in 0..4 {
+        let seq = log.head().next_seq;
+        log.append(&support::draft(seq, &support::payload(seq))).unwrap();
+    }
+    let written = log.head().next_seq - 1;
+    let mut crashes = disk_before.crashes();
+    while let Some(crash) = crashes.next() {
+        for fate in Fate::spread(crash.operations as u64, 20) {
+            check_survivor(&crash.disk(fate), acknowledged, written).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_log_whose_creation_was_cut_short_can_be_created_again() {
     let disk = SimDisk::new();
     create(&disk).unwrap();

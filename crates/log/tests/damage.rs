@@ -189,6 +189,46 @@ fn a_segment_of_an_older_copy_of_the_store_does_not_follow() {
     put(&disk, number, &segment(&fork, number));
     let error = unchecked(&disk).map(|_| ()).unwrap_err();
     assert_eq!((error.code(), detail(&error, "segment")), (Code::Damaged, number.to_string().as_str()));
+    assert_eq!(detail(&error, "offset"), "0", "its header says so already");
+}
+
+#[test]
+fn a_frame_of_another_history_in_the_same_place_does_not_follow() {
+    let (disk, mut log) = one_segment();
+    let fork = disk.copy();
+    let mut forked = unchecked(&fork).unwrap().0;
+    for (log, byte) in [(&mut log, 1), (&mut forked, 2)] {
+        for seq in [4, 5] {
+            let payload = [byte; 40];
+            log.append(&FrameDraft { first_seq: seq, commit_count: 1, base_time: 7, payload: &payload })
+                .unwrap();
+            log.sync().unwrap();
+        }
+    }
+    let (last, end) = spans(&log)[4];
+    let foreign = segment(&fork, 1)[last.offset as usize..end as usize].to_vec();
+    disk.damage(&segment_path(1), |bytes| {
+        bytes[last.offset as usize..end as usize].copy_from_slice(&foreign)
+    });
+    let error = refused(&disk, Code::Damaged, 1);
+    assert_eq!(detail(&error, "offset"), last.offset.to_string());
+}
+
+#[test]
+fn what_stands_in_a_segment_that_was_only_prepared_is_kept_aside() {
+    let (disk, mut log) = filled(6);
+    while !disk.exists(&segment_path(log.position().segment + 1)).unwrap() {
+        support::commit(&mut log).unwrap();
+        log.prepare_ahead().unwrap();
+    }
+    let (last_seq, prepared) = (log.head().next_seq - 1, segment_path(log.position().segment + 1));
+    drop(log);
+    let len = disk.contents(&prepared).unwrap().len() as u64;
+    disk.flip(&prepared, len * 8 - 1);
+    let (log, recovery) = open(&disk).unwrap();
+    assert_eq!(recovery.last_seq, last_seq);
+    assert_eq!(recovery.cut.unwrap().segment, log.position().segment + 1);
+    assert!(disk.contents(&prepared).unwrap().iter().all(|&byte| byte == 0));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use karyon_log::{ASIDE_DIRECTORY, FrameDraft, FrameView, Log, Position, SECTOR_BYTES, segment_path};
 use karyon_model::Code;
 use karyon_testkit::Random;
-use karyon_testkit::disk::SimDisk;
+use karyon_testkit::disk::{Fate, SimDisk};
 use support::{SMALL, STORE, create};
 
 /// Writes one frame per payload and returns the disk, and where the last frame lies.
@@ -215,4 +215,28 @@ fn every_cut_is_kept_and_the_same_cut_only_once() {
     let second = payloads_found(&torn).unwrap().1.cut.unwrap();
     assert_ne!(first.file, second.file);
     assert!(torn.files().keys().filter(|path| path.starts_with(ASIDE_DIRECTORY)).count() == 2);
+}
+
+/// Power is cut at every operation of the opening that cuts: what is cut is still there afterwards, in one place or the other.
+#[test]
+fn what_is_cut_is_never_lost() {
+    let (disk, last, end) = written(&[vec![1; 100], vec![2; 1500]]);
+    zero(&disk, 1, end as usize / SECTOR_BYTES * SECTOR_BYTES..end as usize);
+    let unfinished = disk.contents(&segment_path(1)).unwrap()[last.offset as usize..].to_vec();
+    let unfinished = &unfinished[..=unfinished.iter().rposition(|&byte| byte != 0).unwrap()];
+    payloads_found(&disk).unwrap().1.cut.unwrap();
+    let mut crashes = disk.crashes();
+    while let Some(crash) = crashes.next() {
+        for fate in Fate::spread(crash.operations as u64, 20) {
+            let disk = crash.disk(fate);
+            payloads_found(&disk).unwrap();
+            let files = disk.files();
+            let mut aside = files.iter().filter(|(path, _)| path.starts_with(ASIDE_DIRECTORY));
+            assert!(
+                aside.any(|(_, bytes)| bytes == unfinished),
+                "after operation {}, {fate:?}",
+                crash.operations
+            );
+        }
+    }
 }
