@@ -1,7 +1,11 @@
 //! The engine alone, without Node: a commit, a read of the present, a read of the past.
 //!
 //! The peer of each is the least that could do the same for one user: a map, and a log of whole copies.
-#![allow(missing_docs, clippy::unwrap_used, reason = "criterion's macros make undocumented items; a bench may panic")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "criterion's macros make undocumented items; a bench may panic"
+)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use karyon_graph::{Graph, Open, Reader, Transaction};
@@ -71,7 +75,13 @@ fn reads(criterion: &mut Criterion) {
             bencher.iter(|| {
                 n += 1;
                 let mut reader = Reader::at(&graph, seq, &Open);
-                assert!(reader.visit_node(&key(n), &mut |node| drop(black_box(node.version))).unwrap());
+                assert!(
+                    reader
+                        .visit_node(&key(n), &mut |node| {
+                            black_box(node.version);
+                        })
+                        .unwrap()
+                );
             });
         });
         group.bench_function("map of the present", |bencher| {
