@@ -49,12 +49,6 @@ impl Table {
         self.free.push_back(id.index() as u32);
         entry.cell.take()
     }
-
-    pub fn iter(&self) -> impl Iterator<Item = (CellId, &Cell)> {
-        self.entries.iter().enumerate().filter_map(|(index, entry)| {
-            entry.cell.as_ref().map(|cell| (CellId::new(index as u32, entry.generation), cell))
-        })
-    }
 }
 
 #[cfg(test)]
