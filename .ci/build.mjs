@@ -1,0 +1,4 @@
+// `npm run build`: what is out of date; with --force everything.
+import { prepareOrExit } from './project.mjs'
+
+prepareOrExit({ force: process.argv.includes('--force') })
