@@ -1,1 +1,5 @@
 //! The binding: converts, maps errors, keeps handles. The only place that names napi.
+
+mod cells;
+mod environment;
+mod thrown;
