@@ -1,14 +1,15 @@
 //! The cell scheduler for JavaScript: one crossing for each batch, over memory that both sides see.
 #![allow(unsafe_code)] // Views over Rust's memory are handed to JavaScript; argued at each.
 
-use crate::environment::with_environment;
+use crate::direct::{Direct, direct_function};
+use crate::environment::{Environment, with_environment};
 use crate::thrown::{Thrown, guarded, native_failure, thrown};
 use karyon_model::Code;
 use karyon_scheduler::{
     Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, SpawnError, header, limits,
 };
 use napi::Env;
-use napi::bindgen_prelude::{Float64Array, Int32Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array};
 use napi_derive::napi;
 use std::sync::Arc;
 
@@ -137,10 +138,18 @@ pub fn cells_memory(env: Env, handle: u32) -> Result<CellMemory, Thrown> {
     })
 }
 
-/// One crossing: records in; effects and the next batch out.
+struct Cross;
+
+impl Direct for Cross {
+    fn run(state: &mut Environment, handle: u32) -> Result<(), Thrown> {
+        state.cells.get(handle)?.cross().map_err(defect)
+    }
+}
+
+/// The function that crosses: records in; effects and the next batch out.
 #[napi]
-pub fn cells_cross(env: Env, handle: u32) -> Result<(), Thrown> {
-    guarded(|| with_environment(&env, |state| state.cells.get(handle)?.cross().map_err(defect)))
+pub fn cells_crossing(env: Env, handle: u32) -> Result<Function<'static, (), ()>, Thrown> {
+    guarded(|| direct_function::<Cross>(&env, handle))
 }
 
 /// Takes the records only: for a full outbox in the middle of a batch.

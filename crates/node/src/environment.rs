@@ -49,17 +49,22 @@ impl<T> Handles<T> {
     }
 }
 
-/// The environment's own state, made at its first use.
-///
-/// Read with one call of Node's rather than through napi's checked slot, which takes a process-wide lock: this stands on
-/// the path of every batch of messages.
+/// Runs with the environment's own state.
 pub fn with_environment<R>(
     env: &Env,
     run: impl FnOnce(&mut Environment) -> Result<R, Thrown>,
 ) -> Result<R, Thrown> {
+    run(environment_of(env.raw())?)
+}
+
+/// The environment's own state, made at its first use. For the length of one native call.
+///
+/// Read with one call of Node's rather than through napi's checked slot, which takes a process-wide lock: this stands on
+/// the path of every batch of messages.
+pub fn environment_of<'call>(env: sys::napi_env) -> Result<&'call mut Environment, Thrown> {
     let mut slot: *mut c_void = ptr::null_mut();
     // SAFETY: `env` is the environment of the running call, and `slot` outlives it.
-    let status = unsafe { sys::napi_get_instance_data(env.raw(), &mut slot) };
+    let status = unsafe { sys::napi_get_instance_data(env, &mut slot) };
     if status != sys::Status::napi_ok {
         return Err(native_failure("the environment's state cannot be read"));
     }
@@ -67,17 +72,17 @@ pub fn with_environment<R>(
         slot = Box::into_raw(Box::<Environment>::default()).cast();
         // SAFETY: `slot` came from a box just now; `drop_environment` takes it back once, when the environment ends.
         let status =
-            unsafe { sys::napi_set_instance_data(env.raw(), slot, Some(drop_environment), ptr::null_mut()) };
+            unsafe { sys::napi_set_instance_data(env, slot, Some(drop_environment), ptr::null_mut()) };
         if status != sys::Status::napi_ok {
             // SAFETY: Node did not take it, so it is still ours alone.
             drop(unsafe { Box::from_raw(slot.cast::<Environment>()) });
             return Err(native_failure("the environment's state cannot be kept"));
         }
     }
-    // SAFETY: the slot belongs to this addon in this environment, and only the line above fills it. The reference is
-    // the only one: an environment runs on one thread, and no function that holds it calls into JavaScript, from where
-    // another native call could begin.
-    run(unsafe { &mut *slot.cast::<Environment>() })
+    // SAFETY: the slot belongs to this addon in this environment, and only the lines above fill it. The reference is
+    // the only one: an environment runs on one thread, each native call asks once, and none that holds the state calls
+    // into JavaScript, from where another native call could begin.
+    Ok(unsafe { &mut *slot.cast::<Environment>() })
 }
 
 extern "C" fn drop_environment(_env: sys::napi_env, slot: *mut c_void, _hint: *mut c_void) {
