@@ -1,6 +1,9 @@
 //! Room in mailboxes, in words that the host reads and takes from without a crossing.
+#![allow(unsafe_code)] // Zeroed memory that costs nothing until it is touched; argued below.
 
 use crate::limits::CELLS_MAX;
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 /// One word per cell index: how many more messages its mailbox takes now.
@@ -14,7 +17,17 @@ pub struct Credits(Box<[AtomicI32]>);
 
 impl Default for Credits {
     fn default() -> Self {
-        Credits((0..CELLS_MAX).map(|_| AtomicI32::new(0)).collect())
+        let Ok(layout) = Layout::array::<AtomicI32>(CELLS_MAX as usize) else {
+            unreachable!("a million words have a layout")
+        };
+        // SAFETY: the layout is not empty.
+        let first = unsafe { alloc_zeroed(layout) }.cast::<AtomicI32>();
+        if first.is_null() {
+            handle_alloc_error(layout);
+        }
+        let words = ptr::slice_from_raw_parts_mut(first, CELLS_MAX as usize);
+        // SAFETY: the memory came from the global allocator with the layout of exactly these words, and zero is a word.
+        Credits(unsafe { Box::from_raw(words) })
     }
 }
 

@@ -37,7 +37,8 @@ impl Scheduler {
     /// Ends the living incarnation: its turn, asks and timers. The mailbox stays, deferred messages come back to it.
     pub(crate) fn kill(&mut self, id: CellId, death: Death) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        if cell.supervision.is_some() || !matches!(cell.phase, Phase::Live | Phase::Starting) {
+        let runs_turns = cell.supervision.is_none() && cell.parent.is_some();
+        if !runs_turns || !matches!(cell.phase, Phase::Live | Phase::Starting) {
             return;
         }
         cell.phase = Phase::Held;

@@ -154,6 +154,16 @@ impl Scheduler {
         }
     }
 
+    /// Messages that take room in a cell's mailbox: those that wait and those that are deferred.
+    pub fn mailbox_len(&self, cell: CellId) -> Option<usize> {
+        self.table.get(cell).map(Cell::depth_of_mailbox)
+    }
+
+    /// The cell was told to stop and is not gone yet.
+    pub fn is_stopping(&self, cell: CellId) -> bool {
+        self.table.get(cell).is_some_and(|cell| cell.stop.is_some())
+    }
+
     /// When the next thing falls due, in microseconds of the host's clock.
     pub fn next_due_us(&mut self) -> Option<u64> {
         self.deadlines.next_us()
