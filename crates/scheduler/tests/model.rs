@@ -3,6 +3,8 @@
 //! The host here keeps its own books in plain maps and checks every effect against them. `KARYON_SEED=n` replays one
 //! seed; a failure prints the seed that it had.
 
+#![allow(clippy::unwrap_used)]
+
 use karyon_scheduler::{
     AskEnd, Backoff, CellId, CellOptions, Death, Effect, Issue, Record, Restart, RestartPolicy, Scheduler,
     Verdict,
