@@ -1,6 +1,4 @@
 //! The binding: converts, maps errors, keeps handles. The only place that names napi.
 
-mod cells;
-mod direct;
-mod environment;
-mod thrown;
+#[cfg(feature = "crossing")]
+mod crossing;
