@@ -1,1 +1,39 @@
 //! The MVCC head: nodes, edges, versions, transactions, conflicts, adjacency and label lists.
+//!
+//! This room knows no files, no Node, no cells and no wall clock. A `Graph` is a plain state machine: commits go in, in
+//! order; operations for the log and sealed chapters for the history come out; reads name the version they want.
+
+mod audit;
+mod commit;
+mod diff;
+mod digest;
+mod draft;
+mod entity;
+mod gate;
+mod head;
+mod ids;
+mod image;
+mod names;
+mod overlay;
+mod past;
+mod plan;
+mod reader;
+mod reads;
+mod revert;
+mod tables;
+mod transaction;
+mod versioned;
+
+pub use commit::Parents;
+pub use diff::{Sides, touched_between};
+pub use draft::Outcome;
+pub use entity::{Encoded, Entity, Property, Slot};
+pub use gate::{Gate, Open};
+pub use head::Graph;
+pub use image::{ImageReader, ImageWriter};
+pub use names::Names;
+pub use past::SlotChange;
+pub use reader::{EdgeItem, NodeItem, PageStart, Reader};
+pub use revert::{Kept, RevertPlan};
+pub use tables::{Direction, EdgeSlot, NodeSlot};
+pub use transaction::Transaction;

@@ -1,1 +1,67 @@
-//! Chapters: an anchor and its run of undo deltas, kept in memory or on disk.
+//! Chapters: an anchor and its run of undo deltas, kept in memory or on disk; and the index of commits.
+//!
+//! This room does not know what a transaction is. What it keeps is derived: it can be rebuilt from the log, the same
+//! sealed records byte for byte, because where a run is cut depends only on the object's own changes.
+
+mod chapter;
+mod commits;
+mod memory;
+mod object;
+mod run;
+
+pub use chapter::Chapter;
+pub use commits::{CommitRow, Commits};
+pub use memory::MemoryHistory;
+pub use object::ObjectId;
+pub use run::{RUN_DELTAS_MAX, RUN_DELTAS_MIN, Run};
+
+use karyon_model::{Code, Error, Result, Seq};
+use std::sync::Arc;
+
+/// Where sealed chapters are kept.
+pub trait History: Send + Sync {
+    /// Keeps a sealed chapter. Sealing the same chapter again changes nothing.
+    fn seal(&self, object: ObjectId, chapter: &Chapter) -> Result<()>;
+
+    /// The chapter that holds the object as it was at `seq`, or `None` when no sealed chapter covers that moment.
+    ///
+    /// Fails with `HistoryBuilding` while the answer is not known yet, with `Damaged` when the record's checksum is wrong.
+    fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>>;
+
+    /// Every sealed chapter of the object, oldest first.
+    fn chapters(&self, object: ObjectId) -> Result<Vec<Arc<Chapter>>>;
+
+    /// How far the index covers the past.
+    fn progress(&self) -> Progress;
+}
+
+/// How far an index of the past has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Every moment can be asked for.
+    Ready,
+    /// Commits up to `done` of `total` have been read from the log.
+    Building {
+        /// Commits read.
+        done: Seq,
+        /// Commits to read.
+        total: Seq,
+    },
+}
+
+impl Progress {
+    /// The error for a question that cannot be answered yet.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Progress::Ready => Ok(()),
+            Progress::Building { done, total } => Err(Error::new(
+                Code::HistoryBuilding,
+                format!(
+                    "the index of the past is being rebuilt: {done} of {total} commits; await graph.ready('history')"
+                ),
+            )
+            .with("done", done)
+            .with("total", total)),
+        }
+    }
+}

@@ -1,1 +1,18 @@
-//! Composition of route, lifecycle and commit.
+//! Composition of route, lifecycle and commit: the one room that knows all the others.
+//!
+//! It opens stores, gives every principal a session whose every read and write is checked, and turns what it finds into
+//! the bytes that cross to JavaScript.
+
+mod engines;
+mod past;
+mod session;
+pub mod wire;
+
+pub use engines::{OpenStore, memory, open};
+pub use session::{Session, Source};
+
+pub use karyon_access::{Action, Grants, Scope};
+pub use karyon_graph::{Direction, PageStart, Transaction};
+pub use karyon_model as model;
+pub use karyon_scheduler as scheduler;
+pub use karyon_store::{Committed, Listener, Moment, Recovery, Stats, Store, Verified};

@@ -2,6 +2,18 @@
 //!
 //! This room knows no files and no threads.
 
+pub mod bytes;
+mod commit;
 mod error;
+mod ids;
+pub mod limits;
+mod operation;
+pub mod value;
+mod verb;
 
+pub use commit::{CommitHeader, CommitRecord, Trust, encode_commit};
 pub use error::{Code, Error, Result};
+pub use ids::{EntityId, NameId, Seq, check_key, check_name};
+pub use operation::{Interval, Operation, OperationReader};
+pub use value::Value;
+pub use verb::{Change, EdgeKey, Target, Verb, VerbReader, VerbWriter, property_count_error};

@@ -1,17 +1,16 @@
 //! The cell scheduler for JavaScript: one crossing for each batch, over memory that both sides see.
 #![allow(unsafe_code)] // Views over Rust's memory are handed to JavaScript; argued at each.
 
-use crate::direct::{Direct, direct_function};
-use crate::environment::{Environment, with_environment};
-use crate::thrown::{Thrown, guarded, native_failure, thrown};
-use karyon_model::Code;
-use karyon_scheduler::{
+use crate::environment::{Handle, enter};
+use karyon_kernel::model::{Code, Error};
+use karyon_kernel::scheduler::{
     Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, SpawnError, header, limits,
 };
 use napi::Env;
-use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Int32Array, Uint32Array};
 use napi_derive::napi;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 /// The memory of one scheduler, as views that keep it alive.
 #[napi(object)]
@@ -70,26 +69,25 @@ pub struct CellLimits {
     pub intensity_max: u32,
 }
 
-/// Opens a scheduler with nothing but a root.
+/// Opens a scheduler with nothing but a root; its handle.
 #[napi]
-pub fn cells_open(env: Env, seed: f64) -> Result<u32, Thrown> {
-    guarded(|| with_environment(&env, |state| Ok(state.cells.insert(Port::new(seed.to_bits())))))
+pub fn open_cells(env: &Env, seed: f64) -> f64 {
+    enter(env, |environment| environment.keep(Handle::Cells(Box::new(Port::new(seed.to_bits())))))
 }
 
 /// Closes a scheduler; its memory lives as long as its views.
 #[napi]
-pub fn cells_close(env: Env, handle: u32) -> Result<(), Thrown> {
-    guarded(|| {
-        with_environment(&env, |state| {
-            state.cells.remove(handle);
-            Ok(())
-        })
+pub fn close_cells(env: &Env, cells: u32) -> f64 {
+    enter(env, |environment| {
+        environment.cells(cells)?;
+        environment.release(cells);
+        Ok(0.0)
     })
 }
 
 /// The bounds of every scheduler.
 #[napi]
-pub fn cells_limits() -> CellLimits {
+pub fn cell_limits() -> CellLimits {
     CellLimits {
         mailbox_default: limits::MAILBOX_DEFAULT,
         mailbox_max: limits::MAILBOX_MAX,
@@ -103,108 +101,103 @@ pub fn cells_limits() -> CellLimits {
 
 /// The supervisor above all others.
 #[napi]
-pub fn cells_root(env: Env, handle: u32) -> Result<u32, Thrown> {
-    guarded(|| with_environment(&env, |state| Ok(state.cells.get(handle)?.scheduler.root().word())))
+pub fn root_cell(env: &Env, cells: u32) -> f64 {
+    enter(env, |environment| Ok(f64::from(environment.cells(cells)?.scheduler.root().word())))
 }
 
-/// Views over the shared memory of a scheduler.
+/// Views over the shared memory of a scheduler; nothing if it is closed.
 #[napi]
-pub fn cells_memory(env: Env, handle: u32) -> Result<CellMemory, Thrown> {
-    guarded(|| {
-        with_environment(&env, |state| {
-            let port = state.cells.get(handle)?;
-            let exchange = port.exchange();
-            let words = |words: &[std::sync::atomic::AtomicU32]| {
-                let owner = Arc::clone(exchange);
-                let first = words.as_ptr().cast_mut().cast::<u32>();
-                // SAFETY: the words are atomics, so they may be written through shared references and from outside; they
-                // have the size and alignment of u32. `owner` keeps them in place until JavaScript drops the view. Both
-                // sides run on the environment's thread, never at the same time.
-                unsafe { Uint32Array::with_external_data(first, words.len(), move |_, _| drop(owner)) }
-            };
-            let (outbox, inbox, effects) =
-                (words(&exchange.outbox), words(&exchange.inbox), words(&exchange.effects));
-            let owner = Arc::clone(exchange);
-            let first = exchange.header.as_ptr().cast_mut().cast::<f64>();
-            // SAFETY: as above; the words hold the bits of f64.
-            let header =
-                unsafe { Float64Array::with_external_data(first, header::WORDS, move |_, _| drop(owner)) };
-            let owner = Arc::clone(port.credits());
-            let (first, count) = (owner.words().as_ptr().cast_mut().cast::<i32>(), owner.words().len());
-            // SAFETY: as above, for i32.
-            let credits = unsafe { Int32Array::with_external_data(first, count, move |_, _| drop(owner)) };
-            Ok(CellMemory { header, outbox, inbox, effects, credits })
-        })
+pub fn cell_memory(env: &Env, cells: u32) -> Option<CellMemory> {
+    let mut memory = None;
+    enter(env, |environment| {
+        memory = Some(views(environment.cells(cells)?));
+        Ok(0.0)
+    });
+    memory
+}
+
+fn views(port: &Port) -> CellMemory {
+    let exchange = port.exchange();
+    let words = |words: &[AtomicU32]| {
+        let owner = Arc::clone(exchange);
+        let first = words.as_ptr().cast_mut().cast::<u32>();
+        // SAFETY: the words are atomics, so they may be written through shared references and from outside; they have
+        // the size and alignment of u32. `owner` keeps them in place until JavaScript drops the view. Both sides run
+        // on the environment's thread, never at the same time.
+        unsafe { Uint32Array::with_external_data(first, words.len(), move |_, _| drop(owner)) }
+    };
+    let (outbox, inbox, effects) =
+        (words(&exchange.outbox), words(&exchange.inbox), words(&exchange.effects));
+    let owner = Arc::clone(exchange);
+    let first = exchange.header.as_ptr().cast_mut().cast::<f64>();
+    // SAFETY: as above; the words hold the bits of f64.
+    let header = unsafe { Float64Array::with_external_data(first, header::WORDS, move |_, _| drop(owner)) };
+    let owner = Arc::clone(port.credits());
+    let (first, count) = (owner.words().as_ptr().cast_mut().cast::<i32>(), owner.words().len());
+    // SAFETY: as above, for i32.
+    let credits = unsafe { Int32Array::with_external_data(first, count, move |_, _| drop(owner)) };
+    CellMemory { header, outbox, inbox, effects, credits }
+}
+
+/// One crossing: records in; effects and the next batch out.
+#[napi]
+pub fn cross_cells(env: &Env, cells: u32) -> f64 {
+    enter(env, |environment| {
+        environment.cells(cells)?.cross().map_err(defect)?;
+        Ok(0.0)
     })
-}
-
-struct Cross;
-
-impl Direct for Cross {
-    fn run(state: &mut Environment, handle: u32) -> Result<(), Thrown> {
-        state.cells.get(handle)?.cross().map_err(defect)
-    }
-}
-
-/// The function that crosses: records in; effects and the next batch out.
-#[napi]
-pub fn cells_crossing(env: Env, handle: u32) -> Result<Function<'static, (), ()>, Thrown> {
-    guarded(|| direct_function::<Cross>(&env, handle))
 }
 
 /// Takes the records only: for a full outbox in the middle of a batch.
 #[napi]
-pub fn cells_absorb(env: Env, handle: u32) -> Result<(), Thrown> {
-    guarded(|| with_environment(&env, |state| state.cells.get(handle)?.absorb().map_err(defect)))
-}
-
-/// What a cell is spawned with.
-#[napi(object)]
-pub struct CellSpawn {
-    /// The name, or what a numbered name begins with.
-    pub name: String,
-    /// A taken name gets a number.
-    pub numbered: bool,
-    /// 0 transient, 1 permanent, 2 temporary.
-    pub restart: u32,
-    /// It has an `init`.
-    pub has_init: bool,
-    /// Messages that may wait.
-    pub mailbox_limit: u32,
-    /// The longest turn in milliseconds; 0 is no limit.
-    pub turn_timeout_ms: u32,
-}
-
-/// Starts a cell; its handle.
-#[napi]
-pub fn cells_spawn(env: Env, handle: u32, parent: u32, spawn: CellSpawn) -> Result<u32, Thrown> {
-    guarded(|| {
-        with_environment(&env, |state| {
-            let options = CellOptions {
-                restart: match spawn.restart {
-                    1 => Restart::Permanent,
-                    2 => Restart::Temporary,
-                    _ => Restart::Transient,
-                },
-                has_init: spawn.has_init,
-                mailbox_limit: spawn.mailbox_limit,
-                turn_timeout_ms: spawn.turn_timeout_ms,
-            };
-            let scheduler = &mut state.cells.get(handle)?.scheduler;
-            let cell = scheduler.spawn(CellId::from_word(parent), &spawn.name, spawn.numbered, options);
-            cell.map(CellId::word).map_err(|error| refused(error, &spawn.name))
-        })
+pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
+    enter(env, |environment| {
+        environment.cells(cells)?.absorb().map_err(defect)?;
+        Ok(0.0)
     })
 }
 
-/// What a supervisor is spawned with.
+/// A taken name gets a number.
+const NUMBERED: u32 = 1;
+/// The cell has an `init`.
+const HAS_INIT: u32 = 2;
+/// The cell is restarted after stops of its own too.
+const PERMANENT: u32 = 4;
+/// The cell is never restarted.
+const TEMPORARY: u32 = 8;
+
+/// Starts a cell; its handle. Flags: 1 a taken name gets a number, 2 it has an `init`, 4 permanent, 8 temporary.
+#[napi]
+pub fn spawn_cell(
+    env: &Env,
+    cells: u32,
+    parent: u32,
+    name: String,
+    flags: u32,
+    mailbox_limit: u32,
+    turn_timeout_ms: u32,
+) -> f64 {
+    enter(env, |environment| {
+        let options = CellOptions {
+            restart: match flags {
+                flags if flags & PERMANENT != 0 => Restart::Permanent,
+                flags if flags & TEMPORARY != 0 => Restart::Temporary,
+                _ => Restart::Transient,
+            },
+            has_init: flags & HAS_INIT != 0,
+            mailbox_limit,
+            turn_timeout_ms,
+        };
+        let scheduler = &mut environment.cells(cells)?.scheduler;
+        let cell = scheduler.spawn(CellId::from_word(parent), &name, flags & NUMBERED != 0, options);
+        cell.map(|cell| f64::from(cell.word())).map_err(|error| refused(error, &name))
+    })
+}
+
+/// What a supervisor allows.
 #[napi(object)]
-pub struct SupervisorSpawn {
-    /// The name, or what a numbered name begins with.
-    pub name: String,
-    /// A taken name gets a number.
-    pub numbered: bool,
-    /// Restarts allowed in the period.
+pub struct SupervisorPolicy {
+    /// Restarts in the period.
     pub intensity: u32,
     /// The period in milliseconds.
     pub period_ms: u32,
@@ -218,85 +211,87 @@ pub struct SupervisorSpawn {
     pub jitter: f64,
 }
 
-/// Starts a supervisor; its handle.
+/// Starts a supervisor; its handle. Flags: 1 a taken name gets a number.
 #[napi]
-pub fn cells_spawn_supervisor(
-    env: Env,
-    handle: u32,
+pub fn spawn_supervisor(
+    env: &Env,
+    cells: u32,
     parent: u32,
-    spawn: SupervisorSpawn,
-) -> Result<u32, Thrown> {
-    guarded(|| {
-        with_environment(&env, |state| {
-            let SupervisorSpawn { initial_ms, factor, max_ms, jitter, .. } = spawn;
-            let backoff = Backoff { initial_ms, factor, max_ms, jitter };
-            let policy = RestartPolicy { intensity: spawn.intensity, period_ms: spawn.period_ms, backoff };
-            let scheduler = &mut state.cells.get(handle)?.scheduler;
-            let cell =
-                scheduler.spawn_supervisor(CellId::from_word(parent), &spawn.name, spawn.numbered, policy);
-            cell.map(CellId::word).map_err(|error| refused(error, &spawn.name))
-        })
+    name: String,
+    flags: u32,
+    policy: SupervisorPolicy,
+) -> f64 {
+    enter(env, |environment| {
+        let SupervisorPolicy { intensity, period_ms, initial_ms, factor, max_ms, jitter } = policy;
+        let backoff = Backoff { initial_ms, factor, max_ms, jitter };
+        let policy = RestartPolicy { intensity, period_ms, backoff };
+        let scheduler = &mut environment.cells(cells)?.scheduler;
+        let parent = CellId::from_word(parent);
+        let cell = scheduler.spawn_supervisor(parent, &name, flags & NUMBERED != 0, policy);
+        cell.map(|cell| f64::from(cell.word())).map_err(|error| refused(error, &name))
     })
 }
 
 /// The name that a living cell got.
 #[napi]
-pub fn cells_name(env: Env, handle: u32, cell: u32) -> Result<String, Thrown> {
-    guarded(|| {
-        with_environment(&env, |state| {
-            let scheduler = &state.cells.get(handle)?.scheduler;
-            scheduler
-                .name(CellId::from_word(cell))
-                .map(str::to_owned)
-                .ok_or_else(|| refused(SpawnError::ParentGone, ""))
-        })
-    })
+pub fn cell_name(env: &Env, cells: u32, cell: u32) -> Option<String> {
+    let mut name = None;
+    enter(env, |environment| {
+        name = environment.cells(cells)?.scheduler.name(CellId::from_word(cell)).map(str::to_owned);
+        Ok(0.0)
+    });
+    name
 }
 
-/// The scheduler's counts.
+/// The scheduler's counts; nothing if it is closed.
 #[napi]
-pub fn cells_counts(env: Env, handle: u32) -> Result<CellCounts, Thrown> {
-    guarded(|| {
-        with_environment(&env, |state| {
-            let stats = state.cells.get(handle)?.scheduler.stats();
-            Ok(CellCounts {
-                sent: stats.sent as f64,
-                ended: stats.ended as f64,
-                failed: stats.failed as f64,
-                refused: stats.refused as f64,
-                dead_letters: stats.dead_letters as f64,
-                conflicts: stats.conflicts as f64,
-                restarts: stats.restarts as f64,
-                cells: stats.cells as f64,
-                asks: stats.asks as f64,
-            })
-        })
-    })
+pub fn cell_counts(env: &Env, cells: u32) -> Option<CellCounts> {
+    let mut counts = None;
+    enter(env, |environment| {
+        let stats = environment.cells(cells)?.scheduler.stats();
+        counts = Some(CellCounts {
+            sent: stats.sent as f64,
+            ended: stats.ended as f64,
+            failed: stats.failed as f64,
+            refused: stats.refused as f64,
+            dead_letters: stats.dead_letters as f64,
+            conflicts: stats.conflicts as f64,
+            restarts: stats.restarts as f64,
+            cells: stats.cells as f64,
+            asks: stats.asks as f64,
+        });
+        Ok(0.0)
+    });
+    counts
 }
 
-fn defect(error: ProtocolError) -> Thrown {
-    native_failure(&error.to_string())
+fn defect(error: ProtocolError) -> Error {
+    Error::new(Code::Panic, format!("a defect in Karyon: {error}; please report it"))
 }
 
-fn refused(error: SpawnError, name: &str) -> Thrown {
-    let code = match error {
-        SpawnError::CellCount => Code::CellCount,
-        SpawnError::NameTaken => Code::CellName,
-        SpawnError::ParentGone => Code::CellDead,
-        SpawnError::NameInvalid | SpawnError::Depth => Code::Argument,
-    };
-    let advice = match error {
+fn refused(error: SpawnError, name: &str) -> Error {
+    let (cells, bytes, depth) = (limits::CELLS_MAX, limits::NAME_BYTES_MAX, limits::DEPTH_MAX);
+    match error {
         SpawnError::CellCount => {
-            format!("{} cells are alive, which is the most; stop some first", limits::CELLS_MAX)
+            let message = format!("{cells} cells are alive, which is the most; stop some first");
+            Error::new(Code::CellCount, message).with("limit", cells)
         }
         SpawnError::NameTaken => {
-            format!("a living sibling is called {name:?}; choose another name or stop it first")
+            let message =
+                format!("a living sibling is called {name:?}; choose another name or stop it first");
+            Error::new(Code::CellName, message).with("name", name)
         }
         SpawnError::NameInvalid => {
-            format!("{name:?} is no name: 1 to {} bytes without a slash are", limits::NAME_BYTES_MAX)
+            let message =
+                format!("{name:?} is no name of a cell; it takes 1 to {bytes} bytes without a slash");
+            Error::new(Code::Argument, message).with("name", name)
         }
-        SpawnError::ParentGone => "the cell that would be the parent is gone or stops".to_owned(),
-        SpawnError::Depth => format!("a path may have {} parts; spawn it higher up", limits::DEPTH_MAX),
-    };
-    thrown(code, advice)
+        SpawnError::ParentGone => {
+            Error::new(Code::CellDead, "the cell that would be the parent is gone or stops")
+        }
+        SpawnError::Depth => {
+            let message = format!("a path has at most {depth} parts below the root; spawn it higher up");
+            Error::new(Code::Argument, message).with("limit", depth)
+        }
+    }
 }

@@ -1,1 +1,22 @@
 //! The commit pipeline, recovery and checkpoints over graph, history and log.
+//!
+//! This room knows no cells. The log is the truth, the graph in memory is the present, the history is an index of the past
+//! that can always be built again.
+
+mod checkpoint;
+mod layout;
+mod open;
+mod pipeline;
+mod rebuild;
+mod revert;
+mod store;
+mod time;
+mod verify;
+mod writer;
+
+pub use layout::FORMAT_VERSION;
+pub use open::{Options, Recovery};
+pub use revert::{RevertReport, RevertRequest};
+pub use store::{Author, Body, Committed, Listener, Stats, Store};
+pub use time::{Clock, Moment};
+pub use verify::Verified;

@@ -1,0 +1,456 @@
+//! A node's or edge's state: existence, labels, properties, each with the commit that last changed it.
+//!
+//! An anchor holds: alive (byte), since, labels (count; name, since), properties (count; name, since, interval byte 0,
+//! value). A delta holds: count, then for each slot that the commit changed
+//!
+//! | tag | slot | before the commit |
+//! |---|---|---|
+//! | 0, 1 | existence | dead or alive, since |
+//! | 2 | label | name: it was not there |
+//! | 3 | label | name, since |
+//! | 4 | property | name: it was not there |
+//! | 5 | property | name, since, interval byte 0, value |
+//! | 6 | property, spliced | name, since, at, inserted bytes, removed items, removed payload |
+
+use crate::versioned::State;
+use karyon_model::bytes::{Cursor, put_bytes, put_varint};
+use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX, VALUE_BYTES_MAX};
+use karyon_model::value::{self, Sequence};
+use karyon_model::{Code, Error, NameId, Result, Seq, property_count_error};
+use smallvec::SmallVec;
+
+/// An encoded value. Up to 16 bytes lie in the entity itself.
+pub type Encoded = SmallVec<[u8; 16]>;
+
+/// A property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Its interned name.
+    pub name: NameId,
+    /// The commit that last changed it.
+    pub since: Seq,
+    /// Its encoded value.
+    pub value: Encoded,
+}
+
+/// The state of a node or edge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entity {
+    alive: bool,
+    since: Seq,
+    /// Ascending by name.
+    labels: SmallVec<[(NameId, Seq); 1]>,
+    /// Ascending by name.
+    properties: Vec<Property>,
+}
+
+/// One slot of an entity: what conflicts, blame and reverts are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Slot {
+    /// Whether it exists.
+    Existence,
+    /// Whether it has a label.
+    Label(NameId),
+    /// A property's value.
+    Property(NameId),
+}
+
+/// A change to one entity, as verbs and replay make it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Effect<'a> {
+    Create,
+    Remove,
+    Label(NameId),
+    Unlabel(NameId),
+    Set(NameId, &'a [u8]),
+    Unset(NameId),
+    Splice { name: NameId, at: usize, removed: usize, items: usize, inserted: &'a [u8] },
+    Increment(NameId, &'a [u8]),
+}
+
+/// What a slot was before a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Undo {
+    Existence(bool, Seq),
+    Label(NameId, Option<Seq>),
+    Property(NameId, Option<(Seq, Encoded)>),
+    Splice { name: NameId, since: Seq, at: usize, inserted: usize, items: usize, removed: Encoded },
+}
+
+impl Undo {
+    pub(crate) fn slot(&self) -> Slot {
+        match self {
+            Undo::Existence(..) => Slot::Existence,
+            Undo::Label(name, _) => Slot::Label(*name),
+            Undo::Property(name, _) | Undo::Splice { name, .. } => Slot::Property(*name),
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Undo::Existence(alive, since) => {
+                out.push(u8::from(*alive));
+                put_varint(out, *since);
+            }
+            Undo::Label(name, None) => {
+                out.push(2);
+                put_varint(out, u64::from(*name));
+            }
+            Undo::Label(name, Some(since)) => {
+                out.push(3);
+                put_varint(out, u64::from(*name));
+                put_varint(out, *since);
+            }
+            Undo::Property(name, None) => {
+                out.push(4);
+                put_varint(out, u64::from(*name));
+            }
+            Undo::Property(name, Some((since, value))) => {
+                out.push(5);
+                put_varint(out, u64::from(*name));
+                put_varint(out, *since);
+                out.push(0);
+                out.extend_from_slice(value);
+            }
+            Undo::Splice { name, since, at, inserted, items, removed } => {
+                out.push(6);
+                put_varint(out, u64::from(*name));
+                for field in [*since, *at as u64, *inserted as u64, *items as u64] {
+                    put_varint(out, field);
+                }
+                put_bytes(out, removed);
+            }
+        }
+    }
+
+    fn decode(cursor: &mut Cursor<'_>) -> Result<Undo> {
+        Ok(match cursor.byte()? {
+            tag @ (0 | 1) => Undo::Existence(tag == 1, cursor.varint()?),
+            2 => Undo::Label(cursor.id()?, None),
+            3 => Undo::Label(cursor.id()?, Some(cursor.varint()?)),
+            4 => Undo::Property(cursor.id()?, None),
+            5 => {
+                let name = cursor.id()?;
+                let since = cursor.varint()?;
+                Undo::Property(name, Some((since, read_value(cursor)?)))
+            }
+            6 => Undo::Splice {
+                name: cursor.id()?,
+                since: cursor.varint()?,
+                at: cursor.id()? as usize,
+                inserted: cursor.id()? as usize,
+                items: cursor.id()? as usize,
+                removed: cursor.bytes()?.into(),
+            },
+            _ => return Err(cursor.malformed("an unknown delta")),
+        })
+    }
+}
+
+/// Reads an interval byte and a value. Facts with valid time are of a later format.
+fn read_value(cursor: &mut Cursor<'_>) -> Result<Encoded> {
+    match cursor.byte()? {
+        0 => Ok(value::check(cursor)?.into()),
+        _ => Err(Error::new(Code::FormatNewer, "a fact has valid time; open the store with a newer Karyon")),
+    }
+}
+
+/// Encodes a commit's undo of one entity.
+pub(crate) fn encode_delta(undos: &[Undo]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(undos.len() * 16 + 1);
+    put_varint(&mut out, undos.len() as u64);
+    undos.iter().for_each(|undo| undo.encode(&mut out));
+    out
+}
+
+/// Reads a delta.
+pub(crate) fn decode_delta(delta: &[u8]) -> Result<Vec<Undo>> {
+    let mut cursor = Cursor::new(delta);
+    let count = cursor.length()?;
+    (0..count).map(|_| Undo::decode(&mut cursor)).collect()
+}
+
+impl Entity {
+    /// Whether it exists.
+    pub fn is_alive(&self) -> bool {
+        self.alive
+    }
+
+    /// The commit that made it exist, or cease to.
+    pub fn since(&self) -> Seq {
+        self.since
+    }
+
+    /// Its labels, ascending by interned name.
+    pub fn labels(&self) -> impl ExactSizeIterator<Item = NameId> + Clone {
+        self.labels.iter().map(|label| label.0)
+    }
+
+    /// Its properties, ascending by interned name.
+    pub fn properties(&self) -> &[Property] {
+        &self.properties
+    }
+
+    /// A property's encoded value.
+    pub fn property(&self, name: NameId) -> Option<&Property> {
+        self.find(name).ok().map(|at| &self.properties[at])
+    }
+
+    /// Whether it has a label, and since when.
+    pub fn label(&self, name: NameId) -> Option<Seq> {
+        self.labels.binary_search_by_key(&name, |label| label.0).ok().map(|at| self.labels[at].1)
+    }
+
+    /// What a slot holds, comparable and encodable: existence and labels as an empty value.
+    pub(crate) fn slot(&self, slot: Slot) -> Option<(&[u8], Seq)> {
+        match slot {
+            Slot::Existence => self.alive.then_some((&[][..], self.since)),
+            Slot::Label(name) => self.label(name).map(|since| (&[][..], since)),
+            Slot::Property(name) => self.property(name).map(|property| (&property.value[..], property.since)),
+        }
+    }
+
+    /// Every slot that holds something.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
+        let existence = self.alive.then_some(Slot::Existence).into_iter();
+        let labels = self.labels.iter().map(|label| Slot::Label(label.0));
+        existence.chain(labels).chain(self.properties.iter().map(|property| Slot::Property(property.name)))
+    }
+
+    fn find(&self, name: NameId) -> std::result::Result<usize, usize> {
+        self.properties.binary_search_by_key(&name, |property| property.name)
+    }
+
+    /// Makes a change at commit `seq` and says what the changed slots were before.
+    ///
+    /// Nothing has changed when it fails.
+    pub(crate) fn apply(&mut self, effect: Effect<'_>, seq: Seq, undo: &mut dyn FnMut(Undo)) -> Result<()> {
+        match effect {
+            Effect::Create => {
+                undo(Undo::Existence(self.alive, self.since));
+                (self.alive, self.since) = (true, seq);
+            }
+            Effect::Remove => {
+                undo(Undo::Existence(self.alive, self.since));
+                (self.alive, self.since) = (false, seq);
+                self.labels.drain(..).for_each(|(name, since)| undo(Undo::Label(name, Some(since))));
+                let properties = std::mem::take(&mut self.properties);
+                properties.into_iter().for_each(|property| {
+                    undo(Undo::Property(property.name, Some((property.since, property.value))));
+                });
+            }
+            Effect::Label(name) => {
+                let Err(at) = self.labels.binary_search_by_key(&name, |label| label.0) else { return Ok(()) };
+                if self.labels.len() >= LABELS_MAX {
+                    let message = format!("a node would have more than {LABELS_MAX} labels; use properties");
+                    return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
+                }
+                undo(Undo::Label(name, None));
+                self.labels.insert(at, (name, seq));
+            }
+            Effect::Unlabel(name) => {
+                let Ok(at) = self.labels.binary_search_by_key(&name, |label| label.0) else { return Ok(()) };
+                undo(Undo::Label(name, Some(self.labels.remove(at).1)));
+            }
+            Effect::Set(name, value) => self.set(name, value.into(), seq, undo)?,
+            Effect::Unset(name) => {
+                let Ok(at) = self.find(name) else { return Ok(()) };
+                let property = self.properties.remove(at);
+                undo(Undo::Property(name, Some((property.since, property.value))));
+            }
+            Effect::Splice { name, at, removed, items, inserted } => {
+                let Ok(index) = self.find(name) else { return Err(splice_error()) };
+                let property = &mut self.properties[index];
+                let (value, taken, taken_items) = splice(&property.value, at, removed, items, inserted)?;
+                undo(Undo::Splice {
+                    name,
+                    since: property.since,
+                    at,
+                    inserted: inserted.len(),
+                    items: taken_items,
+                    removed: taken,
+                });
+                property.value = value;
+                property.since = seq;
+            }
+            Effect::Increment(name, by) => {
+                let value = match self.property(name) {
+                    Some(property) => value::add(&property.value, by)?,
+                    None => by.to_vec(),
+                };
+                self.set(name, Encoded::from_vec(value), seq, undo)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: NameId, value: Encoded, seq: Seq, undo: &mut dyn FnMut(Undo)) -> Result<()> {
+        match self.find(name) {
+            Ok(at) => {
+                let property = &mut self.properties[at];
+                let before = std::mem::replace(&mut property.value, value);
+                undo(Undo::Property(name, Some((property.since, before))));
+                property.since = seq;
+            }
+            Err(_) if self.properties.len() >= PROPERTIES_MAX => {
+                return Err(property_count_error(self.properties.len() + 1));
+            }
+            Err(at) => {
+                undo(Undo::Property(name, None));
+                self.properties.insert(at, Property { name, since: seq, value });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one slot back.
+    pub(crate) fn revert(&mut self, undo: Undo) -> Result<()> {
+        match undo {
+            Undo::Existence(alive, since) => (self.alive, self.since) = (alive, since),
+            Undo::Label(name, before) => {
+                let at = self.labels.binary_search_by_key(&name, |label| label.0);
+                match (at, before) {
+                    (Ok(at), Some(since)) => self.labels[at].1 = since,
+                    (Ok(at), None) => drop(self.labels.remove(at)),
+                    (Err(at), Some(since)) => self.labels.insert(at, (name, since)),
+                    (Err(_), None) => {}
+                }
+            }
+            Undo::Property(name, before) => match (self.find(name), before) {
+                (Ok(at), Some((since, value))) => self.properties[at] = Property { name, since, value },
+                (Ok(at), None) => drop(self.properties.remove(at)),
+                (Err(at), Some((since, value))) => {
+                    self.properties.insert(at, Property { name, since, value })
+                }
+                (Err(_), None) => {}
+            },
+            Undo::Splice { name, since, at, inserted, items, removed } => {
+                let Ok(index) = self.find(name) else {
+                    return Err(Error::new(Code::Damaged, "a splice of a property that is not there"));
+                };
+                let property = &mut self.properties[index];
+                property.value = splice(&property.value, at, inserted, items, &removed)?.0;
+                property.since = since;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds what a slot was before to a commit's undo, keeping the oldest answer per slot.
+///
+/// A slot that was spliced and then changed again keeps its whole value from before the commit instead: the splice could
+/// only be undone on the value that it made. `now` is the entity after the change that `undo` takes back.
+pub(crate) fn add_undo(undos: &mut Vec<Undo>, undo: Undo, now: &Entity) -> Result<()> {
+    let slot = undo.slot();
+    let Some(at) = undos.iter().position(|other| other.slot() == slot) else {
+        undos.push(undo);
+        return Ok(());
+    };
+    if let Undo::Splice { .. } = &undos[at] {
+        let mut before = now.clone();
+        before.revert(undo)?;
+        before.revert(undos[at].clone())?;
+        let Slot::Property(name) = slot else { return Ok(()) };
+        let old = before.property(name).map(|property| (property.since, property.value.clone()));
+        undos[at] = Undo::Property(name, old);
+    }
+    Ok(())
+}
+
+fn splice_error() -> Error {
+    Error::new(
+        Code::SpliceRange,
+        "the splice lies outside of the value, or the property is absent; read it first",
+    )
+}
+
+/// Replaces part of a string's, bytes' or list's payload. Returns the new value, the payload taken out and its items.
+fn splice(
+    encoded: &[u8],
+    at: usize,
+    removed: usize,
+    items: usize,
+    inserted: &[u8],
+) -> Result<(Encoded, Encoded, usize)> {
+    let sequence = Sequence::of(encoded)?;
+    let payload = sequence.payload();
+    let end = at.checked_add(removed).filter(|end| *end <= payload.len()).ok_or_else(splice_error)?;
+    let taken_items = match sequence {
+        Sequence::String(text) => {
+            let whole = text.is_char_boundary(at) && text.is_char_boundary(end);
+            if !whole || std::str::from_utf8(inserted).is_err() {
+                return Err(splice_error());
+            }
+            0
+        }
+        Sequence::Bytes(_) => 0,
+        Sequence::List(..) => {
+            let mut cursor = Cursor::new(&payload[at..end]);
+            let mut count = 0;
+            while !cursor.is_empty() {
+                value::check(&mut cursor)?;
+                count += 1;
+            }
+            count
+        }
+    };
+    let length = payload.len() - removed + inserted.len();
+    if length > VALUE_BYTES_MAX {
+        return Err(value::size_error(length));
+    }
+    let mut spliced = Vec::with_capacity(length);
+    spliced.extend_from_slice(&payload[..at]);
+    spliced.extend_from_slice(inserted);
+    spliced.extend_from_slice(&payload[end..]);
+    let count = (sequence.items() + items).checked_sub(taken_items).ok_or_else(splice_error)?;
+    let value = Encoded::from_vec(sequence.rebuild(count, &spliced));
+    Ok((value, payload[at..end].into(), taken_items))
+}
+
+impl State for Entity {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.alive));
+        put_varint(out, self.since);
+        put_varint(out, self.labels.len() as u64);
+        for (name, since) in &self.labels {
+            put_varint(out, u64::from(*name));
+            put_varint(out, *since);
+        }
+        put_varint(out, self.properties.len() as u64);
+        for property in &self.properties {
+            put_varint(out, u64::from(property.name));
+            put_varint(out, property.since);
+            out.push(0);
+            out.extend_from_slice(&property.value);
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut cursor = Cursor::new(bytes);
+        let alive = cursor.byte()? != 0;
+        let since = cursor.varint()?;
+        let mut entity = Entity { alive, since, ..Entity::default() };
+        for _ in 0..cursor.length()? {
+            entity.labels.push((cursor.id()?, cursor.varint()?));
+        }
+        for _ in 0..cursor.length()? {
+            let (name, since) = (cursor.id()?, cursor.varint()?);
+            entity.properties.push(Property { name, since, value: read_value(&mut cursor)? });
+        }
+        let sorted = entity.labels.is_sorted_by(|a, b| a.0 < b.0);
+        if !sorted || !entity.properties.is_sorted_by(|a, b| a.name < b.name) || !cursor.is_empty() {
+            return Err(cursor.malformed("an entity that is not in canonical order"));
+        }
+        Ok(entity)
+    }
+
+    fn undo(&mut self, delta: &[u8]) -> Result<()> {
+        decode_delta(delta)?.into_iter().try_for_each(|undo| self.revert(undo))
+    }
+
+    fn size(&self) -> usize {
+        let values: usize = self.properties.iter().map(|property| property.value.len() + 8).sum();
+        8 + self.labels.len() * 6 + values
+    }
+}

@@ -1,0 +1,147 @@
+//! The head: the newest version of everything, with the runs that lead back from it.
+
+use crate::entity::Entity;
+use crate::ids::Ids;
+use crate::names::Names;
+use crate::tables::{Direction, EdgeSlot, NodeSlot, Tables};
+use crate::versioned::Object;
+use hashbrown::HashMap;
+use karyon_history::{History, ObjectId};
+use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The graph. Reads take a version and answer as of it; changes come as commits, in order.
+///
+/// It is one plain state machine: whoever shares it between threads brings the lock.
+pub struct Graph {
+    pub(crate) tables: Tables,
+    pub(crate) names: Names,
+    pub(crate) labels: HashMap<NameId, Object<Ids>>,
+    pub(crate) history: Arc<dyn History>,
+    pub(crate) head: Seq,
+    /// The newest commit that created or removed a node.
+    pub(crate) membership: Seq,
+    pub(crate) live_nodes: usize,
+    pub(crate) live_edges: usize,
+}
+
+impl Graph {
+    /// An empty graph whose sealed chapters are looked up in `history`.
+    pub fn new(history: Arc<dyn History>) -> Graph {
+        Graph {
+            tables: Tables::default(),
+            names: Names::default(),
+            labels: HashMap::new(),
+            history,
+            head: 0,
+            membership: 0,
+            live_nodes: 0,
+            live_edges: 0,
+        }
+    }
+
+    /// The newest commit; 0 when there is none.
+    pub fn head(&self) -> Seq {
+        self.head
+    }
+
+    /// The dictionary.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Nodes and edges that exist at the head.
+    pub fn live(&self) -> (usize, usize) {
+        (self.live_nodes, self.live_edges)
+    }
+
+    /// A node's number, if its key was ever committed.
+    pub fn node_id(&self, key: &str) -> Option<u32> {
+        self.tables.node(key)
+    }
+
+    /// An edge's number, if its identity was ever committed.
+    pub fn edge_id(&self, edge: &EdgeKey<'_>) -> Option<u32> {
+        let (from, to) = (self.tables.node(edge.from)?, self.tables.node(edge.to)?);
+        self.tables.edge(from, self.names.get(edge.kind)?, to, edge.key)
+    }
+
+    /// A node by number.
+    pub fn node(&self, id: u32) -> &NodeSlot {
+        &self.tables.nodes[id as usize]
+    }
+
+    /// An edge by number.
+    pub fn edge(&self, id: u32) -> &EdgeSlot {
+        &self.tables.edges[id as usize]
+    }
+
+    /// How many numbers of nodes and edges are given out.
+    pub fn numbered(&self) -> (u32, u32) {
+        (self.tables.nodes.len() as u32, self.tables.edges.len() as u32)
+    }
+
+    pub(crate) fn object(&self, id: EntityId) -> &Object<Entity> {
+        match id {
+            EntityId::Node(id) => &self.node(id).object,
+            EntityId::Edge(id) => &self.edge(id).object,
+        }
+    }
+
+    /// A node's or edge's state as of a version, and the version of its last change; `None` when it did not exist.
+    pub fn entity_at(&self, id: EntityId, seq: Seq) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
+        let (state, version) = self.object(id).at(object_id(id), seq, &*self.history)?;
+        Ok(state.is_alive().then_some((state, version)))
+    }
+
+    /// The numbers of a node's edges of one type, ascending, as of a version.
+    pub fn edges_at(
+        &self,
+        node: u32,
+        direction: Direction,
+        kind: NameId,
+        seq: Seq,
+    ) -> Result<Cow<'_, [u32]>> {
+        match self.node(node).list(direction, kind) {
+            None => Ok(Cow::Borrowed(&[])),
+            Some(list) => self.list_at(list, list_id(node, direction, kind), seq),
+        }
+    }
+
+    /// The types of which a node ever had an edge, ascending by interned name.
+    pub fn edge_kinds(&self, node: u32, direction: Direction) -> impl Iterator<Item = NameId> {
+        self.node(node).lists(direction).iter().map(|list| list.0)
+    }
+
+    /// The numbers of the nodes with a label, ascending, as of a version.
+    pub fn labelled_at(&self, label: NameId, seq: Seq) -> Result<Cow<'_, [u32]>> {
+        match self.labels.get(&label) {
+            None => Ok(Cow::Borrowed(&[])),
+            Some(list) => self.list_at(list, ObjectId::Label(label), seq),
+        }
+    }
+
+    fn list_at<'a>(&self, list: &'a Object<Ids>, id: ObjectId, seq: Seq) -> Result<Cow<'a, [u32]>> {
+        Ok(match list.at(id, seq, &*self.history)?.0 {
+            Cow::Borrowed(ids) => Cow::Borrowed(ids.as_slice()),
+            Cow::Owned(ids) => Cow::Owned(ids.as_slice().to_vec()),
+        })
+    }
+}
+
+/// The versioned object of a node or edge.
+pub(crate) fn object_id(id: EntityId) -> ObjectId {
+    match id {
+        EntityId::Node(id) => ObjectId::Node(id),
+        EntityId::Edge(id) => ObjectId::Edge(id),
+    }
+}
+
+/// The versioned object of an adjacency list.
+pub(crate) fn list_id(node: u32, direction: Direction, kind: NameId) -> ObjectId {
+    match direction {
+        Direction::Out => ObjectId::Out(node, kind),
+        Direction::In => ObjectId::In(node, kind),
+    }
+}

@@ -1,0 +1,242 @@
+//! The image: the whole head as of one version, with its open runs, in blocks that can be written one at a time.
+//!
+//! A block is a tag byte and items to the block's end. The first is `H`; the rest come in the order of the table.
+//!
+//! | tag | block | items |
+//! |---|---|---|
+//! | `H` | head | version, numbers of nodes, of edges |
+//! | `D` | dictionary | name id, text |
+//! | `N` | nodes, ascending from 0 | key, object, out lists, in lists (each: count; type, object) |
+//! | `E` | edges, ascending from 0 | from, type, to, key, object |
+//! | `L` | labels | name id, object |
+//!
+//! An object is a byte (0: nothing as of the version; 1; 2: it has sealed chapters), its state (length, bytes) and its run.
+
+use crate::entity::Entity;
+use crate::head::{Graph, list_id};
+use crate::ids::Ids;
+use crate::tables::Direction;
+use crate::versioned::{Object, State};
+use karyon_history::{History, ObjectId, Run};
+use karyon_model::bytes::{Cursor, put_bytes, put_varint};
+use karyon_model::{Code, Error, NameId, Result, Seq};
+use std::sync::Arc;
+
+/// A block is closed when it has reached this size.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// Writes an image of the head as it was when the writer was made, also while commits go on.
+pub struct ImageWriter {
+    seq: Seq,
+    numbered: (u32, u32),
+    names: Vec<(NameId, Arc<str>)>,
+    labels: Vec<NameId>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    Head,
+    Names(usize),
+    Nodes(u32),
+    Edges(u32),
+    Labels(usize),
+    Done,
+}
+
+impl ImageWriter {
+    /// Starts an image of the head.
+    pub fn new(graph: &Graph) -> ImageWriter {
+        let mut labels: Vec<_> = graph.labels.keys().copied().collect();
+        labels.sort_unstable();
+        let (seq, numbered, names) = (graph.head(), graph.numbered(), graph.names.logged());
+        ImageWriter { seq, numbered, names, labels, stage: Stage::Head }
+    }
+
+    /// The version that the image shows.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The next block, or `None` when all are written. The graph may have moved on in between.
+    pub fn next_block(&mut self, graph: &Graph) -> Result<Option<Vec<u8>>> {
+        let mut out = Vec::with_capacity(BLOCK_BYTES + 4096);
+        let full = |out: &Vec<u8>| out.len() >= BLOCK_BYTES;
+        self.stage = match self.stage {
+            Stage::Head => {
+                out.push(b'H');
+                put_varint(&mut out, self.seq);
+                put_varint(&mut out, self.numbered.0.into());
+                put_varint(&mut out, self.numbered.1.into());
+                Stage::Names(0)
+            }
+            Stage::Names(mut at) => {
+                out.push(b'D');
+                while at < self.names.len() && !full(&out) {
+                    put_varint(&mut out, self.names[at].0.into());
+                    put_bytes(&mut out, self.names[at].1.as_bytes());
+                    at += 1;
+                }
+                if at < self.names.len() { Stage::Names(at) } else { Stage::Nodes(0) }
+            }
+            Stage::Nodes(mut id) => {
+                out.push(b'N');
+                while id < self.numbered.0 && !full(&out) {
+                    self.put_node(graph, id, &mut out)?;
+                    id += 1;
+                }
+                if id < self.numbered.0 { Stage::Nodes(id) } else { Stage::Edges(0) }
+            }
+            Stage::Edges(mut id) => {
+                out.push(b'E');
+                while id < self.numbered.1 && !full(&out) {
+                    let edge = graph.edge(id);
+                    [edge.from, edge.kind, edge.to]
+                        .iter()
+                        .for_each(|field| put_varint(&mut out, u64::from(*field)));
+                    put_bytes(&mut out, edge.key.as_bytes());
+                    self.put_object(graph, &edge.object, ObjectId::Edge(id), &mut out)?;
+                    id += 1;
+                }
+                if id < self.numbered.1 { Stage::Edges(id) } else { Stage::Labels(0) }
+            }
+            Stage::Labels(mut at) => {
+                out.push(b'L');
+                while at < self.labels.len() && !full(&out) {
+                    let name = self.labels[at];
+                    put_varint(&mut out, name.into());
+                    let empty = Object::default();
+                    let list = graph.labels.get(&name).unwrap_or(&empty);
+                    self.put_object(graph, list, ObjectId::Label(name), &mut out)?;
+                    at += 1;
+                }
+                if at < self.labels.len() { Stage::Labels(at) } else { Stage::Done }
+            }
+            Stage::Done => return Ok(None),
+        };
+        Ok(Some(out))
+    }
+
+    fn put_node(&self, graph: &Graph, id: u32, out: &mut Vec<u8>) -> Result<()> {
+        let node = graph.node(id);
+        put_bytes(out, node.key.as_bytes());
+        self.put_object(graph, &node.object, ObjectId::Node(id), out)?;
+        for direction in [Direction::Out, Direction::In] {
+            let lists = node.lists(direction);
+            put_varint(out, lists.len() as u64);
+            for (kind, list) in lists {
+                put_varint(out, u64::from(*kind));
+                self.put_object(graph, list, list_id(id, direction, *kind), out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_object<S: State>(
+        &self,
+        graph: &Graph,
+        object: &Object<S>,
+        id: ObjectId,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let Some((state, run, sealed)) = object.run_at(id, self.seq, &*graph.history)? else {
+            out.push(0);
+            return Ok(());
+        };
+        out.push(1 + u8::from(sealed));
+        let mut encoded = Vec::new();
+        state.encode(&mut encoded);
+        put_bytes(out, &encoded);
+        run.encode(out);
+        Ok(())
+    }
+}
+
+/// Builds a graph from the blocks of an image, in order.
+pub struct ImageReader {
+    graph: Graph,
+    numbered: (u32, u32),
+    begun: bool,
+}
+
+impl ImageReader {
+    /// Starts with nothing.
+    pub fn new(history: Arc<dyn History>) -> ImageReader {
+        ImageReader { graph: Graph::new(history), numbered: (0, 0), begun: false }
+    }
+
+    /// Takes the next block.
+    pub fn take(&mut self, block: &[u8]) -> Result<()> {
+        let mut cursor = Cursor::new(block);
+        let tag = cursor.byte()?;
+        if (tag == b'H') == self.begun {
+            return Err(cursor.malformed("an image out of order"));
+        }
+        self.begun = true;
+        if tag == b'H' {
+            self.graph.head = cursor.varint()?;
+            self.numbered = (cursor.id()?, cursor.id()?);
+        }
+        while !cursor.is_empty() {
+            self.take_item(tag, &mut cursor)?;
+        }
+        Ok(())
+    }
+
+    fn take_item(&mut self, tag: u8, cursor: &mut Cursor<'_>) -> Result<()> {
+        let graph = &mut self.graph;
+        match tag {
+            b'D' => graph.names.define(cursor.id()?, cursor.text()?)?,
+            b'N' => {
+                let id = graph.tables.add_node(cursor.text()?)?;
+                let object: Object<Entity> = take_object(cursor)?;
+                graph.live_nodes += usize::from(object.state().is_alive());
+                let node = &mut graph.tables.nodes[id as usize];
+                node.object = object;
+                for direction in [Direction::Out, Direction::In] {
+                    for _ in 0..cursor.length()? {
+                        let kind = cursor.id()?;
+                        *node.list_mut(direction, kind) = take_object::<Ids>(cursor)?;
+                    }
+                }
+            }
+            b'E' => {
+                let (from, kind, to) = (cursor.id()?, cursor.id()?, cursor.id()?);
+                if from.max(to) as usize >= graph.tables.nodes.len() {
+                    return Err(cursor.malformed("an edge of the image without its ends"));
+                }
+                let id = graph.tables.add_edge(from, kind, to, cursor.text()?)?;
+                let object: Object<Entity> = take_object(cursor)?;
+                graph.live_edges += usize::from(object.state().is_alive());
+                graph.tables.edges[id as usize].object = object;
+            }
+            b'L' => {
+                let name = cursor.id()?;
+                let list = take_object::<Ids>(cursor)?;
+                graph.labels.insert(name, list);
+            }
+            _ => return Err(cursor.malformed("an unknown block of the image")),
+        }
+        Ok(())
+    }
+
+    /// The graph, when everything that the head promised has come.
+    pub fn finish(mut self) -> Result<Graph> {
+        if !self.begun || self.graph.numbered() != self.numbered {
+            return Err(Error::new(Code::Damaged, "the image of the graph is not whole"));
+        }
+        self.graph.membership = self.graph.head;
+        Ok(self.graph)
+    }
+}
+
+fn take_object<S: State>(cursor: &mut Cursor<'_>) -> Result<Object<S>> {
+    match cursor.byte()? {
+        0 => Ok(Object::default()),
+        flag @ (1 | 2) => {
+            let state = S::decode(cursor.bytes()?)?;
+            Ok(Object::restore(state, Run::decode(cursor)?, flag == 2))
+        }
+        _ => Err(cursor.malformed("an unknown object of the image")),
+    }
+}

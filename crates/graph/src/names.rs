@@ -1,0 +1,140 @@
+//! Interned names: labels, edge types, property names, principals.
+
+use hashbrown::HashMap;
+use karyon_model::limits::NAMES_MAX;
+use karyon_model::{Code, Error, NameId, Result};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// The dictionary of one store. Names are only ever added.
+///
+/// A name gets its number at first sight, also from a transaction that is never committed; the log defines it in the
+/// first commit that uses it, with its number, so a replay gives the same numbers and unused ones stay holes.
+#[derive(Debug, Default)]
+pub struct Names(RwLock<Dictionary>);
+
+#[derive(Debug, Default)]
+struct Dictionary {
+    ids: HashMap<Arc<str>, NameId>,
+    names: Vec<Option<Name>>,
+}
+
+#[derive(Debug)]
+struct Name {
+    text: Arc<str>,
+    logged: bool,
+}
+
+impl Names {
+    // A panic under these locks cannot leave half an entry: the map and the vector are written one after the other,
+    // and an entry missing from the map only costs a second number.
+    fn read(&self) -> RwLockReadGuard<'_, Dictionary> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Dictionary> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a name, if it was ever seen.
+    pub fn get(&self, name: &str) -> Option<NameId> {
+        self.read().ids.get(name).copied()
+    }
+
+    /// The number of a name, a new one at first sight.
+    pub fn intern(&self, name: &str) -> Result<NameId> {
+        if let Some(id) = self.get(name) {
+            return Ok(id);
+        }
+        let mut dictionary = self.write();
+        if let Some(id) = dictionary.ids.get(name) {
+            return Ok(*id);
+        }
+        if dictionary.names.len() >= NAMES_MAX {
+            let message = format!("the store knows {NAMES_MAX} names; put changing text into keys or values");
+            return Err(Error::new(Code::KeySize, message).with("limit", NAMES_MAX));
+        }
+        let id = dictionary.names.len() as NameId;
+        dictionary.insert(id, name, false);
+        Ok(id)
+    }
+
+    /// The text of a number that `intern` or `define` gave out; empty for a hole.
+    pub fn text(&self, id: NameId) -> Arc<str> {
+        let dictionary = self.read();
+        dictionary
+            .names
+            .get(id as usize)
+            .and_then(Option::as_ref)
+            .map_or_else(|| "".into(), |name| name.text.clone())
+    }
+
+    /// Every name from a number on, holes as empty text. For readers that keep a copy of the dictionary.
+    pub fn from(&self, first: NameId) -> Vec<Arc<str>> {
+        let dictionary = self.read();
+        let names = dictionary.names.iter().skip(first as usize);
+        names.map(|name| name.as_ref().map_or_else(|| "".into(), |name| name.text.clone())).collect()
+    }
+
+    /// How many numbers are given out.
+    pub fn count(&self) -> usize {
+        self.read().names.len()
+    }
+
+    /// Takes a definition from the log.
+    pub(crate) fn define(&self, id: NameId, name: &str) -> Result<()> {
+        let mut dictionary = self.write();
+        let taken = dictionary.names.get(id as usize).is_some_and(Option::is_some);
+        if taken || id as usize >= NAMES_MAX || dictionary.ids.contains_key(name) {
+            return Err(Error::new(
+                Code::Damaged,
+                format!("the log defines the name {name:?} or number {id} twice"),
+            ));
+        }
+        dictionary.insert(id, name, true);
+        Ok(())
+    }
+
+    /// Marks a name as defined in the log. True when it was not yet.
+    pub(crate) fn mark_logged(&self, id: NameId) -> bool {
+        if self.read().is_logged(id) {
+            return false;
+        }
+        self.write().set_logged(id, true);
+        true
+    }
+
+    /// Takes back `mark_logged` when the commit that defined the name was refused.
+    pub(crate) fn unmark_logged(&self, id: NameId) {
+        self.write().set_logged(id, false);
+    }
+
+    /// The names that the log has defined, by number.
+    pub(crate) fn logged(&self) -> Vec<(NameId, Arc<str>)> {
+        let dictionary = self.read();
+        let names = dictionary.names.iter().enumerate();
+        let logged =
+            names.filter_map(|(id, name)| name.as_ref().filter(|name| name.logged).map(|name| (id, name)));
+        logged.map(|(id, name)| (id as NameId, name.text.clone())).collect()
+    }
+}
+
+impl Dictionary {
+    fn insert(&mut self, id: NameId, name: &str, logged: bool) {
+        let text: Arc<str> = name.into();
+        if self.names.len() <= id as usize {
+            self.names.resize_with(id as usize + 1, || None);
+        }
+        self.names[id as usize] = Some(Name { text: text.clone(), logged });
+        self.ids.insert(text, id);
+    }
+
+    fn is_logged(&self, id: NameId) -> bool {
+        self.names.get(id as usize).and_then(Option::as_ref).is_some_and(|name| name.logged)
+    }
+
+    fn set_logged(&mut self, id: NameId, logged: bool) {
+        if let Some(Some(name)) = self.names.get_mut(id as usize) {
+            name.logged = logged;
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a transaction has written and not committed, so that its own reads see it.
+
+use crate::entity::{Effect, Entity};
+use crate::head::Graph;
+use crate::plan::Surface;
+use crate::reads::{Read, Reads};
+use crate::tables::Direction;
+use hashbrown::{HashMap, HashSet};
+use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
+
+/// A node's key or an edge's identity, owned.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    Node(Box<str>),
+    Edge { from: Box<str>, kind: Box<str>, to: Box<str>, key: Box<str> },
+}
+
+impl From<&Target<'_>> for Identity {
+    fn from(target: &Target<'_>) -> Self {
+        match target {
+            Target::Node(key) => Identity::Node((*key).into()),
+            Target::Edge(EdgeKey { from, kind, to, key }) => Identity::Edge {
+                from: (*from).into(),
+                kind: (*kind).into(),
+                to: (*to).into(),
+                key: (*key).into(),
+            },
+        }
+    }
+}
+
+/// Private copies of the entities that a transaction has touched, in the order of first touch.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    entries: Vec<(Identity, Entity)>,
+    index: HashMap<Identity, usize>,
+    /// The entities of the snapshot that have a private copy.
+    copied: HashSet<EntityId>,
+    /// The edges of a node among the entries.
+    incident: HashMap<Box<str>, Vec<usize>>,
+}
+
+impl Overlay {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn get(&self, target: &Target<'_>) -> Option<&Entity> {
+        self.index.get(&Identity::from(target)).map(|at| &self.entries[*at].1)
+    }
+
+    /// Whether the snapshot's version of an entity is hidden by a private copy.
+    pub(crate) fn hides(&self, id: EntityId) -> bool {
+        self.copied.contains(&id)
+    }
+
+    /// The entries from an index on, with their own index.
+    pub(crate) fn entries_from(&self, first: usize) -> impl Iterator<Item = (usize, &Identity, &Entity)> {
+        self.entries.iter().enumerate().skip(first).map(|(at, entry)| (at, &entry.0, &entry.1))
+    }
+
+    fn insert(&mut self, identity: Identity, entity: Entity, id: Option<EntityId>) -> usize {
+        let at = self.entries.len();
+        if let Identity::Edge { from, to, .. } = &identity {
+            self.incident.entry(from.clone()).or_default().push(at);
+            if from != to {
+                self.incident.entry(to.clone()).or_default().push(at);
+            }
+        }
+        self.copied.extend(id);
+        self.index.insert(identity.clone(), at);
+        self.entries.push((identity, entity));
+        at
+    }
+}
+
+/// A transaction's private surface above its snapshot.
+pub(crate) struct Private<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) snapshot: Seq,
+    pub(crate) overlay: &'a mut Overlay,
+    pub(crate) reads: &'a mut Reads,
+}
+
+impl Private<'_> {
+    fn copy(&mut self, target: &Target<'_>, id: Option<EntityId>) -> Result<usize> {
+        let found = match id {
+            Some(id) => self.graph.entity_at(id, self.snapshot)?,
+            None => None,
+        };
+        let entity = found.map(|found| found.0.into_owned()).unwrap_or_default();
+        Ok(self.overlay.insert(target.into(), entity, id))
+    }
+}
+
+/// The number of what a target names, if it was ever committed.
+pub(crate) fn entity_id(graph: &Graph, target: &Target<'_>) -> Option<EntityId> {
+    match target {
+        Target::Node(key) => graph.node_id(key).map(EntityId::Node),
+        Target::Edge(edge) => graph.edge_id(edge).map(EntityId::Edge),
+    }
+}
+
+impl Surface for Private<'_> {
+    type Handle = usize;
+
+    fn name(&mut self, text: &str) -> Result<NameId> {
+        self.graph.names().intern(text)
+    }
+
+    fn find(&mut self, target: &Target<'_>) -> Result<Option<usize>> {
+        let at = self.claim(target)?;
+        Ok(self.overlay.entries[at].1.is_alive().then_some(at))
+    }
+
+    fn claim(&mut self, target: &Target<'_>) -> Result<usize> {
+        if let Some(at) = self.overlay.index.get(&Identity::from(target)) {
+            return Ok(*at);
+        }
+        let id = entity_id(self.graph, target);
+        self.reads.add(Read::entity(id, target))?;
+        self.copy(target, id)
+    }
+
+    fn state(&self, handle: usize) -> &Entity {
+        &self.overlay.entries[handle].1
+    }
+
+    fn apply(&mut self, handle: usize, effect: Effect<'_>) -> Result<()> {
+        self.overlay.entries[handle].1.apply(effect, self.snapshot + 1, &mut drop)
+    }
+
+    fn incident(&mut self, key: &str) -> Result<Vec<usize>> {
+        if let Some(node) = self.graph.node_id(key) {
+            for direction in [Direction::Out, Direction::In] {
+                self.reads.add(Read::Lists(node, direction))?;
+                let kinds: Vec<_> = self.graph.edge_kinds(node, direction).collect();
+                for kind in kinds {
+                    let edges = self.graph.edges_at(node, direction, kind, self.snapshot)?.into_owned();
+                    for edge in edges {
+                        if self.overlay.hides(EntityId::Edge(edge)) {
+                            continue;
+                        }
+                        let slot = self.graph.edge(edge);
+                        let (from, to) = (&self.graph.node(slot.from).key, &self.graph.node(slot.to).key);
+                        let kind = self.graph.names().text(kind);
+                        let target = Target::Edge(EdgeKey { from, kind: &kind, to, key: &slot.key });
+                        self.copy(&target, Some(EntityId::Edge(edge)))?;
+                    }
+                }
+            }
+        }
+        let edges = self.overlay.incident.get(key).map(Vec::as_slice).unwrap_or_default();
+        Ok(edges.iter().copied().filter(|at| self.overlay.entries[*at].1.is_alive()).collect())
+    }
+}
+
+impl Identity {
+    /// The identity, borrowed.
+    pub(crate) fn target(&self) -> Target<'_> {
+        match self {
+            Identity::Node(key) => Target::Node(key),
+            Identity::Edge { from, kind, to, key } => Target::Edge(EdgeKey { from, kind, to, key }),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The tables of everything that was ever named: nodes by key, edges by identity. Numbers are never used again.
+
+use crate::entity::Entity;
+use crate::ids::Ids;
+use crate::versioned::Object;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use karyon_model::limits::ENTITIES_MAX;
+use karyon_model::{Code, Error, NameId, Result};
+use std::hash::BuildHasher;
+
+/// A node's key, its versions, and the lists of its edges by type.
+#[derive(Clone, Debug)]
+pub struct NodeSlot {
+    /// Its identity.
+    pub key: Box<str>,
+    /// Existence, labels, properties.
+    pub object: Object<Entity>,
+    /// Edges that leave it, ascending by type.
+    pub(crate) out: Vec<(NameId, Object<Ids>)>,
+    /// Edges that enter it, ascending by type.
+    pub(crate) incoming: Vec<(NameId, Object<Ids>)>,
+}
+
+/// An edge's identity and its versions.
+#[derive(Clone, Debug)]
+pub struct EdgeSlot {
+    /// The node it leaves.
+    pub from: u32,
+    /// Its type.
+    pub kind: NameId,
+    /// The node it enters.
+    pub to: u32,
+    /// Tells parallel edges apart.
+    pub key: Box<str>,
+    /// Existence, properties.
+    pub object: Object<Entity>,
+}
+
+/// Which end of an edge a list belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Edges that leave the node.
+    Out,
+    /// Edges that enter the node.
+    In,
+}
+
+impl NodeSlot {
+    /// The lists of one direction, ascending by type.
+    pub(crate) fn lists(&self, direction: Direction) -> &[(NameId, Object<Ids>)] {
+        match direction {
+            Direction::Out => &self.out,
+            Direction::In => &self.incoming,
+        }
+    }
+
+    /// The list of one type, if any edge of that type ever was.
+    pub(crate) fn list(&self, direction: Direction, kind: NameId) -> Option<&Object<Ids>> {
+        let lists = self.lists(direction);
+        lists.binary_search_by_key(&kind, |list| list.0).ok().map(|at| &lists[at].1)
+    }
+
+    pub(crate) fn list_mut(&mut self, direction: Direction, kind: NameId) -> &mut Object<Ids> {
+        let lists = match direction {
+            Direction::Out => &mut self.out,
+            Direction::In => &mut self.incoming,
+        };
+        let at = lists.binary_search_by_key(&kind, |list| list.0).unwrap_or_else(|at| {
+            lists.insert(at, (kind, Object::default()));
+            at
+        });
+        &mut lists[at].1
+    }
+}
+
+/// Nodes and edges, found by identity in constant time. The hash is keyed per process: keys come from outside.
+#[derive(Default)]
+pub struct Tables {
+    /// By number.
+    pub nodes: Vec<NodeSlot>,
+    /// By number.
+    pub edges: Vec<EdgeSlot>,
+    node_numbers: HashTable<u32>,
+    edge_numbers: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Tables {
+    /// A node's number, if its key was ever committed.
+    pub fn node(&self, key: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        self.node_numbers.find(hash, |id| *self.nodes[*id as usize].key == *key).copied()
+    }
+
+    /// An edge's number, if its identity was ever committed.
+    pub fn edge(&self, from: u32, kind: NameId, to: u32, key: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one((from, kind, to, key));
+        let same = |id: &u32| {
+            let edge = &self.edges[*id as usize];
+            (edge.from, edge.kind, edge.to, &*edge.key) == (from, kind, to, key)
+        };
+        self.edge_numbers.find(hash, same).copied()
+    }
+
+    pub(crate) fn add_node(&mut self, key: &str) -> Result<u32> {
+        let id = next_id(self.nodes.len())?;
+        self.nodes.push(NodeSlot {
+            key: key.into(),
+            object: Object::default(),
+            out: Vec::new(),
+            incoming: Vec::new(),
+        });
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        self.node_numbers
+            .insert_unique(hasher.hash_one(key), id, |id| hasher.hash_one(&*nodes[*id as usize].key));
+        Ok(id)
+    }
+
+    pub(crate) fn add_edge(&mut self, from: u32, kind: NameId, to: u32, key: &str) -> Result<u32> {
+        let id = next_id(self.edges.len())?;
+        self.edges.push(EdgeSlot { from, kind, to, key: key.into(), object: Object::default() });
+        let (edges, hasher) = (&self.edges, &self.hasher);
+        self.edge_numbers.insert_unique(hasher.hash_one((from, kind, to, key)), id, |id| {
+            let edge = &edges[*id as usize];
+            hasher.hash_one((edge.from, edge.kind, edge.to, &*edge.key))
+        });
+        Ok(id)
+    }
+
+    /// Forgets everything numbered after a refused commit began.
+    pub(crate) fn truncate(&mut self, nodes: usize, edges: usize) {
+        for slot in self.edges.drain(edges..).rev() {
+            let hash = self.hasher.hash_one((slot.from, slot.kind, slot.to, &*slot.key));
+            if let Ok(entry) = self.edge_numbers.find_entry(hash, |id| *id as usize >= edges) {
+                entry.remove();
+            }
+        }
+        for slot in self.nodes.drain(nodes..).rev() {
+            let hash = self.hasher.hash_one(&*slot.key);
+            if let Ok(entry) = self.node_numbers.find_entry(hash, |id| *id as usize >= nodes) {
+                entry.remove();
+            }
+        }
+    }
+}
+
+fn next_id(count: usize) -> Result<u32> {
+    u32::try_from(count).ok().filter(|id| (*id as usize) < ENTITIES_MAX).ok_or_else(|| {
+        let message =
+            format!("the store has named {ENTITIES_MAX} nodes or edges, its limit; open another store");
+        Error::new(Code::TransactionSize, message).with("limit", ENTITIES_MAX)
+    })
+}

@@ -1,0 +1,80 @@
+//! A transaction: a snapshot, the verbs asked for so far, and what was read.
+
+use crate::head::Graph;
+use crate::overlay::{Overlay, Private};
+use crate::plan::perform;
+use crate::reads::Reads;
+use karyon_model::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX};
+use karyon_model::{Code, Error, Result, Seq, VerbReader};
+
+/// A transaction over one graph. Dropping it discards it.
+#[derive(Debug)]
+pub struct Transaction {
+    snapshot: Seq,
+    verbs: Vec<u8>,
+    count: usize,
+    /// How many bytes of `verbs` the overlay has seen.
+    overlaid: usize,
+    pub(crate) overlay: Overlay,
+    pub(crate) reads: Reads,
+}
+
+impl Transaction {
+    /// A transaction that reads as of `snapshot`.
+    pub fn new(snapshot: Seq) -> Transaction {
+        Transaction {
+            snapshot,
+            verbs: Vec::new(),
+            count: 0,
+            overlaid: 0,
+            overlay: Overlay::default(),
+            reads: Reads::default(),
+        }
+    }
+
+    /// The version that it reads.
+    pub fn snapshot(&self) -> Seq {
+        self.snapshot
+    }
+
+    /// Whether it asks for any change.
+    pub fn is_dirty(&self) -> bool {
+        self.count > 0
+    }
+
+    /// Adds a batch of verbs. Every verb is checked; a batch with a bad one is refused whole.
+    ///
+    /// What depends on the graph (a missing end, remaining edges) is checked when the transaction reads or commits.
+    pub fn push(&mut self, batch: &[u8]) -> Result<()> {
+        let mut count = self.count;
+        for verb in VerbReader::new(batch) {
+            verb?;
+            count += 1;
+        }
+        if count > OPERATIONS_MAX || self.verbs.len() + batch.len() > FRAME_BYTES_MAX {
+            let message = format!(
+                "the transaction has more than {OPERATIONS_MAX} verbs or {FRAME_BYTES_MAX} bytes; split it"
+            );
+            return Err(Error::new(Code::TransactionSize, message).with("limit", OPERATIONS_MAX));
+        }
+        self.verbs.extend_from_slice(batch);
+        self.count = count;
+        Ok(())
+    }
+
+    pub(crate) fn verbs(&self) -> VerbReader<'_> {
+        VerbReader::new(&self.verbs)
+    }
+
+    /// Carries out the verbs that the private copies have not seen yet, so that a read sees them.
+    pub(crate) fn catch_up(&mut self, graph: &Graph) -> Result<()> {
+        if self.overlaid == self.verbs.len() {
+            return Ok(());
+        }
+        let fresh = &self.verbs[self.overlaid..];
+        self.overlaid = self.verbs.len();
+        let mut private =
+            Private { graph, snapshot: self.snapshot, overlay: &mut self.overlay, reads: &mut self.reads };
+        VerbReader::new(fresh).try_for_each(|verb| perform(&mut private, &verb?))
+    }
+}

@@ -1,0 +1,149 @@
+//! A present state with the run of deltas that leads back from it.
+
+use karyon_history::{Chapter, History, ObjectId, Run};
+use karyon_model::{Result, Seq};
+use std::borrow::Cow;
+
+/// A state that can be written whole and taken back one delta at a time.
+pub trait State: Clone + Default {
+    /// Appends the whole state: what a chapter's anchor holds.
+    fn encode(&self, out: &mut Vec<u8>);
+    /// Reads what `encode` wrote.
+    fn decode(bytes: &[u8]) -> Result<Self>;
+    /// Turns the state into the one that held before the delta's commit.
+    fn undo(&mut self, delta: &[u8]) -> Result<()>;
+    /// About how many bytes `encode` would append; the same for equal states.
+    fn size(&self) -> usize;
+}
+
+/// An object: its newest state, and its open run.
+#[derive(Clone, Debug, Default)]
+pub struct Object<S> {
+    state: S,
+    /// The newest commit that changed it; 0 before the first.
+    last: Seq,
+    /// Where the open run starts; 0 before the first change.
+    start: Seq,
+    /// `None` while the open run has no deltas, as with most objects.
+    run: Option<Box<Run>>,
+    /// Whether the past before `start` is in sealed chapters. Otherwise there was nothing.
+    sealed: bool,
+}
+
+impl<S: State> Object<S> {
+    /// The newest state.
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// The newest state, for a change whose delta `record` is told of.
+    pub(crate) fn state_mut(&mut self) -> &mut S {
+        &mut self.state
+    }
+
+    /// The newest commit that changed it; 0 before the first.
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// The open run, oldest state first at its `start`.
+    pub(crate) fn run(&self) -> Run {
+        self.run.as_deref().cloned().unwrap_or_else(|| Run::starting(self.start))
+    }
+
+    /// Whether there are sealed chapters.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    /// Puts an object together from a checkpoint.
+    pub(crate) fn restore(state: S, run: Run, sealed: bool) -> Self {
+        let (last, start) = (run.last(), run.start());
+        Object { state, last, start, run: (!run.is_empty()).then(|| Box::new(run)), sealed }
+    }
+
+    /// The deltas of commits later than `seq`, newest first, or `None` when they are no longer at hand.
+    pub(crate) fn deltas_after(&self, seq: Seq) -> Option<impl Iterator<Item = &[u8]>> {
+        let deltas = self.run.as_deref().map(Run::newest_first).into_iter().flatten();
+        (seq >= self.start).then(|| deltas.take_while(move |delta| delta.0 > seq).map(|delta| delta.1))
+    }
+
+    /// The state as of `seq`, and the commit that made it so (0 when there was nothing yet).
+    ///
+    /// Cost: none for the newest state; else one clone and the run's undo; below the open run one look into history.
+    pub fn at(&self, id: ObjectId, seq: Seq, history: &dyn History) -> Result<(Cow<'_, S>, Seq)> {
+        if self.last <= seq {
+            return Ok((Cow::Borrowed(&self.state), self.last));
+        }
+        if seq >= self.start {
+            let Some(run) = self.run.as_deref() else { return Ok((Cow::Owned(S::default()), 0)) };
+            let mut state = self.state.clone();
+            undo_to(&mut state, run, seq)?;
+            return Ok((Cow::Owned(state), run.last_at(seq)));
+        }
+        if !self.sealed {
+            return Ok((Cow::Owned(S::default()), 0));
+        }
+        match history.find(id, seq)? {
+            None => Ok((Cow::Owned(S::default()), 0)),
+            Some(chapter) => {
+                let mut state = S::decode(&chapter.anchor)?;
+                undo_to(&mut state, &chapter.run, seq)?;
+                Ok((Cow::Owned(state), chapter.run.last_at(seq)))
+            }
+        }
+    }
+
+    /// The state and the run as they were at `seq`, whether chapters were sealed before that run, for a checkpoint.
+    pub(crate) fn run_at(
+        &self,
+        id: ObjectId,
+        seq: Seq,
+        history: &dyn History,
+    ) -> Result<Option<(S, Run, bool)>> {
+        let (mut state, mut run, sealed) = if seq >= self.start {
+            (self.state.clone(), self.run(), self.sealed)
+        } else if self.sealed {
+            let Some(chapter) = history.find(id, seq)? else { return Ok(None) };
+            let sealed = history.find(id, chapter.run.start().saturating_sub(1))?.is_some();
+            (S::decode(&chapter.anchor)?, chapter.run.clone(), sealed)
+        } else {
+            return Ok(None);
+        };
+        undo_to(&mut state, &run, seq)?;
+        run.truncate(seq);
+        Ok((run.start() > 0).then_some((state, run, sealed)))
+    }
+
+    /// Notes that the commit `seq` has changed the state, and what undoes it. Returns a chapter when one is full.
+    pub(crate) fn record(&mut self, id: ObjectId, seq: Seq, delta: &[u8]) -> Result<Option<Chapter>> {
+        let fresh = self.last == 0;
+        self.last = seq;
+        if fresh {
+            self.start = seq;
+            return Ok(None);
+        }
+        let start = self.start;
+        let run = self.run.get_or_insert_with(|| Box::new(Run::starting(start)));
+        if !run.is_full(self.state.size(), id.is_list()) {
+            run.push(seq, delta);
+            return Ok(None);
+        }
+        let mut before = self.state.clone();
+        before.undo(delta)?;
+        let mut anchor = Vec::new();
+        before.encode(&mut anchor);
+        let run = self.run.take().map(|run| *run).unwrap_or_default();
+        self.start = seq;
+        self.sealed = true;
+        Ok(Some(Chapter { end: seq, anchor: anchor.into(), run }))
+    }
+}
+
+/// Takes a state at the end of a run back to the moment `seq`.
+pub(crate) fn undo_to<S: State>(state: &mut S, run: &Run, seq: Seq) -> Result<()> {
+    for (_, delta) in run.newest_first().take_while(|delta| delta.0 > seq) {
+        state.undo(delta)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,363 @@
+//! What a graph promises, one behaviour a test.
+
+use karyon_graph::{
+    Direction, Graph, ImageReader, ImageWriter, Open, Outcome, PageStart, Reader, Transaction,
+};
+use karyon_history::{CommitRow, Commits, History, MemoryHistory};
+use karyon_model::{
+    Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Value, Verb, VerbWriter,
+};
+use std::sync::Arc;
+
+/// A graph with the log and the index of commits that a store would keep beside it.
+struct Bench {
+    graph: Graph,
+    history: Arc<MemoryHistory>,
+    commits: Commits,
+    log: Vec<(CommitHeader, Vec<u8>)>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let history = Arc::new(MemoryHistory::new());
+        Bench { graph: Graph::new(history.clone()), history, commits: Commits::starting(1), log: Vec::new() }
+    }
+
+    fn begin(&self) -> Transaction {
+        Transaction::new(self.graph.head())
+    }
+
+    fn commit_as(&mut self, principal: &str, transaction: &Transaction) -> Result<Seq> {
+        let (outcome, principal, parents) = self.graph.commit(transaction, principal, &Open)?;
+        self.seal(&outcome);
+        let seq = self.graph.head();
+        let row = CommitRow { time: seq as i64 * 10, principal, incarnation: 1, cause: None };
+        self.commits.push(row, &outcome.touched, &parents.exact);
+        let header = CommitHeader {
+            seq,
+            time: seq as i64 * 10,
+            layer: 0,
+            principal,
+            incarnation: 1,
+            on_behalf_of: None,
+            trust: Trust::FULL,
+            cause: None,
+            parents: parents.exact,
+            coarse: parents.coarse,
+        };
+        self.log.push((header, outcome.operations));
+        Ok(seq)
+    }
+
+    fn seal(&self, outcome: &Outcome) {
+        outcome.sealed.iter().for_each(|(id, chapter)| self.history.seal(*id, chapter).unwrap());
+    }
+
+    fn write(&mut self, verbs: &[Verb<'_>]) -> Result<Seq> {
+        self.write_as("root", verbs)
+    }
+
+    fn write_as(&mut self, principal: &str, verbs: &[Verb<'_>]) -> Result<Seq> {
+        let transaction = transaction(self.begin(), verbs)?;
+        self.commit_as(principal, &transaction)
+    }
+
+    fn replayed(&self) -> Bench {
+        let mut bench = Bench::new();
+        for (header, operations) in &self.log {
+            let record = CommitRecord { header: header.clone(), operations };
+            let outcome = bench.graph.replay(&record).unwrap();
+            bench.seal(&outcome);
+        }
+        bench
+    }
+
+    fn property(&self, seq: Seq, key: &str, name: &str) -> Option<Value> {
+        let mut found = None;
+        let name = self.graph.names().get(name)?;
+        Reader::at(&self.graph, seq, &Open)
+            .visit_node(key, &mut |node| {
+                let value = node.entity.property(name).map(|property| property.value.clone());
+                found =
+                    value.map(|value| Value::decode(&mut karyon_model::bytes::Cursor::new(&value)).unwrap());
+            })
+            .unwrap();
+        found
+    }
+}
+
+fn transaction(mut transaction: Transaction, verbs: &[Verb<'_>]) -> Result<Transaction> {
+    let mut writer = VerbWriter::new();
+    for verb in verbs {
+        writer.push(verb);
+    }
+    transaction.push(writer.bytes())?;
+    Ok(transaction)
+}
+
+fn put<'a>(key: &'a str, changes: &[(&'a str, &'a [u8])]) -> Verb<'a> {
+    Verb::Put {
+        key,
+        labels: vec!["Fact"],
+        changes: changes.iter().map(|(name, value)| (*name, Some(*value))).collect(),
+    }
+}
+
+fn link<'a>(from: &'a str, to: &'a str) -> Verb<'a> {
+    Verb::Link { edge: EdgeKey { from, kind: "KNOWS", to, key: "" }, changes: vec![] }
+}
+
+fn int(value: i64) -> Vec<u8> {
+    Value::Integer(value).to_bytes()
+}
+
+fn out_edges(reader: &mut Reader<'_>, key: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut start = Some(PageStart::default());
+    while let Some(from) = start {
+        start = reader
+            .visit_edges(key, Direction::Out, None, from, 2, &mut |edge| all.push(edge.to.to_owned()))
+            .unwrap();
+    }
+    all
+}
+
+#[test]
+fn every_version_can_be_read_again() {
+    let mut bench = Bench::new();
+    for n in 1..=600 {
+        bench.write(&[put("hot", &[("n", &int(n))])]).unwrap();
+    }
+    for n in 1..=600 {
+        assert_eq!(bench.property(n as Seq, "hot", "n"), Some(Value::Integer(n)));
+    }
+    assert_eq!(bench.property(0, "hot", "n"), None);
+    assert!(bench.history.records().len() > 10, "runs were sealed on the way");
+}
+
+#[test]
+fn a_refused_commit_leaves_nothing_behind() {
+    let mut bench = Bench::new();
+    bench.write(&[put("a", &[("n", &int(1))]), put("b", &[]), link("a", "b")]).unwrap();
+    let digest = bench.graph.digest_at(1).unwrap();
+    let text = Value::text("no number").to_bytes();
+    let error = bench
+        .write(&[
+            put("a", &[("n", &int(2)), ("fresh", &int(1))]),
+            put("new", &[]),
+            link("a", "new"),
+            Verb::Unlink { edge: EdgeKey { from: "a", kind: "KNOWS", to: "b", key: "" } },
+            Verb::Increment { target: Target::Node("a"), name: "n", by: &text },
+        ])
+        .unwrap_err();
+    assert_eq!(error.code(), Code::ValueType);
+    assert_eq!(bench.write(&[Verb::Remove { key: "a", detach: false }]).unwrap_err().code(), Code::HasEdges);
+    assert_eq!(bench.write(&[link("a", "nowhere")]).unwrap_err().code(), Code::NodeMissing);
+    assert_eq!(bench.graph.head(), 1);
+    assert_eq!(bench.graph.node_id("new"), None);
+    assert_eq!(bench.graph.digest_at(1).unwrap(), digest);
+    bench.graph.audit_at(1).unwrap();
+    bench.write(&[put("new", &[("fresh", &int(1))])]).unwrap();
+    assert_eq!(bench.replayed().graph.digest_at(2).unwrap(), bench.graph.digest_at(2).unwrap());
+}
+
+#[test]
+fn writers_of_different_properties_do_not_conflict_and_of_the_same_do() {
+    let mut bench = Bench::new();
+    bench.write(&[put("a", &[("x", &int(0)), ("y", &int(0))])]).unwrap();
+    let patch = |name, value| Verb::Patch {
+        target: Target::Node("a"),
+        labels: vec![],
+        drop: vec![],
+        changes: vec![(name, Some(value))],
+    };
+    let (one, two, three) = (int(1), int(2), int(3));
+    let first = transaction(bench.begin(), &[patch("x", &one)]).unwrap();
+    let second = transaction(bench.begin(), &[patch("y", &two)]).unwrap();
+    let third = transaction(bench.begin(), &[patch("x", &three)]).unwrap();
+    bench.commit_as("root", &first).unwrap();
+    bench.commit_as("root", &second).unwrap();
+    let error = bench.commit_as("root", &third).unwrap_err();
+    assert_eq!(error.code(), Code::Conflict);
+    assert!(error.message().contains("\"a\""));
+}
+
+#[test]
+fn increments_and_links_of_one_hub_commute() {
+    let mut bench = Bench::new();
+    bench.write(&[put("hub", &[("n", &int(0))]), put("a", &[]), put("b", &[])]).unwrap();
+    let by = int(1);
+    let verbs = |to| [Verb::Increment { target: Target::Node("hub"), name: "n", by: &by }, link("hub", to)];
+    let first = transaction(bench.begin(), &verbs("a")).unwrap();
+    let second = transaction(bench.begin(), &verbs("b")).unwrap();
+    bench.commit_as("root", &first).unwrap();
+    bench.commit_as("root", &second).unwrap();
+    assert_eq!(bench.property(3, "hub", "n"), Some(Value::Integer(2)));
+    assert_eq!(out_edges(&mut Reader::at(&bench.graph, 3, &Open), "hub"), ["a", "b"]);
+}
+
+#[test]
+fn reading_an_empty_list_or_an_absent_key_is_a_read() {
+    let mut bench = Bench::new();
+    bench.write(&[put("a", &[]), put("b", &[])]).unwrap();
+    let mut lister = bench.begin();
+    assert!(out_edges(&mut Reader::through(&bench.graph, &mut lister, &Open).unwrap(), "a").is_empty());
+    let mut seeker = bench.begin();
+    Reader::through(&bench.graph, &mut seeker, &Open).unwrap().visit_node("c", &mut |_| {}).unwrap();
+    let mut scanner = bench.begin();
+    let mut reader = Reader::through(&bench.graph, &mut scanner, &Open).unwrap();
+    reader.visit_nodes(Some("Rare"), PageStart::default(), 9, &mut |_| {}).unwrap();
+    bench.write(&[link("a", "b")]).unwrap();
+    bench.write(&[put("c", &[])]).unwrap();
+    bench.write(&[Verb::Put { key: "d", labels: vec!["Rare"], changes: vec![] }]).unwrap();
+    for reader in [lister, seeker, scanner] {
+        let writer = transaction(reader, &[put("result", &[])]).unwrap();
+        assert_eq!(bench.commit_as("root", &writer).unwrap_err().code(), Code::Conflict);
+    }
+}
+
+#[test]
+fn write_skew_is_refused() {
+    let mut bench = Bench::new();
+    bench.write(&[put("x", &[("n", &int(1))]), put("y", &[("n", &int(1))])]).unwrap();
+    let zero = int(0);
+    let withdraw = |bench: &Bench, from| {
+        let mut withdrawal = bench.begin();
+        let mut reader = Reader::through(&bench.graph, &mut withdrawal, &Open).unwrap();
+        reader.visit_node("x", &mut |_| {}).unwrap();
+        reader.visit_node("y", &mut |_| {}).unwrap();
+        transaction(withdrawal, &[put(from, &[("n", &zero)])]).unwrap()
+    };
+    let (first, second) = (withdraw(&bench, "x"), withdraw(&bench, "y"));
+    bench.commit_as("root", &first).unwrap();
+    assert_eq!(bench.commit_as("root", &second).unwrap_err().code(), Code::Conflict);
+}
+
+#[test]
+fn a_transaction_reads_its_own_writes() {
+    let mut bench = Bench::new();
+    bench.write(&[put("a", &[("n", &int(1))]), put("b", &[]), put("gone", &[]), link("a", "b")]).unwrap();
+    let (two, more) = (int(2), Value::text("more").to_bytes());
+    let mut own = transaction(
+        bench.begin(),
+        &[
+            Verb::Increment { target: Target::Node("a"), name: "n", by: &two },
+            put("c", &[("text", &more)]),
+            link("a", "c"),
+            Verb::Remove { key: "gone", detach: false },
+            Verb::Unlink { edge: EdgeKey { from: "a", kind: "KNOWS", to: "b", key: "" } },
+        ],
+    )
+    .unwrap();
+    let mut reader = Reader::through(&bench.graph, &mut own, &Open).unwrap();
+    let mut n = None;
+    let name = bench.graph.names().get("n").unwrap();
+    reader
+        .visit_node("a", &mut |node| n = node.entity.property(name).map(|found| found.value.to_vec()))
+        .unwrap();
+    assert_eq!(n, Some(int(3)));
+    assert!(!reader.visit_node("gone", &mut |_| {}).unwrap());
+    assert_eq!(out_edges(&mut reader, "a"), ["c"]);
+    assert_eq!(reader.degree("a", Direction::Out, Some("KNOWS")).unwrap(), 1);
+    assert_eq!(reader.count(Some("Fact"), true).unwrap(), 3);
+    bench.commit_as("root", &own).unwrap();
+    assert_eq!(out_edges(&mut Reader::at(&bench.graph, 2, &Open), "a"), ["c"]);
+    assert_eq!(out_edges(&mut Reader::at(&bench.graph, 1, &Open), "a"), ["b"]);
+}
+
+#[test]
+fn splices_are_short_in_the_log_and_exact_in_the_past() {
+    let mut bench = Bench::new();
+    let base = "karyon ".repeat(300);
+    bench.write(&[put("a", &[("text", &Value::text(&*base).to_bytes())])]).unwrap();
+    let mut texts = vec![base];
+    for turn in 0..100 {
+        let mut text = texts[turn].clone();
+        text.insert_str(turn * 6, "é𝒳");
+        bench.write(&[put("a", &[("text", &Value::text(&*text).to_bytes())])]).unwrap();
+        texts.push(text);
+    }
+    let longest = bench.log[1..].iter().map(|entry| entry.1.len()).max().unwrap();
+    assert!(longest < 40, "an operation of {longest} bytes repeats what was there");
+    for (at, text) in texts.iter().enumerate() {
+        assert_eq!(bench.property(at as Seq + 1, "a", "text"), Some(Value::text(text)));
+    }
+    assert_eq!(bench.replayed().graph.digest_at(101).unwrap(), bench.graph.digest_at(101).unwrap());
+}
+
+#[test]
+fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
+    let mut bench = Bench::new();
+    bench
+        .write_as("alice", &[put("sky", &[("colour", &int(1))]), put("sea", &[("depth", &int(1))])])
+        .unwrap();
+    let digest = bench.graph.digest_at(1).unwrap();
+    let patch = |key, name, value| Verb::Patch {
+        target: Target::Node(key),
+        labels: vec![],
+        drop: vec![],
+        changes: vec![(name, Some(value))],
+    };
+    let (two, three) = (int(2), int(3));
+    bench.write_as("mallory", &[patch("sky", "colour", &two), put("lie", &[]), link("lie", "sky")]).unwrap();
+    bench.write_as("mallory", &[Verb::Remove { key: "sea", detach: false }]).unwrap();
+    let mallory = bench.graph.names().get("mallory").unwrap();
+    let plan = bench.graph.plan_revert(&bench.commits, mallory, 1).unwrap();
+    assert!(plan.kept.is_empty());
+    let mut revert = bench.begin();
+    revert.push(plan.verbs.bytes()).unwrap();
+    bench.commit_as("root", &revert).unwrap();
+    assert_eq!(bench.graph.digest_at(4).unwrap(), digest);
+    bench.graph.audit_at(4).unwrap();
+
+    bench.write_as("mallory", &[patch("sky", "colour", &three)]).unwrap();
+    bench.write_as("alice", &[patch("sky", "colour", &two)]).unwrap();
+    let plan = bench.graph.plan_revert(&bench.commits, mallory, 4).unwrap();
+    assert_eq!((plan.restored, plan.kept.len()), (0, 1), "alice has overwritten the lie herself");
+}
+
+#[test]
+fn an_image_of_any_moment_and_the_log_after_it_give_the_same_graph() {
+    let mut bench = Bench::new();
+    for n in 0..400 {
+        let (key, value) = (format!("k{}", n % 7), int(n));
+        bench.write(&[put(&key, &[("n", &value)]), put("hub", &[]), link("hub", &key)]).unwrap();
+    }
+    let mut writer = ImageWriter::new(&bench.graph);
+    let image_seq = writer.seq();
+    let mut reader = ImageReader::new(bench.history.clone());
+    let mut n = 400;
+    while let Some(block) = writer.next_block(&bench.graph).unwrap() {
+        reader.take(&block).unwrap();
+        for _ in 0..60 {
+            n += 1;
+            let (key, value) = (format!("k{}", n % 9), int(n));
+            bench.write(&[put(&key, &[("n", &value)]), Verb::Remove { key: "k3", detach: true }]).unwrap();
+        }
+    }
+    let mut restored = reader.finish().unwrap();
+    assert_eq!(restored.digest_at(image_seq).unwrap(), bench.graph.digest_at(image_seq).unwrap());
+    for (header, operations) in &bench.log[image_seq as usize..] {
+        restored.replay(&CommitRecord { header: header.clone(), operations }).unwrap();
+    }
+    restored.audit_at(restored.head()).unwrap();
+    for seq in [1, 57, image_seq - 1, image_seq, image_seq + 1, restored.head()] {
+        assert_eq!(restored.digest_at(seq).unwrap(), bench.graph.digest_at(seq).unwrap(), "at version {seq}");
+    }
+}
+
+#[test]
+fn a_replay_seals_the_same_chapters_byte_for_byte() {
+    let mut bench = Bench::new();
+    for n in 0..500 {
+        let (key, value) = (format!("k{}", n % 5), int(n));
+        bench.write(&[put(&key, &[("n", &value)]), put("hub", &[]), link("hub", &key)]).unwrap();
+        if n % 3 == 0 {
+            bench.write(&[Verb::Remove { key: &key, detach: true }]).unwrap();
+        }
+    }
+    let replayed = bench.replayed();
+    assert!(!bench.history.records().is_empty());
+    assert_eq!(replayed.history.records(), bench.history.records());
+    assert_eq!(replayed.graph.digest_at(300).unwrap(), bench.graph.digest_at(300).unwrap());
+}

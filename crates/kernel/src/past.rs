@@ -1,0 +1,246 @@
+//! Questions about the past, answered as canonical values: none of them is on a hot path.
+
+use crate::session::Session;
+use crate::wire::{put_edge, put_node, slot_text, target_value};
+use karyon_graph::{EdgeItem, Entity, Gate, Graph, NodeItem, Slot, SlotChange, touched_between};
+use karyon_model::bytes::{Cursor, put_bytes};
+use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
+use karyon_store::{Body, RevertReport, RevertRequest};
+use std::borrow::Cow;
+
+/// Changes of one page of a history.
+const HISTORY_PAGE: usize = 256;
+/// Entities of one page of a diff.
+const DIFF_PAGE: usize = 128;
+
+fn find(graph: &Graph, target: &Target<'_>) -> Option<EntityId> {
+    match target {
+        Target::Node(key) => graph.node_id(key).map(EntityId::Node),
+        Target::Edge(edge) => graph.edge_id(edge).map(EntityId::Edge),
+    }
+}
+
+/// Who wrote a commit, when and why, as entries of a map.
+fn provenance(body: &Body, seq: Seq) -> Option<Vec<(&'static str, Value)>> {
+    let row = body.commits.row(seq)?;
+    let mut entries = vec![
+        ("version", Value::number(seq)),
+        ("time", Value::Timestamp(row.time)),
+        ("principal", Value::text(&*body.graph.names().text(row.principal))),
+        ("incarnation", Value::Integer(row.incarnation.into())),
+    ];
+    entries.extend(row.cause.map(|cause| ("cause", Value::number(cause))));
+    Some(entries)
+}
+
+fn decode(value: &[u8]) -> Result<Value> {
+    Value::decode(&mut Cursor::new(value))
+}
+
+impl Session {
+    fn may_see(&self, graph: &Graph, id: EntityId, entity: Option<&Entity>) -> Result<()> {
+        match (id, entity) {
+            (EntityId::Edge(edge), _) => self.read_edge(graph.edge(edge).kind, graph.names()),
+            (EntityId::Node(_), Some(entity)) => self.read_node(&mut entity.labels(), graph.names()),
+            // What a node was before it went is for those who may see everything.
+            (EntityId::Node(_), None) => self.read_node(&mut std::iter::empty(), graph.names()),
+        }
+    }
+
+    fn may_see_past(&self, body: &Body, id: EntityId, seq: Seq) -> Result<()> {
+        let entity = body.graph.entity_at(id, seq)?.map(|found| found.0);
+        self.may_see(&body.graph, id, entity.as_deref())
+    }
+
+    /// Up to a page of changes in `(after, until]`, newest first, and the version to go on from (exclusive), if any.
+    ///
+    /// The answer is a map of `changes` and `next`.
+    pub fn history(&self, target: &Target<'_>, name: Option<&str>, after: Seq, until: Seq) -> Result<Value> {
+        self.check_alive()?;
+        let body = self.store().body()?;
+        let mut changes: Vec<SlotChange> = Vec::new();
+        let mut next = None;
+        if let Some(id) = find(&body.graph, target) {
+            self.may_see_past(&body, id, until)?;
+            let only = match name {
+                None => None,
+                Some(name) => match body.graph.names().get(name) {
+                    Some(name) => Some(Slot::Property(name)),
+                    None => return Ok(page_value(vec![], None)),
+                },
+            };
+            body.graph.visit_changes(id, after, until, &mut |change| {
+                if only.is_some_and(|only| only != change.slot) {
+                    return true;
+                }
+                // A page ends between two commits, so that it can go on below the last one.
+                let full = changes.len() >= HISTORY_PAGE;
+                if full && changes.last().is_some_and(|last| last.seq != change.seq) {
+                    next = changes.last().map(|last| last.seq);
+                    return false;
+                }
+                changes.push(change);
+                true
+            })?;
+        }
+        let mut values = Vec::with_capacity(changes.len());
+        for change in changes {
+            let Some(mut entries) = provenance(&body, change.seq) else {
+                self.store().progress().check()?;
+                continue;
+            };
+            let held = |value: &Option<_>| value.is_some();
+            let text = |name| Value::text(&*body.graph.names().text(name));
+            let kind = match (change.slot, held(&change.after)) {
+                (Slot::Existence, true) => "created",
+                (Slot::Existence, false) => "removed",
+                (Slot::Label(_), true) => "labelled",
+                (Slot::Label(_), false) => "unlabelled",
+                (Slot::Property(_), true) => "set",
+                (Slot::Property(_), false) => "unset",
+            };
+            entries.push(("kind", Value::text(kind)));
+            match change.slot {
+                Slot::Existence => {}
+                Slot::Label(name) => entries.push(("label", text(name))),
+                Slot::Property(name) => {
+                    entries.push(("property", text(name)));
+                    for (side, value) in [("before", &change.before), ("after", &change.after)] {
+                        if let Some(value) = value {
+                            entries.push((side, decode(value)?));
+                        }
+                    }
+                }
+            }
+            values.push(Value::map(entries));
+        }
+        Ok(page_value(values, next))
+    }
+
+    /// Who made a property, or without a name the existence, what it is as of a version; null when nobody did.
+    pub fn blame(&self, target: &Target<'_>, name: Option<&str>, at: Seq) -> Result<Value> {
+        self.check_alive()?;
+        let body = self.store().body()?;
+        let Some(id) = find(&body.graph, target) else { return Ok(Value::Null) };
+        self.may_see_past(&body, id, at)?;
+        let slot = match name {
+            None => Slot::Existence,
+            Some(name) => match body.graph.names().get(name) {
+                Some(name) => Slot::Property(name),
+                None => return Ok(Value::Null),
+            },
+        };
+        let Some(seq) = body.graph.author_at(id, slot, at)? else { return Ok(Value::Null) };
+        match provenance(&body, seq) {
+            Some(entries) => Ok(Value::map(entries)),
+            None => {
+                self.store().progress().check()?;
+                Err(Error::new(
+                    Code::Damaged,
+                    format!("version {seq} is not in the index of commits; reopen"),
+                ))
+            }
+        }
+    }
+
+    /// A page of what differs between two versions, beginning at the changed entity `start` (0 for the first page).
+    ///
+    /// Appends for each difference: 1; kind of target ('N' or 'E'); before and after (each 0, or 1 and the entity); then 0
+    /// and the next start (0 when done).
+    pub fn diff(&self, from: Seq, to: Seq, start: u64, out: &mut Vec<u8>) -> Result<()> {
+        self.check_alive()?;
+        let body = self.store().body()?;
+        if from.min(to) < body.base_seq() {
+            self.store().progress().check()?;
+        }
+        let graph = &body.graph;
+        let mut left = DIFF_PAGE;
+        let touched = touched_between(&body.commits, from.min(to), from.max(to));
+        for (at, id) in (0u64..).zip(touched).skip(usize::try_from(start).unwrap_or(usize::MAX)) {
+            if left == 0 {
+                out.push(0);
+                karyon_model::bytes::put_varint(out, at);
+                return Ok(());
+            }
+            let Some((before, after)) = graph.difference(id, from, to)? else { continue };
+            let seen = [before.as_deref(), after.as_deref()].into_iter().flatten();
+            let hidden = seen.map(|entity| self.may_see(graph, id, Some(entity))).find_map(Result::err);
+            match hidden {
+                Some(error) if error.code() == Code::Access => continue,
+                Some(error) => return Err(error),
+                None => {}
+            }
+            out.push(1);
+            out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
+            for side in [before, after] {
+                match side {
+                    None => out.push(0),
+                    Some(entity) => {
+                        out.push(1);
+                        put_entity(graph, id, entity, out);
+                    }
+                }
+            }
+            left -= 1;
+        }
+        out.extend_from_slice(&[0, 0]);
+        Ok(())
+    }
+
+    /// Takes back what a principal wrote after a version; see `Store::revert`.
+    pub fn revert(&self, principal: &str, since: Seq, dry_run: bool) -> Result<Value> {
+        self.check_alive()?;
+        let request = RevertRequest { principal, since, dry_run };
+        let report: RevertReport = self.store().revert(request, self.author(None), self)?;
+        let body = self.store().body()?;
+        let kept = report.kept.iter().map(|kept| {
+            Value::map([
+                ("target", target_value(&body.graph, kept.entity)),
+                ("slot", Value::text(slot_text(&body.graph, kept.slot))),
+                ("reason", Value::text(kept.reason)),
+            ])
+        });
+        let mut entries = vec![
+            ("restored", Value::Integer(report.restored as i64)),
+            ("kept", Value::List(kept.collect())),
+            ("descendants", Value::List(report.descendants.into_iter().map(Value::number).collect())),
+        ];
+        entries.extend(report.committed.map(|committed| ("version", Value::number(committed.seq))));
+        Ok(Value::map(entries))
+    }
+
+    /// The digest as of a version, for those who may see everything.
+    pub fn digest(&self, at: Seq) -> Result<[u8; 32]> {
+        self.check_alive()?;
+        let body = self.store().body()?;
+        self.read_node(&mut std::iter::empty(), body.graph.names())?;
+        body.graph.digest_at(at)
+    }
+
+    /// Appends the names from a number on: count, texts.
+    pub fn names_from(&self, first: u32, out: &mut Vec<u8>) -> Result<()> {
+        let body = self.store().body()?;
+        let names = body.graph.names().from(first);
+        karyon_model::bytes::put_varint(out, names.len() as u64);
+        names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
+        Ok(())
+    }
+}
+
+fn page_value(changes: Vec<Value>, next: Option<Seq>) -> Value {
+    let mut entries = vec![("changes", Value::List(changes))];
+    entries.extend(next.map(|next| ("next", Value::number(next))));
+    Value::map(entries)
+}
+
+fn put_entity(graph: &Graph, id: EntityId, entity: Cow<'_, Entity>, out: &mut Vec<u8>) {
+    let version = entity.properties().iter().map(|property| property.since).fold(entity.since(), Seq::max);
+    match id {
+        EntityId::Node(node) => put_node(&NodeItem { key: &graph.node(node).key, entity, version }, out),
+        EntityId::Edge(edge) => {
+            let slot = graph.edge(edge);
+            let (from, to) = (&*graph.node(slot.from).key, &*graph.node(slot.to).key);
+            put_edge(&EdgeItem { from, kind: slot.kind, to, key: &slot.key, entity, version }, out);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Sessions: one principal's way to a store. The hub: no read or write has a second path.
+
+use karyon_access::{Action, Grants};
+use karyon_graph::{Gate, Names, Reader, Transaction};
+use karyon_model::{Code, Error, NameId, Result, Seq};
+use karyon_store::{Author, Committed, Store};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One incarnation of one principal, with what it may do.
+pub struct Session {
+    store: Arc<Store>,
+    principal: Box<str>,
+    incarnation: u32,
+    grants: Grants,
+    dead: AtomicBool,
+}
+
+/// What a read reads from.
+pub enum Source<'t> {
+    /// A version.
+    At(Seq),
+    /// A transaction: its own writes, then its snapshot.
+    Through(&'t mut Transaction),
+}
+
+impl Session {
+    /// A session of a principal: supervision path and name, and which incarnation.
+    pub fn new(store: Arc<Store>, principal: &str, incarnation: u32, grants: Grants) -> Session {
+        Session { store, principal: principal.into(), incarnation, grants, dead: AtomicBool::new(false) }
+    }
+
+    /// The store behind it, for what concerns nobody's data.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Ends the session: from now on nothing of it is read, validated or committed. Cost: one store.
+    pub fn kill(&self) {
+        self.dead.store(true, Ordering::Release);
+    }
+
+    /// Refuses what a dead incarnation asks for.
+    pub fn check_alive(&self) -> Result<()> {
+        if !self.dead.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let (principal, incarnation) = (&self.principal, self.incarnation);
+        let message =
+            format!("incarnation {incarnation} of {principal} is dead; its successor has its own ctx");
+        Err(Error::new(Code::CellDead, message).with("principal", principal).with("incarnation", incarnation))
+    }
+
+    /// Whether it may read everything, so that counts need no scan.
+    pub fn reads_everything(&self) -> bool {
+        self.grants.scope(Action::Read).is_everything()
+    }
+
+    /// Reads with the grants applied.
+    pub fn read<T>(&self, source: Source<'_>, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
+        self.check_alive()?;
+        let body = self.store.body()?;
+        match source {
+            Source::At(seq) => read(&mut Reader::at(&body.graph, seq, self)),
+            Source::Through(transaction) => read(&mut Reader::through(&body.graph, transaction, self)?),
+        }
+    }
+
+    /// A transaction over the newest published version.
+    pub fn begin(&self) -> Result<Transaction> {
+        self.check_alive()?;
+        self.store.begin()
+    }
+
+    /// Validates and publishes a transaction. Nothing has changed when it fails.
+    pub fn commit(&self, transaction: &Transaction, cause: Option<Seq>) -> Result<Committed> {
+        self.check_alive()?;
+        self.store.commit(transaction, self.author(cause), self)
+    }
+
+    pub(crate) fn author(&self, cause: Option<Seq>) -> Author<'_> {
+        Author { principal: &self.principal, incarnation: self.incarnation, cause }
+    }
+
+    fn check(&self, action: Action, names: &Names, labels: &mut dyn Iterator<Item = NameId>) -> Result<()> {
+        if self.grants.scope(action).is_everything() {
+            return Ok(());
+        }
+        let texts: Vec<_> = labels.map(|label| names.text(label)).collect();
+        self.grants.check(&self.principal, action, texts.iter().map(|text| &**text))
+    }
+}
+
+impl Gate for Session {
+    fn read_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()> {
+        self.check(Action::Read, names, labels)
+    }
+
+    fn read_edge(&self, kind: NameId, names: &Names) -> Result<()> {
+        self.check(Action::Read, names, &mut std::iter::once(kind))
+    }
+
+    fn write_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()> {
+        self.check(Action::Write, names, labels)
+    }
+
+    fn write_edge(&self, kind: NameId, names: &Names) -> Result<()> {
+        self.check(Action::Write, names, &mut std::iter::once(kind))
+    }
+}

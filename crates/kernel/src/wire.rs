@@ -1,0 +1,86 @@
+//! What crosses to JavaScript: encoded entities, pages of them, and answers as canonical values.
+//!
+//! Numbers are varints, names are dictionary numbers that JavaScript resolves once.
+//!
+//! - body: version; labels (count, names; none for an edge); properties (count; name, value)
+//! - node: key (length, UTF-8), body
+//! - edge: from, type name, to, key, body
+//! - page: items to the end, each with a byte 1 in front; then a byte 0 and where the next page begins: 0, or 1 and three
+//!   numbers
+
+use karyon_graph::{EdgeItem, Entity, Graph, NodeItem, PageStart, Slot};
+use karyon_model::bytes::{Cursor, put_bytes, put_varint};
+use karyon_model::{EntityId, NameId, Result, Seq, Target, Value};
+
+/// Appends a version, labels and properties.
+pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) {
+    put_varint(out, version);
+    if labels {
+        put_varint(out, entity.labels().len() as u64);
+        entity.labels().for_each(|label| put_varint(out, label.into()));
+    }
+    put_varint(out, entity.properties().len() as u64);
+    for property in entity.properties() {
+        put_varint(out, property.name.into());
+        out.extend_from_slice(&property.value);
+    }
+}
+
+/// Appends a node with its key.
+pub fn put_node(node: &NodeItem<'_>, out: &mut Vec<u8>) {
+    put_bytes(out, node.key.as_bytes());
+    put_body(&node.entity, node.version, true, out);
+}
+
+/// Appends an edge with its identity.
+pub fn put_edge(edge: &EdgeItem<'_>, out: &mut Vec<u8>) {
+    put_bytes(out, edge.from.as_bytes());
+    put_varint(out, edge.kind.into());
+    put_bytes(out, edge.to.as_bytes());
+    put_bytes(out, edge.key.as_bytes());
+    put_body(&edge.entity, edge.version, false, out);
+}
+
+/// Ends a page.
+pub fn put_next(next: Option<PageStart>, out: &mut Vec<u8>) {
+    out.push(0);
+    match next {
+        None => out.push(0),
+        Some(start) => {
+            out.push(1);
+            let (id, list, own) = start.parts();
+            [id, list, own].into_iter().for_each(|part| put_varint(out, part.into()));
+        }
+    }
+}
+
+/// Reads where a page begins: what `put_next` wrote after its byte 0.
+pub fn read_start(cursor: &mut Cursor<'_>) -> Result<PageStart> {
+    if cursor.byte()? == 0 {
+        return Ok(PageStart::default());
+    }
+    Ok(PageStart::from_parts((cursor.id()?, cursor.id()?, cursor.id()?)))
+}
+
+/// A node's key, or an edge's identity as a map.
+pub fn target_value(graph: &Graph, id: EntityId) -> Value {
+    graph.with_target(id, |target| match target {
+        Target::Node(key) => Value::text(key),
+        Target::Edge(edge) => Value::map([
+            ("from", Value::text(edge.from)),
+            ("type", Value::text(edge.kind)),
+            ("to", Value::text(edge.to)),
+            ("key", Value::text(edge.key)),
+        ]),
+    })
+}
+
+/// What a slot is called: `existence`, `label:…` or `property:…`.
+pub fn slot_text(graph: &Graph, slot: Slot) -> String {
+    let text = |name: NameId| graph.names().text(name);
+    match slot {
+        Slot::Existence => "existence".into(),
+        Slot::Label(name) => format!("label:{}", text(name)),
+        Slot::Property(name) => format!("property:{}", text(name)),
+    }
+}

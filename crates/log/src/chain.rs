@@ -1,0 +1,65 @@
+//! Where a frame lies and what binds it to the frames before it.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// The random number that a store is given at its creation; every file of the log names it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct StoreId(pub [u8; 16]);
+
+/// A SHA-256 digest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// The hash that stands before a store's first frame: it binds the whole chain to the store.
+    pub fn genesis(store: StoreId) -> Hash {
+        Hash::of(&[b"karyon log v1\0", &store.0])
+    }
+
+    /// The hash of a frame: of the previous frame's hash and all of the frame's bytes.
+    pub fn of_frame(previous: Hash, frame: &[u8]) -> Hash {
+        Hash::of(&[&previous.0, frame])
+    }
+
+    fn of(parts: &[&[u8]]) -> Hash {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update(part);
+        }
+        Hash(digest.finalize().into())
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The first byte of a frame, or the place where the next one goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Number of the segment, from 1.
+    pub segment: u32,
+    /// Offset in the segment's file, in bytes.
+    pub offset: u32,
+}
+
+/// A point of the chain between two frames: all that is needed to go on from there, reading or writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainPoint {
+    /// Where the next frame begins.
+    pub position: Position,
+    /// The hash of the frame before it.
+    pub hash: Hash,
+    /// The sequence number of the next commit.
+    pub next_seq: u64,
+}

@@ -1,0 +1,45 @@
+//! The log's errors.
+
+use std::io;
+
+use karyon_model::{Code, Error};
+
+use crate::segment;
+
+/// Bytes of segment `number` at `offset` are not what was acknowledged.
+pub(crate) fn damaged(number: u32, offset: u32, reason: impl Into<String>) -> Error {
+    let file = segment::path(number);
+    let reason = reason.into();
+    Error::new(
+        Code::Damaged,
+        format!("{file} is damaged at offset {offset}: {reason}; nothing was changed, restore the file from a backup"),
+    )
+    .with("segment", number)
+    .with("offset", offset)
+    .with("file", file)
+    .with("reason", reason)
+}
+
+/// The operating system refused something that loses nothing.
+pub(crate) fn io_failed(verb: &str, path: &str, error: &io::Error) -> Error {
+    let shown = if path.is_empty() { "the store's directory" } else { path };
+    Error::new(Code::Io, format!("cannot {verb} {shown}: {error}")).with("file", path).with("cause", error)
+}
+
+/// A write or sync failed: what is on disk is unknown.
+pub(crate) fn sync_failed(verb: &str, path: &str, error: &io::Error) -> Error {
+    Error::new(
+        Code::SyncFailed,
+        format!("cannot {verb} {path}: {error}; nothing more is written until the store is opened again"),
+    )
+    .with("file", path)
+    .with("cause", error)
+}
+
+/// An earlier write or sync failed.
+pub(crate) fn poisoned() -> Error {
+    Error::new(
+        Code::SyncFailed,
+        "an earlier write or sync of the log failed; nothing more is written until the store is opened again",
+    )
+}

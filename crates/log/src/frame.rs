@@ -1,0 +1,255 @@
+//! The bytes of a frame: pure encoding and decoding, nothing else.
+//!
+//! Little-endian. A frame begins at a multiple of 8, and so does each word below; none is cut by a sector's border.
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 4 | magic `KaFr` |
+//! | 4 | 4 | payload length *P*, ≤ [`MAX_PAYLOAD_BYTES`] |
+//! | 8 | 8 | sequence number of the first commit |
+//! | 16 | 8 | base time: µs since 1970, signed |
+//! | 24 | 4 | own position: segment |
+//! | 28 | 4 | own position: offset in the segment |
+//! | 32 | 32 | hash of the previous frame |
+//! | 64 | 4 | CRC32C of the sector map |
+//! | 68 | 4 | count of commits |
+//! | 72 | 1 | kind, never 0: 1 commits, 2 seal, 3 continued in the next segment |
+//! | 73 | 3 | length of the sector map *M* |
+//! | 76 | 4 | CRC32C of the store id and bytes 0..76 |
+//! | 80 | *P* | payload |
+//! | 80 + *P* | *M* | sector map (see `sector_map`) |
+//! | | 0..7 | `FF` up to a multiple of 8 |
+//! | | 4 | CRC32C of all bytes of the frame before this one |
+//! | | 4 | end magic `rFaK` |
+//!
+//! The own position keeps a copy of a frame inside somebody's value from ever being taken for a frame, the store id keeps
+//! out frames of other stores. The words that hold the magic, the kind, the padding and the end magic are never zero,
+//! nor is a byte of the map: a part of a frame that is zero in a whole sector can only be payload.
+
+use std::ops::Range;
+
+use karyon_model::{Code, Error, Result};
+
+use crate::chain::{ChainPoint, Hash, Position, StoreId};
+use crate::sector_map::{self, SECTOR_BYTES};
+
+/// The largest payload of one frame.
+pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
+/// The most commits in one frame.
+pub const MAX_COMMITS: u32 = 1 << 20;
+/// Length of a frame's header.
+pub const FRAME_HEADER_BYTES: usize = 80;
+/// Frames begin at multiples of this.
+pub(crate) const FRAME_ALIGNMENT: usize = 8;
+/// The map of a payload whose every second sector is zero takes two bytes per two sectors.
+pub(crate) const MAX_MAP_BYTES: usize = MAX_PAYLOAD_BYTES / SECTOR_BYTES + 8;
+/// The smallest frame: no payload, no map.
+pub(crate) const MIN_FRAME_BYTES: usize = FRAME_HEADER_BYTES + TRAILER_BYTES;
+/// No frame is longer than this.
+pub const MAX_FRAME_BYTES: usize =
+    FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES + MAX_MAP_BYTES + FRAME_ALIGNMENT + TRAILER_BYTES;
+
+const TRAILER_BYTES: usize = 8;
+const MAGIC: [u8; 4] = *b"KaFr";
+const END_MAGIC: [u8; 4] = *b"rFaK";
+
+/// What a frame is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// Commits, whose bytes are the payload.
+    Commits = 1,
+    /// The log was closed in good order.
+    Seal = 2,
+    /// The last frame of a segment: the next segment's file exists, and the log goes on there.
+    Continued = 3,
+}
+
+/// What the caller of [`Log::append`](crate::Log::append) says of a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameDraft<'a> {
+    /// Sequence number of the first commit; must follow the last frame's without a gap.
+    pub first_seq: u64,
+    /// How many commits the payload holds, at least 1 and at most [`MAX_COMMITS`].
+    pub commit_count: u32,
+    /// Time of the first commit, µs since 1970. The log keeps it and does not look at it.
+    pub base_time: i64,
+    /// The commits' bytes, at most [`MAX_PAYLOAD_BYTES`]. The log does not look at them.
+    pub payload: &'a [u8],
+}
+
+/// A whole frame of commits whose checksums and place in the chain have been checked.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameView<'a> {
+    /// Where the frame begins.
+    pub position: Position,
+    /// Sequence number of the first commit.
+    pub first_seq: u64,
+    /// How many commits the payload holds.
+    pub commit_count: u32,
+    /// Time of the first commit, µs since 1970.
+    pub base_time: i64,
+    /// The commits' bytes.
+    pub payload: &'a [u8],
+    /// Hash of the frame before.
+    pub previous_hash: Hash,
+    /// Hash of this frame.
+    pub hash: Hash,
+    /// The point of the chain behind this frame.
+    pub end: ChainPoint,
+}
+
+/// The numbers of a frame's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    pub(crate) position: Position,
+    pub(crate) first_seq: u64,
+    pub(crate) commit_count: u32,
+    pub(crate) base_time: i64,
+    pub(crate) previous_hash: Hash,
+    pub(crate) payload_len: usize,
+    pub(crate) map_len: usize,
+    pub(crate) map_crc: u32,
+}
+
+impl Header {
+    /// Length of the whole frame.
+    pub(crate) fn frame_len(&self) -> usize {
+        frame_len(self.payload_len, self.map_len)
+    }
+
+    /// Where in the frame the payload lies.
+    pub(crate) fn payload_range(&self) -> Range<usize> {
+        FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + self.payload_len
+    }
+
+    /// Where in the frame the sector map lies.
+    pub(crate) fn map_range(&self) -> Range<usize> {
+        let start = FRAME_HEADER_BYTES + self.payload_len;
+        start..start + self.map_len
+    }
+
+    fn to_bytes(self, store: StoreId) -> [u8; FRAME_HEADER_BYTES] {
+        let mut bytes = [0; FRAME_HEADER_BYTES];
+        bytes[0..4].copy_from_slice(&MAGIC);
+        bytes[4..8].copy_from_slice(&(self.payload_len as u32).to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.first_seq.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.base_time.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.position.segment.to_le_bytes());
+        bytes[28..32].copy_from_slice(&self.position.offset.to_le_bytes());
+        bytes[32..64].copy_from_slice(&self.previous_hash.0);
+        bytes[64..68].copy_from_slice(&self.map_crc.to_le_bytes());
+        bytes[68..72].copy_from_slice(&self.commit_count.to_le_bytes());
+        bytes[72..76].copy_from_slice(&(self.kind as u32 | (self.map_len as u32) << 8).to_le_bytes());
+        let crc = header_crc(store, &bytes[..76]);
+        bytes[76..80].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// The header of the frame at `position`; `None` if there is none that was written there by this store.
+    /// Costs four bytes' comparison where no frame begins.
+    pub(crate) fn decode(store: StoreId, position: Position, bytes: &[u8]) -> Option<Header> {
+        let bytes: &[u8; FRAME_HEADER_BYTES] = bytes.first_chunk()?;
+        if bytes[..4] != MAGIC || number(bytes, 76) != header_crc(store, &bytes[..76]) {
+            return None;
+        }
+        let header = Header {
+            kind: match bytes[72] {
+                1 => Kind::Commits,
+                2 => Kind::Seal,
+                3 => Kind::Continued,
+                _ => return None,
+            },
+            position: Position { segment: number(bytes, 24), offset: number(bytes, 28) },
+            first_seq: u64::from(number(bytes, 8)) | u64::from(number(bytes, 12)) << 32,
+            commit_count: number(bytes, 68),
+            base_time: (u64::from(number(bytes, 16)) | u64::from(number(bytes, 20)) << 32).cast_signed(),
+            previous_hash: Hash(*bytes[32..].first_chunk()?),
+            payload_len: number(bytes, 4) as usize,
+            map_len: (number(bytes, 72) >> 8) as usize,
+            map_crc: number(bytes, 64),
+        };
+        let bounded = header.payload_len <= MAX_PAYLOAD_BYTES && header.map_len <= MAX_MAP_BYTES;
+        (bounded && header.position == position).then_some(header)
+    }
+
+    /// Whether `frame`, which begins with this header, is whole.
+    pub(crate) fn is_whole(&self, frame: &[u8]) -> bool {
+        let len = self.frame_len();
+        frame.len() == len
+            && frame[len - 4..] == END_MAGIC
+            && number(frame, len - 8) == crc32c::crc32c(&frame[..len - 8])
+    }
+
+    /// The point of the chain behind this frame, whose bytes are `frame`; `None` past the last position or number.
+    pub(crate) fn end(&self, frame: &[u8]) -> Option<ChainPoint> {
+        let Position { segment, offset } = self.position;
+        Some(ChainPoint {
+            position: Position { segment, offset: offset.checked_add(u32::try_from(frame.len()).ok()?)? },
+            hash: Hash::of_frame(self.previous_hash, frame),
+            next_seq: self.first_seq.checked_add(u64::from(self.commit_count))?,
+        })
+    }
+}
+
+/// Puts the frame that `draft` becomes at `at` into `into`, whose former content is dropped.
+/// Fails if the payload is too large or the commits are not counted.
+pub(crate) fn encode(
+    store: StoreId,
+    at: &ChainPoint,
+    kind: Kind,
+    draft: &FrameDraft<'_>,
+    into: &mut Vec<u8>,
+) -> Result<Header> {
+    if draft.payload.len() > MAX_PAYLOAD_BYTES {
+        return Err(Error::new(
+            Code::TransactionSize,
+            format!(
+                "a frame holds at most {MAX_PAYLOAD_BYTES} bytes, this one would hold {}; write less at once",
+                draft.payload.len()
+            ),
+        )
+        .with("limit", MAX_PAYLOAD_BYTES)
+        .with("bytes", draft.payload.len()));
+    }
+    if draft.commit_count > MAX_COMMITS || (kind == Kind::Commits) != (draft.commit_count > 0) {
+        let message = format!("a frame of kind {kind:?} cannot hold {} commits", draft.commit_count);
+        return Err(Error::new(Code::Argument, message).with("limit", MAX_COMMITS));
+    }
+    into.clear();
+    into.resize(FRAME_HEADER_BYTES, 0);
+    into.extend_from_slice(draft.payload);
+    let map_start = into.len();
+    let frame_offset = u64::from(at.position.offset);
+    sector_map::encode(frame_offset, frame_offset + FRAME_HEADER_BYTES as u64, draft.payload, into);
+    let header = Header {
+        kind,
+        position: at.position,
+        first_seq: draft.first_seq,
+        commit_count: draft.commit_count,
+        base_time: draft.base_time,
+        previous_hash: at.hash,
+        payload_len: draft.payload.len(),
+        map_len: into.len() - map_start,
+        map_crc: crc32c::crc32c(&into[map_start..]),
+    };
+    into[..FRAME_HEADER_BYTES].copy_from_slice(&header.to_bytes(store));
+    into.resize(header.frame_len() - TRAILER_BYTES, 0xff);
+    let crc = crc32c::crc32c(into);
+    into.extend_from_slice(&crc.to_le_bytes());
+    into.extend_from_slice(&END_MAGIC);
+    Ok(header)
+}
+
+fn frame_len(payload_len: usize, map_len: usize) -> usize {
+    (FRAME_HEADER_BYTES + payload_len + map_len).next_multiple_of(FRAME_ALIGNMENT) + TRAILER_BYTES
+}
+
+fn header_crc(store: StoreId, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&store.0), bytes)
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}

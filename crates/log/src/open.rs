@@ -1,0 +1,180 @@
+//! Opening a log: walk the chain to its end, judge what stands there, cut an unfinished write.
+//!
+//! Each step may be interrupted and is then done again: bytes are copied aside and synced before they are zeroed, and a
+//! write that is half zeroed is still an unfinished write.
+
+use karyon_model::{Code, Error, Result};
+
+use crate::chain::{ChainPoint, StoreId};
+use crate::disk::{Disk, OpenMode};
+use crate::failure::{damaged, io_failed, sync_failed};
+use crate::frame::FrameView;
+use crate::recovery::{Cut, Recovery, Verdict, judge, judge_unbegun};
+use crate::segment::{self, LOG_DIRECTORY, SegmentSizes};
+use crate::walk::{SegmentFile, Step, Walk, genesis};
+use crate::zeros::write_zeros;
+
+/// The directory that keeps what was cut.
+pub const ASIDE_DIRECTORY: &str = "aside";
+
+/// A log that was walked to its end.
+pub(crate) struct Opened {
+    pub(crate) end: ChainPoint,
+    pub(crate) active: SegmentFile,
+    pub(crate) prepared: Option<SegmentFile>,
+    pub(crate) recovery: Recovery,
+    /// Length of the frames that were walked over.
+    pub(crate) walked_bytes: u64,
+    /// Length of all segments.
+    pub(crate) log_bytes: u64,
+}
+
+pub(crate) fn open(
+    disk: &dyn Disk,
+    store: StoreId,
+    sizes: SegmentSizes,
+    start: Option<ChainPoint>,
+    visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
+) -> Result<Opened> {
+    let last = segment::last(disk)?;
+    let start = start.unwrap_or_else(|| genesis(store));
+    let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start)?;
+    let mut recovery = Recovery { frames: 0, last_seq: 0, last_time: None, sealed: false, cut: None };
+    let mut walked_bytes = 0;
+    loop {
+        let before = walk.point.position;
+        match walk.step()? {
+            Step::Commits(frame) => {
+                visit(&frame)?;
+                walked_bytes += u64::from(frame.end.position.offset - before.offset);
+                recovery.frames += 1;
+                recovery.last_time = Some(frame.base_time);
+                recovery.sealed = false;
+            }
+            Step::Seal => recovery.sealed = true,
+            Step::Continued => recovery.sealed = false,
+            Step::Nothing => break,
+        }
+    }
+    let Walk { segment: mut active, point: end, .. } = walk;
+    recovery.last_seq = end.next_seq.saturating_sub(1);
+    if active.len < sizes.smallest {
+        return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
+    }
+    let prepared = prepared_segment(disk, store, &end, last)?;
+    recovery.cut = cut_unfinished(disk, store, &mut active, &end)?;
+    if recovery.cut.is_some() {
+        recovery.sealed = false;
+    }
+    make_durable(disk, &active, prepared.as_ref())?;
+    let mut log_bytes = active.len;
+    for number in 1..active.number {
+        let path = segment::path(number);
+        let len = disk.open(&path, OpenMode::Read).and_then(|file| file.len());
+        log_bytes += len.map_err(|error| io_failed("measure", &path, &error))?;
+    }
+    Ok(Opened { end, active, prepared, recovery, walked_bytes, log_bytes })
+}
+
+/// The segment after the active one, which must not have been begun: the active one does not say that it goes on.
+fn prepared_segment(
+    disk: &dyn Disk,
+    store: StoreId,
+    end: &ChainPoint,
+    last: u32,
+) -> Result<Option<SegmentFile>> {
+    let active = end.position.segment;
+    let behind = last - active;
+    if behind == 0 {
+        return Ok(None);
+    }
+    let mut prepared = SegmentFile::open(disk, store, active + 1, OpenMode::ReadWrite)?;
+    if behind > 1 || prepared.written_from(0)?.is_some() {
+        let reason = format!("no whole frame stands here, but segment {} has been begun", active + 1);
+        return Err(damaged(active, end.position.offset, reason));
+    }
+    Ok(Some(prepared))
+}
+
+/// Takes out an unfinished write behind `end`, if there is one.
+fn cut_unfinished(
+    disk: &dyn Disk,
+    store: StoreId,
+    active: &mut SegmentFile,
+    end: &ChainPoint,
+) -> Result<Option<Cut>> {
+    let position = end.position;
+    let from = if active.header.is_some() { position.offset } else { 0 };
+    let Some((_, written_end)) = active.written_from(u64::from(from))? else { return Ok(None) };
+    let mut rest = vec![0; usize::try_from(written_end - u64::from(from)).unwrap_or(usize::MAX)];
+    let path = segment::path(active.number);
+    active
+        .file
+        .read_exact_at(u64::from(from), &mut rest)
+        .map_err(|error| io_failed("read", &path, &error))?;
+    let verdict = match active.header {
+        Some(_) => judge(store, position, &rest, active.len - u64::from(from)),
+        None => judge_unbegun(store, active.number, &rest),
+    };
+    match verdict {
+        Verdict::End => return Ok(None),
+        Verdict::Damaged(reason) => {
+            return Err(damaged(active.number, from, reason));
+        }
+        Verdict::Torn => {}
+    }
+    let file = keep_aside(disk, active.number, from, &rest)?;
+    write_zeros(active.file.as_ref(), u64::from(from), rest.len() as u64)
+        .and_then(|()| active.file.sync_data())
+        .map_err(|error| sync_failed("cut", &path, &error))?;
+    Ok(Some(Cut { segment: active.number, offset: from, bytes: rest.len() as u64, file }))
+}
+
+/// Copies the bytes of a cut to a file of their own, durably. A file that holds them already will do.
+fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result<String> {
+    let failed = |verb: &'static str, path: &str| {
+        let path = path.to_string();
+        move |error: std::io::Error| io_failed(verb, &path, &error)
+    };
+    disk.create_dir(ASIDE_DIRECTORY).map_err(failed("create", ASIDE_DIRECTORY))?;
+    disk.sync_dir("").map_err(failed("sync", ""))?;
+    for copy in 1u32.. {
+        let path = format!("{ASIDE_DIRECTORY}/{number:010}-{offset:010}.{copy}");
+        let file = match disk.open(&path, OpenMode::CreateNew) {
+            Ok(file) => {
+                file.write_at(0, bytes).map_err(failed("write", &path))?;
+                file
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let file = disk.open(&path, OpenMode::ReadWrite).map_err(failed("open", &path))?;
+                let len = file.len().map_err(failed("measure", &path))?;
+                let mut found = vec![0; bytes.len()];
+                if len != bytes.len() as u64 || file.read_exact_at(0, &mut found).is_err() || found != bytes {
+                    continue;
+                }
+                file
+            }
+            Err(error) => return Err(failed("create", &path)(error)),
+        };
+        file.sync_all().map_err(failed("sync", &path))?;
+        disk.sync_dir(ASIDE_DIRECTORY).map_err(failed("sync", ASIDE_DIRECTORY))?;
+        return Ok(path);
+    }
+    Err(Error::new(Code::Io, format!("{ASIDE_DIRECTORY} is full; move its files away")))
+}
+
+/// What was read may be known to the operating system alone, if the writer's process was killed before its sync.
+/// It becomes durable before anybody builds on it.
+fn make_durable(disk: &dyn Disk, active: &SegmentFile, prepared: Option<&SegmentFile>) -> Result<()> {
+    if active.number > 1 {
+        let path = segment::path(active.number - 1);
+        disk.open(&path, OpenMode::ReadWrite)
+            .and_then(|file| file.sync_data())
+            .map_err(|error| sync_failed("sync", &path, &error))?;
+    }
+    for segment in [Some(active), prepared].into_iter().flatten() {
+        let path = segment::path(segment.number);
+        segment.file.sync_data().map_err(|error| sync_failed("sync", &path, &error))?;
+    }
+    disk.sync_dir(LOG_DIRECTORY).map_err(|error| sync_failed("sync", LOG_DIRECTORY, &error))
+}

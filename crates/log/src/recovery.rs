@@ -1,0 +1,142 @@
+//! What to make of the place where no whole frame stands: the end, a torn write, or damage. Pure functions of bytes.
+//!
+//! Only one frame is ever in flight, it replaces zeros, and a disk writes a sector whole or not at all. So an
+//! unfinished frame has a sector whose part of it is still zero, and nothing stands behind it. Everything else that
+//! is not a whole frame was acknowledged once and is damaged: it is never cut.
+
+use std::ops::Range;
+
+use crate::chain::{Position, StoreId};
+use crate::frame::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, Header, MAX_FRAME_BYTES};
+use crate::sector_map::{self, SECTOR_BYTES};
+use crate::segment::SEGMENT_HEADER_BYTES;
+
+/// What opening a log found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Frames of commits that were visited.
+    pub frames: u64,
+    /// Sequence number of the last commit in the log; 0 if it holds none.
+    pub last_seq: u64,
+    /// Base time of the last frame of commits that was visited, µs since 1970.
+    pub last_time: Option<i64>,
+    /// Whether the log had been closed in good order.
+    pub sealed: bool,
+    /// The unfinished write that was taken out, if there was one.
+    pub cut: Option<Cut>,
+}
+
+/// An unfinished write at the end of the log. Nothing of it had been acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Number of the segment.
+    pub segment: u32,
+    /// Where it began in the segment's file.
+    pub offset: u32,
+    /// How many bytes were cut.
+    pub bytes: u64,
+    /// The file that keeps them, relative to the store's root.
+    pub file: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing was written here.
+    End,
+    /// An unfinished write.
+    Torn,
+    /// Acknowledged bytes are not what they were.
+    Damaged(&'static str),
+}
+
+/// Judges what stands at `position`, where the next frame would begin and no whole one does. `rest` is all from there to the
+/// last byte of the segment that is not zero, `room` the distance to the segment's end.
+pub(crate) fn judge(store: StoreId, position: Position, rest: &[u8], room: u64) -> Verdict {
+    if rest.is_empty() {
+        return Verdict::End;
+    }
+    if later_frame(store, position, rest, FRAME_ALIGNMENT) {
+        return Verdict::Damaged("the frame here is not whole, but a later one is");
+    }
+    if rest.len() > MAX_FRAME_BYTES {
+        return Verdict::Damaged("no frame reaches as far as the bytes found behind here");
+    }
+    let first_part = SECTOR_BYTES - position.offset as usize % SECTOR_BYTES;
+    if is_zero(rest, 0..first_part) {
+        return Verdict::Torn;
+    }
+    let Some(header) = Header::decode(store, position, rest) else {
+        let second_sector = first_part..first_part + SECTOR_BYTES;
+        return if first_part < FRAME_HEADER_BYTES && is_zero(rest, second_sector) {
+            Verdict::Torn
+        } else {
+            Verdict::Damaged("the header of the frame here does not match its checksum")
+        };
+    };
+    if header.frame_len() as u64 > room {
+        return Verdict::Damaged("the frame here is longer than its segment");
+    }
+    if rest.len() > header.frame_len() {
+        return Verdict::Damaged("the frame here is not whole, but something stands behind it");
+    }
+    if has_unwritten_sector(&header, rest) {
+        Verdict::Torn
+    } else {
+        Verdict::Damaged("the frame here does not match its checksum")
+    }
+}
+
+/// Judges a segment whose first sector is zero, from its first byte on; the write of that sector and the first frame is one.
+pub(crate) fn judge_unbegun(store: StoreId, number: u32, rest: &[u8]) -> Verdict {
+    let start = Position { segment: number, offset: 0 };
+    if rest.is_empty() {
+        Verdict::End
+    } else if later_frame(store, start, rest, SEGMENT_HEADER_BYTES + FRAME_ALIGNMENT) {
+        Verdict::Damaged("the segment has no header, but more than one frame")
+    } else if rest.len() > SEGMENT_HEADER_BYTES + MAX_FRAME_BYTES {
+        Verdict::Damaged("the segment has no header, but more bytes than a frame has")
+    } else {
+        Verdict::Torn
+    }
+}
+
+/// Whether a frame of this log begins in `rest` at or after `skip`. Its header suffices: it was begun only after
+/// everything before it had been synced.
+fn later_frame(store: StoreId, position: Position, rest: &[u8], skip: usize) -> bool {
+    (skip..rest.len()).step_by(FRAME_ALIGNMENT).any(|at| {
+        u32::try_from(at)
+            .ok()
+            .and_then(|at| position.offset.checked_add(at))
+            .and_then(|offset| Header::decode(store, Position { offset, ..position }, &rest[at..]))
+            .is_some()
+    })
+}
+
+/// Whether some sector's part of the frame is zero that the frame, when it was whole, held something in.
+fn has_unwritten_sector(header: &Header, rest: &[u8]) -> bool {
+    let map = header.map_range();
+    let listed = rest
+        .get(map.clone())
+        .filter(|bytes| crc32c::crc32c(bytes) == header.map_crc)
+        .and_then(sector_map::decode);
+    let start = header.position.offset as usize;
+    let end = start + header.frame_len();
+    let first_sector = start / SECTOR_BYTES;
+    (first_sector..end.div_ceil(SECTOR_BYTES)).any(|sector| {
+        let part = (sector * SECTOR_BYTES).max(start) - start..((sector + 1) * SECTOR_BYTES).min(end) - start;
+        if !is_zero(rest, part.clone()) {
+            return false;
+        }
+        match &listed {
+            Some(ranges) => !ranges.iter().any(|range| range.contains(&((sector - first_sector) as u64))),
+            // Without the map only what is never zero can tell: the map itself and what follows it.
+            None => part.end > map.start,
+        }
+    })
+}
+
+/// Whether the bytes of `range` are zero; past the end of `bytes` all are.
+fn is_zero(bytes: &[u8], range: Range<usize>) -> bool {
+    let end = range.end.min(bytes.len());
+    bytes.get(range.start..end).is_none_or(|part| part.iter().all(|&byte| byte == 0))
+}

@@ -1,0 +1,163 @@
+//! Reading and writing of primitive fields: minimal LEB128 varints, zigzag, length-prefixed text.
+
+use crate::{Code, Error, Result};
+
+/// Appends an unsigned varint (LEB128, 1 to 10 bytes).
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Appends a signed varint (zigzag, then LEB128).
+pub fn put_signed(out: &mut Vec<u8>, value: i64) {
+    put_varint(out, ((value << 1) ^ (value >> 63)) as u64);
+}
+
+/// Appends a length and the bytes.
+pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// How many bytes `put_varint` would append.
+pub fn varint_len(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+/// A checked reader over untrusted bytes: it never panics and never reads past the end.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Starts at the first byte.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Cursor { bytes, at: 0 }
+    }
+
+    /// Bytes read so far.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Whether everything has been read.
+    pub fn is_empty(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    /// The bytes between two positions that were read.
+    pub fn between(&self, from: usize, to: usize) -> &'a [u8] {
+        &self.bytes[from..to]
+    }
+
+    /// The error for bytes that are not what this reader was promised.
+    pub fn malformed(&self, what: &str) -> Error {
+        Error::new(Code::Damaged, format!("{what} at byte {} of {}", self.at, self.bytes.len()))
+            .with("position", self.at)
+    }
+
+    /// The next `count` bytes.
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
+        let Some(end) = end else { return Err(self.malformed("cut short")) };
+        let taken = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(taken)
+    }
+
+    /// The next byte.
+    pub fn byte(&mut self) -> Result<u8> {
+        let Some(byte) = self.bytes.get(self.at) else { return Err(self.malformed("cut short")) };
+        self.at += 1;
+        Ok(*byte)
+    }
+
+    /// An unsigned varint; a longer form than needed is refused, so that equal values have equal bytes.
+    pub fn varint(&mut self) -> Result<u64> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(self.malformed("a varint beyond 64 bits"));
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                if byte == 0 && shift > 0 {
+                    return Err(self.malformed("a varint longer than needed"));
+                }
+                return Ok(value);
+            }
+        }
+        Err(self.malformed("a varint beyond 64 bits"))
+    }
+
+    /// A signed varint.
+    pub fn signed(&mut self) -> Result<i64> {
+        let raw = self.varint()?;
+        Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
+    }
+
+    /// A varint that must fit in 32 bits.
+    pub fn id(&mut self) -> Result<u32> {
+        u32::try_from(self.varint()?).map_err(|_| self.malformed("an id beyond 32 bits"))
+    }
+
+    /// A varint used as a length: never more than what is left to read.
+    pub fn length(&mut self) -> Result<usize> {
+        let length = self.varint()?;
+        match usize::try_from(length) {
+            Ok(length) if length <= self.bytes.len() - self.at => Ok(length),
+            _ => Err(self.malformed("a length beyond the end")),
+        }
+    }
+
+    /// A length and its bytes.
+    pub fn bytes(&mut self) -> Result<&'a [u8]> {
+        let length = self.length()?;
+        self.take(length)
+    }
+
+    /// A length and its UTF-8 text.
+    pub fn text(&mut self) -> Result<&'a str> {
+        let bytes = self.bytes()?;
+        std::str::from_utf8(bytes).map_err(|_| self.malformed("text that is not UTF-8"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn varints_come_back_and_are_as_long_as_promised(value: u64, signed: i64) {
+            let mut out = Vec::new();
+            put_varint(&mut out, value);
+            prop_assert_eq!(out.len(), varint_len(value));
+            put_signed(&mut out, signed);
+            let mut cursor = Cursor::new(&out);
+            prop_assert_eq!(cursor.varint().unwrap(), value);
+            prop_assert_eq!(cursor.signed().unwrap(), signed);
+            prop_assert!(cursor.is_empty());
+        }
+
+        #[test]
+        fn random_bytes_never_panic(bytes: Vec<u8>) {
+            let mut cursor = Cursor::new(&bytes);
+            while cursor.varint().is_ok() && cursor.text().is_ok() {}
+        }
+    }
+
+    #[test]
+    fn a_longer_form_of_a_varint_is_refused() {
+        assert_eq!(Cursor::new(&[0x80, 0x00]).varint().unwrap_err().code(), Code::Damaged);
+        assert_eq!(Cursor::new(&[0xff; 11]).varint().unwrap_err().code(), Code::Damaged);
+    }
+}

@@ -1,0 +1,162 @@
+//! Commits: a header that says who, when and from what, and the operations.
+//!
+//! A frame's payload is a row of records, each with its length in front (varint). A record is
+//!
+//! | field | encoding |
+//! |---|---|
+//! | time, µs after the frame's base time | varint |
+//! | layer (0 is the base) | varint |
+//! | principal: name id, incarnation | two varints |
+//! | on behalf of: name id + 1, or 0 | varint |
+//! | trust class | byte |
+//! | cause: this seq − the cause's seq, or 0 | varint |
+//! | flags: bit 0, parents are coarse | byte |
+//! | parents: count, then this seq − parent, descending parents | varints |
+//! | operations | to the record's end |
+
+use crate::bytes::{Cursor, put_varint};
+use crate::limits::PARENTS_MAX;
+use crate::{NameId, Result, Seq};
+
+/// How much a fact is believed. The classes form a chain; the higher the number, the more trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Trust(pub u8);
+
+impl Trust {
+    /// The class of commits that nothing has lowered.
+    pub const FULL: Trust = Trust(u8::MAX);
+}
+
+/// Who committed, when, from what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitHeader {
+    /// The dense number of this commit.
+    pub seq: Seq,
+    /// µs since 1970, greater than every earlier commit's.
+    pub time: i64,
+    /// The layer it writes to; 0 is the base.
+    pub layer: u32,
+    /// The principal's name: supervision path and name, stable across runs.
+    pub principal: NameId,
+    /// Which incarnation of the principal; 0 for the program itself.
+    pub incarnation: u32,
+    /// The principal that this one acted for.
+    pub on_behalf_of: Option<NameId>,
+    /// The trust class.
+    pub trust: Trust,
+    /// The commit that made the writer act, if it said so.
+    pub cause: Option<Seq>,
+    /// The commits that wrote what this one read, newest first, at most `PARENTS_MAX`.
+    pub parents: Vec<Seq>,
+    /// Whether older parents were left out.
+    pub coarse: bool,
+}
+
+/// A commit as the log holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitRecord<'a> {
+    /// Who, when, from what.
+    pub header: CommitHeader,
+    /// The encoded operations.
+    pub operations: &'a [u8],
+}
+
+/// Appends one record, with its length in front. `base_time` is the frame's.
+pub fn encode_commit(header: &CommitHeader, operations: &[u8], base_time: i64, out: &mut Vec<u8>) {
+    let mut head = Vec::with_capacity(24);
+    put_varint(&mut head, header.time.saturating_sub(base_time).unsigned_abs());
+    put_varint(&mut head, header.layer.into());
+    put_varint(&mut head, header.principal.into());
+    put_varint(&mut head, header.incarnation.into());
+    put_varint(&mut head, header.on_behalf_of.map_or(0, |name| u64::from(name) + 1));
+    head.push(header.trust.0);
+    put_varint(&mut head, header.cause.map_or(0, |cause| header.seq - cause));
+    head.push(u8::from(header.coarse));
+    put_varint(&mut head, header.parents.len() as u64);
+    for parent in &header.parents {
+        put_varint(&mut head, header.seq - parent);
+    }
+    put_varint(out, (head.len() + operations.len()) as u64);
+    out.extend_from_slice(&head);
+    out.extend_from_slice(operations);
+}
+
+impl<'a> CommitRecord<'a> {
+    /// Reads the next record of a frame whose header gave the record's seq and the base time.
+    pub fn decode(cursor: &mut Cursor<'a>, seq: Seq, base_time: i64) -> Result<CommitRecord<'a>> {
+        let record = cursor.bytes()?;
+        let mut fields = Cursor::new(record);
+        let time = i64::try_from(fields.varint()?)
+            .ok()
+            .and_then(|after| base_time.checked_add(after))
+            .ok_or_else(|| fields.malformed("a commit time out of range"))?;
+        let layer = fields.id()?;
+        let principal = fields.id()?;
+        let incarnation = fields.id()?;
+        let on_behalf_of = fields.id()?.checked_sub(1);
+        let trust = Trust(fields.byte()?);
+        let back = |fields: &Cursor<'_>, step: u64| {
+            seq.checked_sub(step).ok_or_else(|| fields.malformed("a commit older than the first"))
+        };
+        let cause = match fields.varint()? {
+            0 => None,
+            step => Some(back(&fields, step)?),
+        };
+        let flags = fields.byte()?;
+        if flags > 1 {
+            return Err(fields.malformed("unknown commit flags"));
+        }
+        let count = fields.length()?;
+        if count > PARENTS_MAX {
+            return Err(fields.malformed("too many parents"));
+        }
+        let mut parents = Vec::with_capacity(count);
+        for _ in 0..count {
+            let step = fields.varint()?;
+            parents.push(back(&fields, step)?);
+        }
+        let header = CommitHeader {
+            seq,
+            time,
+            layer,
+            principal,
+            incarnation,
+            on_behalf_of,
+            trust,
+            cause,
+            parents,
+            coarse: flags == 1,
+        };
+        Ok(CommitRecord { header, operations: &record[fields.position()..] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_comes_back_with_everything_it_says() {
+        let header = CommitHeader {
+            seq: 900,
+            time: 1_000_500,
+            layer: 3,
+            principal: 12,
+            incarnation: 2,
+            on_behalf_of: Some(0),
+            trust: Trust(40),
+            cause: Some(899),
+            parents: vec![898, 17],
+            coarse: true,
+        };
+        let mut bytes = Vec::new();
+        encode_commit(&header, b"operations", 1_000_000, &mut bytes);
+        let mut cursor = Cursor::new(&bytes);
+        let record = CommitRecord::decode(&mut cursor, 900, 1_000_000).unwrap();
+        assert!(cursor.is_empty());
+        assert_eq!(record, CommitRecord { header, operations: b"operations" });
+        for end in 0..bytes.len() {
+            assert!(CommitRecord::decode(&mut Cursor::new(&bytes[..end]), 900, 0).is_err());
+        }
+    }
+}

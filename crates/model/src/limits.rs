@@ -1,0 +1,30 @@
+//! Every bound of the store, named once. What exceeds one is a typed error, never a truncation.
+
+/// Bytes of a node's key, an edge's key, a label, an edge type or a property name, in UTF-8.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Bytes of one string or bytes value, and of one property's whole encoded value.
+pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Lists and maps inside each other.
+pub const NESTING_MAX: usize = 32;
+/// Properties of one node or edge.
+pub const PROPERTIES_MAX: usize = 1024;
+/// Labels of one node.
+pub const LABELS_MAX: usize = 256;
+/// Verbs of one transaction.
+pub const OPERATIONS_MAX: usize = 1_000_000;
+/// Entries of one transaction's read set.
+pub const READS_MAX: usize = 1_000_000;
+/// Bytes of one frame's payload, and so of one transaction's operations.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Commits that wait for the disk.
+pub const COMMIT_QUEUE_MAX: usize = 65_536;
+/// Views and transactions open at once.
+pub const SNAPSHOTS_MAX: usize = 1_024;
+/// Exact parents that a commit stores; more are stored coarsely, flagged.
+pub const PARENTS_MAX: usize = 64;
+/// Different labels, edge types, property names and principals of one store.
+pub const NAMES_MAX: usize = 1 << 24;
+/// Nodes ever created in one store, and likewise edges.
+pub const ENTITIES_MAX: usize = u32::MAX as usize - 1;
+/// How often `write` runs its function again after a conflict.
+pub const WRITE_ATTEMPTS_MAX: u32 = 16;

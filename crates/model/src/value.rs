@@ -1,0 +1,541 @@
+//! Values and their one canonical encoding: the same bytes from TypeScript to the log.
+//!
+//! | tag | value | payload |
+//! |---|---|---|
+//! | 0 | null | – |
+//! | 1, 2 | false, true | – |
+//! | 3 | integer, −(2^53 − 1) to 2^53 − 1 | zigzag varint |
+//! | 4 | float: not integral, or −0, ±∞, the one NaN | 8 bytes, little-endian |
+//! | 5 | bigint, 64 bits signed | zigzag varint |
+//! | 6 | string | length, UTF-8 |
+//! | 7 | bytes | length, bytes |
+//! | 8 | timestamp, µs since 1970 | zigzag varint |
+//! | 9 | list | count, values |
+//! | 10 | map | count, (key: length, UTF-8; value), keys strictly ascending by UTF-8 bytes |
+//! | 11 | Float32Array | count, 4 bytes each, little-endian |
+
+use crate::bytes::{Cursor, put_bytes, put_signed, put_varint};
+use crate::limits::{NESTING_MAX, VALUE_BYTES_MAX};
+use crate::{Code, Error, Result};
+
+/// The largest integer that a JavaScript number holds exactly, 2^53 − 1.
+pub const INTEGER_MAX: i64 = (1 << 53) - 1;
+
+const NULL: u8 = 0;
+const FALSE: u8 = 1;
+const TRUE: u8 = 2;
+const INTEGER: u8 = 3;
+const FLOAT: u8 = 4;
+const BIGINT: u8 = 5;
+const STRING: u8 = 6;
+const BYTES: u8 = 7;
+const TIMESTAMP: u8 = 8;
+const LIST: u8 = 9;
+const MAP: u8 = 10;
+const FLOATS: u8 = 11;
+
+/// The bits of the one NaN.
+const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
+
+/// The name that no property and no map key may have: JavaScript would take it for the prototype.
+pub const NAME_RESERVED: &str = "__proto__";
+
+/// A decoded value. Hot paths never build one: they move the encoded bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Null; not the same as absent.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A safe integer.
+    Integer(i64),
+    /// Any other number.
+    Float(f64),
+    /// A 64-bit integer that JavaScript holds as a bigint.
+    BigInt(i64),
+    /// Well-formed text, not normalised.
+    String(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// Microseconds since 1970.
+    Timestamp(i64),
+    /// A list.
+    List(Vec<Value>),
+    /// A map, its keys ascending by UTF-8 bytes.
+    Map(Vec<(String, Value)>),
+    /// Stored, not searched.
+    Floats(Vec<f32>),
+}
+
+impl Value {
+    /// A map with its keys put in canonical order.
+    pub fn map<K: Into<String>>(entries: impl IntoIterator<Item = (K, Value)>) -> Value {
+        let mut entries: Vec<_> = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
+        entries.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        Value::Map(entries)
+    }
+
+    /// A string value.
+    pub fn text(text: impl Into<String>) -> Value {
+        Value::String(text.into())
+    }
+
+    /// A version or another dense number, as the bigint that users see.
+    pub fn number(value: u64) -> Value {
+        Value::BigInt(value.cast_signed())
+    }
+
+    /// Appends the canonical encoding.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Value::Null => out.push(NULL),
+            Value::Bool(false) => out.push(FALSE),
+            Value::Bool(true) => out.push(TRUE),
+            Value::Integer(value) => {
+                out.push(INTEGER);
+                put_signed(out, *value);
+            }
+            Value::Float(value) => {
+                out.push(FLOAT);
+                let bits = if value.is_nan() { NAN_BITS } else { value.to_bits() };
+                out.extend_from_slice(&bits.to_le_bytes());
+            }
+            Value::BigInt(value) => {
+                out.push(BIGINT);
+                put_signed(out, *value);
+            }
+            Value::String(text) => {
+                out.push(STRING);
+                put_bytes(out, text.as_bytes());
+            }
+            Value::Bytes(bytes) => {
+                out.push(BYTES);
+                put_bytes(out, bytes);
+            }
+            Value::Timestamp(micros) => {
+                out.push(TIMESTAMP);
+                put_signed(out, *micros);
+            }
+            Value::List(items) => {
+                out.push(LIST);
+                put_varint(out, items.len() as u64);
+                items.iter().for_each(|item| item.encode(out));
+            }
+            Value::Map(entries) => {
+                out.push(MAP);
+                put_varint(out, entries.len() as u64);
+                for (key, value) in entries {
+                    put_bytes(out, key.as_bytes());
+                    value.encode(out);
+                }
+            }
+            Value::Floats(values) => {
+                out.push(FLOATS);
+                put_varint(out, values.len() as u64);
+                values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+            }
+        }
+    }
+
+    /// The canonical encoding.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out
+    }
+
+    /// Reads one value, refusing every form but the canonical one.
+    pub fn decode(cursor: &mut Cursor<'_>) -> Result<Value> {
+        let start = cursor.position();
+        let end = {
+            let mut ahead = *cursor;
+            check(&mut ahead)?;
+            ahead.position()
+        };
+        let value = build(cursor)?;
+        debug_assert_eq!(cursor.position(), end, "check and build agree from {start}");
+        Ok(value)
+    }
+}
+
+/// Passes over one value and returns its bytes, refusing every form but the canonical one.
+///
+/// Cost: one pass, no allocation.
+pub fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
+    let start = cursor.position();
+    check_nested(cursor, 0)?;
+    let bytes = cursor.between(start, cursor.position());
+    if bytes.len() > VALUE_BYTES_MAX {
+        return Err(size_error(bytes.len()));
+    }
+    Ok(bytes)
+}
+
+/// The error for a value that is too large.
+pub fn size_error(bytes: usize) -> Error {
+    Error::new(
+        Code::ValueSize,
+        format!(
+            "a value of {bytes} bytes is over the limit of {VALUE_BYTES_MAX}; split it over several nodes"
+        ),
+    )
+    .with("limit", VALUE_BYTES_MAX)
+    .with("bytes", bytes)
+}
+
+fn check_nested(cursor: &mut Cursor<'_>, depth: usize) -> Result<()> {
+    if depth > NESTING_MAX {
+        let message = format!("a value is nested deeper than {NESTING_MAX}; flatten it or link nodes");
+        return Err(Error::new(Code::ValueDepth, message).with("limit", NESTING_MAX));
+    }
+    match cursor.byte()? {
+        NULL | FALSE | TRUE => {}
+        INTEGER => {
+            let value = cursor.signed()?;
+            if value.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
+                return Err(Error::new(
+                    Code::IntegerRange,
+                    format!("{value} is beyond 2^53 − 1; pass a bigint"),
+                ));
+            }
+        }
+        FLOAT => {
+            let value = read_float(cursor)?;
+            let integral = value.is_finite() && value.fract() == 0.0;
+            if integral && !(value == 0.0 && value.is_sign_negative()) {
+                return Err(cursor.malformed("an integral float that should be an integer"));
+            }
+            if value.is_nan() && value.to_bits() != NAN_BITS {
+                return Err(cursor.malformed("a NaN that is not the canonical one"));
+            }
+        }
+        BIGINT | TIMESTAMP => {
+            cursor.signed()?;
+        }
+        STRING => {
+            let text = cursor.text()?;
+            if text.len() > VALUE_BYTES_MAX {
+                return Err(size_error(text.len()));
+            }
+        }
+        BYTES => {
+            let bytes = cursor.bytes()?;
+            if bytes.len() > VALUE_BYTES_MAX {
+                return Err(size_error(bytes.len()));
+            }
+        }
+        LIST => {
+            for _ in 0..cursor.length()? {
+                check_nested(cursor, depth + 1)?;
+            }
+        }
+        MAP => {
+            let mut before: Option<&str> = None;
+            for _ in 0..cursor.length()? {
+                let key = cursor.text()?;
+                if key == NAME_RESERVED {
+                    let message = "the map key \"__proto__\" is refused; rename it";
+                    return Err(Error::new(Code::NameReserved, message));
+                }
+                if before.is_some_and(|before| before.as_bytes() >= key.as_bytes()) {
+                    return Err(cursor.malformed("map keys out of order"));
+                }
+                before = Some(key);
+                check_nested(cursor, depth + 1)?;
+            }
+        }
+        FLOATS => {
+            let count = cursor.length()?;
+            cursor.take(count.checked_mul(4).ok_or_else(|| cursor.malformed("too many floats"))?)?;
+        }
+        _ => return Err(cursor.malformed("an unknown value tag")),
+    }
+    Ok(())
+}
+
+fn read_float(cursor: &mut Cursor<'_>) -> Result<f64> {
+    let mut raw = [0; 8];
+    raw.copy_from_slice(cursor.take(8)?);
+    Ok(f64::from_bits(u64::from_le_bytes(raw)))
+}
+
+fn build(cursor: &mut Cursor<'_>) -> Result<Value> {
+    Ok(match cursor.byte()? {
+        NULL => Value::Null,
+        FALSE => Value::Bool(false),
+        TRUE => Value::Bool(true),
+        INTEGER => Value::Integer(cursor.signed()?),
+        FLOAT => Value::Float(read_float(cursor)?),
+        BIGINT => Value::BigInt(cursor.signed()?),
+        STRING => Value::String(cursor.text()?.to_owned()),
+        BYTES => Value::Bytes(cursor.bytes()?.to_vec()),
+        TIMESTAMP => Value::Timestamp(cursor.signed()?),
+        LIST => {
+            let count = cursor.length()?;
+            Value::List((0..count).map(|_| build(cursor)).collect::<Result<_>>()?)
+        }
+        MAP => {
+            let count = cursor.length()?;
+            let entry = |cursor: &mut Cursor<'_>| Ok((cursor.text()?.to_owned(), build(cursor)?));
+            Value::Map((0..count).map(|_| entry(cursor)).collect::<Result<_>>()?)
+        }
+        _ => {
+            let count = cursor.length()?;
+            let mut values = Vec::with_capacity(count);
+            for _ in 0..count {
+                let mut raw = [0; 4];
+                raw.copy_from_slice(cursor.take(4)?);
+                values.push(f32::from_le_bytes(raw));
+            }
+            Value::Floats(values)
+        }
+    })
+}
+
+/// Adds a number to an encoded number: integers stay integers, a float makes the sum a float, bigints stay bigints.
+///
+/// Fails with `ValueType` when one of the two is not a number or they are of different kinds, and with
+/// `IntegerRange` when the sum leaves the range.
+pub fn add(current: &[u8], by: &[u8]) -> Result<Vec<u8>> {
+    let current = Value::decode(&mut Cursor::new(current))?;
+    let by = Value::decode(&mut Cursor::new(by))?;
+    let out_of_range = || Error::new(Code::IntegerRange, "the sum is beyond 2^53 − 1; store a bigint");
+    let sum = match (current, by) {
+        (Value::Integer(a), Value::Integer(b)) => {
+            let sum = a + b;
+            if sum.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
+                return Err(out_of_range());
+            }
+            Value::Integer(sum)
+        }
+        (Value::BigInt(a), Value::BigInt(b)) => Value::BigInt(a.checked_add(b).ok_or_else(out_of_range)?),
+        (Value::Integer(a), Value::Float(b)) => from_number(a as f64 + b)?,
+        (Value::Float(a), Value::Integer(b)) => from_number(a + b as f64)?,
+        (Value::Float(a), Value::Float(b)) => from_number(a + b)?,
+        _ => {
+            let message = "increment needs two numbers, or two bigints; set the property first";
+            return Err(Error::new(Code::ValueType, message));
+        }
+    };
+    Ok(sum.to_bytes())
+}
+
+/// The canonical value of a JavaScript number.
+pub fn from_number(number: f64) -> Result<Value> {
+    let integral =
+        number.is_finite() && number.fract() == 0.0 && !(number == 0.0 && number.is_sign_negative());
+    if !integral {
+        return Ok(Value::Float(number));
+    }
+    if number.abs() > INTEGER_MAX as f64 {
+        return Err(Error::new(Code::IntegerRange, format!("{number} is beyond 2^53 − 1; pass a bigint")));
+    }
+    Ok(Value::Integer(number as i64))
+}
+
+/// What a splice works on: the payload of a string, bytes or list, without tag and count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sequence<'a> {
+    /// UTF-8 text.
+    String(&'a str),
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// A list: how many items, and their encodings one after another.
+    List(usize, &'a [u8]),
+}
+
+impl<'a> Sequence<'a> {
+    /// Takes an encoded value apart.
+    pub fn of(encoded: &'a [u8]) -> Result<Sequence<'a>> {
+        let mut cursor = Cursor::new(encoded);
+        match cursor.byte()? {
+            STRING => Ok(Sequence::String(cursor.text()?)),
+            BYTES => Ok(Sequence::Bytes(cursor.bytes()?)),
+            LIST => {
+                let count = cursor.length()?;
+                Ok(Sequence::List(count, &encoded[cursor.position()..]))
+            }
+            _ => Err(Error::new(
+                Code::ValueType,
+                "only strings, bytes and lists can be spliced; set the property",
+            )),
+        }
+    }
+
+    /// The payload's bytes.
+    pub fn payload(&self) -> &'a [u8] {
+        match *self {
+            Sequence::String(text) => text.as_bytes(),
+            Sequence::Bytes(bytes) | Sequence::List(_, bytes) => bytes,
+        }
+    }
+
+    /// Items of a list; 0 for strings and bytes, whose length is their payload's.
+    pub fn items(&self) -> usize {
+        if let Sequence::List(count, _) = self { *count } else { 0 }
+    }
+
+    /// Whether both are strings, both bytes, or both lists.
+    pub fn same_kind(&self, other: &Sequence<'_>) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// The byte offset in the payload of a position that users give: UTF-16 units of a string, bytes, items.
+    /// `None` when it lies outside or cuts a character in two.
+    pub fn offset(&self, position: usize) -> Option<usize> {
+        match self {
+            Sequence::Bytes(bytes) => (position <= bytes.len()).then_some(position),
+            Sequence::String(text) => {
+                if text.is_ascii() {
+                    return (position <= text.len()).then_some(position);
+                }
+                let mut units = 0;
+                for (at, character) in text.char_indices() {
+                    if units == position {
+                        return Some(at);
+                    }
+                    units += character.len_utf16();
+                }
+                (units == position).then_some(text.len())
+            }
+            Sequence::List(count, payload) => {
+                if position > *count {
+                    return None;
+                }
+                let mut cursor = Cursor::new(payload);
+                for _ in 0..position {
+                    check(&mut cursor).ok()?;
+                }
+                Some(cursor.position())
+            }
+        }
+    }
+
+    /// How long the value is in the units that users count in.
+    pub fn units(&self) -> usize {
+        match self {
+            Sequence::Bytes(bytes) => bytes.len(),
+            Sequence::String(text) => text.chars().map(char::len_utf16).sum(),
+            Sequence::List(count, _) => *count,
+        }
+    }
+
+    /// Encodes a value of the same kind with another payload.
+    pub fn rebuild(&self, items: usize, payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(payload.len() + 6);
+        match self {
+            Sequence::String(_) => {
+                out.push(STRING);
+                put_bytes(&mut out, payload);
+            }
+            Sequence::Bytes(_) => {
+                out.push(BYTES);
+                put_bytes(&mut out, payload);
+            }
+            Sequence::List(..) => {
+                out.push(LIST);
+                put_varint(&mut out, items as u64);
+                out.extend_from_slice(payload);
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            (-INTEGER_MAX..=INTEGER_MAX).prop_map(Value::Integer),
+            any::<f64>().prop_filter_map("in range", |number| from_number(number).ok()),
+            any::<i64>().prop_map(Value::BigInt),
+            ".*".prop_map(Value::String),
+            any::<Vec<u8>>().prop_map(Value::Bytes),
+            any::<i64>().prop_map(Value::Timestamp),
+            proptest::collection::vec(-1e9f32..1e9, 0..5).prop_map(Value::Floats),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+                proptest::collection::btree_map("[a-zé𝒳]{0,3}", inner, 0..4).prop_map(Value::map),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_comes_back_the_same_bytes(value in values()) {
+            let bytes = value.to_bytes();
+            let mut cursor = Cursor::new(&bytes);
+            let back = Value::decode(&mut cursor).unwrap();
+            prop_assert!(cursor.is_empty());
+            prop_assert_eq!(back.to_bytes(), bytes);
+        }
+
+        #[test]
+        fn what_decodes_is_canonical(bytes: Vec<u8>) {
+            let mut cursor = Cursor::new(&bytes);
+            if let Ok(value) = Value::decode(&mut cursor) {
+                prop_assert_eq!(value.to_bytes(), &bytes[..cursor.position()]);
+            }
+        }
+    }
+
+    #[test]
+    fn forms_that_are_not_canonical_are_refused() {
+        for bytes in [
+            &[FLOAT, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f][..], // 1.0 is an integer
+            &[FLOAT, 1, 0, 0, 0, 0, 0, 0xf8, 0x7f],     // another NaN
+            &[MAP, 2, 1, b'b', NULL, 1, b'a', NULL],    // keys out of order
+            &[MAP, 2, 1, b'a', NULL, 1, b'a', NULL],    // a key twice
+            &[STRING, 1, 0xff],                         // not UTF-8
+            &[LIST, 200],                               // a length beyond the end
+            &[99],
+        ] {
+            assert_eq!(check(&mut Cursor::new(bytes)).unwrap_err().code(), Code::Damaged, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn limits_have_their_own_codes() {
+        let mut deep = vec![LIST, 1].repeat(NESTING_MAX + 1);
+        deep.push(NULL);
+        assert_eq!(check(&mut Cursor::new(&deep)).unwrap_err().code(), Code::ValueDepth);
+        let large = Value::Bytes(vec![0; VALUE_BYTES_MAX + 1]).to_bytes();
+        assert_eq!(check(&mut Cursor::new(&large)).unwrap_err().code(), Code::ValueSize);
+        let beyond = Value::Integer(INTEGER_MAX + 1).to_bytes();
+        assert_eq!(check(&mut Cursor::new(&beyond)).unwrap_err().code(), Code::IntegerRange);
+        let reserved = Value::map([(NAME_RESERVED, Value::Null)]).to_bytes();
+        assert_eq!(check(&mut Cursor::new(&reserved)).unwrap_err().code(), Code::NameReserved);
+    }
+
+    #[test]
+    fn sums_keep_their_kind() {
+        let sum = |a: Value, b: Value| add(&a.to_bytes(), &b.to_bytes());
+        assert_eq!(sum(Value::Integer(2), Value::Integer(3)).unwrap(), Value::Integer(5).to_bytes());
+        assert_eq!(sum(Value::Float(0.5), Value::Float(0.5)).unwrap(), Value::Integer(1).to_bytes());
+        assert_eq!(sum(Value::BigInt(1), Value::BigInt(2)).unwrap(), Value::BigInt(3).to_bytes());
+        assert_eq!(
+            sum(Value::Integer(INTEGER_MAX), Value::Integer(1)).unwrap_err().code(),
+            Code::IntegerRange
+        );
+        assert_eq!(sum(Value::Null, Value::Integer(1)).unwrap_err().code(), Code::ValueType);
+    }
+
+    #[test]
+    fn positions_count_as_javascript_counts() {
+        let text = Value::text("a𝒳é").to_bytes();
+        let sequence = Sequence::of(&text).unwrap();
+        assert_eq!(sequence.units(), 4);
+        assert_eq!(sequence.offset(1), Some(1));
+        assert_eq!(sequence.offset(2), None, "inside of a surrogate pair");
+        assert_eq!(sequence.offset(3), Some(5));
+        assert_eq!(sequence.offset(4), Some(7));
+        assert_eq!(sequence.offset(5), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! Checkpoints: the head as of one version, so that opening reads an image and the log's tail, not the whole log.
+//!
+//! A file `checkpoint/NNNNNNNNNNNNNNNNNNNN.image`, named by its version, holds
+//!
+//! | offset | field |
+//! |---|---|
+//! | 0 | magic `KARYIMG` and a zero byte |
+//! | 8 | u32 format |
+//! | 12 | store id, 16 bytes |
+//! | 28 | u64 version of the image |
+//! | 36 | i64 time of that version |
+//! | 44 | where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash before it |
+//! | 92 | blocks of the graph's image, each with its length (u32) in front; a length of 0 ends them |
+//! | | SHA-256 of everything before |
+//!
+//! Numbers are little-endian. The tail begins at or before the image's version; what the image already holds is skipped.
+//! A file is written under another name, synced, renamed: a half-written one is never found under its name.
+
+use crate::layout::{CHECKPOINTS, check_format, io_error};
+use karyon_graph::{Graph, ImageReader};
+use karyon_history::History;
+use karyon_log::{ChainPoint, Disk, File, Hash, OpenMode, Position, StoreId};
+use karyon_model::{Code, Error, Result, Seq};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+const MAGIC: &[u8; 8] = b"KARYIMG\0";
+const HEAD_BYTES: usize = 92;
+const HASH_BYTES: usize = 32;
+/// Checkpoints kept.
+const KEPT: usize = 2;
+
+/// What an image belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Anchor {
+    pub(crate) seq: Seq,
+    pub(crate) time: i64,
+    pub(crate) tail: ChainPoint,
+}
+
+/// A checkpoint being written. Dropped before `publish`, it is never found.
+pub(crate) struct CheckpointWriter {
+    disk: Arc<dyn Disk>,
+    file: Box<dyn File>,
+    hash: Sha256,
+    at: u64,
+    path: String,
+    new_path: String,
+}
+
+impl CheckpointWriter {
+    pub(crate) fn create(disk: Arc<dyn Disk>, store: StoreId, anchor: &Anchor) -> Result<CheckpointWriter> {
+        disk.create_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "create"))?;
+        disk.sync_dir("").map_err(io_error("", "sync"))?;
+        let path = format!("{CHECKPOINTS}/{:020}.image", anchor.seq);
+        let new_path = format!("{CHECKPOINTS}/new");
+        if disk.exists(&new_path).map_err(io_error(&new_path, "find"))? {
+            disk.remove(&new_path).map_err(io_error(&new_path, "remove"))?;
+        }
+        let file = disk.open(&new_path, OpenMode::CreateNew).map_err(io_error(&new_path, "create"))?;
+        let mut writer = CheckpointWriter { disk, file, hash: Sha256::new(), at: 0, path, new_path };
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        head.extend_from_slice(MAGIC);
+        head.extend_from_slice(&crate::layout::FORMAT_VERSION.to_le_bytes());
+        head.extend_from_slice(&store.0);
+        head.extend_from_slice(&anchor.seq.to_le_bytes());
+        head.extend_from_slice(&anchor.time.to_le_bytes());
+        head.extend_from_slice(&anchor.tail.position.segment.to_le_bytes());
+        head.extend_from_slice(&anchor.tail.position.offset.to_le_bytes());
+        head.extend_from_slice(&anchor.tail.next_seq.to_le_bytes());
+        head.extend_from_slice(&anchor.tail.hash.0);
+        writer.write(&head)?;
+        Ok(writer)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hash.update(bytes);
+        self.file.write_at(self.at, bytes).map_err(io_error(&self.new_path, "write"))?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    pub(crate) fn block(&mut self, block: &[u8]) -> Result<()> {
+        let length = u32::try_from(block.len()).map_err(|_| {
+            Error::new(Code::Io, "a block of the image is over 4 GiB; split the largest node")
+        })?;
+        self.write(&length.to_le_bytes())?;
+        self.write(block)
+    }
+
+    /// Ends the file, makes it durable and puts it in its place. Older checkpoints but one go. Returns its bytes.
+    pub(crate) fn publish(mut self) -> Result<u64> {
+        self.write(&0u32.to_le_bytes())?;
+        let hash = self.hash.finalize_reset();
+        self.file.write_at(self.at, &hash).map_err(io_error(&self.new_path, "write"))?;
+        self.file.sync_all().map_err(io_error(&self.new_path, "sync"))?;
+        self.disk.rename(&self.new_path, &self.path).map_err(io_error(&self.path, "rename"))?;
+        self.disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync"))?;
+        for old in list(&*self.disk)?.into_iter().rev().skip(KEPT) {
+            self.disk.remove(&old).map_err(io_error(&old, "remove"))?;
+        }
+        Ok(self.at + HASH_BYTES as u64)
+    }
+}
+
+/// The checkpoints there are, oldest first.
+fn list(disk: &dyn Disk) -> Result<Vec<String>> {
+    if !disk.exists(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "find"))? {
+        return Ok(Vec::new());
+    }
+    let names = disk.list(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "list"))?;
+    let images = names.into_iter().filter(|name| name.ends_with(".image"));
+    Ok(images.map(|name| format!("{CHECKPOINTS}/{name}")).collect())
+}
+
+/// A checkpoint that was read.
+pub(crate) struct Loaded {
+    pub(crate) anchor: Anchor,
+    pub(crate) graph: Graph,
+    pub(crate) bytes: u64,
+}
+
+/// Every checkpoint that is whole, newest first. A damaged one is passed over: the log has everything.
+pub(crate) fn load_all(
+    disk: &dyn Disk,
+    store: StoreId,
+    history: &Arc<dyn History>,
+) -> Result<impl Iterator<Item = Loaded>> {
+    let paths = list(disk)?.into_iter().rev();
+    Ok(paths.filter_map(move |path| load(disk, store, &path, history.clone()).ok()))
+}
+
+fn load(disk: &dyn Disk, store: StoreId, path: &str, history: Arc<dyn History>) -> Result<Loaded> {
+    let file = disk.open(path, OpenMode::Read).map_err(io_error(path, "open"))?;
+    let length = file.len().map_err(io_error(path, "measure"))?;
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    file.read_exact_at(0, &mut bytes).map_err(io_error(path, "read"))?;
+    let damaged = || {
+        Error::new(Code::Damaged, format!("the checkpoint {path:?} is damaged; delete it")).with("path", path)
+    };
+    let (body, hash) = bytes.split_last_chunk::<HASH_BYTES>().ok_or_else(damaged)?;
+    if body.len() < HEAD_BYTES || body[..8] != *MAGIC {
+        return Err(damaged());
+    }
+    check_format(path, u32_at(body, 8))?;
+    if Sha256::digest(body)[..] != hash[..] || body[12..28] != store.0 {
+        return Err(damaged());
+    }
+    let mut before = [0; 32];
+    before.copy_from_slice(&body[60..92]);
+    let position = Position { segment: u32_at(body, 44), offset: u32_at(body, 48) };
+    let tail = ChainPoint { position, next_seq: u64_at(body, 52), hash: Hash(before) };
+    let anchor = Anchor { seq: u64_at(body, 28), time: u64_at(body, 36).cast_signed(), tail };
+    let mut reader = ImageReader::new(history);
+    let mut at = HEAD_BYTES;
+    loop {
+        let size = body.get(at..at + 4).map(|field| u32_at(field, 0) as usize).ok_or_else(damaged)?;
+        at += 4;
+        if size == 0 {
+            break;
+        }
+        reader.take(body.get(at..at + size).ok_or_else(damaged)?)?;
+        at += size;
+    }
+    let graph = reader.finish()?;
+    if graph.head() != anchor.seq || at != body.len() {
+        return Err(damaged());
+    }
+    Ok(Loaded { anchor, graph, bytes: length })
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let mut field = [0; 4];
+    field.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(field)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let mut field = [0; 8];
+    field.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(field)
+}

@@ -1,0 +1,126 @@
+//! What lies where in a store's directory, and the file that makes a directory a store.
+//!
+//! | path | what |
+//! |---|---|
+//! | `karyon` | identity: 64 bytes, written once |
+//! | `lock` | empty; locked by the process that has the store open |
+//! | `owner` | that process's id, as text |
+//! | `log/` | the segments |
+//! | `checkpoint/` | images, the two newest |
+//! | `aside/` | bytes cut from a torn tail |
+//!
+//! The identity: 0 magic `KARYON` and two zero bytes; 8 u32 format, little-endian; 12 store id, 16 bytes; 28 zeros;
+//! 60 u32 CRC32C of what is before.
+
+use karyon_log::{Disk, Log, OpenMode, StoreId};
+use karyon_model::{Code, Error, Result};
+use std::io;
+use std::sync::Arc;
+
+pub(crate) const LOCK: &str = "lock";
+pub(crate) const OWNER: &str = "owner";
+pub(crate) const CHECKPOINTS: &str = "checkpoint";
+const IDENTITY: &str = "karyon";
+const IDENTITY_NEW: &str = "karyon.new";
+const KNOWN: [&str; 7] = [IDENTITY, IDENTITY_NEW, LOCK, OWNER, "log", CHECKPOINTS, "aside"];
+
+const MAGIC: &[u8; 8] = b"KARYON\0\0";
+const BYTES: usize = 64;
+
+/// The format of every file of this version. Files with a higher number are refused.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// An operating system's refusal, with the path and what to do.
+pub(crate) fn io_error(path: &str, doing: &str) -> impl FnOnce(io::Error) -> Error {
+    let (path, doing) = (path.to_owned(), doing.to_owned());
+    move |error| {
+        let message = format!("cannot {doing} {path:?}: {error}; check the disk and its permissions");
+        Error::new(Code::Io, message).with("path", path).with("cause", error)
+    }
+}
+
+/// Refuses a directory that holds something else than a store.
+pub(crate) fn check_foreign(disk: &dyn Disk) -> Result<()> {
+    let names = disk.list("").map_err(io_error("", "list"))?;
+    if names.iter().any(|name| name == IDENTITY) {
+        return Ok(());
+    }
+    match names.iter().find(|name| !KNOWN.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let message =
+                format!("the directory holds {name:?} and is no store; name an empty or new directory");
+            Err(Error::new(Code::NotAStore, message).with("found", name))
+        }
+    }
+}
+
+/// Reads the store's id, or makes the directory a store with the id that is handed in. True when it is new.
+///
+/// The log is made first and the identity last: a crash in between leaves a log without frames, which is made again. So a
+/// store with an identity and without a log has lost it, and is refused.
+pub(crate) fn identify(disk: &Arc<dyn Disk>, fresh: StoreId) -> Result<(StoreId, bool)> {
+    if disk.exists(IDENTITY).map_err(io_error(IDENTITY, "find"))? {
+        return read(&**disk).map(|id| (id, false));
+    }
+    Log::create(disk.clone(), fresh).map_err(|error| {
+        if error.code() == Code::Io || error.code() == Code::SyncFailed {
+            return error;
+        }
+        let message = "the directory has a log and no identity file \"karyon\"; restore it from a backup";
+        Error::new(Code::Damaged, message).with("path", IDENTITY).with("cause", error)
+    })?;
+    let mut bytes = [0; BYTES];
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes[12..28].copy_from_slice(&fresh.0);
+    let sum = crc32c::crc32c(&bytes[..60]);
+    bytes[60..].copy_from_slice(&sum.to_le_bytes());
+    write_whole(&**disk, IDENTITY_NEW, &bytes)?;
+    disk.rename(IDENTITY_NEW, IDENTITY).map_err(io_error(IDENTITY, "rename"))?;
+    disk.sync_dir("").map_err(io_error("", "sync"))?;
+    Ok((fresh, true))
+}
+
+fn read(disk: &dyn Disk) -> Result<StoreId> {
+    let file = disk.open(IDENTITY, OpenMode::Read).map_err(io_error(IDENTITY, "open"))?;
+    let mut bytes = [0; BYTES];
+    let count = file.read_at(0, &mut bytes).map_err(io_error(IDENTITY, "read"))?;
+    if count < 12 || bytes[..8] != *MAGIC {
+        let message =
+            "the file \"karyon\" is not a store's identity; name another directory or restore a backup";
+        return Err(Error::new(Code::NotAStore, message).with("path", IDENTITY));
+    }
+    let mut field = [0; 4];
+    field.copy_from_slice(&bytes[8..12]);
+    check_format(IDENTITY, u32::from_le_bytes(field))?;
+    if count < BYTES || bytes[60..] != crc32c::crc32c(&bytes[..60]).to_le_bytes() {
+        let message = "the identity file \"karyon\" does not match its checksum; restore it from a backup";
+        return Err(Error::new(Code::Damaged, message).with("path", IDENTITY));
+    }
+    let mut id = [0; 16];
+    id.copy_from_slice(&bytes[12..28]);
+    Ok(StoreId(id))
+}
+
+/// Refuses a file of a later format.
+pub(crate) fn check_format(path: &str, version: u32) -> Result<()> {
+    if version <= FORMAT_VERSION {
+        return Ok(());
+    }
+    let message =
+        format!("{path:?} has format {version}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon");
+    Err(Error::new(Code::FormatNewer, message).with("path", path).with("format", version))
+}
+
+/// Writes a file anew and makes its bytes durable; its name is durable after the directory's sync.
+pub(crate) fn write_whole(disk: &dyn Disk, path: &str, bytes: &[u8]) -> Result<()> {
+    let file = match disk.open(path, OpenMode::CreateNew) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.open(path, OpenMode::ReadWrite),
+        opened => opened,
+    }
+    .map_err(io_error(path, "create"))?;
+    file.set_len(0).map_err(io_error(path, "cut"))?;
+    file.write_at(0, bytes).map_err(io_error(path, "write"))?;
+    file.sync_all().map_err(io_error(path, "sync"))
+}

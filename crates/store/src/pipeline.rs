@@ -1,0 +1,173 @@
+//! The commit pipeline: stamps commits with their time and gathers them into frames. A pure state machine.
+
+use karyon_model::limits::{COMMIT_QUEUE_MAX, FRAME_BYTES_MAX};
+use karyon_model::{Code, CommitHeader, Error, Result, Seq, encode_commit};
+use std::collections::VecDeque;
+
+/// One frame's worth of commits: what shares one sync.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub(crate) first: Seq,
+    pub(crate) count: u32,
+    pub(crate) base_time: i64,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Batch {
+    pub(crate) fn last(&self) -> Seq {
+        self.first + Seq::from(self.count) - 1
+    }
+}
+
+/// Commits that are published and not yet on disk, and the clock's rules.
+#[derive(Debug, Default)]
+pub(crate) struct Pipeline {
+    /// The newest commit's time, or the newest time that was handed out or asked for: later commits are later.
+    floor: i64,
+    batches: VecDeque<Batch>,
+    waiting: usize,
+    failure: Option<Error>,
+    closed: bool,
+}
+
+impl Pipeline {
+    pub(crate) fn new(last_time: i64) -> Pipeline {
+        Pipeline { floor: last_time, ..Pipeline::default() }
+    }
+
+    /// Refuses a commit that could not be made durable.
+    pub(crate) fn admit(&self) -> Result<()> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        if self.closed {
+            return Err(Error::new(Code::Closed, "the store is closed; open it again"));
+        }
+        if self.waiting >= COMMIT_QUEUE_MAX {
+            let message = format!("{COMMIT_QUEUE_MAX} commits wait for the disk; await some of them first");
+            return Err(Error::new(Code::Busy, message).with("limit", COMMIT_QUEUE_MAX));
+        }
+        Ok(())
+    }
+
+    /// The time of the next commit: the clock's, but always after everything before.
+    pub(crate) fn stamp(&mut self, clock: i64) -> i64 {
+        self.floor = clock.max(self.floor + 1);
+        self.floor
+    }
+
+    /// A moment that lies after every commit so far and before every later one.
+    pub(crate) fn now(&mut self, clock: i64) -> i64 {
+        self.floor = clock.max(self.floor);
+        self.floor
+    }
+
+    /// Queues a published commit for the disk.
+    pub(crate) fn push(&mut self, header: &CommitHeader, operations: &[u8]) {
+        let open = self.batches.back_mut().filter(|batch| {
+            batch.payload.len() + operations.len() + MARGIN <= FRAME_BYTES_MAX && batch.count < COUNT_MAX
+        });
+        let batch = match open {
+            Some(batch) => batch,
+            None => {
+                self.batches.push_back(Batch {
+                    first: header.seq,
+                    count: 0,
+                    base_time: header.time,
+                    payload: Vec::new(),
+                });
+                let last = self.batches.len() - 1;
+                &mut self.batches[last]
+            }
+        };
+        encode_commit(header, operations, batch.base_time, &mut batch.payload);
+        batch.count += 1;
+        self.waiting += 1;
+    }
+
+    /// The next frame to write: everything that has gathered since the last one.
+    pub(crate) fn next(&mut self) -> Option<Batch> {
+        let batch = self.batches.pop_front()?;
+        self.waiting -= batch.count as usize;
+        Some(batch)
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Refuses everything from now on: the log cannot be trusted with more.
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.batches.clear();
+        self.waiting = 0;
+        self.failure.get_or_insert(error);
+    }
+
+    pub(crate) fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+}
+
+/// Bytes left to a record's header, with the most parents.
+const MARGIN: usize = 1024;
+/// Commits of one frame.
+const COUNT_MAX: u32 = COMMIT_QUEUE_MAX as u32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use karyon_model::Trust;
+
+    fn header(seq: Seq, time: i64) -> CommitHeader {
+        CommitHeader {
+            seq,
+            time,
+            layer: 0,
+            principal: 0,
+            incarnation: 0,
+            on_behalf_of: None,
+            trust: Trust::FULL,
+            cause: None,
+            parents: Vec::new(),
+            coarse: false,
+        }
+    }
+
+    #[test]
+    fn times_rise_when_the_clock_steps_back_and_stay_after_what_was_asked() {
+        let mut pipeline = Pipeline::new(100);
+        assert_eq!(pipeline.stamp(50), 101);
+        assert_eq!(pipeline.stamp(500), 500);
+        assert_eq!(pipeline.now(700), 700);
+        assert_eq!(pipeline.stamp(700), 701);
+        assert_eq!(pipeline.now(0), 701);
+    }
+
+    #[test]
+    fn what_waits_together_shares_a_frame() {
+        let mut pipeline = Pipeline::new(0);
+        (1..=3).for_each(|seq| pipeline.push(&header(seq, 10 * seq as i64), b"operations"));
+        let batch = pipeline.next().unwrap();
+        assert_eq!((batch.first, batch.last(), batch.base_time), (1, 3, 10));
+        assert_eq!(pipeline.next(), None);
+    }
+
+    #[test]
+    fn a_full_queue_and_a_failed_log_refuse_with_their_codes() {
+        let mut pipeline = Pipeline::new(0);
+        (1..=COMMIT_QUEUE_MAX as Seq).for_each(|seq| pipeline.push(&header(seq, 0), b""));
+        assert_eq!(pipeline.admit().unwrap_err().code(), Code::Busy);
+        pipeline.next().unwrap();
+        assert!(pipeline.admit().is_ok());
+        pipeline.fail(Error::new(Code::SyncFailed, "test"));
+        assert_eq!(pipeline.admit().unwrap_err().code(), Code::SyncFailed);
+    }
+}

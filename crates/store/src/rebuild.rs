@@ -1,0 +1,83 @@
+//! Rebuilding the index of the past from the log, while the store is already in use.
+
+use crate::store::{Store, record};
+use karyon_graph::Graph;
+use karyon_history::{Commits, Progress};
+use karyon_log::FrameView;
+use karyon_model::bytes::Cursor;
+use karyon_model::{Code, CommitRecord, Error, Result, Seq};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Weak};
+
+/// Commits between two looks at whether the store is still there.
+const PROGRESS_STEP: Seq = 4096;
+
+/// Hands the commits of a frame to `visit`, in order.
+pub(crate) fn visit_commits(
+    frame: &FrameView<'_>,
+    visit: &mut dyn FnMut(CommitRecord<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut cursor = Cursor::new(frame.payload);
+    for at in 0..frame.commit_count {
+        visit(CommitRecord::decode(&mut cursor, frame.first_seq + Seq::from(at), frame.base_time)?)?;
+    }
+    if cursor.is_empty() { Ok(()) } else { Err(cursor.malformed("a frame with more than its commits")) }
+}
+
+/// Reads the log up to `until` through a graph of its own, seals the chapters on the way and puts the rows in front.
+pub(crate) fn rebuild(store: &Weak<Store>, until: Seq) -> Result<()> {
+    let Some(owner) = store.upgrade() else { return Ok(()) };
+    let Some(persistence) = &owner.persistence else { return Ok(()) };
+    let (reader, history, end) = (persistence.reader.clone(), owner.history.clone(), persistence.head());
+    drop(owner);
+    // Its own history while it runs: the graph looks back only within what it has sealed itself.
+    let mut graph = Graph::new(history.clone());
+    let mut commits = Commits::starting(1);
+    let mut gone = false;
+    reader.read_frames(reader.first(), end.position, &mut |frame| {
+        visit_commits(frame, &mut |commit| {
+            if commit.header.seq > until {
+                return Ok(());
+            }
+            let outcome = graph.replay(&commit)?;
+            record(&mut commits, &*history, &commit.header, &outcome)
+        })?;
+        let done = graph.head();
+        if done >= until {
+            return Ok(ControlFlow::Break(()));
+        }
+        if done % PROGRESS_STEP < Seq::from(frame.commit_count) {
+            history.set_progress(Progress::Building { done, total: until });
+            gone = store.strong_count() == 0;
+        }
+        Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    let Some(store) = store.upgrade().filter(|_| !gone) else { return Ok(()) };
+    if commits.last() != until {
+        return Err(Error::new(
+            Code::Damaged,
+            format!("the log ends before version {until} of the checkpoint"),
+        ));
+    }
+    store.change_body(|body| {
+        body.commits.prepend(commits);
+        Ok(())
+    })?;
+    history.set_progress(Progress::Ready);
+    store.notify();
+    Ok(())
+}
+
+/// Starts the rebuild on a thread of its own.
+pub(crate) fn start(store: &Arc<Store>, until: Seq) -> Result<()> {
+    let weak = Arc::downgrade(store);
+    let thread = std::thread::Builder::new().name("karyon-history".into()).spawn(move || {
+        // A log that cannot be read leaves the past closed with `HistoryBuilding`; `verify` says what is wrong.
+        let _ = rebuild(&weak, until);
+    });
+    let thread = thread.map_err(crate::layout::io_error("the history thread", "start"))?;
+    if let Some(persistence) = &store.persistence {
+        persistence.adopt(thread);
+    }
+    Ok(())
+}

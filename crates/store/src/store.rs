@@ -1,0 +1,266 @@
+//! The store: one graph, one log, one history, shared by threads.
+//!
+//! The commit lock (`pipeline`) is taken first, the graph's lock second; neither is ever held across I/O.
+
+use crate::pipeline::Pipeline;
+use crate::time::Clock;
+use crate::writer::Persistence;
+use karyon_graph::{Gate, Graph, Outcome, Transaction};
+use karyon_history::{CommitRow, Commits, History, MemoryHistory, Progress};
+use karyon_model::{Code, CommitHeader, EntityId, Error, NameId, Result, Seq, Trust};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+
+/// Told after every change of what is durable, and when the store has failed. Must not block.
+pub type Listener = Arc<dyn Fn() + Send + Sync>;
+
+/// What readers share.
+pub struct Body {
+    /// The graph; its head may be ahead of what is durable.
+    pub graph: Graph,
+    /// Who committed what, when.
+    pub commits: Commits,
+    /// The version that this process started from, and its time.
+    pub(crate) base_seq: Seq,
+    pub(crate) base_time: i64,
+}
+
+impl Body {
+    /// The version that this process started from: what lies before it comes from the index of the past.
+    pub fn base_seq(&self) -> Seq {
+        self.base_seq
+    }
+}
+
+/// Who commits, as the log will say it.
+#[derive(Clone, Copy, Debug)]
+pub struct Author<'a> {
+    /// Supervision path and name, stable across runs.
+    pub principal: &'a str,
+    /// Which incarnation; 0 for the program itself.
+    pub incarnation: u32,
+    /// The commit that made it act, if it says so.
+    pub cause: Option<Seq>,
+}
+
+/// A published commit. It is durable once `durable()` has reached its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its number.
+    pub seq: Seq,
+    /// Its time, µs since 1970.
+    pub time: i64,
+}
+
+/// Counts and sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct Stats {
+    /// The newest published version.
+    pub head: Seq,
+    /// The newest durable version.
+    pub durable: Seq,
+    /// Nodes that exist at the head.
+    pub nodes: usize,
+    /// Edges that exist at the head.
+    pub edges: usize,
+    /// Commits that wait for the disk.
+    pub waiting: usize,
+    /// Frames written by this process.
+    pub frames: u64,
+    /// Bytes of log that opening would have to replay.
+    pub tail_bytes: u64,
+}
+
+/// A temporal graph store.
+pub struct Store {
+    body: RwLock<Body>,
+    pub(crate) history: Arc<MemoryHistory>,
+    pipeline: Mutex<Pipeline>,
+    durable: AtomicU64,
+    pub(crate) clock: Clock,
+    listeners: Mutex<Vec<(u64, Listener)>>,
+    pub(crate) persistence: Option<Persistence>,
+}
+
+impl Store {
+    /// A store that keeps nothing: everything is as in a store on disk, and gone at exit.
+    pub fn memory(clock: Clock) -> Arc<Store> {
+        let history = Arc::new(MemoryHistory::new());
+        let body = Body {
+            graph: Graph::new(history.clone()),
+            commits: Commits::starting(1),
+            base_seq: 0,
+            base_time: 0,
+        };
+        Arc::new(Store::assemble(body, history, Pipeline::new(0), clock, None))
+    }
+
+    pub(crate) fn assemble(
+        body: Body,
+        history: Arc<MemoryHistory>,
+        pipeline: Pipeline,
+        clock: Clock,
+        persistence: Option<Persistence>,
+    ) -> Store {
+        let durable = AtomicU64::new(body.graph.head());
+        Store {
+            body: RwLock::new(body),
+            history,
+            pipeline: Mutex::new(pipeline),
+            durable,
+            clock,
+            listeners: Mutex::default(),
+            persistence,
+        }
+    }
+
+    /// The graph and the commits, for reading. Writers wait while this is held: hold it for one answer.
+    pub fn body(&self) -> Result<RwLockReadGuard<'_, Body>> {
+        self.body.read().map_err(|_| poisoned())
+    }
+
+    pub(crate) fn change_body<T>(&self, change: impl FnOnce(&mut Body) -> Result<T>) -> Result<T> {
+        change(&mut *self.body.write().map_err(|_| poisoned())?)
+    }
+
+    pub(crate) fn pipeline(&self) -> Result<MutexGuard<'_, Pipeline>> {
+        self.pipeline.lock().map_err(|_| poisoned())
+    }
+
+    /// The newest durable version: what `graph.get` reads.
+    pub fn durable(&self) -> Seq {
+        // Pairs with the release in `advance`: who sees the number sees what was published before it.
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// A transaction over the newest published version, durable or not: commits reach the disk in order, so if one that
+    /// it reads is lost, so is it.
+    pub fn begin(&self) -> Result<Transaction> {
+        Ok(Transaction::new(self.body()?.graph.head()))
+    }
+
+    /// Validates and publishes a transaction on the caller's thread. Nothing has changed when it fails.
+    ///
+    /// A transaction that wrote nothing is not validated: its snapshot is its place in the order.
+    pub fn commit(
+        &self,
+        transaction: &Transaction,
+        author: Author<'_>,
+        gate: &dyn Gate,
+    ) -> Result<Committed> {
+        if !transaction.is_dirty() {
+            let seq = transaction.snapshot();
+            return Ok(Committed { seq, time: self.time_of(seq)? });
+        }
+        let mut pipeline = self.pipeline()?;
+        pipeline.admit()?;
+        let committed = self.change_body(|body| {
+            if let Some(cause) = author.cause.filter(|cause| *cause == 0 || *cause > body.graph.head()) {
+                let message =
+                    format!("the cause {cause} is no version yet; name the version that made you act");
+                return Err(Error::new(Code::Argument, message).with("cause", cause));
+            }
+            let (outcome, principal, parents) = body.graph.commit(transaction, author.principal, gate)?;
+            let header = CommitHeader {
+                seq: body.graph.head(),
+                time: pipeline.stamp((self.clock)()),
+                layer: 0,
+                principal,
+                incarnation: author.incarnation,
+                on_behalf_of: None,
+                trust: Trust::FULL,
+                cause: author.cause,
+                parents: parents.exact,
+                coarse: parents.coarse,
+            };
+            self.publish(body, &header, &outcome)?;
+            if self.persistence.is_some() {
+                pipeline.push(&header, &outcome.operations);
+            }
+            Ok(Committed { seq: header.seq, time: header.time })
+        })?;
+        drop(pipeline);
+        match &self.persistence {
+            Some(persistence) => persistence.ring(),
+            None => self.advance(committed.seq),
+        }
+        Ok(committed)
+    }
+
+    /// Makes a commit's side effects known: sealed chapters to the history, its row to the index.
+    pub(crate) fn publish(&self, body: &mut Body, header: &CommitHeader, outcome: &Outcome) -> Result<()> {
+        record(&mut body.commits, &*self.history, header, outcome)
+    }
+
+    pub(crate) fn advance(&self, seq: Seq) {
+        self.durable.fetch_max(seq, Ordering::Release);
+        self.notify();
+    }
+
+    /// Why writes are refused, if they are.
+    pub fn failure(&self) -> Result<Option<Error>> {
+        Ok(self.pipeline()?.failure().cloned())
+    }
+
+    /// How far the index of the past has come.
+    pub fn progress(&self) -> Progress {
+        self.history.progress()
+    }
+
+    /// Has `listener` called after every change of what is durable. Returns a number for `unlisten`.
+    pub fn listen(&self, listener: Listener) -> Result<u64> {
+        let mut listeners = self.listeners.lock().map_err(|_| poisoned())?;
+        let number = listeners.last().map_or(0, |last| last.0 + 1);
+        listeners.push((number, listener));
+        Ok(number)
+    }
+
+    /// Stops calling a listener.
+    pub fn unlisten(&self, number: u64) {
+        if let Ok(mut listeners) = self.listeners.lock() {
+            listeners.retain(|listener| listener.0 != number);
+        }
+    }
+
+    pub(crate) fn notify(&self) {
+        let listeners = self.listeners.lock().map(|listeners| listeners.clone()).unwrap_or_default();
+        listeners.iter().for_each(|listener| listener.1());
+    }
+
+    /// Counts and sizes.
+    pub fn stats(&self) -> Result<Stats> {
+        let waiting = self.pipeline()?.waiting();
+        let body = self.body()?;
+        let (nodes, edges) = body.graph.live();
+        let head = body.graph.head();
+        drop(body);
+        let (frames, tail_bytes) =
+            self.persistence.as_ref().map_or((0, 0), |persistence| persistence.written());
+        Ok(Stats { head, durable: self.durable(), nodes, edges, waiting, frames, tail_bytes })
+    }
+}
+
+/// Notes a commit in the index and hands its sealed chapters to the history.
+pub(crate) fn record(
+    commits: &mut Commits,
+    history: &dyn History,
+    header: &CommitHeader,
+    outcome: &Outcome,
+) -> Result<()> {
+    for (object, chapter) in &outcome.sealed {
+        history.seal(*object, chapter)?;
+    }
+    let touched: &[EntityId] = &outcome.touched;
+    let principal: NameId = header.principal;
+    let row =
+        CommitRow { time: header.time, principal, incarnation: header.incarnation, cause: header.cause };
+    commits.push(row, touched, &header.parents);
+    Ok(())
+}
+
+fn poisoned() -> Error {
+    Error::new(
+        Code::Panic,
+        "Karyon failed while it changed its memory, a defect; close and open the store again",
+    )
+}

@@ -1,0 +1,92 @@
+//! Moments: a version, or a time that stands for the newest commit at or before it.
+
+use crate::store::Store;
+use karyon_model::{Code, Error, Result, Seq};
+use std::sync::Arc;
+
+/// The wall clock that is handed in: µs since 1970. It may step back; commits never do.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// A version or a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// A commit's number.
+    Version(Seq),
+    /// µs since 1970.
+    Time(i64),
+}
+
+impl Store {
+    /// A time after every commit so far; every later commit's is strictly greater.
+    pub fn now(&self) -> Result<i64> {
+        let clock = (self.clock)();
+        Ok(self.pipeline()?.now(clock))
+    }
+
+    /// The version that a moment stands for. What was answered once never changes.
+    ///
+    /// Fails with `Unsettled` while a commit that belongs to the answer is not durable yet, or when the moment lies ahead
+    /// of the clock; with `HistoryBuilding` while the index of commits does not reach back that far.
+    pub fn resolve(&self, moment: Moment) -> Result<Seq> {
+        let durable = self.durable();
+        let unsettled = |what: String| {
+            let message =
+                format!("{what} is not settled yet: durable is version {durable}; await graph.settled(…)");
+            Err(Error::new(Code::Unsettled, message).with("durable", durable))
+        };
+        match moment {
+            Moment::Version(seq) if seq <= durable => Ok(seq),
+            Moment::Version(seq) => unsettled(format!("version {seq}")),
+            Moment::Time(micros) => {
+                let clock = (self.clock)();
+                {
+                    // Under the commit lock: no commit can get this time any more once it was asked for.
+                    let mut pipeline = self.pipeline()?;
+                    if micros > pipeline.now(clock) {
+                        drop(pipeline);
+                        return unsettled(format!("a time {} µs ahead of the clock", micros - clock));
+                    }
+                }
+                let body = self.body()?;
+                if micros < body.base_time {
+                    self.progress().check()?;
+                }
+                let seq = body.commits.at_time(micros);
+                drop(body);
+                if seq > durable { unsettled(format!("the commit {seq} of that time")) } else { Ok(seq) }
+            }
+        }
+    }
+
+    /// The version that must be durable before `resolve` answers for this moment, or `None` when it lies ahead of the
+    /// clock. For waiting.
+    pub fn settles_with(&self, moment: Moment) -> Result<Option<Seq>> {
+        match moment {
+            Moment::Version(seq) => Ok((seq <= self.body()?.graph.head()).then_some(seq)),
+            Moment::Time(micros) => {
+                let clock = (self.clock)();
+                if micros > self.pipeline()?.now(clock) {
+                    return Ok(None);
+                }
+                Ok(Some(self.body()?.commits.at_time(micros)))
+            }
+        }
+    }
+
+    /// A commit's time; for the version 0 the beginning of time, as nothing was before it.
+    pub fn time_of(&self, seq: Seq) -> Result<i64> {
+        let body = self.body()?;
+        if let Some(row) = body.commits.row(seq) {
+            return Ok(row.time);
+        }
+        if seq == body.base_seq {
+            return Ok(body.base_time);
+        }
+        if seq == 0 {
+            return Ok(0);
+        }
+        drop(body);
+        self.progress().check()?;
+        Err(Error::new(Code::Time, format!("there is no version {seq} yet")).with("version", seq))
+    }
+}
