@@ -1,14 +1,17 @@
 //! The cell scheduler for JavaScript: one crossing for each batch, over memory that both sides see.
 #![allow(unsafe_code)] // Views over Rust's memory are handed to JavaScript; argued at each.
 
+use crate::cell_crossing::crossing;
 use crate::environment::{Handle, enter};
 use karyon_kernel::model::{Code, Error};
 use karyon_kernel::scheduler::{
     Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, SpawnError, header, limits,
 };
 use napi::Env;
-use napi::bindgen_prelude::{Float64Array, Int32Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array};
 use napi_derive::napi;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -72,7 +75,9 @@ pub struct CellLimits {
 /// Opens a scheduler with nothing but a root; its handle.
 #[napi]
 pub fn open_cells(env: &Env, seed: f64) -> f64 {
-    enter(env, |environment| environment.keep(Handle::Cells(Box::new(Port::new(seed.to_bits())))))
+    enter(env, |environment| {
+        environment.keep(Handle::Cells(Rc::new(RefCell::new(Port::new(seed.to_bits())))))
+    })
 }
 
 /// Closes a scheduler; its memory lives as long as its views.
@@ -102,7 +107,7 @@ pub fn cell_limits() -> CellLimits {
 /// The supervisor above all others.
 #[napi]
 pub fn root_cell(env: &Env, cells: u32) -> f64 {
-    enter(env, |environment| Ok(f64::from(environment.cells(cells)?.scheduler.root().word())))
+    enter(env, |environment| Ok(f64::from(environment.cells(cells)?.borrow().scheduler.root().word())))
 }
 
 /// Views over the shared memory of a scheduler; nothing if it is closed.
@@ -110,7 +115,7 @@ pub fn root_cell(env: &Env, cells: u32) -> f64 {
 pub fn cell_memory(env: &Env, cells: u32) -> Option<CellMemory> {
     let mut memory = None;
     enter(env, |environment| {
-        memory = Some(views(environment.cells(cells)?));
+        memory = Some(views(&environment.cells(cells)?.borrow()));
         Ok(0.0)
     });
     memory
@@ -139,20 +144,22 @@ fn views(port: &Port) -> CellMemory {
     CellMemory { header, outbox, inbox, effects, credits }
 }
 
-/// One crossing: records in; effects and the next batch out.
+/// The function that crosses: records in; effects and the next batch out. Nothing if the scheduler is closed.
 #[napi]
-pub fn cross_cells(env: &Env, cells: u32) -> f64 {
+pub fn cell_crossing(env: &Env, cells: u32) -> Option<Function<'static, (), ()>> {
+    let mut function = None;
     enter(env, |environment| {
-        environment.cells(cells)?.cross().map_err(defect)?;
+        function = Some(crossing(env, &environment.cells(cells)?)?);
         Ok(0.0)
-    })
+    });
+    function
 }
 
 /// Takes the records only: for a full outbox in the middle of a batch.
 #[napi]
 pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
     enter(env, |environment| {
-        environment.cells(cells)?.absorb().map_err(defect)?;
+        environment.cells(cells)?.borrow_mut().absorb().map_err(defect)?;
         Ok(0.0)
     })
 }
@@ -188,7 +195,8 @@ pub fn spawn_cell(
             mailbox_limit,
             turn_timeout_ms,
         };
-        let scheduler = &mut environment.cells(cells)?.scheduler;
+        let port = environment.cells(cells)?;
+        let scheduler = &mut port.borrow_mut().scheduler;
         let cell = scheduler.spawn(CellId::from_word(parent), &name, flags & NUMBERED != 0, options);
         cell.map(|cell| f64::from(cell.word())).map_err(|error| refused(error, &name))
     })
@@ -225,7 +233,8 @@ pub fn spawn_supervisor(
         let SupervisorPolicy { intensity, period_ms, initial_ms, factor, max_ms, jitter } = policy;
         let backoff = Backoff { initial_ms, factor, max_ms, jitter };
         let policy = RestartPolicy { intensity, period_ms, backoff };
-        let scheduler = &mut environment.cells(cells)?.scheduler;
+        let port = environment.cells(cells)?;
+        let scheduler = &mut port.borrow_mut().scheduler;
         let parent = CellId::from_word(parent);
         let cell = scheduler.spawn_supervisor(parent, &name, flags & NUMBERED != 0, policy);
         cell.map(|cell| f64::from(cell.word())).map_err(|error| refused(error, &name))
@@ -237,7 +246,7 @@ pub fn spawn_supervisor(
 pub fn cell_name(env: &Env, cells: u32, cell: u32) -> Option<String> {
     let mut name = None;
     enter(env, |environment| {
-        name = environment.cells(cells)?.scheduler.name(CellId::from_word(cell)).map(str::to_owned);
+        name = environment.cells(cells)?.borrow().scheduler.name(CellId::from_word(cell)).map(str::to_owned);
         Ok(0.0)
     });
     name
@@ -248,7 +257,7 @@ pub fn cell_name(env: &Env, cells: u32, cell: u32) -> Option<String> {
 pub fn cell_counts(env: &Env, cells: u32) -> Option<CellCounts> {
     let mut counts = None;
     enter(env, |environment| {
-        let stats = environment.cells(cells)?.scheduler.stats();
+        let stats = environment.cells(cells)?.borrow().scheduler.stats();
         counts = Some(CellCounts {
             sent: stats.sent as f64,
             ended: stats.ended as f64,

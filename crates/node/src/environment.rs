@@ -1,10 +1,10 @@
 //! What one JavaScript environment has open: kept in its instance data, dropped with it.
 
+use crate::cell_crossing::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::StoreHandle;
 use karyon_kernel::model::limits::SNAPSHOTS_MAX;
 use karyon_kernel::model::{Code, Error, Result};
-use karyon_kernel::scheduler::Port;
 use karyon_kernel::{Session, Transaction};
 use napi::Env;
 use std::cell::Cell;
@@ -20,7 +20,7 @@ pub(crate) enum Handle {
     Store(StoreHandle),
     Session(SessionHandle),
     Transaction(Box<Transaction>, SessionHandle),
-    Cells(Box<Port>),
+    Cells(SharedPort),
 }
 
 /// A session, and the version that this environment has been told is durable.
@@ -102,9 +102,9 @@ impl Environment {
         }
     }
 
-    pub(crate) fn cells(&mut self, number: u32) -> Result<&mut Port> {
+    pub(crate) fn cells(&mut self, number: u32) -> Result<SharedPort> {
         match self.handle(number) {
-            Some(Handle::Cells(port)) => Ok(port),
+            Some(Handle::Cells(port)) => Ok(port.clone()),
             _ => Err(closed("the cells of this kernel are stopped; open it again")),
         }
     }
