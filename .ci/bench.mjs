@@ -2,16 +2,23 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { Failure, installPackages, prepareOrExit, programOf, ROOT, run } from './project.mjs'
 
 const BENCHES = join(ROOT, 'benches')
+const given = process.argv.slice(2)
+const { positionals: rooms } = parseArgs({
+  args: given,
+  strict: false,
+  options: { json: { type: 'string' }, rounds: { type: 'string' } },
+})
 
 prepareOrExit()
 try {
   // No script of a peer runs, and so none fetches a binary from a place that is no package registry.
   installPackages(BENCHES, ['--ignore-scripts'])
   buildSqlite()
-  buildCrossing()
+  if (rooms.length === 0 || rooms.some((word) => word.startsWith('crossing'))) buildCrossing()
   // Compiled rather than run through a loader: one that rewrites modules as they load slows some peers by half.
   run(process.execPath, [programOf('typescript', 'tsc'), '--project', 'benches/tsconfig.json'])
 } catch (error) {
@@ -19,7 +26,6 @@ try {
   process.stderr.write(`karyon: ${error.message}\n`)
   process.exit(1)
 }
-const given = process.argv.slice(2)
 const json = given.indexOf('--json')
 // The benches run in their own folder's packages; a file is meant where the command was typed.
 if (json >= 0 && given[json + 1])

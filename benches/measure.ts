@@ -69,8 +69,8 @@ export async function measure(work: Case, rounds: number = ROUNDS): Promise<Row[
   const started: Side[] = []
   try {
     for (const side of sides) {
-      started.push(side)
       await side.start?.()
+      started.push(side)
     }
     for (let round = 0; round <= rounds; round++) {
       const answers = new Map<Side, unknown>()

@@ -46,6 +46,18 @@ test('a side that answers differently is no comparison', async (t) => {
   t.deepEqual(log.slice(-2), ['b stops', 'a stops'])
 })
 
+test('a side that cannot start says why, and those before it are stopped', async (t) => {
+  const log: string[] = []
+  const broken: Side = {
+    ...side('b', log),
+    start() {
+      throw new Error('no such library')
+    },
+  }
+  await t.throwsAsync(measure(comparing(side('a', log), [broken]), 5), { message: 'no such library' })
+  t.deepEqual(log, ['a starts', 'a stops'])
+})
+
 test('fewer than five rounds are refused', async (t) => {
   await t.throwsAsync(measure(comparing(side('a', []), []), 4), { instanceOf: RangeError })
 })

@@ -2,7 +2,7 @@
 
 use crate::cell_crossing::SharedPort;
 use crate::exchange::Exchange;
-use crate::store::StoreHandle;
+use crate::store::{Outcome, StoreHandle};
 use karyon_kernel::model::limits::SNAPSHOTS_MAX;
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::{Session, Transaction};
@@ -20,7 +20,11 @@ pub(crate) enum Handle {
     Store(StoreHandle),
     Session(SessionHandle),
     Transaction(Box<Transaction>, SessionHandle),
+<<<<<<< HEAD
     Cells(SharedPort),
+=======
+    Outcome(Result<Outcome>),
+>>>>>>> main
 }
 
 /// A session, and the version that this environment has been told is durable.

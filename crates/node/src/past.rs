@@ -1,7 +1,7 @@
 //! Questions about the past.
 
 use crate::environment::enter;
-use crate::store::{Background, answer_value};
+use crate::store::{Background, Outcome, answer_value};
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Result, Target, Value};
 use napi::Env;
@@ -49,7 +49,7 @@ pub fn page_diff(env: &Env, session: u32, from: f64, to: f64, start: f64) -> f64
     })
 }
 
-/// Takes back what the principal in the exchange wrote after a version. Resolves to the length of an encoded map.
+/// Takes back what the principal in the exchange wrote after a version. Its outcome is a map.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn revert_principal(
     env: &Env,
@@ -68,7 +68,7 @@ pub fn revert_principal(
     found.map(|(session, principal)| {
         Background::start(
             move || session.revert(&principal, since as u64, dry_run),
-            |environment, value| answer_value(environment, &value),
+            |_, value| Ok(Outcome::Value(value)),
         )
     })
 }

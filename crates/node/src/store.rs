@@ -41,16 +41,27 @@ fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
     environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, listener: None }))
 }
 
-/// Runs on a thread of the pool; its failure is kept for `take_failure` when the promise resolves to a negative number.
+fn keep_opened(environment: &mut Environment, open: OpenStore) -> Result<Outcome> {
+    keep(environment, open).map(Outcome::Number)
+}
+
+/// What a task on a thread of the pool came to.
+pub(crate) enum Outcome {
+    Number(f64),
+    Value(Value),
+}
+
+/// Runs on a thread of the pool. Resolves to a handle for `take_outcome`: between the settling of a promise and its continuation
+/// other calls may use the exchange.
 pub struct Background<T: Send + 'static> {
     work: Option<Box<dyn FnOnce() -> Result<T> + Send>>,
-    finish: fn(&mut Environment, T) -> Result<f64>,
+    finish: fn(&mut Environment, T) -> Result<Outcome>,
 }
 
 impl<T: Send + 'static> Background<T> {
     pub(crate) fn start(
         work: impl FnOnce() -> Result<T> + Send + 'static,
-        finish: fn(&mut Environment, T) -> Result<f64>,
+        finish: fn(&mut Environment, T) -> Result<Outcome>,
     ) -> AsyncTask<Background<T>> {
         AsyncTask::new(Background { work: Some(Box::new(work)), finish })
     }
@@ -68,16 +79,31 @@ impl<T: Send + 'static> Task for Background<T> {
     }
 
     fn resolve(&mut self, env: Env, output: Result<T>) -> napi::Result<f64> {
-        Ok(enter(&env, |environment| (self.finish)(environment, output?)))
+        Ok(enter(&env, |environment| {
+            let outcome = output.and_then(|output| (self.finish)(environment, output));
+            environment.keep(Handle::Outcome(outcome))
+        }))
     }
 }
 
-/// Opens the store in a directory. Resolves to its handle. `checkpoint_bytes` 0 means the default.
+/// What a task came to: a number, or the length of an encoded value in the exchange.
+#[napi]
+pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
+    enter(env, |environment| match environment.release(outcome) {
+        Some(Handle::Outcome(outcome)) => match outcome? {
+            Outcome::Number(number) => Ok(number),
+            Outcome::Value(value) => answer_value(environment, &value),
+        },
+        _ => Err(closed("the outcome was taken before")),
+    })
+}
+
+/// Opens the store in a directory. Its outcome is the store's handle. `checkpoint_bytes` 0 means the default.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn open_store(path: String, checkpoint_bytes: f64) -> AsyncTask<Background<OpenStore>> {
     // The store's threads run code of this module: it must never be unmapped under them.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
-    Background::start(move || karyon_kernel::open(&path, checkpoint_bytes as u64), keep)
+    Background::start(move || karyon_kernel::open(&path, checkpoint_bytes as u64), keep_opened)
 }
 
 /// A store that keeps nothing. Returns its handle.
@@ -151,7 +177,7 @@ pub fn advance(env: &Env, store: u32) -> f64 {
     })
 }
 
-/// Closes a store: what waits is written, the log is sealed. Resolves to 0; the handle is gone in any case.
+/// Closes a store: what waits is written, the log is sealed. Its outcome is 0.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background<()>>> {
     let mut open = None;
@@ -159,7 +185,7 @@ pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background<()>>> {
         open = environment.store(store).ok().map(|handle| handle.open.clone());
         Ok(0.0)
     });
-    open.map(|open| Background::start(move || open.close(), |_, ()| Ok(0.0)))
+    open.map(|open| Background::start(move || open.close(), |_, ()| Ok(Outcome::Number(0.0))))
 }
 
 /// Lets go of a closed store's handle.
@@ -238,7 +264,7 @@ pub fn store_stats(env: &Env, store: u32) -> f64 {
     })
 }
 
-/// Writes a checkpoint. Resolves to its version.
+/// Writes a checkpoint. Its outcome is the version.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn checkpoint_store(env: &Env, store: u32) -> Option<AsyncTask<Background<u64>>> {
     let mut found = None;
@@ -247,10 +273,10 @@ pub fn checkpoint_store(env: &Env, store: u32) -> Option<AsyncTask<Background<u6
         Ok(0.0)
     });
     let work = |store: Arc<Store>| move || store.checkpoint().map(Option::unwrap_or_default);
-    found.map(|store| Background::start(work(store), |_, version| Ok(version as f64)))
+    found.map(|store| Background::start(work(store), |_, version| Ok(Outcome::Number(version as f64))))
 }
 
-/// Reads everything on disk again and compares it with memory. Resolves to the length of an encoded map.
+/// Reads everything on disk again and compares it with memory. Its outcome is a map.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn verify_store(env: &Env, store: u32) -> Option<AsyncTask<Background<karyon_kernel::Verified>>> {
     let mut found = None;
@@ -262,7 +288,7 @@ pub fn verify_store(env: &Env, store: u32) -> Option<AsyncTask<Background<karyon
     found.map(|store| {
         Background::start(
             move || store.verify(),
-            |environment, verified| {
+            |_, verified| {
                 let hex: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
                 let value = Value::map([
                     ("version", Value::number(verified.version)),
@@ -272,7 +298,7 @@ pub fn verify_store(env: &Env, store: u32) -> Option<AsyncTask<Background<karyon
                     ("chapters", Value::Integer(verified.chapters as i64)),
                     ("digest", Value::text(hex)),
                 ]);
-                answer_value(environment, &value)
+                Ok(Outcome::Value(value))
             },
         )
     })
