@@ -20,11 +20,8 @@ pub(crate) enum Handle {
     Store(StoreHandle),
     Session(SessionHandle),
     Transaction(Box<Transaction>, SessionHandle),
-<<<<<<< HEAD
     Cells(SharedPort),
-=======
     Outcome(Result<Outcome>),
->>>>>>> main
 }
 
 /// A session, and the version that this environment has been told is durable.
