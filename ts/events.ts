@@ -19,14 +19,39 @@ export type KernelEvent =
       readonly reason: DeathReason
       readonly error?: unknown
     }
-  | { readonly type: 'cell.stopped'; readonly path: string; readonly reason: 'stopped' | 'failed' | 'supervisor-gave-up'; readonly error?: unknown }
+  | {
+      readonly type: 'cell.stopped'
+      readonly path: string
+      readonly reason: DownReason
+      readonly error?: unknown
+    }
   | { readonly type: 'cell.gave-up'; readonly path: string; readonly error?: unknown }
   | { readonly type: 'supervisor.gave-up'; readonly path: string; readonly error?: unknown }
-  | { readonly type: 'message.refused'; readonly path: string; readonly message: string; readonly reason: 'full' | 'withdrawn' | 'cycle' }
-  | { readonly type: 'message.dead-letter'; readonly path: string; readonly message: string; readonly reason: DeadLetterReason }
+  | {
+      readonly type: 'message.refused'
+      readonly path: string
+      readonly message: string
+      readonly reason: 'full' | 'withdrawn' | 'cycle'
+    }
+  | {
+      readonly type: 'message.dead-letter'
+      readonly path: string
+      readonly message: string
+      readonly reason: DeadLetterReason
+    }
   | { readonly type: 'message.conflict'; readonly path: string; readonly message: string }
-  | { readonly type: 'turn.late-settlement'; readonly path: string; readonly incarnation: number; readonly error?: unknown }
-  | { readonly type: 'access.refused'; readonly principal: string; readonly action: 'read' | 'write'; readonly name: string }
+  | {
+      readonly type: 'turn.late-settlement'
+      readonly path: string
+      readonly incarnation: number
+      readonly error?: unknown
+    }
+  | {
+      readonly type: 'access.refused'
+      readonly principal: string
+      readonly action: 'read' | 'write'
+      readonly name: string
+    }
   | { readonly type: 'store.recovered'; readonly replayed: number; readonly cut: boolean }
   | { readonly type: 'store.failed'; readonly error: unknown }
   | { readonly type: 'events.lagged'; /** Events that this reader lost. */ readonly count: number }
@@ -122,7 +147,9 @@ export class EventHub {
 
   /** A new reader, from here on. */
   open(options: { buffer?: number } = {}): EventStream {
-    const stream = new EventStream(options.buffer ?? EVENTS_BUFFERED_DEFAULT, (ended) => this.#streams.delete(ended))
+    const stream = new EventStream(options.buffer ?? EVENTS_BUFFERED_DEFAULT, (ended) =>
+      this.#streams.delete(ended),
+    )
     if (this.#ended) stream.end()
     else this.#streams.add(stream)
     return stream

@@ -16,7 +16,9 @@ export interface Message<Payload = void, Reply = void, Input = Payload> {
 export type Messages<M> = { readonly [Name in keyof M]: Message<unknown, unknown, unknown> }
 
 /** What a handler of the message gets. */
-export type PayloadOf<M> = M extends { readonly [types]?: { readonly payload: infer Payload } } ? Payload : never
+export type PayloadOf<M> = M extends { readonly [types]?: { readonly payload: infer Payload } }
+  ? Payload
+  : never
 /** What a sender of the message gives. */
 export type InputOf<M> = M extends { readonly [types]?: { readonly input: infer Input } } ? Input : never
 /** What answers the message. */
@@ -37,7 +39,9 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 
 type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[] }
+  | {
+      readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[]
+    }
 
 /**
  * A kind of message: `message<Payload, Reply>()`, or `message(schema)`, `message(schema, replySchema)` with validators,
@@ -71,8 +75,11 @@ function parse(schema: StandardSchema, input: unknown): unknown {
 export type Answer<Reply> = [Reply] extends [void] ? unknown : Reply | Promise<Reply>
 
 /** A function for each message. */
-export type Handlers<M, State, Args> = {
-  readonly [Name in keyof M]: (ctx: Context<M, State, Args>, payload: PayloadOf<M[Name]>) => Answer<ReplyOf<M[Name]>>
+export type Handlers<M extends Messages<M>, State, Args> = {
+  readonly [Name in keyof M]: (
+    ctx: Context<M, State, Args>,
+    payload: PayloadOf<M[Name]>,
+  ) => Answer<ReplyOf<M[Name]>>
 }
 
 /** After which ends a cell is restarted. */
@@ -156,7 +163,10 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   const handlers = spec.on as unknown as Readonly<Record<string, Handler | undefined>>
   const missing = names.find((name) => typeof handlers[name] !== 'function')
   if (missing !== undefined) {
-    throw new KaryonError('ERR_KARYON_ARGUMENT', `cell ${spec.name}: message ${missing} has no handler in \`on\``)
+    throw new KaryonError(
+      'ERR_KARYON_ARGUMENT',
+      `cell ${spec.name}: message ${missing} has no handler in \`on\``,
+    )
   }
   const compiled: CompiledCell & { readonly messages: M } = {
     kind: 'cell',

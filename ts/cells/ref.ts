@@ -10,7 +10,6 @@ export class CellRef<M extends Messages<M>> {
   constructor(runtime: CellRuntime, cell: Cell) {
     this.#runtime = runtime
     this.#cell = cell
-    // The declared phantom needs a use in a private name, so that references of different cells differ.
   }
 
   /** Where it stands: `root/alice`. Also its principal in the log. */
@@ -56,7 +55,9 @@ export class CellRef<M extends Messages<M>> {
     name: Name,
     ...rest: [...payload: PayloadArguments<M[Name]>, options?: AskOptions]
   ): Promise<ReplyOf<M[Name]>> {
-    return this.#runtime.ask(this.#cell, name, rest[0], rest[1] as AskOptions | undefined) as Promise<ReplyOf<M[Name]>>
+    return this.#runtime.ask(this.#cell, name, rest[0], rest[1] as AskOptions | undefined) as Promise<
+      ReplyOf<M[Name]>
+    >
   }
 
   /** Stops the cell, its children first. What runs gets its signal aborted and 5 s. Resolves when it is gone. */
@@ -77,7 +78,11 @@ export class SupervisorRef {
   readonly #children: ReadonlyMap<string, CellRef<never> | SupervisorRef>
 
   /** Only the runtime makes references. */
-  constructor(runtime: CellRuntime, cell: Cell, children: ReadonlyMap<string, CellRef<never> | SupervisorRef>) {
+  constructor(
+    runtime: CellRuntime,
+    cell: Cell,
+    children: ReadonlyMap<string, CellRef<never> | SupervisorRef>,
+  ) {
     this.#runtime = runtime
     this.#cell = cell
     this.#children = children
@@ -110,5 +115,10 @@ export class SupervisorRef {
   /** Stops the children, the last started first, then itself. */
   stop(): Promise<void> {
     return this.#runtime.stopCell(this.#cell)
+  }
+
+  /** @internal */
+  static cellOf(ref: SupervisorRef): Cell {
+    return ref.#cell
   }
 }

@@ -36,7 +36,11 @@ function walk(value: unknown, path: string, seen: Set<object>): void {
     for (const item of value) walk(item, `${path}.values()[${place++}]`, seen)
   }
   for (const key of Object.keys(value)) {
-    walk((value as Record<string, unknown>)[key], Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, seen)
+    walk(
+      (value as Record<string, unknown>)[key],
+      Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`,
+      seen,
+    )
   }
 }
 
@@ -49,7 +53,11 @@ function unsendable(value: object): string | undefined {
 }
 
 function refused(path: string, what: string): KaryonError {
-  return new KaryonError('ERR_KARYON_NOT_SENDABLE', `${path} is ${what}, which cannot leave its isolate; send plain data`, {
-    details: { path },
-  })
+  return new KaryonError(
+    'ERR_KARYON_NOT_SENDABLE',
+    `${path} is ${what}, which cannot leave its isolate; send plain data`,
+    {
+      details: { path },
+    },
+  )
 }

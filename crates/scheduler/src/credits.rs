@@ -6,6 +6,9 @@ use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
+/// The word of a cell that takes no messages any more: of one that stops, is gone, or is a supervisor.
+pub const CLOSED: i32 = i32::MIN;
+
 /// One word per cell index: how many more messages its mailbox takes now.
 ///
 /// The host takes one before it writes a message that counts and never adds; the scheduler gives back when a message

@@ -38,7 +38,7 @@ mod table;
 mod timers;
 mod turns;
 
-pub use credits::Credits;
+pub use credits::{CLOSED, Credits};
 pub use effect::{AskEnd, DeadLetter, Death, EFFECT_WORDS, Effect, Gone, Refusal};
 pub use exchange::{Exchange, Port, header};
 pub use id::CellId;

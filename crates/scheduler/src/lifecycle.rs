@@ -1,6 +1,7 @@
 //! One cell's life: start, death, restart, stop.
 
 use crate::cell::{Phase, Turn};
+use crate::credits::CLOSED;
 use crate::due::Due;
 use crate::effect::{AskEnd, DeadLetter, Death, Effect, Gone};
 use crate::id::CellId;
@@ -123,7 +124,7 @@ impl Scheduler {
             return;
         }
         cell.stop = Some(gone);
-        self.credits.set(id.index(), 0);
+        self.credits.set(id.index(), CLOSED);
         if let Phase::Waiting(Some(key)) = cell.phase {
             cell.phase = Phase::Waiting(None);
             self.deadlines.cancel(key);

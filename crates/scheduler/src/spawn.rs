@@ -1,6 +1,7 @@
 //! New cells and supervisors.
 
 use crate::cell::{Cell, Phase, Supervision};
+use crate::credits::CLOSED;
 use crate::id::CellId;
 use crate::limits::{CELLS_MAX, DEPTH_MAX, MAILBOX_DEFAULT, MAILBOX_MAX};
 use crate::names::Names;
@@ -94,7 +95,7 @@ impl Scheduler {
         let mut cell = self.prepare(parent, name, numbered)?;
         cell.supervision = Some(Box::new(Supervision { policy, window: RestartWindow::default() }));
         let id = self.adopt(parent, cell);
-        self.credits.set(id.index(), 0);
+        self.credits.set(id.index(), CLOSED);
         Ok(id)
     }
 

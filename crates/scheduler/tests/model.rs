@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AskEnd, Backoff, CellId, CellOptions, Death, Effect, Issue, Record, Restart, RestartPolicy, Scheduler,
-    Verdict,
+    AskEnd, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Issue, Record, Restart, RestartPolicy,
+    Scheduler, Verdict,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -550,7 +550,7 @@ fn room_in_mailboxes_is_counted_exactly() {
                 let room =
                     host.scheduler.credits().words()[id.index()].load(std::sync::atomic::Ordering::Relaxed);
                 if host.scheduler.is_stopping(*id) {
-                    assert_eq!(room, 0);
+                    assert_eq!(room, CLOSED);
                 } else {
                     assert_eq!(i64::from(room), i64::from(book.limit) - waiting as i64);
                 }
