@@ -1,5 +1,5 @@
 import test from 'ava'
-import { cell, message, type CellRef } from '../../ts/cells/index.ts'
+import { cell, message, type CellRef, type Message } from '../../ts/cells/index.ts'
 import { World, gate } from './fake.ts'
 
 const sink = (held: Promise<void>, seen: number[], mailbox = 2) =>
@@ -106,7 +106,7 @@ test('messages that wait when a cell stops are dead letters, and their asks reje
 test('a message that the cell does not have is refused at once', async (t) => {
   const world = new World()
   const ref = world.cells.spawn(sink(Promise.resolve(), [])) as unknown as CellRef<{
-    no: ReturnType<typeof message>
+    no: Message
   }>
   t.throws(() => ref.send('no'), { code: 'ERR_KARYON_MESSAGE_UNKNOWN' })
   await t.throwsAsync(ref.ask('no'), { code: 'ERR_KARYON_MESSAGE_UNKNOWN' })
@@ -131,7 +131,8 @@ test('an ask ends with its time limit, and the turn goes on', async (t) => {
 
 test('an ask can be called off', async (t) => {
   const world = new World()
-  const ref = world.cells.spawn(sink(new Promise(() => {}), [], 10))
+  const held = gate()
+  const ref = world.cells.spawn(sink(held.promise, [], 10))
   ref.send('take', 7)
   const controller = new AbortController()
   const asked = t.throwsAsync(ref.ask('ask', undefined, { signal: controller.signal }), {
@@ -143,12 +144,13 @@ test('an ask can be called off', async (t) => {
   await t.throwsAsync(ref.ask('ask', undefined, { signal: AbortSignal.abort() }), {
     code: 'ERR_KARYON_ASK_ABORTED',
   })
+  held.open()
 })
 
 test('cells that would wait for each other are told at once, with the path', async (t) => {
   const world = new World()
   interface Asking {
-    readonly go: ReturnType<typeof message<readonly string[], string>>
+    readonly go: Message<readonly string[], string>
   }
   const refs = new Map<string, CellRef<Asking>>()
   const asking = cell({

@@ -1,10 +1,10 @@
 import test from 'ava'
-import { cell, message, supervisor, type CellRef } from '../../ts/cells/index.ts'
+import { cell, message, supervisor, type CellRef, type Message } from '../../ts/cells/index.ts'
 import { World, gate } from './fake.ts'
 
 interface Moody {
-  readonly fail: ReturnType<typeof message>
-  readonly ping: ReturnType<typeof message<void, number>>
+  readonly fail: Message
+  readonly ping: Message<void, number>
 }
 
 const moody = (log: string[] = [], restart: 'transient' | 'permanent' | 'temporary' = 'transient') =>

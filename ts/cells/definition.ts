@@ -50,7 +50,8 @@ type StandardResult<Output> =
  * @example
  * const messages = { learn: message<{ key: string; text: string }>(), count: message<void, number>() }
  */
-export function message<Payload = void, Reply = void>(): Message<Payload, Reply>
+export function message(): Message
+export function message<Payload, Reply = void>(): Message<Payload, Reply>
 export function message<Input, Output, Reply = void>(
   payload: StandardSchema<Input, Output>,
   reply?: StandardSchema<unknown, Reply>,
@@ -105,7 +106,7 @@ export interface CellSpec<M extends Messages<M>, State, Args> {
   readonly messages: M
   /** Makes the state, for each incarnation anew: this is how memory comes back. Stands before `on`. */
   readonly init?: (ctx: InitContext<M, Args>, args: Args) => State | Promise<State>
-  readonly on: Handlers<M, State, Args>
+  readonly on: Handlers<NoInfer<M>, State, Args>
   /** Must hold after every turn; a turn that breaks it is undone and the cell restarts. */
   readonly invariant?: (state: State) => boolean
   readonly limits?: CellLimits
