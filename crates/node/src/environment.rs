@@ -1,5 +1,6 @@
 //! What one JavaScript environment has open: kept in its instance data, dropped with it.
 
+use crate::cell_crossing::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
 use karyon_kernel::model::limits::SNAPSHOTS_MAX;
@@ -19,6 +20,7 @@ pub(crate) enum Handle {
     Store(StoreHandle),
     Session(SessionHandle),
     Transaction(Box<Transaction>, SessionHandle),
+    Cells(SharedPort),
     Outcome(Result<Outcome>),
 }
 
@@ -98,6 +100,13 @@ impl Environment {
         match self.handle(number) {
             Some(Handle::Session(session)) => Ok(session.clone()),
             _ => Err(closed("the kernel is closed; open it again")),
+        }
+    }
+
+    pub(crate) fn cells(&mut self, number: u32) -> Result<SharedPort> {
+        match self.handle(number) {
+            Some(Handle::Cells(port)) => Ok(port.clone()),
+            _ => Err(closed("the cells of this kernel are stopped; open it again")),
         }
     }
 

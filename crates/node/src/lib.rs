@@ -4,6 +4,8 @@
 //! facts `take_failure` hands out. Keys and batches go in and encoded answers come out through one buffer per environment.
 #![deny(missing_docs)]
 
+mod cell_crossing;
+mod cells;
 #[cfg(feature = "crossing")]
 mod crossing;
 mod environment;
