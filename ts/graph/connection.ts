@@ -177,6 +177,11 @@ export class Connection {
     return native.takeOutcome(await this.#keepAlive.during(task))
   }
 
+  /** Keeps the process alive until a promise settles. */
+  alive<T>(promise: Promise<T>): Promise<T> {
+    return this.#keepAlive.during(promise)
+  }
+
   /** Throws when the store is closed, or when the function given to `write` uses the graph instead of its transaction. */
   checkOpen(): void {
     if (this.#closed) throw closedError()
