@@ -52,8 +52,6 @@ pub struct Log {
     /// Length of the segments before the active one.
     closed_bytes: u64,
     tail_bytes: u64,
-    /// Bytes appended since zeros were written last: zeros must keep ahead of frames.
-    since_prepared: u64,
     /// The frame being written; kept for its memory.
     buffer: Vec<u8>,
     /// Whether the last frame is a seal.
@@ -158,7 +156,6 @@ impl Log {
             active: opened.active.into(),
             prepared: opened.prepared.map(Segment::from),
             tail_bytes: opened.walked_bytes,
-            since_prepared: 0,
             buffer: Vec::new(),
             sealed: opened.recovery.sealed,
             in_flight: false,
@@ -185,7 +182,7 @@ impl Log {
         self.guarded(Log::sync_in_flight)
     }
 
-    /// Writes zeros ahead of the frames, one slice (a mebibyte, or more after large frames) at a time; call it after each
+    /// Writes zeros ahead of the frames, one slice (a mebibyte, or twice the last frame) at a time; call it after each
     /// [`sync`](Log::sync), when nobody waits. Does nothing while the active segment is not yet half full. A failure, a full
     /// disk included, ends all writing like any other.
     pub fn prepare_ahead(&mut self) -> Result<()> {
@@ -194,9 +191,9 @@ impl Log {
                 return Ok(());
             }
             let target = log.sizes.target(log.closed_bytes + log.active.len, 0);
+            // Twice the last frame, so that the segment is ready before the other half of the active one is full.
             let slice =
-                log.sizes.slice.max(2 * log.since_prepared).next_multiple_of(SEGMENT_HEADER_BYTES as u64);
-            log.since_prepared = 0;
+                log.sizes.slice.max((2 * log.buffer.len()).next_multiple_of(SEGMENT_HEADER_BYTES) as u64);
             let prepared = log.prepared()?;
             prepared.extend((prepared.len + slice).min(target))
         })
@@ -308,7 +305,6 @@ impl Log {
         };
         self.head = end;
         self.tail_bytes += self.buffer.len() as u64;
-        self.since_prepared += self.buffer.len() as u64;
         Ok(())
     }
 

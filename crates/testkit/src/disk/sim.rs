@@ -11,6 +11,21 @@ use super::fault::{Fault, Lie};
 use super::volume::{Operation, Volume};
 
 /// A disk in memory. Clones are the same disk.
+///
+/// ```
+/// # use karyon_log::{Disk, OpenMode};
+/// # use karyon_testkit::disk::{Fate, SimDisk};
+/// let disk = SimDisk::new();
+/// disk.open("f", OpenMode::CreateNew)?.write_at(0, b"never synced")?;
+/// let mut crashes = disk.crashes();
+/// while let Some(crash) = crashes.next() {
+///     for fate in Fate::spread(7, 10) {
+///         let found = crash.disk(fate).contents("f");
+///         assert!(crash.operations > 0 || found.is_none(), "after {} operations, {fate:?}", crash.operations);
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
