@@ -21,8 +21,9 @@ pub const FIRST_SEQ: u64 = 1;
 
 /// The log of one store, open for writing. It is the only one of its store: its owner holds the store's lock.
 ///
-/// One frame is in flight at a time: [`append`](Log::append) writes it, [`sync`](Log::sync) makes it durable. After an error
-/// of either nothing is known of the disk; every later call fails with `ERR_KARYON_SYNC_FAILED` until the log is opened again.
+/// One frame is in flight at a time: [`append`](Log::append) writes it, [`sync`](Log::sync) makes it durable.
+/// After an error of either nothing is known of the disk; every later call fails with
+/// `ERR_KARYON_SYNC_FAILED` until the log is opened again.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -52,8 +53,6 @@ pub struct Log {
     /// Length of the segments before the active one.
     closed_bytes: u64,
     tail_bytes: u64,
-    /// Bytes appended since zeros were written last: zeros must keep ahead of frames.
-    since_prepared: u64,
     /// The frame being written; kept for its memory.
     buffer: Vec<u8>,
     /// Whether the last frame is a seal.
@@ -95,7 +94,8 @@ impl Segment {
 }
 
 impl Log {
-    /// Creates an empty log. What an earlier, interrupted attempt left is taken up; a log that holds frames is refused.
+    /// Creates an empty log. What an earlier, interrupted attempt left is taken up; a log that holds frames
+    /// is refused.
     pub fn create(disk: Arc<dyn Disk>, store: StoreId) -> Result<Log> {
         Log::create_sized(disk, store, SegmentSizes::default())
     }
@@ -126,11 +126,12 @@ impl Log {
         Ok(log)
     }
 
-    /// Opens the log: walks the chain from `start` (a checkpoint's point, or the beginning) to its end, handing each frame of
-    /// commits to `visit`, cuts an unfinished write, and makes durable what was read.
+    /// Opens the log: walks the chain from `start` (a checkpoint's point, or the beginning) to its end,
+    /// handing each frame of commits to `visit`, cuts an unfinished write, and makes durable what was read.
     ///
-    /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming segment and
-    /// offset, and then has changed nothing. Reads the log from `start` on once, at the speed of SHA-256.
+    /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming
+    /// segment and offset, and then has changed nothing. Reads the log from `start` on once, at the speed of
+    /// SHA-256.
     pub fn open(
         disk: Arc<dyn Disk>,
         store: StoreId,
@@ -158,7 +159,6 @@ impl Log {
             active: opened.active.into(),
             prepared: opened.prepared.map(Segment::from),
             tail_bytes: opened.walked_bytes,
-            since_prepared: 0,
             buffer: Vec::new(),
             sealed: opened.recovery.sealed,
             in_flight: false,
@@ -167,11 +167,11 @@ impl Log {
         Ok((log, opened.recovery))
     }
 
-    /// Writes a frame of commits and returns where it begins. It is durable after the next [`sync`](Log::sync); a frame
-    /// that still waits for one is synced first.
+    /// Writes a frame of commits and returns where it begins. It is durable after the next
+    /// [`sync`](Log::sync); a frame that still waits for one is synced first.
     ///
-    /// Fails with `ERR_KARYON_ARGUMENT` or `ERR_KARYON_TRANSACTION_SIZE`, changing nothing, if the draft is not the next frame or too
-    /// large, and with `ERR_KARYON_SYNC_FAILED` if the disk fails or has failed.
+    /// Fails with `ERR_KARYON_ARGUMENT` or `ERR_KARYON_TRANSACTION_SIZE`, changing nothing, if the draft is
+    /// not the next frame or too large, and with `ERR_KARYON_SYNC_FAILED` if the disk fails or has failed.
     pub fn append(&mut self, draft: &FrameDraft<'_>) -> Result<Position> {
         if draft.first_seq != self.head.next_seq {
             let message = format!("the next commit is {}, not {}", self.head.next_seq, draft.first_seq);
@@ -185,18 +185,19 @@ impl Log {
         self.guarded(Log::sync_in_flight)
     }
 
-    /// Writes zeros ahead of the frames, one slice (a mebibyte, or more after large frames) at a time; call it after each
-    /// [`sync`](Log::sync), when nobody waits. Does nothing while the active segment is not yet half full. A failure, a full
-    /// disk included, ends all writing like any other.
+    /// Writes zeros ahead of the frames, one slice (a mebibyte, or twice the last frame) at a time; call it
+    /// after each [`sync`](Log::sync), when nobody waits. Does nothing while the active segment is not yet
+    /// half full. A failure, a full disk included, ends all writing like any other.
     pub fn prepare_ahead(&mut self) -> Result<()> {
         self.guarded(|log| {
             if u64::from(log.head.position.offset) * 2 < log.active.len {
                 return Ok(());
             }
             let target = log.sizes.target(log.closed_bytes + log.active.len, 0);
+            // Twice the last frame, so that the segment is ready before the other half of the active one is
+            // full.
             let slice =
-                log.sizes.slice.max(2 * log.since_prepared).next_multiple_of(SEGMENT_HEADER_BYTES as u64);
-            log.since_prepared = 0;
+                log.sizes.slice.max((2 * log.buffer.len()).next_multiple_of(SEGMENT_HEADER_BYTES) as u64);
             let prepared = log.prepared()?;
             prepared.extend((prepared.len + slice).min(target))
         })
@@ -229,7 +230,8 @@ impl Log {
         self.head.position
     }
 
-    /// Bytes of the frames behind the `start` that the log was opened with, those appended since included. Never shrinks.
+    /// Bytes of the frames behind the `start` that the log was opened with, those appended since included.
+    /// Never shrinks.
     pub fn tail_bytes(&self) -> u64 {
         self.tail_bytes
     }
@@ -267,8 +269,8 @@ impl Log {
         if !self.active.begun {
             return self.active.extend(needed);
         }
-        // The next segment's file is durable before the active one says that the log goes on there: where that is
-        // said and the file is missing, somebody removed it.
+        // The next segment's file is durable before the active one says that the log goes on there: where
+        // that is said and the file is missing, somebody removed it.
         let prepared = self.prepared()?;
         prepared.extend(needed)?;
         let draft = FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
@@ -308,7 +310,6 @@ impl Log {
         };
         self.head = end;
         self.tail_bytes += self.buffer.len() as u64;
-        self.since_prepared += self.buffer.len() as u64;
         Ok(())
     }
 

@@ -16,6 +16,14 @@ use karyon_testkit::disk::SimDisk;
 use support::{STORE, commit, create, draft, filled, open, open_from, payload, spans};
 
 #[test]
+fn the_log_may_move_to_its_writers_thread_and_readers_to_any() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync + Clone>() {}
+    moves::<Log>();
+    is_shared::<karyon_log::LogReader>();
+}
+
+#[test]
 fn an_empty_log_opens_empty() {
     let disk = SimDisk::new();
     let log = create(&disk).unwrap();

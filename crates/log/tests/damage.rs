@@ -1,5 +1,5 @@
-//! What was acknowledged and is not there any more is said, with segment and offset; nothing is changed and nothing is
-//! passed over.
+//! What was acknowledged and is not there any more is said, with segment and offset; nothing is changed and
+//! nothing is passed over.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -99,6 +99,21 @@ fn the_frame_that_says_where_the_log_goes_on_is_guarded_like_any_other() {
         flipped.flip(&segment_path(1), bit);
         refused(&flipped, Code::Damaged, 1);
     }
+}
+
+#[test]
+fn a_segment_that_was_begun_although_the_one_before_does_not_say_so_is_damage() {
+    let (disk, log) = filled(20);
+    let spans = spans(&log);
+    drop(log);
+    let end = spans.iter().filter(|(start, _)| start.segment == 1).map(|(_, end)| *end).max().unwrap();
+    let last = disk.list(LOG_DIRECTORY).unwrap().len() as u32;
+    for next in (3..=last).rev() {
+        disk.remove(&segment_path(next)).unwrap();
+    }
+    disk.damage(&segment_path(1), |bytes| bytes[end as usize..].fill(0));
+    let error = refused(&disk, Code::Damaged, 1);
+    assert_eq!(detail(&error, "offset"), end.to_string());
 }
 
 #[test]

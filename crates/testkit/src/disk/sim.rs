@@ -11,6 +11,21 @@ use super::fault::{Fault, Lie};
 use super::volume::{Operation, Volume};
 
 /// A disk in memory. Clones are the same disk.
+///
+/// ```
+/// # use karyon_log::{Disk, OpenMode};
+/// # use karyon_testkit::disk::{Fate, SimDisk};
+/// let disk = SimDisk::new();
+/// disk.open("f", OpenMode::CreateNew)?.write_at(0, b"never synced")?;
+/// let mut crashes = disk.crashes();
+/// while let Some(crash) = crashes.next() {
+///     for fate in Fate::spread(7, 10) {
+///         let found = crash.disk(fate).contents("f");
+///         assert!(crash.operations > 0 || found.is_none(), "after {} operations, {fate:?}", crash.operations);
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
@@ -56,8 +71,8 @@ impl SimDisk {
         }
     }
 
-    /// How many operations that change something have been done; what [`Crash::operations`](super::Crash::operations)
-    /// counts.
+    /// How many operations that change something have been done; what
+    /// [`Crash::operations`](super::Crash::operations) counts.
     pub fn operations(&self) -> usize {
         self.state().recorded.len()
     }
@@ -88,8 +103,8 @@ impl SimDisk {
         self.state().read_only = read_only;
     }
 
-    /// Makes some syncs report success and do nothing from now on, or no longer. No code survives that: a test that passes on
-    /// such a disk tests nothing.
+    /// Makes some syncs report success and do nothing from now on, or no longer. No code survives that: a
+    /// test that passes on such a disk tests nothing.
     pub fn set_lie(&self, lie: Option<Lie>) {
         self.state().lie = lie;
     }
