@@ -1,1 +1,13 @@
-//! Simulated disk, logical clock, reference models and generators.
+//! Simulated disk and clock, reference models and generators.
+//!
+//! Everything here is deterministic: the same seed gives the same faults, the same crash images, the same cases. What
+//! a test found is repeated by the seed that it prints.
+#![deny(missing_docs)]
+
+mod clock;
+pub mod disk;
+pub mod oracle;
+mod random;
+
+pub use clock::LogicalClock;
+pub use random::Random;

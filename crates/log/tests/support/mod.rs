@@ -1,0 +1,121 @@
+//! What the log's tests share: small segments, payloads that can be told apart, and what must hold after any opening.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::sync::Arc;
+
+use karyon_log::{ChainPoint, FrameDraft, Log, Recovery, SegmentSizes, StoreId};
+use karyon_model::{Code, Error, Result};
+use karyon_testkit::Random;
+use karyon_testkit::disk::SimDisk;
+
+pub const STORE: StoreId = StoreId(*b"the tests' store");
+
+/// Segments so small that a few frames fill one.
+pub const SMALL: SegmentSizes = SegmentSizes { smallest: 4096, largest: 8192, slice: 2048 };
+
+/// The payload of the frame that begins with commit `seq`: mixed lengths, some with sectors full of zeros, and never the same twice.
+pub fn payload(seq: u64) -> Vec<u8> {
+    let mut random = Random::new(seq);
+    let mut payload = seq.to_le_bytes().to_vec();
+    match random.below(4) {
+        0 => payload.extend(random.bytes(20)),
+        1 => {
+            let len = random.below(1500);
+            payload.extend(random.bytes(len));
+        }
+        2 => {
+            payload.resize(8 + random.below(2500), 0);
+            payload.extend(random.bytes(3));
+        }
+        _ => payload.resize(8 + random.below(700), 0),
+    }
+    payload
+}
+
+/// How many commits the frame that begins with `seq` holds.
+pub fn commits(seq: u64) -> u32 {
+    1 + (seq % 3) as u32
+}
+
+pub fn draft(seq: u64, payload: &[u8]) -> FrameDraft<'_> {
+    FrameDraft { first_seq: seq, commit_count: commits(seq), base_time: seq.cast_signed() * 1000, payload }
+}
+
+/// Appends and syncs the next frame; returns the number of its last commit.
+pub fn commit(log: &mut Log) -> Result<u64> {
+    let seq = log.head().next_seq;
+    log.append(&draft(seq, &payload(seq)))?;
+    log.sync()?;
+    Ok(log.head().next_seq - 1)
+}
+
+pub fn create(disk: &SimDisk) -> Result<Log> {
+    Log::create_sized(Arc::new(disk.clone()), STORE, SMALL)
+}
+
+/// Opens the log and checks each frame that it shows.
+pub fn open(disk: &SimDisk) -> Result<(Log, Recovery)> {
+    open_from(disk, None)
+}
+
+pub fn open_from(disk: &SimDisk, start: Option<ChainPoint>) -> Result<(Log, Recovery)> {
+    let mut next = start.map_or(1, |point| point.next_seq);
+    Log::open_sized(Arc::new(disk.clone()), STORE, SMALL, start, &mut |frame| {
+        assert_eq!((frame.first_seq, frame.commit_count), (next, commits(next)), "no gap, nothing twice");
+        assert_eq!(frame.base_time, next.cast_signed() * 1000);
+        assert!(frame.payload == payload(next), "the payload of commit {next} is what was written");
+        next = frame.end.next_seq;
+        Ok(())
+    })
+}
+
+/// A log of `frames` frames, with preparation, not sealed.
+pub fn filled(frames: usize) -> (SimDisk, Log) {
+    let disk = SimDisk::new();
+    let mut log = create(&disk).unwrap();
+    for _ in 0..frames {
+        commit(&mut log).unwrap();
+        log.prepare_ahead().unwrap();
+    }
+    (disk, log)
+}
+
+/// What must hold of every disk that a crash leaves, whatever came before: it opens, shows all that was acknowledged and
+/// nothing that was never written, its chain verifies, and it can be written to and opened again.
+pub fn check_survivor(
+    disk: &SimDisk,
+    acknowledged: u64,
+    written: u64,
+) -> std::result::Result<Recovery, String> {
+    let say = |what: &str, error: Error| format!("{what}: {error}");
+    let (mut log, recovery) = open(disk).map_err(|error| say("open", error))?;
+    if recovery.last_seq < acknowledged {
+        return Err(format!("commit {acknowledged} was acknowledged, only {} are there", recovery.last_seq));
+    }
+    if recovery.last_seq > written {
+        return Err(format!("{} commits are there, only {written} were written", recovery.last_seq));
+    }
+    log.reader().verify(&log.head(), &mut |_| Ok(())).map_err(|error| say("verify", error))?;
+    let last = commit(&mut log).map_err(|error| say("append", error))?;
+    drop(log);
+    let (log, again) = open(disk).map_err(|error| say("open again", error))?;
+    if again.last_seq != last || again.cut.is_some() || log.head().next_seq != last + 1 {
+        return Err(format!("opened again, the log is another one: {again:?}"));
+    }
+    Ok(recovery)
+}
+
+pub fn detail<'a>(error: &'a Error, name: &str) -> &'a str {
+    let found = error.details().iter().find(|(detail, _)| *detail == name);
+    found.map_or_else(|| panic!("{error} has no detail {name}"), |(_, value)| value)
+}
+
+/// Asserts that opening fails with `code`, naming `segment`, and changes nothing.
+pub fn refused(disk: &SimDisk, code: Code, segment: u32) -> Error {
+    let before = disk.files();
+    let error = open(disk).map(|_| ()).expect_err("it must not open");
+    assert_eq!(error.code(), code, "{error}");
+    assert_eq!(detail(&error, "segment"), segment.to_string(), "{error}");
+    assert!(disk.files() == before, "nothing was changed");
+    error
+}
