@@ -253,3 +253,83 @@ fn header_crc(store: StoreId, bytes: &[u8]) -> u32 {
 fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::walk::genesis;
+
+    const STORE: StoreId = StoreId([7; 16]);
+
+    fn encoded(payload: &[u8]) -> (ChainPoint, Vec<u8>) {
+        let at = genesis(STORE);
+        let mut bytes = vec![1, 2, 3];
+        let draft = FrameDraft { first_seq: 1, commit_count: 2, base_time: -5, payload };
+        encode(STORE, &at, Kind::Commits, &draft, &mut bytes).unwrap();
+        (at, bytes)
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        for len in (0..70).chain([500, 512, 4096, 100_000]) {
+            let payload: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+            let (at, bytes) = encoded(&payload);
+            let header = Header::decode(STORE, at.position, &bytes).unwrap();
+            assert!(header.is_whole(&bytes));
+            assert_eq!(bytes.len(), header.frame_len());
+            assert_eq!(bytes.len() % FRAME_ALIGNMENT, 0);
+            assert!(bytes[header.payload_range()] == payload);
+            assert_eq!((header.first_seq, header.commit_count, header.base_time), (1, 2, -5));
+            assert_eq!((header.kind, header.previous_hash), (Kind::Commits, at.hash));
+            let end = header.end(&bytes).unwrap();
+            assert_eq!(end.position.offset as usize, 512 + bytes.len());
+            assert_eq!(end.next_seq, 3);
+        }
+    }
+
+    #[test]
+    fn a_frame_is_none_anywhere_else_or_in_another_store() {
+        let (at, bytes) = encoded(b"payload");
+        let Position { segment, offset } = at.position;
+        for elsewhere in [Position { segment: segment + 1, offset }, Position { segment, offset: offset + 8 }]
+        {
+            assert_eq!(Header::decode(STORE, elsewhere, &bytes), None);
+        }
+        assert_eq!(Header::decode(StoreId([8; 16]), at.position, &bytes), None);
+        assert_eq!(Header::decode(STORE, at.position, &bytes[..79]), None);
+    }
+
+    #[test]
+    fn no_flipped_bit_leaves_a_whole_frame() {
+        let (at, bytes) = encoded(&[0; 700]);
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let header = Header::decode(STORE, at.position, &flipped);
+            assert!(!header.is_some_and(|header| header.is_whole(&flipped)), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn the_longest_map_fits() {
+        // Every second sector is zero.
+        let payload: Vec<u8> =
+            (0..MAX_PAYLOAD_BYTES).map(|at| u8::from((at + FRAME_HEADER_BYTES) % 1024 < 512)).collect();
+        let (at, bytes) = encoded(&payload);
+        let header = Header::decode(STORE, at.position, &bytes).unwrap();
+        assert!(header.map_len > 100_000 && header.map_len <= MAX_MAP_BYTES);
+        assert!(header.is_whole(&bytes) && bytes.len() <= MAX_FRAME_BYTES);
+    }
+
+    #[test]
+    fn a_header_with_impossible_numbers_is_none_even_if_its_checksum_fits() {
+        let (at, bytes) = encoded(b"payload");
+        for (offset, value) in [(4, u32::MAX), (72, 0), (72, 9), (72, 0xffff_ff01)] {
+            let mut forged = bytes.clone();
+            forged[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
+            let crc = header_crc(STORE, &forged[..76]);
+            forged[76..80].copy_from_slice(&crc.to_le_bytes());
+            assert_eq!(Header::decode(STORE, at.position, &forged), None);
+        }
+    }
+}

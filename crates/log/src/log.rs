@@ -52,8 +52,6 @@ pub struct Log {
     /// Length of the segments before the active one.
     closed_bytes: u64,
     tail_bytes: u64,
-    /// Bytes appended since zeros were written last: zeros must keep ahead of frames.
-    since_prepared: u64,
     /// The frame being written; kept for its memory.
     buffer: Vec<u8>,
     /// Whether the last frame is a seal.
@@ -158,7 +156,6 @@ impl Log {
             active: opened.active.into(),
             prepared: opened.prepared.map(Segment::from),
             tail_bytes: opened.walked_bytes,
-            since_prepared: 0,
             buffer: Vec::new(),
             sealed: opened.recovery.sealed,
             in_flight: false,
@@ -177,9 +174,7 @@ impl Log {
             let message = format!("the next commit is {}, not {}", self.head.next_seq, draft.first_seq);
             return Err(Error::new(Code::Argument, message));
         }
-        let position = self.write_frame(Kind::Commits, draft)?;
-        self.sealed = false;
-        Ok(position)
+        self.write_frame(Kind::Commits, draft)
     }
 
     /// Makes the frame that was written last durable. One `fdatasync`; nothing if there is none to sync.
@@ -187,17 +182,18 @@ impl Log {
         self.guarded(Log::sync_in_flight)
     }
 
-    /// Writes zeros ahead of the frames, one slice (a mebibyte, or more after large frames) at a time; call it after each
-    /// [`sync`](Log::sync), when nobody waits. Does nothing while a frame is in flight or the active segment is not yet half full.
+    /// Writes zeros ahead of the frames, one slice (a mebibyte, or twice the last frame) at a time; call it after each
+    /// [`sync`](Log::sync), when nobody waits. Does nothing while the active segment is not yet half full. A failure, a full
+    /// disk included, ends all writing like any other.
     pub fn prepare_ahead(&mut self) -> Result<()> {
         self.guarded(|log| {
-            if log.in_flight || u64::from(log.head.position.offset) * 2 < log.active.len {
+            if u64::from(log.head.position.offset) * 2 < log.active.len {
                 return Ok(());
             }
             let target = log.sizes.target(log.closed_bytes + log.active.len, 0);
+            // Twice the last frame, so that the segment is ready before the other half of the active one is full.
             let slice =
-                log.sizes.slice.max(2 * log.since_prepared).next_multiple_of(SEGMENT_HEADER_BYTES as u64);
-            log.since_prepared = 0;
+                log.sizes.slice.max((2 * log.buffer.len()).next_multiple_of(SEGMENT_HEADER_BYTES) as u64);
             let prepared = log.prepared()?;
             prepared.extend((prepared.len + slice).min(target))
         })
@@ -205,13 +201,13 @@ impl Log {
 
     /// Marks a clean close with a durable frame. The log may still be written to; that ends the mark.
     pub fn seal(&mut self) -> Result<()> {
-        if !self.sealed {
-            let draft =
-                FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
-            self.write_frame(Kind::Seal, &draft)?;
-            self.sync()?;
-            self.sealed = true;
+        if self.sealed {
+            return Ok(());
         }
+        let draft = FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
+        self.write_frame(Kind::Seal, &draft)?;
+        self.sync()?;
+        self.sealed = true;
         Ok(())
     }
 
@@ -244,6 +240,7 @@ impl Log {
         self.sync()?;
         // Encoded before anything is written, so that a draft that is refused changes nothing.
         frame::encode(self.store, &self.head, kind, draft, &mut self.buffer)?;
+        self.sealed = false;
         self.guarded(|log| {
             if !log.fits(log.buffer.len()) {
                 // The sector map depends on where the payload lies, and may be longer there.
@@ -308,7 +305,6 @@ impl Log {
         };
         self.head = end;
         self.tail_bytes += self.buffer.len() as u64;
-        self.since_prepared += self.buffer.len() as u64;
         Ok(())
     }
 

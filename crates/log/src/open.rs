@@ -5,7 +5,7 @@
 
 use karyon_model::{Code, Error, Result};
 
-use crate::chain::{ChainPoint, StoreId};
+use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, io_failed, sync_failed};
 use crate::frame::FrameView;
@@ -61,10 +61,17 @@ pub(crate) fn open(
     if active.len < sizes.smallest {
         return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
     }
-    let prepared = prepared_segment(disk, store, &end, last)?;
-    recovery.cut = cut_unfinished(disk, store, &mut active, &end)?;
-    if recovery.cut.is_some() {
-        recovery.sealed = false;
+    let mut prepared = prepared_segment(disk, store, &end, last)?;
+    // Both are judged before either is changed.
+    let cuts = [
+        unfinished(store, &mut active, end.position.offset)?,
+        prepared.as_mut().map_or(Ok(None), |prepared| unfinished(store, prepared, 0))?,
+    ];
+    for (segment, cut) in [Some(&active), prepared.as_ref()].into_iter().zip(cuts) {
+        if let (Some(segment), Some((from, rest))) = (segment, cut) {
+            recovery.cut = Some(cut_out(disk, segment, from, &rest)?);
+            recovery.sealed = false;
+        }
     }
     make_durable(disk, &active, prepared.as_ref())?;
     let mut log_bytes = active.len;
@@ -88,46 +95,42 @@ fn prepared_segment(
     if behind == 0 {
         return Ok(None);
     }
-    let mut prepared = SegmentFile::open(disk, store, active + 1, OpenMode::ReadWrite)?;
-    if behind > 1 || prepared.written_from(0)?.is_some() {
+    let prepared = SegmentFile::open(disk, store, active + 1, OpenMode::ReadWrite)?;
+    if behind > 1 || prepared.header.is_some() {
         let reason = format!("no whole frame stands here, but segment {} has been begun", active + 1);
         return Err(damaged(active, end.position.offset, reason));
     }
     Ok(Some(prepared))
 }
 
-/// Takes out an unfinished write behind `end`, if there is one.
-fn cut_unfinished(
-    disk: &dyn Disk,
-    store: StoreId,
-    active: &mut SegmentFile,
-    end: &ChainPoint,
-) -> Result<Option<Cut>> {
-    let position = end.position;
-    let from = if active.header.is_some() { position.offset } else { 0 };
-    let Some((_, written_end)) = active.written_from(u64::from(from))? else { return Ok(None) };
+/// What an unfinished write left at the end of the chain: where it begins and its bytes.
+fn unfinished(store: StoreId, segment: &mut SegmentFile, offset: u32) -> Result<Option<(u32, Vec<u8>)>> {
+    let from = if segment.header.is_some() { offset } else { 0 };
+    let Some(written_end) = segment.written_end(u64::from(from))? else { return Ok(None) };
     let mut rest = vec![0; usize::try_from(written_end - u64::from(from)).unwrap_or(usize::MAX)];
-    let path = segment::path(active.number);
-    active
+    segment
         .file
         .read_exact_at(u64::from(from), &mut rest)
-        .map_err(|error| io_failed("read", &path, &error))?;
-    let verdict = match active.header {
-        Some(_) => judge(store, position, &rest, active.len - u64::from(from)),
-        None => judge_unbegun(store, active.number, &rest),
+        .map_err(|error| io_failed("read", &segment::path(segment.number), &error))?;
+    let verdict = match segment.header {
+        Some(_) => {
+            judge(store, Position { segment: segment.number, offset }, &rest, segment.len - u64::from(from))
+        }
+        None => judge_unbegun(store, segment.number, &rest),
     };
     match verdict {
-        Verdict::End => return Ok(None),
-        Verdict::Damaged(reason) => {
-            return Err(damaged(active.number, from, reason));
-        }
-        Verdict::Torn => {}
+        Verdict::End => Ok(None),
+        Verdict::Torn => Ok(Some((from, rest))),
+        Verdict::Damaged(reason) => Err(damaged(segment.number, from, reason)),
     }
-    let file = keep_aside(disk, active.number, from, &rest)?;
-    write_zeros(active.file.as_ref(), u64::from(from), rest.len() as u64)
-        .and_then(|()| active.file.sync_data())
-        .map_err(|error| sync_failed("cut", &path, &error))?;
-    Ok(Some(Cut { segment: active.number, offset: from, bytes: rest.len() as u64, file }))
+}
+
+/// Takes out an unfinished write. The zeros are synced with the rest of what was read.
+fn cut_out(disk: &dyn Disk, segment: &SegmentFile, from: u32, rest: &[u8]) -> Result<Cut> {
+    let file = keep_aside(disk, segment.number, from, rest)?;
+    write_zeros(segment.file.as_ref(), u64::from(from), rest.len() as u64)
+        .map_err(|error| sync_failed("cut", &segment::path(segment.number), &error))?;
+    Ok(Cut { segment: segment.number, offset: from, bytes: rest.len() as u64, file })
 }
 
 /// Copies the bytes of a cut to a file of their own, durably. A file that holds them already will do.

@@ -140,3 +140,104 @@ fn is_zero(bytes: &[u8], range: Range<usize>) -> bool {
     let end = range.end.min(bytes.len());
     bytes.get(range.start..end).is_none_or(|part| part.iter().all(|&byte| byte == 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{FrameDraft, Kind, encode};
+    use crate::walk::genesis;
+
+    const STORE: StoreId = StoreId([7; 16]);
+    const ROOM: u64 = 1 << 20;
+
+    fn frame(payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let draft = FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload };
+        encode(STORE, &genesis(STORE), Kind::Commits, &draft, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// As [`judge`], for bytes at the first place of the first segment.
+    fn verdict(bytes: &[u8], room: u64) -> Verdict {
+        let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        judge(STORE, genesis(STORE).position, &bytes[..end], room)
+    }
+
+    #[test]
+    fn nothing_but_zeros_is_the_end() {
+        assert_eq!(verdict(&[0; 2000], ROOM), Verdict::End);
+        assert_eq!(judge_unbegun(STORE, 2, &[]), Verdict::End);
+    }
+
+    #[test]
+    fn a_missing_sector_is_torn_and_a_changed_byte_is_damage() {
+        let whole = frame(&[9; 3000]);
+        for sector in whole.chunks(SECTOR_BYTES).enumerate().map(|(sector, _)| sector) {
+            let mut torn = whole.clone();
+            let part = sector * SECTOR_BYTES..((sector + 1) * SECTOR_BYTES).min(whole.len());
+            torn[part.clone()].fill(0);
+            assert_eq!(verdict(&torn, ROOM), Verdict::Torn, "sector {sector}");
+            let mut damaged = whole.clone();
+            damaged[part.start + 4] ^= 0x80;
+            assert!(matches!(verdict(&damaged, ROOM), Verdict::Damaged(_)), "sector {sector}");
+        }
+    }
+
+    #[test]
+    fn a_zero_header_before_bytes_that_no_frame_could_reach_is_damage() {
+        let mut bytes = vec![0; MAX_FRAME_BYTES + 1];
+        bytes[MAX_FRAME_BYTES - 1] = 1;
+        assert_eq!(verdict(&bytes, ROOM << 10), Verdict::Torn);
+        bytes[MAX_FRAME_BYTES] = 1;
+        assert!(matches!(verdict(&bytes, ROOM << 10), Verdict::Damaged(_)));
+        let mut unbegun = vec![0; SEGMENT_HEADER_BYTES + MAX_FRAME_BYTES + 1];
+        unbegun[SEGMENT_HEADER_BYTES + MAX_FRAME_BYTES] = 1;
+        assert!(matches!(judge_unbegun(STORE, 2, &unbegun), Verdict::Damaged(_)));
+    }
+
+    #[test]
+    fn what_stands_behind_an_unfinished_frame_makes_it_damage() {
+        let mut bytes = frame(&[9; 3000]);
+        bytes[1024..1536].fill(0);
+        assert_eq!(verdict(&bytes, ROOM), Verdict::Torn);
+        bytes.resize(bytes.len() + 600, 0);
+        assert_eq!(verdict(&bytes, ROOM), Verdict::Torn);
+        bytes.push(1);
+        assert!(matches!(verdict(&bytes, ROOM), Verdict::Damaged(_)));
+    }
+
+    #[test]
+    fn a_frame_that_would_leave_its_segment_is_damage() {
+        let mut bytes = frame(&[9; 3000]);
+        bytes[1024..1536].fill(0);
+        assert!(matches!(verdict(&bytes, 3000), Verdict::Damaged(_)));
+    }
+
+    #[test]
+    fn a_whole_frame_behind_a_missing_one_is_damage_in_the_middle() {
+        let first = frame(&[9; 3000]);
+        let at = genesis(STORE);
+        let next = Header::decode(STORE, at.position, &first).unwrap().end(&first).unwrap();
+        let mut second = Vec::new();
+        let draft = FrameDraft { first_seq: 2, commit_count: 1, base_time: 0, payload: b"x" };
+        encode(STORE, &next, Kind::Commits, &draft, &mut second).unwrap();
+        let bytes = [vec![0; first.len()], second].concat();
+        assert!(matches!(verdict(&bytes, ROOM), Verdict::Damaged(_)));
+        let bytes = [vec![0; SEGMENT_HEADER_BYTES], bytes].concat();
+        assert!(matches!(judge_unbegun(STORE, 1, &bytes), Verdict::Damaged(_)));
+    }
+
+    #[test]
+    fn a_lost_map_sector_is_torn_and_a_damaged_map_is_not() {
+        // The payload's zeros are listed; the map lies alone in the last sector.
+        let payload = [vec![9; 432], vec![0; 512 * 4], vec![9; 500]].concat();
+        let whole = frame(&payload);
+        let map = FRAME_HEADER_BYTES + payload.len();
+        let mut lost = whole.clone();
+        lost[map / SECTOR_BYTES * SECTOR_BYTES..].fill(0);
+        assert_eq!(verdict(&lost, ROOM), Verdict::Torn);
+        let mut damaged = whole;
+        damaged[map] ^= 1;
+        assert!(matches!(verdict(&damaged, ROOM), Verdict::Damaged(_)));
+    }
+}

@@ -82,6 +82,7 @@ fn take_number(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "a list that happens to hold one range")]
 mod tests {
     use super::*;
 

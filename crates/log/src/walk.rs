@@ -59,18 +59,15 @@ impl SegmentFile {
         Ok(&self.window[(start - self.window_start) as usize..(end - self.window_start) as usize])
     }
 
-    /// The first and one past the last byte from `offset` on that are not zero.
-    pub(crate) fn written_from(&mut self, mut offset: u64) -> Result<Option<(u64, u64)>> {
-        let mut written: Option<(u64, u64)> = None;
+    /// One past the last byte from `offset` on that is not zero.
+    pub(crate) fn written_end(&mut self, mut offset: u64) -> Result<Option<u64>> {
+        let mut written = None;
         while offset < self.len {
             let window = self.bytes(offset, WINDOW_BYTES)?;
-            // The comparison with the slice itself, moved by one, runs at the speed of memory.
+            // Equal to itself moved by one and zero at first: all zero, found out at the speed of memory.
             if window[0] != 0 || window[1..] != window[..window.len() - 1] {
-                let first = window.iter().position(|&byte| byte != 0).map(|at| offset + at as u64);
-                let last = window.iter().rposition(|&byte| byte != 0).map(|at| offset + at as u64 + 1);
-                if let (Some(first), Some(last)) = (first, last) {
-                    written = Some((written.map_or(first, |before| before.0), last));
-                }
+                let last = window.iter().rposition(|&byte| byte != 0);
+                written = last.map(|at| offset + at as u64 + 1).or(written);
             }
             offset += window.len() as u64;
         }
@@ -136,7 +133,6 @@ impl<'d> Walk<'d> {
         if self.segment.header.is_none() {
             return Ok(Step::Nothing);
         }
-        // Looked up twice, since the borrow of a frame that is returned would outlast the move to the next segment.
         let Some((header, bytes)) = self.segment.frame_at(self.store, offset)? else {
             return Ok(Step::Nothing);
         };
@@ -154,6 +150,7 @@ impl<'d> Walk<'d> {
                 Ok(Step::Continued)
             }
             Kind::Commits => {
+                // Asked for again (it is at hand), so that the other arms may move on to the next segment.
                 let bytes = self.segment.bytes(u64::from(offset), header.frame_len())?;
                 Ok(Step::Commits(FrameView {
                     position: header.position,

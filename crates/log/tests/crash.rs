@@ -2,12 +2,14 @@
 //! the log opens, shows every frame that was synced and no half of one, and goes on. So it does if power is cut again
 //! while it opens, and again.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use karyon_log::Log;
 use karyon_testkit::Random;
 use karyon_testkit::disk::{Fate, Lie, SimDisk};
-use support::{check_survivor, commit, create, open};
+use support::{check_survivor, commit, create, open, scaled};
 
 /// What a run did: after how many operations each commit was acknowledged, and how many commits were ever written.
 #[derive(Default)]
@@ -101,29 +103,29 @@ fn cut_power_everywhere(disk: &SimDisk, run: &Run, seed: u64, fates: u64, again:
 #[test]
 fn every_acknowledged_frame_survives_a_power_cut_at_every_operation() {
     let mut images = 0;
-    for seed in 0..12 {
+    for seed in 0..scaled(4) {
         let disk = SimDisk::new();
         let run = work(&disk, seed, 30);
         images += cut_power_everywhere(&disk, &run, seed, 8, 0).unwrap();
     }
-    assert!(images > 10_000, "only {images} images");
+    assert!(images > 4_000, "only {images} images");
 }
 
 #[test]
 fn a_power_cut_while_the_log_opens_is_as_safe_as_any_other() {
     let mut images = 0;
-    for seed in 100..103 {
+    for seed in 100..100 + scaled(1) {
         let disk = SimDisk::new();
         let run = work(&disk, seed, 14);
         images += cut_power_everywhere(&disk, &run, seed, 3, 2).unwrap();
     }
-    assert!(images > 5_000, "only {images} images");
+    assert!(images > 1_000, "only {images} images");
 }
 
 /// The process is killed, somebody opens the log and reads from it, then power is cut: what was read must not vanish.
 #[test]
 fn what_was_read_after_a_kill_survives_a_later_power_cut() {
-    for seed in 200..204 {
+    for seed in 200..200 + scaled(1) {
         let disk = SimDisk::new();
         let run = work(&disk, seed, 20);
         let mut random = Random::new(seed);
@@ -149,6 +151,26 @@ fn what_was_read_after_a_kill_survives_a_later_power_cut() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn only_one_frame_is_in_flight_even_if_nobody_syncs() {
+    let (disk, mut log) = support::filled(3);
+    let acknowledged = log.head().next_seq - 1;
+    let disk_before = disk.copy();
+    drop(log);
+    log = open(&disk_before).unwrap().0;
+    for _ in 0..4 {
+        let seq = log.head().next_seq;
+        log.append(&support::draft(seq, &support::payload(seq))).unwrap();
+    }
+    let written = log.head().next_seq - 1;
+    let mut crashes = disk_before.crashes();
+    while let Some(crash) = crashes.next() {
+        for fate in Fate::spread(crash.operations as u64, 20) {
+            check_survivor(&crash.disk(fate), acknowledged, written).unwrap();
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use karyon_log::{ChainPoint, FrameDraft, Log, Recovery, SegmentSizes, StoreId};
+use karyon_log::{ChainPoint, FrameDraft, FrameView, Log, Position, Recovery, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Result};
 use karyon_testkit::Random;
 use karyon_testkit::disk::SimDisk;
@@ -12,6 +12,11 @@ pub const STORE: StoreId = StoreId(*b"the tests' store");
 
 /// Segments so small that a few frames fill one.
 pub const SMALL: SegmentSizes = SegmentSizes { smallest: 4096, largest: 8192, slice: 2048 };
+
+/// `seeds`, or as many times more as `KARYON_TEST_SCALE` says: 1 for each push, more at night.
+pub fn scaled(seeds: u64) -> u64 {
+    seeds * std::env::var("KARYON_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
+}
 
 /// The payload of the frame that begins with commit `seq`: mixed lengths, some with sectors full of zeros, and never the same twice.
 pub fn payload(seq: u64) -> Vec<u8> {
@@ -69,6 +74,11 @@ pub fn open_from(disk: &SimDisk, start: Option<ChainPoint>) -> Result<(Log, Reco
     })
 }
 
+/// Opens the log whatever its frames hold.
+pub fn unchecked(disk: &SimDisk) -> Result<(Log, Recovery)> {
+    Log::open_sized(Arc::new(disk.clone()), STORE, SMALL, None, &mut |_| Ok(()))
+}
+
 /// A log of `frames` frames, with preparation, not sealed.
 pub fn filled(frames: usize) -> (SimDisk, Log) {
     let disk = SimDisk::new();
@@ -105,6 +115,17 @@ pub fn check_survivor(
     Ok(recovery)
 }
 
+/// Where each frame of commits lies: its position, and the offset of its end.
+pub fn spans(log: &Log) -> Vec<(Position, u32)> {
+    let mut spans = Vec::new();
+    let visit = &mut |frame: &FrameView<'_>| {
+        spans.push((frame.position, frame.end.position.offset));
+        Ok(())
+    };
+    log.reader().verify(&log.head(), visit).unwrap();
+    spans
+}
+
 pub fn detail<'a>(error: &'a Error, name: &str) -> &'a str {
     let found = error.details().iter().find(|(detail, _)| *detail == name);
     found.map_or_else(|| panic!("{error} has no detail {name}"), |(_, value)| value)
@@ -113,7 +134,7 @@ pub fn detail<'a>(error: &'a Error, name: &str) -> &'a str {
 /// Asserts that opening fails with `code`, naming `segment`, and changes nothing.
 pub fn refused(disk: &SimDisk, code: Code, segment: u32) -> Error {
     let before = disk.files();
-    let error = open(disk).map(|_| ()).expect_err("it must not open");
+    let error = unchecked(disk).map(|_| ()).expect_err("it must not open");
     assert_eq!(error.code(), code, "{error}");
     assert_eq!(detail(&error, "segment"), segment.to_string(), "{error}");
     assert!(disk.files() == before, "nothing was changed");

@@ -4,13 +4,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use karyon_log::{Disk, File, Lock, OpenMode};
+use karyon_log::{Disk, File, Lock, OpenMode, SECTOR_BYTES};
 
 use super::crash::Crashes;
 use super::fault::{Fault, Lie};
 use super::volume::{Operation, Volume};
 
 /// A disk in memory. Clones are the same disk.
+///
+/// ```
+/// # use karyon_log::{Disk, OpenMode};
+/// # use karyon_testkit::disk::{Fate, SimDisk};
+/// let disk = SimDisk::new();
+/// disk.open("f", OpenMode::CreateNew)?.write_at(0, b"never synced")?;
+/// let mut crashes = disk.crashes();
+/// while let Some(crash) = crashes.next() {
+///     for fate in Fate::spread(7, 10) {
+///         let found = crash.disk(fate).contents("f");
+///         assert!(crash.operations > 0 || found.is_none(), "after {} operations, {fate:?}", crash.operations);
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
@@ -167,7 +182,9 @@ impl State {
         };
         match operation {
             Operation::Write { file, offset, bytes } if fault == Fault::Short => {
-                let bytes = bytes[..bytes.len() / 2].into();
+                let half = offset + bytes.len() as u64 / 2;
+                let stop = (half - half % SECTOR_BYTES as u64).max(offset);
+                let bytes = bytes[..(stop - offset) as usize].into();
                 self.record(Operation::Write { file, offset, bytes })?;
             }
             Operation::Sync { file } => self.record(Operation::FailedSync { file, seed: self.calls })?,

@@ -97,9 +97,9 @@ fn faults_hit_the_call_that_was_named_and_no_other() {
     let disk = SimDisk::new();
     disk.fail(1, Fault::Short);
     let file = disk.open("f", OpenMode::CreateNew).unwrap();
-    assert!(file.write_at(0, &[1; 10]).is_err());
-    assert_eq!(disk.contents("f"), Some(vec![1; 5]));
-    file.write_at(5, &[1; 5]).unwrap();
+    assert!(file.write_at(0, &[1; 1500]).is_err());
+    assert_eq!(disk.contents("f"), Some(vec![1; 512]));
+    file.write_at(512, &[1; 5]).unwrap();
     disk.set_read_only(true);
     assert!(file.write_at(0, &[2]).is_err());
     assert!(disk.open("g", OpenMode::CreateNew).is_err());

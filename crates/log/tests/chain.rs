@@ -1,0 +1,249 @@
+//! What a log is for when nothing goes wrong: what was written is read again, in order, from anywhere.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use karyon_log::{
+    ASIDE_DIRECTORY, Disk, FrameDraft, Hash, Log, MAX_COMMITS, MAX_PAYLOAD_BYTES, RealDisk, SegmentSizes,
+    segment_path,
+};
+use karyon_model::Code;
+use karyon_testkit::disk::SimDisk;
+use support::{STORE, commit, create, draft, filled, open, open_from, payload, spans};
+
+#[test]
+fn the_log_may_move_to_its_writers_thread_and_readers_to_any() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync + Clone>() {}
+    moves::<Log>();
+    is_shared::<karyon_log::LogReader>();
+}
+
+#[test]
+fn an_empty_log_opens_empty() {
+    let disk = SimDisk::new();
+    let log = create(&disk).unwrap();
+    assert_eq!(log.head().next_seq, 1);
+    assert_eq!(log.head_hash(), Hash::genesis(STORE));
+    drop(log);
+    let (log, recovery) = open(&disk).unwrap();
+    assert_eq!((recovery.frames, recovery.last_seq, recovery.last_time), (0, 0, None));
+    assert!(!recovery.sealed && recovery.cut.is_none());
+    assert_eq!(log.head().next_seq, 1);
+}
+
+#[test]
+fn frames_are_read_again_over_many_segments() {
+    let (disk, mut log) = filled(60);
+    assert!(log.position().segment > 4, "the log rolled over several times");
+    let head = log.head();
+    assert_eq!(log.reader().verify(&head, &mut |_| Ok(())).unwrap().commits, head.next_seq - 1);
+    log.seal().unwrap();
+    drop(log);
+    let (log, recovery) = open(&disk).unwrap();
+    assert_eq!((recovery.frames, recovery.last_seq), (60, head.next_seq - 1));
+    assert_eq!(recovery.last_time, Some(last_frame_time(&log)));
+    assert!(recovery.sealed && recovery.cut.is_none());
+    assert!(!disk.exists(ASIDE_DIRECTORY).unwrap());
+}
+
+fn last_frame_time(log: &Log) -> i64 {
+    let mut last = 0;
+    log.reader()
+        .verify(&log.head(), &mut |frame| {
+            last = frame.base_time;
+            Ok(())
+        })
+        .unwrap();
+    last
+}
+
+#[test]
+fn a_seal_says_that_nothing_followed_it() {
+    let (disk, mut log) = filled(2);
+    log.seal().unwrap();
+    let sealed = log.head();
+    log.seal().unwrap();
+    assert_eq!(log.head(), sealed, "a sealed log is not sealed again");
+    drop(log);
+    let (mut log, recovery) = open(&disk).unwrap();
+    assert!(recovery.sealed);
+    log.seal().unwrap();
+    assert_eq!(log.head(), sealed, "nor after it was opened");
+    commit(&mut log).unwrap();
+    drop(log);
+    let (log, recovery) = open(&disk).unwrap();
+    assert!(!recovery.sealed);
+    assert_eq!(recovery.frames, 3);
+    drop(log);
+}
+
+#[test]
+fn opening_from_any_point_of_the_chain_reads_what_is_behind_it() {
+    let disk = SimDisk::new();
+    let mut log = create(&disk).unwrap();
+    let mut points = vec![log.head()];
+    for _ in 0..30 {
+        commit(&mut log).unwrap();
+        log.prepare_ahead().unwrap();
+        points.push(log.head());
+    }
+    let head = log.head();
+    drop(log);
+    for (done, point) in points.iter().enumerate() {
+        let (log, recovery) = open_from(&disk, Some(*point)).unwrap();
+        assert_eq!(recovery.frames, 30 - done as u64);
+        assert_eq!(recovery.last_seq, head.next_seq - 1);
+        assert_eq!(log.head(), head);
+        if done == 30 {
+            assert_eq!(log.tail_bytes(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_range_is_read_while_the_log_is_written() {
+    let (_disk, mut log) = filled(30);
+    let spans = spans(&log);
+    let until = log.head();
+    let reader = log.reader();
+    let reading = std::thread::spawn(move || {
+        for _ in 0..20 {
+            for from in [0, 7, 29] {
+                let mut frames = 0;
+                let visit = &mut |frame: &karyon_log::FrameView<'_>| {
+                    assert!(frame.payload == payload(frame.first_seq));
+                    frames += 1;
+                    Ok(ControlFlow::Continue(()))
+                };
+                reader.read_frames(spans[from].0, until.position, visit).unwrap();
+                assert_eq!(frames, 30 - from);
+            }
+            reader.verify(&until, &mut |_| Ok(())).unwrap();
+        }
+    });
+    for _ in 0..100 {
+        commit(&mut log).unwrap();
+        log.prepare_ahead().unwrap();
+    }
+    reading.join().unwrap();
+}
+
+#[test]
+fn a_reader_stops_when_it_is_told_to() {
+    let (_disk, log) = filled(9);
+    let mut seen = Vec::new();
+    let start = spans(&log)[2].0;
+    let visit = &mut |frame: &karyon_log::FrameView<'_>| {
+        seen.push(frame.first_seq);
+        Ok(if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
+    log.reader().read_frames(start, log.position(), visit).unwrap();
+    assert_eq!(seen.len(), 3);
+    log.reader().read_frames(log.position(), log.position(), &mut |_| panic!("there is nothing")).unwrap();
+}
+
+#[test]
+fn a_frame_larger_than_a_segment_gets_a_segment_that_holds_it() {
+    let disk = SimDisk::new();
+    let mut log = create(&disk).unwrap();
+    let mut large = Vec::new();
+    for sectors in [1, 30, 0, 100, 3] {
+        // Every second sector is zero: the longest sector map.
+        large = (0..sectors * 1024).map(|at| u8::from((at + 80) % 1024 < 512)).collect::<Vec<u8>>();
+        log.append(&draft(log.head().next_seq, &large)).unwrap();
+        log.sync().unwrap();
+        log.prepare_ahead().unwrap();
+    }
+    drop(log);
+    let mut lens = Vec::new();
+    let visit = &mut |frame: &karyon_log::FrameView<'_>| {
+        lens.push(frame.payload.len());
+        Ok(())
+    };
+    Log::open_sized(Arc::new(disk), STORE, support::SMALL, None, visit).unwrap();
+    assert_eq!(lens, [1024, 30 * 1024, 0, 100 * 1024, large.len()]);
+}
+
+#[test]
+fn segments_grow_with_the_log_and_a_small_log_stays_small() {
+    let disk = SimDisk::new();
+    let sizes = SegmentSizes { smallest: 4096, largest: 32_768, slice: 4096 };
+    let mut log = Log::create_sized(Arc::new(disk.clone()), STORE, sizes).unwrap();
+    assert_eq!(disk.files().len(), 1);
+    log.append(&FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload: b"x" }).unwrap();
+    log.sync().unwrap();
+    log.prepare_ahead().unwrap();
+    assert_eq!(disk.files().len(), 1, "no second segment before the first is half full");
+    for seq in 2..2000 {
+        log.append(&FrameDraft { first_seq: seq, commit_count: 1, base_time: 0, payload: &[7; 80] }).unwrap();
+        log.sync().unwrap();
+        log.prepare_ahead().unwrap();
+    }
+    let lens: Vec<usize> = disk.files().values().map(Vec::len).collect();
+    assert_eq!(lens[..7], [4096, 4096, 8192, 16_384, 32_768, 32_768, 32_768]);
+}
+
+#[test]
+fn a_draft_that_is_refused_changes_nothing() {
+    let (disk, mut log) = filled(3);
+    let (files, head) = (disk.files(), log.head());
+    let next = head.next_seq;
+    let mut refused = |draft: FrameDraft<'_>, code| assert_eq!(log.append(&draft).unwrap_err().code(), code);
+    refused(draft(next + 1, b"a gap"), Code::Argument);
+    refused(draft(next - 1, b"a repetition"), Code::Argument);
+    refused(FrameDraft { commit_count: 0, ..draft(next, b"none") }, Code::Argument);
+    refused(FrameDraft { commit_count: MAX_COMMITS + 1, ..draft(next, b"too many") }, Code::Argument);
+    refused(draft(next, &vec![1; MAX_PAYLOAD_BYTES + 1]), Code::TransactionSize);
+    assert_eq!(log.head(), head);
+    assert!(disk.files() == files);
+    commit(&mut log).unwrap();
+}
+
+#[test]
+fn a_log_that_holds_commits_is_not_created_again() {
+    let (disk, log) = filled(1);
+    drop(log);
+    assert_eq!(create(&disk).map(|_| ()).unwrap_err().code(), Code::Argument);
+    assert_eq!(open(&disk).unwrap().1.frames, 1);
+}
+
+#[test]
+fn a_visitor_that_fails_ends_the_opening() {
+    let (disk, log) = filled(3);
+    drop(log);
+    let visit = &mut |_: &karyon_log::FrameView<'_>| Err(karyon_model::Error::new(Code::Argument, "enough"));
+    let error = Log::open_sized(Arc::new(disk), STORE, support::SMALL, None, visit).map(|_| ()).unwrap_err();
+    assert_eq!(error.message(), "enough");
+}
+
+#[test]
+fn the_operating_systems_disk_holds_a_log_of_the_usual_sizes() {
+    let root = std::env::temp_dir().join(format!("karyon-log-chain-{}", std::process::id()));
+    std::fs::create_dir_all(&root).unwrap();
+    let disk = Arc::new(RealDisk::new(&root));
+    let mut log = Log::create(disk.clone(), STORE).unwrap();
+    for _ in 0..1500 {
+        commit(&mut log).unwrap();
+        log.prepare_ahead().unwrap();
+    }
+    log.seal().unwrap();
+    let head = log.head();
+    log.reader().verify(&head, &mut |_| Ok(())).unwrap();
+    drop(log);
+    let (log, recovery) = Log::open(disk.clone(), STORE, None, &mut |_| Ok(())).unwrap();
+    assert!(recovery.sealed);
+    assert_eq!((recovery.frames, log.head()), (1500, head));
+    assert_eq!(disk.list("log").unwrap()[0], "0000000001.seg");
+    assert_eq!(std::fs::metadata(root.join(segment_path(1))).unwrap().len(), 1 << 20);
+    let lock = disk.try_lock("lock").unwrap();
+    assert!(lock.is_some());
+    assert!(disk.try_lock("lock").unwrap().is_none(), "one holder at a time");
+    drop(lock);
+    assert!(disk.try_lock("lock").unwrap().is_some());
+    std::fs::remove_dir_all(&root).unwrap();
+}
