@@ -9,7 +9,9 @@ use crate::time::Clock;
 use crate::writer::Persistence;
 use karyon_graph::Graph;
 use karyon_history::{Commits, History, MemoryHistory, Progress};
-use karyon_log::{Cut, Disk, Lock, Log, OpenMode, StoreId};
+use karyon_log::{
+    ChainPoint, Cut, Disk, FIRST_SEQ, Hash, Lock, Log, OpenMode, Position, SEGMENT_HEADER_BYTES, StoreId,
+};
 use karyon_model::{Code, Error, Result, Seq};
 use std::sync::Arc;
 
@@ -70,7 +72,7 @@ impl Store {
             Some(recovered) => recovered,
             None => recover(disk.clone(), id, &history, None)?,
         };
-        let Recovered { body, log, found, image_bytes, last_time } = recovered;
+        let Recovered { body, log, tail, found, image_bytes, last_time } = recovered;
         let recovery = Recovery {
             created,
             checkpoint: body.base_seq,
@@ -84,7 +86,8 @@ impl Store {
         }
         let checkpoint_bytes = if checkpoint_bytes == 0 { CHECKPOINT_BYTES } else { checkpoint_bytes };
         let tail_bytes = log.tail_bytes();
-        let persistence = Persistence::new(disk, id, log, lock, checkpoint_bytes, image_bytes, tail_bytes);
+        let persistence =
+            Persistence::new(disk, id, log, tail, lock, checkpoint_bytes, image_bytes, tail_bytes);
         let pipeline = Pipeline::new(last_time);
         let store = Arc::new(Store::assemble(body, history, pipeline, clock, Some(persistence)));
         if threads {
@@ -102,6 +105,8 @@ impl Store {
 struct Recovered {
     body: Body,
     log: Log,
+    /// Behind the last frame of commits, before a seal: whoever starts here learns whether the log was sealed.
+    tail: ChainPoint,
     found: karyon_log::Recovery,
     image_bytes: u64,
     last_time: i64,
@@ -120,7 +125,9 @@ fn recover(
     let (base_seq, base_time) = anchor.map_or((0, 0), |anchor| (anchor.seq, anchor.time));
     let mut commits = Commits::starting(base_seq + 1);
     let mut last_time = base_time;
+    let mut tail = anchor.map_or_else(|| genesis(id), |anchor| anchor.tail);
     let (log, found) = Log::open(disk, id, anchor.map(|anchor| anchor.tail), &mut |frame| {
+        tail = frame.end;
         visit_commits(frame, &mut |commit| {
             if commit.header.seq <= base_seq {
                 return Ok(());
@@ -135,7 +142,13 @@ fn recover(
         return Err(Error::new(Code::Damaged, message));
     }
     let body = Body { graph, commits, base_seq, base_time };
-    Ok(Recovered { body, log, found, image_bytes, last_time })
+    Ok(Recovered { body, log, tail, found, image_bytes, last_time })
+}
+
+/// The point before a log's first frame.
+fn genesis(id: StoreId) -> ChainPoint {
+    let position = Position { segment: 1, offset: SEGMENT_HEADER_BYTES as u32 };
+    ChainPoint { position, hash: Hash::genesis(id), next_seq: FIRST_SEQ }
 }
 
 /// Takes the directory for this process. The lock goes with the process, however it ends.

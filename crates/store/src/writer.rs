@@ -35,6 +35,7 @@ impl Persistence {
         disk: Arc<dyn Disk>,
         id: StoreId,
         log: Log,
+        head: ChainPoint,
         lock: Box<dyn Lock>,
         checkpoint_bytes: u64,
         last_image_bytes: u64,
@@ -45,7 +46,7 @@ impl Persistence {
             disk,
             id,
             reader: log.reader(),
-            head: Mutex::new(log.head()),
+            head: Mutex::new(head),
             log: Mutex::new(log),
             doorbell,
             bell,
@@ -69,7 +70,7 @@ impl Persistence {
         (self.frames.load(Ordering::Relaxed), self.tail_bytes.load(Ordering::Relaxed))
     }
 
-    /// The end of what is durable.
+    /// The end of the durable commits. A seal may stand behind it.
     pub(crate) fn head(&self) -> ChainPoint {
         *lock(&self.head)
     }

@@ -1,0 +1,277 @@
+//! What must hold of any store, whatever has happened to it. Each invariant is one function, and every suite calls these.
+
+use std::collections::BTreeSet;
+
+use karyon_graph::{Direction, Open, Reader, Slot};
+use karyon_history::Progress;
+use karyon_model::bytes::{put_bytes, put_varint};
+use karyon_model::{EntityId, Seq};
+use karyon_store::{Moment, Store};
+use karyon_testkit::oracle::FullCopyOracle;
+use sha2::{Digest, Sha256};
+
+use crate::footprint::Footprint;
+use crate::model::{Place, State, edge_key};
+use crate::reading;
+use crate::workload::{KINDS, LABELS};
+
+/// What a suite knows of a run: the graph at every version, what each commit touched, and when it was.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    pub oracle: FullCopyOracle<Vec<u8>>,
+    /// By version; that of the empty graph touched nothing.
+    pub prints: Vec<Footprint>,
+    /// By version, µs.
+    pub times: Vec<i64>,
+    /// By version.
+    pub principals: Vec<String>,
+}
+
+impl Expected {
+    pub fn new() -> Expected {
+        let (prints, times) = (vec![Footprint::default()], vec![0]);
+        Expected { oracle: FullCopyOracle::new(), prints, times, principals: vec![String::new()] }
+    }
+
+    /// Forgets what was lost.
+    pub fn truncate(&mut self, version: Seq) {
+        self.oracle.truncate(version);
+        self.prints.truncate(version as usize + 1);
+        self.times.truncate(version as usize + 1);
+        self.principals.truncate(version as usize + 1);
+    }
+}
+
+pub type Checked = Result<(), String>;
+
+fn said(error: karyon_model::Error) -> String {
+    error.to_string()
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Checked {
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!("{what}\n   found {found:?}\nexpected {expected:?}"))
+}
+
+/// What was acknowledged is never lost, and nothing is there that nobody wrote.
+pub fn acknowledged_is_durable(recovered: Seq, acknowledged: Seq, published: Seq) -> Checked {
+    if recovered < acknowledged {
+        return Err(format!(
+            "version {acknowledged} was acknowledged, {recovered} is the newest that is left"
+        ));
+    }
+    if recovered > published {
+        return Err(format!("version {recovered} is there, {published} was the newest"));
+    }
+    Ok(())
+}
+
+/// A version shows whole transactions in order, and nothing else: it is what the oracle holds at that version.
+pub fn as_of_equals_oracle(store: &Store, expected: &Expected, version: Seq, page: usize) -> Checked {
+    let body = store.body().map_err(said)?;
+    let graph = &body.graph;
+    let mut reader = Reader::at(graph, version, &Open);
+    let at = |error: String| format!("as of version {version}: {error}");
+    let found = reading::everything(&mut reader, graph.names(), page).map_err(at)?;
+    let state = expected.oracle.at(version);
+    same(&format!("as of version {version}"), &found.state, state)?;
+    for label in LABELS {
+        let listed: BTreeSet<_> =
+            reading::labelled(&mut reader, Some(label), page).map_err(said)?.into_iter().collect();
+        let labelled = state.nodes.iter().filter(|node| node.1.labels.contains(label));
+        same(&format!("nodes labelled {label}"), &listed, &labelled.map(|node| node.0.clone()).collect())?;
+        same("their count", &reader.count(Some(label), true).map_err(said)?, &listed.len())?;
+    }
+    same("count of nodes", &reader.count(None, true).map_err(said)?, &state.nodes.len())?;
+    for key in state.nodes.keys() {
+        for kind in KINDS {
+            let edges = state.edges.keys().filter(|edge| edge.from == *key && edge.edge_type == kind);
+            let degree = reader.degree(key, Direction::Out, Some(kind)).map_err(said)?;
+            same(&format!("degree of {key:?} at version {version}"), &degree, &edges.count())?;
+        }
+    }
+    for (place, changed) in &found.versions {
+        let touched = expected.prints[*changed as usize].places().any(|other| other == place);
+        let unchanged = (*changed..version).all(|seq| {
+            let pair = [expected.oracle.at(seq), expected.oracle.at(seq + 1)];
+            match place {
+                Place::Node(key) => pair[0].nodes.get(key) == pair[1].nodes.get(key),
+                Place::Edge(edge) => pair[0].edges.get(edge) == pair[1].edges.get(edge),
+            }
+        });
+        if !touched || !unchanged {
+            return Err(format!(
+                "as of version {version}, {place:?} says that {changed} was its last change"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The digest is the documented hash of what the oracle holds.
+pub fn digest_is_canonical(store: &Store, expected: &Expected, version: Seq) -> Checked {
+    let digest = store.body().map_err(said)?.graph.digest_at(version).map_err(said)?;
+    same(&format!("digest of version {version}"), &digest, &canonical_digest(expected.oracle.at(version)))
+}
+
+/// The hash that the graph's documentation describes.
+pub fn canonical_digest(state: &State) -> [u8; 32] {
+    let mut out = vec![1];
+    let put_props = |out: &mut Vec<u8>, props: &std::collections::BTreeMap<String, Vec<u8>>| {
+        put_varint(out, props.len() as u64);
+        for (name, value) in props {
+            put_bytes(out, name.as_bytes());
+            out.push(0);
+            out.extend_from_slice(value);
+        }
+    };
+    for (key, node) in &state.nodes {
+        out.push(b'N');
+        put_bytes(&mut out, key.as_bytes());
+        put_varint(&mut out, node.labels.len() as u64);
+        node.labels.iter().for_each(|label| put_bytes(&mut out, label.as_bytes()));
+        put_props(&mut out, &node.props);
+    }
+    for (edge, props) in &state.edges {
+        out.push(b'E');
+        for text in [&edge.from, &edge.edge_type, &edge.to, &edge.key] {
+            put_bytes(&mut out, text.as_bytes());
+        }
+        put_props(&mut out, props);
+    }
+    Sha256::digest(&out).into()
+}
+
+/// No edge dangles; both ends list every edge; label lists and counts are right.
+pub fn structure_holds(store: &Store, version: Seq) -> Checked {
+    store.body().map_err(said)?.graph.audit_at(version).map(drop).map_err(said)
+}
+
+/// The chain of frames verifies; a replay of the whole log gives the same digest and the same sealed chapters.
+pub fn replay_gives_the_same(store: &Store, expected: &Expected) -> Checked {
+    let verified = store.verify().map_err(said)?;
+    same("version that was verified", &verified.version, &store.durable())?;
+    let state = expected.oracle.at(verified.version);
+    same(
+        "counts that were verified",
+        &(verified.nodes, verified.edges),
+        &(state.nodes.len(), state.edges.len()),
+    )?;
+    same("digest that was verified", &verified.digest, &canonical_digest(state))
+}
+
+/// One change: the version, the slot, what it held before and after.
+type SlotChange = (Seq, String, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// The past of every node and edge is what the oracle's versions say, change by change.
+pub fn past_equals_oracle(store: &Store, expected: &Expected) -> Checked {
+    let durable = store.durable();
+    let body = store.body().map_err(said)?;
+    let graph = &body.graph;
+    let mut places: BTreeSet<Place> = BTreeSet::new();
+    for version in 1..=durable {
+        let state = expected.oracle.at(version);
+        places.extend(state.nodes.keys().cloned().map(Place::Node));
+        places.extend(state.edges.keys().cloned().map(Place::Edge));
+    }
+    for place in places {
+        let id = match &place {
+            Place::Node(key) => graph.node_id(key).map(EntityId::Node),
+            Place::Edge(edge) => graph.edge_id(&edge_key(edge)).map(EntityId::Edge),
+        };
+        let id = id.ok_or(format!("{place:?} has no number"))?;
+        let mut found: Vec<SlotChange> = Vec::new();
+        let mut order = Seq::MAX;
+        let mut disorder = false;
+        graph
+            .visit_changes(id, 0, durable, &mut |change| {
+                disorder |= change.seq > order;
+                order = change.seq;
+                let slot = match change.slot {
+                    Slot::Existence => "existence".to_owned(),
+                    Slot::Label(name) => format!("label {}", graph.names().text(name)),
+                    Slot::Property(name) => format!("property {}", graph.names().text(name)),
+                };
+                let bytes = |value: Option<karyon_graph::Encoded>| value.map(|value| value.to_vec());
+                found.push((change.seq, slot, bytes(change.before), bytes(change.after)));
+                true
+            })
+            .map_err(said)?;
+        if disorder {
+            return Err(format!("the past of {place:?} is out of order: {found:?}"));
+        }
+        // A place that one commit removes and makes anew has begun a new life, with nothing to compare.
+        found.retain(|change| {
+            let renewed = change.1 == "existence" && change.2.is_some() && change.3.is_some();
+            !(renewed && expected.prints[change.0 as usize].whole(&place))
+        });
+        found.sort();
+        same(&format!("past of {place:?}"), &found, &changes_of(&place, expected, durable))?;
+    }
+    Ok(())
+}
+
+fn changes_of(place: &Place, expected: &Expected, until: Seq) -> Vec<SlotChange> {
+    let slots = |version: Seq| {
+        let state = expected.oracle.at(version);
+        let mut slots = std::collections::BTreeMap::new();
+        if let Some(props) = place.props(state) {
+            slots.insert("existence".to_owned(), Vec::new());
+            slots.extend(props.iter().map(|(name, value)| (format!("property {name}"), value.clone())));
+        }
+        if let Place::Node(key) = place
+            && let Some(node) = state.nodes.get(key)
+        {
+            slots.extend(node.labels.iter().map(|label| (format!("label {label}"), Vec::new())));
+        }
+        slots
+    };
+    let mut changes = Vec::new();
+    for version in 1..=until {
+        let (before, after) = (slots(version - 1), slots(version));
+        let names: BTreeSet<_> = before.keys().chain(after.keys()).cloned().collect();
+        for name in names {
+            let pair = (before.get(&name).cloned(), after.get(&name).cloned());
+            if pair.0 != pair.1 {
+                changes.push((version, name, pair.0, pair.1));
+            }
+        }
+    }
+    changes.sort();
+    changes
+}
+
+/// Times rise with versions; each commit's row says who and when; a time stands for the newest commit at or before it.
+pub fn commits_are_indexed(store: &Store, expected: &Expected) -> Checked {
+    let durable = store.durable();
+    for version in 1..=durable {
+        let time = store.time_of(version).map_err(said)?;
+        same(&format!("time of version {version}"), &time, &expected.times[version as usize])?;
+        let at = |micros| store.resolve(Moment::Time(micros)).map_err(said);
+        same("version at its own time", &at(time)?, &version)?;
+        same("version just before", &at(time - 1)?, &(version - 1))?;
+        let body = store.body().map_err(said)?;
+        let row = body.commits.row(version).ok_or(format!("version {version} has no row"))?;
+        let principal = body.graph.names().text(row.principal).to_string();
+        same(&format!("author of version {version}"), &principal, &expected.principals[version as usize])?;
+    }
+    Ok(())
+}
+
+/// Everything above, for a store whose index of the past is ready.
+pub fn everything_holds(store: &Store, expected: &Expected, page: usize) -> Checked {
+    same("index of the past", &store.progress(), &Progress::Ready)?;
+    let durable = store.durable();
+    for version in 0..=durable {
+        as_of_equals_oracle(store, expected, version, page)?;
+        structure_holds(store, version)?;
+    }
+    for version in [durable / 3, durable / 2, durable] {
+        digest_is_canonical(store, expected, version)?;
+    }
+    past_equals_oracle(store, expected)?;
+    commits_are_indexed(store, expected)?;
+    replay_gives_the_same(store, expected)
+}

@@ -1,0 +1,24 @@
+//! What a store promises, compared with a model that keeps a full copy of every version.
+//!
+//! - `rig`: opening stores on simulated and real disks · `reading`: a whole version, through the public readers
+//! - `model`: what a verb means, said a second time · `footprint`: what a commit may have touched, and who conflicts
+//! - `invariants`: what must hold of any store, each one a function that every suite calls
+//! - `workload`: random transactions · `driver`: the store and the model side by side
+//! - the rest are the suites
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod checkpoints;
+mod concurrency;
+mod crashes;
+mod driver;
+mod faults;
+mod footprint;
+mod invariants;
+mod model;
+mod oracle_runs;
+mod reading;
+mod rig;
+mod sensitivity;
+mod time;
+mod workload;

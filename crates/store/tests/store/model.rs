@@ -1,0 +1,282 @@
+//! What a verb means, said a second time in the slow and obvious way, over full copies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use karyon_model::bytes::Cursor;
+use karyon_model::value::INTEGER_MAX;
+use karyon_model::{Code, EdgeKey, Target, Value, Verb, VerbWriter};
+use karyon_testkit::oracle::{self, EdgeName, Refusal};
+
+/// One version of the graph; a property's value is its canonical bytes.
+pub type State = oracle::Version<Vec<u8>>;
+type OracleVerb = oracle::Verb<Vec<u8>>;
+type Labels = BTreeSet<String>;
+type Changes = BTreeMap<String, Option<Value>>;
+
+/// A node or an edge, by identity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    Node(String),
+    Edge(EdgeName),
+}
+
+/// One verb of a transaction.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Put { key: String, labels: Labels, props: BTreeMap<String, Value> },
+    Patch { place: Place, labels: Labels, drop: Labels, props: Changes },
+    Remove { key: String, detach: bool },
+    Link { edge: EdgeName, props: Changes },
+    Unlink { edge: EdgeName },
+    Increment { place: Place, name: String, by: Value },
+    Append { place: Place, name: String, more: Value },
+    Splice { place: Place, name: String, start: u64, delete: u64, insert: Value },
+}
+
+pub fn edge_key(edge: &EdgeName) -> EdgeKey<'_> {
+    EdgeKey { from: &edge.from, kind: &edge.edge_type, to: &edge.to, key: &edge.key }
+}
+
+pub fn target(place: &Place) -> Target<'_> {
+    match place {
+        Place::Node(key) => Target::Node(key),
+        Place::Edge(edge) => Target::Edge(edge_key(edge)),
+    }
+}
+
+impl Place {
+    /// The place's properties, when it exists.
+    pub fn props<'a>(&self, state: &'a State) -> Option<&'a BTreeMap<String, Vec<u8>>> {
+        match self {
+            Place::Node(key) => state.nodes.get(key).map(|node| &node.props),
+            Place::Edge(edge) => state.edges.get(edge),
+        }
+    }
+
+    fn existing(&self, state: &State) -> Result<(), Code> {
+        match self.props(state) {
+            Some(_) => Ok(()),
+            None => Err(match self {
+                Place::Node(_) => Code::NodeMissing,
+                Place::Edge(_) => Code::EdgeMissing,
+            }),
+        }
+    }
+
+    fn set(&self, name: &str, value: Vec<u8>) -> OracleVerb {
+        let props = BTreeMap::from([(name.to_owned(), Some(value))]);
+        match self {
+            Place::Node(key) => {
+                let (labels, drop_labels) = (Labels::new(), Labels::new());
+                OracleVerb::Patch { key: key.clone(), labels, drop_labels, props }
+            }
+            Place::Edge(edge) => OracleVerb::PatchEdge { edge: edge.clone(), props },
+        }
+    }
+}
+
+impl Step {
+    /// The verb as a store is asked for it.
+    pub fn push(&self, writer: &mut VerbWriter) {
+        let texts = |labels: &'_ Labels| labels.iter().cloned().collect::<Vec<_>>();
+        let encoded = |changes: &Changes| {
+            let encode = |(name, value): (&String, &Option<Value>)| {
+                (name.clone(), value.as_ref().map(|value| value.to_bytes()))
+            };
+            changes.iter().map(encode).collect::<Vec<_>>()
+        };
+        let (mut labels, mut drops, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bytes = Vec::new();
+        match self {
+            Step::Put { labels: all, props, .. } => {
+                labels = texts(all);
+                changes = props.iter().map(|(name, value)| (name.clone(), Some(value.to_bytes()))).collect();
+            }
+            Step::Patch { labels: add, drop, props, .. } => {
+                (labels, drops, changes) = (texts(add), texts(drop), encoded(props));
+            }
+            Step::Link { props, .. } => changes = encoded(props),
+            Step::Increment { by: value, .. }
+            | Step::Append { more: value, .. }
+            | Step::Splice { insert: value, .. } => bytes = value.to_bytes(),
+            Step::Remove { .. } | Step::Unlink { .. } => {}
+        }
+        let labels = labels.iter().map(String::as_str).collect();
+        let drop = drops.iter().map(String::as_str).collect();
+        let changes = changes.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        writer.push(&match self {
+            Step::Put { key, .. } => Verb::Put { key, labels, changes },
+            Step::Patch { place, .. } => Verb::Patch { target: target(place), labels, drop, changes },
+            Step::Remove { key, detach } => Verb::Remove { key, detach: *detach },
+            Step::Link { edge, .. } => Verb::Link { edge: edge_key(edge), changes },
+            Step::Unlink { edge } => Verb::Unlink { edge: edge_key(edge) },
+            Step::Increment { place, name, .. } => {
+                Verb::Increment { target: target(place), name, by: &bytes }
+            }
+            Step::Append { place, name, .. } => Verb::Append { target: target(place), name, more: &bytes },
+            Step::Splice { place, name, start, delete, .. } => {
+                let (start, delete) = (*start, *delete);
+                Verb::Splice { target: target(place), name, start, delete, insert: &bytes }
+            }
+        });
+    }
+
+    /// What the step does to this state, in the oracle's words, or the code with which it is refused.
+    fn meaning(&self, state: &State) -> Result<Vec<OracleVerb>, Code> {
+        let encoded = |changes: &Changes| {
+            let encode = |(name, value): (&String, &Option<Value>)| {
+                (name.clone(), value.as_ref().map(|value| value.to_bytes()))
+            };
+            changes.iter().map(encode).collect::<BTreeMap<_, _>>()
+        };
+        Ok(vec![match self {
+            Step::Put { key, labels, props } => {
+                let props = props.iter().map(|(name, value)| (name.clone(), value.to_bytes())).collect();
+                OracleVerb::Put { key: key.clone(), labels: labels.clone(), props }
+            }
+            Step::Patch { place: Place::Node(key), labels, drop, props } => {
+                let (key, labels, drop_labels) = (key.clone(), labels.clone(), drop.clone());
+                OracleVerb::Patch { key, labels, drop_labels, props: encoded(props) }
+            }
+            Step::Patch { place: Place::Edge(edge), labels, drop, props } => {
+                if !labels.is_empty() || !drop.is_empty() {
+                    return Err(Code::Argument);
+                }
+                OracleVerb::PatchEdge { edge: edge.clone(), props: encoded(props) }
+            }
+            Step::Remove { key, detach } => OracleVerb::Remove { key: key.clone(), detach: *detach },
+            Step::Link { edge, props } => {
+                return Ok(vec![
+                    OracleVerb::Link { edge: edge.clone(), props: BTreeMap::new() },
+                    OracleVerb::PatchEdge { edge: edge.clone(), props: encoded(props) },
+                ]);
+            }
+            Step::Unlink { edge } => OracleVerb::Unlink { edge: edge.clone() },
+            Step::Increment { place, name, by } => {
+                place.existing(state)?;
+                if !matches!(by, Value::Integer(_) | Value::Float(_) | Value::BigInt(_)) {
+                    return Err(Code::ValueType);
+                }
+                let sum = match value(place, state, name) {
+                    Some(current) => sum(&current, by)?,
+                    None => by.clone(),
+                };
+                place.set(name, sum.to_bytes())
+            }
+            Step::Append { place, name, more } => {
+                place.existing(state)?;
+                is_sequence(more)?;
+                let appended = match value(place, state, name) {
+                    Some(current) => spliced(&current, None, more)?,
+                    None => more.clone(),
+                };
+                place.set(name, appended.to_bytes())
+            }
+            Step::Splice { place, name, start, delete, insert } => {
+                place.existing(state)?;
+                is_sequence(insert)?;
+                let current = value(place, state, name).ok_or(Code::SpliceRange)?;
+                place.set(name, spliced(&current, Some((*start, *delete)), insert)?.to_bytes())
+            }
+        }])
+    }
+}
+
+/// What a transaction does to this state, in the oracle's words, or the code with which it is refused.
+pub fn carry_out(steps: &[Step], state: &State) -> Result<(Vec<OracleVerb>, State), Code> {
+    let (mut verbs, mut next) = (Vec::new(), state.clone());
+    for step in steps {
+        for verb in step.meaning(&next)? {
+            next.apply(&verb).map_err(|refusal| match refusal {
+                Refusal::NodeMissing => Code::NodeMissing,
+                Refusal::EdgeMissing => Code::EdgeMissing,
+                Refusal::HasEdges => Code::HasEdges,
+            })?;
+            verbs.push(verb);
+        }
+    }
+    Ok((verbs, next))
+}
+
+pub fn batch(steps: &[Step]) -> Vec<u8> {
+    let mut writer = VerbWriter::new();
+    steps.iter().for_each(|step| step.push(&mut writer));
+    writer.bytes().to_vec()
+}
+
+fn value(place: &Place, state: &State, name: &str) -> Option<Value> {
+    let bytes = place.props(state)?.get(name)?;
+    Some(Value::decode(&mut Cursor::new(bytes)).expect("the model's own values are canonical"))
+}
+
+fn sum(current: &Value, by: &Value) -> Result<Value, Code> {
+    let as_float = |value: &Value| match value {
+        Value::Integer(value) => *value as f64,
+        Value::Float(value) => *value,
+        _ => f64::NAN,
+    };
+    match (current, by) {
+        (Value::Integer(a), Value::Integer(b)) => {
+            let sum = i128::from(*a) + i128::from(*b);
+            if sum.abs() > i128::from(INTEGER_MAX) {
+                Err(Code::IntegerRange)
+            } else {
+                Ok(Value::Integer(a + b))
+            }
+        }
+        (Value::BigInt(a), Value::BigInt(b)) => {
+            a.checked_add(*b).map(Value::BigInt).ok_or(Code::IntegerRange)
+        }
+        (Value::Integer(_) | Value::Float(_), Value::Integer(_) | Value::Float(_)) => {
+            let sum = as_float(current) + as_float(by);
+            if !sum.is_finite() || sum.fract() != 0.0 || (sum == 0.0 && sum.is_sign_negative()) {
+                Ok(Value::Float(sum))
+            } else if sum.abs() > INTEGER_MAX as f64 {
+                Err(Code::IntegerRange)
+            } else {
+                Ok(Value::Integer(sum as i64))
+            }
+        }
+        _ => Err(Code::ValueType),
+    }
+}
+
+fn is_sequence(value: &Value) -> Result<(), Code> {
+    match value {
+        Value::String(_) | Value::Bytes(_) | Value::List(_) => Ok(()),
+        _ => Err(Code::ValueType),
+    }
+}
+
+/// Replaces a range; without one, appends.
+fn spliced(current: &Value, range: Option<(u64, u64)>, insert: &Value) -> Result<Value, Code> {
+    fn replace<T: Clone>(items: &[T], range: Option<(u64, u64)>, insert: &[T]) -> Result<Vec<T>, Code> {
+        let length = items.len() as u64;
+        let (start, delete) = range.unwrap_or((length, 0));
+        if start > length {
+            return Err(Code::SpliceRange);
+        }
+        let end = start.saturating_add(delete).min(length);
+        Ok([&items[..start as usize], insert, &items[end as usize..]].concat())
+    }
+    match (current, insert) {
+        (Value::String(text), Value::String(insert)) => {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let insert: Vec<u16> = insert.encode_utf16().collect();
+            let cut = |at: u64| {
+                let low = units.get(at as usize).is_some_and(|unit| (0xdc00..0xe000).contains(unit));
+                at > 0 && low
+            };
+            if let Some((start, delete)) = range
+                && (cut(start) || cut(start.saturating_add(delete).min(units.len() as u64)))
+            {
+                return Err(Code::SpliceRange);
+            }
+            let spliced = replace(&units, range, &insert)?;
+            Ok(Value::String(String::from_utf16(&spliced).expect("whole characters were cut and joined")))
+        }
+        (Value::Bytes(bytes), Value::Bytes(insert)) => Ok(Value::Bytes(replace(bytes, range, insert)?)),
+        (Value::List(items), Value::List(insert)) => Ok(Value::List(replace(items, range, insert)?)),
+        _ => Err(Code::ValueType),
+    }
+}
