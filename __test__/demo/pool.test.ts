@@ -8,7 +8,7 @@ test('every task is done once, although hands fail', async (t) => {
     if (++calls % 3 === 0) throw new Error('accident')
     done.push(...tasks)
   }
-  const pool = new Pool([hand, hand], 4)
+  const pool = new Pool([hand, hand], 4, () => true)
   for (let task = 0; task < 100; task++) await pool.add(task)
   await pool.drained()
   t.deepEqual(
@@ -19,7 +19,7 @@ test('every task is done once, although hands fail', async (t) => {
 
 test('failures without end are told to whoever waits, with their cause', async (t) => {
   let calls = 0
-  const pool = new Pool<number>([() => Promise.reject(new Error(`no ${++calls}`))], 1)
+  const pool = new Pool<number>([() => Promise.reject(new Error(`no ${++calls}`))], 1, () => true)
   await pool.add(1)
   const error = await t.throwsAsync(() => pool.drained(), { message: /gave up/ })
   t.like(error, { cause: { message: `no ${FAILURES_IN_A_ROW_MAX + 1}` } })
@@ -29,7 +29,7 @@ test('failures without end are told to whoever waits, with their cause', async (
 test('whoever adds more than fits waits until there is room', async (t) => {
   let open = (): void => {}
   const gate = new Promise<void>((resolve) => (open = resolve))
-  const pool = new Pool<number>([() => gate], 1)
+  const pool = new Pool<number>([() => gate], 1, () => true)
   for (let task = 0; task < POOL_TASKS_MAX; task++) await pool.add(task)
   let added = 0
   const more = [1, 2, 3].map((task) => pool.add(task).then(() => (added += 1)))
@@ -38,4 +38,13 @@ test('whoever adds more than fits waits until there is room', async (t) => {
   await Promise.all(more)
   await pool.drained()
   t.is(added, 3)
+})
+
+test('a failure that is no accident is not tried again', async (t) => {
+  let calls = 0
+  const hand = (): Promise<void> => Promise.reject(new TypeError(`defect ${++calls}`))
+  const pool = new Pool<number>([hand], 1, (error) => !(error instanceof TypeError))
+  await pool.add(1)
+  await t.throwsAsync(() => pool.drained())
+  t.is(calls, 1)
 })

@@ -7,6 +7,9 @@ export const LINE_COMMITS_MAX = 20_000
 /** Files that changed more than this in one commit are matched by content only (`git log -l`): the cost grows with the square. */
 const RENAME_CANDIDATES_MAX = 1_000
 
+/** What `parseLog` reads. */
+const HEADER = '--format=%H%x00%P%x00%ct%x00%an%x00%ae%x00%s'
+
 /** What a tree says about a path. */
 export interface Entry {
   readonly mode: string
@@ -97,7 +100,7 @@ export async function* firstParentHistory(
     ],
     ...['--no-color', '--no-ext-diff', '--no-textconv', '--no-notes', '--no-mailmap', '--encoding=UTF-8'],
     '--ignore-submodules=none',
-    '--format=%H%x00%P%x00%ct%x00%an%x00%ae%x00%s',
+    HEADER,
     after === undefined ? head : `${after}..${head}`,
     '--',
   ])
@@ -156,6 +159,87 @@ function changeOf(words: string, status: string, pathBefore: string, path: strin
   // A copy leaves its source alone: for the tree it is a new path.
   if (status.startsWith('C') || before === undefined) return { path, before: undefined, after }
   return { path, before: undefined, after, renamedFrom: pathBefore, renamedEntry: before }
+}
+
+/** What differs between the trees of two commits; a rename is a deletion and an addition here. */
+export async function differenceOfTrees(repository: string, from: string, to: string): Promise<Change[]> {
+  const process = startGit(repository, [
+    'diff-tree',
+    '-r',
+    '-z',
+    '--raw',
+    '--no-abbrev',
+    '--no-renames',
+    from,
+    to,
+    '--',
+  ])
+  process.stdin.end()
+  const changes: Change[] = []
+  let words: string | undefined
+  for await (const field of fields(process.stdout)) {
+    if (words === undefined) words = field.toString('latin1')
+    else {
+      changes.push(changeOf(words, 'M', textOf(field), textOf(field)))
+      words = undefined
+    }
+  }
+  await process.ended
+  return changes
+}
+
+/** The last commit of the line up to `head` that is dated at or before a time; the line's order decides, not the dates'. */
+export async function lastCommitBy(
+  repository: string,
+  head: string,
+  seconds: number,
+): Promise<string | undefined> {
+  const args = ['rev-list', '-1', '--first-parent', `--min-age=${seconds}`, head, '--']
+  return (await git(repository, ...args)).toString().trim() || undefined
+}
+
+/** The commit of the line up to `head` that gave a path the content it has there. */
+export async function commitThatBrought(
+  repository: string,
+  head: string,
+  path: string,
+): Promise<string | undefined> {
+  const process = startGit(repository, [
+    ...[
+      '--literal-pathspecs',
+      '-c',
+      'log.showSignature=false',
+      '-c',
+      'log.showRoot=true',
+      'log',
+      '--first-parent',
+      '-m',
+    ],
+    ...['--raw', '--no-abbrev', '-z', '--no-renames', '--no-color', '--no-notes', HEADER, head, '--', path],
+  ])
+  process.stdin.end()
+  try {
+    for await (const { hash, changes } of parseLog(fields(process.stdout))) {
+      const change = changes.find((change) => change.path === path)
+      if (change?.before?.object !== change?.after?.object) return hash
+    }
+    await process.ended
+    return undefined
+  } finally {
+    process.kill()
+  }
+}
+
+/** Tags by name, with the commit that each leads to. */
+export async function tagsOf(repository: string): Promise<Map<string, string>> {
+  const format = '--format=%(refname:strip=2)%00%(objectname)%00%(*objectname)'
+  const lines = (await git(repository, 'for-each-ref', format, 'refs/tags')).toString().split('\n')
+  return new Map(
+    lines.filter(Boolean).map((line) => {
+      const [name = '', object = '', peeled = ''] = line.split('\0')
+      return [name, peeled === '' ? object : peeled]
+    }),
+  )
 }
 
 function entryOf(mode: string, object: string): Entry | undefined {

@@ -4,6 +4,7 @@ import { TURN_ANSWER_MS } from './cells/crew.ts'
 import type { LedgerMessages, LedgerReply } from './cells/ledger.ts'
 import type { GitCommit } from './history.ts'
 import { FAILURES_IN_A_ROW_MAX } from './pool.ts'
+import { isSabotage } from './saboteur.ts'
 
 /** Transactions of the ledger under way at once: one sync of the disk then serves many of them. */
 export const IN_FLIGHT_MAX = 64
@@ -49,12 +50,10 @@ export class LineFeeder {
       return
     }
     this.#failuresInARow += 1
-    if (this.#failuresInARow > FAILURES_IN_A_ROW_MAX) {
-      const cause = outcome === 'early' ? undefined : outcome.error
-      throw new Error(
-        `the ledger failed ${this.#failuresInARow} times in a row at commit ${first.commit.hash}`,
-        { cause },
-      )
+    const cause = outcome === 'early' ? undefined : outcome.error
+    if (this.#failuresInARow > FAILURES_IN_A_ROW_MAX || (cause !== undefined && !isSabotage(cause))) {
+      const times = `${this.#failuresInARow} times in a row`
+      throw new Error(`the ledger failed ${times} at commit ${first.commit.hash}`, { cause })
     }
     // Those behind it found their predecessor missing and wrote nothing: all are sent again, in order.
     await Promise.all(this.#underWay.map(({ outcome }) => outcome))

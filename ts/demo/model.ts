@@ -7,7 +7,7 @@
 //
 // A path that is deleted keeps its node, a name that was once used; what is in the tree is what HOLDS says.
 import { createHash } from 'node:crypto'
-import type { EdgeIdentity } from '../index.ts'
+import type { EdgeIdentity, Target } from '../index.ts'
 import type { Author, Entry } from './history.ts'
 import { languageOf, type Language } from './imports.ts'
 
@@ -95,6 +95,11 @@ export function objectOf(key: string): string {
 /** The language to read an entry in, if its imports can be read. */
 export function sourceLanguage(path: string, entry: Entry): Language | undefined {
   return MODES_WITHOUT_SOURCE.includes(entry.mode) ? undefined : languageOf(path)
+}
+
+/** A node or an edge in words. */
+export function nameOf(target: Target): string {
+  return typeof target === 'string' ? target : `(${target.from})-[${target.type}]->(${target.to})`
 }
 
 function keyOf(kind: string, text: string): string {

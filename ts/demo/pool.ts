@@ -12,14 +12,17 @@ export type Hand<Task> = (tasks: readonly Task[]) => Promise<void>
 /** Gives tasks to whoever is free, a batch at a time, and again when they failed. */
 export class Pool<Task> {
   readonly #batch: number
+  readonly #isAccident: (error: unknown) => boolean
   #waiting: Task[] = []
   #busy = 0
   #failuresInARow = 0
   #failed: Error | undefined
   #watchers: (() => void)[] = []
 
-  constructor(hands: readonly Hand<Task>[], batch: number) {
+  /** A failure that is no accident ends the work at once. */
+  constructor(hands: readonly Hand<Task>[], batch: number, isAccident: (error: unknown) => boolean) {
     this.#batch = batch
+    this.#isAccident = isAccident
     for (const hand of hands) void this.#work(hand)
   }
 
@@ -49,7 +52,7 @@ export class Pool<Task> {
       } catch (cause) {
         this.#waiting.unshift(...tasks)
         this.#failuresInARow += 1
-        if (this.#failuresInARow > FAILURES_IN_A_ROW_MAX)
+        if (!this.#isAccident(cause) || this.#failuresInARow > FAILURES_IN_A_ROW_MAX)
           this.#failed = new Error(`gave up after ${this.#failuresInARow} failures in a row`, { cause })
       }
       this.#busy -= 1

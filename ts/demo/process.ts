@@ -2,23 +2,31 @@
 import type { Orders, Report } from './protocol.ts'
 import { work } from './worker.ts'
 
-const [orders = ''] = process.argv.slice(2)
-
-// Without a watcher nobody counts acknowledgements, and nobody wants the work.
-process.on('disconnect', () => process.exit(1))
-
-work(JSON.parse(orders) as Orders, report).then(
-  () => process.disconnect(),
-  (error: unknown) => {
-    report({
-      type: 'failed',
-      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    })
+async function live(orders: Orders): Promise<void> {
+  // Without a watcher nobody counts acknowledgements, and nobody wants the work.
+  const orphaned = (): never => process.exit(1)
+  process.once('disconnect', orphaned)
+  try {
+    await work(orders, report)
+  } catch (error) {
     process.exitCode = 1
-    process.disconnect()
-  },
-)
+    report({ type: 'failed', message: error instanceof Error ? inFull(error) : String(error) })
+  }
+  await said
+  process.off('disconnect', orphaned)
+  process.disconnect()
+}
+
+/** Resolves when the last report has left this process. */
+let said: Promise<void> = Promise.resolve()
 
 function report(message: Report): void {
-  process.send?.(message)
+  said = new Promise((resolve) => process.send?.(message, undefined, undefined, () => resolve()))
 }
+
+function inFull(error: Error): string {
+  const text = error.stack ?? error.message
+  return error.cause instanceof Error ? `${text}\ncaused by ${inFull(error.cause)}` : text
+}
+
+void live(JSON.parse(process.argv[2] ?? '') as Orders)
