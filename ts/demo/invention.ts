@@ -130,7 +130,7 @@ export class Invention {
   /** Hours between commits as a rule, now and then months; and some clocks are wrong. */
   #nextSecond(): number {
     if (this.#random.chance(0.01)) this.#atSeconds += (30 + this.#random.below(60)) * DAY_SECONDS
-    else this.#atSeconds += this.#random.below(DAY_SECONDS)
+    else this.#atSeconds += this.#random.below(DAY_SECONDS / 2)
     return this.#random.chance(0.03) ? this.#atSeconds - this.#random.below(5 * DAY_SECONDS) : this.#atSeconds
   }
 

@@ -1,9 +1,9 @@
 // Feeds the line to the ledger: many transactions under way at once, in order, and again from the one that failed.
 import type { CellRef } from '../index.ts'
-import { TURN_ANSWER_MS } from './cells/crew.ts'
 import type { LedgerMessages, LedgerReply } from './cells/ledger.ts'
 import type { GitCommit } from './history.ts'
 import { FAILURES_IN_A_ROW_MAX } from './pool.ts'
+import { TURN_ANSWER_MS } from './protocol.ts'
 import { isSabotage } from './saboteur.ts'
 
 /** Transactions of the ledger under way at once: one sync of the disk then serves many of them. */

@@ -1,10 +1,10 @@
 // Spreads the poisoner's lies over the last part of the line, among the true facts.
 import type { CellRef, Graph } from '../index.ts'
-import { TURN_ANSWER_MS } from './cells/crew.ts'
 import { LIES, LIES_PER_COMMIT, type Lie, type PoisonerMessages } from './cells/poisoner.ts'
 import type { LinePoint } from './history.ts'
 import { LANGUAGES } from './imports.ts'
 import { EDGE, languageKey } from './model.ts'
+import { TURN_ANSWER_MS } from './protocol.ts'
 import { Seeded } from './seed.ts'
 
 /** Chooses what to lie about: commits and blobs that are recorded already, so that no true fact is still to come for them. */

@@ -2,6 +2,9 @@
 import type { Target, Version } from '../index.ts'
 import type { Lie } from './cells/poisoner.ts'
 
+/** How long an answer of a cell may take: a turn may wait for a whole commit queue to reach a slow disk. */
+export const TURN_ANSWER_MS = 120_000
+
 /** What one life of the worker is to do; handed over when it starts. */
 export interface Orders {
   readonly repository: string

@@ -1,12 +1,12 @@
 // Gives the readers their work: each author and each blob once, and what an earlier life left undone.
 import type { Graph } from '../index.ts'
-import { TURN_ANSWER_MS, type Crew } from './cells/crew.ts'
+import type { Crew } from './cells/crew.ts'
 import type { Reading } from './cells/imports.ts'
 import type { Author, GitCommit, LinePoint } from './history.ts'
 import { LANGUAGES } from './imports.ts'
 import { authorKey, EDGE, languageKey, objectOf, readAsEdge, sourceLanguage } from './model.ts'
 import { Pool } from './pool.ts'
-import type { Evidence } from './protocol.ts'
+import { TURN_ANSWER_MS, type Evidence } from './protocol.ts'
 import { isSabotage } from './saboteur.ts'
 
 /** Blobs that are read in one turn: one transaction, one accident at most. */

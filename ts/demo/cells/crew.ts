@@ -7,9 +7,6 @@ import { ledger, type LedgerMessages } from './ledger.ts'
 /** Readers of imports that work side by side: enough to keep `git cat-file` busy while the others write. */
 const IMPORT_READERS = 4
 
-/** A turn may wait for a whole commit queue to reach a slow disk. */
-export const TURN_ANSWER_MS = 120_000
-
 /** The cells that do the work, supervised together. */
 export interface Crew {
   readonly ledger: CellRef<LedgerMessages>
