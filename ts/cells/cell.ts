@@ -3,10 +3,12 @@ import { KaryonError } from '../errors.ts'
 import type { DownReason } from '../events.ts'
 import type { Session } from '../graph/session.ts'
 import type { CompiledCell, Handler } from './definition.ts'
+import type { CellRuntime } from './runtime.ts'
 import type { Turn } from './turn.ts'
 
 /** A cell or supervisor. */
 export class Cell {
+  readonly runtime: CellRuntime
   /** The scheduler's handle. */
   readonly id: number
   /** The place in tables. */
@@ -23,10 +25,18 @@ export class Cell {
   /** What the last failure was. */
   failure: unknown
   /** Who wants to know when it is gone. */
-  readonly onGone: Set<(reason: DownReason) => void> = new Set()
+  onGone: Set<(reason: DownReason) => void> | undefined
   goneReason: DownReason = 'stopped'
 
-  constructor(id: number, place: number, path: string, definition: CompiledCell | undefined, args: unknown) {
+  constructor(
+    runtime: CellRuntime,
+    id: number,
+    place: number,
+    path: string,
+    definition: CompiledCell | undefined,
+    args: unknown,
+  ) {
+    this.runtime = runtime
     this.id = id
     this.place = place
     this.path = path
@@ -53,9 +63,9 @@ export class Incarnation {
   #controller: AbortController | undefined
   #death: KaryonError | undefined
   /** Numbers of its armed timers. */
-  readonly timers: Set<number> = new Set()
+  timers: Set<number> | undefined
   /** What it watches: called to stop watching. */
-  readonly watches: Set<() => void> = new Set()
+  watches: Set<() => void> | undefined
   random: (() => number) | undefined
 
   constructor(cell: Cell, number: number) {
@@ -92,8 +102,7 @@ export class Incarnation {
     this.turn?.discard()
     this.session?.kill()
     this.#controller?.abort(this.deadError())
-    for (const stop of this.watches) stop()
-    this.watches.clear()
+    for (const stop of this.watches ?? []) stop()
   }
 
   /** What every use after death throws. */

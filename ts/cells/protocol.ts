@@ -1,4 +1,4 @@
-// The words that the scheduler and this side exchange; `crates/scheduler` draws them, a test holds the two together.
+// The words that the scheduler and this side exchange; `record.rs`, `effect.rs` and `exchange.rs` of its crate draw them.
 import type { DeathReason, DownReason } from '../events.ts'
 
 /** Words in a record. */

@@ -28,8 +28,9 @@ export class CellRef<M extends Messages<M>> {
    *
    * @throws ERR_KARYON_MESSAGE_UNKNOWN, ERR_KARYON_NOT_SENDABLE, ERR_KARYON_ARGUMENT (schema)
    */
-  send<Name extends keyof M & string>(name: Name, ...payload: PayloadArguments<M[Name]>): boolean {
-    return this.#runtime.send(this.#cell, name, payload[0])
+  send<Name extends keyof M & string>(name: Name, ...payload: PayloadArguments<M[Name]>): boolean
+  send(name: string, payload?: unknown): boolean {
+    return this.#runtime.send(this.#cell, name, payload)
   }
 
   /**

@@ -7,6 +7,7 @@ import { askError } from './ask.ts'
 import { Cell, Incarnation } from './cell.ts'
 import type { Monitor } from './context.ts'
 import type { CellDefinition, CompiledCell, Handler, Messages, SupervisorDefinition } from './definition.ts'
+import { bounded, gaveUpError, goneError, invariantError } from './failures.ts'
 import { Life } from './life.ts'
 import {
   AskEnd,
@@ -153,7 +154,14 @@ export class CellRuntime {
     this.#check = options.sendableCheck ?? process.env['NODE_ENV'] !== 'production'
     this.#scheduler = new Scheduler(this.#seed, () => this.#schedule())
     this.timers = new Timers(this, this.#scheduler)
-    this.#root = new Cell(this.#scheduler.root, placeOf(this.#scheduler.root), 'root', undefined, undefined)
+    this.#root = new Cell(
+      this,
+      this.#scheduler.root,
+      placeOf(this.#scheduler.root),
+      'root',
+      undefined,
+      undefined,
+    )
     this.#cells[this.#root.place] = this.#root
     this.#life = new Life(() => this.wake())
     this.#inContext = AsyncLocalStorage.snapshot()
@@ -286,6 +294,7 @@ export class CellRuntime {
     if (cell.gone) return Promise.resolve()
     return new Promise((resolve) => {
       this.#stopping++
+      cell.onGone ??= new Set()
       cell.onGone.add(() => {
         this.#stopping--
         resolve()
@@ -318,8 +327,8 @@ export class CellRuntime {
     const end = (): boolean => {
       if (over) return false
       over = true
-      watched.onGone.delete(tell)
-      incarnation.watches.delete(end)
+      watched.onGone?.delete(tell)
+      incarnation.watches?.delete(end)
       return true
     }
     const tell = (reason: DownReason): void => {
@@ -328,7 +337,9 @@ export class CellRuntime {
       const slot = this.#slots.take(code, down(watched, reason))
       this.#scheduler.deliver(cell.id, slot)
     }
+    watched.onGone ??= new Set()
     watched.onGone.add(tell)
+    incarnation.watches ??= new Set()
     incarnation.watches.add(end)
     if (watched.gone) tell(watched.goneReason)
     return { cancel: end }
@@ -442,7 +453,7 @@ export class CellRuntime {
     args: unknown,
   ): Cell {
     const path = `${parent.path}/${name ?? this.#scheduler.nameOf(id)}`
-    const cell = new Cell(id, placeOf(id), path, definition, args)
+    const cell = new Cell(this, id, placeOf(id), path, definition, args)
     this.#cells[cell.place] = cell
     return cell
   }
@@ -482,7 +493,7 @@ export class CellRuntime {
         const size = scheduler.answer(Header.batch)
         const more = scheduler.answer(Header.more) !== 0
         // User code runs only once all effects are known: what it does must not meet a cell that died meanwhile.
-        if (size > 0 || !more) this.#runInits()
+        if (this.#inits.length > 0 && (size > 0 || !more)) this.#runInits()
         let position = 0
         while (position < size) {
           this.#run(position++)
@@ -523,7 +534,7 @@ export class CellRuntime {
     const slot = inbox[position * 2 + 1] as number
     const { incarnation } = cell
     if (incarnation.closedIn === this.#batch) return
-    const turn = new Turn(this, incarnation, ++this.#turns, slot, position)
+    const turn = new Turn(incarnation, ++this.#turns, slot, position)
     const handler = incarnation.handlers[this.#slots.codes[slot] as number] as Handler
     this.#current = turn
     let answer: unknown
@@ -546,14 +557,11 @@ export class CellRuntime {
     incarnation.closedIn = this.#batch
     incarnation.turn = turn
     answer.then(
-      (value) => {
-        if (incarnation.alive) this.#endTurn(turn, value)
-        else this.#lateSettlement(incarnation)
-      },
-      (error: unknown) => {
-        if (incarnation.alive) this.#failTurn(turn, error, Verdict.failed)
-        else this.#lateSettlement(incarnation, error)
-      },
+      (value) => (incarnation.alive ? this.#endTurn(turn, value) : this.#lateSettlement(incarnation)),
+      (error: unknown) =>
+        incarnation.alive
+          ? this.#failTurn(turn, error, Verdict.failed)
+          : this.#lateSettlement(incarnation, error),
     )
   }
 
@@ -650,7 +658,7 @@ export class CellRuntime {
 
   #init(incarnation: Incarnation): void {
     const { cell } = incarnation
-    const turn = new Turn(this, incarnation, ++this.#turns, NOT_IN_BATCH, NOT_IN_BATCH)
+    const turn = new Turn(incarnation, ++this.#turns, NOT_IN_BATCH, NOT_IN_BATCH)
     this.#current = turn
     try {
       const state = cell.definition?.init?.(turn, cell.args)
@@ -662,14 +670,9 @@ export class CellRuntime {
       this.#scheduler.initAsync(cell.id, turn.number)
       incarnation.turn = turn
       state.then(
-        (value) => {
-          if (incarnation.alive) this.#started(turn, value)
-          else this.#lateSettlement(incarnation)
-        },
-        (error: unknown) => {
-          if (incarnation.alive) this.#initFailed(turn, error)
-          else this.#lateSettlement(incarnation, error)
-        },
+        (value) => (incarnation.alive ? this.#started(turn, value) : this.#lateSettlement(incarnation)),
+        (error: unknown) =>
+          incarnation.alive ? this.#initFailed(turn, error) : this.#lateSettlement(incarnation, error),
       )
     } catch (error) {
       this.#current = undefined
@@ -805,8 +808,8 @@ export class CellRuntime {
     if (reason === 'gave-up' && cell.definition !== undefined)
       this.#emit({ type: 'cell.gave-up', path, ...error })
     else this.#emit({ type: 'cell.stopped', path, reason, ...error })
-    for (const tell of cell.onGone) tell(reason)
-    cell.onGone.clear()
+    for (const tell of cell.onGone ?? []) tell(reason)
+    cell.onGone = undefined
     if (cell === this.#root) this.#close()
   }
 
@@ -875,38 +878,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function withError(error: unknown): { readonly error?: unknown } {
   return error === undefined ? {} : { error }
-}
-
-function bounded(name: string, value: number, least: number, most: number): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw badArgument(`${name} is a whole number from ${least} to ${most}, not ${value}`, { value })
-}
-
-function goneError(cell: Cell): KaryonError {
-  const { path } = cell
-  return new KaryonError('ERR_KARYON_CELL_DEAD', `${path} is gone or stops; it takes no messages`, {
-    details: { path },
-  })
-}
-
-function invariantError(cell: Cell): KaryonError {
-  const { path } = cell
-  return new KaryonError(
-    'ERR_KARYON_INVARIANT',
-    `the turn left ${path} in a state that breaks its invariant`,
-    {
-      details: { path },
-    },
-  )
-}
-
-function gaveUpError(cell: Cell): KaryonError {
-  const { path } = cell
-  return new KaryonError(
-    'ERR_KARYON_RESTART_INTENSITY',
-    `supervisor ${path} gave up: its children failed too often`,
-    {
-      details: { path },
-    },
-  )
 }

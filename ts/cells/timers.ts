@@ -57,6 +57,7 @@ export class Timers {
     const number = this.#free.pop() ?? this.#armed.length
     this.#armed[number] = timer
     this.#numbers.set(timer, number)
+    incarnation.timers ??= new Set()
     incarnation.timers.add(number)
     this.#scheduler.setTimer(number, cell.id, Math.ceil(delayMs), Math.ceil(periodMs), options?.ref ?? true)
     return timer
@@ -80,7 +81,7 @@ export class Timers {
 
   /** The scheduler has called off all timers of a dead incarnation. */
   forgetAll(incarnation: Incarnation): void {
-    for (const number of incarnation.timers) {
+    for (const number of incarnation.timers ?? []) {
       const timer = this.#armed[number]
       if (timer !== undefined) this.#forget(number, timer)
     }
@@ -88,7 +89,7 @@ export class Timers {
 
   #forget(number: number, timer: ArmedTimer): void {
     timer.armed = false
-    timer.incarnation.timers.delete(number)
+    timer.incarnation.timers?.delete(number)
     this.#numbers.delete(timer)
     this.#armed[number] = undefined
     this.#free.push(number)

@@ -14,7 +14,6 @@ export const NOT_IN_BATCH = -1
 
 /** The context as the runtime has it; handlers see it as `Context`. */
 export class Turn {
-  readonly #runtime: CellRuntime
   readonly incarnation: Incarnation
   readonly number: number
   /** The message's slot. */
@@ -26,18 +25,15 @@ export class Turn {
   deferred = false
   became = false
 
-  constructor(
-    runtime: CellRuntime,
-    incarnation: Incarnation,
-    number: number,
-    slot: number,
-    position: number,
-  ) {
-    this.#runtime = runtime
+  constructor(incarnation: Incarnation, number: number, slot: number, position: number) {
     this.incarnation = incarnation
     this.number = number
     this.slot = slot
     this.position = position
+  }
+
+  get #runtime(): CellRuntime {
+    return this.incarnation.cell.runtime
   }
 
   get self(): CellRef<never> {
@@ -82,8 +78,9 @@ export class Turn {
     return this.#runtime.ask(CellRef.cellOf(ref), name, payload, options, this)
   }
 
-  readonly spawn = (definition: never, options?: SpawnOptions): unknown =>
-    this.#runtime.spawnBelow(this.#living().cell, definition, options)
+  spawn(definition: never, options?: SpawnOptions): unknown {
+    return this.#runtime.spawnBelow(this.#living().cell, definition, options)
+  }
 
   sendAfter(delayMs: number, name: string, payload?: unknown, options?: TimerOptions): Timer {
     return this.#runtime.timers.arm(this.#living(), { delayMs, periodMs: 0, name, payload, options })
