@@ -108,7 +108,8 @@ async function oneRound(side: Side): Promise<Round> {
   const [task] = await bench.run()
   const cpu = process.cpuUsage(cpuBefore)
   const result = task!.result
-  if (result.state !== 'completed') throw new Error(`${side.name}: the round did not complete (${result.state})`)
+  if (result.state !== 'completed')
+    throw new Error(`${side.name}: the round did not complete (${result.state})`)
   return { seconds: result.latency.mean / 1e3, cpuSeconds: (cpu.user + cpu.system) / 1e6 }
 }
 

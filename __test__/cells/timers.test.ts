@@ -28,6 +28,24 @@ const clock = (seen: string[]) =>
     },
   })
 
+test('after a long rest a timer and an ask have their whole time', async (t) => {
+  const world = new World()
+  const seen: string[] = []
+  const ref = world.cells.spawn(clock(seen))
+  await world.rest()
+  world.nowMs += 60_000
+  ref.send('after', 10)
+  const answer = ref.ask('cancel', undefined, { timeoutMs: 5_000 })
+  await world.rest()
+  t.true(await answer, 'answered, and the timer was still armed')
+  world.nowMs += 60_000
+  ref.send('after', 10)
+  await world.rest()
+  t.deepEqual(seen, [])
+  await world.pass(10)
+  t.deepEqual(seen, ['after 10'])
+})
+
 test('sendAfter sends once, in time', async (t) => {
   const world = new World()
   const seen: string[] = []

@@ -28,7 +28,7 @@ export function checked(cells: CellRuntime, named: CellRef<Named>): unknown[] {
     messages: {
       learn: message<Fact>(),
       count: message<void, number>(),
-      tick: message(),
+      tick: message<void>(),
       down: message<Down>(),
     },
     init: async (ctx, args: { readonly start: number }) => {

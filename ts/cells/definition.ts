@@ -24,8 +24,19 @@ export type InputOf<M> = M extends { readonly [types]?: { readonly input: infer 
 /** What answers the message. */
 export type ReplyOf<M> = M extends { readonly [types]?: { readonly reply: infer Reply } } ? Reply : never
 
-/** A payload as arguments: a void one may be left out. */
-export type PayloadArguments<M> = [InputOf<M>] extends [void] ? [payload?: undefined] : [payload: InputOf<M>]
+/** A payload as arguments: a void or untyped one may be left out. */
+export type PayloadArguments<M> =
+  IsUntyped<InputOf<M>> extends true
+    ? [payload?: Untyped]
+    : [InputOf<M>] extends [void]
+      ? [payload?: undefined]
+      : [payload: InputOf<M>]
+
+/** What `message()` without types carries: a JavaScript program says no types, and TypeScript must let its text pass. */
+// oxlint-disable-next-line typescript/no-explicit-any -- the one place where a program asks for no checks
+export type Untyped = any
+
+type IsUntyped<T> = 0 extends 1 & T ? true : false
 
 /** A validator of the Standard Schema (https://standardschema.dev), as many libraries have them. */
 export interface StandardSchema<Input = unknown, Output = Input> {
@@ -45,12 +56,12 @@ type StandardResult<Output> =
 
 /**
  * A kind of message: `message<Payload, Reply>()`, or `message(schema)`, `message(schema, replySchema)` with validators,
- * which check what is sent when it is sent.
+ * which check what is sent when it is sent. `message()` alone, as JavaScript writes it, is checked by nobody.
  *
  * @example
  * const messages = { learn: message<{ key: string; text: string }>(), count: message<void, number>() }
  */
-export function message(): Message
+export function message(): Message<Untyped, Untyped>
 export function message<Payload, Reply = void>(): Message<Payload, Reply>
 export function message<Input, Output, Reply = void>(
   payload: StandardSchema<Input, Output>,

@@ -152,7 +152,7 @@ export class CellRuntime {
     this.#time = options.time ?? (() => new Date())
     this.#seed = options.seed ?? Math.trunc(Math.random() * 0x1_0000_0000)
     this.#check = options.sendableCheck ?? process.env['NODE_ENV'] !== 'production'
-    this.#scheduler = new Scheduler(this.#seed, () => this.#schedule())
+    this.#scheduler = new Scheduler(this.#seed, this.#now, () => this.#schedule())
     this.timers = new Timers(this, this.#scheduler)
     this.#root = new Cell(
       this,
@@ -584,11 +584,10 @@ export class CellRuntime {
       }
       const ask = this.#slots.asks[slot]
       if (ask !== undefined && this.#check && answer !== undefined) assertSendable(answer, 'reply')
-      if (turn.transaction?.dirty === true) {
+      if (turn.transaction !== undefined) {
         verdict = Verdict.conflict
+        // Also a turn that only read: what it answers may rest on commits that are not durable yet.
         submitted = turn.transaction.submit()
-      } else {
-        turn.transaction?.discard()
       }
     } catch (error) {
       const isConflict = error instanceof KaryonError && error.code === 'ERR_KARYON_CONFLICT'

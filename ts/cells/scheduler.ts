@@ -13,6 +13,7 @@ export class Scheduler {
   readonly #cross: () => void
   readonly #header: Float64Array
   readonly #outbox: Uint32Array
+  readonly #now: () => number
   readonly #wake: () => void
   #records = 0
   #closed = false
@@ -25,7 +26,7 @@ export class Scheduler {
   readonly root: number
 
   /** `wake` is called when something was written that nobody is about to take across. */
-  constructor(seed: number, wake: () => void) {
+  constructor(seed: number, now: () => number, wake: () => void) {
     this.#handle = checked(native.openCells(seed))
     const memory = native.cellMemory(this.#handle)
     const cross = native.cellCrossing(this.#handle)
@@ -37,6 +38,7 @@ export class Scheduler {
     this.effects = memory.effects
     this.credits = memory.credits
     this.#cross = cross
+    this.#now = now
     this.#wake = wake
     this.root = checked(native.rootCell(this.#handle))
   }
@@ -175,6 +177,7 @@ export class Scheduler {
   }
 
   #absorb(): void {
+    this.#header[Header.now] = this.#now()
     this.#header[Header.records] = this.#records
     this.#records = 0
     if (!this.#closed) checked(native.absorbCells(this.#handle))

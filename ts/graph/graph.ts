@@ -6,7 +6,7 @@ import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
 import { blame, checkSpan, diff, digestAt, history, revert, verify } from './past.ts'
 import { BaseReader, NEWEST } from './reader.ts'
-import type { NativeSession, Submitted } from './session.ts'
+import type { Submitted } from './session.ts'
 import { LongTransaction, type SessionTransaction, writeTransaction } from './transaction.ts'
 import type {
   Blame,
@@ -161,7 +161,9 @@ function isConflict(error: unknown): boolean {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  )
 }
 
 async function backOff(attempt: number): Promise<void> {

@@ -29,7 +29,11 @@ function withInstant<T extends { readonly time: Date }>(found: T): T & { readonl
 }
 
 /** Who made a property or the existence what it is. */
-export function blame(session: NativeSession, target: Target, property: string | undefined): Blame | undefined {
+export function blame(
+  session: NativeSession,
+  target: Target,
+  property: string | undefined,
+): Blame | undefined {
   const length = session.checked(native.readBlame(session.handle, NEWEST, ask(target, property)))
   const found = answer(length).value() as unknown as Blame | null
   return found === null ? undefined : withInstant(found)

@@ -89,10 +89,8 @@ export abstract class BaseReader implements Reader {
       putOptional(asked, type)
       putStart(asked, start)
       const written = putWritten(asked)
-      const length = session.checked(
-        native.pageEdges(session.handle, source, incoming, PAGE_ITEMS, written),
-      )
-        const bytes = answer(length)
+      const length = session.checked(native.pageEdges(session.handle, source, incoming, PAGE_ITEMS, written))
+      const bytes = answer(length)
       const page: Edge[] = []
       while (bytes.byte() === 1) page.push(readEdge(session, bytes))
       start = readStart(bytes)
@@ -109,10 +107,8 @@ export abstract class BaseReader implements Reader {
       const asked = question()
       putOptional(asked, options.label)
       putStart(asked, start)
-      const length = session.checked(
-        native.pageNodes(session.handle, source, PAGE_ITEMS, putWritten(asked)),
-      )
-        const bytes = answer(length)
+      const length = session.checked(native.pageNodes(session.handle, source, PAGE_ITEMS, putWritten(asked)))
+      const bytes = answer(length)
       const page: Node[] = []
       while (bytes.byte() === 1) page.push(readNode(session, bytes))
       start = readStart(bytes)
@@ -134,15 +130,14 @@ export abstract class BaseReader implements Reader {
     asked.text(key)
     putOptional(asked, type)
     const written = putWritten(asked)
-    return this.session.checked(
-      native.countEdges(this.session.handle, source, direction === 'in', written),
-    )
+    return this.session.checked(native.countEdges(this.session.handle, source, direction === 'in', written))
   }
 }
 
 /** Refuses what is no key. */
 export function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string') throw badArgument(`a key is a string, not ${key === null ? 'null' : typeof key}`)
+  if (typeof key !== 'string')
+    throw badArgument(`a key is a string, not ${key === null ? 'null' : typeof key}`)
 }
 
 /** Appends a target. */

@@ -83,7 +83,10 @@ function encodeObject(writer: Writer, value: object, where: string, around: obje
     for (const float of value) writer.length = writer.bytes.writeFloatLE(float, writer.length)
   } else {
     if (around.includes(value)) {
-      throw new KaryonError('ERR_KARYON_VALUE_CYCLE', `the value at ${where} contains itself; store a key instead`)
+      throw new KaryonError(
+        'ERR_KARYON_VALUE_CYCLE',
+        `the value at ${where} contains itself; store a key instead`,
+      )
     }
     if (around.length >= NESTING_MAX) {
       throw new KaryonError(

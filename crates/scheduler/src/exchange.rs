@@ -95,6 +95,7 @@ impl Port {
 
     /// Takes the records and empties the outbox. Alone, when the outbox is full in the middle of a batch.
     pub fn absorb(&mut self) -> Result<(), ProtocolError> {
+        self.scheduler.tell_time(self.now_us());
         let count = self.exchange.read(header::RECORDS) as usize;
         self.exchange.write(header::RECORDS, 0.0);
         let words = self
@@ -110,12 +111,15 @@ impl Port {
         Ok(())
     }
 
+    fn now_us(&self) -> u64 {
+        (self.exchange.read(header::NOW) * 1_000.0) as u64
+    }
+
     /// One crossing: records in; effects and the next batch out. No batch while effects are left for the next crossing.
     pub fn cross(&mut self) -> Result<(), ProtocolError> {
         self.absorb()?;
-        let now_us = (self.exchange.read(header::NOW) * 1_000.0) as u64;
         let ran = self.exchange.read(header::RAN) as usize;
-        self.scheduler.step(now_us, ran);
+        self.scheduler.step(self.now_us(), ran);
         self.exchange.write(header::RAN, 0.0);
         let mut issued = 0;
         // Issuing adds at most one effect for each message; all of them must fit beside the batch.

@@ -217,9 +217,15 @@ impl Scheduler {
         Ok(())
     }
 
+    /// What time it is, before records are taken: deadlines that they set count from now, not from the last round, which may lie
+    /// far back when nothing happened since.
+    pub fn tell_time(&mut self, now_us: u64) {
+        self.now_us = self.now_us.max(now_us);
+    }
+
     /// Ends the batch that was out, of which the host got through `ran` messages; then failures, stops, deadlines.
     pub fn step(&mut self, now_us: u64, ran: usize) {
-        self.now_us = self.now_us.max(now_us);
+        self.tell_time(now_us);
         self.conclude(ran);
         self.run_controls();
         while let Some(due) = self.deadlines.pop_due(self.now_us) {
