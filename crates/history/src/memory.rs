@@ -107,7 +107,7 @@ impl History for MemoryHistory {
     }
 
     fn progress(&self) -> Progress {
-        *lock(&self.progress)
+        lock(&self.progress).clone()
     }
 }
 
