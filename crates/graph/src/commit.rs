@@ -151,7 +151,7 @@ impl Graph {
         };
         let Some(id) = entity_id(self, &target) else { return Ok(()) };
         let object = self.object(id);
-        if object.last() <= snapshot || !self.touches(object, snapshot, whole, &names)? {
+        if object.last() <= snapshot || !self.touches(id, snapshot, whole, &names)? {
             return Ok(());
         }
         let what = match id {
@@ -162,11 +162,19 @@ impl Graph {
     }
 
     /// Whether commits after the snapshot changed the object's existence or one of these slots.
-    fn touches(&self, object: &Object<Entity>, snapshot: Seq, whole: bool, slots: &[Slot]) -> Result<bool> {
-        let Some(deltas) = object.deltas_after(snapshot) else { return Ok(true) };
+    fn touches(&self, id: EntityId, snapshot: Seq, whole: bool, slots: &[Slot]) -> Result<bool> {
         if whole {
             return Ok(true);
         }
+        let Some(deltas) = self.object(id).deltas_after(snapshot) else {
+            // The open run begins later than the snapshot: the rest of what came after is in chapters.
+            let mut hit = false;
+            self.visit_changes(id, snapshot, self.head, &mut |change| {
+                hit = change.slot == Slot::Existence || slots.contains(&change.slot);
+                !hit
+            })?;
+            return Ok(hit);
+        };
         for delta in deltas {
             let changed = decode_delta(delta)?;
             let hit = |undo: &Undo| undo.slot() == Slot::Existence || slots.contains(&undo.slot());

@@ -44,10 +44,15 @@ impl Graph {
                 let undos = decode_delta(delta)?;
                 let slots: Vec<_> = undos.iter().map(|undo| undo.slot()).collect();
                 let held: Vec<_> = slots.iter().map(|slot| value(&state, *slot)).collect();
+                let since = state.since();
                 undos.into_iter().try_for_each(|undo| state.revert(undo))?;
                 for (slot, held) in slots.into_iter().zip(held) {
                     let change = SlotChange { seq, slot, before: value(&state, slot), after: held };
-                    if seq <= until && change.before != change.after && !visit(change) {
+                    // Existence has no value to compare: one commit may end a life and begin another.
+                    let renewed =
+                        slot == Slot::Existence && change.before.is_some() && state.since() != since;
+                    let changed = change.before != change.after || (renewed && change.after.is_some());
+                    if seq <= until && changed && !visit(change) {
                         return Ok(());
                     }
                 }
@@ -73,7 +78,6 @@ impl Graph {
                         before: value(&before, slot),
                         after: value(&state, slot),
                     };
-                    // Existence has no value to compare: a second life within one run's first change is a new one.
                     let renewed = slot == Slot::Existence && before.since() != state.since();
                     if (change.before != change.after || renewed) && !visit(change) {
                         return Ok(());

@@ -36,7 +36,7 @@ pub trait History: Send + Sync {
 }
 
 /// How far an index of the past has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Every moment can be asked for.
     Ready,
@@ -47,13 +47,16 @@ pub enum Progress {
         /// Commits to read.
         total: Seq,
     },
+    /// The log could not be read: what is not indexed yet never will be.
+    Failed(Error),
 }
 
 impl Progress {
     /// The error for a question that cannot be answered yet.
-    pub fn check(self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         match self {
             Progress::Ready => Ok(()),
+            Progress::Failed(error) => Err(error.clone()),
             Progress::Building { done, total } => Err(Error::new(
                 Code::HistoryBuilding,
                 format!(

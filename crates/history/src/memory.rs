@@ -110,7 +110,7 @@ impl History for MemoryHistory {
     }
 
     fn progress(&self) -> Progress {
-        *lock(&self.progress)
+        lock(&self.progress).clone()
     }
 }
 

@@ -96,11 +96,22 @@ impl CheckpointWriter {
         self.file.sync_all().map_err(io_error(&self.new_path, "sync"))?;
         self.disk.rename(&self.new_path, &self.path).map_err(io_error(&self.path, "rename"))?;
         self.disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync"))?;
-        for old in list(&*self.disk)?.into_iter().rev().skip(KEPT) {
-            self.disk.remove(&old).map_err(io_error(&old, "remove"))?;
+        // What has a higher number is of a future that this log does not have.
+        let (known, foreign): (Vec<_>, Vec<_>) =
+            list(&*self.disk)?.into_iter().partition(|path| *path <= self.path);
+        for old in known.iter().rev().skip(KEPT).chain(&foreign) {
+            self.disk.remove(old).map_err(io_error(old, "remove"))?;
         }
         Ok(self.at + HASH_BYTES as u64)
     }
+}
+
+/// Removes checkpoints that the log contradicts, durably: a log that grows to their place again must not meet them.
+pub(crate) fn discard(disk: &dyn Disk, paths: &[String]) -> Result<()> {
+    for path in paths {
+        disk.remove(path).map_err(io_error(path, "remove"))?;
+    }
+    if paths.is_empty() { Ok(()) } else { disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync")) }
 }
 
 /// The checkpoints there are, oldest first.
@@ -118,6 +129,7 @@ pub(crate) struct Loaded {
     pub(crate) anchor: Anchor,
     pub(crate) graph: Graph,
     pub(crate) bytes: u64,
+    pub(crate) path: String,
 }
 
 /// Every checkpoint that is whole, newest first. A damaged one is passed over: the log has everything.
@@ -166,7 +178,7 @@ fn load(disk: &dyn Disk, store: StoreId, path: &str, history: Arc<dyn History>) 
     if graph.head() != anchor.seq || at != body.len() {
         return Err(damaged());
     }
-    Ok(Loaded { anchor, graph, bytes: length })
+    Ok(Loaded { anchor, graph, bytes: length, path: path.to_owned() })
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

@@ -45,14 +45,26 @@ pub(crate) fn check_foreign(disk: &dyn Disk) -> Result<()> {
     if names.iter().any(|name| name == IDENTITY) {
         return Ok(());
     }
-    match names.iter().find(|name| !KNOWN.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) => {
-            let message =
-                format!("the directory holds {name:?} and is no store; name an empty or new directory");
-            Err(Error::new(Code::NotAStore, message).with("found", name))
+    let refused = |found: &str| {
+        let message =
+            format!("the directory holds {found:?} and is no store; name an empty or new directory");
+        Err(Error::new(Code::NotAStore, message).with("found", found))
+    };
+    if let Some(name) = names.iter().find(|name| !KNOWN.contains(&name.as_str())) {
+        return refused(name);
+    }
+    // Names like `log` are anybody's: what is in them tells.
+    for (directory, ours) in [("log", ".seg"), (CHECKPOINTS, ".image"), ("aside", "")] {
+        if !names.iter().any(|name| name == directory) {
+            continue;
+        }
+        let Ok(inside) = disk.list(directory) else { return refused(directory) };
+        let numbered = |name: &str| name.starts_with(|first: char| first.is_ascii_digit());
+        if let Some(name) = inside.iter().find(|name| !(numbered(name) && name.ends_with(ours))) {
+            return refused(&format!("{directory}/{name}"));
         }
     }
+    Ok(())
 }
 
 /// Reads the store's id, or makes the directory a store with the id that is handed in. True when it is new.

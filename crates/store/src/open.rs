@@ -1,6 +1,6 @@
 //! Opening: lock, identify, load the newest whole checkpoint, replay the log's tail.
 
-use crate::checkpoint::{Loaded, load_all};
+use crate::checkpoint::{Loaded, discard, load_all};
 use crate::layout::{LOCK, OWNER, check_foreign, identify, io_error, write_whole};
 use crate::pipeline::Pipeline;
 use crate::rebuild::{rebuild, start, visit_commits};
@@ -60,18 +60,24 @@ impl Store {
         let (id, created) = identify(&disk, fresh_id)?;
         let history = Arc::new(MemoryHistory::new());
         let shared: Arc<dyn History> = history.clone();
-        let mut recovered = None;
+        let (mut recovered, mut contradicted) = (None, Vec::new());
         for loaded in load_all(&*disk, id, &shared)? {
-            // A checkpoint whose place in the log is not what it says (a restored backup) is passed over.
-            if let Ok(found) = recover(disk.clone(), id, &history, Some(loaded)) {
-                recovered = Some(found);
-                break;
+            let path = loaded.path.clone();
+            match recover(disk.clone(), id, &history, Some(loaded)) {
+                Ok(found) => {
+                    recovered = Some(found);
+                    break;
+                }
+                Err(error) if [Code::Io, Code::SyncFailed].contains(&error.code()) => return Err(error),
+                // Its place in the log is not what it says: the log is a restored backup, or is damaged.
+                Err(_) => contradicted.push(path),
             }
         }
         let recovered = match recovered {
             Some(recovered) => recovered,
             None => recover(disk.clone(), id, &history, None)?,
         };
+        discard(&*disk, &contradicted)?;
         let Recovered { body, log, tail, found, image_bytes, last_time } = recovered;
         let recovery = Recovery {
             created,
@@ -96,7 +102,7 @@ impl Store {
         match (base_seq, threads) {
             (0, _) => {}
             (until, true) => start(&store, until)?,
-            (until, false) => rebuild(&Arc::downgrade(&store), until)?,
+            (until, false) => rebuild(&Arc::downgrade(&store), until),
         }
         Ok((store, recovery))
     }
@@ -119,7 +125,7 @@ fn recover(
     loaded: Option<Loaded>,
 ) -> Result<Recovered> {
     let (mut graph, anchor, image_bytes) = match loaded {
-        Some(Loaded { anchor, graph, bytes }) => (graph, Some(anchor), bytes),
+        Some(Loaded { anchor, graph, bytes, .. }) => (graph, Some(anchor), bytes),
         None => (Graph::new(history.clone()), None, 0),
     };
     let (base_seq, base_time) = anchor.map_or((0, 0), |anchor| (anchor.seq, anchor.time));

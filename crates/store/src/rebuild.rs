@@ -24,8 +24,17 @@ pub(crate) fn visit_commits(
     if cursor.is_empty() { Ok(()) } else { Err(cursor.malformed("a frame with more than its commits")) }
 }
 
+/// Rebuilds what lies before `until`. A log that cannot be read closes the past with its own error; the present stays.
+pub(crate) fn rebuild(store: &Weak<Store>, until: Seq) {
+    let Err(error) = read_past(store, until) else { return };
+    if let Some(store) = store.upgrade() {
+        store.history.set_progress(Progress::Failed(error));
+        store.notify();
+    }
+}
+
 /// Reads the log up to `until` through a graph of its own, seals the chapters on the way and puts the rows in front.
-pub(crate) fn rebuild(store: &Weak<Store>, until: Seq) -> Result<()> {
+fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     let Some(owner) = store.upgrade() else { return Ok(()) };
     let Some(persistence) = &owner.persistence else { return Ok(()) };
     let (reader, history, end) = (persistence.reader.clone(), owner.history.clone(), persistence.head());
@@ -71,10 +80,8 @@ pub(crate) fn rebuild(store: &Weak<Store>, until: Seq) -> Result<()> {
 /// Starts the rebuild on a thread of its own.
 pub(crate) fn start(store: &Arc<Store>, until: Seq) -> Result<()> {
     let weak = Arc::downgrade(store);
-    let thread = std::thread::Builder::new().name("karyon-history".into()).spawn(move || {
-        // A log that cannot be read leaves the past closed with `HistoryBuilding`; `verify` says what is wrong.
-        let _ = rebuild(&weak, until);
-    });
+    let thread =
+        std::thread::Builder::new().name("karyon-history".into()).spawn(move || rebuild(&weak, until));
     let thread = thread.map_err(crate::layout::io_error("the history thread", "start"))?;
     if let Some(persistence) = &store.persistence {
         persistence.adopt(thread);

@@ -155,11 +155,7 @@ impl Store {
         let mut pipeline = self.pipeline()?;
         pipeline.admit()?;
         let committed = self.change_body(|body| {
-            if let Some(cause) = author.cause.filter(|cause| *cause == 0 || *cause > body.graph.head()) {
-                let message =
-                    format!("the cause {cause} is no version yet; name the version that made you act");
-                return Err(Error::new(Code::Argument, message).with("cause", cause));
-            }
+            check_cause(author.cause, body.graph.head())?;
             let (outcome, principal, parents) = body.graph.commit(transaction, author.principal, gate)?;
             let header = CommitHeader {
                 seq: body.graph.head(),
@@ -256,6 +252,18 @@ pub(crate) fn record(
         CommitRow { time: header.time, principal, incarnation: header.incarnation, cause: header.cause };
     commits.push(row, touched, &header.parents);
     Ok(())
+}
+
+/// The log keeps a cause as a step back: one that has not happened could not be read again.
+fn check_cause(cause: Option<Seq>, head: Seq) -> Result<()> {
+    match cause {
+        Some(cause) if cause > head => {
+            let message =
+                format!("the cause {cause} has not happened, version {head} is the newest; pass a version");
+            Err(Error::new(Code::Argument, message).with("cause", cause).with("newest", head))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn poisoned() -> Error {

@@ -27,6 +27,8 @@ pub(crate) struct Persistence {
     checkpoint_bytes: u64,
     last_image_bytes: AtomicU64,
     checkpointing: AtomicBool,
+    /// Held by whoever writes a checkpoint: there is one half-written file.
+    checkpoint_turn: Mutex<()>,
     ended: AtomicBool,
 }
 
@@ -57,6 +59,7 @@ impl Persistence {
             checkpoint_bytes,
             last_image_bytes: AtomicU64::new(last_image_bytes),
             checkpointing: AtomicBool::new(false),
+            checkpoint_turn: Mutex::default(),
             ended: AtomicBool::new(false),
         }
     }
@@ -76,7 +79,9 @@ impl Persistence {
     }
 
     pub(crate) fn adopt(&self, thread: JoinHandle<()>) {
-        lock(&self.threads).push(thread);
+        let mut threads = lock(&self.threads);
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
     }
 }
 
@@ -185,9 +190,14 @@ impl Store {
 
     /// Writes a checkpoint of the head, also while commits go on. Returns its version, or `None` for a memory store.
     ///
-    /// Readers and writers wait for one block of the image at a time, about 256 KiB.
+    /// Readers and writers wait for one block of the image at a time, about 256 KiB. Fails with `Closed` after `close`, as
+    /// the directory may be another's by then.
     pub fn checkpoint(&self) -> Result<Option<u64>> {
         let Some(persistence) = &self.persistence else { return Ok(None) };
+        let _turn = lock(&persistence.checkpoint_turn);
+        if persistence.ended.load(Ordering::Acquire) {
+            return Err(Error::new(Code::Closed, "the store is closed; open it again"));
+        }
         let tail = persistence.head();
         let tail_bytes = persistence.tail_bytes.load(Ordering::Relaxed);
         let mut image = ImageWriter::new(&self.body()?.graph);
@@ -225,25 +235,34 @@ impl Store {
         if persistence.ended.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.pipeline()?.close();
+        let closed = self.pipeline().map(|mut pipeline| pipeline.close());
         persistence.ring();
         let own = std::thread::current().id();
-        let threads = std::mem::take(&mut *lock(&persistence.threads));
-        for thread in threads {
-            if thread.thread().id() != own {
-                let _ = thread.join();
+        // Again until none is left: the writer may have started a checkpoint just before its end.
+        loop {
+            let threads = std::mem::take(&mut *lock(&persistence.threads));
+            if threads.is_empty() {
+                break;
+            }
+            for thread in threads {
+                if thread.thread().id() != own {
+                    let _ = thread.join();
+                }
             }
         }
-        let failure = self.failure()?;
-        let sealed = match failure {
-            Some(failure) => Err(failure),
-            None => {
-                while self.write_frame()? {}
-                lock(&persistence.log).seal()
-            }
-        };
+        let sealed = closed.and_then(|()| self.write_rest(persistence));
         self.notify();
+        // The directory is free whatever has happened, and not before the last checkpoint has ended.
+        let _turn = lock(&persistence.checkpoint_turn);
         drop(lock(&persistence.lock).take());
         sealed
+    }
+
+    fn write_rest(&self, persistence: &Persistence) -> Result<()> {
+        if let Some(failure) = self.failure()? {
+            return Err(failure);
+        }
+        while self.write_frame()? {}
+        lock(&persistence.log).seal()
     }
 }
