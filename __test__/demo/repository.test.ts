@@ -4,7 +4,7 @@ import test from 'ava'
 import { generateRepository } from '../../ts/demo/generate.ts'
 import { git } from '../../ts/demo/git.ts'
 import { tagsOf } from '../../ts/demo/history.ts'
-import { chooseRepository, LINE_COMMITS_MIN } from '../../ts/demo/repository.ts'
+import { chooseRepository, LINE_COMMITS_MIN, unfitBecause } from '../../ts/demo/repository.ts'
 import { scratchDirectory, scriptedRepository } from './scratch.ts'
 
 test('a repository with enough of a history is taken as it is, also from a folder in it', async (t) => {
@@ -33,11 +33,10 @@ test('where there is no repository, none with enough history, or no commit, one 
     [short, /1 commits? on its first-parent line, fewer than 200/],
     [empty, /0 commits/],
   ]
-  for (const [at, [path, reason]] of reasons.entries()) {
-    const chosen = await chooseRepository(path, join(scratch, `generated-${at}`))
-    t.regex(chosen.generatedBecause ?? '', reason)
-    t.true(chosen.line.length >= 2_000)
-  }
+  for (const [path, reason] of reasons) t.regex((await unfitBecause(path)) ?? '', reason)
+  const chosen = await chooseRepository(short, join(scratch, 'scratch'))
+  t.is(chosen.generatedBecause, await unfitBecause(short))
+  t.true(chosen.line.length >= 2_000)
 })
 
 test('a shallow clone and a partial one are not travelled through', async (t) => {
@@ -47,10 +46,10 @@ test('a shallow clone and a partial one are not travelled through', async (t) =>
   await git(whole, 'config', 'uploadpack.allowFilter', 'true')
   const shallow = join(scratch, 'shallow')
   await git(scratch, 'clone', '--quiet', '--depth', String(LINE_COMMITS_MIN), `file://${whole}`, shallow)
-  t.regex((await chooseRepository(shallow, join(scratch, 'a'))).generatedBecause ?? '', /shallow/)
+  t.regex((await unfitBecause(shallow)) ?? '', /shallow/)
   const partial = join(scratch, 'partial')
   await git(scratch, 'clone', '--quiet', '--bare', '--filter=blob:none', `file://${whole}`, partial)
-  t.regex((await chooseRepository(partial, join(scratch, 'b'))).generatedBecause ?? '', /partial/)
+  t.regex((await unfitBecause(partial)) ?? '', /partial/)
 })
 
 test('a path where nothing is, is an error', async (t) => {

@@ -32,6 +32,10 @@ export interface DemoOptions {
   readonly signal: AbortSignal
 }
 
+/** Directories of the two stores. */
+const UNDISTURBED = 'undisturbed'
+const SABOTAGED = 'sabotaged'
+
 /** The digests of a run that nothing disturbed: what every other run has to arrive at. */
 interface Digests {
   readonly atMark: string
@@ -54,15 +58,16 @@ export async function demo(options: DemoOptions): Promise<boolean> {
   } finally {
     progress.end()
     // Stores that did not pass are evidence.
-    if (held || options.signal.aborted) await rm(scratch, { recursive: true, force: true })
-    else options.progress.write(`the stores of this run are kept in ${scratch}\n`)
+    const isEvidence = !held && !options.signal.aborted && (await readdir(scratch)).includes(SABOTAGED)
+    if (isEvidence) options.progress.write(`the stores of this run are kept in ${scratch}\n`)
+    else await rm(scratch, { recursive: true, force: true })
   }
 }
 
 async function travel(options: DemoOptions, scratch: string, progress: Progress): Promise<Findings> {
   const started = performance.now()
   const seed = options.seed ?? randomInt(2 ** 32)
-  progress.begin('reading the history')
+  progress.begin('reading')
   const repository = await chooseRepository(options.path ?? '.', scratch)
   options.signal.throwIfAborted()
   const plan = (directory: string): RunPlan => ({
@@ -75,11 +80,11 @@ async function travel(options: DemoOptions, scratch: string, progress: Progress)
   const watch = (state: RunState): void =>
     progress.update(state.place / repository.line.length, stateText(state, repository.line.length))
 
-  progress.begin('recording, undisturbed')
-  const undisturbed = await undisturbedRun(plan('undisturbed'), watch, options.signal)
-  progress.begin('recording, with a saboteur')
-  const sabotaged = await sabotagedRun(plan('sabotaged'), watch, options.signal)
-  progress.begin('asking both stores, and git')
+  progress.begin('recording')
+  const undisturbed = await undisturbedRun(plan(UNDISTURBED), watch, options.signal)
+  progress.begin('sabotaged')
+  const sabotaged = await sabotagedRun(plan(SABOTAGED), watch, options.signal)
+  progress.begin('checking against git')
   const digests = await digestsOf(undisturbed)
   const { chapters, graph } = await ask(repository, sabotaged, digests, seed)
   const dates = repository.line.map(({ committedAtSeconds }) => committedAtSeconds)
@@ -163,12 +168,9 @@ async function bytesIn(directory: string): Promise<number> {
   return bytes
 }
 
-function stateText({ place, acknowledged, kills, restarts, lies }: RunState, commits: number): string {
-  const parts = [
-    `${place.toLocaleString('en-US')} of ${count(commits, 'commit')}`,
-    `${acknowledged.toLocaleString('en-US')} acknowledged`,
-  ]
-  if (kills > 0) parts.push(`${kills} of ${count(KILLS, 'kill')}`)
+function stateText({ place, kills, restarts, lies }: RunState, commits: number): string {
+  const parts = [`${place.toLocaleString('en-US')} of ${count(commits, 'commit')}`]
+  if (kills > 0) parts.push(`killed ${kills} of ${count(KILLS, 'time')}`)
   if (restarts > 0) parts.push(count(restarts, 'restart'))
   if (lies > 0) parts.push(count(lies, 'lie'))
   return parts.join(' · ')

@@ -9,8 +9,10 @@ async function live(orders: Orders): Promise<void> {
   try {
     await work(orders, report)
   } catch (error) {
-    process.exitCode = 1
     report({ type: 'failed', message: error instanceof Error ? inFull(error) : String(error) })
+    await said
+    // The store is as it would be after a kill, and the cells that still run have nobody to work for.
+    process.exit(1)
   }
   await said
   process.off('disconnect', orphaned)

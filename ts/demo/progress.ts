@@ -12,6 +12,9 @@ const FRAME_MS = 100
 
 const BAR_CELLS = 24
 
+/** Terminals that do not know their width say 0, or nothing. */
+const COLUMNS_UNKNOWN = 80
+
 /** Shows phases one after the other. */
 export class Progress {
   readonly #screen: Screen
@@ -51,7 +54,7 @@ export class Progress {
   #show(text: string): void {
     this.#shownAtMs = this.#nowMs()
     // A line that wraps could not be taken back.
-    const line = `  ${this.#phase}${text}`.slice(0, (this.#screen.columns ?? 80) - 1)
+    const line = `  ${this.#phase}${text}`.slice(0, (this.#screen.columns || COLUMNS_UNKNOWN) - 1)
     this.#screen.write(`\r${line}\u001b[K`)
   }
 }

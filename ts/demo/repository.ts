@@ -44,8 +44,8 @@ async function open(path: string, generatedBecause: string | undefined): Promise
   return { path, line, head: line.at(-1)?.hash ?? '', commitsLeftOut: length - line.length, generatedBecause }
 }
 
-/** What is wrong with a repository, if anything. */
-async function unfitBecause(path: string): Promise<string | undefined> {
+/** What is wrong with a repository, if anything. Throws a `GitError` when git is missing or refuses to look. */
+export async function unfitBecause(path: string): Promise<string | undefined> {
   try {
     await git(path, 'rev-parse', '--git-dir')
   } catch (error) {
