@@ -1,6 +1,7 @@
 // The kernel: one store, its graph, and the cells that live on it.
 import { badArgument, checked } from './errors.ts'
 import { answer } from './exchange.ts'
+import { checkedOptions } from './graph/arguments.ts'
 import { Connection } from './graph/connection.ts'
 import { Sessions } from './graph/session.ts'
 import type { Graph } from './graph/types.ts'
@@ -56,9 +57,19 @@ export class Kernel implements AsyncDisposable {
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Kernel> {
     if (typeof path !== 'string' || path === '') throw badArgument('open takes the path of a directory')
-    const { checkpointBytes = 0 } = options
+    const { checkpointBytes = 0 } = checkedOptions(options)
+    if (!Number.isSafeInteger(checkpointBytes) || checkpointBytes < 0) {
+      throw badArgument('checkpointBytes is a whole number of bytes')
+    }
     const outcome = await native.openStore(path, checkpointBytes)
-    return new Kernel(checked(native.takeOutcome(outcome)), false)
+    const handle = checked(native.takeOutcome(outcome))
+    try {
+      return new Kernel(handle, false)
+    } catch (error) {
+      // Joined after it had failed: whoever has it open must be able to close it for good.
+      native.releaseStore(handle)
+      throw error
+    }
   }
 
   /** A kernel that keeps nothing: for tests, and for programs that only need the cells. */
@@ -79,4 +90,3 @@ export class Kernel implements AsyncDisposable {
     return this.close()
   }
 }
-

@@ -152,7 +152,12 @@ export interface Change extends Blame {
 /** What differs between two versions. */
 export type Difference =
   | { readonly target: string; readonly kind: ChangeKind; readonly before?: Node; readonly after?: Node }
-  | { readonly target: EdgeIdentity; readonly kind: ChangeKind; readonly before?: Edge; readonly after?: Edge }
+  | {
+      readonly target: EdgeIdentity
+      readonly kind: ChangeKind
+      readonly before?: Edge
+      readonly after?: Edge
+    }
 
 type ChangeKind = 'created' | 'removed' | 'changed'
 
@@ -241,4 +246,3 @@ export interface Graph extends Reader {
   /** Counts and sizes. */
   stats(): GraphStats
 }
-

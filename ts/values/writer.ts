@@ -29,7 +29,7 @@ export class Writer {
     this.reserve(10)
     let rest = value
     while (rest >= 0x80) {
-      this.bytes[this.length++] = rest % 0x80 | 0x80
+      this.bytes[this.length++] = (rest % 0x80) | 0x80
       rest = Math.floor(rest / 0x80)
     }
     this.bytes[this.length++] = rest
