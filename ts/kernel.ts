@@ -3,6 +3,7 @@ import { type CellStats, CellRuntime, type Spawn } from './cells/index.ts'
 import { type KaryonError, badArgument, checked } from './errors.ts'
 import { EventHub, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
+import { checkedOptions } from './graph/arguments.ts'
 import { Connection } from './graph/connection.ts'
 import { Sessions } from './graph/session.ts'
 import type { Graph, GraphStats } from './graph/types.ts'
@@ -106,9 +107,19 @@ export class Kernel implements AsyncDisposable {
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Kernel> {
     if (typeof path !== 'string' || path === '') throw badArgument('open takes the path of a directory')
-    const { checkpointBytes = 0 } = options
+    const { checkpointBytes = 0 } = checkedOptions(options)
+    if (!Number.isSafeInteger(checkpointBytes) || checkpointBytes < 0) {
+      throw badArgument('checkpointBytes is a whole number of bytes')
+    }
     const outcome = await native.openStore(path, checkpointBytes)
-    return new Kernel(checked(native.takeOutcome(outcome)), false, options)
+    const handle = checked(native.takeOutcome(outcome))
+    try {
+      return new Kernel(handle, false, options)
+    } catch (error) {
+      // Joined after it had failed: whoever has it open must be able to close it for good.
+      native.releaseStore(handle)
+      throw error
+    }
   }
 
   /** A kernel that keeps nothing: for tests, and for programs that only need the cells. */

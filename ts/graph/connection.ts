@@ -4,13 +4,25 @@ import { answer } from '../exchange.ts'
 import { native } from '../native.ts'
 import { Instant, type Moment, type Version, nativeMoment } from '../time.ts'
 
+/** What a native function answers when it has failed. */
+const FAILED = -1
 /** The longest delay that a timer takes. */
 const DELAY_MAX_MS = 2 ** 31 - 1
+
+interface HistoryWaiter {
+  readonly resolve: () => void
+  readonly reject: (error: KaryonError) => void
+}
 
 interface Waiter {
   readonly version: number
   readonly resolve: () => void
   readonly reject: (error: KaryonError) => void
+}
+
+/** Something native that does not outlive the connection. */
+interface Releasable {
+  release(): void
 }
 
 /** Keeps the process alive while somebody awaits something that only the native side will settle. */
@@ -44,11 +56,19 @@ export class Connection {
   readonly #names: string[] = []
   /** Ascending by version but for those that wait for a version not yet committed. */
   #waiters: Waiter[] = []
-  #historyWaiters: (() => void)[] = []
+  #historyWaiters: HistoryWaiter[] = []
+  /** Those who wait for the clock; each is to be called when the store closes. */
+  readonly #sleepers = new Set<() => void>()
+  readonly #sessions = new Set<Releasable>()
   #visible: number
+  /** The newest version that was committed here. */
+  #committed = 0
   #advancing = false
   #failure: KaryonError | undefined
-  #closed = false
+  /** Set once `close` was called. */
+  #closing: Promise<void> | undefined
+  /** Set once the handle may be somebody else's. */
+  #released = false
   /** Set while the function given to `write` runs. */
   writing = false
 
@@ -65,7 +85,17 @@ export class Connection {
   }
 
   get closed(): boolean {
-    return this.#closed
+    return this.#closing !== undefined
+  }
+
+  /** Keeps what is to be released when the store closes. */
+  adopt(session: Releasable): void {
+    this.#sessions.add(session)
+  }
+
+  /** Forgets what was released before. */
+  forget(session: Releasable): void {
+    this.#sessions.delete(session)
   }
 
   /** A name of the store's dictionary. */
@@ -82,11 +112,19 @@ export class Connection {
     return this.#names.length
   }
 
+  /** As `visibleAt`, for a commit of this connection. Nobody has to await it. */
+  durableAt(version: number): Promise<void> {
+    this.#committed = Math.max(this.#committed, version)
+    const durable = this.visibleAt(version)
+    durable.catch(() => {})
+    return durable
+  }
+
   /** Resolves when a version is visible; rejects when the store has failed before. */
   visibleAt(version: number): Promise<void> {
     if (version <= this.#visible) return Promise.resolve()
     if (this.#failure) return Promise.reject(this.#failure)
-    if (this.#closed) return Promise.reject(closedError())
+    if (this.closed) return Promise.reject(closedError())
     // A memory store is durable at once: what is left is to let this run of JavaScript end.
     if (this.#memory && !this.#advancing) {
       this.#advancing = true
@@ -98,12 +136,27 @@ export class Connection {
 
   #advance(): void {
     this.#advancing = false
-    if (this.#closed) return
-    const durable = native.advance(this.handle)
-    if (durable < 0) this.#fail(takeFailure())
-    else this.#settle(durable)
-    if (this.#historyWaiters.length > 0 && native.historyReady(this.handle) > 0) {
-      for (const resolve of this.#historyWaiters.splice(0)) resolve()
+    if (this.#released) return
+    for (let moved = true; moved;) {
+      const durable = native.advance(this.handle)
+      if (durable < 0) {
+        this.#fail(takeFailure())
+        break
+      }
+      // A failure is told of only when nothing new is durable: whoever still waits has to ask again.
+      moved = durable > this.#visible && this.#waiters.length > 0
+      this.#settle(durable)
+    }
+    if (this.#historyWaiters.length > 0) this.#askForHistory()
+  }
+
+  #askForHistory(): void {
+    const ready = native.historyReady(this.handle) > 0
+    const failure = ready ? undefined : takeFailure()
+    if (failure?.code === 'ERR_KARYON_HISTORY_BUILDING') return
+    for (const { resolve, reject } of this.#historyWaiters.splice(0)) {
+      if (failure) reject(failure)
+      else resolve()
     }
   }
 
@@ -147,10 +200,21 @@ export class Connection {
       if (version === -1) throw takeFailure()
       if (!isTime) return this.visibleAt(value)
       const aheadMs = Math.max(1, Math.ceil(value / 1000 - Date.now()))
-      await new Promise<void>((resolve) => {
-        setTimeout(resolve, Math.min(aheadMs, DELAY_MAX_MS))
-      })
+      await this.#sleep(Math.min(aheadMs, DELAY_MAX_MS))
     }
+  }
+
+  /** Resolves after a delay, or when the store closes. */
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer)
+        this.#sleepers.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      this.#sleepers.add(wake)
+    })
   }
 
   /** Resolves when the index of the past is whole. */
@@ -159,7 +223,9 @@ export class Connection {
     if (native.historyReady(this.handle) > 0) return Promise.resolve()
     const failure = takeFailure()
     if (failure.code !== 'ERR_KARYON_HISTORY_BUILDING') return Promise.reject(failure)
-    return this.#keepAlive.during(new Promise<void>((resolve) => this.#historyWaiters.push(resolve)))
+    return this.#keepAlive.during(
+      new Promise<void>((resolve, reject) => this.#historyWaiters.push({ resolve, reject })),
+    )
   }
 
   now(): Instant {
@@ -168,23 +234,32 @@ export class Connection {
   }
 
   timeOf(version: number): Instant {
+    this.checkNotClosed()
     return Instant.fromMicros(BigInt(checked(native.timeOfVersion(this.handle, version))))
   }
 
-  /** Awaits a native task and takes its outcome; negative for a failure that the caller takes. */
-  async background(task: Promise<number> | null): Promise<number> {
-    if (!task) return -1
-    return native.takeOutcome(await this.#keepAlive.during(task))
+  /**
+   * Awaits a native task and reads its outcome, which `checked` has passed. All of it in one go: whatever runs in between may use the
+   * exchange, or fail and leave another reason.
+   */
+  async background<T>(
+    start: () => Promise<number> | null,
+    checked: (length: number) => number,
+    read: (length: number) => T,
+  ): Promise<T> {
+    const task = start()
+    if (!task) return read(checked(FAILED))
+    const outcome = await this.#keepAlive.during(task)
+    return read(checked(native.takeOutcome(outcome)))
   }
 
-  /** Keeps the process alive until a promise settles. */
-  alive<T>(promise: Promise<T>): Promise<T> {
-    return this.#keepAlive.during(promise)
+  /** Throws when the store is closed. */
+  checkNotClosed(): void {
+    if (this.closed) throw closedError()
   }
 
-  /** Throws when the store is closed, or when the function given to `write` uses the graph instead of its transaction. */
-  checkOpen(): void {
-    if (this.#closed) throw closedError()
+  /** Throws when the function given to `write` uses the graph instead of its transaction. */
+  checkOutside(): void {
     if (this.writing) {
       throw new KaryonError(
         'ERR_KARYON_WRITE_OUTSIDE',
@@ -193,21 +268,45 @@ export class Connection {
     }
   }
 
-  /** Writes what waits, seals the log and frees the directory. Whoever waits is settled first. */
-  async close(): Promise<void> {
-    if (this.#closed) return
+  /** Throws when the graph must not be used now. */
+  checkOpen(): void {
+    this.checkNotClosed()
+    this.checkOutside()
+  }
+
+  /**
+   * Writes what waits and frees the directory, unless somebody else has it open. What was committed here is settled first; who waits
+   * for something else is refused. Closing again is waiting for the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    // Another opening may keep the store from writing all at once.
+    if (!this.#failure) await this.#settled(this.#committed)
     let failure: unknown
     try {
-      checked(await this.background(native.closeStore(this.handle)))
+      await this.background(() => native.closeStore(this.handle), checked, Number)
     } catch (error) {
       failure = error
     }
     this.#advance()
-    this.#closed = true
     this.#fail(closedError())
-    for (const resolve of this.#historyWaiters.splice(0)) resolve()
+    for (const { reject } of this.#historyWaiters.splice(0)) reject(closedError())
+    for (const wake of this.#sleepers) wake()
+    for (const session of this.#sessions) session.release()
+    this.#released = true
     native.releaseStore(this.handle)
     if (failure) throw failure
+  }
+
+  /** Resolves when a version is visible, or will never be. */
+  #settled(version: number): Promise<void> {
+    if (version <= this.#visible) return Promise.resolve()
+    this.#keepAlive.add()
+    return new Promise((resolve) => this.#waiters.push({ version, resolve, reject: () => resolve() }))
   }
 }
 

@@ -4,7 +4,8 @@ import { KaryonError, badArgument } from '../errors.ts'
 import { answer } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
-import { blame, checkSpan, diff, digestAt, history, revert, verify } from './past.ts'
+import { checkedOptions } from './arguments.ts'
+import { blame, checkSpan, diff, digestAt, history, questionOf, revert, verify } from './past.ts'
 import { BaseReader, NEWEST } from './reader.ts'
 import type { Submitted } from './session.ts'
 import { LongTransaction, type SessionTransaction, writeTransaction } from './transaction.ts'
@@ -31,6 +32,8 @@ const ATTEMPTS_AT_ONCE = 4
 /** The longest of those waits, before jitter. */
 const RETRY_DELAY_MAX_MS = 16
 
+type RevertOptions = Parameters<Graph['revert']>[0]
+
 /** The graph of a session. */
 export class StoreGraph extends BaseReader implements Graph {
   protected override source(): number {
@@ -38,19 +41,23 @@ export class StoreGraph extends BaseReader implements Graph {
     return NEWEST
   }
 
-  async write<T>(
-    fn: (tx: Transaction) => T,
-    options: { readonly cause?: Version } = {},
-  ): Promise<Written<T>> {
+  write<T>(fn: (tx: Transaction) => T, options: { readonly cause?: Version } = {}): Promise<Written<T>> {
+    this.session.connection.checkOutside()
+    return this.#write(fn, options)
+  }
+
+  async #write<T>(fn: (tx: Transaction) => T, options: { readonly cause?: Version }): Promise<Written<T>> {
     if (typeof fn !== 'function') throw badArgument('write takes a function of a transaction')
+    const { cause } = checkedOptions(options)
     for (let attempt = 1; ; attempt++) {
       this.source()
       const transaction = writeTransaction(this.session)
       const value = this.#run(fn, transaction)
       let submitted: Submitted
       try {
-        submitted = transaction.submit(options.cause)
+        submitted = transaction.submit(cause)
       } catch (error) {
+        transaction.discard()
         if (!isConflict(error) || attempt >= WRITE_ATTEMPTS_MAX) throw error
         await backOff(attempt)
         continue
@@ -63,30 +70,28 @@ export class StoreGraph extends BaseReader implements Graph {
   #run<T>(fn: (tx: Transaction) => T, transaction: SessionTransaction): T {
     const { connection } = this.session
     connection.writing = true
-    let value: T
     try {
-      value = fn(transaction)
+      const value = fn(transaction)
+      if (!isThenable(value)) return value
+      // What it was going to say is covered by the error below.
+      Promise.resolve(value).catch(() => {})
     } catch (error) {
       transaction.discard()
       throw error
     } finally {
       connection.writing = false
     }
-    if (isThenable(value)) {
-      transaction.discard()
-      // What it was going to say is covered by the error below.
-      value.then(undefined, () => {})
-      throw new KaryonError(
-        'ERR_KARYON_WRITE_ASYNC',
-        'the function given to write returned a promise; write synchronously, or use graph.begin() across awaits',
-      )
-    }
-    return value
+    transaction.discard()
+    throw new KaryonError(
+      'ERR_KARYON_WRITE_ASYNC',
+      'the function given to write returned a promise; write synchronously, or use graph.begin() across awaits',
+    )
   }
 
   begin(options: { readonly timeoutMs?: number; readonly cause?: Version } = {}): OpenTransaction {
     this.source()
-    return new LongTransaction(this.session, options.timeoutMs, options.cause)
+    const { timeoutMs, cause } = checkedOptions(options)
+    return new LongTransaction(this.session, timeoutMs, cause)
   }
 
   at(moment: Moment): View {
@@ -98,10 +103,16 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   settled(moment: Moment): Promise<void> {
+    this.session.connection.checkOutside()
     return this.session.connection.settled(moment)
   }
 
-  async ready(what: 'history'): Promise<void> {
+  ready(what: 'history'): Promise<void> {
+    this.session.connection.checkOutside()
+    return this.#ready(what)
+  }
+
+  async #ready(what: 'history'): Promise<void> {
     if (what !== 'history') throw badArgument("ready takes 'history'")
     await this.session.connection.historyReady()
   }
@@ -110,11 +121,12 @@ export class StoreGraph extends BaseReader implements Graph {
     target: Target,
     options: { readonly property?: string; readonly from?: Moment; readonly to?: Moment } = {},
   ): IterableIterator<Change> {
-    const { from = 0n, to, property } = options
+    const { from = 0n, to, property } = checkedOptions(options)
+    const about = questionOf(target, property)
     const after = this.#version(from)
     const until = to === undefined ? this.session.fixed(this.source()) : this.#version(to)
     checkSpan(after, until, [from, to ?? BigInt(until)])
-    return history(this.session, target, property, after, until)
+    return history(this.session, about, after, until)
   }
 
   diff(from: Moment, to: Moment): IterableIterator<Difference> {
@@ -127,16 +139,19 @@ export class StoreGraph extends BaseReader implements Graph {
 
   blame(target: Target, property?: string): Blame | undefined {
     this.source()
-    return blame(this.session, target, property)
+    return blame(this.session, questionOf(target, property))
   }
 
-  async revert(options: {
-    readonly principal: string
-    readonly since: Moment
-    readonly dryRun?: boolean
-  }): Promise<RevertReport> {
-    const since = this.#version(options.since)
-    return revert(this.session, options.principal, since, options.dryRun ?? false)
+  revert(options: RevertOptions): Promise<RevertReport> {
+    this.session.connection.checkOutside()
+    return this.#revert(options)
+  }
+
+  async #revert(options: RevertOptions): Promise<RevertReport> {
+    const { principal, since, dryRun = false } = checkedOptions(options)
+    if (typeof principal !== 'string')
+      throw badArgument('principal is the path of a cell, such as root/alice')
+    return revert(this.session, principal, this.#version(since), Boolean(dryRun))
   }
 
   digest(moment?: Moment): string {
@@ -144,7 +159,12 @@ export class StoreGraph extends BaseReader implements Graph {
     return digestAt(this.session, moment === undefined ? source : this.#version(moment))
   }
 
-  async verify(): Promise<VerifyReport> {
+  verify(): Promise<VerifyReport> {
+    this.session.connection.checkOutside()
+    return this.#verify()
+  }
+
+  async #verify(): Promise<VerifyReport> {
     this.source()
     return verify(this.session)
   }

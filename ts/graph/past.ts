@@ -1,9 +1,11 @@
 // Questions about the past.
-import { KaryonError, badArgument } from '../errors.ts'
+import { KaryonError } from '../errors.ts'
 import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import { Instant, type Moment } from '../time.ts'
 import type { ByteReader } from '../values/decode.ts'
+import { checkName } from '../values/keys.ts'
+import { type PlainEdge, plainTarget } from './arguments.ts'
 import { NEWEST, putOptional, putTarget, question, readEdge, readNode } from './reader.ts'
 import type { NativeSession } from './session.ts'
 import type { Blame, Change, Difference, Edge, Node, RevertReport, Target, VerifyReport } from './types.ts'
@@ -14,7 +16,19 @@ export function digestAt(session: NativeSession, source: number): string {
   return Buffer.from(answer(length).copy(length)).toString('hex')
 }
 
-function ask(target: Target, property: string | undefined): number {
+/** What is asked about: a target, and one of its properties or all of it. */
+export interface Question {
+  readonly target: string | PlainEdge
+  readonly property: string | undefined
+}
+
+/** Reads and checks what is asked about. */
+export function questionOf(target: Target, property: string | undefined): Question {
+  if (property !== undefined) checkName(property)
+  return { target: plainTarget(target), property }
+}
+
+function ask({ target, property }: Question): number {
   const asked = question()
   putTarget(asked, target)
   putOptional(asked, property)
@@ -29,12 +43,8 @@ function withInstant<T extends { readonly time: Date }>(found: T): T & { readonl
 }
 
 /** Who made a property or the existence what it is. */
-export function blame(
-  session: NativeSession,
-  target: Target,
-  property: string | undefined,
-): Blame | undefined {
-  const length = session.checked(native.readBlame(session.handle, NEWEST, ask(target, property)))
+export function blame(session: NativeSession, about: Question): Blame | undefined {
+  const length = session.checked(native.readBlame(session.handle, NEWEST, ask(about)))
   const found = answer(length).value() as unknown as Blame | null
   return found === null ? undefined : withInstant(found)
 }
@@ -42,16 +52,14 @@ export function blame(
 /** A target's changes, newest first, page by page. */
 export function* history(
   session: NativeSession,
-  target: Target,
-  property: string | undefined,
+  about: Question,
   after: number,
   until: number,
 ): IterableIterator<Change> {
   let last: number | undefined = until
   while (last !== undefined) {
     session.connection.checkOpen()
-    const asked = ask(target, property)
-    const length = session.checked(native.readHistory(session.handle, after, last, asked))
+    const length = session.checked(native.readHistory(session.handle, after, last, ask(about)))
     const page = answer(length).value() as unknown as { changes: Change[]; next?: bigint }
     last = page.next === undefined ? undefined : Number(page.next) - 1
     for (const change of page.changes) yield withInstant(change)
@@ -108,20 +116,24 @@ export async function revert(
   since: number,
   dryRun: boolean,
 ): Promise<RevertReport> {
-  if (typeof principal !== 'string') throw badArgument('principal is the path of a cell, such as root/alice')
-  const asked = question()
-  asked.text(principal)
-  const task = native.revertPrincipal(session.handle, since, dryRun, putWritten(asked))
-  const length = await session.background(task)
-  const report = answer(length).value() as unknown as RevertReport
-  if (report.version !== undefined) await session.connection.visibleAt(Number(report.version))
+  const report = await session.background(
+    () => {
+      const asked = question()
+      asked.text(principal)
+      return native.revertPrincipal(session.handle, since, dryRun, putWritten(asked))
+    },
+    (length) => answer(length).value() as unknown as RevertReport,
+  )
+  if (report.version !== undefined) await session.connection.durableAt(Number(report.version))
   return report
 }
 
 /** Reads everything on disk again and compares it with memory. */
-export async function verify(session: NativeSession): Promise<VerifyReport> {
-  const length = await session.background(native.verifyStore(session.connection.handle))
-  return answer(length).value() as unknown as VerifyReport
+export function verify(session: NativeSession): Promise<VerifyReport> {
+  return session.background(
+    () => native.verifyStore(session.connection.handle),
+    (length) => answer(length).value() as unknown as VerifyReport,
+  )
 }
 
 /** Refuses a span whose end lies before its beginning. */

@@ -4,9 +4,12 @@ import { answer, putKey, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { ByteReader } from '../values/decode.ts'
 import type { Value } from '../values/types.ts'
+import { checkKey, checkName } from '../values/keys.ts'
 import { Writer } from '../values/writer.ts'
+import { type PlainEdge, checkedOptions, listOf, plainEdge } from './arguments.ts'
+import { Scan, type Start } from './scan.ts'
 import type { NativeSession } from './session.ts'
-import type { Edge, EdgeIdentity, Node, Reader, Target } from './types.ts'
+import type { Edge, EdgeIdentity, Node, Reader } from './types.ts'
 
 /** Items of one page of a scan. */
 const PAGE_ITEMS = 256
@@ -16,7 +19,10 @@ export const NEWEST: number = -1
 
 const scratch = new Writer()
 
-/** Starts a question for the native side. */
+/**
+ * Starts a question for the native side. There is one writer for all of them: whatever runs code of the caller's (getters, iterators)
+ * is read before.
+ */
 export function question(): Writer {
   scratch.length = 0
   return scratch
@@ -33,6 +39,9 @@ export abstract class BaseReader implements Reader {
   /** Throws when it must not be read now, and says what to read from. */
   protected abstract source(): number
 
+  /** Told of every scan that begins, for readers whose state may change under it. */
+  protected begun(_scan: Scan<unknown>): void {}
+
   get(key: string): Node | undefined {
     const source = this.source()
     checkKey(key)
@@ -42,29 +51,28 @@ export abstract class BaseReader implements Reader {
   }
 
   getMany(keys: readonly string[]): (Node | undefined)[] {
+    const wanted = listOf(keys, 'keys are an array of strings')
+    wanted.forEach(checkKey)
     const source = this.source()
     const { session } = this
     const asked = question()
-    asked.varint(keys.length)
-    for (const key of keys) {
-      checkKey(key)
-      asked.text(key)
-    }
+    asked.varint(wanted.length)
+    for (const key of wanted) asked.text(key)
     const length = session.checked(native.readNodes(session.handle, source, putWritten(asked)))
     const bytes = answer(length)
-    return keys.map((key) => (bytes.byte() === 0 ? undefined : readNodeBody(session, bytes, key)))
+    return wanted.map((key) => (bytes.byte() === 0 ? undefined : readNodeBody(session, bytes, key)))
   }
 
   edge(identity: EdgeIdentity): Edge | undefined {
+    const { from, type, to, key } = plainEdge(identity)
     const source = this.source()
     const { session } = this
     const asked = question()
-    putEdge(asked, identity)
+    putEdge(asked, { from, type, to, key })
     const length = session.checked(native.readEdge(session.handle, source, putWritten(asked)))
     if (length === 0) return undefined
     const bytes = answer(length)
     const version = BigInt(bytes.varint())
-    const { from, type, to, key = '' } = identity
     return { from, type, to, key, props: readProperties(session, bytes), version }
   }
 
@@ -76,56 +84,59 @@ export abstract class BaseReader implements Reader {
     return this.#edges(key, true, type)
   }
 
-  *#edges(key: string, incoming: boolean, type: string | undefined): IterableIterator<Edge> {
+  #edges(key: string, incoming: boolean, type: string | undefined): IterableIterator<Edge> {
     checkKey(key)
-    const { session } = this
-    // One version for all pages: the newest one may move on while the caller awaits in between.
-    const source = session.fixed(this.source())
-    let start: readonly number[] | undefined = []
-    while (start) {
-      this.source()
+    if (type !== undefined) checkName(type)
+    return this.#scan(readEdge, (session, source, start) => {
       const asked = question()
       asked.text(key)
       putOptional(asked, type)
       putStart(asked, start)
-      const written = putWritten(asked)
-      const length = session.checked(native.pageEdges(session.handle, source, incoming, PAGE_ITEMS, written))
-      const bytes = answer(length)
-      const page: Edge[] = []
-      while (bytes.byte() === 1) page.push(readEdge(session, bytes))
-      start = readStart(bytes)
-      yield* page
-    }
+      return native.pageEdges(session.handle, source, incoming, PAGE_ITEMS, putWritten(asked))
+    })
   }
 
-  *nodes(options: { readonly label?: string } = {}): IterableIterator<Node> {
-    const { session } = this
-    const source = session.fixed(this.source())
-    let start: readonly number[] | undefined = []
-    while (start) {
-      this.source()
+  nodes(options: { readonly label?: string } = {}): IterableIterator<Node> {
+    const label = labelOf(options)
+    return this.#scan(readNode, (session, source, start) => {
       const asked = question()
-      putOptional(asked, options.label)
+      putOptional(asked, label)
       putStart(asked, start)
-      const length = session.checked(native.pageNodes(session.handle, source, PAGE_ITEMS, putWritten(asked)))
-      const bytes = answer(length)
-      const page: Node[] = []
-      while (bytes.byte() === 1) page.push(readNode(session, bytes))
-      start = readStart(bytes)
-      yield* page
-    }
+      return native.pageNodes(session.handle, source, PAGE_ITEMS, putWritten(asked))
+    })
+  }
+
+  #scan<T>(
+    read: (session: NativeSession, bytes: ByteReader) => T,
+    ask: (session: NativeSession, source: number, start: Start) => number,
+  ): IterableIterator<T> {
+    const { session } = this
+    // One version for all pages, that of now: the newest one may move on before the caller asks for the next.
+    const source = session.fixed(this.source())
+    const scan = new Scan<T>((start) => {
+      this.source()
+      const bytes = answer(session.checked(ask(session, source, start)))
+      const items: T[] = []
+      while (bytes.byte() === 1) items.push(read(session, bytes))
+      return { items, next: readStart(bytes) }
+    })
+    this.begun(scan)
+    return scan.items()
   }
 
   count(options: { readonly label?: string } = {}): number {
+    const label = labelOf(options)
     const source = this.source()
     const asked = question()
-    putOptional(asked, options.label)
+    putOptional(asked, label)
     return this.session.checked(native.countNodes(this.session.handle, source, putWritten(asked)))
   }
 
   degree(key: string, direction: 'out' | 'in', type?: string): number {
-    const source = this.source()
     checkKey(key)
+    if (type !== undefined) checkName(type)
+    if (direction !== 'out' && direction !== 'in') throw badArgument("a direction is 'out' or 'in'")
+    const source = this.source()
     const asked = question()
     asked.text(key)
     putOptional(asked, type)
@@ -134,33 +145,29 @@ export abstract class BaseReader implements Reader {
   }
 }
 
-/** Refuses what is no key. */
-export function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string')
-    throw badArgument(`a key is a string, not ${key === null ? 'null' : typeof key}`)
+function labelOf(options: { readonly label?: string }): string | undefined {
+  const { label } = checkedOptions(options)
+  if (label !== undefined) checkName(label)
+  return label
 }
 
-/** Appends a target. */
-export function putTarget(writer: Writer, target: Target): void {
+/** Appends a target that `plainTarget` gave. */
+export function putTarget(writer: Writer, target: string | PlainEdge): void {
   if (typeof target === 'string') {
     writer.byte(0)
     writer.text(target)
     return
   }
-  if (typeof target !== 'object' || target === null) {
-    throw badArgument('a target is a node’s key or { from, type, to, key }')
-  }
   writer.byte(1)
   putEdge(writer, target)
 }
 
-/** Appends an edge's identity. */
-export function putEdge(writer: Writer, edge: EdgeIdentity): void {
-  const { from, type, to, key = '' } = edge
-  for (const text of [from, type, to, key]) {
-    checkKey(text)
-    writer.text(text)
-  }
+/** Appends an edge's identity that `plainEdge` gave. */
+export function putEdge(writer: Writer, { from, type, to, key }: PlainEdge): void {
+  writer.text(from)
+  writer.text(type)
+  writer.text(to)
+  writer.text(key)
 }
 
 /** Appends a byte 0, or 1 and a text. */
@@ -169,17 +176,16 @@ export function putOptional(writer: Writer, text: string | undefined): void {
     writer.byte(0)
     return
   }
-  checkKey(text)
   writer.byte(1)
   writer.text(text)
 }
 
-function putStart(writer: Writer, start: readonly number[]): void {
+function putStart(writer: Writer, start: Start): void {
   writer.byte(start.length > 0 ? 1 : 0)
   for (const part of start) writer.varint(part)
 }
 
-function readStart(bytes: ByteReader): readonly number[] | undefined {
+function readStart(bytes: ByteReader): Start | undefined {
   return bytes.byte() === 0 ? undefined : [bytes.varint(), bytes.varint(), bytes.varint()]
 }
 

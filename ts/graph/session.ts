@@ -51,13 +51,50 @@ export interface SessionSource {
 /** The native side of a session, shared by everything that reads and writes through it. */
 export class NativeSession {
   readonly connection: Connection
-  readonly handle: number
+  readonly #principal: string
+  readonly #incarnation: number
+  readonly #handle: number
   readonly #onRefusal: (error: KaryonError) => void
+  #alive = true
 
-  constructor(connection: Connection, handle: number, onRefusal: (error: KaryonError) => void) {
+  constructor(
+    connection: Connection,
+    handle: number,
+    [principal, incarnation]: readonly [string, number],
+    onRefusal: (error: KaryonError) => void,
+  ) {
     this.connection = connection
-    this.handle = handle
+    this.#handle = handle
+    this.#principal = principal
+    this.#incarnation = incarnation
     this.#onRefusal = onRefusal
+    connection.adopt(this)
+  }
+
+  /** Its number on the native side. Throws once it is gone there: the number may by then be another session's. */
+  get handle(): number {
+    if (this.#alive) return this.#handle
+    this.connection.checkNotClosed()
+    const [principal, incarnation] = [this.#principal, this.#incarnation]
+    throw new KaryonError(
+      'ERR_KARYON_CELL_DEAD',
+      `incarnation ${incarnation} of ${principal} is dead; its successor has its own ctx`,
+      { details: { principal, incarnation } },
+    )
+  }
+
+  /** Ends it for whatever it still has open, too, and lets go of it. */
+  kill(): void {
+    if (!this.#alive) return
+    native.killSession(this.#handle)
+    this.connection.forget(this)
+    this.release()
+  }
+
+  /** Lets go of the native side. */
+  release(): void {
+    this.#alive = false
+    native.releaseSession(this.#handle)
   }
 
   /** Passes an answer on, or throws what went wrong; refusals are made known first. */
@@ -68,9 +105,9 @@ export class NativeSession {
     throw failure
   }
 
-  /** Awaits a native task and takes its outcome, with the same care. */
-  async background(task: Promise<number> | null): Promise<number> {
-    return this.checked(await this.connection.background(task))
+  /** Awaits a native task and reads its outcome, with the same care. */
+  background<T>(start: () => Promise<number> | null, read: (length: number) => T): Promise<T> {
+    return this.connection.background(start, (length) => this.checked(length), read)
   }
 
   /** A version in place of "the newest", so that several pages show the same. */
@@ -82,10 +119,10 @@ export class NativeSession {
   name(bytes: ByteReader): string {
     const id = bytes.varint()
     const { connection } = this
-    if (id < connection.nameCount) return connection.name(id, this.handle)
+    if (id < connection.nameCount) return connection.name(id, this.#handle)
     // Fetching names overwrites the answer that is being read: it is read from a copy from here on.
     const rest = bytes.detach()
-    const name = connection.name(id, this.handle)
+    const name = connection.name(id, this.#handle)
     bytes.resume(rest)
     return name
   }
@@ -102,6 +139,7 @@ export class Sessions implements SessionSource {
   }
 
   session(principal: string, incarnation: number, grants: Grants): Session {
+    this.#connection.checkNotClosed()
     const writer = new Writer()
     writer.text(principal)
     for (const scope of [grants.read ?? [], grants.write ?? []]) {
@@ -112,7 +150,8 @@ export class Sessions implements SessionSource {
     const connection = this.#connection
     const length = putWritten(writer)
     const handle = checked(native.openSession(connection.handle, incarnation, length))
-    return new StoreSession(new NativeSession(connection, handle, this.#onRefusal))
+    const who = [principal, incarnation] as const
+    return new StoreSession(new NativeSession(connection, handle, who, this.#onRefusal))
   }
 }
 
@@ -130,6 +169,6 @@ class StoreSession implements Session {
   }
 
   kill(): void {
-    native.killSession(this.#native.handle)
+    this.#native.kill()
   }
 }

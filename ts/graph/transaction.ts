@@ -1,17 +1,24 @@
 // Transactions: verbs are encoded as they are asked for, and cross in one batch, at the latest when something is read.
+import { isUint8Array } from 'node:util/types'
 import { KaryonError, badArgument } from '../errors.ts'
 import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import { Instant, type Version } from '../time.ts'
-import { checkName, encodeValue } from '../values/encode.ts'
+import { encodeValue, isPlain } from '../values/encode.ts'
+import { checkName, checkNodeKey } from '../values/keys.ts'
+import { FRAME_BYTES_MAX, LABELS_MAX, OPERATIONS_MAX, PROPERTIES_MAX } from '../values/limits.ts'
 import type { PropertyChanges, Value } from '../values/types.ts'
 import { Writer } from '../values/writer.ts'
-import { BaseReader, checkKey, putEdge, putTarget } from './reader.ts'
+import { checkedOptions, listOf, plainEdge, plainTarget } from './arguments.ts'
+import { BaseReader, putEdge, putTarget } from './reader.ts'
+import type { Scan } from './scan.ts'
 import type { NativeSession, Submitted, TurnTransaction } from './session.ts'
 import type { Commit, OpenTransaction, Target, Transaction } from './types.ts'
 
 /** How long a transaction that `begin` opened may take, unless it says otherwise. */
 const TIMEOUT_MS = 30_000
+/** The longest delay that a timer takes. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1
 
 const NONE = -1
 
@@ -21,7 +28,13 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   readonly #verbs = new Writer()
   /** The native transaction; `NONE` while nothing was read and nothing has to be pinned. */
   #handle = NONE
-  #dirty = false
+  /** Verbs asked for, and how many bytes of them have crossed. */
+  #count = 0
+  #crossed = 0
+  /** Set while a verb is encoded, when getters of the values may run. */
+  #encoding = false
+  /** Scans that have pages left to fetch. */
+  readonly #scans = new Set<Scan<unknown>>()
   #ended: (() => KaryonError) | undefined
 
   /** A transaction whose snapshot is taken now. */
@@ -32,7 +45,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   get dirty(): boolean {
-    return this.#dirty
+    return this.#count > 0
   }
 
   #begin(): void {
@@ -58,34 +71,44 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     return -2 - this.#handle
   }
 
+  protected override begun(scan: Scan<unknown>): void {
+    this.#scans.add(scan)
+    scan.ended = () => this.#scans.delete(scan)
+  }
+
   #check(): void {
     if (this.#ended) throw this.#ended()
-    if (this.session.connection.closed) throw new KaryonError('ERR_KARYON_CLOSED', 'the kernel is closed')
+    this.session.connection.checkNotClosed()
+    if (this.#encoding) {
+      throw badArgument('a getter of a value used the transaction that stores the value; read it before')
+    }
   }
 
   #flush(): void {
     if (this.#verbs.length === 0) return
     const length = putWritten(this.#verbs)
     this.#verbs.length = 0
-    this.session.checked(native.pushVerbs(this.#handle, length))
+    this.#crossed += length
+    try {
+      this.session.checked(native.pushVerbs(this.#handle, length))
+    } catch (error) {
+      // The batch was refused whole: what is left of the transaction is not what was asked for.
+      this.discard()
+      throw error
+    }
   }
 
   submit(cause?: Version): Submitted {
     this.#check()
     const { session } = this
     const { connection } = session
-    const reason = cause === undefined ? NONE : Number(cause)
+    const reason = causeOf(cause)
     let length: number
     if (this.#handle === NONE) {
-      if (!this.#dirty) return visibleNow(session)
+      if (!this.dirty) return visibleNow(session)
       length = native.commitVerbs(session.handle, putWritten(this.#verbs), reason)
     } else {
-      try {
-        this.#flush()
-      } catch (error) {
-        this.discard()
-        throw error
-      }
+      this.#flush()
       length = native.commitTransaction(this.#handle, reason)
       this.#handle = NONE
     }
@@ -93,20 +116,29 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     const bytes = answer(session.checked(length))
     const version = bytes.varint()
     const time = Instant.fromMicros(bytes.signedBig())
-    return { version: BigInt(version), time, durable: connection.visibleAt(version) }
+    return { version: BigInt(version), time, durable: connection.durableAt(version) }
   }
 
   /** Encodes one verb; nothing of it is kept when it throws. */
   #verb(encode: (writer: Writer) => void): void {
     this.#check()
+    // Scans show the transaction as it was when they began.
+    for (const scan of this.#scans) scan.fetchAll()
     const start = this.#verbs.length
+    this.#encoding = true
     try {
       encode(this.#verbs)
+      if (this.#count >= OPERATIONS_MAX || this.#crossed + this.#verbs.length > FRAME_BYTES_MAX) {
+        const message = `the transaction has more than ${OPERATIONS_MAX} verbs or ${FRAME_BYTES_MAX} bytes; split it`
+        throw new KaryonError('ERR_KARYON_TRANSACTION_SIZE', message, { details: { limit: OPERATIONS_MAX } })
+      }
     } catch (error) {
       this.#verbs.length = start
       throw error
+    } finally {
+      this.#encoding = false
     }
-    this.#dirty = true
+    this.#count++
   }
 
   put(
@@ -114,14 +146,14 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     node: { readonly labels?: readonly string[]; readonly props?: PropertyChanges } = {},
   ): void {
     this.#verb((writer) => {
+      checkNodeKey(key)
+      const { labels, props } = checkedOptions(node)
       writer.byte(1)
-      checkKey(key)
       writer.text(key)
-      putLabels(writer, node.labels)
-      const entries = Object.entries(checkedProps(node.props)).filter((entry) => entry[1] !== undefined)
+      putLabels(writer, labels)
+      const entries = entriesOf(props).filter((entry) => entry[1] !== undefined)
       writer.varint(entries.length)
       for (const [name, value] of entries) {
-        checkName(name)
         writer.text(name)
         encodeValue(writer, value, name)
       }
@@ -137,20 +169,23 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     },
   ): void {
     this.#verb((writer) => {
+      const plain = plainTarget(target)
+      const { labels, dropLabels, props } = checkedOptions(changes)
       writer.byte(2)
-      putTarget(writer, target)
-      putLabels(writer, changes.labels)
-      putLabels(writer, changes.dropLabels)
-      putChanges(writer, changes.props)
+      putTarget(writer, plain)
+      putLabels(writer, labels)
+      putLabels(writer, dropLabels)
+      putChanges(writer, props)
     })
   }
 
   remove(key: string, options: { readonly detach?: boolean } = {}): void {
     this.#verb((writer) => {
+      checkNodeKey(key)
+      const { detach } = checkedOptions(options)
       writer.byte(3)
-      checkKey(key)
       writer.text(key)
-      writer.byte(options.detach ? 1 : 0)
+      writer.byte(detach ? 1 : 0)
     })
   }
 
@@ -161,33 +196,45 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     options: { readonly key?: string; readonly props?: PropertyChanges } = {},
   ): void {
     this.#verb((writer) => {
+      const { key = '', props } = checkedOptions(options)
+      const edge = plainEdge({ from, type, to, key })
       writer.byte(4)
-      putEdge(writer, { from, type, to, key: options.key ?? '' })
-      putChanges(writer, options.props)
+      putEdge(writer, edge)
+      putChanges(writer, props)
     })
   }
 
   unlink(from: string, type: string, to: string, options: { readonly key?: string } = {}): void {
     this.#verb((writer) => {
+      const { key = '' } = checkedOptions(options)
+      const edge = plainEdge({ from, type, to, key })
       writer.byte(5)
-      putEdge(writer, { from, type, to, key: options.key ?? '' })
+      putEdge(writer, edge)
     })
   }
 
   increment(target: Target, property: string, by: number | bigint = 1): void {
     this.#verb((writer) => {
+      const plain = plainTarget(target)
+      checkName(property)
+      if (typeof by !== 'number' && typeof by !== 'bigint') {
+        throw wrongType(`increment adds a number or a bigint, not ${describe(by)}`)
+      }
       writer.byte(6)
-      putTarget(writer, target)
-      putName(writer, property)
+      putTarget(writer, plain)
+      writer.text(property)
       encodeValue(writer, by, 'by')
     })
   }
 
   append(target: Target, property: string, more: string | Uint8Array | readonly Value[]): void {
     this.#verb((writer) => {
+      const plain = plainTarget(target)
+      checkName(property)
+      checkSequence(more)
       writer.byte(8)
-      putTarget(writer, target)
-      putName(writer, property)
+      putTarget(writer, plain)
+      writer.text(property)
       encodeValue(writer, more, property)
     })
   }
@@ -199,13 +246,16 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     deleteCount: number,
     insert: string | Uint8Array | readonly Value[],
   ): void {
-    if (!isCount(start) || !isCount(deleteCount)) {
-      throw badArgument('start and deleteCount are whole numbers from 0 on')
-    }
     this.#verb((writer) => {
+      if (!isCount(start) || !isCount(deleteCount)) {
+        throw badArgument('start and deleteCount are whole numbers from 0 on')
+      }
+      const plain = plainTarget(target)
+      checkName(property)
+      checkSequence(insert)
       writer.byte(7)
-      putTarget(writer, target)
-      putName(writer, property)
+      putTarget(writer, plain)
+      writer.text(property)
       writer.varint(start)
       writer.varint(deleteCount)
       encodeValue(writer, insert, property)
@@ -227,33 +277,65 @@ function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0
 }
 
-function putName(writer: Writer, name: string): void {
-  if (typeof name !== 'string') throw badArgument(`a property’s name is a string, not ${typeof name}`)
-  checkName(name)
-  writer.text(name)
+function checkSequence(value: unknown): void {
+  if (typeof value === 'string' || isUint8Array(value) || Array.isArray(value)) return
+  throw wrongType(`a string, bytes or a list can be appended or inserted, not ${describe(value)}`)
+}
+
+function describe(value: unknown): string {
+  return value === null ? 'null' : typeof value
+}
+
+function wrongType(message: string): KaryonError {
+  return new KaryonError('ERR_KARYON_VALUE_TYPE', message)
+}
+
+/** A version that made somebody act, for the native side. */
+export function causeOf(cause: Version | undefined): number {
+  if (cause === undefined) return NONE
+  if (typeof cause !== 'bigint' || cause < 1n || cause > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw badArgument('a cause is the version of a commit, a bigint')
+  }
+  return Number(cause)
 }
 
 function putLabels(writer: Writer, labels: readonly string[] = []): void {
-  if (!Array.isArray(labels)) throw badArgument('labels are an array of strings')
-  writer.varint(labels.length)
-  for (const label of labels as readonly string[]) putName(writer, label)
+  const names = listOf(labels, 'labels are an array of strings')
+  checkCount(names.length, LABELS_MAX, 'labels')
+  names.forEach(checkName)
+  writer.varint(names.length)
+  for (const name of names) writer.text(name)
 }
 
-function checkedProps(props: PropertyChanges = {}): PropertyChanges {
-  if (typeof props !== 'object' || props === null || Array.isArray(props)) {
-    throw badArgument('props are an object of values by name')
+function entriesOf(props: PropertyChanges = {}): [string, Value | undefined][] {
+  if (typeof props !== 'object' || props === null || Array.isArray(props) || !isPlain(props)) {
+    throw badArgument('props are a plain object of values by name')
   }
-  return props
+  const entries = Object.entries(props)
+  checkCount(entries.length, PROPERTIES_MAX, 'properties')
+  for (const [name] of entries) checkName(name)
+  return entries
+}
+
+function checkCount(count: number, limit: number, what: string): void {
+  if (count <= limit) return
+  const message = `${count} ${what} are over the limit of ${limit}; nest them in maps or link nodes`
+  throw new KaryonError('ERR_KARYON_PROPERTY_COUNT', message, { details: { limit } })
 }
 
 function putChanges(writer: Writer, props: PropertyChanges | undefined): void {
-  const entries = Object.entries(checkedProps(props))
+  const entries = entriesOf(props)
   writer.varint(entries.length)
   for (const [name, value] of entries) {
-    putName(writer, name)
+    writer.text(name)
     writer.byte(value === undefined ? 0 : 1)
     if (value !== undefined) encodeValue(writer, value, name)
   }
+}
+
+function checkTimeout(timeoutMs: number): void {
+  if (typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MAX_MS) return
+  throw badArgument(`timeoutMs is a number of milliseconds, greater than 0 and at most ${TIMEOUT_MAX_MS}`)
 }
 
 /** A transaction that `graph.begin` opened. */
@@ -262,6 +344,8 @@ export class LongTransaction extends SessionTransaction implements OpenTransacti
   readonly #cause: Version | undefined
 
   constructor(session: NativeSession, timeoutMs: number = TIMEOUT_MS, cause?: Version) {
+    checkTimeout(timeoutMs)
+    causeOf(cause)
     super(session)
     this.#cause = cause
     // Reading nothing: the snapshot is taken now, not at the first read.

@@ -21,7 +21,7 @@ export class StoreView extends BaseReader implements View {
   }
 
   get time(): Instant {
-    return this.session.connection.timeOf(this.#version)
+    return this.session.connection.timeOf(this.source())
   }
 
   protected override source(): number {
