@@ -268,6 +268,11 @@ export class Connection {
     }
   }
 
+  /** Keeps the process alive until a promise settles. */
+  alive<T>(promise: Promise<T>): Promise<T> {
+    return this.#keepAlive.during(promise)
+  }
+
   /** Throws when the graph must not be used now. */
   checkOpen(): void {
     this.checkNotClosed()

@@ -41,10 +41,8 @@ function notBlamed(graph: Graph, lies: readonly Lie[]): string[] {
   const problems: string[] = []
   for (const lie of lies) {
     const { target, property } = targetOf(lie)
-    const writer =
-      kindOf(lie) === 'removed'
-        ? [...graph.history(target)].at(-1)?.principal
-        : graph.blame(target, property)?.principal
+    // Also of what is gone: then it names who removed it.
+    const writer = graph.blame(target, property)?.principal
     if (writer !== POISONER) problems.push(`${nameOf(target)} ${kindOf(lie)}: blame names ${writer}`)
   }
   return problems
