@@ -67,17 +67,21 @@ export class Travel {
   /** (path, commit) pairs, paths that are not there included. */
   async #pairs(stops: readonly Stop[]): Promise<Check> {
     const problems: string[] = []
-    const strangers: string[] = []
+    const strangers = new Set<string>()
     let pairs = 0
     let absent = 0
     for (const { name, place } of stops) {
       const tree = await treeOf(this.#repository.path, this.#hash(place))
       const present = this.#random.sample([...tree.keys()], PATHS_ASKED * 0.6)
+      const elsewhere = [...strangers].filter((path) => !present.includes(path))
       // Paths of other commits are the likeliest to have come too late or gone too early.
-      const others = this.#random.sample(strangers, PATHS_ASKED - 1 - present.length)
-      const paths = new Set([...present, ...others, `no/such/path-${place}`])
-      while (paths.size < PATHS_ASKED) paths.add(`no/such/path-${paths.size}`)
-      strangers.push(...present)
+      const others = this.#random.sample(elsewhere, PATHS_ASKED - 1 - present.length)
+      const madeUp = Array.from(
+        { length: PATHS_ASKED - present.length - others.length },
+        (_, at) => `no/such/path-${at}`,
+      )
+      const paths = [...present, ...others, ...madeUp]
+      for (const path of present) strangers.add(path)
       using view = this.#graph.at(this.#timetable.versionAt(place))
       for (const path of paths) {
         const expected = entryText(tree.get(path))
