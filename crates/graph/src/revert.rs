@@ -78,9 +78,15 @@ impl Graph {
                 Target::Edge(edge) => drop(plan.verbs.push(&Verb::Unlink { edge })),
             });
         }
+        // An edge comes back between nodes that stand once this plan is carried out.
+        let stands = |node: u32| {
+            let id = EntityId::Node(node);
+            let stays = self.object(id).state().is_alive() && !removed.contains(&id);
+            stays || written.get(&id).is_some_and(comes)
+        };
         for (id, slots) in &written {
             if !removed.contains(id) {
-                self.restore(*id, slots, &mut plan);
+                self.restore(*id, slots, &stands, &mut plan);
             }
         }
         plan.descendants = (since + 1..=self.head())
@@ -132,18 +138,17 @@ impl Graph {
         })
     }
 
-    fn restore(&self, id: EntityId, slots: &Slots, plan: &mut RevertPlan) {
+    fn restore(&self, id: EntityId, slots: &Slots, stands: &dyn Fn(u32) -> bool, plan: &mut RevertPlan) {
         let names = &self.names;
         let alive = self.object(id).state().is_alive();
-        let revived = slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_some());
-        if !alive && !revived {
+        if !alive && !comes(slots) {
             return;
         }
         if let EntityId::Edge(edge) = id
             && !alive
         {
             let slot = self.edge(edge);
-            if ![slot.from, slot.to].into_iter().all(|end| self.node(end).object.state().is_alive()) {
+            if ![slot.from, slot.to].into_iter().all(stands) {
                 plan.kept.push(Kept {
                     entity: id,
                     slot: Slot::Existence,
@@ -199,4 +204,9 @@ impl Graph {
 
 fn goes(slots: &Slots) -> bool {
     slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_none())
+}
+
+/// Whether what the principal has removed comes back, when it is not there.
+fn comes(slots: &Slots) -> bool {
+    slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_some())
 }

@@ -318,6 +318,21 @@ fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
 }
 
 #[test]
+fn a_revert_brings_edges_back_together_with_their_ends() {
+    let mut bench = Bench::new();
+    bench.write_as("alice", &[put("sky", &[]), put("sea", &[]), link("sky", "sea")]).unwrap();
+    let digest = bench.graph.digest_at(1).unwrap();
+    bench.write_as("mallory", &[Verb::Remove { key: "sea", detach: true }]).unwrap();
+    let mallory = bench.graph.names().get("mallory").unwrap();
+    let plan = bench.graph.plan_revert(&bench.commits, mallory, 1).unwrap();
+    assert!(plan.kept.is_empty());
+    let mut revert = bench.begin();
+    revert.push(plan.verbs.bytes()).unwrap();
+    bench.commit_as("root", &revert).unwrap();
+    assert_eq!(bench.graph.digest_at(3).unwrap(), digest);
+}
+
+#[test]
 fn an_image_of_any_moment_and_the_log_after_it_give_the_same_graph() {
     let mut bench = Bench::new();
     for n in 0..400 {
