@@ -1,4 +1,5 @@
 //! What a graph promises, one behaviour a test.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use karyon_graph::{
     Direction, Graph, ImageReader, ImageWriter, Open, Outcome, PageStart, Reader, Transaction,

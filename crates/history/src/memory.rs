@@ -9,10 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 /// Decoded chapters kept at hand, at most.
 const CACHE_SLOTS: usize = 1024;
 
+/// A decoded chapter and its record's key.
+type Decoded = ([u8; 17], Arc<Chapter>);
+
 /// The in-memory backend.
 pub struct MemoryHistory {
     records: RwLock<BTreeMap<[u8; 17], Box<[u8]>>>,
-    cache: Mutex<Vec<Option<([u8; 17], Arc<Chapter>)>>>,
+    cache: Mutex<Vec<Option<Decoded>>>,
     progress: Mutex<Progress>,
 }
 
