@@ -76,7 +76,7 @@ export function prepareOrExit(options) {
 }
 
 /** `npm ci` in a folder whose packages are missing or are not those of its lock. */
-export function installPackages(folder) {
+export function installPackages(folder, flags = []) {
   const lock = join(folder, 'package-lock.json')
   const stamp = join(folder, 'node_modules', '.karyon-lock')
   const hash = createHash('sha256').update(readFileSync(lock)).digest('hex')
@@ -84,7 +84,7 @@ export function installPackages(folder) {
   const installed = join(folder, 'node_modules', '.package-lock.json')
   if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
     say(`installing packages${folder === ROOT ? '' : ` of ${relative(ROOT, folder)}`} (npm ci)`)
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder })
+    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...flags], { cwd: folder })
   }
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, hash)

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 const CACHE_SLOTS: usize = 1024;
 
 /// A decoded chapter and its record's key.
-type Decoded = ([u8; 17], Arc<Chapter>);
+type Cached = ([u8; 17], Arc<Chapter>);
 
 /// The in-memory backend.
 pub struct MemoryHistory {
     records: RwLock<BTreeMap<[u8; 17], Box<[u8]>>>,
-    cache: Mutex<Vec<Option<Decoded>>>,
+    cache: Mutex<Vec<Option<Cached>>>,
     progress: Mutex<Progress>,
 }
 

@@ -1,8 +1,10 @@
-//! The disk, as the log sees it: a trait that is handed in, so that a simulated disk can stand in for the real one.
+//! The disk, as the log sees it: a trait that is handed in, so that a simulated disk can stand in for the
+//! real one.
 //!
 //! Paths are relative to the store's root, with `/` between their parts; the root itself is the empty path.
-//! Nothing is durable before it is synced: a file's bytes and length by [`File::sync_data`] or [`File::sync_all`], the
-//! creation, renaming and removal of an entry by [`Disk::sync_dir`] of the directory that holds it.
+//! Nothing is durable before it is synced: a file's bytes and length by [`File::sync_data`] or
+//! [`File::sync_all`], the creation, renaming and removal of an entry by [`Disk::sync_dir`] of the directory
+//! that holds it.
 
 use std::io;
 
@@ -40,8 +42,9 @@ pub trait Disk: Send + Sync {
     /// Makes the entries of the directory `path` durable. Does nothing on Windows, which has no such call.
     fn sync_dir(&self, path: &str) -> io::Result<()>;
 
-    /// Takes the exclusive lock of the file `path`, which is created if need be; `None` if somebody else holds it.
-    /// The lock ends when it is dropped or its process ends, however that comes about; the file stays.
+    /// Takes the exclusive lock of the file `path`, which is created if need be; `None` if somebody else
+    /// holds it. The lock ends when it is dropped or its process ends, however that comes about; the file
+    /// stays.
     fn try_lock(&self, path: &str) -> io::Result<Option<Box<dyn Lock>>>;
 }
 
@@ -51,7 +54,8 @@ pub trait File: Send + Sync {
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
 
-    /// Fills `buffer` from `offset` on and returns how many bytes were read: fewer than asked only at the file's end.
+    /// Fills `buffer` from `offset` on and returns how many bytes were read: fewer than asked only at the
+    /// file's end.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Writes all of `bytes` at `offset`, extending the file if need be.

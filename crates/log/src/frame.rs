@@ -1,6 +1,7 @@
 //! The bytes of a frame: pure encoding and decoding, nothing else.
 //!
-//! Little-endian. A frame begins at a multiple of 8, and so does each word below; none is cut by a sector's border.
+//! Little-endian. A frame begins at a multiple of 8, and so does each word below; none is cut by a sector's
+//! border.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -22,9 +23,10 @@
 //! | | 4 | CRC32C of all bytes of the frame before this one |
 //! | | 4 | end magic `rFaK` |
 //!
-//! The own position keeps a copy of a frame inside somebody's value from ever being taken for a frame, the store id keeps
-//! out frames of other stores. The words that hold the magic, the kind, the padding and the end magic are never zero,
-//! nor is a byte of the map: a part of a frame that is zero in a whole sector can only be payload.
+//! The own position keeps a copy of a frame inside somebody's value from ever being taken for a frame, the
+//! store id keeps out frames of other stores. The words that hold the magic, the kind, the padding and the
+//! end magic are never zero, nor is a byte of the map: a part of a frame that is zero in a whole sector can
+//! only be payload.
 
 use std::ops::Range;
 
@@ -182,7 +184,8 @@ impl Header {
             && number(frame, len - 8) == crc32c::crc32c(&frame[..len - 8])
     }
 
-    /// The point of the chain behind this frame, whose bytes are `frame`; `None` past the last position or number.
+    /// The point of the chain behind this frame, whose bytes are `frame`; `None` past the last position or
+    /// number.
     pub(crate) fn end(&self, frame: &[u8]) -> Option<ChainPoint> {
         let Position { segment, offset } = self.position;
         Some(ChainPoint {

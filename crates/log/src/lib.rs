@@ -1,7 +1,7 @@
 //! An append-only, checksummed, hash-chained sequence of frames over a disk that is handed in.
 //!
-//! The log knows nothing of what a frame's payload means. A frame is the unit of checksum, of hash, of sync and of atomic
-//! recovery: it is wholly there after a crash or not at all. One frame is in flight at a time.
+//! The log knows nothing of what a frame's payload means. A frame is the unit of checksum, of hash, of sync
+//! and of atomic recovery: it is wholly there after a crash or not at all. One frame is in flight at a time.
 //!
 //! - `disk`, `real_disk`: the disk that is handed in, and the operating system's
 //! - `chain`: positions, hashes, points of the chain

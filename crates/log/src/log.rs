@@ -21,8 +21,9 @@ pub const FIRST_SEQ: u64 = 1;
 
 /// The log of one store, open for writing. It is the only one of its store: its owner holds the store's lock.
 ///
-/// One frame is in flight at a time: [`append`](Log::append) writes it, [`sync`](Log::sync) makes it durable. After an error
-/// of either nothing is known of the disk; every later call fails with `ERR_KARYON_SYNC_FAILED` until the log is opened again.
+/// One frame is in flight at a time: [`append`](Log::append) writes it, [`sync`](Log::sync) makes it durable.
+/// After an error of either nothing is known of the disk; every later call fails with
+/// `ERR_KARYON_SYNC_FAILED` until the log is opened again.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -93,7 +94,8 @@ impl Segment {
 }
 
 impl Log {
-    /// Creates an empty log. What an earlier, interrupted attempt left is taken up; a log that holds frames is refused.
+    /// Creates an empty log. What an earlier, interrupted attempt left is taken up; a log that holds frames
+    /// is refused.
     pub fn create(disk: Arc<dyn Disk>, store: StoreId) -> Result<Log> {
         Log::create_sized(disk, store, SegmentSizes::default())
     }
@@ -124,11 +126,12 @@ impl Log {
         Ok(log)
     }
 
-    /// Opens the log: walks the chain from `start` (a checkpoint's point, or the beginning) to its end, handing each frame of
-    /// commits to `visit`, cuts an unfinished write, and makes durable what was read.
+    /// Opens the log: walks the chain from `start` (a checkpoint's point, or the beginning) to its end,
+    /// handing each frame of commits to `visit`, cuts an unfinished write, and makes durable what was read.
     ///
-    /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming segment and
-    /// offset, and then has changed nothing. Reads the log from `start` on once, at the speed of SHA-256.
+    /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming
+    /// segment and offset, and then has changed nothing. Reads the log from `start` on once, at the speed of
+    /// SHA-256.
     pub fn open(
         disk: Arc<dyn Disk>,
         store: StoreId,
@@ -164,11 +167,11 @@ impl Log {
         Ok((log, opened.recovery))
     }
 
-    /// Writes a frame of commits and returns where it begins. It is durable after the next [`sync`](Log::sync); a frame
-    /// that still waits for one is synced first.
+    /// Writes a frame of commits and returns where it begins. It is durable after the next
+    /// [`sync`](Log::sync); a frame that still waits for one is synced first.
     ///
-    /// Fails with `ERR_KARYON_ARGUMENT` or `ERR_KARYON_TRANSACTION_SIZE`, changing nothing, if the draft is not the next frame or too
-    /// large, and with `ERR_KARYON_SYNC_FAILED` if the disk fails or has failed.
+    /// Fails with `ERR_KARYON_ARGUMENT` or `ERR_KARYON_TRANSACTION_SIZE`, changing nothing, if the draft is
+    /// not the next frame or too large, and with `ERR_KARYON_SYNC_FAILED` if the disk fails or has failed.
     pub fn append(&mut self, draft: &FrameDraft<'_>) -> Result<Position> {
         if draft.first_seq != self.head.next_seq {
             let message = format!("the next commit is {}, not {}", self.head.next_seq, draft.first_seq);
@@ -182,16 +185,17 @@ impl Log {
         self.guarded(Log::sync_in_flight)
     }
 
-    /// Writes zeros ahead of the frames, one slice (a mebibyte, or twice the last frame) at a time; call it after each
-    /// [`sync`](Log::sync), when nobody waits. Does nothing while the active segment is not yet half full. A failure, a full
-    /// disk included, ends all writing like any other.
+    /// Writes zeros ahead of the frames, one slice (a mebibyte, or twice the last frame) at a time; call it
+    /// after each [`sync`](Log::sync), when nobody waits. Does nothing while the active segment is not yet
+    /// half full. A failure, a full disk included, ends all writing like any other.
     pub fn prepare_ahead(&mut self) -> Result<()> {
         self.guarded(|log| {
             if u64::from(log.head.position.offset) * 2 < log.active.len {
                 return Ok(());
             }
             let target = log.sizes.target(log.closed_bytes + log.active.len, 0);
-            // Twice the last frame, so that the segment is ready before the other half of the active one is full.
+            // Twice the last frame, so that the segment is ready before the other half of the active one is
+            // full.
             let slice =
                 log.sizes.slice.max((2 * log.buffer.len()).next_multiple_of(SEGMENT_HEADER_BYTES) as u64);
             let prepared = log.prepared()?;
@@ -226,7 +230,8 @@ impl Log {
         self.head.position
     }
 
-    /// Bytes of the frames behind the `start` that the log was opened with, those appended since included. Never shrinks.
+    /// Bytes of the frames behind the `start` that the log was opened with, those appended since included.
+    /// Never shrinks.
     pub fn tail_bytes(&self) -> u64 {
         self.tail_bytes
     }
@@ -264,8 +269,8 @@ impl Log {
         if !self.active.begun {
             return self.active.extend(needed);
         }
-        // The next segment's file is durable before the active one says that the log goes on there: where that is
-        // said and the file is missing, somebody removed it.
+        // The next segment's file is durable before the active one says that the log goes on there: where
+        // that is said and the file is missing, somebody removed it.
         let prepared = self.prepared()?;
         prepared.extend(needed)?;
         let draft = FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };

@@ -1,7 +1,7 @@
 //! Opening a log: walk the chain to its end, judge what stands there, cut an unfinished write.
 //!
-//! Each step may be interrupted and is then done again: bytes are copied aside and synced before they are zeroed, and a
-//! write that is half zeroed is still an unfinished write.
+//! Each step may be interrupted and is then done again: bytes are copied aside and synced before they are
+//! zeroed, and a write that is half zeroed is still an unfinished write.
 
 use karyon_model::{Code, Error, Result};
 
@@ -83,7 +83,8 @@ pub(crate) fn open(
     Ok(Opened { end, active, prepared, recovery, walked_bytes, log_bytes })
 }
 
-/// The segment after the active one, which must not have been begun: the active one does not say that it goes on.
+/// The segment after the active one, which must not have been begun: the active one does not say that it goes
+/// on.
 fn prepared_segment(
     disk: &dyn Disk,
     store: StoreId,
@@ -166,8 +167,8 @@ fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result
     Err(Error::new(Code::Io, format!("{ASIDE_DIRECTORY} is full; move its files away")))
 }
 
-/// What was read may be known to the operating system alone, if the writer's process was killed before its sync.
-/// It becomes durable before anybody builds on it.
+/// What was read may be known to the operating system alone, if the writer's process was killed before its
+/// sync. It becomes durable before anybody builds on it.
 fn make_durable(disk: &dyn Disk, active: &SegmentFile, prepared: Option<&SegmentFile>) -> Result<()> {
     if active.number > 1 {
         let path = segment::path(active.number - 1);

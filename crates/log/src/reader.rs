@@ -37,8 +37,9 @@ impl LogReader {
         genesis(self.store).position
     }
 
-    /// Hands the frames of commits from the one that begins at `from` up to `until` (a point between two frames, not read
-    /// beyond) to `visit`, until it breaks. `from` and `until` come from frames or heads that were synced.
+    /// Hands the frames of commits from the one that begins at `from` up to `until` (a point between two
+    /// frames, not read beyond) to `visit`, until it breaks. `from` and `until` come from frames or heads
+    /// that were synced.
     ///
     /// Each frame's checksum is checked, and that it follows the one before it.
     pub fn read_frames(
@@ -61,8 +62,9 @@ impl LogReader {
         Ok(())
     }
 
-    /// Checks the whole chain from the store's first frame to `head`, handing each frame of commits to `visit`.
-    /// Changes nothing. Fails with `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first thing that is wrong.
+    /// Checks the whole chain from the store's first frame to `head`, handing each frame of commits to
+    /// `visit`. Changes nothing. Fails with `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first
+    /// thing that is wrong.
     pub fn verify(
         &self,
         head: &ChainPoint,

@@ -13,7 +13,8 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// The disk whose root is the directory `root`, which must exist before anything but `RealDisk::new` is called.
+    /// The disk whose root is the directory `root`, which must exist before anything but `RealDisk::new` is
+    /// called.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         RealDisk { root: root.into() }
     }

@@ -1,8 +1,9 @@
-//! What to make of the place where no whole frame stands: the end, a torn write, or damage. Pure functions of bytes.
+//! What to make of the place where no whole frame stands: the end, a torn write, or damage. Pure functions of
+//! bytes.
 //!
 //! Only one frame is ever in flight, it replaces zeros, and a disk writes a sector whole or not at all. So an
-//! unfinished frame has a sector whose part of it is still zero, and nothing stands behind it. Everything else that
-//! is not a whole frame was acknowledged once and is damaged: it is never cut.
+//! unfinished frame has a sector whose part of it is still zero, and nothing stands behind it. Everything
+//! else that is not a whole frame was acknowledged once and is damaged: it is never cut.
 
 use std::ops::Range;
 
@@ -49,8 +50,8 @@ pub(crate) enum Verdict {
     Damaged(&'static str),
 }
 
-/// Judges what stands at `position`, where the next frame would begin and no whole one does. `rest` is all from there to the
-/// last byte of the segment that is not zero, `room` the distance to the segment's end.
+/// Judges what stands at `position`, where the next frame would begin and no whole one does. `rest` is all
+/// from there to the last byte of the segment that is not zero, `room` the distance to the segment's end.
 pub(crate) fn judge(store: StoreId, position: Position, rest: &[u8], room: u64) -> Verdict {
     if rest.is_empty() {
         return Verdict::End;
@@ -86,7 +87,8 @@ pub(crate) fn judge(store: StoreId, position: Position, rest: &[u8], room: u64) 
     }
 }
 
-/// Judges a segment whose first sector is zero, from its first byte on; the write of that sector and the first frame is one.
+/// Judges a segment whose first sector is zero, from its first byte on; the write of that sector and the
+/// first frame is one.
 pub(crate) fn judge_unbegun(store: StoreId, number: u32, rest: &[u8]) -> Verdict {
     let start = Position { segment: number, offset: 0 };
     if rest.is_empty() {
@@ -100,8 +102,8 @@ pub(crate) fn judge_unbegun(store: StoreId, number: u32, rest: &[u8]) -> Verdict
     }
 }
 
-/// Whether a frame of this log begins in `rest` at or after `skip`. Its header suffices: it was begun only after
-/// everything before it had been synced.
+/// Whether a frame of this log begins in `rest` at or after `skip`. Its header suffices: it was begun only
+/// after everything before it had been synced.
 fn later_frame(store: StoreId, position: Position, rest: &[u8], skip: usize) -> bool {
     (skip..rest.len()).step_by(FRAME_ALIGNMENT).any(|at| {
         u32::try_from(at)

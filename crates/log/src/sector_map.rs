@@ -1,12 +1,12 @@
 //! Which sectors of a frame are all zero although they were written.
 //!
-//! A write that a power cut tears leaves some sectors as they were: all zero, since the log writes only over zeros. A
-//! payload may hold zeros of its own, so a frame lists the sectors whose part of it is zero, and only a zero sector that is
-//! not listed proves a torn write. Parts that hold anything else than payload are never zero (see `frame`), so the
-//! list depends on the payload and its place alone.
+//! A write that a power cut tears leaves some sectors as they were: all zero, since the log writes only over
+//! zeros. A payload may hold zeros of its own, so a frame lists the sectors whose part of it is zero, and
+//! only a zero sector that is not listed proves a torn write. Parts that hold anything else than payload are
+//! never zero (see `frame`), so the list depends on the payload and its place alone.
 //!
-//! Encoded as pairs of LEB128 numbers, each ≥ 1: sectors since the end of the previous range (at first: since the frame's
-//! first sector), and length of the range. No byte of it is zero.
+//! Encoded as pairs of LEB128 numbers, each ≥ 1: sectors since the end of the previous range (at first: since
+//! the frame's first sector), and length of the range. No byte of it is zero.
 
 use std::ops::Range;
 
@@ -15,7 +15,8 @@ use crate::frame::MAX_MAP_BYTES;
 /// The unit that a disk writes whole or not at all.
 pub const SECTOR_BYTES: usize = 512;
 
-/// Appends the map of a payload that begins at `payload_offset` of a segment, in a frame that begins at `frame_offset`.
+/// Appends the map of a payload that begins at `payload_offset` of a segment, in a frame that begins at
+/// `frame_offset`.
 pub(crate) fn encode(frame_offset: u64, payload_offset: u64, payload: &[u8], into: &mut Vec<u8>) {
     let first_sector = frame_offset / SECTOR_BYTES as u64;
     let mut end_of_last = 0;

@@ -1,7 +1,7 @@
 //! Segments: the files of the log, `log/0000000001.seg` and on, and the sector that each begins with.
 //!
-//! A segment is zeros until its first frame is written, together with its header; all of it is written with zeros and
-//! synced before that, so that a frame only ever replaces zeros, in a file whose length is durable.
+//! A segment is zeros until its first frame is written, together with its header; all of it is written with
+//! zeros and synced before that, so that a frame only ever replaces zeros, in a file whose length is durable.
 //!
 //! Little-endian, one sector. The places of magic, version and checksum are the same in every version.
 //!
@@ -50,7 +50,8 @@ impl Default for SegmentSizes {
 }
 
 impl SegmentSizes {
-    /// How long the segment after `log_bytes` of segments shall be, if its first frame and the room behind take `frame_bytes`.
+    /// How long the segment after `log_bytes` of segments shall be, if its first frame and the room behind
+    /// take `frame_bytes`.
     pub(crate) fn target(&self, log_bytes: u64, frame_bytes: u64) -> u64 {
         let needed = (SEGMENT_HEADER_BYTES as u64 + frame_bytes).next_multiple_of(self.slice);
         log_bytes.clamp(self.smallest, self.largest).max(needed)

@@ -187,7 +187,8 @@ impl<'d> Walk<'d> {
             }
             None if begins_segment => {}
             _ => {
-                // Every frame ends with a word that is not zero: a cheap proof that the log reaches up to here.
+                // Every frame ends with a word that is not zero: a cheap proof that the log reaches up to
+                // here.
                 let before = self.segment.bytes(u64::from(offset.saturating_sub(4)), 4)?;
                 if before.len() < 4 || before == [0; 4] || self.segment.header.is_none() {
                     return Err(damaged(

@@ -1,6 +1,6 @@
-//! Power is cut after every single operation on the disk. Whatever of the unsynced sectors, lengths and names survives,
-//! the log opens, shows every frame that was synced and no half of one, and goes on. So it does if power is cut again
-//! while it opens, and again.
+//! Power is cut after every single operation on the disk. Whatever of the unsynced sectors, lengths and names
+//! survives, the log opens, shows every frame that was synced and no half of one, and goes on. So it does if
+//! power is cut again while it opens, and again.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,8 @@ use karyon_testkit::Random;
 use karyon_testkit::disk::{Fate, Lie, SimDisk};
 use support::{check_survivor, commit, create, open, scaled};
 
-/// What a run did: after how many operations each commit was acknowledged, and how many commits were ever written.
+/// What a run did: after how many operations each commit was acknowledged, and how many commits were ever
+/// written.
 #[derive(Default)]
 struct Run {
     acknowledged: Vec<(usize, u64)>,
@@ -122,7 +123,8 @@ fn a_power_cut_while_the_log_opens_is_as_safe_as_any_other() {
     assert!(images > 1_000, "only {images} images");
 }
 
-/// The process is killed, somebody opens the log and reads from it, then power is cut: what was read must not vanish.
+/// The process is killed, somebody opens the log and reads from it, then power is cut: what was read must not
+/// vanish.
 #[test]
 fn what_was_read_after_a_kill_survives_a_later_power_cut() {
     for seed in 200..200 + scaled(1) {

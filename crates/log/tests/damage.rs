@@ -1,5 +1,5 @@
-//! What was acknowledged and is not there any more is said, with segment and offset; nothing is changed and nothing is
-//! passed over.
+//! What was acknowledged and is not there any more is said, with segment and offset; nothing is changed and
+//! nothing is passed over.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,5 @@
-//! The n-th call to the disk fails, for every n. What was acknowledged stays; what comes after the failure is refused.
+//! The n-th call to the disk fails, for every n. What was acknowledged stays; what comes after the failure is
+//! refused.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

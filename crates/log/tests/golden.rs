@@ -99,8 +99,8 @@ fn the_fields_lie_where_the_tables_say() {
     assert_eq!(number(88), crc32c::crc32c(&frame[..88]));
     assert_eq!(&frame[92..96], b"rFaK");
 
-    // The second frame begins at 608 of the file; its payload at 688; zeros from 788 to 2138; sectors 2 and 3 are zero, which
-    // are the first and second behind the frame's own.
+    // The second frame begins at 608 of the file; its payload at 688; zeros from 788 to 2138; sectors 2 and 3
+    // are zero, which are the first and second behind the frame's own.
     let second = &frame[96..];
     assert_eq!(second[72..76], [1, 2, 0, 0], "kind 1, a map of two bytes");
     assert_eq!(second[80 + 1500..80 + 1502], [1, 2], "one sector on, two sectors");

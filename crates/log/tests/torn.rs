@@ -101,7 +101,8 @@ fn a_frame_that_ends_early_is_never_accepted_whatever_byte_it_ends_at() {
                 assert!(found == payloads[..1], "cut at {stop}");
                 assert_eq!(recovery.cut.is_some(), stop > last.offset, "cut at {stop}");
             }
-            // No disk leaves half a sector: this was done by something else, to a frame that may have been acknowledged.
+            // No disk leaves half a sector: this was done by something else, to a frame that may have been
+            // acknowledged.
             Err(error) => {
                 assert_eq!(error.code(), Code::Damaged);
                 assert!(
@@ -217,7 +218,8 @@ fn every_cut_is_kept_and_the_same_cut_only_once() {
     assert!(torn.files().keys().filter(|path| path.starts_with(ASIDE_DIRECTORY)).count() == 2);
 }
 
-/// Power is cut at every operation of the opening that cuts: what is cut is still there afterwards, in one place or the other.
+/// Power is cut at every operation of the opening that cuts: what is cut is still there afterwards, in one
+/// place or the other.
 #[test]
 fn what_is_cut_is_never_lost() {
     let (disk, last, end) = written(&[vec![1; 100], vec![2; 1500]]);

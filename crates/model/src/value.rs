@@ -37,6 +37,9 @@ const FLOATS: u8 = 11;
 /// The bits of the one NaN.
 const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
 
+/// Bytes of a value beside its text or bytes: the tag, and a length of at most 2^24.
+const HEAD_BYTES: usize = 5;
+
 /// The name that no property and no map key may have: JavaScript would take it for the prototype.
 pub const NAME_RESERVED: &str = "__proto__";
 
@@ -165,7 +168,7 @@ pub fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
     let start = cursor.position();
     check_nested(cursor, 0)?;
     let bytes = cursor.between(start, cursor.position());
-    if bytes.len() > VALUE_BYTES_MAX {
+    if bytes.len() > VALUE_BYTES_MAX + HEAD_BYTES {
         return Err(size_error(bytes.len()));
     }
     Ok(bytes)
@@ -503,11 +506,13 @@ mod tests {
 
     #[test]
     fn limits_have_their_own_codes() {
-        let mut deep = vec![LIST, 1].repeat(NESTING_MAX + 1);
+        let mut deep = [LIST, 1].repeat(NESTING_MAX + 1);
         deep.push(NULL);
         assert_eq!(check(&mut Cursor::new(&deep)).unwrap_err().code(), Code::ValueDepth);
         let large = Value::Bytes(vec![0; VALUE_BYTES_MAX + 1]).to_bytes();
         assert_eq!(check(&mut Cursor::new(&large)).unwrap_err().code(), Code::ValueSize);
+        let largest = Value::Bytes(vec![0; VALUE_BYTES_MAX]).to_bytes();
+        assert!(check(&mut Cursor::new(&largest)).is_ok(), "the limit itself is allowed");
         let beyond = Value::Integer(INTEGER_MAX + 1).to_bytes();
         assert_eq!(check(&mut Cursor::new(&beyond)).unwrap_err().code(), Code::IntegerRange);
         let reserved = Value::map([(NAME_RESERVED, Value::Null)]).to_bytes();

@@ -1,1 +1,18 @@
-//! The binding: converts, maps errors, keeps handles. The only place that names napi.
+//! The binding: converts, keeps handles, maps errors. The only place that names napi.
+//!
+//! Every function is free, takes handle numbers and returns a number; a negative one is a failure whose code, message and
+//! facts `take_failure` hands out. Keys and batches go in and encoded answers come out through one buffer per environment.
+#![deny(missing_docs)]
+
+mod cell_crossing;
+mod cells;
+#[cfg(feature = "crossing")]
+mod crossing;
+mod environment;
+mod exchange;
+mod failure;
+mod past;
+mod reading;
+mod session;
+mod store;
+mod transaction;

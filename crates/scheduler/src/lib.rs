@@ -1,1 +1,49 @@
 //! Mailboxes, order, fairness, timers and supervision, as one pure state machine.
+//!
+//! It runs nothing. The host tells it what happened ([`Record`]), asks what to do next ([`Scheduler::step`],
+//! [`Scheduler::issue`]), runs that, and tells it again. Payloads stay with the host, in numbered slots; here a message
+//! is its slot. Time and chance are handed in: the same records with the same times and seed give the same effects.
+//!
+//! What it does not know: threads, clocks, JavaScript, what a message says, and the store.
+//!
+//! # One round
+//! 1. The host's records are taken one by one ([`Scheduler::take`]). Nothing dies while they are read, so that each of
+//!    them means what it meant when it was written.
+//! 2. [`Scheduler::step`] ends the batch that was out, then acts on failures and stops, then on what fell due.
+//! 3. [`Scheduler::issue`] hands out the next batch: cells in turn, each with a bounded run of its messages.
+#![deny(missing_docs)]
+
+mod admission;
+mod asking;
+mod asks;
+mod cell;
+mod credits;
+mod deadlines;
+mod due;
+mod effect;
+mod exchange;
+mod id;
+mod lifecycle;
+pub mod limits;
+mod message;
+mod names;
+mod random;
+mod record;
+mod restart;
+mod scheduler;
+mod spawn;
+mod stats;
+mod supervision;
+mod table;
+mod timers;
+mod turns;
+
+pub use credits::{CLOSED, Credits};
+pub use effect::{AskEnd, DeadLetter, Death, EFFECT_WORDS, Effect, Gone, Refusal};
+pub use exchange::{Exchange, Port, header};
+pub use id::CellId;
+pub use record::{RECORD_WORDS, Record, Verdict};
+pub use restart::{Backoff, Restart, RestartPolicy};
+pub use scheduler::{Issue, ProtocolError, Scheduler};
+pub use spawn::{CellOptions, SpawnError};
+pub use stats::Stats;

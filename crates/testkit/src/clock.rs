@@ -20,7 +20,8 @@ impl LogicalClock {
         self.micros.load(Ordering::Relaxed)
     }
 
-    /// Moves it by `micros`, backwards if negative, and returns the time it then shows. Stops at the ends of its range.
+    /// Moves it by `micros`, backwards if negative, and returns the time it then shows. Stops at the ends of
+    /// its range.
     pub fn advance(&self, micros: i64) -> i64 {
         let moved = |now: i64| Some(now.saturating_add(micros));
         let before = self.micros.fetch_update(Ordering::Relaxed, Ordering::Relaxed, moved);

@@ -1,7 +1,7 @@
 //! Simulated disk and clock, reference models and generators.
 //!
-//! Everything here is deterministic: the same seed gives the same faults, the same crash images, the same cases. What
-//! a test found is repeated by the seed that it prints.
+//! Everything here is deterministic: the same seed gives the same faults, the same crash images, the same
+//! cases. What a test found is repeated by the seed that it prints.
 #![deny(missing_docs)]
 
 mod clock;

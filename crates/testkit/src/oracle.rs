@@ -1,7 +1,8 @@
 //! A property graph that keeps a full copy of itself per version: slow, large and obviously right.
 //!
-//! The engine is compared with it. `V` stands for a property's value: canonical bytes, or whatever orders and compares
-//! like them. Verbs that compute (increment, append, splice) are applied by the test, which patches the result in.
+//! The engine is compared with it. `V` stands for a property's value: canonical bytes, or whatever orders and
+//! compares like them. Verbs that compute (increment, append, splice) are applied by the test, which patches
+//! the result in.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,8 +2,8 @@
 
 /// A stream of random numbers that is the same for the same seed, on every machine and in every version.
 ///
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014): good enough to
-/// scatter test cases, and short enough to be obviously right. Nothing for secrets.
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014): good
+/// enough to scatter test cases, and short enough to be obviously right. Nothing for secrets.
 #[derive(Clone, Debug)]
 pub struct Random {
     state: u64,
@@ -84,7 +84,8 @@ impl Random {
         (0..self.below(most + 1)).map(|_| *self.pick(&LETTERS)).collect()
     }
 
-    /// One of `count` keys, the first ones far more often than the last ones (as in a Zipf distribution with exponent 1).
+    /// One of `count` keys, the first ones far more often than the last ones (as in a Zipf distribution with
+    /// exponent 1).
     pub fn skewed(&mut self, count: usize) -> usize {
         // The logarithm of the rank is what is evenly spread.
         let unit = (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64;

@@ -1,4 +1,5 @@
-//! What the log's tests share: small segments, payloads that can be told apart, and what must hold after any opening.
+//! What the log's tests share: small segments, payloads that can be told apart, and what must hold after any
+//! opening.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::sync::Arc;
@@ -18,7 +19,8 @@ pub fn scaled(seeds: u64) -> u64 {
     seeds * std::env::var("KARYON_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
 }
 
-/// The payload of the frame that begins with commit `seq`: mixed lengths, some with sectors full of zeros, and never the same twice.
+/// The payload of the frame that begins with commit `seq`: mixed lengths, some with sectors full of zeros,
+/// and never the same twice.
 pub fn payload(seq: u64) -> Vec<u8> {
     let mut random = Random::new(seq);
     let mut payload = seq.to_le_bytes().to_vec();
@@ -90,8 +92,9 @@ pub fn filled(frames: usize) -> (SimDisk, Log) {
     (disk, log)
 }
 
-/// What must hold of every disk that a crash leaves, whatever came before: it opens, shows all that was acknowledged and
-/// nothing that was never written, its chain verifies, and it can be written to and opened again.
+/// What must hold of every disk that a crash leaves, whatever came before: it opens, shows all that was
+/// acknowledged and nothing that was never written, its chain verifies, and it can be written to and opened
+/// again.
 pub fn check_survivor(
     disk: &SimDisk,
     acknowledged: u64,

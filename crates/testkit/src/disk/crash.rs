@@ -65,8 +65,8 @@ impl Crash<'_> {
         SimDisk::of(self.volume.after(fate))
     }
 
-    /// The disk as it is if only the process is killed: all is seen, and what was not synced may still be lost by a later
-    /// power cut. Its recording begins anew.
+    /// The disk as it is if only the process is killed: all is seen, and what was not synced may still be
+    /// lost by a later power cut. Its recording begins anew.
     pub fn killed(&self) -> SimDisk {
         SimDisk::of(self.volume.clone())
     }

@@ -9,8 +9,8 @@ pub enum Fault {
     Io,
     /// The disk is full.
     Full,
-    /// A write stops half way, between two sectors (operating systems copy whole pages), then fails. Other operations
-    /// fail without an effect.
+    /// A write stops half way, between two sectors (operating systems copy whole pages), then fails. Other
+    /// operations fail without an effect.
     Short,
 }
 

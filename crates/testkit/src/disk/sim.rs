@@ -71,8 +71,8 @@ impl SimDisk {
         }
     }
 
-    /// How many operations that change something have been done; what [`Crash::operations`](super::Crash::operations)
-    /// counts.
+    /// How many operations that change something have been done; what
+    /// [`Crash::operations`](super::Crash::operations) counts.
     pub fn operations(&self) -> usize {
         self.state().recorded.len()
     }
@@ -103,8 +103,8 @@ impl SimDisk {
         self.state().read_only = read_only;
     }
 
-    /// Makes some syncs report success and do nothing from now on, or no longer. No code survives that: a test that passes on
-    /// such a disk tests nothing.
+    /// Makes some syncs report success and do nothing from now on, or no longer. No code survives that: a
+    /// test that passes on such a disk tests nothing.
     pub fn set_lie(&self, lie: Option<Lie>) {
         self.state().lie = lie;
     }

@@ -130,7 +130,8 @@ impl Inode {
         if self.pending.is_empty() {
             return self.durable.clone();
         }
-        // Weights differ from case to case, so that there are images with one sector lost and with one sector kept.
+        // Weights differ from case to case, so that there are images with one sector lost and with one sector
+        // kept.
         let weight = random.below(9);
         let mut lens = vec![self.durable.len()];
         let mut touched = BTreeSet::new();

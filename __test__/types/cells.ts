@@ -1,0 +1,123 @@
+// Checked by the compiler, never run: what is inferred, and what is refused.
+import {
+  cell,
+  message,
+  supervisor,
+  type CellRef,
+  type CellRuntime,
+  type Down,
+  type Message,
+} from '../../ts/cells/index.ts'
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const same = <A, B>(_proof: Same<A, B>): void => {}
+
+interface Fact {
+  readonly key: string
+  readonly text: string
+}
+
+interface Named {
+  readonly go: Message<string, number>
+}
+
+export function checked(cells: CellRuntime, named: CellRef<Named>): unknown[] {
+  const researcher = cell({
+    name: 'researcher',
+    grants: { read: ['Fact'], write: '*' },
+    messages: {
+      learn: message<Fact>(),
+      count: message<void, number>(),
+      tick: message<void>(),
+      down: message<Down>(),
+    },
+    init: async (ctx, args: { readonly start: number }) => {
+      same<typeof args, typeof ctx.args>(true)
+      return { learned: args.start }
+    },
+    on: {
+      learn: (ctx, fact) => {
+        same<typeof fact, Fact>(true)
+        same<typeof ctx.state, { learned: number }>(true)
+        ctx.state.learned++
+        // A cell knows its own messages.
+        ctx.self.send('tick')
+        ctx.send(ctx.self, 'learn', fact)
+        ctx.sendAfter(10, 'tick')
+        ctx.every(10, 'learn', fact, { ref: false })
+        ctx.monitor(ctx.self, 'down')
+        ctx.become({ tick: (later) => later.state.learned })
+        // @ts-expect-error a payload is missing
+        ctx.self.send('learn')
+        // @ts-expect-error no such message
+        ctx.self.send('forget')
+        // @ts-expect-error a monitor needs a message that can carry the notice
+        ctx.monitor(ctx.self, 'count')
+        // @ts-expect-error no such message
+        ctx.become({ forget: () => {} })
+      },
+      count: async ({ state }) => state.learned,
+      tick: () => {},
+      down: (_ctx, { path, reason }) => `${path} ${reason}`,
+    },
+    invariant: (state) => state.learned >= 0,
+  })
+
+  const ref = cells.spawn(researcher, { name: 'alice', args: { start: 1 } })
+  same<ReturnType<typeof ref.send>, boolean>(true)
+  const sent: boolean = ref.send('learn', { key: 'sky', text: 'blue' })
+  const count: Promise<number> = ref.ask('count')
+  const counted: Promise<number> = ref.ask('count', undefined, { timeoutMs: 10 })
+  const learned: Promise<void> = ref.ask('learn', { key: 'a', text: 'b' }, { signal: AbortSignal.abort() })
+  const delivered: Promise<void> = ref.deliver('tick')
+
+  // @ts-expect-error args are missing
+  cells.spawn(researcher)
+  // @ts-expect-error args have another type
+  cells.spawn(researcher, { args: { start: 'x' } })
+  // @ts-expect-error the payload has another type
+  ref.send('learn', { key: 1, text: 'b' })
+  // @ts-expect-error a void payload takes no value
+  ref.send('tick', 1)
+  // @ts-expect-error the reply is a number
+  const wrong: Promise<string> = ref.ask('count')
+
+  // Both orders of properties.
+  const backwards = cell({
+    init: () => ({ total: 0 }),
+    on: {
+      add: (ctx, by) => {
+        same<typeof by, number>(true)
+        ctx.state.total += by
+      },
+      total: (ctx) => ctx.state.total,
+    },
+    messages: { add: message<number>(), total: message<void, number>() },
+    name: 'backwards',
+  })
+  cells.spawn(backwards).send('add', 1)
+
+  cell({
+    name: 'wrong-reply',
+    messages: { total: message<void, number>() },
+    // @ts-expect-error the handler answers with a string
+    on: { total: () => 'many' },
+  })
+
+  cell({
+    name: 'no-handler',
+    messages: { total: message<void, number>(), other: message() },
+    // @ts-expect-error a message has no handler
+    on: { total: () => 1 },
+  })
+
+  // Named interfaces of messages work as well as inferred ones.
+  const answer: Promise<number> = named.ask('go', 'x')
+
+  const crew = cells.spawn(
+    supervisor({ name: 'crew', children: [{ cell: researcher, args: { start: 1 } }, backwards] }),
+  )
+  const child: CellRef<Named> = crew.child('researcher')
+
+  return [sent, count, counted, learned, delivered, wrong, answer, child]
+}

@@ -1,0 +1,76 @@
+import type { Actors } from './driver.ts'
+import { finish } from './finish.ts'
+
+/** The part of nact that is used here. */
+interface Reference {
+  readonly path: object
+}
+interface Nact {
+  start(options: { name: string }): Reference
+  stop(reference: Reference): void
+  spawn<S, M>(
+    parent: Reference,
+    behaviour: (state: S, message: M) => S,
+    name: string,
+    options: object,
+  ): Reference
+  dispatch(to: Reference, message: unknown): void
+}
+
+const NAME: string = 'nact'
+
+/** Actors with state, which handle one message at a time as ours do; a crash stops them. */
+export function nact(): Actors {
+  let library: Nact
+  let system: Reference
+  let systems = 0
+  const restart = (): void => {
+    system = library.start({ name: `system-${systems++}` })
+  }
+  const actor = <M>(name: string, behaviour: (message: M) => void): Reference =>
+    library.spawn<number, M>(
+      system,
+      (state, message) => {
+        behaviour(message)
+        return state
+      },
+      name,
+      { initialState: 0 },
+    )
+  return {
+    name: NAME,
+    async open() {
+      const { default: module } = (await import(NAME)) as { default: Nact }
+      library = module
+      restart()
+    },
+    pingPong(turns) {
+      const end = finish()
+      let handled = 0
+      const player = (name: string, other: () => Reference): Reference =>
+        actor<{ left: number }>(name, ({ left }) => {
+          handled++
+          if (left > 1) library.dispatch(other(), { left: left - 1 })
+          else end.reach(handled)
+        })
+      const ping: Reference = player('ping', () => pong)
+      const pong: Reference = player('pong', () => ping)
+      library.dispatch(ping, { left: turns })
+      return end.reached
+    },
+    spawn(count) {
+      const end = finish()
+      let last: Reference | undefined
+      for (let at = 0; at < count; at++) last = actor(`actor-${at}`, () => end.reach(count))
+      library.dispatch(last!, {})
+      return end.reached
+    },
+    clear() {
+      library.stop(system)
+      restart()
+    },
+    close() {
+      library.stop(system)
+    },
+  }
+}

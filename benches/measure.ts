@@ -1,0 +1,174 @@
+import { deepStrictEqual } from 'node:assert/strict'
+import { Bench } from 'tinybench'
+
+/** One contestant: the same work as all others of its case, done its own way. */
+export interface Side {
+  /** The name of the row's peer; ours is `karyon`. */
+  readonly name: string
+  /** Once, before the first round; not measured. */
+  start?(): Promise<void> | void
+  /** Before each round; not measured. */
+  prepare?(round: number): Promise<void> | void
+  /** One round of the case's work; measured until what it returns has settled. */
+  run(): Promise<unknown> | unknown
+  /** After each round; not measured. What it returns must equal the answers of all others. */
+  answer?(): Promise<unknown> | unknown
+  /** Once, after the last round; not measured. */
+  stop?(): Promise<void> | void
+}
+
+/** The units a case is reported in. A rate is better when larger, a time when smaller. */
+export type Unit = 'op/s' | 'ns/op' | 'ms'
+
+/** What is compared. */
+export interface Case {
+  /** `room/case`, a parameter may follow. */
+  readonly name: string
+  readonly unit: Unit
+  /** Operations of one round. */
+  readonly operations: number
+  readonly ours: Side
+  readonly peers: readonly Side[]
+  /** An absolute limit in the case's unit, where there is nobody to compare with. */
+  readonly limit?: number
+  /** What a reader must know to judge the comparison. */
+  readonly note?: string
+}
+
+/** One line of the result; its fields are the public format of `--json`. */
+export interface Row {
+  readonly name: string
+  readonly unit: string
+  readonly ours: number
+  readonly peer: number
+  /** A library, `limit`, or `self: …` where Karyon is compared with itself. */
+  readonly peerName: string
+  /** Turned so that more than 1 is better for Karyon. */
+  readonly ratio: number
+  /** The range of the ratio over the rounds, as a part of its median: 0.1 is ±5 %. */
+  readonly spread: number
+  readonly note: string
+}
+
+/** An odd number, so that the median is a round that happened. */
+export const ROUNDS = 7
+const ROUNDS_MIN = 5
+
+interface Round {
+  readonly seconds: number
+  readonly cpuSeconds: number
+}
+
+/**
+ * Runs all sides of a case in turns, after one round each that does not count, and makes a row of each
+ * comparison. The order changes from round to round, so that nobody always inherits the same warm caches.
+ */
+export async function measure(work: Case, rounds: number = ROUNDS): Promise<Row[]> {
+  if (rounds < ROUNDS_MIN) throw new RangeError(`a median of fewer than ${ROUNDS_MIN} rounds says little`)
+  const sides = [work.ours, ...work.peers]
+  const measured = new Map<Side, Round[]>(sides.map((side) => [side, []]))
+  const started: Side[] = []
+  try {
+    for (const side of sides) {
+      await side.start?.()
+      started.push(side)
+    }
+    for (let round = 0; round <= rounds; round++) {
+      const answers = new Map<Side, unknown>()
+      for (let turn = 0; turn < sides.length; turn++) {
+        const side = sides[(round + turn) % sides.length]!
+        await side.prepare?.(round)
+        const result = await oneRound(side)
+        if (round > 0) measured.get(side)!.push(result)
+        answers.set(side, await side.answer?.())
+      }
+      for (const side of work.peers) {
+        deepStrictEqual(
+          answers.get(side),
+          answers.get(work.ours),
+          `${work.name}: ${side.name} answers differently`,
+        )
+      }
+    }
+  } finally {
+    for (const side of started.toReversed()) await side.stop?.()
+  }
+  return rowsOf(work, measured)
+}
+
+async function oneRound(side: Side): Promise<Round> {
+  // Garbage of the side before must not be collected in this one's time. Needs --expose-gc.
+  globalThis.gc?.()
+  // tinybench is the stopwatch; the turns, the equal answers and the CPU time are ours.
+  const bench = new Bench({ name: side.name, iterations: 1, time: 0, warmup: false, throws: true })
+  bench.add(side.name, async () => {
+    await side.run()
+  })
+  const cpuBefore = process.cpuUsage()
+  const [task] = await bench.run()
+  const cpu = process.cpuUsage(cpuBefore)
+  const result = task!.result
+  if (result.state !== 'completed')
+    throw new Error(`${side.name}: the round did not complete (${result.state})`)
+  return { seconds: result.latency.mean / 1e3, cpuSeconds: (cpu.user + cpu.system) / 1e6 }
+}
+
+function rowsOf(work: Case, measured: ReadonlyMap<Side, readonly Round[]>): Row[] {
+  const { name, unit, operations } = work
+  const ours = measured.get(work.ours)!
+  const valueOf = (rounds: readonly Round[]): number => inUnit(unit, operations, medianOf(rounds, 'seconds'))
+  const cpuOf = (rounds: readonly Round[]): string => cpuText(medianOf(rounds, 'cpuSeconds') / operations)
+  const mine = valueOf(ours)
+  const rows = work.peers.map((side): Row => {
+    const theirs = measured.get(side)!
+    const ratios = ours.map((round, at) => theirs[at]!.seconds / round.seconds)
+    const note = [work.note, `CPU ${cpuOf(ours)} against ${cpuOf(theirs)}`].filter(Boolean).join('; ')
+    const peer = valueOf(theirs)
+    return {
+      name,
+      unit,
+      ours: mine,
+      peer,
+      peerName: side.name,
+      ratio: turned(unit, mine, peer),
+      spread: spread(ratios),
+      note,
+    }
+  })
+  if (work.limit !== undefined) {
+    const note = [work.note, `CPU ${cpuOf(ours)}`].filter(Boolean).join('; ')
+    const ratio = turned(unit, mine, work.limit)
+    const range = spread(ours.map((round) => round.seconds))
+    rows.push({ name, unit, ours: mine, peer: work.limit, peerName: 'limit', ratio, spread: range, note })
+  }
+  return rows
+}
+
+/** More than 1 when ours is better. */
+export function turned(unit: string, ours: number, peer: number): number {
+  return unit === 'op/s' ? ours / peer : peer / ours
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+export function spread(values: readonly number[]): number {
+  return (Math.max(...values) - Math.min(...values)) / median(values)
+}
+
+function medianOf(rounds: readonly Round[], field: keyof Round): number {
+  return median(rounds.map((round) => round[field]))
+}
+
+function inUnit(unit: Unit, operations: number, seconds: number): number {
+  if (unit === 'op/s') return operations / seconds
+  return unit === 'ms' ? (seconds * 1e3) / operations : (seconds * 1e9) / operations
+}
+
+function cpuText(seconds: number): string {
+  const micros = seconds * 1e6
+  return micros < 1_000 ? `${micros.toPrecision(2)} µs/op` : `${(micros / 1e3).toPrecision(3)} ms/op`
+}

@@ -1,0 +1,74 @@
+//! Failures: what the last function that returned a negative number has to say.
+
+use crate::environment::enter;
+use karyon_kernel::model::Code;
+use napi::Env;
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+
+/// A fact about a failure.
+#[napi(object)]
+pub struct Detail {
+    /// What it is about.
+    pub name: String,
+    /// The fact, as text.
+    pub value: String,
+}
+
+/// A failure.
+#[napi(object)]
+pub struct Failure {
+    /// The stable code.
+    pub code: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// Facts for programs.
+    pub details: Vec<Detail>,
+}
+
+/// What the last failed function has to say.
+#[napi]
+pub fn take_failure(env: &Env) -> Option<Failure> {
+    let mut failure = None;
+    enter(env, |environment| {
+        failure = environment.failure.take();
+        Ok(0.0)
+    });
+    failure.map(|failure| Failure {
+        code: failure.code().to_string(),
+        message: failure.message().to_owned(),
+        details: failure
+            .details()
+            .iter()
+            .map(|(name, value)| Detail { name: (*name).to_owned(), value: value.clone() })
+            .collect(),
+    })
+}
+
+/// Every code that a failure may have.
+#[napi]
+pub fn error_codes() -> Vec<&'static str> {
+    Code::ALL.iter().map(|code| code.as_str()).collect()
+}
+
+/// The environment's exchange with room for at least `bytes`. Ask again after an answer longer than it.
+#[napi]
+pub fn exchange(env: &Env, bytes: u32) -> Option<Uint8Array> {
+    let mut view = None;
+    enter(env, |environment| {
+        environment.exchange.reserve(bytes as usize);
+        view = Some(environment.exchange.view());
+        Ok(0.0)
+    });
+    view
+}
+
+/// Does nothing: what a call costs.
+#[napi]
+pub fn noop() {}
+
+/// Adds two numbers: what a call with numbers costs.
+#[napi]
+pub fn add(a: f64, b: f64) -> f64 {
+    a + b
+}

@@ -1,0 +1,45 @@
+//! Sessions: what one incarnation of one principal may do.
+
+use crate::environment::{Handle, SessionHandle, enter};
+use karyon_kernel::model::Result;
+use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::{Grants, Scope, Session};
+use napi::Env;
+use napi_derive::napi;
+use std::sync::Arc;
+
+/// Opens a session. The exchange holds the principal, the names it may read (count, texts) and those it may write.
+#[napi]
+pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64 {
+    enter(env, |environment| {
+        let mut cursor = Cursor::new(environment.exchange.input(length as usize));
+        let principal = cursor.text()?.to_owned();
+        let mut scope = || -> Result<Scope> {
+            let count = cursor.length()?;
+            (0..count).map(|_| cursor.text()).collect()
+        };
+        let grants = Grants { read: scope()?, write: scope()? };
+        let handle = environment.store(store)?;
+        let session = Session::new(handle.store().clone(), &principal, incarnation, grants);
+        let visible = handle.visible.clone();
+        environment.keep(Handle::Session(SessionHandle { session: Arc::new(session), visible }))
+    })
+}
+
+/// Ends a session: nothing of it is validated any more, also of transactions that it has open.
+#[napi]
+pub fn kill_session(env: &Env, session: u32) -> f64 {
+    enter(env, |environment| {
+        environment.session(session)?.session.kill();
+        Ok(0.0)
+    })
+}
+
+/// Lets go of a session's handle.
+#[napi]
+pub fn release_session(env: &Env, session: u32) -> f64 {
+    enter(env, |environment| {
+        drop(environment.release(session));
+        Ok(0.0)
+    })
+}

@@ -1,0 +1,305 @@
+//! Opening, closing and watching stores.
+
+use crate::environment::{Environment, FAILED, Handle, closed, enter};
+use karyon_kernel::model::{Code, Error, Result, Value};
+use karyon_kernel::{Moment, OpenStore, Recovery, Store};
+use napi::bindgen_prelude::{AsyncTask, Function};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Env, Task};
+use napi_derive::napi;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// An opening of a store in one environment.
+pub(crate) struct StoreHandle {
+    pub(crate) open: Arc<OpenStore>,
+    pub(crate) visible: Rc<Cell<u64>>,
+    listener: Option<u64>,
+}
+
+impl StoreHandle {
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        self.open.store()
+    }
+}
+
+impl Drop for StoreHandle {
+    /// The environment is going away, or the store was closed: nobody is left to be told.
+    fn drop(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            self.open.store().unlisten(listener);
+        }
+        // Waits for the disk, never for JavaScript. What it would report, nobody is left to hear.
+        let _ = self.open.close();
+    }
+}
+
+fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
+    let visible = Rc::new(Cell::new(open.store().durable()));
+    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, listener: None }))
+}
+
+fn keep_opened(environment: &mut Environment, open: OpenStore) -> Result<Outcome> {
+    keep(environment, open).map(Outcome::Number)
+}
+
+/// What a task on a thread of the pool came to.
+pub(crate) enum Outcome {
+    Number(f64),
+    Value(Value),
+}
+
+/// Runs on a thread of the pool. Resolves to a handle for `take_outcome`: between the settling of a promise and its continuation
+/// other calls may use the exchange.
+pub struct Background<T: Send + 'static> {
+    work: Option<Box<dyn FnOnce() -> Result<T> + Send>>,
+    finish: fn(&mut Environment, T) -> Result<Outcome>,
+}
+
+impl<T: Send + 'static> Background<T> {
+    pub(crate) fn start(
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+        finish: fn(&mut Environment, T) -> Result<Outcome>,
+    ) -> AsyncTask<Background<T>> {
+        AsyncTask::new(Background { work: Some(Box::new(work)), finish })
+    }
+}
+
+impl<T: Send + 'static> Task for Background<T> {
+    type Output = Result<T>;
+    type JsValue = f64;
+
+    fn compute(&mut self) -> napi::Result<Result<T>> {
+        let Some(work) = self.work.take() else { return Ok(Err(closed("the work was done before"))) };
+        let outcome = catch_unwind(AssertUnwindSafe(work));
+        Ok(outcome
+            .unwrap_or_else(|_| Err(Error::new(Code::Panic, "a defect in Karyon: a task panicked; reopen"))))
+    }
+
+    fn resolve(&mut self, env: Env, output: Result<T>) -> napi::Result<f64> {
+        Ok(enter(&env, |environment| {
+            let outcome = output.and_then(|output| (self.finish)(environment, output));
+            environment.keep(Handle::Outcome(outcome))
+        }))
+    }
+}
+
+/// What a task came to: a number, or the length of an encoded value in the exchange.
+#[napi]
+pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
+    enter(env, |environment| match environment.release(outcome) {
+        Some(Handle::Outcome(outcome)) => match outcome? {
+            Outcome::Number(number) => Ok(number),
+            Outcome::Value(value) => answer_value(environment, &value),
+        },
+        _ => Err(closed("the outcome was taken before")),
+    })
+}
+
+/// Opens the store in a directory. Its outcome is the store's handle. `checkpoint_bytes` 0 means the default.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn open_store(path: String, checkpoint_bytes: f64) -> AsyncTask<Background<OpenStore>> {
+    // The store's threads run code of this module: it must never be unmapped under them.
+    napi::bindgen_prelude::retain_current_module_for_unload_safety();
+    Background::start(move || karyon_kernel::open(&path, checkpoint_bytes as u64), keep_opened)
+}
+
+/// A store that keeps nothing. Returns its handle.
+#[napi]
+pub fn memory_store(env: &Env) -> f64 {
+    enter(env, |environment| keep(environment, karyon_kernel::memory()))
+}
+
+/// What opening found, as an encoded map. Returns its length.
+#[napi]
+pub fn store_recovery(env: &Env, store: u32) -> f64 {
+    enter(env, |environment| {
+        let Recovery { created, checkpoint, replayed, sealed, cut } =
+            environment.store(store)?.open.recovery().clone();
+        let cut = cut.map(|cut| {
+            Value::map([
+                ("segment", Value::Integer(cut.segment.into())),
+                ("offset", Value::Integer(cut.offset.into())),
+                ("bytes", Value::Integer(cut.bytes as i64)),
+                ("file", Value::text(cut.file)),
+            ])
+        });
+        let mut entries = vec![
+            ("created", Value::Bool(created)),
+            ("checkpoint", Value::number(checkpoint)),
+            ("replayed", Value::Integer(replayed as i64)),
+            ("sealed", Value::Bool(sealed)),
+        ];
+        entries.extend(cut.map(|cut| ("cut", cut)));
+        answer_value(environment, &Value::map(entries))
+    })
+}
+
+pub(crate) fn answer_value(environment: &mut Environment, value: &Value) -> Result<f64> {
+    environment.scratch.clear();
+    value.encode(&mut environment.scratch);
+    Ok(environment.answer())
+}
+
+/// Has `callback` called, on this environment's loop, some time after what is durable has changed. It keeps no process alive.
+#[napi]
+pub fn watch_store(env: &Env, store: u32, callback: Function<'_, (), ()>) -> f64 {
+    enter(env, |environment| {
+        let handle = environment.store(store)?;
+        // One waiting call is enough: it asks for the newest state when it runs.
+        let built = callback.build_threadsafe_function::<()>().weak::<true>().max_queue_size::<1>().build();
+        let wake =
+            built.map_err(|error| Error::new(Code::Panic, format!("cannot watch the store: {error}")))?;
+        let listener = handle.store().listen(Arc::new(move || {
+            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }))?;
+        handle.listener = Some(listener);
+        Ok(0.0)
+    })
+}
+
+/// Makes the newest durable version the one that this environment reads, and returns it. Fails with the reason when the store
+/// has failed and nothing new is durable.
+#[napi]
+pub fn advance(env: &Env, store: u32) -> f64 {
+    enter(env, |environment| {
+        let handle = environment.store(store)?;
+        let durable = handle.store().durable();
+        if durable == handle.visible.get()
+            && let Some(failure) = handle.store().failure()?
+        {
+            return Err(failure);
+        }
+        handle.visible.set(durable);
+        Ok(durable as f64)
+    })
+}
+
+/// Closes a store: what waits is written, the log is sealed. Its outcome is 0.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background<()>>> {
+    let mut open = None;
+    enter(env, |environment| {
+        open = environment.store(store).ok().map(|handle| handle.open.clone());
+        Ok(0.0)
+    });
+    open.map(|open| Background::start(move || open.close(), |_, ()| Ok(Outcome::Number(0.0))))
+}
+
+/// Lets go of a closed store's handle.
+#[napi]
+pub fn release_store(env: &Env, store: u32) -> f64 {
+    enter(env, |environment| {
+        drop(environment.release(store));
+        Ok(0.0)
+    })
+}
+
+/// A time after every commit so far, in µs since 1970.
+#[napi]
+pub fn store_now(env: &Env, store: u32) -> f64 {
+    enter(env, |environment| Ok(environment.store(store)?.store().now()? as f64))
+}
+
+/// The version that a time (µs) or version stands for. Fails when it is not settled.
+#[napi]
+pub fn resolve_moment(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 {
+    enter(env, |environment| {
+        let handle = environment.store(store)?;
+        let seq = handle.store().resolve(as_moment(is_time, moment))?;
+        // What this environment has not been told of is not settled for it either: one run of JavaScript sees one state.
+        if seq > handle.visible.get() {
+            let message = format!("version {seq} is not settled yet; await graph.settled(…)");
+            return Err(Error::new(Code::Unsettled, message).with("durable", handle.visible.get()));
+        }
+        Ok(seq as f64)
+    })
+}
+
+/// The version that must be visible before a moment is settled, or −2 when it lies ahead of the clock.
+#[napi]
+pub fn settles_with(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 {
+    enter(env, |environment| {
+        let seq = environment.store(store)?.store().settles_with(as_moment(is_time, moment))?;
+        Ok(seq.map_or(-2.0, |seq| seq as f64))
+    })
+}
+
+fn as_moment(is_time: bool, moment: f64) -> Moment {
+    if is_time { Moment::Time(moment as i64) } else { Moment::Version(moment as u64) }
+}
+
+/// A version's time, in µs since 1970.
+#[napi]
+pub fn time_of_version(env: &Env, store: u32, version: f64) -> f64 {
+    enter(env, |environment| Ok(environment.store(store)?.store().time_of(version as u64)? as f64))
+}
+
+/// 1 when every moment of the past can be asked for; otherwise a failure says how far the index is.
+#[napi]
+pub fn history_ready(env: &Env, store: u32) -> f64 {
+    enter(env, |environment| {
+        environment.store(store)?.store().progress().check()?;
+        Ok(1.0)
+    })
+}
+
+/// Counts and sizes, as an encoded map.
+#[napi]
+pub fn store_stats(env: &Env, store: u32) -> f64 {
+    enter(env, |environment| {
+        let stats = environment.store(store)?.store().stats()?;
+        let value = Value::map([
+            ("head", Value::number(stats.head)),
+            ("durable", Value::number(stats.durable)),
+            ("nodes", Value::Integer(stats.nodes as i64)),
+            ("edges", Value::Integer(stats.edges as i64)),
+            ("waiting", Value::Integer(stats.waiting as i64)),
+            ("frames", Value::Integer(stats.frames as i64)),
+            ("tailBytes", Value::Integer(stats.tail_bytes as i64)),
+        ]);
+        answer_value(environment, &value)
+    })
+}
+
+/// Writes a checkpoint. Its outcome is the version.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn checkpoint_store(env: &Env, store: u32) -> Option<AsyncTask<Background<u64>>> {
+    let mut found = None;
+    enter(env, |environment| {
+        found = Some(environment.store(store)?.store().clone());
+        Ok(0.0)
+    });
+    let work = |store: Arc<Store>| move || store.checkpoint().map(Option::unwrap_or_default);
+    found.map(|store| Background::start(work(store), |_, version| Ok(Outcome::Number(version as f64))))
+}
+
+/// Reads everything on disk again and compares it with memory. Its outcome is a map.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn verify_store(env: &Env, store: u32) -> Option<AsyncTask<Background<karyon_kernel::Verified>>> {
+    let mut found = None;
+    let entered = enter(env, |environment| {
+        found = Some(environment.store(store)?.store().clone());
+        Ok(0.0)
+    });
+    debug_assert!(found.is_some() || entered == FAILED);
+    found.map(|store| {
+        Background::start(
+            move || store.verify(),
+            |_, verified| {
+                let hex: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                let value = Value::map([
+                    ("version", Value::number(verified.version)),
+                    ("frames", Value::Integer(verified.frames as i64)),
+                    ("nodes", Value::Integer(verified.nodes as i64)),
+                    ("edges", Value::Integer(verified.edges as i64)),
+                    ("chapters", Value::Integer(verified.chapters as i64)),
+                    ("digest", Value::text(hex)),
+                ]);
+                Ok(Outcome::Value(value))
+            },
+        )
+    })
+}

@@ -1,0 +1,95 @@
+//! Messages on their way into a mailbox, and room on its way back to senders.
+
+use crate::effect::{AskEnd, DeadLetter, Effect, Refusal};
+use crate::id::CellId;
+use crate::limits::{RUN_MAX, WAITERS_MAX};
+use crate::message::Message;
+use crate::scheduler::Scheduler;
+
+impl Scheduler {
+    /// A message whose sender took a credit.
+    pub(crate) fn send(&mut self, id: CellId, message: Message) {
+        self.stats.sent += 1;
+        let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
+            self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped);
+            return;
+        };
+        // A host that takes credits never gets here; one that does not cannot fill the memory either.
+        if cell.depth_of_mailbox() >= cell.mailbox_limit as usize + RUN_MAX {
+            self.credits.add(id.index(), 1);
+            self.refuse(id, message, Refusal::Full);
+            return;
+        }
+        cell.mailbox.push_back(message);
+        self.wake(id);
+    }
+
+    /// A message that waits for room if there is none.
+    pub(crate) fn deliver(&mut self, id: CellId, slot: u32) {
+        let message = Message::new(slot, false);
+        let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
+            self.stats.sent += 1;
+            self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped);
+            return;
+        };
+        if self.credits.take(id.index()) {
+            self.effects.push_back(Effect::Admitted { cell: id.word(), slot });
+            self.send(id, message);
+            return;
+        }
+        self.stats.sent += 1;
+        let waiters = &mut cell.rare_mut().waiters;
+        if waiters.len() < WAITERS_MAX {
+            waiters.push_back(message);
+        } else {
+            self.refuse(id, message, Refusal::Full);
+        }
+    }
+
+    /// Calls a delivery off, if it still waits.
+    pub(crate) fn withdraw(&mut self, id: CellId, slot: u32) {
+        let waiters =
+            self.table.get_mut(id).and_then(|cell| cell.rare_if_any()).map(|rare| &mut rare.waiters);
+        let Some(waiters) = waiters else { return };
+        let place = waiters.iter().position(|message| message.slot == slot);
+        if let Some(message) = place.and_then(|place| waiters.remove(place)) {
+            self.refuse(id, message, Refusal::Withdrawn);
+        }
+    }
+
+    /// Room for one more: the oldest that waits takes it, or a credit holds it.
+    pub(crate) fn release(&mut self, id: CellId) {
+        let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else { return };
+        if self.credits.get(id.index()) >= 0
+            && let Some(message) = cell.rare_if_any().and_then(|rare| rare.waiters.pop_front())
+        {
+            cell.mailbox.push_back(message);
+            self.effects.push_back(Effect::Admitted { cell: id.word(), slot: message.slot });
+            return;
+        }
+        self.credits.add(id.index(), 1);
+    }
+
+    /// Messages come back to the mailbox: they need room again, whether there is any or not.
+    pub(crate) fn occupy(&mut self, id: CellId, messages: usize) {
+        if self.table.get(id).is_some_and(|cell| cell.stop.is_none()) {
+            self.credits.add(id.index(), -(messages as i32));
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, id: CellId, message: Message, refusal: Refusal) {
+        self.stats.refused += 1;
+        self.effects.push_back(Effect::Refused { cell: id.word(), slot: message.slot, refusal });
+        if message.ask && refusal != Refusal::Cycle {
+            self.settle_ask(message.slot, AskEnd::Refused);
+        }
+    }
+
+    pub(crate) fn dead_letter(&mut self, id: CellId, message: Message, reason: DeadLetter, end: AskEnd) {
+        self.stats.dead_letters += 1;
+        self.effects.push_back(Effect::DeadLetter { cell: id.word(), slot: message.slot, reason });
+        if message.ask {
+            self.settle_ask(message.slot, end);
+        }
+    }
+}

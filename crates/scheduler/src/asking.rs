@@ -1,0 +1,95 @@
+//! Asks: opened once, settled once, and never in a circle.
+
+use crate::asks::Ask;
+use crate::cell::Turn;
+use crate::due::Due;
+use crate::effect::{AskEnd, DeadLetter, Effect, Refusal};
+use crate::id::CellId;
+use crate::message::Message;
+use crate::scheduler::Scheduler;
+use std::collections::HashMap;
+
+impl Scheduler {
+    pub(crate) fn ask(
+        &mut self,
+        target: CellId,
+        slot: u32,
+        asker: Option<CellId>,
+        turn: u32,
+        timeout_ms: u32,
+    ) {
+        let message = Message::new(slot, true);
+        let deadline = (timeout_ms != 0)
+            .then(|| self.deadlines.arm(self.now_us + u64::from(timeout_ms) * 1_000, Due::Ask(slot)));
+        let asker = asker.filter(|&asker| self.table.get(asker).is_some());
+        self.asks.open(slot, Ask { target, asker, turn, deadline });
+        if self.table.get(target).is_none_or(|cell| cell.stop.is_some()) {
+            self.stats.sent += 1;
+            self.dead_letter(target, message, DeadLetter::Stopped, AskEnd::Stopped);
+            return;
+        }
+        if let Some(asker) = asker {
+            if let Some(path) = self.cycle(asker, target) {
+                self.stats.sent += 1;
+                self.credits.add(target.index(), 1);
+                self.refuse(target, message, Refusal::Cycle);
+                self.effects.extend(path.into_iter().map(|cell| Effect::AskPath { slot, cell: cell.word() }));
+                self.settle_ask(slot, AskEnd::Cycle);
+                return;
+            }
+            if let Some(cell) = self.table.get_mut(asker) {
+                cell.rare_mut().asks.insert(slot);
+            }
+        }
+        self.send(target, message);
+    }
+
+    /// Settles an ask; one that was settled before stays as it was.
+    pub(crate) fn settle_ask(&mut self, slot: u32, end: AskEnd) {
+        let Some(ask) = self.asks.close(slot) else { return };
+        if let Some(key) = ask.deadline {
+            self.deadlines.cancel(key);
+        }
+        if let Some(rare) =
+            ask.asker.and_then(|asker| self.table.get_mut(asker)).and_then(|cell| cell.rare_if_any())
+        {
+            rare.asks.remove(&slot);
+        }
+        self.effects.push_back(Effect::AskSettled { slot, end });
+    }
+
+    /// The way from the asker over the target back to the asker, if the target waits for it already.
+    ///
+    /// A cell waits for those whom its open turn asked. Whether the asker will wait is not known yet; it is taken to.
+    fn cycle(&self, asker: CellId, target: CellId) -> Option<Vec<CellId>> {
+        if asker == target {
+            return Some(vec![asker, asker]);
+        }
+        let mut reached_from = HashMap::new();
+        let mut pending = vec![target];
+        while let Some(id) = pending.pop() {
+            let Some(cell) = self.table.get(id) else { continue };
+            let Turn::Open(open) = cell.turn else { continue };
+            for slot in cell.rare().into_iter().flat_map(|rare| &rare.asks) {
+                let Some(ask) = self.asks.get(*slot).filter(|ask| ask.turn == open.number) else { continue };
+                if ask.target == target || reached_from.contains_key(&ask.target) {
+                    continue;
+                }
+                reached_from.insert(ask.target, id);
+                if ask.target == asker {
+                    let mut path = vec![asker];
+                    let mut at = asker;
+                    while let Some(&from) = reached_from.get(&at) {
+                        path.push(from);
+                        at = from;
+                    }
+                    path.push(asker);
+                    path.reverse();
+                    return Some(path);
+                }
+                pending.push(ask.target);
+            }
+        }
+        None
+    }
+}

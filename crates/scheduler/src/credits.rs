@@ -1,0 +1,63 @@
+//! Room in mailboxes, in words that the host reads and takes from without a crossing.
+#![allow(unsafe_code)] // Zeroed memory that costs nothing until it is touched; argued below.
+
+use crate::limits::CELLS_MAX;
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+
+/// The word of a cell that takes no messages any more: of one that stops, is gone, or is a supervisor.
+pub const CLOSED: i32 = i32::MIN;
+
+/// One word per cell index: how many more messages its mailbox takes now.
+///
+/// The host takes one before it writes a message that counts and never adds; the scheduler gives back when a message
+/// leaves the mailbox. Messages that return (not run, deferred, delivered again) may take the word below zero.
+/// The scheduler and its host share one thread: the words are atomic so that writes from outside of Rust are defined,
+/// and relaxed because nothing else hangs on their order.
+#[derive(Debug)]
+pub struct Credits(Box<[AtomicI32]>);
+
+impl Default for Credits {
+    fn default() -> Self {
+        let Ok(layout) = Layout::array::<AtomicI32>(CELLS_MAX as usize) else {
+            unreachable!("a million words have a layout")
+        };
+        // SAFETY: the layout is not empty.
+        let first = unsafe { alloc_zeroed(layout) }.cast::<AtomicI32>();
+        if first.is_null() {
+            handle_alloc_error(layout);
+        }
+        let words = ptr::slice_from_raw_parts_mut(first, CELLS_MAX as usize);
+        // SAFETY: the memory came from the global allocator with the layout of exactly these words, and zero is a word.
+        Credits(unsafe { Box::from_raw(words) })
+    }
+}
+
+impl Credits {
+    /// The words, for the host.
+    pub fn words(&self) -> &[AtomicI32] {
+        &self.0
+    }
+
+    /// What the host does before a message that counts; false when there is no room.
+    pub fn take(&self, index: usize) -> bool {
+        let room = self.get(index);
+        if room > 0 {
+            self.set(index, room - 1);
+        }
+        room > 0
+    }
+
+    pub(crate) fn get(&self, index: usize) -> i32 {
+        self.0[index].load(Relaxed)
+    }
+
+    pub(crate) fn set(&self, index: usize, room: i32) {
+        self.0[index].store(room, Relaxed);
+    }
+
+    pub(crate) fn add(&self, index: usize, change: i32) {
+        self.set(index, self.get(index) + change);
+    }
+}

@@ -1,0 +1,114 @@
+//! What to do when something falls due.
+
+use crate::cell::{Phase, Turn};
+use crate::effect::{AskEnd, Death, Effect};
+use crate::id::CellId;
+use crate::limits::{STOP_GRACE_MS, TURN_GRACE_MS};
+use crate::scheduler::Scheduler;
+use crate::timers::Timer;
+
+/// Things that wait for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// A timer of a cell.
+    Timer(u32),
+    /// The patience of an asker.
+    Ask(u32),
+    /// The time limit of a turn.
+    Turn(CellId),
+    /// What a turn may take after its limit.
+    TurnGrace(CellId),
+    /// What a turn may take after its cell was told to stop.
+    StopGrace(CellId),
+    /// The wait before a restart.
+    Restart(CellId),
+}
+
+impl Scheduler {
+    pub(crate) fn fall_due(&mut self, due: Due) {
+        match due {
+            Due::Timer(timer) => self.timer_due(timer),
+            Due::Ask(slot) => self.settle_ask(slot, AskEnd::Timeout),
+            Due::Turn(cell) => self.turn_is_late(cell),
+            Due::TurnGrace(cell) => self.fail(cell, Death::Timeout),
+            Due::StopGrace(cell) => {
+                self.kill(cell, Death::Stop);
+                self.continue_stop(cell);
+            }
+            Due::Restart(cell) => self.restart_due(cell),
+        }
+    }
+
+    pub(crate) fn set_timer(
+        &mut self,
+        number: u32,
+        id: CellId,
+        delay_ms: u32,
+        period_ms: u32,
+        referenced: bool,
+    ) {
+        let Some(cell) = self.table.get_mut(id) else { return };
+        cell.rare_mut().timers.insert(number);
+        let due_us = self.now_us + u64::from(delay_ms) * 1_000;
+        let key = self.deadlines.arm(due_us, Due::Timer(number));
+        let period_us = u64::from(period_ms) * 1_000;
+        self.timers.set(number, Timer { cell: id, key, due_us, period_us, referenced });
+    }
+
+    pub(crate) fn cancel_timer(&mut self, number: u32) {
+        let Some(timer) = self.timers.clear(number) else { return };
+        self.deadlines.cancel(timer.key);
+        if let Some(rare) = self.table.get_mut(timer.cell).and_then(|cell| cell.rare_if_any()) {
+            rare.timers.remove(&number);
+        }
+    }
+
+    fn timer_due(&mut self, number: u32) {
+        let Some(&timer) = self.timers.get(number) else { return };
+        let again = timer.period_us != 0;
+        self.effects.push_back(Effect::Timer { timer: number, again });
+        if !again {
+            self.cancel_timer(number);
+            return;
+        }
+        let due_us = timer.next_us(self.now_us);
+        let key = self.deadlines.arm(due_us, Due::Timer(number));
+        self.timers.set(number, Timer { key, due_us, ..timer });
+    }
+
+    fn turn_is_late(&mut self, id: CellId) {
+        let Some(cell) = self.table.get_mut(id) else { return };
+        let Turn::Open(turn) = &mut cell.turn else { return };
+        turn.late = true;
+        let grace_us = u64::from(TURN_GRACE_MS) * 1_000;
+        turn.deadline = Some(self.deadlines.arm(self.now_us + grace_us, Due::TurnGrace(id)));
+        self.effects.push_back(Effect::Abort { cell: id.word(), stop: false });
+    }
+
+    /// The turn of a stopping cell learns of it, once, and gets a last while.
+    pub(crate) fn hasten_turn(&mut self, id: CellId) {
+        let Some(cell) = self.table.get_mut(id) else { return };
+        let Turn::Open(turn) = &mut cell.turn else { return };
+        if std::mem::replace(&mut turn.stopping, true) {
+            return;
+        }
+        let grace_us = u64::from(STOP_GRACE_MS) * 1_000;
+        let key = self.deadlines.arm(self.now_us + grace_us, Due::StopGrace(id));
+        if let Some(key) = turn.deadline.replace(key) {
+            self.deadlines.cancel(key);
+        }
+        self.effects.push_back(Effect::Abort { cell: id.word(), stop: true });
+    }
+
+    fn restart_due(&mut self, id: CellId) {
+        let Some(cell) = self.table.get_mut(id) else { return };
+        if cell.supervision.is_some() {
+            self.release_children(id);
+            return;
+        }
+        if let Phase::Waiting(_) = cell.phase {
+            cell.phase = Phase::Waiting(None);
+            self.start_when_clear(id);
+        }
+    }
+}

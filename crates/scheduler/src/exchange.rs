@@ -1,0 +1,191 @@
+//! The memory that scheduler and host share, and the one crossing between them.
+
+use crate::credits::Credits;
+use crate::effect::EFFECT_WORDS;
+use crate::limits::{BATCH_MAX, EFFECTS_MAX, OUTBOX_MAX};
+use crate::record::{RECORD_WORDS, Record};
+use crate::scheduler::{ProtocolError, Scheduler};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Places of the words in the header. Times are `f64` bits in milliseconds, the rest are counts.
+pub mod header {
+    /// From the host: its clock.
+    pub const NOW: usize = 0;
+    /// From the host: records in the outbox.
+    pub const RECORDS: usize = 1;
+    /// From the host: messages of the last batch that it got through.
+    pub const RAN: usize = 2;
+    /// To the host: messages in the inbox.
+    pub const BATCH: usize = 3;
+    /// To the host: effects.
+    pub const EFFECTS: usize = 4;
+    /// To the host: 1 if it should cross again at once: more effects, or cells that are ready.
+    pub const MORE: usize = 5;
+    /// To the host: when the next thing falls due; infinite if nothing does.
+    pub const NEXT_DUE: usize = 6;
+    /// To the host: messages without an outcome, asks without an answer, and referenced timers.
+    pub const OPEN: usize = 7;
+    /// How many there are.
+    pub const WORDS: usize = 8;
+}
+
+/// Words in one message of the inbox: cell, slot.
+const ISSUE_WORDS: usize = 2;
+
+/// The shared words. Both sides run on one thread; atomics make writes from outside of Rust defined, relaxed because
+/// the call between them orders everything.
+#[derive(Debug)]
+pub struct Exchange {
+    /// See [`header`]. Counts are stored as `f64` too, so that one view reads them all.
+    pub header: [AtomicU64; header::WORDS],
+    /// Records from the host.
+    pub outbox: Box<[AtomicU32]>,
+    /// The batch: cell and slot of each message.
+    pub inbox: Box<[AtomicU32]>,
+    /// Effects for the host.
+    pub effects: Box<[AtomicU32]>,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        let words = |count: usize| (0..count).map(|_| AtomicU32::new(0)).collect();
+        Exchange {
+            header: std::array::from_fn(|_| AtomicU64::new(0)),
+            outbox: words(OUTBOX_MAX * RECORD_WORDS),
+            inbox: words(BATCH_MAX * ISSUE_WORDS),
+            effects: words(EFFECTS_MAX * EFFECT_WORDS),
+        }
+    }
+}
+
+impl Exchange {
+    fn read(&self, place: usize) -> f64 {
+        f64::from_bits(self.header[place].load(Relaxed))
+    }
+
+    fn write(&self, place: usize, value: f64) {
+        self.header[place].store(value.to_bits(), Relaxed);
+    }
+}
+
+/// A scheduler behind shared memory.
+#[derive(Debug)]
+pub struct Port {
+    /// For what is not worth a record: spawning, counting.
+    pub scheduler: Scheduler,
+    exchange: Arc<Exchange>,
+}
+
+impl Port {
+    /// A new scheduler with memory of its own.
+    pub fn new(seed: u64) -> Self {
+        Port { scheduler: Scheduler::new(seed), exchange: Arc::default() }
+    }
+
+    /// The shared words.
+    pub fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    /// The shared credits.
+    pub fn credits(&self) -> &Arc<Credits> {
+        self.scheduler.credits()
+    }
+
+    /// Takes the records and empties the outbox. Alone, when the outbox is full in the middle of a batch.
+    pub fn absorb(&mut self) -> Result<(), ProtocolError> {
+        self.scheduler.tell_time(self.now_us());
+        let count = self.exchange.read(header::RECORDS) as usize;
+        self.exchange.write(header::RECORDS, 0.0);
+        let words = self
+            .exchange
+            .outbox
+            .get(..count * RECORD_WORDS)
+            .ok_or(ProtocolError("more records than the outbox holds"))?;
+        for record in words.chunks_exact(RECORD_WORDS) {
+            let words = std::array::from_fn(|place| record[place].load(Relaxed));
+            let record = Record::decode(words).ok_or(ProtocolError("an unknown record"))?;
+            self.scheduler.take(record)?;
+        }
+        Ok(())
+    }
+
+    fn now_us(&self) -> u64 {
+        (self.exchange.read(header::NOW) * 1_000.0) as u64
+    }
+
+    /// One crossing: records in; effects and the next batch out. No batch while effects are left for the next crossing.
+    pub fn cross(&mut self) -> Result<(), ProtocolError> {
+        self.absorb()?;
+        let ran = self.exchange.read(header::RAN) as usize;
+        self.scheduler.step(self.now_us(), ran);
+        self.exchange.write(header::RAN, 0.0);
+        let mut issued = 0;
+        // Issuing adds at most one effect for each message; all of them must fit beside the batch.
+        if self.scheduler.effects.len() + BATCH_MAX <= EFFECTS_MAX {
+            let inbox = self.exchange.inbox.chunks_exact(ISSUE_WORDS);
+            for (issue, words) in self.scheduler.issue().zip(inbox) {
+                words[0].store(issue.cell.word(), Relaxed);
+                words[1].store(issue.slot, Relaxed);
+                issued += 1;
+            }
+        }
+        // After the batch: issuing makes room, which admits deliveries.
+        let mut count = 0;
+        for words in self.exchange.effects.chunks_exact(EFFECT_WORDS) {
+            let Some(effect) = self.scheduler.effects.pop_front() else { break };
+            for (word, value) in words.iter().zip(effect.encode()) {
+                word.store(value, Relaxed);
+            }
+            count += 1;
+        }
+        let more = self.scheduler.has_ready() || !self.scheduler.effects.is_empty();
+        let stats = self.scheduler.stats();
+        let open = stats.in_flight() + stats.asks + stats.referenced_timers;
+        let next_due_ms =
+            self.scheduler.next_due_us().map_or(f64::INFINITY, |due_us| due_us as f64 / 1_000.0);
+        self.exchange.write(header::BATCH, f64::from(issued));
+        self.exchange.write(header::EFFECTS, f64::from(count));
+        self.exchange.write(header::MORE, f64::from(u8::from(more)));
+        self.exchange.write(header::OPEN, open as f64);
+        self.exchange.write(header::NEXT_DUE, next_due_ms);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spawn::CellOptions;
+
+    #[test]
+    fn one_crossing_takes_records_and_gives_a_batch() {
+        let mut port = Port::new(1);
+        let root = port.scheduler.root();
+        let cell = port.scheduler.spawn(root, "a", false, CellOptions::default()).unwrap();
+        let exchange = port.exchange().clone();
+        let record = Record::Send { cell: cell.word(), slot: 5 };
+        for (place, word) in record.encode().into_iter().enumerate() {
+            exchange.outbox[place].store(word, Relaxed);
+        }
+        exchange.write(header::RECORDS, 1.0);
+        port.cross().unwrap();
+        assert_eq!((exchange.read(header::BATCH), exchange.read(header::OPEN)), (1.0, 1.0));
+        assert_eq!(exchange.inbox[0].load(Relaxed), cell.word());
+        assert_eq!(exchange.inbox[1].load(Relaxed), 5);
+        exchange.write(header::RAN, 1.0);
+        port.cross().unwrap();
+        assert_eq!((exchange.read(header::BATCH), exchange.read(header::OPEN)), (0.0, 0.0));
+        assert_eq!(port.scheduler.stats().ended, 1);
+    }
+
+    #[test]
+    fn records_that_are_none_are_refused() {
+        let mut port = Port::new(1);
+        port.exchange().write(header::RECORDS, 1.0);
+        assert!(port.cross().is_err());
+        port.exchange().write(header::RECORDS, 1e9);
+        assert!(port.cross().is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! The name of a cell inside the scheduler: an index that is reused and a generation that tells its users apart.
+
+const INDEX_BITS: u32 = 20;
+const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
+
+/// A generational handle of a cell or supervisor; the host passes it as one word.
+///
+/// A handle of a cell that is gone finds nothing, until its index was reused 4,096 times; freed indexes are reused
+/// oldest first, so that this takes as long as it can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CellId(u32);
+
+impl CellId {
+    /// The word that names no cell. Its index is above every cell's.
+    pub const NONE: u32 = u32::MAX;
+
+    pub(crate) const fn new(index: u32, generation: u16) -> Self {
+        CellId((generation as u32) << INDEX_BITS | index)
+    }
+
+    /// Reads a word from the host; it may name no living cell.
+    pub const fn from_word(word: u32) -> Self {
+        CellId(word)
+    }
+
+    /// The word for the host.
+    pub const fn word(self) -> u32 {
+        self.0
+    }
+
+    /// The position in the table, and of the cell's word in the credits.
+    pub const fn index(self) -> usize {
+        (self.0 & INDEX_MASK) as usize
+    }
+
+    pub(crate) const fn generation(self) -> u16 {
+        (self.0 >> INDEX_BITS) as u16
+    }
+
+    /// The generation that follows.
+    pub(crate) const fn next_generation(generation: u16) -> u16 {
+        generation.wrapping_add(1) & (u16::MAX >> (16 - (32 - INDEX_BITS)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::CELLS_MAX;
+
+    #[test]
+    fn a_word_keeps_index_and_generation() {
+        let id = CellId::new(CELLS_MAX - 1, 4_095);
+        assert_eq!((id.index(), id.generation()), (999_999, 4_095));
+        assert_eq!(CellId::from_word(id.word()), id);
+        assert_ne!(id.word(), CellId::NONE);
+    }
+
+    #[test]
+    fn generations_start_over_after_the_last() {
+        assert_eq!(CellId::next_generation(4_095), 0);
+    }
+}

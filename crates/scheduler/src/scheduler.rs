@@ -1,0 +1,282 @@
+//! The state, and the round that moves it.
+
+use crate::asks::Asks;
+use crate::cell::{Cell, Phase};
+use crate::credits::Credits;
+use crate::deadlines::Deadlines;
+use crate::due::Due;
+use crate::effect::{Death, Effect, Gone};
+use crate::id::CellId;
+use crate::limits::{DELAY_MAX_MS, TIMERS_MAX};
+use crate::message::Message;
+use crate::names::Names;
+use crate::random::Random;
+use crate::record::Record;
+use crate::restart::RestartPolicy;
+use crate::stats::Stats;
+use crate::table::Table;
+use crate::timers::Timers;
+use crate::turns::Run;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+/// The most slots that the host may use: what bounds the tables that are kept by slot.
+const SLOTS_MAX: u32 = 1 << 28;
+
+/// The host wrote something that no host should: a defect, never a user's mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProtocolError(pub &'static str);
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the cell scheduler was told something impossible: {}", self.0)
+    }
+}
+
+impl std::error::Error for ProtocolError {}
+
+/// A message to run now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// By whom.
+    pub cell: CellId,
+    /// Which.
+    pub slot: u32,
+}
+
+/// What must not happen while records are read; it is done once all of them are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Control {
+    Fail {
+        cell: CellId,
+        incarnation: u32,
+        death: Death,
+    },
+    Redeliver {
+        cell: CellId,
+        incarnation: u32,
+        message: Option<Message>,
+    },
+    Stop {
+        cell: CellId,
+    },
+    StopSelf {
+        cell: CellId,
+        incarnation: u32,
+    },
+    /// A turn of a stopping cell is over.
+    TurnOver {
+        cell: CellId,
+    },
+    /// A child is gone for which the cell may have waited.
+    ChildGone {
+        cell: CellId,
+    },
+}
+
+/// Cells, their mailboxes and who restarts them. See the crate for how it is driven.
+#[derive(Debug)]
+pub struct Scheduler {
+    pub(crate) table: Table,
+    pub(crate) names: Names,
+    pub(crate) credits: Arc<Credits>,
+    pub(crate) ready: VecDeque<CellId>,
+    pub(crate) batch: Vec<(CellId, u32, Message)>,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) asks: Asks,
+    pub(crate) deadlines: Deadlines<Due>,
+    pub(crate) timers: Timers,
+    pub(crate) controls: VecDeque<Control>,
+    pub(crate) effects: VecDeque<Effect>,
+    pub(crate) random: Random,
+    pub(crate) plain_policy: RestartPolicy,
+    pub(crate) root: CellId,
+    pub(crate) now_us: u64,
+    pub(crate) stats: Stats,
+}
+
+impl Scheduler {
+    /// A scheduler with nothing but a root. All chance follows from the seed.
+    ///
+    /// ```
+    /// use karyon_scheduler::{CellOptions, Record, Scheduler};
+    /// let mut scheduler = Scheduler::new(7);
+    /// let cell = scheduler.spawn(scheduler.root(), "alice", false, CellOptions::default())?;
+    /// scheduler.credits().take(cell.index());
+    /// scheduler.take(Record::Send { cell: cell.word(), slot: 0 })?;
+    /// scheduler.step(0, 0);
+    /// assert_eq!(scheduler.issue().map(|issue| issue.slot).collect::<Vec<_>>(), [0]);
+    /// scheduler.step(1_000, 1); // the one message was run, and nothing else was reported: it ended
+    /// assert_eq!(scheduler.stats().ended, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(seed: u64) -> Self {
+        let mut table = Table::default();
+        let root = table.insert(Cell::new(None, "root".into(), 0));
+        Scheduler {
+            table,
+            names: Names::default(),
+            credits: Arc::default(),
+            ready: VecDeque::new(),
+            batch: Vec::new(),
+            runs: Vec::new(),
+            asks: Asks::default(),
+            deadlines: Deadlines::default(),
+            timers: Timers::default(),
+            controls: VecDeque::new(),
+            effects: VecDeque::new(),
+            random: Random::new(seed),
+            plain_policy: RestartPolicy::default(),
+            root,
+            now_us: 0,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The supervisor above all others.
+    pub fn root(&self) -> CellId {
+        self.root
+    }
+
+    /// The words from which senders take.
+    pub fn credits(&self) -> &Arc<Credits> {
+        &self.credits
+    }
+
+    /// Counts since the start.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            cells: (self.table.len() as u64).saturating_sub(1),
+            asks: self.asks.len() as u64,
+            referenced_timers: u64::from(self.timers.referenced()),
+            ..self.stats
+        }
+    }
+
+    /// Messages that take room in a cell's mailbox: those that wait and those that are deferred.
+    pub fn mailbox_len(&self, cell: CellId) -> Option<usize> {
+        self.table.get(cell).map(Cell::depth_of_mailbox)
+    }
+
+    /// The cell was told to stop and is not gone yet.
+    pub fn is_stopping(&self, cell: CellId) -> bool {
+        self.table.get(cell).is_some_and(|cell| cell.stop.is_some())
+    }
+
+    /// When the next thing falls due, in microseconds of the host's clock.
+    pub fn next_due_us(&mut self) -> Option<u64> {
+        self.deadlines.next_us()
+    }
+
+    /// Whether a step would find something to issue.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Takes one record. No cell dies here.
+    pub fn take(&mut self, record: Record) -> Result<(), ProtocolError> {
+        match record {
+            Record::Send { cell, slot } => {
+                self.send(CellId::from_word(cell), Message::new(checked(slot)?, false))
+            }
+            Record::Ask { cell, slot, asker, turn, timeout_ms } => {
+                let asker = (asker != CellId::NONE).then_some(CellId::from_word(asker));
+                self.ask(CellId::from_word(cell), checked(slot)?, asker, turn, timeout_ms);
+            }
+            Record::Deliver { cell, slot } => self.deliver(CellId::from_word(cell), checked(slot)?),
+            Record::Withdraw { cell, slot } => self.withdraw(CellId::from_word(cell), slot),
+            Record::Abandon { slot } => self.settle_ask(slot, crate::AskEnd::Abandoned),
+            Record::Reply { slot } => self.settle_ask(slot, crate::AskEnd::Replied),
+            Record::Async { position, turn } => self.turn_went_async(position, turn)?,
+            Record::Result { position, verdict } => self.turn_result(position, verdict)?,
+            Record::Settled { cell, turn, verdict } => {
+                self.turn_settled(CellId::from_word(cell), turn, verdict)?;
+            }
+            Record::InitAsync { cell, turn } => self.init_went_async(CellId::from_word(cell), turn),
+            Record::Inited { cell, incarnation, verdict } => {
+                self.init_settled(CellId::from_word(cell), incarnation, verdict);
+            }
+            Record::Fail { cell, incarnation } => {
+                let cell = CellId::from_word(cell);
+                self.controls.push_back(Control::Fail { cell, incarnation, death: Death::Error });
+            }
+            Record::Stop { cell } => self.controls.push_back(Control::Stop { cell: CellId::from_word(cell) }),
+            Record::StopSelf { cell, incarnation } => {
+                let cell = CellId::from_word(cell);
+                self.controls.push_back(Control::StopSelf { cell, incarnation });
+            }
+            Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
+                if timer >= TIMERS_MAX || delay_ms > DELAY_MAX_MS || period_ms > DELAY_MAX_MS {
+                    return Err(ProtocolError("a timer out of range"));
+                }
+                self.set_timer(timer, CellId::from_word(cell), delay_ms, period_ms, referenced);
+            }
+            Record::TimerCancel { timer } => self.cancel_timer(timer),
+        }
+        Ok(())
+    }
+
+    /// What time it is, before records are taken: deadlines that they set count from now, not from the last round, which may lie
+    /// far back when nothing happened since.
+    pub fn tell_time(&mut self, now_us: u64) {
+        self.now_us = self.now_us.max(now_us);
+    }
+
+    /// Ends the batch that was out, of which the host got through `ran` messages; then failures, stops, deadlines.
+    pub fn step(&mut self, now_us: u64, ran: usize) {
+        self.tell_time(now_us);
+        self.conclude(ran);
+        self.run_controls();
+        while let Some(due) = self.deadlines.pop_due(self.now_us) {
+            self.fall_due(due);
+            self.run_controls();
+        }
+    }
+
+    /// What happened since it was last asked, oldest first.
+    pub fn effects(&mut self) -> impl Iterator<Item = Effect> + '_ {
+        self.effects.drain(..)
+    }
+
+    fn run_controls(&mut self) {
+        while let Some(control) = self.controls.pop_front() {
+            match control {
+                Control::Fail { cell, incarnation, death } => {
+                    if self.is_alive(cell, incarnation) {
+                        self.fail(cell, death);
+                    }
+                }
+                Control::Redeliver { cell, incarnation, message } => {
+                    self.redeliver(cell, incarnation, message)
+                }
+                Control::Stop { cell } => self.stop(cell, Gone::Stopped),
+                Control::StopSelf { cell, incarnation } => self.stop_self(cell, incarnation),
+                Control::TurnOver { cell } => self.turn_over(cell),
+                Control::ChildGone { cell } => self.child_gone(cell),
+            }
+        }
+    }
+
+    /// The incarnation lives: its turns may run and what it does counts.
+    pub(crate) fn is_alive(&self, cell: CellId, incarnation: u32) -> bool {
+        self.table.get(cell).is_some_and(|cell| {
+            cell.incarnation == incarnation && matches!(cell.phase, Phase::Live | Phase::Starting)
+        })
+    }
+
+    /// Puts the cell into the ready queue if a turn may begin and it is not there yet.
+    pub(crate) fn wake(&mut self, id: CellId) {
+        if let Some(cell) = self.table.get_mut(id)
+            && !cell.queued
+            && cell.is_runnable()
+        {
+            cell.queued = true;
+            self.ready.push_back(id);
+        }
+    }
+}
+
+fn checked(slot: u32) -> Result<u32, ProtocolError> {
+    if slot < SLOTS_MAX { Ok(slot) } else { Err(ProtocolError("a slot out of range")) }
+}

@@ -1,0 +1,136 @@
+//! Who is restarted, and who gives up.
+
+use crate::cell::Phase;
+use crate::due::Due;
+use crate::effect::{Death, Effect, Gone};
+use crate::id::CellId;
+use crate::restart::{Backoff, RestartPolicy};
+use crate::scheduler::Scheduler;
+
+impl Scheduler {
+    /// Restarts a dead cell if the window that counts it allows: its supervisor's, or its own where nobody wrote one.
+    pub(crate) fn restart_if_allowed(&mut self, id: CellId, death: Death) {
+        let now_us = self.now_us;
+        let Some(supervisor) = self.supervisor_of(id) else {
+            let policy = self.plain_policy;
+            let allowed = self
+                .table
+                .get_mut(id)
+                .and_then(|cell| cell.rare_mut().window.allow(&policy, now_us))
+                .is_some();
+            if allowed {
+                self.restart(id, death, 0);
+            } else {
+                self.stop(id, Gone::GaveUp);
+            }
+            return;
+        };
+        match self.count_failure(supervisor) {
+            Some(policy) => {
+                // Its supervisor counts; its own window only says how often it was in turn, for the wait.
+                let uncounted = RestartPolicy { intensity: u32::MAX, ..policy };
+                let earlier = self
+                    .table
+                    .get_mut(id)
+                    .and_then(|cell| cell.rare_mut().window.allow(&uncounted, now_us))
+                    .unwrap_or(0);
+                let delay_us = self.delay_us(&policy.backoff, earlier);
+                self.restart(id, death, delay_us);
+            }
+            None => self.give_up(supervisor),
+        }
+    }
+
+    /// Stops the children of a supervisor that gave up, and passes the failure to the one above it, if any.
+    fn give_up(&mut self, id: CellId) {
+        self.effects.push_back(Effect::SupervisorGaveUp { cell: id.word() });
+        let Some(above) = self.supervisor_of(id) else {
+            self.effects.push_back(Effect::RootFailed { cell: id.word() });
+            self.stop(id, Gone::GaveUp);
+            return;
+        };
+        match self.count_failure(above) {
+            Some(policy) => {
+                let now_us = self.now_us;
+                let uncounted = RestartPolicy { intensity: u32::MAX, ..policy };
+                let earlier = self
+                    .table
+                    .get_mut(id)
+                    .and_then(|cell| cell.rare_mut().window.allow(&uncounted, now_us))
+                    .unwrap_or(0);
+                let delay_us = self.delay_us(&policy.backoff, earlier);
+                self.hold_children(id);
+                if delay_us == 0 {
+                    self.release_children(id);
+                } else {
+                    self.deadlines.arm(self.now_us + delay_us, Due::Restart(id));
+                }
+            }
+            None => self.give_up(above),
+        }
+    }
+
+    /// Kills all cells below, last started first, and keeps them down, their mailboxes with them.
+    fn hold_children(&mut self, id: CellId) {
+        for child in self.children(id).into_iter().rev() {
+            let Some(cell) = self.table.get_mut(child) else { continue };
+            if cell.supervision.is_some() {
+                self.hold_children(child);
+                continue;
+            }
+            if let Phase::Waiting(wait) = cell.phase {
+                cell.phase = Phase::Held;
+                if let Some(key) = wait {
+                    self.deadlines.cancel(key);
+                }
+            }
+            self.kill(child, Death::Supervisor);
+            if self.table.get(child).is_some_and(|cell| cell.stop.is_some()) {
+                self.continue_stop(child);
+            } else {
+                self.stop_children(child, Gone::Stopped);
+            }
+        }
+    }
+
+    /// Starts all cells below again, in the order of their start. What happened before is forgotten.
+    pub(crate) fn release_children(&mut self, id: CellId) {
+        let Some(cell) = self.table.get_mut(id) else { return };
+        if cell.stop.is_some() {
+            return;
+        }
+        if let Some(supervision) = &mut cell.supervision {
+            supervision.window.clear();
+        }
+        for child in self.children(id) {
+            let Some(cell) = self.table.get(child) else { continue };
+            if cell.supervision.is_some() {
+                self.release_children(child);
+            } else if cell.phase == Phase::Held && cell.stop.is_none() {
+                self.restart(child, Death::Supervisor, 0);
+            }
+        }
+    }
+
+    fn children(&self, id: CellId) -> Vec<CellId> {
+        self.table.get(id).and_then(|cell| cell.rare()).map(|rare| rare.children.clone()).unwrap_or_default()
+    }
+
+    /// The written supervisor directly above, if there is one.
+    fn supervisor_of(&self, id: CellId) -> Option<CellId> {
+        let parent = self.table.get(id)?.parent?;
+        self.table.get(parent)?.supervision.as_ref().map(|_| parent)
+    }
+
+    /// Counts one restart in a supervisor's window; its policy if that is allowed.
+    fn count_failure(&mut self, supervisor: CellId) -> Option<RestartPolicy> {
+        let now_us = self.now_us;
+        let supervision = self.table.get_mut(supervisor)?.supervision.as_mut()?;
+        let policy = supervision.policy;
+        supervision.window.allow(&policy, now_us).map(|_| policy)
+    }
+
+    fn delay_us(&mut self, backoff: &Backoff, earlier: u32) -> u64 {
+        backoff.delay_us(earlier, &mut self.random)
+    }
+}

@@ -1,0 +1,79 @@
+//! Cells by handle.
+
+use crate::cell::Cell;
+use crate::id::CellId;
+use std::collections::VecDeque;
+
+#[derive(Debug)]
+struct Entry {
+    generation: u16,
+    cell: Option<Cell>,
+}
+
+/// All cells. Freed places are reused oldest first, so that a stale handle stays stale as long as it can.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    entries: Vec<Entry>,
+    free: VecDeque<u32>,
+}
+
+impl Table {
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    pub fn insert(&mut self, cell: Cell) -> CellId {
+        if let Some(index) = self.free.pop_front() {
+            let entry = &mut self.entries[index as usize];
+            entry.cell = Some(cell);
+            return CellId::new(index, entry.generation);
+        }
+        self.entries.push(Entry { generation: 0, cell: Some(cell) });
+        CellId::new(self.entries.len() as u32 - 1, 0)
+    }
+
+    pub fn get(&self, id: CellId) -> Option<&Cell> {
+        let entry = self.entries.get(id.index())?;
+        if entry.generation == id.generation() { entry.cell.as_ref() } else { None }
+    }
+
+    pub fn get_mut(&mut self, id: CellId) -> Option<&mut Cell> {
+        let entry = self.entries.get_mut(id.index())?;
+        if entry.generation == id.generation() { entry.cell.as_mut() } else { None }
+    }
+
+    pub fn remove(&mut self, id: CellId) -> Option<Cell> {
+        self.get(id)?;
+        let entry = &mut self.entries[id.index()];
+        entry.generation = CellId::next_generation(entry.generation);
+        self.free.push_back(id.index() as u32);
+        entry.cell.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell() -> Cell {
+        Cell::new(None, "x".into(), 0)
+    }
+
+    #[test]
+    fn a_handle_of_a_removed_cell_finds_nothing_even_when_its_place_is_reused() {
+        let mut table = Table::default();
+        let first = table.insert(cell());
+        assert!(table.remove(first).is_some());
+        let second = table.insert(cell());
+        assert_eq!(first.index(), second.index());
+        assert!(table.get(first).is_none() && table.remove(first).is_none() && table.get(second).is_some());
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn a_handle_from_nowhere_finds_nothing() {
+        let mut table = Table::default();
+        assert!(table.get_mut(CellId::from_word(CellId::NONE)).is_none());
+        assert!(table.get(CellId::new(7, 0)).is_none());
+    }
+}

@@ -1,0 +1,233 @@
+//! Batches: which messages run next, and how those that ran came out.
+
+use crate::cell::{OpenTurn, Phase, Turn};
+use crate::due::Due;
+use crate::effect::{AskEnd, Death, Effect};
+use crate::id::CellId;
+use crate::limits::{BATCH_MAX, REDELIVERIES_MAX, RUN_MAX};
+use crate::message::Message;
+use crate::record::Verdict;
+use crate::scheduler::{Control, Issue, ProtocolError, Scheduler};
+
+/// The neighbouring messages of one cell in a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    cell: CellId,
+    first: u32,
+    count: u32,
+    /// The first that is not used up: those from here on go back.
+    until: u32,
+    /// How many of those used up have another outcome than a plain end, or none yet.
+    set_apart: u32,
+    became: bool,
+}
+
+impl Scheduler {
+    /// Issues the next batch; only after a step, when none is out. Cells in turn, each with a bounded run.
+    pub fn issue(&mut self) -> impl Iterator<Item = Issue> + '_ {
+        debug_assert!(self.runs.is_empty(), "a batch is out already");
+        while self.batch.len() < BATCH_MAX {
+            let Some(id) = self.ready.pop_front() else { break };
+            let Some(cell) = self.table.get_mut(id) else { continue };
+            cell.queued = false;
+            if !cell.is_runnable() {
+                continue;
+            }
+            let count = cell.mailbox.len().min(RUN_MAX).min(BATCH_MAX - self.batch.len());
+            let first = self.batch.len() as u32;
+            let run = self.runs.len() as u32;
+            self.batch.extend(cell.mailbox.drain(..count).map(|message| (id, run, message)));
+            cell.turn = Turn::Issued;
+            let count = count as u32;
+            self.runs.push(Run { cell: id, first, count, until: first + count, set_apart: 0, became: false });
+            for _ in 0..count {
+                self.release(id);
+            }
+        }
+        self.batch.iter().map(|&(cell, _, message)| Issue { cell, slot: message.slot })
+    }
+
+    /// Ends the batch. What was run and not reported has ended; what was not run goes back, in order.
+    pub(crate) fn conclude(&mut self, ran: usize) {
+        let mut runs = std::mem::take(&mut self.runs);
+        let mut batch = std::mem::take(&mut self.batch);
+        let ran = ran.min(batch.len()) as u32;
+        // Backwards, so that cells that had no turn at all stand before all others, in their order.
+        for run in runs.iter().rev() {
+            let until = run.until.min(ran.max(run.first));
+            self.stats.ended += u64::from(until - run.first - run.set_apart);
+            let back = &batch[until as usize..(run.first + run.count) as usize];
+            self.occupy(run.cell, back.len());
+            let Some(cell) = self.table.get_mut(run.cell) else { continue };
+            for &(_, _, message) in back.iter().rev() {
+                cell.mailbox.push_front(message);
+            }
+            if run.became {
+                cell.undefer();
+            }
+            if cell.turn == Turn::Issued {
+                cell.turn = Turn::None;
+            }
+            if until == run.first && !cell.queued && cell.is_runnable() {
+                cell.queued = true;
+                self.ready.push_front(run.cell);
+            }
+        }
+        for run in &runs {
+            self.wake(run.cell);
+        }
+        runs.clear();
+        batch.clear();
+        (self.runs, self.batch) = (runs, batch);
+    }
+
+    pub(crate) fn turn_went_async(&mut self, position: u32, number: u32) -> Result<(), ProtocolError> {
+        let (id, run, message) = self.use_up(position)?;
+        let run = &mut self.runs[run as usize];
+        run.until = position + 1;
+        run.set_apart += 1;
+        self.open_turn(id, number, Some(message));
+        Ok(())
+    }
+
+    /// A turn or an `init` goes on; its time limit, if it has one, begins.
+    pub(crate) fn open_turn(&mut self, id: CellId, number: u32, message: Option<Message>) {
+        let Some(cell) = self.table.get_mut(id) else { return };
+        let limit_us = u64::from(cell.turn_timeout_ms) * 1_000;
+        let deadline = (limit_us != 0).then(|| self.deadlines.arm(self.now_us + limit_us, Due::Turn(id)));
+        cell.turn = Turn::Open(OpenTurn { number, message, deadline, late: false, stopping: false });
+    }
+
+    pub(crate) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), ProtocolError> {
+        let (id, place, message) = self.use_up(position)?;
+        let run = &mut self.runs[place as usize];
+        match verdict {
+            Verdict::Ended => return Ok(()),
+            Verdict::NotRun => {
+                run.until = position;
+                return Ok(());
+            }
+            Verdict::Deferred => {}
+            Verdict::Became | Verdict::DeferredBecame => {
+                run.became = true;
+                run.until = position + 1;
+            }
+            Verdict::Failed | Verdict::Invariant | Verdict::Conflict => run.until = position + 1,
+        }
+        if verdict == Verdict::Became {
+            return Ok(());
+        }
+        run.set_apart += 1;
+        self.set_apart(id, message, verdict, false);
+        Ok(())
+    }
+
+    pub(crate) fn turn_settled(
+        &mut self,
+        id: CellId,
+        number: u32,
+        verdict: Verdict,
+    ) -> Result<(), ProtocolError> {
+        let Some(cell) = self.table.get_mut(id) else { return Ok(()) };
+        let Turn::Open(open) = cell.turn else { return Ok(()) };
+        let Some(message) = open.message.filter(|_| open.number == number) else { return Ok(()) };
+        self.close_turn(id);
+        match verdict {
+            Verdict::NotRun => return Err(ProtocolError("a turn that went on was not run")),
+            Verdict::Ended | Verdict::Became => self.stats.ended += 1,
+            _ => self.set_apart(id, message, verdict, open.late),
+        }
+        if matches!(verdict, Verdict::Became | Verdict::DeferredBecame)
+            && let Some(cell) = self.table.get_mut(id)
+        {
+            cell.undefer();
+        }
+        self.controls.push_back(Control::TurnOver { cell: id });
+        self.wake(id);
+        Ok(())
+    }
+
+    /// Ends the open turn or `init`, its time limit with it.
+    pub(crate) fn close_turn(&mut self, id: CellId) -> Option<OpenTurn> {
+        let cell = self.table.get_mut(id)?;
+        let Turn::Open(open) = cell.turn else { return None };
+        cell.turn = Turn::None;
+        if let Some(key) = open.deadline {
+            self.deadlines.cancel(key);
+        }
+        Some(open)
+    }
+
+    pub(crate) fn init_went_async(&mut self, id: CellId, number: u32) {
+        if let Some(cell) = self.table.get_mut(id)
+            && cell.phase == Phase::Starting
+            && let Turn::Open(open) = &mut cell.turn
+        {
+            open.number = number;
+        }
+    }
+
+    pub(crate) fn init_settled(&mut self, id: CellId, incarnation: u32, verdict: Verdict) {
+        let is_current = self
+            .table
+            .get(id)
+            .is_some_and(|cell| cell.phase == Phase::Starting && cell.incarnation == incarnation);
+        let Some(open) = is_current.then(|| self.close_turn(id)).flatten() else { return };
+        if verdict == Verdict::Ended {
+            if let Some(cell) = self.table.get_mut(id) {
+                cell.phase = Phase::Live;
+            }
+            self.controls.push_back(Control::TurnOver { cell: id });
+            self.wake(id);
+        } else {
+            let death = if open.late { Death::Timeout } else { Death::Init };
+            self.controls.push_back(Control::Fail { cell: id, incarnation, death });
+        }
+    }
+
+    /// A message that did not simply end.
+    fn set_apart(&mut self, id: CellId, message: Message, verdict: Verdict, late: bool) {
+        let Some(cell) = self.table.get_mut(id) else { return };
+        let incarnation = cell.incarnation;
+        match verdict {
+            Verdict::Deferred | Verdict::DeferredBecame => {
+                cell.rare_mut().deferred.push_back(message);
+                self.occupy(id, 1);
+            }
+            Verdict::Conflict => {
+                let again = u32::from(message.redeliveries) < REDELIVERIES_MAX;
+                let message = Message { redeliveries: message.redeliveries + 1, ..message };
+                if !again {
+                    self.stats.conflicts += 1;
+                    self.effects.push_back(Effect::Conflict { cell: id.word(), slot: message.slot });
+                    self.settle_if_ask(message, AskEnd::Conflict);
+                }
+                let message = again.then_some(message);
+                self.controls.push_back(Control::Redeliver { cell: id, incarnation, message });
+            }
+            _ => {
+                self.stats.failed += 1;
+                self.settle_if_ask(message, if late { AskEnd::TurnTimeout } else { AskEnd::Failed });
+                let death = match verdict {
+                    _ if late => Death::Timeout,
+                    Verdict::Invariant => Death::Invariant,
+                    _ => Death::Error,
+                };
+                self.controls.push_back(Control::Fail { cell: id, incarnation, death });
+            }
+        }
+    }
+
+    fn settle_if_ask(&mut self, message: Message, end: AskEnd) {
+        if message.ask {
+            self.settle_ask(message.slot, end);
+        }
+    }
+
+    fn use_up(&self, position: u32) -> Result<(CellId, u32, Message), ProtocolError> {
+        let &(id, run, message) =
+            self.batch.get(position as usize).ok_or(ProtocolError("a message that is not in the batch"))?;
+        let open = self.runs.get(run as usize).is_some_and(|run| position < run.until);
+        if open { Ok((id, run, message)) } else { Err(ProtocolError("a message after the end of its run")) }
+    }
+}

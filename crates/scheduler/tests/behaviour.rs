@@ -1,0 +1,212 @@
+//! What users of cells rely on, one behaviour each, with every record and effect in sight.
+
+#![allow(clippy::unwrap_used)]
+
+use karyon_scheduler::{
+    AskEnd, Backoff, CellId, CellOptions, DeadLetter, Death, Effect, Gone, Record, RestartPolicy, Scheduler,
+    Verdict,
+};
+
+struct Bench {
+    scheduler: Scheduler,
+    now_us: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Bench { scheduler: Scheduler::new(1), now_us: 0 }
+    }
+
+    fn spawn(&mut self, name: &str, options: CellOptions) -> CellId {
+        let root = self.scheduler.root();
+        self.scheduler.spawn(root, name, false, options).unwrap()
+    }
+
+    fn send(&mut self, cell: CellId, slot: u32) {
+        assert!(self.scheduler.credits().take(cell.index()));
+        self.scheduler.take(Record::Send { cell: cell.word(), slot }).unwrap();
+    }
+
+    fn ask(&mut self, cell: CellId, slot: u32, asker: CellId, turn: u32) {
+        assert!(self.scheduler.credits().take(cell.index()));
+        let asker = asker.word();
+        self.scheduler.take(Record::Ask { cell: cell.word(), slot, asker, turn, timeout_ms: 0 }).unwrap();
+    }
+
+    fn take(&mut self, record: Record) {
+        self.scheduler.take(record).unwrap();
+    }
+
+    /// One round at a later time: the effects, and the slots of the batch.
+    fn round(&mut self, later_ms: u64, ran: usize) -> (Vec<Effect>, Vec<u32>) {
+        self.now_us += later_ms * 1_000;
+        self.scheduler.step(self.now_us, ran);
+        let mut effects: Vec<_> = self.scheduler.effects().collect();
+        let batch = self.scheduler.issue().map(|issue| issue.slot).collect();
+        effects.extend(self.scheduler.effects());
+        (effects, batch)
+    }
+}
+
+#[test]
+fn a_busy_cell_does_not_keep_others_from_their_turn() {
+    let mut bench = Bench::new();
+    let busy = bench.spawn("busy", CellOptions::default());
+    let quiet = bench.spawn("quiet", CellOptions::default());
+    (0..200).for_each(|slot| bench.send(busy, slot));
+    bench.send(quiet, 999);
+    let (_, batch) = bench.round(0, 0);
+    assert_eq!(batch.len(), 65, "64 of the busy one, then the other");
+    assert_eq!(batch[64], 999);
+    let (_, batch) = bench.round(0, 65);
+    assert_eq!(batch[0], 64);
+}
+
+#[test]
+fn what_was_not_run_is_issued_again_first_and_in_order() {
+    let mut bench = Bench::new();
+    let (a, b) = (bench.spawn("a", CellOptions::default()), bench.spawn("b", CellOptions::default()));
+    for slot in [1, 2] {
+        bench.send(a, slot);
+    }
+    for slot in [3, 4] {
+        bench.send(b, slot);
+    }
+    assert_eq!(bench.round(0, 0).1, [1, 2, 3, 4]);
+    assert_eq!(bench.round(0, 1).1, [3, 4, 2]);
+}
+
+#[test]
+fn messages_behind_a_turn_that_goes_on_wait_for_it() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn("a", CellOptions::default());
+    for slot in [1, 2] {
+        bench.send(cell, slot);
+    }
+    bench.round(0, 0);
+    bench.take(Record::Async { position: 0, turn: 7 });
+    assert_eq!(bench.round(0, 2).1, [], "the second was skipped and waits");
+    bench.take(Record::Settled { cell: cell.word(), turn: 7, verdict: Verdict::Ended });
+    assert_eq!(bench.round(0, 0).1, [2]);
+}
+
+#[test]
+fn a_failure_restarts_at_once_and_keeps_the_rest_of_the_mailbox() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn("a", CellOptions::default());
+    let word = cell.word();
+    for slot in [1, 2] {
+        bench.send(cell, slot);
+    }
+    bench.round(0, 0);
+    bench.take(Record::Result { position: 0, verdict: Verdict::Failed });
+    let (effects, batch) = bench.round(0, 2);
+    let death = Death::Error;
+    assert_eq!(
+        effects,
+        [
+            Effect::Died { cell: word, incarnation: 1, death },
+            Effect::Restarted { cell: word, incarnation: 2, death }
+        ]
+    );
+    assert_eq!(batch, [2]);
+}
+
+#[test]
+fn an_ask_that_would_close_a_circle_is_refused_with_the_way_round() {
+    let mut bench = Bench::new();
+    let [a, b, c] = ["a", "b", "c"].map(|name| bench.spawn(name, CellOptions::default()));
+    bench.send(a, 1);
+    bench.round(0, 0);
+    bench.take(Record::Async { position: 0, turn: 10 });
+    bench.ask(b, 2, a, 10);
+    assert_eq!(bench.round(0, 1).1, [2]);
+    bench.take(Record::Async { position: 0, turn: 11 });
+    bench.ask(c, 3, b, 11);
+    assert_eq!(bench.round(0, 1).1, [3]);
+    bench.ask(a, 4, c, 12);
+    let (effects, _) = bench.round(0, 1);
+    let path: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::AskPath { cell, .. } => Some(CellId::from_word(*cell)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(path, [c, a, b, c]);
+    assert!(effects.contains(&Effect::AskSettled { slot: 4, end: AskEnd::Cycle }));
+}
+
+#[test]
+fn an_ask_whose_turn_ended_without_waiting_closes_no_circle() {
+    let mut bench = Bench::new();
+    let [a, b] = ["a", "b"].map(|name| bench.spawn(name, CellOptions::default()));
+    bench.send(a, 1);
+    bench.round(0, 0);
+    bench.ask(b, 2, a, 10);
+    assert_eq!(bench.round(0, 1).1, [2]);
+    bench.ask(a, 3, b, 11);
+    let (effects, batch) = bench.round(0, 1);
+    assert_eq!((effects, batch), (vec![], vec![3]));
+}
+
+#[test]
+fn a_turn_past_its_limit_is_told_and_then_lost() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn("a", CellOptions { turn_timeout_ms: 50, ..CellOptions::default() });
+    let word = cell.word();
+    bench.send(cell, 1);
+    bench.round(0, 0);
+    bench.take(Record::Async { position: 0, turn: 1 });
+    assert_eq!(bench.round(0, 1).0, []);
+    assert_eq!(bench.round(50, 0).0, [Effect::Abort { cell: word, stop: false }]);
+    let (effects, _) = bench.round(100, 0);
+    let death = Death::Timeout;
+    assert_eq!(
+        effects,
+        [
+            Effect::Died { cell: word, incarnation: 1, death },
+            Effect::DeadLetter { cell: word, slot: 1, reason: DeadLetter::LostInTurn },
+            Effect::Restarted { cell: word, incarnation: 2, death },
+        ]
+    );
+}
+
+#[test]
+fn conflicts_are_not_counted_as_failures() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn("a", CellOptions::default());
+    bench.send(cell, 1);
+    let mut ran = 0;
+    for _ in 0..6 {
+        assert_eq!(bench.round(0, ran).1, [1]);
+        bench.take(Record::Result { position: 0, verdict: Verdict::Conflict });
+        ran = 1;
+    }
+    let (effects, batch) = bench.round(0, 1);
+    assert!(effects.contains(&Effect::Conflict { cell: cell.word(), slot: 1 }) && batch.is_empty());
+    assert_eq!((bench.scheduler.stats().restarts, bench.scheduler.stats().conflicts), (6, 1));
+}
+
+#[test]
+fn a_supervisor_at_the_top_that_gives_up_says_so_and_stops_all_below() {
+    let mut bench = Bench::new();
+    let root = bench.scheduler.root();
+    let policy = RestartPolicy { intensity: 0, period_ms: 1_000, backoff: Backoff::NONE };
+    let top = bench.scheduler.spawn_supervisor(root, "top", false, policy).unwrap();
+    let options = CellOptions::default();
+    let [a, b] = ["a", "b"].map(|name| bench.scheduler.spawn(top, name, false, options).unwrap());
+    bench.take(Record::Fail { cell: a.word(), incarnation: 1 });
+    let (effects, _) = bench.round(0, 0);
+    assert!(effects.contains(&Effect::SupervisorGaveUp { cell: top.word() }));
+    assert!(effects.contains(&Effect::RootFailed { cell: top.word() }));
+    let gone: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Gone { cell, gone } => Some((CellId::from_word(*cell), *gone)),
+            _ => None,
+        })
+        .collect();
+    let below = Gone::SupervisorGaveUp;
+    assert_eq!(gone, [(b, below), (a, below), (top, Gone::GaveUp)]);
+}

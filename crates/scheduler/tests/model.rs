@@ -1,0 +1,560 @@
+//! Random hosts against the scheduler: what must hold whatever is sent, fails, restarts or stops.
+//!
+//! The host here keeps its own books in plain maps and checks every effect against them. `KARYON_SEED=n` replays one
+//! seed; a failure prints the seed that it had.
+
+#![allow(clippy::unwrap_used)]
+
+use karyon_scheduler::{
+    AskEnd, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Issue, Record, Restart, RestartPolicy,
+    Scheduler, Verdict,
+};
+use std::collections::{BTreeMap, VecDeque};
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+
+    fn one_in(&mut self, sides: u64) -> bool {
+        self.roll(sides) == 0
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        (!from.is_empty()).then(|| from[self.roll(from.len() as u64) as usize])
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Stage {
+    /// On its way, waiting, or running.
+    Open,
+    Done,
+}
+
+struct Letter {
+    to: CellId,
+    from: u32,
+    number: u64,
+    ask: bool,
+    message: Stage,
+    answer: Stage,
+    deferred: bool,
+    attempts: u32,
+}
+
+struct CellBook {
+    limit: u32,
+    incarnation: u32,
+    alive: bool,
+    supervised: bool,
+    open_turn: Option<(u32, u32)>,
+    starting: Option<bool>,
+    counted_restarts_us: VecDeque<u64>,
+}
+
+struct Host {
+    dice: Dice,
+    scheduler: Scheduler,
+    cells: BTreeMap<CellId, CellBook>,
+    parents: Vec<CellId>,
+    letters: BTreeMap<u32, Letter>,
+    free: Vec<u32>,
+    slots: u32,
+    turns: u32,
+    timers: BTreeMap<u32, CellId>,
+    next_number: u64,
+    /// The last letter of each sender that each cell ended, for order.
+    last_seen: BTreeMap<(u32, CellId), u64>,
+    log: Vec<String>,
+    host_refused: u64,
+    now_us: u64,
+}
+
+const INTENSITY: u32 = 3;
+const PERIOD_MS: u32 = 50;
+
+impl Host {
+    fn new(seed: u64) -> Self {
+        let mut host = Host {
+            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            scheduler: Scheduler::new(seed),
+            cells: BTreeMap::new(),
+            parents: Vec::new(),
+            letters: BTreeMap::new(),
+            free: Vec::new(),
+            slots: 0,
+            turns: 0,
+            timers: BTreeMap::new(),
+            next_number: 0,
+            last_seen: BTreeMap::new(),
+            log: Vec::new(),
+            host_refused: 0,
+            now_us: 0,
+        };
+        let root = host.scheduler.root();
+        let backoff = Backoff { initial_ms: host.dice.roll(3) as f64, factor: 2.0, max_ms: 8.0, jitter: 0.5 };
+        let policy = RestartPolicy { intensity: INTENSITY, period_ms: PERIOD_MS, backoff };
+        let above = host.scheduler.spawn_supervisor(root, "above", false, policy).unwrap();
+        let below = host.scheduler.spawn_supervisor(above, "below", false, policy).unwrap();
+        host.parents = vec![root, root, above, below];
+        for _ in 0..6 {
+            host.spawn();
+        }
+        host
+    }
+
+    fn spawn(&mut self) {
+        let parent = self.dice.pick(&self.parents).unwrap();
+        let options = CellOptions {
+            restart: [Restart::Transient, Restart::Permanent, Restart::Temporary][self.dice.roll(3) as usize],
+            has_init: self.dice.one_in(2),
+            mailbox_limit: 1 + self.dice.roll(6) as u32,
+            turn_timeout_ms: if self.dice.one_in(3) { 5 } else { 0 },
+        };
+        let Ok(id) = self.scheduler.spawn(parent, "cell", true, options) else { return };
+        if self.dice.one_in(4) {
+            self.parents.push(id);
+        }
+        let supervised = parent != self.scheduler.root() && !self.cells.contains_key(&parent);
+        self.cells.insert(
+            id,
+            CellBook {
+                limit: options.mailbox_limit,
+                incarnation: 1,
+                alive: true,
+                supervised,
+                open_turn: None,
+                starting: None,
+                counted_restarts_us: VecDeque::new(),
+            },
+        );
+    }
+
+    fn take(&mut self, record: Record) {
+        self.log.push(format!("{record:?}"));
+        // Through words and back, as the host would write it.
+        assert_eq!(Record::decode(record.encode()), Some(record));
+        self.scheduler.take(record).unwrap();
+    }
+
+    fn slot(&mut self, to: CellId, from: u32, ask: bool) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots += 1;
+            self.slots - 1
+        });
+        self.next_number += 1;
+        let answer = if ask { Stage::Open } else { Stage::Done };
+        let number = self.next_number;
+        let letter =
+            Letter { to, from, number, ask, message: Stage::Open, answer, deferred: false, attempts: 0 };
+        assert!(self.letters.insert(slot, letter).is_none(), "slot {slot} is in use");
+        slot
+    }
+
+    fn any_cell(&mut self) -> Option<CellId> {
+        let ids: Vec<_> = self.cells.keys().copied().collect();
+        self.dice.pick(&ids)
+    }
+
+    fn send_something(&mut self, from: Option<(CellId, u32)>) {
+        let Some(to) = self.any_cell() else { return };
+        let sender = from.map_or(u32::MAX, |(cell, _)| cell.word());
+        match self.dice.roll(8) {
+            0 => {
+                let slot = self.slot(to, sender, false);
+                self.take(Record::Deliver { cell: to.word(), slot });
+                if self.dice.one_in(4) {
+                    self.take(Record::Withdraw { cell: to.word(), slot });
+                }
+            }
+            kind => {
+                if !self.scheduler.credits().take(to.index()) {
+                    self.host_refused += 1;
+                    return;
+                }
+                let ask = kind < 4;
+                let slot = self.slot(to, sender, ask);
+                if ask {
+                    let turn = from.map_or(0, |(_, turn)| turn);
+                    let timeout_ms = [0, 3, 20][self.dice.roll(3) as usize];
+                    self.take(Record::Ask { cell: to.word(), slot, asker: sender, turn, timeout_ms });
+                    if self.dice.one_in(10) {
+                        self.take(Record::Abandon { slot });
+                    }
+                } else {
+                    self.take(Record::Send { cell: to.word(), slot });
+                }
+            }
+        }
+    }
+
+    /// The turn is over for the host: the letter has its outcome, and perhaps its answer.
+    fn ended(&mut self, slot: u32, replied: bool) {
+        let letter = self.letters.get_mut(&slot).unwrap();
+        assert_eq!(letter.message, Stage::Open, "slot {slot} has two outcomes");
+        letter.message = Stage::Done;
+        if replied && !letter.deferred && letter.attempts == 0 {
+            let last = self.last_seen.insert((letter.from, letter.to), letter.number);
+            assert!(last.is_none_or(|last| last < letter.number), "slot {slot} overtook an earlier one");
+        }
+        let (ask, answer) = (letter.ask, letter.answer);
+        if replied && ask && answer == Stage::Open {
+            self.take(Record::Reply { slot });
+        }
+        self.free_if_done(slot);
+    }
+
+    fn free_if_done(&mut self, slot: u32) {
+        let letter = &self.letters[&slot];
+        if letter.message == Stage::Done && letter.answer == Stage::Done {
+            self.letters.remove(&slot);
+            self.free.push(slot);
+        }
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        match self.dice.roll(40) {
+            0 => Verdict::Failed,
+            1 => Verdict::Invariant,
+            2 => Verdict::Conflict,
+            3 => Verdict::Deferred,
+            4 | 5 => Verdict::Became,
+            6 => Verdict::DeferredBecame,
+            _ => Verdict::Ended,
+        }
+    }
+
+    /// What the host itself knows once a turn is over.
+    fn note(&mut self, slot: u32, verdict: Verdict) {
+        match verdict {
+            Verdict::Ended | Verdict::Became => self.ended(slot, true),
+            Verdict::Failed | Verdict::Invariant => self.ended(slot, false),
+            Verdict::Conflict => self.letters.get_mut(&slot).unwrap().attempts += 1,
+            Verdict::Deferred | Verdict::DeferredBecame => {
+                self.letters.get_mut(&slot).unwrap().deferred = true
+            }
+            Verdict::NotRun => {}
+        }
+    }
+
+    /// Runs a batch up to a random place; how far it got.
+    fn run_batch(&mut self, batch: &[Issue]) -> usize {
+        let stop_at =
+            if self.dice.one_in(5) { self.dice.roll(batch.len() as u64 + 1) as usize } else { batch.len() };
+        let mut closed: Option<CellId> = None;
+        for (position, issue) in batch.iter().enumerate().take(stop_at) {
+            if closed == Some(issue.cell) {
+                continue;
+            }
+            closed = None;
+            assert!(self.cells[&issue.cell].alive, "a turn for a dead incarnation");
+            assert!(self.cells[&issue.cell].open_turn.is_none(), "two turns at once");
+            assert!(self.cells[&issue.cell].starting.is_none(), "a turn before init");
+            assert_eq!(self.letters[&issue.slot].to, issue.cell);
+            self.turns += 1;
+            let (position, turn) = (position as u32, self.turns);
+            for _ in 0..self.dice.roll(3) {
+                self.send_something(Some((issue.cell, turn)));
+            }
+            if self.dice.one_in(30) {
+                let incarnation = self.cells[&issue.cell].incarnation;
+                self.take(Record::StopSelf { cell: issue.cell.word(), incarnation });
+            }
+            if self.dice.one_in(6) {
+                self.take(Record::Async { position, turn });
+                self.cells.get_mut(&issue.cell).unwrap().open_turn = Some((turn, issue.slot));
+                closed = Some(issue.cell);
+                continue;
+            }
+            if self.dice.one_in(25) {
+                self.take(Record::Result { position, verdict: Verdict::NotRun });
+                closed = Some(issue.cell);
+                continue;
+            }
+            let verdict = self.verdict();
+            if verdict != Verdict::Ended {
+                self.take(Record::Result { position, verdict });
+            }
+            self.note(issue.slot, verdict);
+            if !matches!(verdict, Verdict::Ended | Verdict::Deferred) {
+                closed = Some(issue.cell);
+            }
+        }
+        stop_at
+    }
+
+    fn settle_open_turns(&mut self, all: bool) {
+        let ids: Vec<_> = self.cells.keys().copied().collect();
+        for id in ids {
+            let book = self.cells.get_mut(&id).unwrap();
+            if let Some((turn, slot)) = book.open_turn
+                && (all || self.dice.one_in(3))
+            {
+                book.open_turn = None;
+                let verdict = if all { Verdict::Ended } else { self.verdict() };
+                self.take(Record::Settled { cell: id.word(), turn, verdict });
+                self.note(slot, verdict);
+            }
+            let book = self.cells.get_mut(&id).unwrap();
+            if book.starting.is_some() && (all || self.dice.one_in(2)) {
+                if !all && book.starting == Some(false) && self.dice.one_in(2) {
+                    book.starting = Some(true);
+                    self.turns += 1;
+                    let turn = self.turns;
+                    self.take(Record::InitAsync { cell: id.word(), turn });
+                    continue;
+                }
+                book.starting = None;
+                let incarnation = book.incarnation;
+                let verdict = if !all && self.dice.one_in(6) { Verdict::Failed } else { Verdict::Ended };
+                self.take(Record::Inited { cell: id.word(), incarnation, verdict });
+            }
+        }
+    }
+
+    fn disturb(&mut self) {
+        match self.dice.roll(60) {
+            0 => {
+                if let Some(id) = self.any_cell() {
+                    self.take(Record::Stop { cell: id.word() });
+                }
+            }
+            1..4 => self.spawn(),
+            4 | 5 => {
+                if let Some(id) = self.any_cell() {
+                    let incarnation = self.cells[&id].incarnation;
+                    self.take(Record::Fail { cell: id.word(), incarnation });
+                }
+            }
+            6..12 => {
+                if let Some(id) = self.any_cell().filter(|id| self.cells[id].alive) {
+                    let timer = (0..).find(|timer| !self.timers.contains_key(timer)).unwrap();
+                    let period_ms = self.dice.roll(2) as u32 * 4;
+                    let delay_ms = self.dice.roll(9) as u32;
+                    self.timers.insert(timer, id);
+                    self.take(Record::TimerSet {
+                        timer,
+                        cell: id.word(),
+                        delay_ms,
+                        period_ms,
+                        referenced: true,
+                    });
+                }
+            }
+            12..15 => {
+                if let Some((&timer, _)) = self.timers.iter().next() {
+                    self.timers.remove(&timer);
+                    self.take(Record::TimerCancel { timer });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn outcome(&mut self, slot: u32) {
+        let Some(letter) = self.letters.get_mut(&slot) else {
+            panic!(
+                "slot {slot} has an outcome and no message: {:#?}",
+                &self.log[self.log.len().saturating_sub(60)..]
+            )
+        };
+        assert_eq!(letter.message, Stage::Open, "slot {slot} has two outcomes");
+        letter.message = Stage::Done;
+        self.free_if_done(slot);
+    }
+
+    fn handle(&mut self, effect: Effect) {
+        self.log.push(format!("{effect:?}"));
+        let id = CellId::from_word;
+        match effect {
+            Effect::Init { cell, incarnation } => {
+                let book = self.cells.get_mut(&id(cell)).unwrap();
+                assert_eq!(book.incarnation, incarnation);
+                book.starting = Some(false);
+                book.alive = true;
+            }
+            Effect::Died { cell, incarnation, death } => {
+                let book = self.cells.get_mut(&id(cell)).unwrap();
+                assert!(book.alive && book.incarnation == incarnation, "died twice");
+                (book.alive, book.open_turn, book.starting) = (false, None, None);
+                self.timers.retain(|_, owner| *owner != id(cell));
+                // A restart that its window would not allow must not follow; see `Restarted`.
+                let counted = matches!(
+                    death,
+                    Death::Error | Death::Invariant | Death::Timeout | Death::Init | Death::Ended
+                );
+                assert!(counted || matches!(death, Death::Conflict | Death::Supervisor | Death::Stop));
+            }
+            Effect::Restarted { cell, incarnation, death } => {
+                let now_us = self.now_us;
+                let book = self.cells.get_mut(&id(cell)).unwrap();
+                assert!(!book.alive || book.incarnation < incarnation);
+                book.incarnation = incarnation;
+                book.alive = true;
+                book.starting = None;
+                if matches!(death, Death::Conflict | Death::Supervisor) {
+                    return;
+                }
+                let (intensity, period_ms) =
+                    if book.supervised { (INTENSITY, PERIOD_MS) } else { (5, 10_000) };
+                book.counted_restarts_us.push_back(now_us);
+                let window_us = u64::from(period_ms) * 1_000;
+                while book.counted_restarts_us.front().is_some_and(|at| at + window_us <= now_us) {
+                    book.counted_restarts_us.pop_front();
+                }
+                // A supervisor that is restarted begins a new window, which `book` does not see.
+                if !book.supervised {
+                    assert!(book.counted_restarts_us.len() <= intensity as usize, "too many restarts");
+                }
+            }
+            Effect::Gone { cell, .. } => {
+                self.parents.retain(|parent| *parent != id(cell));
+                self.cells.remove(&id(cell));
+            }
+            Effect::Refused { slot, .. } | Effect::DeadLetter { slot, .. } => self.outcome(slot),
+            Effect::Conflict { slot, .. } => {
+                assert_eq!(self.letters[&slot].attempts, 6, "five more attempts after the first");
+                self.outcome(slot);
+            }
+            Effect::AskSettled { slot, end } => {
+                let letter = self.letters.get_mut(&slot).unwrap();
+                assert!(letter.ask && letter.answer == Stage::Open, "slot {slot} was settled twice");
+                letter.answer = Stage::Done;
+                assert!(end != AskEnd::Replied || letter.message == Stage::Done);
+                self.free_if_done(slot);
+            }
+            Effect::Timer { timer, again } => {
+                assert!(self.timers.contains_key(&timer), "a timer of the dead fell due");
+                if !again {
+                    self.timers.remove(&timer);
+                }
+            }
+            Effect::Admitted { .. }
+            | Effect::AskPath { .. }
+            | Effect::Abort { .. }
+            | Effect::SupervisorGaveUp { .. }
+            | Effect::RootFailed { .. } => {}
+        }
+    }
+
+    fn step(&mut self, ran: usize) -> Vec<Issue> {
+        self.now_us += self.dice.roll(2_000);
+        self.scheduler.step(self.now_us, ran);
+        let effects: Vec<_> = self.scheduler.effects().collect();
+        effects.into_iter().for_each(|effect| self.handle(effect));
+        let batch: Vec<_> = self.scheduler.issue().collect();
+        let effects: Vec<_> = self.scheduler.effects().collect();
+        effects.into_iter().for_each(|effect| self.handle(effect));
+        self.log.extend(batch.iter().map(|issue| format!("{issue:?}")));
+        batch
+    }
+
+    fn check_books(&self) {
+        let stats = self.scheduler.stats();
+        let open = self.letters.values().filter(|letter| letter.message == Stage::Open).count() as u64;
+        assert_eq!(stats.in_flight(), open, "every message has one outcome");
+        let asks = self.letters.values().filter(|letter| letter.answer == Stage::Open).count() as u64;
+        assert_eq!(stats.asks, asks);
+        assert_eq!(stats.referenced_timers, self.timers.len() as u64);
+    }
+
+    fn run(&mut self, rounds: u32) {
+        let mut batch = Vec::new();
+        for _ in 0..rounds {
+            let ran = self.run_batch(&batch);
+            self.settle_open_turns(false);
+            self.disturb();
+            for _ in 0..self.dice.roll(4) {
+                self.send_something(None);
+            }
+            batch = self.step(ran);
+            self.check_books();
+        }
+        // Then nothing more is sent or fails: all must come to rest with every message accounted for.
+        let root = self.scheduler.root();
+        self.take(Record::Stop { cell: root.word() });
+        for _ in 0..10_000 {
+            for issue in std::mem::take(&mut batch) {
+                self.ended(issue.slot, true);
+            }
+            self.settle_open_turns(true);
+            batch = self.step(usize::MAX);
+            self.now_us += 1_000;
+        }
+        assert!(self.cells.is_empty() && self.letters.is_empty() && self.timers.is_empty());
+        assert_eq!(self.scheduler.stats().cells, 0);
+        assert_eq!(self.scheduler.next_due_us(), None);
+    }
+}
+
+fn seeds() -> Vec<u64> {
+    match std::env::var("KARYON_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => (1..=100).collect(),
+    }
+}
+
+/// Prints the seed of a run that panics.
+struct Naming(u64);
+
+impl Drop for Naming {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("replay with KARYON_SEED={}", self.0);
+        }
+    }
+}
+
+#[test]
+fn every_message_has_one_outcome_and_every_ask_one_answer_whatever_fails() {
+    for seed in seeds() {
+        let _naming = Naming(seed);
+        Host::new(seed).run(400);
+    }
+}
+
+#[test]
+fn the_same_seed_and_inputs_give_the_same_effects() {
+    for seed in seeds().into_iter().take(10) {
+        let _naming = Naming(seed);
+        let logs: Vec<_> = (0..2)
+            .map(|_| {
+                let mut host = Host::new(seed);
+                host.run(300);
+                host.log
+            })
+            .collect();
+        assert!(logs[0] == logs[1]);
+    }
+}
+
+#[test]
+fn room_in_mailboxes_is_counted_exactly() {
+    for seed in seeds() {
+        let _naming = Naming(seed);
+        let mut host = Host::new(seed);
+        let mut batch = Vec::new();
+        for _ in 0..200 {
+            let ran = host.run_batch(&batch);
+            host.settle_open_turns(false);
+            host.send_something(None);
+            batch = host.step(ran);
+            for (id, book) in &host.cells {
+                let Some(waiting) = host.scheduler.mailbox_len(*id) else { continue };
+                let room =
+                    host.scheduler.credits().words()[id.index()].load(std::sync::atomic::Ordering::Relaxed);
+                if host.scheduler.is_stopping(*id) {
+                    assert_eq!(room, CLOSED);
+                } else {
+                    assert_eq!(i64::from(room), i64::from(book.limit) - waiting as i64);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// What a handler is given.
+import type { DownReason } from '../events.ts'
+import type { Graph, Transaction } from '../graph/types.ts'
+import type { Handlers, InputOf, Messages, PayloadArguments, ReplyOf } from './definition.ts'
+import type { CellRef, SupervisorRef } from './ref.ts'
+import type { AskOptions, Spawn } from './runtime.ts'
+
+/** A timer that `sendAfter` or `every` armed; for `cancel`. */
+export interface Timer {
+  /** Not yet due for the last time, and not cancelled. */
+  readonly armed: boolean
+}
+
+/** What a monitor sends once its cell is gone for good; restarts are not told. */
+export interface Down {
+  readonly path: string
+  readonly reason: DownReason
+}
+
+/** A watch over another cell. */
+export interface Monitor {
+  /** Ends the watch; false if it was over already. */
+  cancel(): boolean
+}
+
+/** The messages of a cell that can carry a `Down`. */
+export type DownName<M> = { [Name in keyof M]: Down extends InputOf<M[Name]> ? Name : never }[keyof M] &
+  string
+
+/** How a timer is armed. */
+export interface TimerOptions {
+  /** Whether it keeps the program alive; true by default. */
+  readonly ref?: boolean
+}
+
+/**
+ * What `init` is given. It belongs to one incarnation: once that is dead, every call throws `ERR_KARYON_CELL_DEAD`.
+ */
+export interface InitContext<M extends Messages<M>, Args> {
+  /** The cell itself. */
+  readonly self: CellRef<M>
+  /** What it was spawned with. */
+  readonly args: Args
+  /** The graph, with the cell's grants. What is written through it is its own commit, whatever becomes of the turn. */
+  readonly graph: Graph
+  /** Aborted when the incarnation dies, when it is told to stop, or when its turn is past its time limit. */
+  readonly signal: AbortSignal
+  /** As `ref.send`. */
+  send<N extends Messages<N>, Name extends keyof N & string>(
+    ref: CellRef<N>,
+    name: Name,
+    ...payload: PayloadArguments<N[Name]>
+  ): boolean
+  /** As `ref.ask`; a cycle of cells that wait for each other is refused at once. */
+  ask<N extends Messages<N>, Name extends keyof N & string>(
+    ref: CellRef<N>,
+    name: Name,
+    ...rest: [...payload: PayloadArguments<N[Name]>, options?: AskOptions]
+  ): Promise<ReplyOf<N[Name]>>
+  /** Starts a child. It stops when this incarnation ends. */
+  readonly spawn: Spawn
+  /** Sends the cell a message after a while, 0 to 2,147,483,647 ms; not after a restart. */
+  sendAfter<Name extends keyof M & string>(
+    delayMs: number,
+    name: Name,
+    ...rest: [...payload: PayloadArguments<M[Name]>, options?: TimerOptions]
+  ): Timer
+  /** Sends the cell a message again and again, on its beat; beats that were missed are skipped. */
+  every<Name extends keyof M & string>(
+    periodMs: number,
+    name: Name,
+    ...rest: [...payload: PayloadArguments<M[Name]>, options?: TimerOptions]
+  ): Timer
+  /** Calls a timer off; false if it was no longer armed. */
+  cancel(timer: Timer): boolean
+  /** Sends the cell the named message, with a `Down`, exactly once, when the other cell is gone for good. */
+  monitor(ref: { readonly path: string }, name: DownName<M>): Monitor
+  /**
+   * Starts work that may outlive the turn. It ends with the incarnation, whose signal it gets. If it fails after its
+   * turn is over, the cell fails.
+   */
+  run<T>(task: (signal: AbortSignal) => T | Promise<T>): Promise<T>
+  /** The kernel's time. */
+  now(): Date
+  /** A number in [0, 1) that follows from the kernel's seed, the path and the incarnation. */
+  random(): number
+  /** Stops the cell when its turn is over. */
+  stop(): void
+}
+
+/** What a handler is given. */
+export interface Context<M extends Messages<M>, State, Args> extends InitContext<M, Args> {
+  /** What `init` made. A turn that fails takes its changes with it. */
+  state: State
+  /** The turn's transaction, begun at its first use and committed when the turn ends well. */
+  readonly tx: Transaction
+  /** Other handlers from the next message on; messages not among them keep theirs. Deferred messages come back. */
+  become(handlers: Partial<Handlers<M, State, Args>>): void
+  /** Puts the message aside until the next `become`. */
+  defer(): void
+}
+
+/** Either kind of reference. */
+export type AnyRef = CellRef<never> | SupervisorRef

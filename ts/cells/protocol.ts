@@ -1,0 +1,120 @@
+// The words that the scheduler and this side exchange; `record.rs`, `effect.rs` and `exchange.rs` of its crate draw them.
+import type { DeathReason, DownReason } from '../events.ts'
+
+/** Words in a record. */
+export const RECORD_WORDS = 6
+/** Words in an effect. */
+export const EFFECT_WORDS = 4
+/** The part of a cell's handle that is its place. */
+export const INDEX_MASK = 0xfffff
+/** The handle of no cell. */
+export const NO_CELL = 0xffffffff
+/** The credit of a cell that takes no messages any more. */
+export const CLOSED = -0x80000000
+
+/** What a record says. */
+export const Op = {
+  send: 1,
+  ask: 2,
+  deliver: 3,
+  withdraw: 4,
+  abandon: 5,
+  reply: 6,
+  async: 7,
+  result: 8,
+  settled: 9,
+  initAsync: 10,
+  inited: 11,
+  fail: 12,
+  stop: 13,
+  stopSelf: 14,
+  timerSet: 15,
+  timerCancel: 16,
+} as const
+
+/** How a turn came out. */
+export const Verdict = {
+  ended: 0,
+  failed: 1,
+  invariant: 2,
+  conflict: 3,
+  deferred: 4,
+  became: 5,
+  deferredBecame: 6,
+} as const
+
+/** One of the verdicts. */
+export type VerdictWord = (typeof Verdict)[keyof typeof Verdict]
+
+/** What an effect says. */
+export const Effect = {
+  init: 1,
+  died: 2,
+  restarted: 3,
+  gone: 4,
+  supervisorGaveUp: 5,
+  rootFailed: 6,
+  refused: 7,
+  deadLetter: 8,
+  conflict: 9,
+  admitted: 10,
+  askSettled: 11,
+  askPath: 12,
+  timer: 13,
+  abort: 14,
+} as const
+
+/** How an ask was settled. */
+export const AskEnd = {
+  replied: 1,
+  failed: 2,
+  conflict: 3,
+  timeout: 4,
+  abandoned: 5,
+  cycle: 6,
+  stopped: 7,
+  askerDead: 8,
+  turnTimeout: 9,
+  lostInTurn: 10,
+  refused: 11,
+} as const
+
+/** Places in the header. */
+export const Header = {
+  now: 0,
+  records: 1,
+  ran: 2,
+  batch: 3,
+  effects: 4,
+  more: 5,
+  nextDue: 6,
+  open: 7,
+} as const
+
+/** Why incarnations end, by word. */
+export const DEATHS: readonly DeathReason[] = [
+  'stopped', // 0 is never sent
+  'error',
+  'invariant',
+  'timeout',
+  'conflict',
+  'init',
+  'ended',
+  'supervisor',
+  'stopped',
+]
+
+/** Why cells are gone, by word. */
+export const DOWNS: readonly DownReason[] = [
+  'stopped', // 0 is never sent
+  'stopped',
+  'failed',
+  'gave-up',
+  'supervisor-gave-up',
+]
+
+/** Why messages are not taken, by word. */
+export const REFUSALS = ['full', 'full', 'withdrawn', 'cycle'] as const
+
+/** Why messages are dead letters, by word. */
+export const DEAD_LETTERS = ['stopped', 'stopped', 'lost-in-turn'] as const

@@ -1,0 +1,42 @@
+import { supervisor, type CellRef, type Kernel } from '../../index.ts'
+import type { Strike } from '../saboteur.ts'
+import { authorReader, type AuthorsMessages } from './authors.ts'
+import { importReader, type ImportsMessages } from './imports.ts'
+import { ledger, type LedgerMessages } from './ledger.ts'
+
+/** Readers of imports that work side by side: enough to keep `git cat-file` busy while the others write. */
+const IMPORT_READERS = 4
+
+/** The cells that do the work, supervised together. */
+export interface Crew {
+  readonly ledger: CellRef<LedgerMessages>
+  readonly authors: CellRef<AuthorsMessages>
+  readonly imports: readonly CellRef<ImportsMessages>[]
+}
+
+/** Starts the crew under a supervisor that expects accidents: many are planned, so its patience is large and its backoff short. */
+export function startCrew(kernel: Kernel, repository: string, strike: Strike): Crew {
+  const readers = Array.from({ length: IMPORT_READERS }, (_, at) => `imports-${at + 1}`)
+  const imports = importReader(strike)
+  const crew = kernel.spawn(
+    supervisor({
+      name: 'crew',
+      strategy: 'one_for_one',
+      restart: {
+        intensity: 1_000,
+        periodMs: 1_000,
+        backoff: { initialMs: 1, factor: 1, maxMs: 1, jitter: 0 },
+      },
+      children: [
+        { name: 'ledger', cell: ledger(strike) },
+        { name: 'authors', cell: authorReader(strike) },
+        ...readers.map((name) => ({ name, cell: imports, args: { name, repository } })),
+      ],
+    }),
+  )
+  return {
+    ledger: crew.child('ledger'),
+    authors: crew.child('authors'),
+    imports: readers.map((name) => crew.child(name)),
+  }
+}

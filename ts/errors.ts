@@ -1,0 +1,163 @@
+// Every error that Karyon throws on purpose: one class, a stable code, a message that says what to do, and the facts.
+import { native } from './native.ts'
+
+/**
+ * The stable codes. Their meaning never changes; messages may.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `ERR_KARYON_ARGUMENT` | an argument has the wrong type or shape |
+ * | `ERR_KARYON_CLOSED` | used after it was closed |
+ * | `ERR_KARYON_PANIC` | a defect in Karyon was caught; close and open again |
+ * | `ERR_KARYON_IO` | the operating system refused a file operation |
+ * | `ERR_KARYON_NOT_A_DIRECTORY` | the path is a file |
+ * | `ERR_KARYON_NOT_A_STORE` | the directory holds something else |
+ * | `ERR_KARYON_OWNED` | another process has the store open (`details.pid`) |
+ * | `ERR_KARYON_FORMAT_NEWER` | written by a newer Karyon |
+ * | `ERR_KARYON_DAMAGED` | acknowledged bytes do not match their checksum or hash |
+ * | `ERR_KARYON_SEGMENT_MISSING` | a segment of the log is missing |
+ * | `ERR_KARYON_SYNC_FAILED` | a write or sync failed; writes are refused until reopened |
+ * | `ERR_KARYON_BUSY` | the commit queue is full |
+ * | `ERR_KARYON_INTEGER_RANGE` | an integral number beyond 2^53 − 1, or a bigint beyond 64 bits |
+ * | `ERR_KARYON_STRING_MALFORMED` | a string holds a lone surrogate |
+ * | `ERR_KARYON_VALUE_CYCLE` | a value contains itself |
+ * | `ERR_KARYON_VALUE_DEPTH` | a value is nested too deeply |
+ * | `ERR_KARYON_VALUE_SIZE` | a value is too large |
+ * | `ERR_KARYON_VALUE_TYPE` | a value's type cannot be stored, or not with this verb |
+ * | `ERR_KARYON_NAME_RESERVED` | the name `__proto__` |
+ * | `ERR_KARYON_KEY_SIZE` | a key or name is too long, or empty |
+ * | `ERR_KARYON_PROPERTY_COUNT` | too many properties or labels |
+ * | `ERR_KARYON_TRANSACTION_SIZE` | a transaction has too many verbs, reads or bytes |
+ * | `ERR_KARYON_CONFLICT` | another transaction committed first; run it again |
+ * | `ERR_KARYON_WRITE_ASYNC` | the function given to `write` returned a promise |
+ * | `ERR_KARYON_WRITE_OUTSIDE` | `graph` was used inside the function given to `write` |
+ * | `ERR_KARYON_TRANSACTION_DONE` | the transaction has ended |
+ * | `ERR_KARYON_TRANSACTION_TIMEOUT` | the transaction's time limit has passed |
+ * | `ERR_KARYON_NODE_MISSING` | the node does not exist |
+ * | `ERR_KARYON_EDGE_MISSING` | the edge does not exist |
+ * | `ERR_KARYON_HAS_EDGES` | the node still has edges |
+ * | `ERR_KARYON_SPLICE_RANGE` | a splice lies outside of its value |
+ * | `ERR_KARYON_SNAPSHOT_COUNT` | too many transactions are open |
+ * | `ERR_KARYON_TIME` | a bare number, an unreadable time, an unknown version |
+ * | `ERR_KARYON_UNSETTLED` | the moment is not settled yet |
+ * | `ERR_KARYON_HISTORY_BUILDING` | the index of the past is being rebuilt |
+ * | `ERR_KARYON_ACCESS` | the principal has no grant for this |
+ * | `ERR_KARYON_CELL_DEAD` | the cell, or this incarnation of it, is dead |
+ * | `ERR_KARYON_CELL_FAILED` | the handler threw; `cause` holds what |
+ * | `ERR_KARYON_CELL_NAME` | the name is taken by a living sibling |
+ * | `ERR_KARYON_CELL_COUNT` | too many cells are alive |
+ * | `ERR_KARYON_MAILBOX_FULL` | the mailbox is full |
+ * | `ERR_KARYON_MESSAGE_UNKNOWN` | the cell has no such message |
+ * | `ERR_KARYON_NOT_SENDABLE` | the payload could not leave its isolate |
+ * | `ERR_KARYON_ASK_TIMEOUT` | no answer in time |
+ * | `ERR_KARYON_ASK_ABORTED` | the asker's signal was aborted |
+ * | `ERR_KARYON_ASK_CYCLE` | the asked cell waits for the asker |
+ * | `ERR_KARYON_TURN_TIMEOUT` | the turn took longer than `turnTimeoutMs` |
+ * | `ERR_KARYON_INVARIANT` | the state breaks the cell's invariant |
+ * | `ERR_KARYON_RESTART_INTENSITY` | a supervisor gave up |
+ * | `ERR_KARYON_TIMER_COUNT` | too many timers are armed |
+ */
+export type KaryonErrorCode =
+  | 'ERR_KARYON_ARGUMENT'
+  | 'ERR_KARYON_CLOSED'
+  | 'ERR_KARYON_PANIC'
+  | 'ERR_KARYON_IO'
+  | 'ERR_KARYON_NOT_A_DIRECTORY'
+  | 'ERR_KARYON_NOT_A_STORE'
+  | 'ERR_KARYON_OWNED'
+  | 'ERR_KARYON_FORMAT_NEWER'
+  | 'ERR_KARYON_DAMAGED'
+  | 'ERR_KARYON_SEGMENT_MISSING'
+  | 'ERR_KARYON_SYNC_FAILED'
+  | 'ERR_KARYON_BUSY'
+  | 'ERR_KARYON_INTEGER_RANGE'
+  | 'ERR_KARYON_STRING_MALFORMED'
+  | 'ERR_KARYON_VALUE_CYCLE'
+  | 'ERR_KARYON_VALUE_DEPTH'
+  | 'ERR_KARYON_VALUE_SIZE'
+  | 'ERR_KARYON_VALUE_TYPE'
+  | 'ERR_KARYON_NAME_RESERVED'
+  | 'ERR_KARYON_KEY_SIZE'
+  | 'ERR_KARYON_PROPERTY_COUNT'
+  | 'ERR_KARYON_TRANSACTION_SIZE'
+  | 'ERR_KARYON_CONFLICT'
+  | 'ERR_KARYON_WRITE_ASYNC'
+  | 'ERR_KARYON_WRITE_OUTSIDE'
+  | 'ERR_KARYON_TRANSACTION_DONE'
+  | 'ERR_KARYON_TRANSACTION_TIMEOUT'
+  | 'ERR_KARYON_NODE_MISSING'
+  | 'ERR_KARYON_EDGE_MISSING'
+  | 'ERR_KARYON_HAS_EDGES'
+  | 'ERR_KARYON_SPLICE_RANGE'
+  | 'ERR_KARYON_SNAPSHOT_COUNT'
+  | 'ERR_KARYON_TIME'
+  | 'ERR_KARYON_UNSETTLED'
+  | 'ERR_KARYON_HISTORY_BUILDING'
+  | 'ERR_KARYON_ACCESS'
+  | 'ERR_KARYON_CELL_DEAD'
+  | 'ERR_KARYON_CELL_FAILED'
+  | 'ERR_KARYON_CELL_NAME'
+  | 'ERR_KARYON_CELL_COUNT'
+  | 'ERR_KARYON_MAILBOX_FULL'
+  | 'ERR_KARYON_MESSAGE_UNKNOWN'
+  | 'ERR_KARYON_NOT_SENDABLE'
+  | 'ERR_KARYON_ASK_TIMEOUT'
+  | 'ERR_KARYON_ASK_ABORTED'
+  | 'ERR_KARYON_ASK_CYCLE'
+  | 'ERR_KARYON_TURN_TIMEOUT'
+  | 'ERR_KARYON_INVARIANT'
+  | 'ERR_KARYON_RESTART_INTENSITY'
+  | 'ERR_KARYON_TIMER_COUNT'
+
+/** Facts about an error, for programs. */
+export type ErrorDetails = Readonly<Record<string, unknown>>
+
+/**
+ * What Karyon throws.
+ *
+ * @example
+ * try { await graph.write((tx) => tx.link('a', 'KNOWS', 'b')) }
+ * catch (error) { if (error instanceof KaryonError && error.code === 'ERR_KARYON_NODE_MISSING') … }
+ */
+export class KaryonError extends Error {
+  /** The stable code. */
+  readonly code: KaryonErrorCode
+  /** Facts for programs: the limit that was hit, the file, the principal. */
+  readonly details: ErrorDetails
+
+  constructor(
+    code: KaryonErrorCode,
+    message: string,
+    options: { readonly details?: ErrorDetails; readonly cause?: unknown } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  static {
+    this.prototype.name = 'KaryonError'
+  }
+}
+
+/** What the native function that just answered with a negative number has to say. */
+export function takeFailure(): KaryonError {
+  const failure = native.takeFailure()
+  if (!failure) {
+    return new KaryonError('ERR_KARYON_PANIC', 'a native call failed and left no reason, a defect in Karyon')
+  }
+  const details = Object.fromEntries(failure.details.map(({ name, value }) => [name, value]))
+  // The binding's codes are those of the union: a test compares the two lists.
+  return new KaryonError(failure.code as KaryonErrorCode, failure.message, { details })
+}
+
+/** Passes an answer on, or throws what went wrong. */
+export function checked(answer: number): number {
+  if (answer < 0) throw takeFailure()
+  return answer
+}
+
+/** An argument of the wrong type or shape. */
+export function badArgument(message: string, details: ErrorDetails = {}): KaryonError {
+  return new KaryonError('ERR_KARYON_ARGUMENT', message, { details })
+}

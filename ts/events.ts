@@ -1,0 +1,164 @@
+/** Why an incarnation of a cell ended. */
+export type DeathReason =
+  'error' | 'invariant' | 'timeout' | 'conflict' | 'init' | 'ended' | 'supervisor' | 'stopped'
+
+/** Why a cell is gone for good. */
+export type DownReason = 'stopped' | 'failed' | 'gave-up' | 'supervisor-gave-up'
+
+/** Why a message did not reach its turn's end. */
+export type DeadLetterReason = 'stopped' | 'lost-in-turn'
+
+/** Everything that a kernel reports. The set is closed: a `switch` over `type` can be exhaustive. */
+export type KernelEvent =
+  | { readonly type: 'cell.started'; readonly path: string; readonly incarnation: number }
+  | {
+      readonly type: 'cell.restarted'
+      readonly path: string
+      /** The new one. */
+      readonly incarnation: number
+      readonly reason: DeathReason
+      readonly error?: unknown
+    }
+  | {
+      readonly type: 'cell.stopped'
+      readonly path: string
+      readonly reason: DownReason
+      readonly error?: unknown
+    }
+  | { readonly type: 'cell.gave-up'; readonly path: string; readonly error?: unknown }
+  | { readonly type: 'supervisor.gave-up'; readonly path: string; readonly error?: unknown }
+  | {
+      readonly type: 'message.refused'
+      readonly path: string
+      readonly message: string
+      readonly reason: 'full' | 'withdrawn' | 'cycle'
+    }
+  | {
+      readonly type: 'message.dead-letter'
+      readonly path: string
+      readonly message: string
+      readonly reason: DeadLetterReason
+    }
+  | { readonly type: 'message.conflict'; readonly path: string; readonly message: string }
+  | {
+      readonly type: 'turn.late-settlement'
+      readonly path: string
+      readonly incarnation: number
+      readonly error?: unknown
+    }
+  | {
+      readonly type: 'access.refused'
+      readonly principal: string
+      readonly action: 'read' | 'write'
+      readonly name: string
+    }
+  | { readonly type: 'store.recovered'; readonly replayed: number; readonly cut: boolean }
+  | { readonly type: 'store.failed'; readonly error: unknown }
+  | { readonly type: 'events.lagged'; /** Events that this reader lost. */ readonly count: number }
+
+/** Events that a reader may have waiting unless it says otherwise. */
+export const EVENTS_BUFFERED_DEFAULT = 1_024
+
+/**
+ * One reader's events: at most `buffer` wait. A reader that lags loses the oldest and finds one `events.lagged` with
+ * their number in their place. Ends with the kernel, or by `return()`. Waiting for an event keeps no program alive.
+ */
+export class EventStream implements AsyncIterableIterator<KernelEvent> {
+  readonly #limit: number
+  readonly #release: (stream: EventStream) => void
+  #waiting: KernelEvent[] = []
+  #first = 0
+  #lost = 0
+  #readers: ((result: IteratorResult<KernelEvent, undefined>) => void)[] = []
+  #ended = false
+
+  constructor(buffer: number, release: (stream: EventStream) => void) {
+    this.#limit = Math.max(1, Math.floor(buffer))
+    this.#release = release
+  }
+
+  push(event: KernelEvent): void {
+    if (this.#ended) return
+    const reader = this.#readers.shift()
+    if (reader !== undefined) {
+      reader({ done: false, value: event })
+      return
+    }
+    if (this.#waiting.length - this.#first >= this.#limit) {
+      this.#first++
+      this.#lost++
+      if (this.#first > this.#limit) {
+        this.#waiting = this.#waiting.slice(this.#first)
+        this.#first = 0
+      }
+    }
+    this.#waiting.push(event)
+  }
+
+  /** No event follows; those that wait can still be read. */
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    for (const reader of this.#readers.splice(0)) reader({ done: true, value: undefined })
+  }
+
+  next(): Promise<IteratorResult<KernelEvent, undefined>> {
+    if (this.#lost > 0) {
+      const count = this.#lost
+      this.#lost = 0
+      return Promise.resolve({ done: false, value: { type: 'events.lagged', count } })
+    }
+    const value = this.#waiting[this.#first]
+    if (value !== undefined) {
+      this.#first++
+      if (this.#first === this.#waiting.length) {
+        this.#waiting = []
+        this.#first = 0
+      }
+      return Promise.resolve({ done: false, value })
+    }
+    if (this.#ended) return Promise.resolve({ done: true, value: undefined })
+    return new Promise((resolve) => this.#readers.push(resolve))
+  }
+
+  return(): Promise<IteratorResult<KernelEvent, undefined>> {
+    this.#waiting = []
+    this.#first = 0
+    this.#lost = 0
+    this.end()
+    this.#release(this)
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
+
+/** Where events go: to every stream that is open. Costs nothing while none is. */
+export class EventHub {
+  readonly #streams = new Set<EventStream>()
+  #ended = false
+
+  /** Hands an event to every reader. */
+  readonly emit = (event: KernelEvent): void => {
+    for (const stream of this.#streams) stream.push(event)
+  }
+
+  /** A new reader, from here on. */
+  open(options: { buffer?: number } = {}): EventStream {
+    const stream = new EventStream(options.buffer ?? EVENTS_BUFFERED_DEFAULT, (ended) =>
+      this.#streams.delete(ended),
+    )
+    if (this.#ended) stream.end()
+    else this.#streams.add(stream)
+    return stream
+  }
+
+  /** Ends every stream once its reader has caught up. */
+  end(): void {
+    this.#ended = true
+    for (const stream of this.#streams) stream.end()
+    this.#streams.clear()
+  }
+}

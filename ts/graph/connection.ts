@@ -1,0 +1,320 @@
+// One opening of a store in this isolate: what is visible, who waits for what, the dictionary.
+import { KaryonError, checked, takeFailure } from '../errors.ts'
+import { answer } from '../exchange.ts'
+import { native } from '../native.ts'
+import { Instant, type Moment, type Version, nativeMoment } from '../time.ts'
+
+/** What a native function answers when it has failed. */
+const FAILED = -1
+/** The longest delay that a timer takes. */
+const DELAY_MAX_MS = 2 ** 31 - 1
+
+interface HistoryWaiter {
+  readonly resolve: () => void
+  readonly reject: (error: KaryonError) => void
+}
+
+interface Waiter {
+  readonly version: number
+  readonly resolve: () => void
+  readonly reject: (error: KaryonError) => void
+}
+
+/** Something native that does not outlive the connection. */
+interface Releasable {
+  release(): void
+}
+
+/** Keeps the process alive while somebody awaits something that only the native side will settle. */
+class KeepAlive {
+  #count = 0
+  #timer: NodeJS.Timeout | undefined
+
+  add(): void {
+    if (this.#count++ === 0) this.#timer = setInterval(() => {}, DELAY_MAX_MS)
+  }
+
+  release(): void {
+    if (--this.#count === 0) clearInterval(this.#timer)
+  }
+
+  async during<T>(promise: Promise<T>): Promise<T> {
+    this.add()
+    try {
+      return await promise
+    } finally {
+      this.release()
+    }
+  }
+}
+
+/** A store, as this isolate sees it. */
+export class Connection {
+  readonly handle: number
+  readonly #memory: boolean
+  readonly #keepAlive = new KeepAlive()
+  readonly #names: string[] = []
+  /** Ascending by version but for those that wait for a version not yet committed. */
+  #waiters: Waiter[] = []
+  #historyWaiters: HistoryWaiter[] = []
+  /** Those who wait for the clock; each is to be called when the store closes. */
+  readonly #sleepers = new Set<() => void>()
+  readonly #sessions = new Set<Releasable>()
+  #visible: number
+  /** The newest version that was committed here. */
+  #committed = 0
+  #advancing = false
+  #failure: KaryonError | undefined
+  /** Set once `close` was called. */
+  #closing: Promise<void> | undefined
+  /** Set once the handle may be somebody else's. */
+  #released = false
+  /** Set while the function given to `write` runs. */
+  writing = false
+
+  constructor(handle: number, memory: boolean) {
+    this.handle = handle
+    this.#memory = memory
+    this.#visible = checked(native.advance(handle))
+    if (!memory) checked(native.watchStore(handle, () => this.#advance()))
+  }
+
+  /** The newest version that reads answer for. */
+  get visible(): number {
+    return this.#visible
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /** Keeps what is to be released when the store closes. */
+  adopt(session: Releasable): void {
+    this.#sessions.add(session)
+  }
+
+  /** Forgets what was released before. */
+  forget(session: Releasable): void {
+    this.#sessions.delete(session)
+  }
+
+  /** A name of the store's dictionary. */
+  name(id: number, session: number): string {
+    const known = this.#names[id]
+    if (known !== undefined) return known
+    const names = answer(checked(native.readNames(session, this.#names.length)))
+    for (let left = names.varint(); left > 0; left--) this.#names.push(names.text())
+    return this.#names[id] ?? ''
+  }
+
+  /** How many names are known here. */
+  get nameCount(): number {
+    return this.#names.length
+  }
+
+  /** As `visibleAt`, for a commit of this connection. Nobody has to await it. */
+  durableAt(version: number): Promise<void> {
+    this.#committed = Math.max(this.#committed, version)
+    const durable = this.visibleAt(version)
+    durable.catch(() => {})
+    return durable
+  }
+
+  /** Resolves when a version is visible; rejects when the store has failed before. */
+  visibleAt(version: number): Promise<void> {
+    if (version <= this.#visible) return Promise.resolve()
+    if (this.#failure) return Promise.reject(this.#failure)
+    if (this.closed) return Promise.reject(closedError())
+    // A memory store is durable at once: what is left is to let this run of JavaScript end.
+    if (this.#memory && !this.#advancing) {
+      this.#advancing = true
+      queueMicrotask(() => this.#advance())
+    }
+    this.#keepAlive.add()
+    return new Promise<void>((resolve, reject) => this.#waiters.push({ version, resolve, reject }))
+  }
+
+  #advance(): void {
+    this.#advancing = false
+    if (this.#released) return
+    for (let moved = true; moved;) {
+      const durable = native.advance(this.handle)
+      if (durable < 0) {
+        this.#fail(takeFailure())
+        break
+      }
+      // A failure is told of only when nothing new is durable: whoever still waits has to ask again.
+      moved = durable > this.#visible && this.#waiters.length > 0
+      this.#settle(durable)
+    }
+    if (this.#historyWaiters.length > 0) this.#askForHistory()
+  }
+
+  #askForHistory(): void {
+    const ready = native.historyReady(this.handle) > 0
+    const failure = ready ? undefined : takeFailure()
+    if (failure?.code === 'ERR_KARYON_HISTORY_BUILDING') return
+    for (const { resolve, reject } of this.#historyWaiters.splice(0)) {
+      if (failure) reject(failure)
+      else resolve()
+    }
+  }
+
+  #settle(durable: number): void {
+    this.#visible = durable
+    const settled = this.#waiters
+    let ahead = 0
+    while (ahead < settled.length && (settled[ahead] as Waiter).version <= durable) ahead++
+    this.#waiters = settled.splice(ahead)
+    // Waiters for versions to come may stand in front of others.
+    const behind = this.#waiters.filter((waiter) => waiter.version <= durable)
+    if (behind.length > 0) this.#waiters = this.#waiters.filter((waiter) => waiter.version > durable)
+    for (const waiter of settled.concat(behind)) {
+      this.#keepAlive.release()
+      waiter.resolve()
+    }
+  }
+
+  #fail(error: KaryonError): void {
+    this.#failure = error
+    for (const waiter of this.#waiters.splice(0)) {
+      this.#keepAlive.release()
+      waiter.reject(error)
+    }
+  }
+
+  /** A moment's version; throws when it is not settled. */
+  resolve(moment: Moment): number {
+    this.checkOpen()
+    const { isTime, value } = nativeMoment(moment)
+    return checked(native.resolveMoment(this.handle, isTime, value))
+  }
+
+  /** Resolves when a moment's answer is final. */
+  async settled(moment: Moment): Promise<void> {
+    const { isTime, value } = nativeMoment(moment)
+    for (;;) {
+      this.checkOpen()
+      const version = native.settlesWith(this.handle, isTime, value)
+      if (version >= 0) return this.visibleAt(version)
+      if (version === -1) throw takeFailure()
+      if (!isTime) return this.visibleAt(value)
+      const aheadMs = Math.max(1, Math.ceil(value / 1000 - Date.now()))
+      await this.#sleep(Math.min(aheadMs, DELAY_MAX_MS))
+    }
+  }
+
+  /** Resolves after a delay, or when the store closes. */
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer)
+        this.#sleepers.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      this.#sleepers.add(wake)
+    })
+  }
+
+  /** Resolves when the index of the past is whole. */
+  historyReady(): Promise<void> {
+    this.checkOpen()
+    if (native.historyReady(this.handle) > 0) return Promise.resolve()
+    const failure = takeFailure()
+    if (failure.code !== 'ERR_KARYON_HISTORY_BUILDING') return Promise.reject(failure)
+    return this.#keepAlive.during(
+      new Promise<void>((resolve, reject) => this.#historyWaiters.push({ resolve, reject })),
+    )
+  }
+
+  now(): Instant {
+    this.checkOpen()
+    return Instant.fromMicros(BigInt(checked(native.storeNow(this.handle))))
+  }
+
+  timeOf(version: number): Instant {
+    this.checkNotClosed()
+    return Instant.fromMicros(BigInt(checked(native.timeOfVersion(this.handle, version))))
+  }
+
+  /**
+   * Awaits a native task and reads its outcome, which `checked` has passed. All of it in one go: whatever runs in between may use the
+   * exchange, or fail and leave another reason.
+   */
+  async background<T>(
+    start: () => Promise<number> | null,
+    checked: (length: number) => number,
+    read: (length: number) => T,
+  ): Promise<T> {
+    const task = start()
+    if (!task) return read(checked(FAILED))
+    const outcome = await this.#keepAlive.during(task)
+    return read(checked(native.takeOutcome(outcome)))
+  }
+
+  /** Throws when the store is closed. */
+  checkNotClosed(): void {
+    if (this.closed) throw closedError()
+  }
+
+  /** Throws when the function given to `write` uses the graph instead of its transaction. */
+  checkOutside(): void {
+    if (this.writing) {
+      throw new KaryonError(
+        'ERR_KARYON_WRITE_OUTSIDE',
+        'inside the function given to write, use its transaction, not the graph: its reads are part of the commit',
+      )
+    }
+  }
+
+  /** Throws when the graph must not be used now. */
+  checkOpen(): void {
+    this.checkNotClosed()
+    this.checkOutside()
+  }
+
+  /**
+   * Writes what waits and frees the directory, unless somebody else has it open. What was committed here is settled first; who waits
+   * for something else is refused. Closing again is waiting for the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    // Another opening may keep the store from writing all at once.
+    if (!this.#failure) await this.#settled(this.#committed)
+    let failure: unknown
+    try {
+      await this.background(() => native.closeStore(this.handle), checked, Number)
+    } catch (error) {
+      failure = error
+    }
+    this.#advance()
+    this.#fail(closedError())
+    for (const { reject } of this.#historyWaiters.splice(0)) reject(closedError())
+    for (const wake of this.#sleepers) wake()
+    for (const session of this.#sessions) session.release()
+    this.#released = true
+    native.releaseStore(this.handle)
+    if (failure) throw failure
+  }
+
+  /** Resolves when a version is visible, or will never be. */
+  #settled(version: number): Promise<void> {
+    if (version <= this.#visible) return Promise.resolve()
+    this.#keepAlive.add()
+    return new Promise((resolve) => this.#waiters.push({ version, resolve, reject: () => resolve() }))
+  }
+}
+
+function closedError(): KaryonError {
+  return new KaryonError('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
+}
+
+/** A version as users see it. */
+export function asVersion(version: number): Version {
+  return BigInt(version)
+}

@@ -1,0 +1,144 @@
+// Questions about the past.
+import { KaryonError } from '../errors.ts'
+import { answer, putWritten } from '../exchange.ts'
+import { native } from '../native.ts'
+import { Instant, type Moment } from '../time.ts'
+import type { ByteReader } from '../values/decode.ts'
+import { checkName } from '../values/keys.ts'
+import { type PlainEdge, plainTarget } from './arguments.ts'
+import { NEWEST, putOptional, putTarget, question, readEdge, readNode } from './reader.ts'
+import type { NativeSession } from './session.ts'
+import type { Blame, Change, Difference, Edge, Node, RevertReport, Target, VerifyReport } from './types.ts'
+
+/** The digest as of a version, in hex. */
+export function digestAt(session: NativeSession, source: number): string {
+  const length = session.checked(native.readDigest(session.handle, source))
+  return Buffer.from(answer(length).copy(length)).toString('hex')
+}
+
+/** What is asked about: a target, and one of its properties or all of it. */
+export interface Question {
+  readonly target: string | PlainEdge
+  readonly property: string | undefined
+}
+
+/** Reads and checks what is asked about. */
+export function questionOf(target: Target, property: string | undefined): Question {
+  if (property !== undefined) checkName(property)
+  return { target: plainTarget(target), property }
+}
+
+function ask({ target, property }: Question): number {
+  const asked = question()
+  putTarget(asked, target)
+  putOptional(asked, property)
+  return putWritten(asked)
+}
+
+/** The commit's time is an `Instant`, also when its microseconds happen to be whole milliseconds. */
+function withInstant<T extends { readonly time: Date }>(found: T): T & { readonly time: Instant } {
+  const { time } = found
+  if (time instanceof Instant) return { ...found, time }
+  return { ...found, time: Instant.fromMicros(BigInt(time.getTime()) * 1000n) }
+}
+
+/** Who made a property or the existence what it is. */
+export function blame(session: NativeSession, about: Question): Blame | undefined {
+  const length = session.checked(native.readBlame(session.handle, NEWEST, ask(about)))
+  const found = answer(length).value() as unknown as Blame | null
+  return found === null ? undefined : withInstant(found)
+}
+
+/** A target's changes, newest first, page by page. */
+export function* history(
+  session: NativeSession,
+  about: Question,
+  after: number,
+  until: number,
+): IterableIterator<Change> {
+  let last: number | undefined = until
+  while (last !== undefined) {
+    session.connection.checkOpen()
+    const length = session.checked(native.readHistory(session.handle, after, last, ask(about)))
+    const page = answer(length).value() as unknown as { changes: Change[]; next?: bigint }
+    last = page.next === undefined ? undefined : Number(page.next) - 1
+    for (const change of page.changes) yield withInstant(change)
+  }
+}
+
+/** What differs between two versions, page by page. */
+export function* diff(session: NativeSession, from: number, to: number): IterableIterator<Difference> {
+  let start = 0
+  do {
+    session.connection.checkOpen()
+    const bytes = answer(session.checked(native.pageDiff(session.handle, from, to, start)))
+    const page: Difference[] = []
+    while (bytes.byte() === 1) page.push(readDifference(session, bytes))
+    start = bytes.varint()
+    yield* page
+  } while (start > 0)
+}
+
+function readDifference(session: NativeSession, bytes: ByteReader): Difference {
+  const isNode = bytes.byte() === 'N'.charCodeAt(0)
+  return isNode
+    ? difference(readSide(bytes, session, readNode), readSide(bytes, session, readNode), (node) => node.key)
+    : difference(readSide(bytes, session, readEdge), readSide(bytes, session, readEdge), identityOf)
+}
+
+function readSide<T>(
+  bytes: ByteReader,
+  session: NativeSession,
+  read: (session: NativeSession, bytes: ByteReader) => T,
+): T | undefined {
+  return bytes.byte() === 0 ? undefined : read(session, bytes)
+}
+
+function identityOf({ from, type, to, key }: Edge): { from: string; type: string; to: string; key: string } {
+  return { from, type, to, key }
+}
+
+function difference<T extends Node | Edge, I>(
+  before: T | undefined,
+  after: T | undefined,
+  identity: (side: T) => I,
+): Difference {
+  const kind = before ? (after ? 'changed' : 'removed') : 'created'
+  const target = identity((after ?? before) as T)
+  const sides = { ...(before && { before }), ...(after && { after }) }
+  return { target, kind, ...sides } as unknown as Difference
+}
+
+/** Takes back what a principal wrote. */
+export async function revert(
+  session: NativeSession,
+  principal: string,
+  since: number,
+  dryRun: boolean,
+): Promise<RevertReport> {
+  const report = await session.background(
+    () => {
+      const asked = question()
+      asked.text(principal)
+      return native.revertPrincipal(session.handle, since, dryRun, putWritten(asked))
+    },
+    (length) => answer(length).value() as unknown as RevertReport,
+  )
+  if (report.version !== undefined) await session.connection.durableAt(Number(report.version))
+  return report
+}
+
+/** Reads everything on disk again and compares it with memory. */
+export function verify(session: NativeSession): Promise<VerifyReport> {
+  return session.background(
+    () => native.verifyStore(session.connection.handle),
+    (length) => answer(length).value() as unknown as VerifyReport,
+  )
+}
+
+/** Refuses a span whose end lies before its beginning. */
+export function checkSpan(from: number, to: number, names: readonly [Moment, Moment]): void {
+  if (from <= to) return
+  const message = `the span ends (version ${to}) before it begins (version ${from}); swap the two moments`
+  throw new KaryonError('ERR_KARYON_TIME', message, { details: { from: names[0], to: names[1] } })
+}

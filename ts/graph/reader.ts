@@ -1,0 +1,221 @@
+// Reading one version, or through a transaction: keys in, encoded entities out, decoded here.
+import { badArgument } from '../errors.ts'
+import { answer, putKey, putWritten } from '../exchange.ts'
+import { native } from '../native.ts'
+import type { ByteReader } from '../values/decode.ts'
+import type { Value } from '../values/types.ts'
+import { checkKey, checkName } from '../values/keys.ts'
+import { Writer } from '../values/writer.ts'
+import { type PlainEdge, checkedOptions, listOf, plainEdge } from './arguments.ts'
+import { Scan, type Start } from './scan.ts'
+import type { NativeSession } from './session.ts'
+import type { Edge, EdgeIdentity, Node, Reader } from './types.ts'
+
+/** Items of one page of a scan. */
+const PAGE_ITEMS = 256
+
+/** The newest version that is visible; transactions are −2 − handle. */
+export const NEWEST: number = -1
+
+const scratch = new Writer()
+
+/**
+ * Starts a question for the native side. There is one writer for all of them: whatever runs code of the caller's (getters, iterators)
+ * is read before.
+ */
+export function question(): Writer {
+  scratch.length = 0
+  return scratch
+}
+
+/** What `Graph`, `View` and transactions have in common. */
+export abstract class BaseReader implements Reader {
+  readonly session: NativeSession
+
+  constructor(session: NativeSession) {
+    this.session = session
+  }
+
+  /** Throws when it must not be read now, and says what to read from. */
+  protected abstract source(): number
+
+  /** Told of every scan that begins, for readers whose state may change under it. */
+  protected begun(_scan: Scan<unknown>): void {}
+
+  get(key: string): Node | undefined {
+    const source = this.source()
+    checkKey(key)
+    const { session } = this
+    const length = session.checked(native.readNode(session.handle, source, putKey(key)))
+    return length === 0 ? undefined : readNodeBody(session, answer(length), key)
+  }
+
+  getMany(keys: readonly string[]): (Node | undefined)[] {
+    const wanted = listOf(keys, 'keys are an array of strings')
+    wanted.forEach(checkKey)
+    const source = this.source()
+    const { session } = this
+    const asked = question()
+    asked.varint(wanted.length)
+    for (const key of wanted) asked.text(key)
+    const length = session.checked(native.readNodes(session.handle, source, putWritten(asked)))
+    const bytes = answer(length)
+    return wanted.map((key) => (bytes.byte() === 0 ? undefined : readNodeBody(session, bytes, key)))
+  }
+
+  edge(identity: EdgeIdentity): Edge | undefined {
+    const { from, type, to, key } = plainEdge(identity)
+    const source = this.source()
+    const { session } = this
+    const asked = question()
+    putEdge(asked, { from, type, to, key })
+    const length = session.checked(native.readEdge(session.handle, source, putWritten(asked)))
+    if (length === 0) return undefined
+    const bytes = answer(length)
+    const version = BigInt(bytes.varint())
+    return { from, type, to, key, props: readProperties(session, bytes), version }
+  }
+
+  out(key: string, type?: string): IterableIterator<Edge> {
+    return this.#edges(key, false, type)
+  }
+
+  in(key: string, type?: string): IterableIterator<Edge> {
+    return this.#edges(key, true, type)
+  }
+
+  #edges(key: string, incoming: boolean, type: string | undefined): IterableIterator<Edge> {
+    checkKey(key)
+    if (type !== undefined) checkName(type)
+    return this.#scan(readEdge, (session, source, start) => {
+      const asked = question()
+      asked.text(key)
+      putOptional(asked, type)
+      putStart(asked, start)
+      return native.pageEdges(session.handle, source, incoming, PAGE_ITEMS, putWritten(asked))
+    })
+  }
+
+  nodes(options: { readonly label?: string } = {}): IterableIterator<Node> {
+    const label = labelOf(options)
+    return this.#scan(readNode, (session, source, start) => {
+      const asked = question()
+      putOptional(asked, label)
+      putStart(asked, start)
+      return native.pageNodes(session.handle, source, PAGE_ITEMS, putWritten(asked))
+    })
+  }
+
+  #scan<T>(
+    read: (session: NativeSession, bytes: ByteReader) => T,
+    ask: (session: NativeSession, source: number, start: Start) => number,
+  ): IterableIterator<T> {
+    const { session } = this
+    // One version for all pages, that of now: the newest one may move on before the caller asks for the next.
+    const source = session.fixed(this.source())
+    const scan = new Scan<T>((start) => {
+      this.source()
+      const bytes = answer(session.checked(ask(session, source, start)))
+      const items: T[] = []
+      while (bytes.byte() === 1) items.push(read(session, bytes))
+      return { items, next: readStart(bytes) }
+    })
+    this.begun(scan)
+    return scan.items()
+  }
+
+  count(options: { readonly label?: string } = {}): number {
+    const label = labelOf(options)
+    const source = this.source()
+    const asked = question()
+    putOptional(asked, label)
+    return this.session.checked(native.countNodes(this.session.handle, source, putWritten(asked)))
+  }
+
+  degree(key: string, direction: 'out' | 'in', type?: string): number {
+    checkKey(key)
+    if (type !== undefined) checkName(type)
+    if (direction !== 'out' && direction !== 'in') throw badArgument("a direction is 'out' or 'in'")
+    const source = this.source()
+    const asked = question()
+    asked.text(key)
+    putOptional(asked, type)
+    const written = putWritten(asked)
+    return this.session.checked(native.countEdges(this.session.handle, source, direction === 'in', written))
+  }
+}
+
+function labelOf(options: { readonly label?: string }): string | undefined {
+  const { label } = checkedOptions(options)
+  if (label !== undefined) checkName(label)
+  return label
+}
+
+/** Appends a target that `plainTarget` gave. */
+export function putTarget(writer: Writer, target: string | PlainEdge): void {
+  if (typeof target === 'string') {
+    writer.byte(0)
+    writer.text(target)
+    return
+  }
+  writer.byte(1)
+  putEdge(writer, target)
+}
+
+/** Appends an edge's identity that `plainEdge` gave. */
+export function putEdge(writer: Writer, { from, type, to, key }: PlainEdge): void {
+  writer.text(from)
+  writer.text(type)
+  writer.text(to)
+  writer.text(key)
+}
+
+/** Appends a byte 0, or 1 and a text. */
+export function putOptional(writer: Writer, text: string | undefined): void {
+  if (text === undefined) {
+    writer.byte(0)
+    return
+  }
+  writer.byte(1)
+  writer.text(text)
+}
+
+function putStart(writer: Writer, start: Start): void {
+  writer.byte(start.length > 0 ? 1 : 0)
+  for (const part of start) writer.varint(part)
+}
+
+function readStart(bytes: ByteReader): Start | undefined {
+  return bytes.byte() === 0 ? undefined : [bytes.varint(), bytes.varint(), bytes.varint()]
+}
+
+function readProperties(session: NativeSession, bytes: ByteReader): Record<string, Value> {
+  const props: Record<string, Value> = {}
+  for (let left = bytes.varint(); left > 0; left--) {
+    const name = session.name(bytes)
+    props[name] = bytes.value()
+  }
+  return props
+}
+
+function readNodeBody(session: NativeSession, bytes: ByteReader, key: string): Node {
+  const version = BigInt(bytes.varint())
+  const labels: string[] = []
+  for (let left = bytes.varint(); left > 0; left--) labels.push(session.name(bytes))
+  return { key, labels, props: readProperties(session, bytes), version }
+}
+
+/** Reads a node with its key. */
+export function readNode(session: NativeSession, bytes: ByteReader): Node {
+  return readNodeBody(session, bytes, bytes.text())
+}
+
+/** Reads an edge with its identity. */
+export function readEdge(session: NativeSession, bytes: ByteReader): Edge {
+  const from = bytes.text()
+  const type = session.name(bytes)
+  const to = bytes.text()
+  const key = bytes.text()
+  const version = BigInt(bytes.varint())
+  return { from, type, to, key, props: readProperties(session, bytes), version }
+}

@@ -1,0 +1,385 @@
+// Transactions: verbs are encoded as they are asked for, and cross in one batch, at the latest when something is read.
+import { isUint8Array } from 'node:util/types'
+import { KaryonError, badArgument } from '../errors.ts'
+import { answer, putWritten } from '../exchange.ts'
+import { native } from '../native.ts'
+import { Instant, type Version } from '../time.ts'
+import { encodeValue, isPlain } from '../values/encode.ts'
+import { checkName, checkNodeKey } from '../values/keys.ts'
+import { FRAME_BYTES_MAX, LABELS_MAX, OPERATIONS_MAX, PROPERTIES_MAX } from '../values/limits.ts'
+import type { PropertyChanges, Value } from '../values/types.ts'
+import { Writer } from '../values/writer.ts'
+import { checkedOptions, listOf, plainEdge, plainTarget } from './arguments.ts'
+import { BaseReader, putEdge, putTarget } from './reader.ts'
+import type { Scan } from './scan.ts'
+import type { NativeSession, Submitted, TurnTransaction } from './session.ts'
+import type { Commit, OpenTransaction, Target, Transaction } from './types.ts'
+
+/** How long a transaction that `begin` opened may take, unless it says otherwise. */
+const TIMEOUT_MS = 30_000
+/** The longest delay that a timer takes. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1
+
+const NONE = -1
+
+/** A transaction of a session, committed by whoever owns it. */
+export class SessionTransaction extends BaseReader implements TurnTransaction {
+  /** Verbs that have not crossed yet. */
+  readonly #verbs = new Writer()
+  /** The native transaction; `NONE` while nothing was read and nothing has to be pinned. */
+  #handle = NONE
+  /** Verbs asked for, and how many bytes of them have crossed. */
+  #count = 0
+  #crossed = 0
+  /** Set while a verb is encoded, when getters of the values may run. */
+  #encoding = false
+  /** Scans that have pages left to fetch. */
+  readonly #scans = new Set<Scan<unknown>>()
+  #ended: (() => KaryonError) | undefined
+
+  /** A transaction whose snapshot is taken now. */
+  static open(session: NativeSession): SessionTransaction {
+    const transaction = new SessionTransaction(session)
+    transaction.#begin()
+    return transaction
+  }
+
+  get dirty(): boolean {
+    return this.#count > 0
+  }
+
+  #begin(): void {
+    this.#handle = this.session.checked(native.beginTransaction(this.session.handle))
+  }
+
+  /** Ends it: whoever still uses it gets this error. */
+  end(reason: () => KaryonError): void {
+    if (this.#ended) return
+    this.#ended = reason
+    if (this.#handle !== NONE) native.dropTransaction(this.#handle)
+    this.#handle = NONE
+  }
+
+  discard(): void {
+    this.end(doneError)
+  }
+
+  protected override source(): number {
+    this.#check()
+    if (this.#handle === NONE) this.#begin()
+    this.#flush()
+    return -2 - this.#handle
+  }
+
+  protected override begun(scan: Scan<unknown>): void {
+    this.#scans.add(scan)
+    scan.ended = () => this.#scans.delete(scan)
+  }
+
+  #check(): void {
+    if (this.#ended) throw this.#ended()
+    this.session.connection.checkNotClosed()
+    if (this.#encoding) {
+      throw badArgument('a getter of a value used the transaction that stores the value; read it before')
+    }
+  }
+
+  #flush(): void {
+    if (this.#verbs.length === 0) return
+    const length = putWritten(this.#verbs)
+    this.#verbs.length = 0
+    this.#crossed += length
+    try {
+      this.session.checked(native.pushVerbs(this.#handle, length))
+    } catch (error) {
+      // The batch was refused whole: what is left of the transaction is not what was asked for.
+      this.discard()
+      throw error
+    }
+  }
+
+  submit(cause?: Version): Submitted {
+    this.#check()
+    const { session } = this
+    const { connection } = session
+    const reason = causeOf(cause)
+    let length: number
+    if (this.#handle === NONE) {
+      if (!this.dirty) return visibleNow(session)
+      length = native.commitVerbs(session.handle, putWritten(this.#verbs), reason)
+    } else {
+      this.#flush()
+      length = native.commitTransaction(this.#handle, reason)
+      this.#handle = NONE
+    }
+    this.#ended = doneError
+    const bytes = answer(session.checked(length))
+    const version = bytes.varint()
+    const time = Instant.fromMicros(bytes.signedBig())
+    return { version: BigInt(version), time, durable: connection.durableAt(version) }
+  }
+
+  /** Encodes one verb; nothing of it is kept when it throws. */
+  #verb(encode: (writer: Writer) => void): void {
+    this.#check()
+    // Scans show the transaction as it was when they began.
+    for (const scan of this.#scans) scan.fetchAll()
+    const start = this.#verbs.length
+    this.#encoding = true
+    try {
+      encode(this.#verbs)
+      if (this.#count >= OPERATIONS_MAX || this.#crossed + this.#verbs.length > FRAME_BYTES_MAX) {
+        const message = `the transaction has more than ${OPERATIONS_MAX} verbs or ${FRAME_BYTES_MAX} bytes; split it`
+        throw new KaryonError('ERR_KARYON_TRANSACTION_SIZE', message, { details: { limit: OPERATIONS_MAX } })
+      }
+    } catch (error) {
+      this.#verbs.length = start
+      throw error
+    } finally {
+      this.#encoding = false
+    }
+    this.#count++
+  }
+
+  put(
+    key: string,
+    node: { readonly labels?: readonly string[]; readonly props?: PropertyChanges } = {},
+  ): void {
+    this.#verb((writer) => {
+      checkNodeKey(key)
+      const { labels, props } = checkedOptions(node)
+      writer.byte(1)
+      writer.text(key)
+      putLabels(writer, labels)
+      const entries = entriesOf(props).filter((entry) => entry[1] !== undefined)
+      writer.varint(entries.length)
+      for (const [name, value] of entries) {
+        writer.text(name)
+        encodeValue(writer, value, name)
+      }
+    })
+  }
+
+  patch(
+    target: Target,
+    changes: {
+      readonly labels?: readonly string[]
+      readonly dropLabels?: readonly string[]
+      readonly props?: PropertyChanges
+    },
+  ): void {
+    this.#verb((writer) => {
+      const plain = plainTarget(target)
+      const { labels, dropLabels, props } = checkedOptions(changes)
+      writer.byte(2)
+      putTarget(writer, plain)
+      putLabels(writer, labels)
+      putLabels(writer, dropLabels)
+      putChanges(writer, props)
+    })
+  }
+
+  remove(key: string, options: { readonly detach?: boolean } = {}): void {
+    this.#verb((writer) => {
+      checkNodeKey(key)
+      const { detach } = checkedOptions(options)
+      writer.byte(3)
+      writer.text(key)
+      writer.byte(detach ? 1 : 0)
+    })
+  }
+
+  link(
+    from: string,
+    type: string,
+    to: string,
+    options: { readonly key?: string; readonly props?: PropertyChanges } = {},
+  ): void {
+    this.#verb((writer) => {
+      const { key = '', props } = checkedOptions(options)
+      const edge = plainEdge({ from, type, to, key })
+      writer.byte(4)
+      putEdge(writer, edge)
+      putChanges(writer, props)
+    })
+  }
+
+  unlink(from: string, type: string, to: string, options: { readonly key?: string } = {}): void {
+    this.#verb((writer) => {
+      const { key = '' } = checkedOptions(options)
+      const edge = plainEdge({ from, type, to, key })
+      writer.byte(5)
+      putEdge(writer, edge)
+    })
+  }
+
+  increment(target: Target, property: string, by: number | bigint = 1): void {
+    this.#verb((writer) => {
+      const plain = plainTarget(target)
+      checkName(property)
+      if (typeof by !== 'number' && typeof by !== 'bigint') {
+        throw wrongType(`increment adds a number or a bigint, not ${describe(by)}`)
+      }
+      writer.byte(6)
+      putTarget(writer, plain)
+      writer.text(property)
+      encodeValue(writer, by, 'by')
+    })
+  }
+
+  append(target: Target, property: string, more: string | Uint8Array | readonly Value[]): void {
+    this.#verb((writer) => {
+      const plain = plainTarget(target)
+      checkName(property)
+      checkSequence(more)
+      writer.byte(8)
+      putTarget(writer, plain)
+      writer.text(property)
+      encodeValue(writer, more, property)
+    })
+  }
+
+  splice(
+    target: Target,
+    property: string,
+    start: number,
+    deleteCount: number,
+    insert: string | Uint8Array | readonly Value[],
+  ): void {
+    this.#verb((writer) => {
+      if (!isCount(start) || !isCount(deleteCount)) {
+        throw badArgument('start and deleteCount are whole numbers from 0 on')
+      }
+      const plain = plainTarget(target)
+      checkName(property)
+      checkSequence(insert)
+      writer.byte(7)
+      putTarget(writer, plain)
+      writer.text(property)
+      writer.varint(start)
+      writer.varint(deleteCount)
+      encodeValue(writer, insert, property)
+    })
+  }
+}
+
+function visibleNow(session: NativeSession): Submitted {
+  const { visible } = session.connection
+  const time = session.connection.timeOf(visible)
+  return { version: BigInt(visible), time, durable: Promise.resolve() }
+}
+
+function doneError(): KaryonError {
+  return new KaryonError('ERR_KARYON_TRANSACTION_DONE', 'the transaction has ended; begin another')
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}
+
+function checkSequence(value: unknown): void {
+  if (typeof value === 'string' || isUint8Array(value) || Array.isArray(value)) return
+  throw wrongType(`a string, bytes or a list can be appended or inserted, not ${describe(value)}`)
+}
+
+function describe(value: unknown): string {
+  return value === null ? 'null' : typeof value
+}
+
+function wrongType(message: string): KaryonError {
+  return new KaryonError('ERR_KARYON_VALUE_TYPE', message)
+}
+
+/** A version that made somebody act, for the native side. */
+export function causeOf(cause: Version | undefined): number {
+  if (cause === undefined) return NONE
+  if (typeof cause !== 'bigint' || cause < 1n || cause > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw badArgument('a cause is the version of a commit, a bigint')
+  }
+  return Number(cause)
+}
+
+function putLabels(writer: Writer, labels: readonly string[] = []): void {
+  const names = listOf(labels, 'labels are an array of strings')
+  checkCount(names.length, LABELS_MAX, 'labels')
+  names.forEach(checkName)
+  writer.varint(names.length)
+  for (const name of names) writer.text(name)
+}
+
+function entriesOf(props: PropertyChanges = {}): [string, Value | undefined][] {
+  if (typeof props !== 'object' || props === null || Array.isArray(props) || !isPlain(props)) {
+    throw badArgument('props are a plain object of values by name')
+  }
+  const entries = Object.entries(props)
+  checkCount(entries.length, PROPERTIES_MAX, 'properties')
+  for (const [name] of entries) checkName(name)
+  return entries
+}
+
+function checkCount(count: number, limit: number, what: string): void {
+  if (count <= limit) return
+  const message = `${count} ${what} are over the limit of ${limit}; nest them in maps or link nodes`
+  throw new KaryonError('ERR_KARYON_PROPERTY_COUNT', message, { details: { limit } })
+}
+
+function putChanges(writer: Writer, props: PropertyChanges | undefined): void {
+  const entries = entriesOf(props)
+  writer.varint(entries.length)
+  for (const [name, value] of entries) {
+    writer.text(name)
+    writer.byte(value === undefined ? 0 : 1)
+    if (value !== undefined) encodeValue(writer, value, name)
+  }
+}
+
+function checkTimeout(timeoutMs: number): void {
+  if (typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MAX_MS) return
+  throw badArgument(`timeoutMs is a number of milliseconds, greater than 0 and at most ${TIMEOUT_MAX_MS}`)
+}
+
+/** A transaction that `graph.begin` opened. */
+export class LongTransaction extends SessionTransaction implements OpenTransaction {
+  readonly #timer: NodeJS.Timeout
+  readonly #cause: Version | undefined
+
+  constructor(session: NativeSession, timeoutMs: number = TIMEOUT_MS, cause?: Version) {
+    checkTimeout(timeoutMs)
+    causeOf(cause)
+    super(session)
+    this.#cause = cause
+    // Reading nothing: the snapshot is taken now, not at the first read.
+    this.source()
+    this.#timer = setTimeout(() => {
+      this.end(() => {
+        const message = `the transaction took longer than ${timeoutMs} ms; begin another, or with a longer timeoutMs`
+        return new KaryonError('ERR_KARYON_TRANSACTION_TIMEOUT', message, { details: { timeoutMs } })
+      })
+    }, timeoutMs)
+    this.#timer.unref()
+  }
+
+  async commit(): Promise<Commit> {
+    try {
+      const { version, time, durable } = this.submit(this.#cause)
+      await durable
+      return { version, time }
+    } finally {
+      clearTimeout(this.#timer)
+    }
+  }
+
+  rollback(): void {
+    clearTimeout(this.#timer)
+    this.discard()
+  }
+
+  [Symbol.dispose](): void {
+    this.rollback()
+  }
+}
+
+/** A transaction for `write`: closed to its function once that has returned. */
+export function writeTransaction(session: NativeSession): SessionTransaction & Transaction {
+  return new SessionTransaction(session)
+}

@@ -1,0 +1,248 @@
+// What the graph hands out and takes.
+import type { Instant, Moment, Version } from '../time.ts'
+import type { Properties, PropertyChanges, Value } from '../values/types.ts'
+
+/** A node as of a version. */
+export interface Node {
+  /** Its identity. */
+  readonly key: string
+  readonly labels: readonly string[]
+  readonly props: Properties
+  /** The commit that last changed it; 0n when the transaction that reads it did. */
+  readonly version: Version
+}
+
+/** An edge's identity. Parallel edges differ in their key, `''` by default. */
+export interface EdgeIdentity {
+  readonly from: string
+  readonly type: string
+  readonly to: string
+  readonly key?: string
+}
+
+/** An edge as of a version. */
+export interface Edge {
+  readonly from: string
+  readonly type: string
+  readonly to: string
+  readonly key: string
+  readonly props: Properties
+  /** The commit that last changed it; 0n when the transaction that reads it did. */
+  readonly version: Version
+}
+
+/** A node's key, or an edge. */
+export type Target = string | EdgeIdentity
+
+/** What can be read of one version. */
+export interface Reader {
+  /** A node, whole; `undefined` when there is none. Cost: one hash look-up and the decoding of its properties. */
+  get(key: string): Node | undefined
+  /** Several nodes in one crossing, in the order of the keys. */
+  getMany(keys: readonly string[]): (Node | undefined)[]
+  /** An edge; `undefined` when there is none. */
+  edge(identity: EdgeIdentity): Edge | undefined
+  /** The edges that leave a node, of one type or all. Pages are fetched as they are needed, all of one version. */
+  out(key: string, type?: string): IterableIterator<Edge>
+  /** The edges that enter a node, of one type or all. */
+  in(key: string, type?: string): IterableIterator<Edge>
+  /** The nodes, all or those with a label. */
+  nodes(options?: { readonly label?: string }): IterableIterator<Node>
+  /** How many nodes there are, all or those with a label. */
+  count(options?: { readonly label?: string }): number
+  /** How many edges a node has in one direction, of one type or all. */
+  degree(key: string, direction: 'out' | 'in', type?: string): number
+}
+
+/** The graph as of one version. It never changes. */
+export interface View extends Reader, Disposable {
+  readonly version: Version
+  readonly time: Instant
+  /** SHA-256, in hex, of everything that the graph says as of this version. Cost: a pass over the graph. */
+  digest(): string
+  /** Ends the view; further reads throw `ERR_KARYON_CLOSED`. */
+  close(): void
+}
+
+/** Reads and writes that are committed together or not at all. Its reads see its writes. */
+export interface Transaction extends Reader {
+  /** Creates a node or replaces it whole. */
+  put(key: string, node?: { readonly labels?: readonly string[]; readonly props?: PropertyChanges }): void
+  /**
+   * Merges into a node, which is created if need be, or into an edge, which must exist. A property of `undefined` is unset.
+   */
+  patch(
+    target: Target,
+    changes: {
+      readonly labels?: readonly string[]
+      readonly dropLabels?: readonly string[]
+      readonly props?: PropertyChanges
+    },
+  ): void
+  /** Removes a node; nothing when there is none. Throws `ERR_KARYON_HAS_EDGES` when it has edges, unless `detach`. */
+  remove(key: string, options?: { readonly detach?: boolean }): void
+  /** Creates an edge or merges into it. Both ends must exist. */
+  link(
+    from: string,
+    type: string,
+    to: string,
+    options?: { readonly key?: string; readonly props?: PropertyChanges },
+  ): void
+  /** Removes an edge; nothing when there is none. */
+  unlink(from: string, type: string, to: string, options?: { readonly key?: string }): void
+  /** Adds to a number; an absent one counts as 0. Increments of different transactions do not conflict. */
+  increment(target: Target, property: string, by?: number | bigint): void
+  /** Appends to a string, bytes or list without writing it again; an absent one is set. */
+  append(target: Target, property: string, more: string | Uint8Array | readonly Value[]): void
+  /**
+   * Replaces `deleteCount` units from `start` on: UTF-16 units of a string, bytes, items of a list. A count beyond the end
+   * stops there.
+   */
+  splice(
+    target: Target,
+    property: string,
+    start: number,
+    deleteCount: number,
+    insert: string | Uint8Array | readonly Value[],
+  ): void
+}
+
+/** What a commit was given. */
+export interface Commit {
+  /** Its dense number. */
+  readonly version: Version
+  /** Its time: greater than every earlier commit's. */
+  readonly time: Instant
+}
+
+/** A commit, and what the function given to `write` returned. */
+export interface Written<T> extends Commit {
+  readonly value: T
+}
+
+/** A transaction that lives across awaits. It is never retried by itself. */
+export interface OpenTransaction extends Transaction, Disposable {
+  /** Resolves once the commit is durable. Throws `ERR_KARYON_CONFLICT` when another one came first. */
+  commit(): Promise<Commit>
+  /** Drops it; nothing when it has ended. */
+  rollback(): void
+}
+
+/** Who made something what it is. */
+export interface Blame extends Commit {
+  /** Supervision path and name; `root` for the program itself. */
+  readonly principal: string
+  /** Which incarnation of the principal; 0 for the program. */
+  readonly incarnation: number
+  /** The commit that made it act, if it said so. */
+  readonly cause?: Version
+}
+
+/** One change of one node or edge. */
+export interface Change extends Blame {
+  readonly kind: 'created' | 'removed' | 'labelled' | 'unlabelled' | 'set' | 'unset'
+  readonly label?: string
+  readonly property?: string
+  /** A property's value before; absent when it had none. */
+  readonly before?: Value
+  /** A property's value from then on; absent when it has none. */
+  readonly after?: Value
+}
+
+/** What differs between two versions. */
+export type Difference =
+  | { readonly target: string; readonly kind: ChangeKind; readonly before?: Node; readonly after?: Node }
+  | {
+      readonly target: EdgeIdentity
+      readonly kind: ChangeKind
+      readonly before?: Edge
+      readonly after?: Edge
+    }
+
+type ChangeKind = 'created' | 'removed' | 'changed'
+
+/** What a revert did, or would do. */
+export interface RevertReport {
+  /** The compensating commit; absent for a dry run or when there was nothing to restore. */
+  readonly version?: Version
+  /** How many existences, labels and properties were restored. */
+  readonly restored: number
+  /** What stays, and why. */
+  readonly kept: readonly { readonly target: Target; readonly slot: string; readonly reason: string }[]
+  /** Later commits of others that had read what was taken back. */
+  readonly descendants: readonly Version[]
+}
+
+/** What was verified. */
+export interface VerifyReport {
+  readonly version: Version
+  /** Frames whose checksum and place in the hash chain were checked; 0 for a memory kernel. */
+  readonly frames: number
+  readonly nodes: number
+  readonly edges: number
+  /** Sealed chapters of the history compared byte for byte with those that the log gives. */
+  readonly chapters: number
+  readonly digest: string
+}
+
+/** Counts and sizes. */
+export interface GraphStats {
+  /** The newest published version. */
+  readonly head: Version
+  /** The newest durable version. */
+  readonly durable: Version
+  readonly nodes: number
+  readonly edges: number
+  /** Commits that wait for the disk. */
+  readonly waiting: number
+  /** Frames written by this process, each one sync. */
+  readonly frames: number
+  /** Bytes of log that opening would have to replay. */
+  readonly tailBytes: number
+}
+
+/** The graph: its reads answer as of the newest durable version. */
+export interface Graph extends Reader {
+  /**
+   * Runs `fn` in a transaction and commits it. Resolves once the commit is durable. `fn` is synchronous and pure: after a conflict
+   * it runs again, at most 16 times. What it throws rejects the promise and nothing is written.
+   *
+   * @example
+   * const { version } = await graph.write((tx) => tx.put('sky', { labels: ['Fact'], props: { text: 'blue' } }))
+   */
+  write<T>(fn: (tx: Transaction) => T, options?: { readonly cause?: Version }): Promise<Written<T>>
+  /** Begins a transaction that may live across awaits, for `timeoutMs` at most (30 s by default). */
+  begin(options?: { readonly timeoutMs?: number; readonly cause?: Version }): OpenTransaction
+  /** The graph as of a moment. Throws `ERR_KARYON_UNSETTLED` for one whose commits are not all durable yet. */
+  at(moment: Moment): View
+  /** The graph as of now. */
+  snapshot(): View
+  /** Resolves when `at(moment)` has its final answer. */
+  settled(moment: Moment): Promise<void>
+  /** Resolves when every moment of the past can be asked for. */
+  ready(what: 'history'): Promise<void>
+  /** The changes of a node or edge after `from` (exclusive) until `to`, newest first. */
+  history(
+    target: Target,
+    options?: { readonly property?: string; readonly from?: Moment; readonly to?: Moment },
+  ): IterableIterator<Change>
+  /** What differs between two moments. Cost: the changes between them, not the graph. */
+  diff(from: Moment, to: Moment): IterableIterator<Difference>
+  /** Who gave a property its value, or without one who made the node or edge exist. */
+  blame(target: Target, property?: string): Blame | undefined
+  /**
+   * Takes back what a principal wrote after `since`, in one compensating commit, and nobody else's work: what others have changed
+   * since stays and is reported.
+   */
+  revert(options: {
+    readonly principal: string
+    readonly since: Moment
+    readonly dryRun?: boolean
+  }): Promise<RevertReport>
+  /** SHA-256, in hex, of everything that the graph says as of a moment (now by default). */
+  digest(moment?: Moment): string
+  /** Reads everything on disk again and compares it with memory. Throws `ERR_KARYON_DAMAGED` when something differs. */
+  verify(): Promise<VerifyReport>
+  /** Counts and sizes. */
+  stats(): GraphStats
+}

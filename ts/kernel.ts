@@ -1,0 +1,191 @@
+// The kernel: one store, its graph, and the cells that live on it.
+import { type CellStats, CellRuntime, type Spawn } from './cells/index.ts'
+import { type KaryonError, badArgument, checked } from './errors.ts'
+import { EventHub, type KernelEvent } from './events.ts'
+import { answer } from './exchange.ts'
+import { checkedOptions } from './graph/arguments.ts'
+import { Connection } from './graph/connection.ts'
+import { Sessions } from './graph/session.ts'
+import type { Graph, GraphStats } from './graph/types.ts'
+import { native } from './native.ts'
+import type { Instant, Version } from './time.ts'
+
+/** What every kernel takes. */
+export interface KernelOptions {
+  /** What backoff jitter and `ctx.random()` follow from; drawn at random by default. A whole number below 2^32. */
+  readonly seed?: number
+  /** Whether payloads are checked and frozen as other tiers would demand; by default outside of production. */
+  readonly sendableCheck?: boolean
+}
+
+/** What `Kernel.open` takes. */
+export interface OpenOptions extends KernelOptions {
+  /** Bytes of log after which a checkpoint is due; 64 MiB by default. */
+  readonly checkpointBytes?: number
+}
+
+/** What opening found. */
+export interface Recovery {
+  /** Whether the store is new. */
+  readonly created: boolean
+  /** The version of the checkpoint that was loaded; 0n when the whole log was replayed. */
+  readonly checkpoint: Version
+  /** Commits replayed after it. */
+  readonly replayed: number
+  /** Whether the last close was clean. */
+  readonly sealed: boolean
+  /** What was cut from a torn tail, never acknowledged, and where it is kept. */
+  readonly cut?: {
+    readonly segment: number
+    readonly offset: number
+    readonly bytes: number
+    readonly file: string
+  }
+}
+
+/** Counts and sizes of a kernel. */
+export interface KernelStats {
+  readonly graph: GraphStats
+  readonly cells: CellStats
+}
+
+/** The principal of the program itself. */
+const ROOT = 'root'
+
+/** A running kernel. */
+export class Kernel implements AsyncDisposable {
+  readonly #connection: Connection
+  readonly #events = new EventHub()
+  readonly #cells: CellRuntime
+  #closing: Promise<void> | undefined
+  readonly #settleClosed: { resolve: () => void; reject: (error: unknown) => void }
+
+  /** The graph, as the program itself sees it: principal `root`, everything granted. */
+  readonly graph: Graph
+  /** What opening found. */
+  readonly recovery: Recovery
+  /**
+   * Starts a cell, or a supervisor with its children. A plain cell is a transient child of the root with a restart window of
+   * its own. Throws `ERR_KARYON_CELL_NAME` for a name that a living sibling has.
+   */
+  readonly spawn: Spawn
+  /** Resolves when the kernel is closed; rejects when a supervisor that somebody wrote gave up with nobody above it. */
+  readonly closed: Promise<void>
+
+  private constructor(handle: number, memory: boolean, options: KernelOptions) {
+    this.recovery = answer(checked(native.storeRecovery(handle))).value() as unknown as Recovery
+    this.#connection = new Connection(handle, memory)
+    const sessions = new Sessions(this.#connection, (refusal) => this.#events.emit(refused(refusal)))
+    this.graph = sessions.session(ROOT, 0, { read: '*', write: '*' }).graph
+    this.#cells = new CellRuntime({
+      sessions,
+      emit: this.#events.emit,
+      time: () => this.now(),
+      ...(options.seed !== undefined && { seed: options.seed }),
+      ...(options.sendableCheck !== undefined && { sendableCheck: options.sendableCheck }),
+    })
+    this.spawn = this.#cells.spawn
+    let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined
+    this.closed = new Promise<void>((resolve, reject) => (settle = { resolve, reject }))
+    this.#settleClosed = settle as unknown as { resolve: () => void; reject: (error: unknown) => void }
+    // Whoever does not look at `closed` is told by `close()` and by the events.
+    this.closed.catch(() => {})
+    this.#cells.failed.catch((error: unknown) => {
+      this.#settleClosed.reject(error)
+      this.close().catch(() => {})
+    })
+  }
+
+  /**
+   * Opens the store in a directory, which is made if need be. Opening it twice in one process joins the same store.
+   *
+   * Throws `ERR_KARYON_NOT_A_DIRECTORY`, `ERR_KARYON_NOT_A_STORE`, `ERR_KARYON_OWNED`, `ERR_KARYON_FORMAT_NEWER`,
+   * `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` and `ERR_KARYON_IO`.
+   *
+   * @example
+   * const kernel = await Kernel.open('./memory')
+   */
+  static async open(path: string, options: OpenOptions = {}): Promise<Kernel> {
+    if (typeof path !== 'string' || path === '') throw badArgument('open takes the path of a directory')
+    const { checkpointBytes = 0 } = checkedOptions(options)
+    if (!Number.isSafeInteger(checkpointBytes) || checkpointBytes < 0) {
+      throw badArgument('checkpointBytes is a whole number of bytes')
+    }
+    const outcome = await native.openStore(path, checkpointBytes)
+    const handle = checked(native.takeOutcome(outcome))
+    try {
+      return new Kernel(handle, false, options)
+    } catch (error) {
+      // Joined after it had failed: whoever has it open must be able to close it for good.
+      native.releaseStore(handle)
+      throw error
+    }
+  }
+
+  /** A kernel that keeps nothing: for tests, and for programs that only need the cells. */
+  static memory(options: KernelOptions = {}): Kernel {
+    return new Kernel(checked(native.memoryStore()), true, options)
+  }
+
+  /** A time after every commit so far; every later commit's is strictly greater. */
+  now(): Instant {
+    return this.#connection.now()
+  }
+
+  /**
+   * What happens from now on: crashes, restarts, refusals, dead letters. At most `buffer` events wait (1,024 by default); a reader
+   * that lags finds one `events.lagged` with how many it lost.
+   *
+   * @example
+   * for await (const event of kernel.events()) if (event.type === 'cell.restarted') console.log(event.path, event.reason)
+   */
+  events(options: { readonly buffer?: number } = {}): AsyncIterableIterator<KernelEvent> {
+    return this.#events.open(options)
+  }
+
+  /** Counts and sizes. */
+  stats(): KernelStats {
+    return { graph: this.graph.stats(), cells: this.#cells.stats }
+  }
+
+  /** Keeps the program alive until the kernel is closed; with `signals`, SIGINT and SIGTERM close it in order. */
+  async run(options: { readonly signals?: boolean } = {}): Promise<void> {
+    const stop = (): void => void this.close().catch(() => {})
+    const signals = options.signals ? (['SIGINT', 'SIGTERM'] as const) : []
+    for (const signal of signals) process.once(signal, stop)
+    try {
+      await this.#connection.alive(this.closed)
+    } finally {
+      for (const signal of signals) process.removeListener(signal, stop)
+    }
+  }
+
+  /** Stops the cells in order, writes what waits, and frees the directory. Closing again waits for the same end. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#cells.stop()
+    } finally {
+      await this.#connection.close().finally(() => this.#events.end())
+      this.#settleClosed.resolve()
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+function refused({ details }: KaryonError): KernelEvent {
+  const { principal, action, name } = details
+  return {
+    type: 'access.refused',
+    principal: String(principal),
+    action: action === 'write' ? 'write' : 'read',
+    name: String(name),
+  }
+}
