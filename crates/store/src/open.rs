@@ -91,9 +91,7 @@ impl Store {
             history.set_progress(Progress::Building { done: 0, total: base_seq });
         }
         let checkpoint_bytes = if checkpoint_bytes == 0 { CHECKPOINT_BYTES } else { checkpoint_bytes };
-        let tail_bytes = log.tail_bytes();
-        let persistence =
-            Persistence::new(disk, id, log, tail, lock, checkpoint_bytes, image_bytes, tail_bytes);
+        let persistence = Persistence::new(disk, id, log, tail, lock, checkpoint_bytes, image_bytes);
         let pipeline = Pipeline::new(last_time);
         let store = Arc::new(Store::assemble(body, history, pipeline, clock, Some(persistence)));
         if threads {

@@ -41,7 +41,6 @@ impl Persistence {
         lock: Box<dyn Lock>,
         checkpoint_bytes: u64,
         last_image_bytes: u64,
-        tail_bytes: u64,
     ) -> Persistence {
         let (doorbell, bell) = bounded(1);
         Persistence {
@@ -49,13 +48,13 @@ impl Persistence {
             id,
             reader: log.reader(),
             head: Mutex::new(head),
-            log: Mutex::new(log),
             doorbell,
             bell,
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
             frames: AtomicU64::new(0),
-            tail_bytes: AtomicU64::new(tail_bytes),
+            tail_bytes: AtomicU64::new(log.tail_bytes()),
+            log: Mutex::new(log),
             checkpoint_bytes,
             last_image_bytes: AtomicU64::new(last_image_bytes),
             checkpointing: AtomicBool::new(false),

@@ -186,7 +186,11 @@ fn held_back(disk: SimDisk) -> (Arc<Store>, Gated, crossbeam::channel::Receiver<
     let options = rig::options(Arc::new(gated.clone()), &Arc::new(LogicalClock::new(1_000)));
     let (store, _) = Store::open(Options { threads: true, ..options }).unwrap();
     let (told, tells) = crossbeam::channel::unbounded();
-    store.listen(Arc::new(move || drop(told.send(())))).unwrap();
+    store
+        .listen(Arc::new(move || {
+            let _ = told.send(());
+        }))
+        .unwrap();
     (store, gated, tells)
 }
 

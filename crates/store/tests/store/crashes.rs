@@ -163,7 +163,7 @@ fn cut_power_while_opening(
 #[test]
 fn power_cut_at_every_operation_loses_nothing_acknowledged() {
     let mut images = 0;
-    for seed in 0..4 {
+    for seed in rig::seeds(0, 6) {
         let run = work(seed, 16).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         images += cut_power_everywhere(&run, seed, 2, 0).unwrap_or_else(|error| panic!("{error}"));
     }
@@ -172,7 +172,10 @@ fn power_cut_at_every_operation_loses_nothing_acknowledged() {
 
 #[test]
 fn power_cut_while_the_store_recovers_is_as_safe_as_any_other() {
-    let run = work(10, 8).unwrap();
-    let images = cut_power_everywhere(&run, 10, 1, 8).unwrap_or_else(|error| panic!("{error}"));
+    let mut images = 0;
+    for seed in rig::seeds(20_000, 2) {
+        let run = work(seed, 8).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        images += cut_power_everywhere(&run, seed, 1, 8).unwrap_or_else(|error| panic!("{error}"));
+    }
     assert!(images > 500, "only {images} images");
 }

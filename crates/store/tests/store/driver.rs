@@ -57,7 +57,12 @@ pub struct Driver {
 
 impl Driver {
     pub fn new(seed: u64, commits: Commits) -> Driver {
-        let (disk, clock) = (SimDisk::new(), Arc::new(LogicalClock::new(1_000_000)));
+        Driver::on(SimDisk::new(), seed, commits)
+    }
+
+    /// On a disk that has nothing yet, perhaps not an honest one.
+    pub fn on(disk: SimDisk, seed: u64, commits: Commits) -> Driver {
+        let clock = Arc::new(LogicalClock::new(1_000_000));
         let store = Store::open(options(&disk, &clock)).unwrap().0;
         Driver {
             random: Random::new(seed),

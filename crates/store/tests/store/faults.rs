@@ -126,7 +126,7 @@ fn fails(call: u64, fault: Fault, seed: u64) -> Result<bool, String> {
     let Scenario { expected, acknowledged, .. } = scenario;
     // The process ends; what it finds when it starts again, and what it finds if power was cut in between.
     let mut last = Vec::new();
-    if call % 3 == 0 {
+    if call.is_multiple_of(3) {
         let mut crashes = disk.crashes();
         while let Some(crash) = crashes.next() {
             if crash.operations == disk.operations() {

@@ -4,6 +4,7 @@ use karyon_testkit::Random;
 
 use crate::driver::{Commits, Driver};
 use crate::invariants::{Checked, everything_holds};
+use crate::rig;
 
 /// `rounds` lie between two looks at everything.
 fn run(seed: u64, stretches: usize, rounds: usize) -> Result<Driver, String> {
@@ -28,7 +29,7 @@ fn run(seed: u64, stretches: usize, rounds: usize) -> Result<Driver, String> {
 #[test]
 fn the_store_does_what_the_model_does() {
     let (mut versions, mut conflicts, mut refusals) = (0, 0, 0);
-    for seed in 0..12 {
+    for seed in rig::seeds(0, 16) {
         let driver = run(seed, 5, 120).unwrap_or_else(|error| panic!("{error}"));
         versions += driver.expected.oracle.version();
         conflicts += driver.conflicts;
@@ -41,7 +42,7 @@ fn the_store_does_what_the_model_does() {
 #[test]
 fn it_does_so_when_the_past_is_long_enough_for_chapters() {
     let mut chapters = 0;
-    for seed in 100..102 {
+    for seed in rig::seeds(10_000, 2) {
         let driver = run(seed, 3, 1200).unwrap_or_else(|error| panic!("{error}"));
         chapters += driver.store.verify().unwrap().chapters;
     }

@@ -43,6 +43,9 @@ pub fn node(reader: &mut Reader<'_>, names: &Names, key: &str) -> Result<Option<
     Ok(found)
 }
 
+/// An edge, its properties, and the version that it says it was changed by.
+type FoundEdge = (EdgeName, BTreeMap<String, Vec<u8>>, Seq);
+
 pub fn edges(
     reader: &mut Reader<'_>,
     names: &Names,
@@ -50,7 +53,7 @@ pub fn edges(
     direction: Direction,
     kind: Option<&str>,
     page: usize,
-) -> Result<Vec<(EdgeName, BTreeMap<String, Vec<u8>>, Seq)>> {
+) -> Result<Vec<FoundEdge>> {
     let mut found = Vec::new();
     pages(|start| {
         reader.visit_edges(key, direction, kind, start, page, &mut |edge| {

@@ -58,6 +58,12 @@ pub fn write(store: &Store, steps: &[Step]) -> Result<Committed> {
     Ok(committed)
 }
 
+/// The seeds of a randomised test: some, or as many more as `KARYON_SEEDS_TIMES` says for a longer search.
+pub fn seeds(from: u64, count: u64) -> std::ops::Range<u64> {
+    let times = std::env::var("KARYON_SEEDS_TIMES").ok().and_then(|times| times.parse().ok());
+    from..from + count * times.unwrap_or(1)
+}
+
 /// A directory of the operating system, removed at the end of the test.
 pub struct Directory(PathBuf);
 
