@@ -2,7 +2,8 @@
 import { Instant } from '../time.ts'
 import type { Value } from './types.ts'
 
-const SHORT_TEXT = 24
+/** Up to here a loop over bytes is quicker than a call into the decoder; measured on Node 20. */
+const SHORT_TEXT = 8
 
 /** Reads fields from bytes that the native side wrote. */
 export class ByteReader {
