@@ -274,3 +274,14 @@ test('a transaction that fails leaves nothing behind', async (t) => {
   t.is(graph.digest(), before)
   t.is(graph.stats().head, 1n)
 })
+
+test('a transaction whose verb turned out impossible cannot be committed, whatever is made of the error', async (t) => {
+  const graph = await graphWith('x')
+  using tx = graph.begin()
+  tx.put('c')
+  tx.link('a', 'T', 'missing')
+  await refused(t, 'ERR_KARYON_NODE_MISSING', () => tx.get('c'))
+  tx.put('d')
+  await refused(t, 'ERR_KARYON_NODE_MISSING', tx.commit())
+  t.is(graph.count(), 2)
+})

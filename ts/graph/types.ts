@@ -64,7 +64,12 @@ export interface View extends Reader, Disposable {
   close(): void
 }
 
-/** Reads and writes that are committed together or not at all. Its reads see its writes. */
+/**
+ * Reads and writes that are committed together or not at all. Its reads see its writes; a scan shows it as it was when the scan began.
+ *
+ * A verb that is refused where it is called leaves nothing behind. What depends on the graph (a missing node, remaining edges, a splice
+ * outside of its value) is found when the transaction next reads or is committed; it can then not be committed any more.
+ */
 export interface Transaction extends Reader {
   /** Creates a node or replaces it whole. */
   put(key: string, node?: { readonly labels?: readonly string[]; readonly props?: PropertyChanges }): void
@@ -205,13 +210,17 @@ export interface GraphStats {
 export interface Graph extends Reader {
   /**
    * Runs `fn` in a transaction and commits it. Resolves once the commit is durable. `fn` is synchronous and pure: after a conflict
-   * it runs again, at most 16 times. What it throws rejects the promise and nothing is written.
+   * it runs again, at most 16 times. What it throws rejects the promise and nothing is written. Inside of it every use of the graph
+   * or of a view throws `ERR_KARYON_WRITE_OUTSIDE`, at once also where it would return a promise.
    *
    * @example
    * const { version } = await graph.write((tx) => tx.put('sky', { labels: ['Fact'], props: { text: 'blue' } }))
    */
   write<T>(fn: (tx: Transaction) => T, options?: { readonly cause?: Version }): Promise<Written<T>>
-  /** Begins a transaction that may live across awaits, for `timeoutMs` at most (30 s by default). */
+  /**
+   * Begins a transaction that may live across awaits, for `timeoutMs` milliseconds at most (30,000 by default, up to 2^31 − 1). A
+   * thread may have 1,024 of them open; one more throws `ERR_KARYON_SNAPSHOT_COUNT`.
+   */
   begin(options?: { readonly timeoutMs?: number; readonly cause?: Version }): OpenTransaction
   /** The graph as of a moment. Throws `ERR_KARYON_UNSETTLED` for one whose commits are not all durable yet. */
   at(moment: Moment): View
