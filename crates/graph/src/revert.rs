@@ -64,7 +64,7 @@ impl Graph {
         let edges_first = written.iter().rev().map(|(id, slots)| (*id, slots));
         let mut removed = HashSet::new();
         for (id, slots) in edges_first {
-            if !goes(slots) {
+            if !goes(slots) || !self.object(id).state().is_alive() {
                 continue;
             }
             if self.built_on(id, slots, &removed) {
@@ -78,9 +78,15 @@ impl Graph {
                 Target::Edge(edge) => drop(plan.verbs.push(&Verb::Unlink { edge })),
             });
         }
+        // Nodes come before edges here, so an edge finds the ends that come back with it.
+        let stands = |node: u32| {
+            let id = EntityId::Node(node);
+            let comes_back = || written.get(&id).is_some_and(comes_back);
+            !removed.contains(&id) && (self.object(id).state().is_alive() || comes_back())
+        };
         for (id, slots) in &written {
             if !removed.contains(id) {
-                self.restore(*id, slots, &mut plan);
+                self.restore(*id, slots, &stands, &mut plan);
             }
         }
         plan.descendants = (since + 1..=self.head())
@@ -132,18 +138,17 @@ impl Graph {
         })
     }
 
-    fn restore(&self, id: EntityId, slots: &Slots, plan: &mut RevertPlan) {
+    fn restore(&self, id: EntityId, slots: &Slots, stands: &dyn Fn(u32) -> bool, plan: &mut RevertPlan) {
         let names = &self.names;
         let alive = self.object(id).state().is_alive();
-        let revived = slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_some());
-        if !alive && !revived {
+        if !alive && !comes_back(slots) {
             return;
         }
         if let EntityId::Edge(edge) = id
             && !alive
         {
             let slot = self.edge(edge);
-            if ![slot.from, slot.to].into_iter().all(|end| self.node(end).object.state().is_alive()) {
+            if !(stands(slot.from) && stands(slot.to)) {
                 plan.kept.push(Kept {
                     entity: id,
                     slot: Slot::Existence,
@@ -156,6 +161,10 @@ impl Graph {
         for (slot, written) in slots {
             if !written.own {
                 plan.kept.push(Kept { entity: id, slot: *slot, reason: "someone else has changed it since" });
+                continue;
+            }
+            // What the principal took back itself needs no commit.
+            if self.object(id).state().slot(*slot).map(|held| held.0) == written.restored.as_deref() {
                 continue;
             }
             match slot {
@@ -195,6 +204,10 @@ impl Graph {
             }
         }
     }
+}
+
+fn comes_back(slots: &Slots) -> bool {
+    slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_some())
 }
 
 fn goes(slots: &Slots) -> bool {
