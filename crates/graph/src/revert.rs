@@ -64,7 +64,7 @@ impl Graph {
         let edges_first = written.iter().rev().map(|(id, slots)| (*id, slots));
         let mut removed = HashSet::new();
         for (id, slots) in edges_first {
-            if !goes(slots) {
+            if !goes(slots) || !self.object(id).state().is_alive() {
                 continue;
             }
             if self.built_on(id, slots, &removed) {
@@ -78,11 +78,11 @@ impl Graph {
                 Target::Edge(edge) => drop(plan.verbs.push(&Verb::Unlink { edge })),
             });
         }
-        // An edge comes back between nodes that stand once this plan is carried out.
+        // Nodes come before edges here, so an edge finds the ends that come back with it.
         let stands = |node: u32| {
             let id = EntityId::Node(node);
-            let stays = self.object(id).state().is_alive() && !removed.contains(&id);
-            stays || written.get(&id).is_some_and(comes)
+            let comes_back = || written.get(&id).is_some_and(comes_back);
+            !removed.contains(&id) && (self.object(id).state().is_alive() || comes_back())
         };
         for (id, slots) in &written {
             if !removed.contains(id) {
@@ -141,14 +141,14 @@ impl Graph {
     fn restore(&self, id: EntityId, slots: &Slots, stands: &dyn Fn(u32) -> bool, plan: &mut RevertPlan) {
         let names = &self.names;
         let alive = self.object(id).state().is_alive();
-        if !alive && !comes(slots) {
+        if !alive && !comes_back(slots) {
             return;
         }
         if let EntityId::Edge(edge) = id
             && !alive
         {
             let slot = self.edge(edge);
-            if ![slot.from, slot.to].into_iter().all(stands) {
+            if !(stands(slot.from) && stands(slot.to)) {
                 plan.kept.push(Kept {
                     entity: id,
                     slot: Slot::Existence,
@@ -161,6 +161,10 @@ impl Graph {
         for (slot, written) in slots {
             if !written.own {
                 plan.kept.push(Kept { entity: id, slot: *slot, reason: "someone else has changed it since" });
+                continue;
+            }
+            // What the principal took back itself needs no commit.
+            if self.object(id).state().slot(*slot).map(|held| held.0) == written.restored.as_deref() {
                 continue;
             }
             match slot {
@@ -202,11 +206,10 @@ impl Graph {
     }
 }
 
-fn goes(slots: &Slots) -> bool {
-    slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_none())
+fn comes_back(slots: &Slots) -> bool {
+    slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_some())
 }
 
-/// Whether what the principal has removed comes back, when it is not there.
-fn comes(slots: &Slots) -> bool {
-    slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_some())
+fn goes(slots: &Slots) -> bool {
+    slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_none())
 }

@@ -18,6 +18,7 @@ mod invariants;
 mod model;
 mod oracle_runs;
 mod reading;
+mod reverts;
 mod rig;
 mod sensitivity;
 mod time;
