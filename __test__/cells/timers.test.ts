@@ -103,3 +103,29 @@ test('a timer with an impossible time is refused', async (t) => {
     ['ERR_KARYON_ARGUMENT', 'ERR_KARYON_ARGUMENT'],
   )
 })
+
+test('a million armed timers are the limit, and cancelling makes room', async (t) => {
+  const world = new World()
+  const hoarder = cell({
+    name: 'hoarder',
+    messages: { hoard: message<void, string>() },
+    on: {
+      hoard: (ctx) => {
+        const first = ctx.sendAfter(60_000, 'hoard')
+        for (let armed = 1; armed < 1_000_000; armed++) ctx.sendAfter(60_000, 'hoard')
+        let code = 'none'
+        try {
+          ctx.sendAfter(60_000, 'hoard')
+        } catch (error) {
+          code = (error as { code: string }).code
+        }
+        ctx.cancel(first)
+        ctx.sendAfter(60_000, 'hoard')
+        return code
+      },
+    },
+  })
+  const ref = world.cells.spawn(hoarder)
+  t.is(await ref.ask('hoard'), 'ERR_KARYON_TIMER_COUNT')
+  await ref.stop()
+})

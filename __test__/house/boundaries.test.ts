@@ -190,6 +190,8 @@ function importsOfPackage(): Import[] {
     const source = lines.join('\n')
     for (const match of source.matchAll(/(?:\bfrom|^import|\bimport\(|\brequire\()\s*'([^'\n]+)'/gm)) {
       const name = match[1]!
+      // Text of a program that is written out, not an import.
+      if (name.includes('${')) continue
       const path = name.startsWith('.') ? join(dirname(file), name).replaceAll('\\', '/') : undefined
       imports.push({ file, name, path })
     }

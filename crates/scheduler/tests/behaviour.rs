@@ -4,7 +4,7 @@
 
 use karyon_scheduler::{
     AskEnd, Backoff, CellId, CellOptions, DeadLetter, Death, Effect, Gone, Record, RestartPolicy, Scheduler,
-    Verdict,
+    SpawnError, Verdict, limits::CELLS_MAX,
 };
 
 struct Bench {
@@ -209,4 +209,15 @@ fn a_supervisor_at_the_top_that_gives_up_says_so_and_stops_all_below() {
         .collect();
     let below = Gone::SupervisorGaveUp;
     assert_eq!(gone, [(b, below), (a, below), (top, Gone::GaveUp)]);
+}
+
+/// The binding tells this with `Code::CellCount`.
+#[test]
+fn a_million_living_cells_are_the_limit() {
+    let mut bench = Bench::new();
+    let root = bench.scheduler.root();
+    let mut spawn = || bench.scheduler.spawn(root, "cell", true, CellOptions::default());
+    // The root is a cell too.
+    (1..CELLS_MAX).for_each(|_| drop(spawn().unwrap()));
+    assert_eq!(spawn().unwrap_err(), SpawnError::CellCount);
 }
