@@ -29,10 +29,19 @@ impl From<&Target<'_>> for Identity {
     }
 }
 
+/// One private copy.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) identity: Identity,
+    pub(crate) entity: Entity,
+    /// The commit that last changed it; 0 once the transaction has, or when there was nothing.
+    pub(crate) version: Seq,
+}
+
 /// Private copies of the entities that a transaction has touched, in the order of first touch.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    entries: Vec<(Identity, Entity)>,
+    entries: Vec<Entry>,
     index: HashMap<Identity, usize>,
     /// The entities of the snapshot that have a private copy.
     copied: HashSet<EntityId>,
@@ -45,8 +54,8 @@ impl Overlay {
         self.entries.is_empty()
     }
 
-    pub(crate) fn get(&self, target: &Target<'_>) -> Option<&Entity> {
-        self.index.get(&Identity::from(target)).map(|at| &self.entries[*at].1)
+    pub(crate) fn get(&self, target: &Target<'_>) -> Option<&Entry> {
+        self.index.get(&Identity::from(target)).map(|at| &self.entries[*at])
     }
 
     /// Whether the snapshot's version of an entity is hidden by a private copy.
@@ -55,11 +64,12 @@ impl Overlay {
     }
 
     /// The entries from an index on, with their own index.
-    pub(crate) fn entries_from(&self, first: usize) -> impl Iterator<Item = (usize, &Identity, &Entity)> {
-        self.entries.iter().enumerate().skip(first).map(|(at, entry)| (at, &entry.0, &entry.1))
+    pub(crate) fn entries_from(&self, first: usize) -> impl Iterator<Item = (usize, &Entry)> {
+        self.entries.iter().enumerate().skip(first)
     }
 
-    fn insert(&mut self, identity: Identity, entity: Entity, id: Option<EntityId>) -> usize {
+    fn insert(&mut self, entry: Entry, id: Option<EntityId>) -> usize {
+        let identity = entry.identity.clone();
         let at = self.entries.len();
         if let Identity::Edge { from, to, .. } = &identity {
             self.incident.entry(from.clone()).or_default().push(at);
@@ -68,8 +78,8 @@ impl Overlay {
             }
         }
         self.copied.extend(id);
-        self.index.insert(identity.clone(), at);
-        self.entries.push((identity, entity));
+        self.index.insert(identity, at);
+        self.entries.push(entry);
         at
     }
 }
@@ -88,8 +98,9 @@ impl Private<'_> {
             Some(id) => self.graph.entity_at(id, self.snapshot)?,
             None => None,
         };
-        let entity = found.map(|found| found.0.into_owned()).unwrap_or_default();
-        Ok(self.overlay.insert(target.into(), entity, id))
+        let (entity, version) =
+            found.map(|(entity, version)| (entity.into_owned(), version)).unwrap_or_default();
+        Ok(self.overlay.insert(Entry { identity: target.into(), entity, version }, id))
     }
 }
 
@@ -110,7 +121,7 @@ impl Surface for Private<'_> {
 
     fn find(&mut self, target: &Target<'_>) -> Result<Option<usize>> {
         let at = self.claim(target)?;
-        Ok(self.overlay.entries[at].1.is_alive().then_some(at))
+        Ok(self.overlay.entries[at].entity.is_alive().then_some(at))
     }
 
     fn claim(&mut self, target: &Target<'_>) -> Result<usize> {
@@ -123,11 +134,13 @@ impl Surface for Private<'_> {
     }
 
     fn state(&self, handle: usize) -> &Entity {
-        &self.overlay.entries[handle].1
+        &self.overlay.entries[handle].entity
     }
 
     fn apply(&mut self, handle: usize, effect: Effect<'_>) -> Result<()> {
-        self.overlay.entries[handle].1.apply(effect, self.snapshot + 1, &mut drop)
+        let entry = &mut self.overlay.entries[handle];
+        entry.version = 0;
+        entry.entity.apply(effect, self.snapshot + 1, &mut drop)
     }
 
     fn incident(&mut self, key: &str) -> Result<Vec<usize>> {
@@ -151,7 +164,7 @@ impl Surface for Private<'_> {
             }
         }
         let edges = self.overlay.incident.get(key).map(Vec::as_slice).unwrap_or_default();
-        Ok(edges.iter().copied().filter(|at| self.overlay.entries[*at].1.is_alive()).collect())
+        Ok(edges.iter().copied().filter(|at| self.overlay.entries[*at].entity.is_alive()).collect())
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::entity::Entity;
 use crate::gate::Gate;
 use crate::head::Graph;
-use crate::overlay::{Identity, entity_id};
+use crate::overlay::{Entry, Identity, entity_id};
 use crate::reads::Read;
 use crate::tables::Direction;
 use crate::transaction::Transaction;
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         if let Some(transaction) = &self.transaction
             && let Some(own) = transaction.overlay.get(target)
         {
-            return Ok(own.is_alive().then_some((Cow::Borrowed(own), 0)));
+            return Ok(own.entity.is_alive().then_some((Cow::Borrowed(&own.entity), own.version)));
         }
         match id {
             Some(id) => self.graph.entity_at(id, self.seq),
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
         let (graph, gate) = (self.graph, self.gate);
         let names = graph.names();
         let Some(transaction) = &self.transaction else { return Ok(None) };
-        for (at, identity, entity) in transaction.overlay.entries_from(first as usize) {
+        for (at, Entry { identity, entity, version }) in transaction.overlay.entries_from(first as usize) {
             let Target::Edge(edge) = identity.target() else { continue };
             let end = if direction == Direction::Out { edge.from } else { edge.to };
             let kind = graph.names().intern(edge.kind)?;
@@ -220,8 +220,8 @@ impl<'a> Reader<'a> {
             if left == 0 {
                 return Ok(Some(PageStart { own: Some(at as u32), ..PageStart::default() }));
             }
-            let entity = Cow::Borrowed(entity);
-            visit(&EdgeItem { from: edge.from, kind, to: edge.to, key: edge.key, entity, version: 0 });
+            let (entity, version) = (Cow::Borrowed(entity), *version);
+            visit(&EdgeItem { from: edge.from, kind, to: edge.to, key: edge.key, entity, version });
             left -= 1;
         }
         Ok(None)
@@ -271,7 +271,8 @@ impl<'a> Reader<'a> {
             }
         }
         let Some(transaction) = &self.transaction else { return Ok(None) };
-        for (at, identity, entity) in transaction.overlay.entries_from(start.own.unwrap_or(0) as usize) {
+        let own = transaction.overlay.entries_from(start.own.unwrap_or(0) as usize);
+        for (at, Entry { identity, entity, version }) in own {
             let Target::Node(key) = identity.target() else { continue };
             let wanted = label.is_none_or(|label| entity.label(label).is_some());
             if !entity.is_alive() || !wanted || !permitted(gate.read_node(&mut entity.labels(), names))? {
@@ -280,7 +281,7 @@ impl<'a> Reader<'a> {
             if left == 0 {
                 return Ok(Some(PageStart { own: Some(at as u32), ..PageStart::default() }));
             }
-            visit(&NodeItem { key, entity: Cow::Borrowed(entity), version: 0 });
+            visit(&NodeItem { key, entity: Cow::Borrowed(entity), version: *version });
             left -= 1;
         }
         Ok(None)

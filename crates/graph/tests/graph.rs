@@ -377,3 +377,23 @@ fn a_replay_seals_the_same_chapters_byte_for_byte() {
     assert_eq!(replayed.history.records(), bench.history.records());
     assert_eq!(replayed.graph.digest_at(300).unwrap(), bench.graph.digest_at(300).unwrap());
 }
+
+#[test]
+fn a_transaction_shows_what_it_did_not_change_with_its_version() {
+    let mut bench = Bench::new();
+    bench.write(&[put("a", &[]), put("b", &[])]).unwrap();
+    let mut own = transaction(bench.begin(), &[link("a", "b"), put("c", &[])]).unwrap();
+    let mut reader = Reader::through(&bench.graph, &mut own, &Open).unwrap();
+    let mut versions = Vec::new();
+    for key in ["a", "b", "c"] {
+        reader.visit_node(key, &mut |node| versions.push(node.version)).unwrap();
+    }
+    assert_eq!(versions, [1, 1, 0], "an end of a new edge is read, and not changed");
+    let mut scanned = Vec::new();
+    let start = PageStart::default();
+    reader
+        .visit_nodes(None, start, 9, &mut |node| scanned.push((node.key.to_owned(), node.version)))
+        .unwrap();
+    scanned.sort();
+    assert_eq!(scanned, [("a".into(), 1), ("b".into(), 1), ("c".into(), 0)]);
+}

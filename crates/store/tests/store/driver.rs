@@ -219,12 +219,11 @@ impl Driver {
                     found.sort();
                     let found: Vec<_> = found.iter().map(|edge| (&edge.0, &edge.1)).collect();
                     differs("edges", format!("{found:?}"), format!("{expected:?}"))?;
-                    // Those of its snapshot were read one by one.
-                    let snapshot = self.expected.oracle.at(snapshot);
-                    let read =
-                        snapshot.edges.keys().filter(|edge| wanted(edge) && own.edges.contains_key(edge));
-                    running.claimed.extend(read.cloned().map(|edge| Read::Place(Place::Edge(edge))));
                 }
+                // Those of its snapshot were looked at one by one, also to count them beside own writes.
+                let snapshot = self.expected.oracle.at(snapshot);
+                let read = snapshot.edges.keys().filter(|edge| wanted(edge) && own.edges.contains_key(edge));
+                running.claimed.extend(read.cloned().map(|edge| Read::Place(Place::Edge(edge))));
                 running.seen.insert(Read::Edges { key, out, kind });
             }
             _ => {
