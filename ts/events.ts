@@ -1,3 +1,5 @@
+import type { KaryonError } from './errors.ts'
+
 /** Why an incarnation of a cell ended. */
 export type DeathReason =
   'error' | 'invariant' | 'timeout' | 'conflict' | 'init' | 'ended' | 'supervisor' | 'stopped'
@@ -52,8 +54,7 @@ export type KernelEvent =
       readonly action: 'read' | 'write'
       readonly name: string
     }
-  | { readonly type: 'store.recovered'; readonly replayed: number; readonly cut: boolean }
-  | { readonly type: 'store.failed'; readonly error: unknown }
+  | { readonly type: 'store.failed'; readonly error: KaryonError }
   | { readonly type: 'events.lagged'; /** Events that this reader lost. */ readonly count: number }
 
 /** Events that a reader may have waiting unless it says otherwise. */

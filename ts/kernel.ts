@@ -74,7 +74,9 @@ export class Kernel implements AsyncDisposable {
 
   private constructor(handle: number, memory: boolean, options: KernelOptions) {
     this.recovery = answer(checked(native.storeRecovery(handle))).value() as unknown as Recovery
-    this.#connection = new Connection(handle, memory)
+    this.#connection = new Connection(handle, memory, (error) =>
+      this.#events.emit({ type: 'store.failed', error }),
+    )
     const sessions = new Sessions(this.#connection, (refusal) => this.#events.emit(refused(refusal)))
     this.graph = sessions.session(ROOT, 0, { read: '*', write: '*' }).graph
     this.#cells = new CellRuntime({

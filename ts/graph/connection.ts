@@ -72,7 +72,11 @@ export class Connection {
   /** Set while the function given to `write` runs. */
   writing = false
 
-  constructor(handle: number, memory: boolean) {
+  readonly #onFailure: (error: KaryonError) => void
+
+  /** `onFailure` is told once when the store can take no more writes. */
+  constructor(handle: number, memory: boolean, onFailure: (error: KaryonError) => void = () => {}) {
+    this.#onFailure = onFailure
     this.handle = handle
     this.#memory = memory
     this.#visible = checked(native.advance(handle))
@@ -140,7 +144,9 @@ export class Connection {
     for (let moved = true; moved;) {
       const durable = native.advance(this.handle)
       if (durable < 0) {
-        this.#fail(takeFailure())
+        const failure = takeFailure()
+        if (!this.#failure) this.#onFailure(failure)
+        this.#fail(failure)
         break
       }
       // A failure is told of only when nothing new is durable: whoever still waits has to ask again.

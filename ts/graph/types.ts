@@ -74,7 +74,8 @@ export interface Transaction extends Reader {
   /** Creates a node or replaces it whole. */
   put(key: string, node?: { readonly labels?: readonly string[]; readonly props?: PropertyChanges }): void
   /**
-   * Merges into a node, which is created if need be, or into an edge, which must exist. A property of `undefined` is unset.
+   * Merges into a node, which is created if need be, or into an edge, which must exist. A property of `undefined` is unset;
+   * a label that is both added and dropped is added.
    */
   patch(
     target: Target,

@@ -15,6 +15,8 @@ pub struct Transaction {
     count: usize,
     /// How many bytes of `verbs` the overlay has seen.
     overlaid: usize,
+    /// Why a verb could not be carried out: from then on nothing can be read, and the commit fails with the same reason.
+    broken: Option<Error>,
     pub(crate) overlay: Overlay,
     pub(crate) reads: Reads,
 }
@@ -27,6 +29,7 @@ impl Transaction {
             verbs: Vec::new(),
             count: 0,
             overlaid: 0,
+            broken: None,
             overlay: Overlay::default(),
             reads: Reads::default(),
         }
@@ -68,6 +71,9 @@ impl Transaction {
 
     /// Carries out the verbs that the private copies have not seen yet, so that a read sees them.
     pub(crate) fn catch_up(&mut self, graph: &Graph) -> Result<()> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
         if self.overlaid == self.verbs.len() {
             return Ok(());
         }
@@ -75,6 +81,8 @@ impl Transaction {
         self.overlaid = self.verbs.len();
         let mut private =
             Private { graph, snapshot: self.snapshot, overlay: &mut self.overlay, reads: &mut self.reads };
-        VerbReader::new(fresh).try_for_each(|verb| perform(&mut private, &verb?))
+        let carried_out = VerbReader::new(fresh).try_for_each(|verb| perform(&mut private, &verb?));
+        self.broken = carried_out.as_ref().err().cloned();
+        carried_out
     }
 }

@@ -93,6 +93,13 @@ impl OpenStore {
     }
 }
 
+impl Drop for OpenStore {
+    /// Whoever forgot to close, or whose environment went away: waits for the disk, and what it would report nobody hears.
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
 fn wall_clock() -> Clock {
     Arc::new(|| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

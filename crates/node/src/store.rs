@@ -31,8 +31,6 @@ impl Drop for StoreHandle {
         if let Some(listener) = self.listener.take() {
             self.open.store().unlisten(listener);
         }
-        // Waits for the disk, never for JavaScript. What it would report, nobody is left to hear.
-        let _ = self.open.close();
     }
 }
 
