@@ -1,4 +1,4 @@
-import type { KaryonError } from './errors.ts'
+import { type KaryonError, badArgument } from './errors.ts'
 
 /** Why an incarnation of a cell ended. */
 export type DeathReason =
@@ -59,6 +59,8 @@ export type KernelEvent =
 
 /** Events that a reader may have waiting unless it says otherwise. */
 export const EVENTS_BUFFERED_DEFAULT = 1_024
+/** Events that a reader may have waiting at most. */
+export const EVENTS_BUFFERED_MAX = 1_000_000
 
 /**
  * One reader's events: at most `buffer` wait. A reader that lags loses the oldest and finds one `events.lagged` with
@@ -74,7 +76,7 @@ export class EventStream implements AsyncIterableIterator<KernelEvent> {
   #ended = false
 
   constructor(buffer: number, release: (stream: EventStream) => void) {
-    this.#limit = Math.max(1, Math.floor(buffer))
+    this.#limit = buffer
     this.#release = release
   }
 
@@ -147,10 +149,12 @@ export class EventHub {
   }
 
   /** A new reader, from here on. */
-  open(options: { buffer?: number } = {}): EventStream {
-    const stream = new EventStream(options.buffer ?? EVENTS_BUFFERED_DEFAULT, (ended) =>
-      this.#streams.delete(ended),
-    )
+  open(options: { readonly buffer?: number } = {}): EventStream {
+    const buffer = options?.buffer ?? EVENTS_BUFFERED_DEFAULT
+    if (!Number.isSafeInteger(buffer) || buffer < 1 || buffer > EVENTS_BUFFERED_MAX) {
+      throw badArgument(`buffer is a whole number of events, 1 to ${EVENTS_BUFFERED_MAX}, not ${buffer}`)
+    }
+    const stream = new EventStream(buffer, (ended) => this.#streams.delete(ended))
     if (this.#ended) stream.end()
     else this.#streams.add(stream)
     return stream

@@ -1,5 +1,6 @@
 // The kernel: one store, its graph, and the cells that live on it.
-import { type CellStats, CellRuntime, type Spawn } from './cells/index.ts'
+import { type CellStats, type Spawn } from './cells/index.ts'
+import { CellRuntime } from './cells/runtime.ts'
 import { type KaryonError, badArgument, checked } from './errors.ts'
 import { EventHub, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
@@ -58,7 +59,8 @@ export class Kernel implements AsyncDisposable {
   readonly #events = new EventHub()
   readonly #cells: CellRuntime
   #closing: Promise<void> | undefined
-  readonly #settleClosed: { resolve: () => void; reject: (error: unknown) => void }
+  #resolveClosed: () => void = () => {}
+  #rejectClosed: (error: unknown) => void = () => {}
 
   /** The graph, as the program itself sees it: principal `root`, everything granted. */
   readonly graph: Graph
@@ -87,13 +89,14 @@ export class Kernel implements AsyncDisposable {
       ...(options.sendableCheck !== undefined && { sendableCheck: options.sendableCheck }),
     })
     this.spawn = this.#cells.spawn
-    let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined
-    this.closed = new Promise<void>((resolve, reject) => (settle = { resolve, reject }))
-    this.#settleClosed = settle as unknown as { resolve: () => void; reject: (error: unknown) => void }
+    this.closed = new Promise<void>((resolve, reject) => {
+      this.#resolveClosed = resolve
+      this.#rejectClosed = reject
+    })
     // Whoever does not look at `closed` is told by `close()` and by the events.
     this.closed.catch(() => {})
     this.#cells.failed.catch((error: unknown) => {
-      this.#settleClosed.reject(error)
+      this.#rejectClosed(error)
       this.close().catch(() => {})
     })
   }
@@ -109,7 +112,8 @@ export class Kernel implements AsyncDisposable {
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Kernel> {
     if (typeof path !== 'string' || path === '') throw badArgument('open takes the path of a directory')
-    const { checkpointBytes = 0 } = checkedOptions(options)
+    checkOptions(options)
+    const { checkpointBytes = 0 } = options
     if (!Number.isSafeInteger(checkpointBytes) || checkpointBytes < 0) {
       throw badArgument('checkpointBytes is a whole number of bytes')
     }
@@ -126,6 +130,7 @@ export class Kernel implements AsyncDisposable {
 
   /** A kernel that keeps nothing: for tests, and for programs that only need the cells. */
   static memory(options: KernelOptions = {}): Kernel {
+    checkOptions(options)
     return new Kernel(checked(native.memoryStore()), true, options)
   }
 
@@ -173,13 +178,20 @@ export class Kernel implements AsyncDisposable {
       await this.#cells.stop()
     } finally {
       await this.#connection.close().finally(() => this.#events.end())
-      this.#settleClosed.resolve()
+      this.#resolveClosed()
     }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+function checkOptions(options: KernelOptions): void {
+  const { seed = 0, sendableCheck = false } = checkedOptions(options)
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
+    throw badArgument('seed is a whole number below 2^32')
+  if (typeof sendableCheck !== 'boolean') throw badArgument('sendableCheck is true or false')
 }
 
 function refused({ details }: KaryonError): KernelEvent {

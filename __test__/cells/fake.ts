@@ -3,7 +3,7 @@ import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { KaryonError } from '../../ts/errors.ts'
 import { EventHub, type KernelEvent } from '../../ts/events.ts'
 import type { Session, SessionSource, TurnTransaction } from '../../ts/graph/session.ts'
-import { CellRuntime, type RuntimeOptions } from '../../ts/cells/index.ts'
+import { CellRuntime, type RuntimeOptions } from '../../ts/cells/runtime.ts'
 
 /** Sessions whose transactions know `put` and `get` only. */
 export class FakeGraph implements SessionSource {

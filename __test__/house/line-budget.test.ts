@@ -6,6 +6,9 @@ import { codeLines, ROOT, shippedRust, shippedTypeScript } from './source.ts'
 /** A microkernel is read in one sitting or it is none: lines that are neither blank, comment nor test. */
 const KERNEL_LINES_MAX = 15_000
 
+/** Built with the feature `crossing` alone, to measure the boundary itself. */
+const ONLY_FOR_BENCHES = 'crates/node/src/crossing.rs'
+
 /** Not kernel: what checks it, and what is built on its public interface. */
 const CRATES_OUTSIDE = ['testkit', 'rivals']
 const TYPESCRIPT_OUTSIDE = ['cli', 'inspector', 'integrations', 'demo']
@@ -15,6 +18,7 @@ test('the kernel stays under its line budget', (t) => {
   for (const crate of readdirSync(join(ROOT, 'crates'), { withFileTypes: true })) {
     if (!crate.isDirectory() || CRATES_OUTSIDE.includes(crate.name)) continue
     const files = shippedRust(`crates/${crate.name}/src`)
+    for (const file of files.keys()) if (file.endsWith(ONLY_FOR_BENCHES)) files.delete(file)
     rooms.set(`crates/${crate.name}`, linesOf(files.values()))
   }
   for (const [file, lines] of shippedTypeScript()) {

@@ -1,13 +1,6 @@
 // Checked by the compiler, never run: what is inferred, and what is refused.
-import {
-  cell,
-  message,
-  supervisor,
-  type CellRef,
-  type CellRuntime,
-  type Down,
-  type Message,
-} from '../../ts/cells/index.ts'
+import { cell, message, supervisor, type CellRef, type Down, type Message } from '../../ts/cells/index.ts'
+import { type CellRuntime } from '../../ts/cells/runtime.ts'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(_proof: Same<A, B>): void => {}

@@ -1,4 +1,4 @@
-import { KaryonError } from '../errors.ts'
+import { KaryonError, badArgument } from '../errors.ts'
 import type { Grants } from '../graph/session.ts'
 import type { Context, InitContext } from './context.ts'
 
@@ -170,6 +170,11 @@ export type Handler = (ctx: unknown, payload: unknown) => unknown
 export function cell<M extends Messages<M>, State = undefined, Args = void>(
   spec: CellSpec<M, State, Args>,
 ): CellDefinition<M, Args> {
+  checkFields(spec, 'a cell', CELL_FIELDS)
+  checkFields(spec.messages, 'messages')
+  checkFields(spec.on, `\`on\` of ${spec.name}`, Object.keys(spec.messages))
+  checkFields(spec.limits ?? {}, `limits of ${spec.name}`, ['mailbox', 'turnTimeoutMs'])
+  checkFields(spec.grants ?? {}, `grants of ${spec.name}`, ['read', 'write'])
   const names = Object.keys(spec.messages)
   const messages = spec.messages as Readonly<Record<string, Message>>
   const handlers = spec.on as unknown as Readonly<Record<string, Handler | undefined>>
@@ -256,6 +261,12 @@ export function supervisor(spec: {
   readonly restart?: RestartSpec
   readonly children: readonly (ChildSpec | AnyCellDefinition | SupervisorDefinition)[]
 }): SupervisorDefinition {
+  checkFields(spec, 'a supervisor', ['name', 'strategy', 'restart', 'children'])
+  checkFields(spec.restart ?? {}, `restart of ${spec.name}`, ['intensity', 'periodMs', 'backoff'])
+  if (spec.strategy !== undefined && spec.strategy !== 'one_for_one') {
+    throw badArgument(`supervisor ${spec.name}: the strategy is 'one_for_one', not ${String(spec.strategy)}`)
+  }
+  if (!Array.isArray(spec.children)) throw badArgument(`supervisor ${spec.name}: children are an array`)
   return Object.freeze({
     kind: 'supervisor',
     name: spec.name,
@@ -263,6 +274,17 @@ export function supervisor(spec: {
     restart: spec.restart ?? RESTART_DEFAULT,
     children: spec.children.map((child) => ('cell' in child ? child : { cell: child })),
   })
+}
+
+const CELL_FIELDS = ['name', 'grants', 'messages', 'init', 'on', 'invariant', 'limits', 'restart']
+
+/** Refuses a field that nobody would read: a typing error would otherwise pass for a wish that was granted. */
+function checkFields(value: unknown, what: string, known?: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) throw badArgument(`${what}: an object is needed`)
+  const unread = known && Object.keys(value).find((name) => !known.includes(name))
+  if (unread !== undefined) {
+    throw badArgument(`${what}: there is no field ${unread}; the fields are ${known?.join(', ')}`)
+  }
 }
 
 const RESTART_DEFAULT: RestartSpec = { intensity: 5, periodMs: 10_000 }

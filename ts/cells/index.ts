@@ -17,11 +17,4 @@ export {
   type SupervisorDefinition,
 } from './definition.ts'
 export type { CellRef, SupervisorRef } from './ref.ts'
-export {
-  CellRuntime,
-  type AskOptions,
-  type CellStats,
-  type RuntimeOptions,
-  type Spawn,
-  type SpawnOptions,
-} from './runtime.ts'
+export type { AskOptions, CellStats, Spawn, SpawnOptions } from './runtime.ts'

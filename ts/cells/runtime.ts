@@ -1,5 +1,6 @@
 // Runs cells: takes batches from the scheduler, runs their handlers, and tells it what came of them.
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { isWellFormed } from '../values/writer.ts'
 import { KaryonError, badArgument } from '../errors.ts'
 import type { DownReason, KernelEvent } from '../events.ts'
 import type { Session, SessionSource, Submitted } from '../graph/session.ts'
@@ -259,8 +260,10 @@ export class CellRuntime {
   ): Promise<unknown> {
     const code = this.codeOf(cell, name)
     const admitted = this.admit(cell, code, payload)
+    if (typeof options !== 'object' || options === null) throw badArgument('options of ask are an object')
     const { timeoutMs = ASK_TIMEOUT_MS, signal } = options
-    if (!(timeoutMs > 0)) throw badArgument(`an ask waits more than 0 ms, not ${timeoutMs}`, { timeoutMs })
+    if (typeof timeoutMs !== 'number' || !(timeoutMs > 0))
+      throw badArgument(`an ask waits more than 0 ms, not ${timeoutMs}`, { timeoutMs })
     const { credits } = this.#scheduler
     const room = cell.live ? (credits[cell.place] as number) : CLOSED
     const pending = { path: cell.path, message: name, timeoutMs, signal }
@@ -350,6 +353,11 @@ export class CellRuntime {
     definition: CompiledCell | SupervisorDefinition,
     options: SpawnOptions = {},
   ): unknown {
+    if (typeof options !== 'object' || options === null) throw badArgument('options of spawn are an object')
+    const { name } = options
+    if (name !== undefined && (typeof name !== 'string' || !isWellFormed(name))) {
+      throw badArgument('a cell’s name is a string without lone surrogates')
+    }
     if (definition?.kind === 'supervisor') return this.#spawnSupervisor(parent, definition, options)
     if (definition?.kind !== 'cell') throw badArgument('spawn takes what cell() or supervisor() made')
     return this.refOf(this.#spawnCell(parent, definition, options))

@@ -321,7 +321,8 @@ export class Connection {
   }
 }
 
-function closedError(): KaryonError {
+/** The error for what is asked of a kernel that was closed. */
+export function closedError(): KaryonError {
   return new KaryonError('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
 }
 

@@ -171,7 +171,7 @@ export class StoreGraph extends BaseReader implements Graph {
 
   stats(): GraphStats {
     this.source()
-    const length = this.session.checked(native.storeStats(this.session.connection.handle))
+    const length = this.session.checked(native.storeStats(this.session.handle))
     return answer(length).value() as unknown as GraphStats
   }
 }

@@ -131,7 +131,7 @@ export async function revert(
 /** Reads everything on disk again and compares it with memory. */
 export function verify(session: NativeSession): Promise<VerifyReport> {
   return session.background(
-    () => native.verifyStore(session.connection.handle),
+    () => native.verifyStore(session.handle),
     (length) => answer(length).value() as unknown as VerifyReport,
   )
 }

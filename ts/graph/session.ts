@@ -5,7 +5,7 @@ import { native } from '../native.ts'
 import type { Instant, Version } from '../time.ts'
 import type { ByteReader } from '../values/decode.ts'
 import { Writer } from '../values/writer.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, closedError } from './connection.ts'
 import { StoreGraph } from './graph.ts'
 import { SessionTransaction } from './transaction.ts'
 import type { Graph, Transaction } from './types.ts'
@@ -55,6 +55,8 @@ export class NativeSession {
   readonly #incarnation: number
   readonly #handle: number
   readonly #onRefusal: (error: KaryonError) => void
+  /** Transactions that the native side holds for it; they end with it. */
+  readonly open: Set<{ end(reason: () => KaryonError): void }> = new Set()
   #alive = true
 
   constructor(
@@ -75,8 +77,12 @@ export class NativeSession {
   get handle(): number {
     if (this.#alive) return this.#handle
     this.connection.checkNotClosed()
+    throw this.#deadError()
+  }
+
+  #deadError(): KaryonError {
     const [principal, incarnation] = [this.#principal, this.#incarnation]
-    throw new KaryonError(
+    return new KaryonError(
       'ERR_KARYON_CELL_DEAD',
       `incarnation ${incarnation} of ${principal} is dead; its successor has its own ctx`,
       { details: { principal, incarnation } },
@@ -94,6 +100,9 @@ export class NativeSession {
   /** Lets go of the native side. */
   release(): void {
     this.#alive = false
+    for (const transaction of this.open) {
+      transaction.end(() => (this.connection.closed ? closedError() : this.#deadError()))
+    }
     native.releaseSession(this.#handle)
   }
 

@@ -13,7 +13,16 @@ import { checkedOptions, listOf, plainEdge, plainTarget } from './arguments.ts'
 import { BaseReader, putEdge, putTarget } from './reader.ts'
 import type { Scan } from './scan.ts'
 import type { NativeSession, Submitted, TurnTransaction } from './session.ts'
-import type { Commit, OpenTransaction, Target, Transaction } from './types.ts'
+import type {
+  Changes,
+  Commit,
+  LinkOptions,
+  NodeContent,
+  OpenTransaction,
+  Sequence,
+  Target,
+  Transaction,
+} from './types.ts'
 
 /** How long a transaction that `begin` opened may take, unless it says otherwise. */
 const TIMEOUT_MS = 30_000
@@ -50,6 +59,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
 
   #begin(): void {
     this.#handle = this.session.checked(native.beginTransaction(this.session.handle))
+    this.session.open.add(this)
   }
 
   /** Ends it: whoever still uses it gets this error. */
@@ -58,6 +68,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     this.#ended = reason
     if (this.#handle !== NONE) native.dropTransaction(this.#handle)
     this.#handle = NONE
+    this.session.open.delete(this)
   }
 
   discard(): void {
@@ -105,12 +116,16 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     const reason = causeOf(cause)
     let length: number
     if (this.#handle === NONE) {
-      if (!this.dirty) return visibleNow(session)
+      if (!this.dirty) {
+        this.#ended = doneError
+        return visibleNow(session)
+      }
       length = native.commitVerbs(session.handle, putWritten(this.#verbs), reason)
     } else {
       this.#flush()
       length = native.commitTransaction(this.#handle, reason)
       this.#handle = NONE
+      session.open.delete(this)
     }
     this.#ended = doneError
     const bytes = answer(session.checked(length))
@@ -141,10 +156,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     this.#count++
   }
 
-  put(
-    key: string,
-    node: { readonly labels?: readonly string[]; readonly props?: PropertyChanges } = {},
-  ): void {
+  put(key: string, node: NodeContent = {}): void {
     this.#verb((writer) => {
       checkNodeKey(key)
       const { labels, props } = checkedOptions(node)
@@ -160,14 +172,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     })
   }
 
-  patch(
-    target: Target,
-    changes: {
-      readonly labels?: readonly string[]
-      readonly dropLabels?: readonly string[]
-      readonly props?: PropertyChanges
-    },
-  ): void {
+  patch(target: Target, changes: Changes): void {
     this.#verb((writer) => {
       const plain = plainTarget(target)
       const { labels, dropLabels, props } = checkedOptions(changes)
@@ -189,12 +194,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     })
   }
 
-  link(
-    from: string,
-    type: string,
-    to: string,
-    options: { readonly key?: string; readonly props?: PropertyChanges } = {},
-  ): void {
+  link(from: string, type: string, to: string, options: LinkOptions = {}): void {
     this.#verb((writer) => {
       const { key = '', props } = checkedOptions(options)
       const edge = plainEdge({ from, type, to, key })
@@ -227,7 +227,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     })
   }
 
-  append(target: Target, property: string, more: string | Uint8Array | readonly Value[]): void {
+  append(target: Target, property: string, more: Sequence): void {
     this.#verb((writer) => {
       const plain = plainTarget(target)
       checkName(property)
@@ -239,13 +239,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     })
   }
 
-  splice(
-    target: Target,
-    property: string,
-    start: number,
-    deleteCount: number,
-    insert: string | Uint8Array | readonly Value[],
-  ): void {
+  splice(target: Target, property: string, start: number, deleteCount: number, insert: Sequence): void {
     this.#verb((writer) => {
       if (!isCount(start) || !isCount(deleteCount)) {
         throw badArgument('start and deleteCount are whole numbers from 0 on')

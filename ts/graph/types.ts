@@ -64,6 +64,26 @@ export interface View extends Reader, Disposable {
   close(): void
 }
 
+/** What a node is put with. */
+export interface NodeContent {
+  readonly labels?: readonly string[]
+  readonly props?: PropertyChanges
+}
+
+/** What is merged into a node or edge; labels are a node's. */
+export interface Changes extends NodeContent {
+  readonly dropLabels?: readonly string[]
+}
+
+/** What is merged into an edge, and which of parallel ones is meant. */
+export interface LinkOptions {
+  readonly key?: string
+  readonly props?: PropertyChanges
+}
+
+/** What can be appended and spliced in. */
+export type Sequence = string | Uint8Array | readonly Value[]
+
 /**
  * Reads and writes that are committed together or not at all. Its reads see its writes; a scan shows it as it was when the scan began.
  *
@@ -72,45 +92,27 @@ export interface View extends Reader, Disposable {
  */
 export interface Transaction extends Reader {
   /** Creates a node or replaces it whole. */
-  put(key: string, node?: { readonly labels?: readonly string[]; readonly props?: PropertyChanges }): void
+  put(key: string, node?: NodeContent): void
   /**
    * Merges into a node, which is created if need be, or into an edge, which must exist. A property of `undefined` is unset;
    * a label that is both added and dropped is added.
    */
-  patch(
-    target: Target,
-    changes: {
-      readonly labels?: readonly string[]
-      readonly dropLabels?: readonly string[]
-      readonly props?: PropertyChanges
-    },
-  ): void
+  patch(target: Target, changes: Changes): void
   /** Removes a node; nothing when there is none. Throws `ERR_KARYON_HAS_EDGES` when it has edges, unless `detach`. */
   remove(key: string, options?: { readonly detach?: boolean }): void
   /** Creates an edge or merges into it. Both ends must exist. */
-  link(
-    from: string,
-    type: string,
-    to: string,
-    options?: { readonly key?: string; readonly props?: PropertyChanges },
-  ): void
+  link(from: string, type: string, to: string, options?: LinkOptions): void
   /** Removes an edge; nothing when there is none. */
   unlink(from: string, type: string, to: string, options?: { readonly key?: string }): void
   /** Adds to a number; an absent one counts as 0. Increments of different transactions do not conflict. */
   increment(target: Target, property: string, by?: number | bigint): void
   /** Appends to a string, bytes or list without writing it again; an absent one is set. */
-  append(target: Target, property: string, more: string | Uint8Array | readonly Value[]): void
+  append(target: Target, property: string, more: Sequence): void
   /**
    * Replaces `deleteCount` units from `start` on: UTF-16 units of a string, bytes, items of a list. A count beyond the end
    * stops there.
    */
-  splice(
-    target: Target,
-    property: string,
-    start: number,
-    deleteCount: number,
-    insert: string | Uint8Array | readonly Value[],
-  ): void
+  splice(target: Target, property: string, start: number, deleteCount: number, insert: Sequence): void
 }
 
 /** What a commit was given. */

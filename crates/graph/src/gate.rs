@@ -9,11 +9,17 @@ pub trait Gate {
     /// May it see a node with these labels?
     fn read_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()>;
     /// May it see an edge of this type?
-    fn read_edge(&self, kind: NameId, names: &Names) -> Result<()>;
+    fn read_edge(&self, kind: NameId, names: &Names) -> Result<()> {
+        self.read_node(&mut std::iter::once(kind), names)
+    }
+    /// May it ask for a label or type that nothing in the store has ever had?
+    fn read_unknown(&self, name: &str) -> Result<()>;
     /// May it change a node that had and has these labels, before and after?
     fn write_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()>;
     /// May it change an edge of this type?
-    fn write_edge(&self, kind: NameId, names: &Names) -> Result<()>;
+    fn write_edge(&self, kind: NameId, names: &Names) -> Result<()> {
+        self.write_node(&mut std::iter::once(kind), names)
+    }
 }
 
 /// Lets everything pass: the program itself.
@@ -24,15 +30,11 @@ impl Gate for Open {
         Ok(())
     }
 
-    fn read_edge(&self, _: NameId, _: &Names) -> Result<()> {
+    fn read_unknown(&self, _: &str) -> Result<()> {
         Ok(())
     }
 
     fn write_node(&self, _: &mut dyn Iterator<Item = NameId>, _: &Names) -> Result<()> {
-        Ok(())
-    }
-
-    fn write_edge(&self, _: NameId, _: &Names) -> Result<()> {
         Ok(())
     }
 }

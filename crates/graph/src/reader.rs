@@ -92,6 +92,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The number of a label or type that is asked for, once it may be; `None` when nothing in the store ever had it. Only a
+    /// transaction gives it a number then: its commit must notice when somebody brings it into being.
+    fn asked(&self, name: &str) -> Result<Option<NameId>> {
+        let names = self.graph.names();
+        if let Some(id) = names.get(name) {
+            self.gate.read_edge(id, names)?;
+            return Ok(Some(id));
+        }
+        self.gate.read_unknown(name)?;
+        self.transaction.as_ref().map(|_| names.intern(name)).transpose()
+    }
+
     fn entity(&mut self, target: &Target<'_>) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
         let id = entity_id(self.graph, target);
         self.note(|| Read::entity(id, target))?;
@@ -142,10 +154,11 @@ impl<'a> Reader<'a> {
     ) -> Result<Option<PageStart>> {
         let graph = self.graph;
         let names = graph.names();
-        let only = kind.map(|kind| graph.names().intern(kind)).transpose()?;
-        if let Some(kind) = only {
-            self.gate.read_edge(kind, names)?;
+        let only = kind.map(|kind| self.asked(kind)).transpose()?;
+        if only == Some(None) {
+            return Ok(None);
         }
+        let only = only.flatten();
         let mut left = limit;
         if start.own.is_none() {
             let Some(node) = graph.node_id(key) else {
@@ -239,10 +252,11 @@ impl<'a> Reader<'a> {
     ) -> Result<Option<PageStart>> {
         let (graph, gate) = (self.graph, self.gate);
         let names = graph.names();
-        let label = label.map(|label| graph.names().intern(label)).transpose()?;
-        if let Some(label) = label {
-            gate.read_node(&mut std::iter::once(label), names)?;
+        let label = label.map(|label| self.asked(label)).transpose()?;
+        if label == Some(None) {
+            return Ok(None);
         }
+        let label = label.flatten();
         self.note(|| label.map_or(Read::Nodes, Read::Label))?;
         let mut left = limit;
         if start.own.is_none() {
@@ -299,10 +313,11 @@ impl<'a> Reader<'a> {
             self.visit_edges(key, direction, kind, PageStart::default(), usize::MAX, &mut |_| count += 1)?;
             return Ok(count);
         }
-        let only = kind.map(|kind| graph.names().intern(kind)).transpose()?;
-        if let Some(kind) = only {
-            self.gate.read_edge(kind, names)?;
+        let only = kind.map(|kind| self.asked(kind)).transpose()?;
+        if only == Some(None) {
+            return Ok(0);
         }
+        let only = only.flatten();
         let Some(node) = graph.node_id(key) else {
             self.note(|| Read::Never(Identity::Node(key.into())))?;
             return Ok(0);
@@ -331,7 +346,7 @@ impl<'a> Reader<'a> {
                 }
                 None => {}
                 Some(label) => {
-                    let label = graph.names().intern(label)?;
+                    let Some(label) = self.asked(label)? else { return Ok(0) };
                     self.note(|| Read::Label(label))?;
                     return Ok(graph.labelled_at(label, self.seq)?.len());
                 }

@@ -47,6 +47,30 @@ impl Session {
         }
     }
 
+    /// Refuses whoever may not see everything.
+    pub fn check_sees_everything(&self) -> Result<()> {
+        self.check_alive()?;
+        let body = self.store().body()?;
+        self.read_node(&mut std::iter::empty(), body.graph.names())
+    }
+
+    /// Whether it may see what a node or edge was both before and after a commit.
+    fn may_see_change(&self, body: &Body, id: EntityId, seq: Seq) -> Result<bool> {
+        if self.reads_everything() {
+            return Ok(true);
+        }
+        for side in [seq - 1, seq] {
+            let entity = body.graph.entity_at(id, side)?.map(|found| found.0);
+            let Some(entity) = entity else { continue };
+            match self.may_see(&body.graph, id, Some(&entity)) {
+                Ok(()) => {}
+                Err(error) if error.code() == Code::Access => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
     fn may_see_past(&self, body: &Body, id: EntityId, seq: Seq) -> Result<()> {
         let entity = body.graph.entity_at(id, seq)?.map(|found| found.0);
         self.may_see(&body.graph, id, entity.as_deref())
@@ -84,7 +108,19 @@ impl Session {
             })?;
         }
         let mut values = Vec::with_capacity(changes.len());
+        let found = find(&body.graph, target);
+        let mut seen = None;
         for change in changes {
+            // A node may have had other labels then: what may not be seen is left out, as in a diff.
+            let visible = match (seen, found) {
+                (Some((seq, visible)), _) if seq == change.seq => visible,
+                (_, Some(id)) => self.may_see_change(&body, id, change.seq)?,
+                (_, None) => false,
+            };
+            seen = Some((change.seq, visible));
+            if !visible {
+                continue;
+            }
             let Some(mut entries) = provenance(&body, change.seq) else {
                 self.store().progress().check()?;
                 continue;
@@ -131,6 +167,9 @@ impl Session {
             },
         };
         let Some(seq) = body.graph.author_at(id, slot, at)? else { return Ok(Value::Null) };
+        if !self.may_see_change(&body, id, seq)? {
+            return Ok(Value::Null);
+        }
         match provenance(&body, seq) {
             Some(entries) => Ok(Value::map(entries)),
             None => {
@@ -187,9 +226,10 @@ impl Session {
         Ok(())
     }
 
-    /// Takes back what a principal wrote after a version; see `Store::revert`.
+    /// Takes back what a principal wrote after a version; see `Store::revert`. For those who may see everything.
     pub fn revert(&self, principal: &str, since: Seq, dry_run: bool) -> Result<Value> {
-        self.check_alive()?;
+        // Its report names whatever the principal has written, of any label.
+        self.check_sees_everything()?;
         let request = RevertRequest { principal, since, dry_run };
         let report: RevertReport = self.store().revert(request, self.author(None), self)?;
         let body = self.store().body()?;
@@ -211,10 +251,8 @@ impl Session {
 
     /// The digest as of a version, for those who may see everything.
     pub fn digest(&self, at: Seq) -> Result<[u8; 32]> {
-        self.check_alive()?;
-        let body = self.store().body()?;
-        self.read_node(&mut std::iter::empty(), body.graph.names())?;
-        body.graph.digest_at(at)
+        self.check_sees_everything()?;
+        self.store().body()?.graph.digest_at(at)
     }
 
     /// Appends the names from a number on: count, texts.

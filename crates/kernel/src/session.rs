@@ -96,15 +96,11 @@ impl Gate for Session {
         self.check(Action::Read, names, labels)
     }
 
-    fn read_edge(&self, kind: NameId, names: &Names) -> Result<()> {
-        self.check(Action::Read, names, &mut std::iter::once(kind))
+    fn read_unknown(&self, name: &str) -> Result<()> {
+        self.grants.check(&self.principal, Action::Read, [name])
     }
 
     fn write_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()> {
         self.check(Action::Write, names, labels)
-    }
-
-    fn write_edge(&self, kind: NameId, names: &Names) -> Result<()> {
-        self.check(Action::Write, names, &mut std::iter::once(kind))
     }
 }

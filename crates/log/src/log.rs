@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use karyon_model::{Code, Error, Result};
 
-use crate::chain::{ChainPoint, Hash, Position, StoreId};
+use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, File, OpenMode};
 use crate::failure::{io_failed, poisoned, sync_failed};
 use crate::frame::{self, FrameDraft, FrameView, Kind, MIN_FRAME_BYTES};
@@ -218,16 +218,6 @@ impl Log {
     /// The end of the chain: behind the frame that was appended last, synced or not.
     pub fn head(&self) -> ChainPoint {
         self.head
-    }
-
-    /// The hash of the frame that was appended last.
-    pub fn head_hash(&self) -> Hash {
-        self.head.hash
-    }
-
-    /// Where the next frame goes, unless it needs a new segment.
-    pub fn position(&self) -> Position {
-        self.head.position
     }
 
     /// Bytes of the frames behind the `start` that the log was opened with, those appended since included.

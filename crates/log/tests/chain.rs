@@ -28,7 +28,7 @@ fn an_empty_log_opens_empty() {
     let disk = SimDisk::new();
     let log = create(&disk).unwrap();
     assert_eq!(log.head().next_seq, 1);
-    assert_eq!(log.head_hash(), Hash::genesis(STORE));
+    assert_eq!(log.head().hash, Hash::genesis(STORE));
     drop(log);
     let (log, recovery) = open(&disk).unwrap();
     assert_eq!((recovery.frames, recovery.last_seq, recovery.last_time), (0, 0, None));
@@ -39,7 +39,7 @@ fn an_empty_log_opens_empty() {
 #[test]
 fn frames_are_read_again_over_many_segments() {
     let (disk, mut log) = filled(60);
-    assert!(log.position().segment > 4, "the log rolled over several times");
+    assert!(log.head().position.segment > 4, "the log rolled over several times");
     let head = log.head();
     assert_eq!(log.reader().verify(&head, &mut |_| Ok(())).unwrap().commits, head.next_seq - 1);
     log.seal().unwrap();
@@ -142,9 +142,11 @@ fn a_reader_stops_when_it_is_told_to() {
         seen.push(frame.first_seq);
         Ok(if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
-    log.reader().read_frames(start, log.position(), visit).unwrap();
+    log.reader().read_frames(start, log.head().position, visit).unwrap();
     assert_eq!(seen.len(), 3);
-    log.reader().read_frames(log.position(), log.position(), &mut |_| panic!("there is nothing")).unwrap();
+    log.reader()
+        .read_frames(log.head().position, log.head().position, &mut |_| panic!("there is nothing"))
+        .unwrap();
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn a_segment_that_was_begun_although_the_one_before_does_not_say_so_is_damage() 
 #[test]
 fn a_flipped_bit_where_nothing_was_written_costs_nothing() {
     let (disk, log) = one_segment();
-    let end = log.position().offset;
+    let end = log.head().position.offset;
     drop(log);
     disk.flip(&segment_path(1), u64::from(end + 1024) * 8);
     let (_, recovery) = unchecked(&disk).unwrap();
@@ -131,7 +131,7 @@ fn a_flipped_bit_where_nothing_was_written_costs_nothing() {
 #[test]
 fn a_missing_segment_is_named_be_it_the_first_a_middle_one_or_the_last() {
     let (disk, log) = filled(40);
-    let last = log.position().segment;
+    let last = log.head().position.segment;
     assert!(last >= 4);
     drop(log);
     for number in 1..=last {
@@ -153,7 +153,7 @@ fn a_missing_segment_is_named_be_it_the_first_a_middle_one_or_the_last() {
 #[test]
 fn swapped_duplicated_emptied_and_foreign_segments_are_named() {
     let (disk, log) = filled(40);
-    let last = log.position().segment;
+    let last = log.head().position.segment;
     drop(log);
 
     let swapped = disk.copy();
@@ -189,7 +189,7 @@ fn swapped_duplicated_emptied_and_foreign_segments_are_named() {
 fn a_segment_of_an_older_copy_of_the_store_does_not_follow() {
     let (disk, mut log) = filled(8);
     let fork = disk.copy();
-    let common = log.position().segment;
+    let common = log.head().position.segment;
     for _ in 0..30 {
         support::commit(&mut log).unwrap();
     }
@@ -232,17 +232,17 @@ fn a_frame_of_another_history_in_the_same_place_does_not_follow() {
 #[test]
 fn what_stands_in_a_segment_that_was_only_prepared_is_kept_aside() {
     let (disk, mut log) = filled(6);
-    while !disk.exists(&segment_path(log.position().segment + 1)).unwrap() {
+    while !disk.exists(&segment_path(log.head().position.segment + 1)).unwrap() {
         support::commit(&mut log).unwrap();
         log.prepare_ahead().unwrap();
     }
-    let (last_seq, prepared) = (log.head().next_seq - 1, segment_path(log.position().segment + 1));
+    let (last_seq, prepared) = (log.head().next_seq - 1, segment_path(log.head().position.segment + 1));
     drop(log);
     let len = disk.contents(&prepared).unwrap().len() as u64;
     disk.flip(&prepared, len * 8 - 1);
     let (log, recovery) = open(&disk).unwrap();
     assert_eq!(recovery.last_seq, last_seq);
-    assert_eq!(recovery.cut.unwrap().segment, log.position().segment + 1);
+    assert_eq!(recovery.cut.unwrap().segment, log.head().position.segment + 1);
     assert!(disk.contents(&prepared).unwrap().iter().all(|&byte| byte == 0));
 }
 

@@ -87,8 +87,8 @@ fn a_failing_call_while_a_torn_log_opens_loses_nothing() {
     let (disk, mut log) = support::filled(5);
     let acknowledged = log.head().next_seq - 1;
     log.append(&support::draft(acknowledged + 1, &[9; 1500])).unwrap();
-    let path = karyon_log::segment_path(log.position().segment);
-    let end = log.position().offset as usize;
+    let path = karyon_log::segment_path(log.head().position.segment);
+    let end = log.head().position.offset as usize;
     drop(log);
     disk.damage(&path, |bytes| bytes[end - 700..end].fill(0));
     for fault in Fault::ALL {

@@ -311,7 +311,9 @@ pub fn add(current: &[u8], by: &[u8]) -> Result<Vec<u8>> {
             }
             Value::Integer(sum)
         }
-        (Value::BigInt(a), Value::BigInt(b)) => Value::BigInt(a.checked_add(b).ok_or_else(out_of_range)?),
+        (Value::BigInt(a), Value::BigInt(b)) => Value::BigInt(a.checked_add(b).ok_or_else(|| {
+            Error::new(Code::IntegerRange, "the sum is beyond 64 bits; store a string or bytes")
+        })?),
         (Value::Integer(a), Value::Float(b)) => from_number(a as f64 + b)?,
         (Value::Float(a), Value::Integer(b)) => from_number(a + b as f64)?,
         (Value::Float(a), Value::Float(b)) => from_number(a + b)?,

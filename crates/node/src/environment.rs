@@ -24,11 +24,19 @@ pub(crate) enum Handle {
     Outcome(Result<Outcome>),
 }
 
-/// A session, and the version that this environment has been told is durable.
+/// A session, and what this environment has to do with its store.
 #[derive(Clone)]
 pub(crate) struct SessionHandle {
     pub(crate) session: Arc<Session>,
-    pub(crate) visible: Rc<Cell<u64>>,
+    pub(crate) shared: Rc<StoreShare>,
+}
+
+/// What this environment's handles of one store share.
+pub(crate) struct StoreShare {
+    /// The newest version that the environment has been told is durable.
+    pub(crate) visible: Cell<u64>,
+    /// Transactions that are open.
+    pub(crate) transactions: Cell<usize>,
 }
 
 /// One environment's state.
@@ -39,7 +47,6 @@ pub(crate) struct Environment {
     pub(crate) scratch: Vec<u8>,
     handles: Vec<Option<Handle>>,
     free: Vec<u32>,
-    transactions: usize,
 }
 
 impl Environment {
@@ -50,19 +57,19 @@ impl Environment {
             scratch: Vec::new(),
             handles: Vec::new(),
             free: Vec::new(),
-            transactions: 0,
         }
     }
 
     /// Keeps something and returns its number.
     pub(crate) fn keep(&mut self, handle: Handle) -> Result<f64> {
-        if matches!(handle, Handle::Transaction(..)) {
-            if self.transactions >= SNAPSHOTS_MAX {
+        if let Handle::Transaction(_, session) = &handle {
+            let open = &session.shared.transactions;
+            if open.get() >= SNAPSHOTS_MAX {
                 let message =
                     format!("{SNAPSHOTS_MAX} transactions are open; commit or roll back some of them");
                 return Err(Error::new(Code::SnapshotCount, message).with("limit", SNAPSHOTS_MAX));
             }
-            self.transactions += 1;
+            open.set(open.get() + 1);
         }
         let number = match self.free.pop() {
             Some(number) => number,
@@ -78,8 +85,9 @@ impl Environment {
     /// Lets go of a handle; nothing when it was already let go.
     pub(crate) fn release(&mut self, number: u32) -> Option<Handle> {
         let handle = self.handles.get_mut(number as usize)?.take()?;
-        if matches!(handle, Handle::Transaction(..)) {
-            self.transactions -= 1;
+        if let Handle::Transaction(_, session) = &handle {
+            let open = &session.shared.transactions;
+            open.set(open.get() - 1);
         }
         self.free.push(number);
         Some(handle)

@@ -62,13 +62,3 @@ pub fn exchange(env: &Env, bytes: u32) -> Option<Uint8Array> {
     });
     view
 }
-
-/// Does nothing: what a call costs.
-#[napi]
-pub fn noop() {}
-
-/// Adds two numbers: what a call with numbers costs.
-#[napi]
-pub fn add(a: f64, b: f64) -> f64 {
-    a + b
-}

@@ -32,7 +32,7 @@ pub fn read_blame(env: &Env, session: u32, at: f64, length: u32) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?;
         let (target, name) = read_question(&mut Cursor::new(environment.exchange.input(length as usize)))?;
-        let at = if at < 0.0 { session.visible.get() } else { at as u64 };
+        let at = if at < 0.0 { session.shared.visible.get() } else { at as u64 };
         let value = session.session.blame(&target, name, at)?;
         answer_value(environment, &value)
     })
@@ -78,7 +78,7 @@ pub fn revert_principal(
 pub fn read_digest(env: &Env, session: u32, at: f64) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?;
-        let at = if at < 0.0 { session.visible.get() } else { at as u64 };
+        let at = if at < 0.0 { session.shared.visible.get() } else { at as u64 };
         let digest = session.session.digest(at)?;
         environment.scratch.clear();
         environment.scratch.extend_from_slice(&digest);

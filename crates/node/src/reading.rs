@@ -26,7 +26,7 @@ fn read(
     let mut scratch = std::mem::take(&mut environment.scratch);
     scratch.clear();
     let found = if source >= -1.0 {
-        let seq = if source < 0.0 { session.visible.get() } else { source as u64 };
+        let seq = if source < 0.0 { session.shared.visible.get() } else { source as u64 };
         act(&session, Source::At(seq), environment.exchange.input(length as usize), &mut scratch)
     } else {
         let number = (-2.0 - source) as u32;

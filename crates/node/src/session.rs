@@ -21,8 +21,8 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
         let grants = Grants { read: scope()?, write: scope()? };
         let handle = environment.store(store)?;
         let session = Session::new(handle.store().clone(), &principal, incarnation, grants);
-        let visible = handle.visible.clone();
-        environment.keep(Handle::Session(SessionHandle { session: Arc::new(session), visible }))
+        let shared = handle.shared.clone();
+        environment.keep(Handle::Session(SessionHandle { session: Arc::new(session), shared }))
     })
 }
 

@@ -1,6 +1,6 @@
 //! Opening, closing and watching stores.
 
-use crate::environment::{Environment, FAILED, Handle, closed, enter};
+use crate::environment::{Environment, Handle, StoreShare, closed, enter};
 use karyon_kernel::model::{Code, Error, Result, Value};
 use karyon_kernel::{Moment, OpenStore, Recovery, Store};
 use napi::bindgen_prelude::{AsyncTask, Function};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// An opening of a store in one environment.
 pub(crate) struct StoreHandle {
     pub(crate) open: Arc<OpenStore>,
-    pub(crate) visible: Rc<Cell<u64>>,
+    pub(crate) shared: Rc<StoreShare>,
     listener: Option<u64>,
 }
 
@@ -35,8 +35,9 @@ impl Drop for StoreHandle {
 }
 
 fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
-    let visible = Rc::new(Cell::new(open.store().durable()));
-    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, listener: None }))
+    let visible = Cell::new(open.store().durable());
+    let shared = Rc::new(StoreShare { visible, transactions: Cell::new(0) });
+    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), shared, listener: None }))
 }
 
 fn keep_opened(environment: &mut Environment, open: OpenStore) -> Result<Outcome> {
@@ -165,12 +166,12 @@ pub fn advance(env: &Env, store: u32) -> f64 {
     enter(env, |environment| {
         let handle = environment.store(store)?;
         let durable = handle.store().durable();
-        if durable == handle.visible.get()
+        if durable == handle.shared.visible.get()
             && let Some(failure) = handle.store().failure()?
         {
             return Err(failure);
         }
-        handle.visible.set(durable);
+        handle.shared.visible.set(durable);
         Ok(durable as f64)
     })
 }
@@ -208,9 +209,9 @@ pub fn resolve_moment(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 
         let handle = environment.store(store)?;
         let seq = handle.store().resolve(as_moment(is_time, moment))?;
         // What this environment has not been told of is not settled for it either: one run of JavaScript sees one state.
-        if seq > handle.visible.get() {
+        if seq > handle.shared.visible.get() {
             let message = format!("version {seq} is not settled yet; await graph.settled(…)");
-            return Err(Error::new(Code::Unsettled, message).with("durable", handle.visible.get()));
+            return Err(Error::new(Code::Unsettled, message).with("durable", handle.shared.visible.get()));
         }
         Ok(seq as f64)
     })
@@ -244,11 +245,13 @@ pub fn history_ready(env: &Env, store: u32) -> f64 {
     })
 }
 
-/// Counts and sizes, as an encoded map.
+/// Counts and sizes, as an encoded map. For those who may see everything.
 #[napi]
-pub fn store_stats(env: &Env, store: u32) -> f64 {
+pub fn store_stats(env: &Env, session: u32) -> f64 {
     enter(env, |environment| {
-        let stats = environment.store(store)?.store().stats()?;
+        let session = environment.session(session)?.session;
+        session.check_sees_everything()?;
+        let stats = session.store().stats()?;
         let value = Value::map([
             ("head", Value::number(stats.head)),
             ("durable", Value::number(stats.durable)),
@@ -262,27 +265,16 @@ pub fn store_stats(env: &Env, store: u32) -> f64 {
     })
 }
 
-/// Writes a checkpoint. Its outcome is the version.
+/// Reads everything on disk again and compares it with memory. For those who may see everything. Its outcome is a map.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn checkpoint_store(env: &Env, store: u32) -> Option<AsyncTask<Background<u64>>> {
+pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background<karyon_kernel::Verified>>> {
     let mut found = None;
     enter(env, |environment| {
-        found = Some(environment.store(store)?.store().clone());
+        let session = environment.session(session)?.session;
+        session.check_sees_everything()?;
+        found = Some(session.store().clone());
         Ok(0.0)
     });
-    let work = |store: Arc<Store>| move || store.checkpoint().map(Option::unwrap_or_default);
-    found.map(|store| Background::start(work(store), |_, version| Ok(Outcome::Number(version as f64))))
-}
-
-/// Reads everything on disk again and compares it with memory. Its outcome is a map.
-#[napi(ts_return_type = "Promise<number>")]
-pub fn verify_store(env: &Env, store: u32) -> Option<AsyncTask<Background<karyon_kernel::Verified>>> {
-    let mut found = None;
-    let entered = enter(env, |environment| {
-        found = Some(environment.store(store)?.store().clone());
-        Ok(0.0)
-    });
-    debug_assert!(found.is_some() || entered == FAILED);
     found.map(|store| {
         Background::start(
             move || store.verify(),

@@ -1,0 +1,109 @@
+// What a principal without the grant must not learn, by whatever way it asks; and what ends with its session.
+import test from 'ava'
+import { cell, Kernel, message, supervisor } from '../../ts/index.ts'
+import { refused } from '../kernel/refused.ts'
+import { Principals } from './principals.ts'
+
+test('history and blame leave out what a node was under a label that is not granted', async (t) => {
+  const principals = new Principals()
+  const { graph } = principals.session('root')
+  await graph.write((tx) => tx.put('doc', { labels: ['Secret'], props: { pw: 'hunter2' } }))
+  await graph.write((tx) => tx.put('doc', { labels: ['Public'], props: { text: 'open' } }))
+  await graph.write((tx) => tx.patch('doc', { props: { text: 'opened' } }))
+  const eve = principals.session('root/eve', { read: ['Public'] }).graph
+  const told = JSON.stringify([...eve.history('doc')], (_name, value: unknown) => String(value))
+  t.false(told.includes('hunter2'))
+  t.deepEqual(
+    [...eve.history('doc')].map(({ property, before, after }) => [property, before, after]),
+    [['text', 'open', 'opened']],
+  )
+  t.is(eve.blame('doc', 'pw'), undefined)
+  t.is(eve.blame('doc', 'text')?.version, 3n)
+})
+
+test('verify, stats, digest and revert, which tell of everything, need grants for everything', async (t) => {
+  const principals = new Principals()
+  await principals.session('root').graph.write((tx) => tx.put('a', { labels: ['Secret'] }))
+  const eve = principals.session('root/eve', { read: ['Public'], write: '*' }).graph
+  await refused(t, 'ERR_KARYON_ACCESS', () => eve.verify())
+  await refused(t, 'ERR_KARYON_ACCESS', () => eve.stats())
+  await refused(t, 'ERR_KARYON_ACCESS', () => eve.digest())
+  await refused(t, 'ERR_KARYON_ACCESS', () => eve.revert({ principal: 'root', since: 0n, dryRun: true }))
+})
+
+test('asking for labels and types that nothing has neither tells nor keeps anything', async (t) => {
+  const principals = new Principals()
+  const root = principals.session('root').graph
+  const eve = principals.session('root/eve', { read: ['Public'] }).graph
+  await refused(t, 'ERR_KARYON_ACCESS', () => eve.count({ label: 'Unheard' }))
+  await refused(t, 'ERR_KARYON_ACCESS', () => [...eve.out('a', 'UNHEARD')])
+  t.is(eve.count({ label: 'Public' }), 0)
+  t.is(root.count({ label: 'Unheard' }), 0)
+  t.is(root.degree('a', 'out', 'UNHEARD'), 0)
+  await root.write((tx) => tx.put('a', { labels: ['Late'] }))
+  t.is(root.count({ label: 'Late' }), 1)
+})
+
+test('a transaction that looked for a label before anything had it conflicts with whoever brings it', async (t) => {
+  const principals = new Principals()
+  const { graph } = principals.session('root')
+  const seeker = graph.begin()
+  t.is(seeker.count({ label: 'Late' }), 0)
+  await graph.write((tx) => tx.put('a', { labels: ['Late'] }))
+  seeker.put('b')
+  await refused(t, 'ERR_KARYON_CONFLICT', seeker.commit())
+})
+
+test('a write that did nothing has ended all the same', async (t) => {
+  const { graph } = new Principals().session('root')
+  for (let n = 0; n < 1_100; n++) {
+    const { value } = await graph.write((tx) => tx)
+    await refused(t, 'ERR_KARYON_TRANSACTION_DONE', () => value.get('a'))
+    await refused(t, 'ERR_KARYON_TRANSACTION_DONE', () => value.put('a'))
+  }
+  await graph.write((tx) => {
+    tx.get('a')
+    tx.put('a')
+  })
+  t.is(graph.count(), 1)
+})
+
+test('the transactions of a session end with it', async (t) => {
+  const principals = new Principals()
+  const { graph } = principals.session('root')
+  for (let n = 0; n < 30; n++) {
+    const session = principals.session('root/a', { read: '*' }, n)
+    const open = Array.from({ length: 100 }, () => session.graph.begin())
+    session.kill()
+    await refused(t, 'ERR_KARYON_CELL_DEAD', () => open[0]?.get('a'))
+  }
+  await graph.write((tx) => {
+    tx.get('a')
+    tx.put('a')
+  })
+  t.is(graph.count(), 1)
+})
+
+test('a definition with a field or a strategy that nobody reads is refused', async (t) => {
+  const spec = { name: 'a', messages: { go: message<void>() }, on: { go: () => {} } }
+  const wrong = [
+    () => cell({ ...spec, limit: {} } as never),
+    () => cell({ ...spec, limits: { turnCpuMs: 5 } } as never),
+    () => cell({ ...spec, grants: { reads: ['A'] } } as never),
+    () => cell({ ...spec, on: { go: () => {}, come: () => {} } } as never),
+    () => cell({ name: 'a', messages: spec.messages } as never),
+    () => supervisor({ name: 's', strategy: 'one_for_all', children: [] } as never),
+    () => Kernel.memory(null as never),
+    () => Kernel.memory({ seed: 'x' } as never),
+    () => Kernel.memory({ seed: -1 }),
+  ]
+  for (const act of wrong) await refused(t, 'ERR_KARYON_ARGUMENT', act)
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(cell(spec))
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => kernel.spawn(cell(spec), { name: 5 } as never))
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => kernel.spawn(cell(spec), { name: '\ud800' }))
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => ref.ask('go', undefined, { timeoutMs: '5' } as never))
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => kernel.events({ buffer: Number.NaN }))
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => kernel.events({ buffer: 0 }))
+  await kernel.close()
+})
