@@ -17,6 +17,7 @@ mod footprint;
 mod invariants;
 mod model;
 mod oracle_runs;
+mod panics;
 mod reading;
 mod reverts;
 mod rig;

@@ -1,0 +1,39 @@
+//! A panic in the middle of a commit: whoever comes later is told, and is never shown a half-done change.
+
+use karyon_graph::{Gate, Names, Open};
+use karyon_model::{Code, NameId, Result, Verb, VerbWriter};
+use karyon_store::{Author, Store};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Asked after the graph was changed and before the commit is recorded.
+struct Defect;
+
+impl Gate for Defect {
+    fn read_node(&self, _: &mut dyn Iterator<Item = NameId>, _: &Names) -> Result<()> {
+        Ok(())
+    }
+
+    fn read_unknown(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn write_node(&self, _: &mut dyn Iterator<Item = NameId>, _: &Names) -> Result<()> {
+        panic!("a defect, made for this test")
+    }
+}
+
+#[test]
+fn after_a_panic_in_a_commit_nothing_half_done_is_read_or_written() {
+    let store = Store::memory(Arc::new(|| 1));
+    let author = Author { principal: "root", incarnation: 0, cause: None };
+    let mut verbs = VerbWriter::new();
+    verbs.push(&Verb::Put { key: "a", labels: vec![], changes: vec![] });
+    let mut transaction = store.begin().unwrap();
+    transaction.push(verbs.bytes()).unwrap();
+    let commit = AssertUnwindSafe(|| store.commit(&transaction, author, &Defect));
+    assert!(catch_unwind(commit).is_err());
+    assert_eq!(store.body().err().map(|error| error.code()), Some(Code::Panic));
+    assert_eq!(store.commit(&transaction, author, &Open).unwrap_err().code(), Code::Panic);
+    assert_eq!(store.durable(), 0);
+}
