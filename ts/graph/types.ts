@@ -238,7 +238,10 @@ export interface Graph extends Reader {
     target: Target,
     options?: { readonly property?: string; readonly from?: Moment; readonly to?: Moment },
   ): IterableIterator<Change>
-  /** What differs between two moments. Cost: the changes between them, not the graph. */
+  /**
+   * What differs between two moments. Cost: the changes between them, not the graph; each page of 128 finds its place among
+   * them anew.
+   */
   diff(from: Moment, to: Moment): IterableIterator<Difference>
   /** Who gave a property its value, or without one who made the node or edge exist. */
   blame(target: Target, property?: string): Blame | undefined

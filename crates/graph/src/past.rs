@@ -21,7 +21,8 @@ pub struct SlotChange {
 impl Graph {
     /// Hands every change in `(after, until]` to `visit`, newest first, until it returns false.
     ///
-    /// Cost: the changes themselves, plus one anchor for each chapter passed.
+    /// Cost: every change back from the newest state, those after `until` included, plus one anchor for each
+    /// chapter passed.
     pub fn visit_changes(
         &self,
         id: EntityId,
