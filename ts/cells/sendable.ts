@@ -10,7 +10,10 @@ export function assertSendable(value: unknown, root: string): void {
   walk(value, root, new Set())
 }
 
-/** As `assertSendable`, and freezes all of it: what was sent belongs to the receiver. */
+/**
+ * As `assertSendable`, and freezes plain objects and lists: what was sent belongs to the receiver. What a Map, a Date or a view
+ * holds cannot be frozen: changing it after sending it shows in the receiver.
+ */
 export function freezeSendable(value: unknown, root: string): void {
   const seen = new Set<object>()
   walk(value, root, seen)
