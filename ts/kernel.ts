@@ -6,7 +6,7 @@ import { EventHub, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
 import { checkedOptions } from './graph/arguments.ts'
 import { Connection } from './graph/connection.ts'
-import { Sessions } from './graph/session.ts'
+import { type Grants, NativeSession } from './graph/session.ts'
 import type { Graph, GraphStats } from './graph/types.ts'
 import { native } from './native.ts'
 import type { Instant, Version } from './time.ts'
@@ -79,10 +79,13 @@ export class Kernel implements AsyncDisposable {
     this.#connection = new Connection(handle, memory, (error) =>
       this.#events.emit({ type: 'store.failed', error }),
     )
-    const sessions = new Sessions(this.#connection, (refusal) => this.#events.emit(refused(refusal)))
-    this.graph = sessions.session(ROOT, 0, { read: '*', write: '*' }).graph
+    const session = (principal: string, incarnation: number, grants: Grants): NativeSession =>
+      new NativeSession(this.#connection, principal, incarnation, grants, (refusal) =>
+        this.#events.emit(refused(refusal)),
+      )
+    this.graph = session(ROOT, 0, { read: '*', write: '*' }).graph
     this.#cells = new CellRuntime({
-      sessions,
+      sessions: { session },
       emit: this.#events.emit,
       time: () => this.now(),
       ...(options.seed !== undefined && { seed: options.seed }),

@@ -1,6 +1,6 @@
 import { checked } from '../../ts/errors.ts'
 import { Connection } from '../../ts/graph/connection.ts'
-import { type Grants, type Session, Sessions } from '../../ts/graph/session.ts'
+import { type Grants, NativeSession, type Session } from '../../ts/graph/session.ts'
 import type { KaryonError } from '../../ts/index.ts'
 import { native } from '../../ts/native.ts'
 
@@ -8,10 +8,9 @@ import { native } from '../../ts/native.ts'
 export class Principals {
   readonly connection: Connection = new Connection(checked(native.memoryStore()), true)
   readonly refusals: KaryonError[] = []
-  readonly #sessions = new Sessions(this.connection, (error) => this.refusals.push(error))
 
   /** Everything is granted unless something else is said. */
   session(name: string, grants: Grants = { read: '*', write: '*' }, incarnation = 1): Session {
-    return this.#sessions.session(name, incarnation, grants)
+    return new NativeSession(this.connection, name, incarnation, grants, (error) => this.refusals.push(error))
   }
 }

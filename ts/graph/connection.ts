@@ -2,18 +2,14 @@
 import { KaryonError, checked, takeFailure } from '../errors.ts'
 import { answer } from '../exchange.ts'
 import { native } from '../native.ts'
-import { Instant, type Moment, type Version, nativeMoment } from '../time.ts'
+import { Instant, type Moment, nativeMoment } from '../time.ts'
 
 /** What a native function answers when it has failed. */
 const FAILED = -1
 /** The longest delay that a timer takes. */
 const DELAY_MAX_MS = 2 ** 31 - 1
 
-interface HistoryWaiter {
-  readonly resolve: () => void
-  readonly reject: (error: KaryonError) => void
-}
-
+/** Somebody who waits for a version, or for the history. */
 interface Waiter {
   readonly version: number
   readonly resolve: () => void
@@ -53,13 +49,15 @@ export class Connection {
   readonly handle: number
   readonly #memory: boolean
   readonly #keepAlive = new KeepAlive()
-  readonly #names: string[] = []
-  /** Ascending by version but for those that wait for a version not yet committed. */
+  /** The store's dictionary, as far as it is known here. */
+  readonly names: string[] = []
+  /** Ascending by version. */
   #waiters: Waiter[] = []
-  #historyWaiters: HistoryWaiter[] = []
+  #historyWaiters: Waiter[] = []
   /** Those who wait for the clock; each is to be called when the store closes. */
   readonly #sleepers = new Set<() => void>()
-  readonly #sessions = new Set<Releasable>()
+  /** Released when the store closes. */
+  readonly sessions: Set<Releasable> = new Set()
   #visible: number
   /** The newest version that was committed here. */
   #committed = 0
@@ -92,28 +90,11 @@ export class Connection {
     return this.#closing !== undefined
   }
 
-  /** Keeps what is to be released when the store closes. */
-  adopt(session: Releasable): void {
-    this.#sessions.add(session)
-  }
-
-  /** Forgets what was released before. */
-  forget(session: Releasable): void {
-    this.#sessions.delete(session)
-  }
-
-  /** A name of the store's dictionary. */
-  name(id: number, session: number): string {
-    const known = this.#names[id]
-    if (known !== undefined) return known
-    const names = answer(checked(native.readNames(session, this.#names.length)))
-    for (let left = names.varint(); left > 0; left--) this.#names.push(names.text())
-    return this.#names[id] ?? ''
-  }
-
-  /** How many names are known here. */
-  get nameCount(): number {
-    return this.#names.length
+  /** Fetches what the dictionary has got since, and the name of a number in it. */
+  fetchName(id: number, session: number): string {
+    const fetched = answer(checked(native.readNames(session, this.names.length)))
+    for (let left = fetched.varint(); left > 0; left--) this.names.push(fetched.text())
+    return this.names[id] ?? ''
   }
 
   /** As `visibleAt`, for a commit of this connection. Nobody has to await it. */
@@ -134,8 +115,20 @@ export class Connection {
       this.#advancing = true
       queueMicrotask(() => this.#advance())
     }
+    return new Promise<void>((resolve, reject) => this.#wait({ version, resolve, reject }))
+  }
+
+  #wait(waiter: Waiter): void {
     this.#keepAlive.add()
-    return new Promise<void>((resolve, reject) => this.#waiters.push({ version, resolve, reject }))
+    const waiters = this.#waiters
+    waiters.push(waiter)
+    // Only those who wait for a version to come stand in front of their place.
+    for (let at = waiters.length - 1; at > 0; at--) {
+      const before = waiters[at - 1] as Waiter
+      if (before.version <= waiter.version) break
+      waiters[at] = before
+      waiters[at - 1] = waiter
+    }
   }
 
   #advance(): void {
@@ -168,14 +161,10 @@ export class Connection {
 
   #settle(durable: number): void {
     this.#visible = durable
-    const settled = this.#waiters
-    let ahead = 0
-    while (ahead < settled.length && (settled[ahead] as Waiter).version <= durable) ahead++
-    this.#waiters = settled.splice(ahead)
-    // Waiters for versions to come may stand in front of others.
-    const behind = this.#waiters.filter((waiter) => waiter.version <= durable)
-    if (behind.length > 0) this.#waiters = this.#waiters.filter((waiter) => waiter.version > durable)
-    for (const waiter of settled.concat(behind)) {
+    const waiters = this.#waiters
+    let settled = 0
+    while (settled < waiters.length && (waiters[settled] as Waiter).version <= durable) settled++
+    for (const waiter of waiters.splice(0, settled)) {
       this.#keepAlive.release()
       waiter.resolve()
     }
@@ -230,7 +219,7 @@ export class Connection {
     const failure = takeFailure()
     if (failure.code !== 'ERR_KARYON_HISTORY_BUILDING') return Promise.reject(failure)
     return this.#keepAlive.during(
-      new Promise<void>((resolve, reject) => this.#historyWaiters.push({ resolve, reject })),
+      new Promise<void>((resolve, reject) => this.#historyWaiters.push({ version: 0, resolve, reject })),
     )
   }
 
@@ -307,7 +296,7 @@ export class Connection {
     this.#fail(closedError())
     for (const { reject } of this.#historyWaiters.splice(0)) reject(closedError())
     for (const wake of this.#sleepers) wake()
-    for (const session of this.#sessions) session.release()
+    for (const session of this.sessions) session.release()
     this.#released = true
     native.releaseStore(this.handle)
     if (failure) throw failure
@@ -316,17 +305,11 @@ export class Connection {
   /** Resolves when a version is visible, or will never be. */
   #settled(version: number): Promise<void> {
     if (version <= this.#visible) return Promise.resolve()
-    this.#keepAlive.add()
-    return new Promise((resolve) => this.#waiters.push({ version, resolve, reject: () => resolve() }))
+    return new Promise((resolve) => this.#wait({ version, resolve, reject: () => resolve() }))
   }
 }
 
 /** The error for what is asked of a kernel that was closed. */
 export function closedError(): KaryonError {
   return new KaryonError('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
-}
-
-/** A version as users see it. */
-export function asVersion(version: number): Version {
-  return BigInt(version)
 }

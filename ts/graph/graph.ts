@@ -8,7 +8,7 @@ import { checkedOptions } from './arguments.ts'
 import { blame, checkSpan, diff, digestAt, history, questionOf, revert, verify } from './past.ts'
 import { BaseReader, NEWEST } from './reader.ts'
 import type { Submitted } from './session.ts'
-import { LongTransaction, type SessionTransaction, writeTransaction } from './transaction.ts'
+import { LongTransaction, SessionTransaction } from './transaction.ts'
 import type {
   Blame,
   Change,
@@ -41,9 +41,14 @@ export class StoreGraph extends BaseReader implements Graph {
     return NEWEST
   }
 
-  write<T>(fn: (tx: Transaction) => T, options: { readonly cause?: Version } = {}): Promise<Written<T>> {
+  /** Starts what answers with a promise; inside the function given to `write` it throws at once. */
+  #outside<T>(act: () => Promise<T>): Promise<T> {
     this.session.connection.checkOutside()
-    return this.#write(fn, options)
+    return act()
+  }
+
+  write<T>(fn: (tx: Transaction) => T, options: { readonly cause?: Version } = {}): Promise<Written<T>> {
+    return this.#outside(() => this.#write(fn, options))
   }
 
   async #write<T>(fn: (tx: Transaction) => T, options: { readonly cause?: Version }): Promise<Written<T>> {
@@ -51,7 +56,7 @@ export class StoreGraph extends BaseReader implements Graph {
     const { cause } = checkedOptions(options)
     for (let attempt = 1; ; attempt++) {
       this.source()
-      const transaction = writeTransaction(this.session)
+      const transaction = new SessionTransaction(this.session)
       const value = this.#run(fn, transaction)
       let submitted: Submitted
       try {
@@ -103,18 +108,14 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   settled(moment: Moment): Promise<void> {
-    this.session.connection.checkOutside()
-    return this.session.connection.settled(moment)
+    return this.#outside(() => this.session.connection.settled(moment))
   }
 
   ready(what: 'history'): Promise<void> {
-    this.session.connection.checkOutside()
-    return this.#ready(what)
-  }
-
-  async #ready(what: 'history'): Promise<void> {
-    if (what !== 'history') throw badArgument("ready takes 'history'")
-    await this.session.connection.historyReady()
+    return this.#outside(async () => {
+      if (what !== 'history') throw badArgument("ready takes 'history'")
+      await this.session.connection.historyReady()
+    })
   }
 
   history(
@@ -143,15 +144,12 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   revert(options: RevertOptions): Promise<RevertReport> {
-    this.session.connection.checkOutside()
-    return this.#revert(options)
-  }
-
-  async #revert(options: RevertOptions): Promise<RevertReport> {
-    const { principal, since, dryRun = false } = checkedOptions(options)
-    if (typeof principal !== 'string')
-      throw badArgument('principal is the path of a cell, such as root/alice')
-    return revert(this.session, principal, this.#version(since), Boolean(dryRun))
+    return this.#outside(async () => {
+      const { principal, since, dryRun = false } = checkedOptions(options)
+      if (typeof principal !== 'string')
+        throw badArgument('principal is the path of a cell, such as root/alice')
+      return revert(this.session, principal, this.#version(since), Boolean(dryRun))
+    })
   }
 
   digest(moment?: Moment): string {
@@ -160,13 +158,10 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   verify(): Promise<VerifyReport> {
-    this.session.connection.checkOutside()
-    return this.#verify()
-  }
-
-  async #verify(): Promise<VerifyReport> {
-    this.source()
-    return verify(this.session)
+    return this.#outside(async () => {
+      this.source()
+      return verify(this.session)
+    })
   }
 
   stats(): GraphStats {

@@ -6,7 +6,7 @@ import { Instant, type Moment } from '../time.ts'
 import type { ByteReader } from '../values/decode.ts'
 import { checkName } from '../values/keys.ts'
 import { type PlainEdge, plainTarget } from './arguments.ts'
-import { NEWEST, putOptional, putTarget, question, readEdge, readNode } from './reader.ts'
+import { NEWEST, putTarget, question, readEdge, readNode } from './reader.ts'
 import type { NativeSession } from './session.ts'
 import type { Blame, Change, Difference, Edge, Node, RevertReport, Target, VerifyReport } from './types.ts'
 
@@ -31,7 +31,7 @@ export function questionOf(target: Target, property: string | undefined): Questi
 function ask({ target, property }: Question): number {
   const asked = question()
   putTarget(asked, target)
-  putOptional(asked, property)
+  asked.optionalText(property)
   return putWritten(asked)
 }
 

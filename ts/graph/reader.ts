@@ -56,24 +56,20 @@ export abstract class BaseReader implements Reader {
     const source = this.source()
     const { session } = this
     const asked = question()
-    asked.varint(wanted.length)
-    for (const key of wanted) asked.text(key)
+    asked.texts(wanted)
     const length = session.checked(native.readNodes(session.handle, source, putWritten(asked)))
     const bytes = answer(length)
     return wanted.map((key) => (bytes.byte() === 0 ? undefined : readNodeBody(session, bytes, key)))
   }
 
   edge(identity: EdgeIdentity): Edge | undefined {
-    const { from, type, to, key } = plainEdge(identity)
+    const plain = plainEdge(identity)
     const source = this.source()
     const { session } = this
     const asked = question()
-    putEdge(asked, { from, type, to, key })
+    putEdge(asked, plain)
     const length = session.checked(native.readEdge(session.handle, source, putWritten(asked)))
-    if (length === 0) return undefined
-    const bytes = answer(length)
-    const version = BigInt(bytes.varint())
-    return { from, type, to, key, props: readProperties(session, bytes), version }
+    return length === 0 ? undefined : readEdgeBody(session, answer(length), plain)
   }
 
   out(key: string, type?: string): IterableIterator<Edge> {
@@ -90,7 +86,7 @@ export abstract class BaseReader implements Reader {
     return this.#scan(readEdge, (session, source, start) => {
       const asked = question()
       asked.text(key)
-      putOptional(asked, type)
+      asked.optionalText(type)
       putStart(asked, start)
       return native.pageEdges(session.handle, source, incoming, PAGE_ITEMS, putWritten(asked))
     })
@@ -100,7 +96,7 @@ export abstract class BaseReader implements Reader {
     const label = labelOf(options)
     return this.#scan(readNode, (session, source, start) => {
       const asked = question()
-      putOptional(asked, label)
+      asked.optionalText(label)
       putStart(asked, start)
       return native.pageNodes(session.handle, source, PAGE_ITEMS, putWritten(asked))
     })
@@ -128,7 +124,7 @@ export abstract class BaseReader implements Reader {
     const label = labelOf(options)
     const source = this.source()
     const asked = question()
-    putOptional(asked, label)
+    asked.optionalText(label)
     return this.session.checked(native.countNodes(this.session.handle, source, putWritten(asked)))
   }
 
@@ -139,7 +135,7 @@ export abstract class BaseReader implements Reader {
     const source = this.source()
     const asked = question()
     asked.text(key)
-    putOptional(asked, type)
+    asked.optionalText(type)
     const written = putWritten(asked)
     return this.session.checked(native.countEdges(this.session.handle, source, direction === 'in', written))
   }
@@ -153,31 +149,15 @@ function labelOf(options: { readonly label?: string }): string | undefined {
 
 /** Appends a target that `plainTarget` gave. */
 export function putTarget(writer: Writer, target: string | PlainEdge): void {
-  if (typeof target === 'string') {
-    writer.byte(0)
-    writer.text(target)
-    return
-  }
-  writer.byte(1)
-  putEdge(writer, target)
+  const isNode = typeof target === 'string'
+  writer.byte(isNode ? 0 : 1)
+  if (isNode) writer.text(target)
+  else putEdge(writer, target)
 }
 
 /** Appends an edge's identity that `plainEdge` gave. */
 export function putEdge(writer: Writer, { from, type, to, key }: PlainEdge): void {
-  writer.text(from)
-  writer.text(type)
-  writer.text(to)
-  writer.text(key)
-}
-
-/** Appends a byte 0, or 1 and a text. */
-export function putOptional(writer: Writer, text: string | undefined): void {
-  if (text === undefined) {
-    writer.byte(0)
-    return
-  }
-  writer.byte(1)
-  writer.text(text)
+  for (const part of [from, type, to, key]) writer.text(part)
 }
 
 function putStart(writer: Writer, start: Start): void {
@@ -210,12 +190,14 @@ export function readNode(session: NativeSession, bytes: ByteReader): Node {
   return readNodeBody(session, bytes, bytes.text())
 }
 
+function readEdgeBody(session: NativeSession, bytes: ByteReader, identity: PlainEdge): Edge {
+  const version = BigInt(bytes.varint())
+  return { ...identity, props: readProperties(session, bytes), version }
+}
+
 /** Reads an edge with its identity. */
 export function readEdge(session: NativeSession, bytes: ByteReader): Edge {
   const from = bytes.text()
   const type = session.name(bytes)
-  const to = bytes.text()
-  const key = bytes.text()
-  const version = BigInt(bytes.varint())
-  return { from, type, to, key, props: readProperties(session, bytes), version }
+  return readEdgeBody(session, bytes, { from, type, to: bytes.text(), key: bytes.text() })
 }

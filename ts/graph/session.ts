@@ -4,9 +4,9 @@ import { putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { Instant, Version } from '../time.ts'
 import type { ByteReader } from '../values/decode.ts'
-import { Writer } from '../values/writer.ts'
 import { type Connection, closedError } from './connection.ts'
 import { StoreGraph } from './graph.ts'
+import { NEWEST, question } from './reader.ts'
 import { SessionTransaction } from './transaction.ts'
 import type { Graph, Transaction } from './types.ts'
 
@@ -48,9 +48,10 @@ export interface SessionSource {
   session(principal: string, incarnation: number, grants: Grants): Session
 }
 
-/** The native side of a session, shared by everything that reads and writes through it. */
-export class NativeSession {
+/** A session on the native side, shared by everything that reads and writes through it. */
+export class NativeSession implements Session {
   readonly connection: Connection
+  readonly graph: Graph = new StoreGraph(this)
   readonly #principal: string
   readonly #incarnation: number
   readonly #handle: number
@@ -61,48 +62,53 @@ export class NativeSession {
 
   constructor(
     connection: Connection,
-    handle: number,
-    [principal, incarnation]: readonly [string, number],
+    principal: string,
+    incarnation: number,
+    grants: Grants,
     onRefusal: (error: KaryonError) => void,
   ) {
+    connection.checkNotClosed()
+    const asked = question()
+    asked.text(principal)
+    for (const scope of [grants.read ?? [], grants.write ?? []]) {
+      asked.texts(scope === '*' ? ['*'] : scope)
+    }
     this.connection = connection
-    this.#handle = handle
     this.#principal = principal
     this.#incarnation = incarnation
     this.#onRefusal = onRefusal
-    connection.adopt(this)
+    this.#handle = checked(native.openSession(connection.handle, incarnation, putWritten(asked)))
+    connection.sessions.add(this)
   }
 
   /** Its number on the native side. Throws once it is gone there: the number may by then be another session's. */
   get handle(): number {
     if (this.#alive) return this.#handle
-    this.connection.checkNotClosed()
-    throw this.#deadError()
+    throw this.#endError()
   }
 
-  #deadError(): KaryonError {
+  #endError(): KaryonError {
+    if (this.connection.closed) return closedError()
     const [principal, incarnation] = [this.#principal, this.#incarnation]
-    return new KaryonError(
-      'ERR_KARYON_CELL_DEAD',
-      `incarnation ${incarnation} of ${principal} is dead; its successor has its own ctx`,
-      { details: { principal, incarnation } },
-    )
+    const message = `incarnation ${incarnation} of ${principal} is dead; its successor has its own ctx`
+    return new KaryonError('ERR_KARYON_CELL_DEAD', message, { details: { principal, incarnation } })
   }
 
-  /** Ends it for whatever it still has open, too, and lets go of it. */
+  begin(): TurnTransaction {
+    return SessionTransaction.open(this)
+  }
+
   kill(): void {
     if (!this.#alive) return
     native.killSession(this.#handle)
-    this.connection.forget(this)
+    this.connection.sessions.delete(this)
     this.release()
   }
 
-  /** Lets go of the native side. */
+  /** Lets go of the native side, and of whatever it still has open there. */
   release(): void {
     this.#alive = false
-    for (const transaction of this.open) {
-      transaction.end(() => (this.connection.closed ? closedError() : this.#deadError()))
-    }
+    for (const transaction of this.open) transaction.end(() => this.#endError())
     native.releaseSession(this.#handle)
   }
 
@@ -121,63 +127,18 @@ export class NativeSession {
 
   /** A version in place of "the newest", so that several pages show the same. */
   fixed(source: number): number {
-    return source === -1 ? this.connection.visible : source
+    return source === NEWEST ? this.connection.visible : source
   }
 
   /** Reads a name's number and resolves it. */
   name(bytes: ByteReader): string {
     const id = bytes.varint()
-    const { connection } = this
-    if (id < connection.nameCount) return connection.name(id, this.#handle)
+    const known = this.connection.names[id]
+    if (known !== undefined) return known
     // Fetching names overwrites the answer that is being read: it is read from a copy from here on.
     const rest = bytes.detach()
-    const name = connection.name(id, this.#handle)
+    const name = this.connection.fetchName(id, this.#handle)
     bytes.resume(rest)
     return name
-  }
-}
-
-/** Opens sessions on a connection. */
-export class Sessions implements SessionSource {
-  readonly #connection: Connection
-  readonly #onRefusal: (error: KaryonError) => void
-
-  constructor(connection: Connection, onRefusal: (error: KaryonError) => void) {
-    this.#connection = connection
-    this.#onRefusal = onRefusal
-  }
-
-  session(principal: string, incarnation: number, grants: Grants): Session {
-    this.#connection.checkNotClosed()
-    const writer = new Writer()
-    writer.text(principal)
-    for (const scope of [grants.read ?? [], grants.write ?? []]) {
-      const names = scope === '*' ? ['*'] : scope
-      writer.varint(names.length)
-      for (const name of names) writer.text(name)
-    }
-    const connection = this.#connection
-    const length = putWritten(writer)
-    const handle = checked(native.openSession(connection.handle, incarnation, length))
-    const who = [principal, incarnation] as const
-    return new StoreSession(new NativeSession(connection, handle, who, this.#onRefusal))
-  }
-}
-
-class StoreSession implements Session {
-  readonly #native: NativeSession
-  readonly graph: Graph
-
-  constructor(session: NativeSession) {
-    this.#native = session
-    this.graph = new StoreGraph(session)
-  }
-
-  begin(): TurnTransaction {
-    return SessionTransaction.open(this.#native)
-  }
-
-  kill(): void {
-    this.#native.kill()
   }
 }

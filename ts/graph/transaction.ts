@@ -13,16 +13,7 @@ import { checkedOptions, listOf, plainEdge, plainTarget } from './arguments.ts'
 import { BaseReader, putEdge, putTarget } from './reader.ts'
 import type { Scan } from './scan.ts'
 import type { NativeSession, Submitted, TurnTransaction } from './session.ts'
-import type {
-  Changes,
-  Commit,
-  LinkOptions,
-  NodeContent,
-  OpenTransaction,
-  Sequence,
-  Target,
-  Transaction,
-} from './types.ts'
+import type { Changes, Commit, LinkOptions, NodeContent, OpenTransaction, Sequence, Target } from './types.ts'
 
 /** How long a transaction that `begin` opened may take, unless it says otherwise. */
 const TIMEOUT_MS = 30_000
@@ -31,10 +22,16 @@ const TIMEOUT_MAX_MS = 2 ** 31 - 1
 
 const NONE = -1
 
+/** Writers of transactions that have ended, for the next ones: a buffer outside of the heap is dear to make. */
+const idle: Writer[] = []
+/** How many of them are kept, and how large each may be. */
+const IDLE_MAX = 16
+const IDLE_BYTES_MAX = 64 * 1024
+
 /** A transaction of a session, committed by whoever owns it. */
 export class SessionTransaction extends BaseReader implements TurnTransaction {
   /** Verbs that have not crossed yet. */
-  readonly #verbs = new Writer()
+  readonly #verbs = idle.pop() ?? new Writer()
   /** The native transaction; `NONE` while nothing was read and nothing has to be pinned. */
   #handle = NONE
   /** Verbs asked for, and how many bytes of them have crossed. */
@@ -69,6 +66,11 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     if (this.#handle !== NONE) native.dropTransaction(this.#handle)
     this.#handle = NONE
     this.session.open.delete(this)
+    this.#verbs.length = 0
+    // A verb that is just being encoded may end its own transaction: its writer is not another's then.
+    if (!this.#encoding && idle.length < IDLE_MAX && this.#verbs.bytes.length <= IDLE_BYTES_MAX) {
+      idle.push(this.#verbs)
+    }
   }
 
   discard(): void {
@@ -114,34 +116,35 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     const { session } = this
     const { connection } = session
     const reason = causeOf(cause)
+    if (this.#handle === NONE && !this.dirty) {
+      this.discard()
+      const { visible } = connection
+      return { version: BigInt(visible), time: connection.timeOf(visible), durable: Promise.resolve() }
+    }
     let length: number
     if (this.#handle === NONE) {
-      if (!this.dirty) {
-        this.#ended = doneError
-        return visibleNow(session)
-      }
       length = native.commitVerbs(session.handle, putWritten(this.#verbs), reason)
     } else {
       this.#flush()
       length = native.commitTransaction(this.#handle, reason)
       this.#handle = NONE
-      session.open.delete(this)
     }
-    this.#ended = doneError
+    this.discard()
     const bytes = answer(session.checked(length))
     const version = bytes.varint()
     const time = Instant.fromMicros(bytes.signedBig())
     return { version: BigInt(version), time, durable: connection.durableAt(version) }
   }
 
-  /** Encodes one verb; nothing of it is kept when it throws. */
-  #verb(encode: (writer: Writer) => void): void {
+  /** Encodes one verb: its number, and what `encode` adds. Nothing of it is kept when it throws. */
+  #verb(number: number, encode: (writer: Writer) => void): void {
     this.#check()
     // Scans show the transaction as it was when they began.
     for (const scan of this.#scans) scan.fetchAll()
     const start = this.#verbs.length
     this.#encoding = true
     try {
+      this.#verbs.byte(number)
       encode(this.#verbs)
       if (this.#count >= OPERATIONS_MAX || this.#crossed + this.#verbs.length > FRAME_BYTES_MAX) {
         const message = `the transaction has more than ${OPERATIONS_MAX} verbs or ${FRAME_BYTES_MAX} bytes; split it`
@@ -157,10 +160,9 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   put(key: string, node: NodeContent = {}): void {
-    this.#verb((writer) => {
+    this.#verb(1, (writer) => {
       checkNodeKey(key)
       const { labels, props } = checkedOptions(node)
-      writer.byte(1)
       writer.text(key)
       putLabels(writer, labels)
       const entries = entriesOf(props).filter((entry) => entry[1] !== undefined)
@@ -173,10 +175,9 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   patch(target: Target, changes: Changes): void {
-    this.#verb((writer) => {
+    this.#verb(2, (writer) => {
       const plain = plainTarget(target)
       const { labels, dropLabels, props } = checkedOptions(changes)
-      writer.byte(2)
       putTarget(writer, plain)
       putLabels(writer, labels)
       putLabels(writer, dropLabels)
@@ -185,42 +186,38 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   remove(key: string, options: { readonly detach?: boolean } = {}): void {
-    this.#verb((writer) => {
+    this.#verb(3, (writer) => {
       checkNodeKey(key)
       const { detach } = checkedOptions(options)
-      writer.byte(3)
       writer.text(key)
       writer.byte(detach ? 1 : 0)
     })
   }
 
   link(from: string, type: string, to: string, options: LinkOptions = {}): void {
-    this.#verb((writer) => {
+    this.#verb(4, (writer) => {
       const { key = '', props } = checkedOptions(options)
       const edge = plainEdge({ from, type, to, key })
-      writer.byte(4)
       putEdge(writer, edge)
       putChanges(writer, props)
     })
   }
 
   unlink(from: string, type: string, to: string, options: { readonly key?: string } = {}): void {
-    this.#verb((writer) => {
+    this.#verb(5, (writer) => {
       const { key = '' } = checkedOptions(options)
       const edge = plainEdge({ from, type, to, key })
-      writer.byte(5)
       putEdge(writer, edge)
     })
   }
 
   increment(target: Target, property: string, by: number | bigint = 1): void {
-    this.#verb((writer) => {
+    this.#verb(6, (writer) => {
       const plain = plainTarget(target)
       checkName(property)
       if (typeof by !== 'number' && typeof by !== 'bigint') {
         throw wrongType(`increment adds a number or a bigint, not ${describe(by)}`)
       }
-      writer.byte(6)
       putTarget(writer, plain)
       writer.text(property)
       encodeValue(writer, by, 'by')
@@ -228,11 +225,10 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   append(target: Target, property: string, more: Sequence): void {
-    this.#verb((writer) => {
+    this.#verb(8, (writer) => {
       const plain = plainTarget(target)
       checkName(property)
       checkSequence(more)
-      writer.byte(8)
       putTarget(writer, plain)
       writer.text(property)
       encodeValue(writer, more, property)
@@ -240,14 +236,13 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   splice(target: Target, property: string, start: number, deleteCount: number, insert: Sequence): void {
-    this.#verb((writer) => {
+    this.#verb(7, (writer) => {
       if (!isCount(start) || !isCount(deleteCount)) {
         throw badArgument('start and deleteCount are whole numbers from 0 on')
       }
       const plain = plainTarget(target)
       checkName(property)
       checkSequence(insert)
-      writer.byte(7)
       putTarget(writer, plain)
       writer.text(property)
       writer.varint(start)
@@ -255,12 +250,6 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       encodeValue(writer, insert, property)
     })
   }
-}
-
-function visibleNow(session: NativeSession): Submitted {
-  const { visible } = session.connection
-  const time = session.connection.timeOf(visible)
-  return { version: BigInt(visible), time, durable: Promise.resolve() }
 }
 
 function doneError(): KaryonError {
@@ -297,8 +286,7 @@ function putLabels(writer: Writer, labels: readonly string[] = []): void {
   const names = listOf(labels, 'labels are an array of strings')
   checkCount(names.length, LABELS_MAX, 'labels')
   names.forEach(checkName)
-  writer.varint(names.length)
-  for (const name of names) writer.text(name)
+  writer.texts(names)
 }
 
 function entriesOf(props: PropertyChanges = {}): [string, Value | undefined][] {
@@ -371,9 +359,4 @@ export class LongTransaction extends SessionTransaction implements OpenTransacti
   [Symbol.dispose](): void {
     this.rollback()
   }
-}
-
-/** A transaction for `write`: closed to its function once that has returned. */
-export function writeTransaction(session: NativeSession): SessionTransaction & Transaction {
-  return new SessionTransaction(session)
 }

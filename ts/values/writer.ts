@@ -60,6 +60,18 @@ export class Writer {
     this.length += bytes.length
   }
 
+  /** A count and texts. */
+  texts(texts: readonly string[]): void {
+    this.varint(texts.length)
+    for (const text of texts) this.text(text)
+  }
+
+  /** A byte 0, or 1 and a text. */
+  optionalText(text: string | undefined): void {
+    this.byte(text === undefined ? 0 : 1)
+    if (text !== undefined) this.text(text)
+  }
+
   /** A length and UTF-8. Throws `ERR_KARYON_STRING_MALFORMED` for a lone surrogate. */
   text(text: string): void {
     // Short ASCII, the usual case, is as long in bytes as in units.

@@ -3,8 +3,9 @@
 use crate::cell_crossing::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
+use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::limits::SNAPSHOTS_MAX;
-use karyon_kernel::model::{Code, Error, Result};
+use karyon_kernel::model::{Code, Error, Result, Seq};
 use karyon_kernel::{Session, Transaction};
 use napi::Env;
 use std::cell::Cell;
@@ -24,22 +25,22 @@ pub(crate) enum Handle {
     Outcome(Result<Outcome>),
 }
 
-/// A session, and what this environment has to do with its store.
+/// A session, and the newest version of its store that this environment has been told is durable.
 #[derive(Clone)]
 pub(crate) struct SessionHandle {
     pub(crate) session: Arc<Session>,
-    pub(crate) shared: Rc<StoreShare>,
+    pub(crate) visible: Rc<Cell<Seq>>,
 }
 
-/// What this environment's handles of one store share.
-pub(crate) struct StoreShare {
-    /// The newest version that the environment has been told is durable.
-    pub(crate) visible: Cell<u64>,
-    /// Transactions that are open.
-    pub(crate) transactions: Cell<usize>,
+impl SessionHandle {
+    /// The version that a number stands for; a negative one for the newest that is visible.
+    pub(crate) fn version(&self, at: f64) -> Seq {
+        if at < 0.0 { self.visible.get() } else { at as Seq }
+    }
 }
 
 /// One environment's state.
+#[derive(Default)]
 pub(crate) struct Environment {
     pub(crate) exchange: Exchange,
     pub(crate) failure: Option<Error>,
@@ -47,37 +48,25 @@ pub(crate) struct Environment {
     pub(crate) scratch: Vec<u8>,
     handles: Vec<Option<Handle>>,
     free: Vec<u32>,
+    /// Transactions that are open.
+    transactions: usize,
 }
 
 impl Environment {
-    fn new() -> Environment {
-        Environment {
-            exchange: Exchange::new(),
-            failure: None,
-            scratch: Vec::new(),
-            handles: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-
     /// Keeps something and returns its number.
     pub(crate) fn keep(&mut self, handle: Handle) -> Result<f64> {
-        if let Handle::Transaction(_, session) = &handle {
-            let open = &session.shared.transactions;
-            if open.get() >= SNAPSHOTS_MAX {
+        if let Handle::Transaction(..) = &handle {
+            if self.transactions >= SNAPSHOTS_MAX {
                 let message =
                     format!("{SNAPSHOTS_MAX} transactions are open; commit or roll back some of them");
                 return Err(Error::new(Code::SnapshotCount, message).with("limit", SNAPSHOTS_MAX));
             }
-            open.set(open.get() + 1);
+            self.transactions += 1;
         }
-        let number = match self.free.pop() {
-            Some(number) => number,
-            None => {
-                self.handles.push(None);
-                self.handles.len() as u32 - 1
-            }
-        };
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.handles.push(None);
+            self.handles.len() as u32 - 1
+        });
         self.handles[number as usize] = Some(handle);
         Ok(f64::from(number))
     }
@@ -85,12 +74,15 @@ impl Environment {
     /// Lets go of a handle; nothing when it was already let go.
     pub(crate) fn release(&mut self, number: u32) -> Option<Handle> {
         let handle = self.handles.get_mut(number as usize)?.take()?;
-        if let Handle::Transaction(_, session) = &handle {
-            let open = &session.shared.transactions;
-            open.set(open.get() - 1);
-        }
+        self.transactions -= usize::from(matches!(handle, Handle::Transaction(..)));
         self.free.push(number);
         Some(handle)
+    }
+
+    /// As `release`, as a function's whole work.
+    pub(crate) fn drop_handle(&mut self, number: u32) -> Result<f64> {
+        drop(self.release(number));
+        Ok(0.0)
     }
 
     pub(crate) fn handle(&mut self, number: u32) -> Option<&mut Handle> {
@@ -118,10 +110,25 @@ impl Environment {
         }
     }
 
-    /// Writes the scratch memory out as the answer and returns its length.
-    pub(crate) fn answer(&mut self) -> f64 {
+    /// What JavaScript has written: the first `length` bytes of the exchange.
+    pub(crate) fn input(&self, length: u32) -> Cursor<'_> {
+        Cursor::new(self.exchange.input(length as usize))
+    }
+
+    /// Writes an answer to the exchange and returns its length.
+    pub(crate) fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<f64> {
+        self.try_answer(|out| {
+            write(out);
+            Ok(())
+        })
+    }
+
+    /// As `answer`, for what may fail.
+    pub(crate) fn try_answer(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<f64> {
+        self.scratch.clear();
+        write(&mut self.scratch)?;
         self.exchange.output(&self.scratch);
-        self.scratch.len() as f64
+        Ok(self.scratch.len() as f64)
     }
 }
 
@@ -131,16 +138,16 @@ pub(crate) fn closed(message: &str) -> Error {
 
 /// Runs a function's body with its environment: failures are kept for `take_failure`, panics become failures.
 pub(crate) fn enter(env: &Env, act: impl FnOnce(&mut Environment) -> Result<f64>) -> f64 {
-    let environment = match env.get_instance_data::<Environment>() {
-        Ok(Some(environment)) => environment,
-        _ => {
-            if env.set_instance_data(Environment::new(), (), |_| {}).is_err() {
-                return FAILED;
-            }
-            match env.get_instance_data::<Environment>() {
-                Ok(Some(environment)) => environment,
-                _ => return FAILED,
-            }
+    find(env, act).unwrap_or(FAILED)
+}
+
+/// As `enter`, for functions that answer with something else than a number: nothing when they fail.
+pub(crate) fn find<T>(env: &Env, act: impl FnOnce(&mut Environment) -> Result<T>) -> Option<T> {
+    let environment = match env.get_instance_data::<Environment>().ok()? {
+        Some(environment) => environment,
+        None => {
+            env.set_instance_data(Environment::default(), (), |_| {}).ok()?;
+            env.get_instance_data::<Environment>().ok()??
         }
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| act(environment))).unwrap_or_else(|panic| {
@@ -148,8 +155,5 @@ pub(crate) fn enter(env: &Env, act: impl FnOnce(&mut Environment) -> Result<f64>
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
         Err(Error::new(Code::Panic, format!("a defect in Karyon: {text}; close and open the store again")))
     });
-    outcome.unwrap_or_else(|error| {
-        environment.failure = Some(error);
-        FAILED
-    })
+    outcome.map_err(|error| environment.failure = Some(error)).ok()
 }

@@ -25,11 +25,13 @@ pub(crate) struct Exchange {
     shared: Arc<Shared>,
 }
 
-impl Exchange {
-    pub(crate) fn new() -> Exchange {
+impl Default for Exchange {
+    fn default() -> Exchange {
         Exchange::sized(FIRST_BYTES)
     }
+}
 
+impl Exchange {
     fn sized(bytes: usize) -> Exchange {
         Exchange { shared: Arc::new(Shared((0..bytes).map(|_| UnsafeCell::new(0)).collect())) }
     }

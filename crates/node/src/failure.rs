@@ -1,6 +1,6 @@
 //! Failures: what the last function that returned a negative number has to say.
 
-use crate::environment::enter;
+use crate::environment::find;
 use karyon_kernel::model::Code;
 use napi::Env;
 use napi::bindgen_prelude::Uint8Array;
@@ -29,19 +29,12 @@ pub struct Failure {
 /// What the last failed function has to say.
 #[napi]
 pub fn take_failure(env: &Env) -> Option<Failure> {
-    let mut failure = None;
-    enter(env, |environment| {
-        failure = environment.failure.take();
-        Ok(0.0)
-    });
-    failure.map(|failure| Failure {
+    let failure = find(env, |environment| Ok(environment.failure.take()))??;
+    let details = failure.details().iter();
+    Some(Failure {
         code: failure.code().to_string(),
         message: failure.message().to_owned(),
-        details: failure
-            .details()
-            .iter()
-            .map(|(name, value)| Detail { name: (*name).to_owned(), value: value.clone() })
-            .collect(),
+        details: details.map(|(name, value)| Detail { name: (*name).into(), value: value.clone() }).collect(),
     })
 }
 
@@ -54,11 +47,8 @@ pub fn error_codes() -> Vec<&'static str> {
 /// The environment's exchange with room for at least `bytes`. Ask again after an answer longer than it.
 #[napi]
 pub fn exchange(env: &Env, bytes: u32) -> Option<Uint8Array> {
-    let mut view = None;
-    enter(env, |environment| {
+    find(env, |environment| {
         environment.exchange.reserve(bytes as usize);
-        view = Some(environment.exchange.view());
-        Ok(0.0)
-    });
-    view
+        Ok(environment.exchange.view())
+    })
 }

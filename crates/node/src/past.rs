@@ -1,7 +1,8 @@
 //! Questions about the past.
 
-use crate::environment::enter;
-use crate::store::{Background, Outcome, answer_value};
+use crate::environment::{enter, find};
+use crate::reading::optional_text;
+use crate::store::{Background, Outcome};
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Result, Target, Value};
 use napi::Env;
@@ -9,9 +10,7 @@ use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
 
 fn read_question<'a>(cursor: &mut Cursor<'a>) -> Result<(Target<'a>, Option<&'a str>)> {
-    let target = Target::decode(cursor)?;
-    let name = if cursor.byte()? == 0 { None } else { Some(cursor.text()?) };
-    Ok((target, name))
+    Ok((Target::decode(cursor)?, optional_text(cursor)?))
 }
 
 /// A page of a target's changes in `(after, until]`, newest first, as an encoded map of `changes` and `next`. The exchange
@@ -20,9 +19,9 @@ fn read_question<'a>(cursor: &mut Cursor<'a>) -> Result<(Target<'a>, Option<&'a 
 pub fn read_history(env: &Env, session: u32, after: f64, until: f64, length: u32) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?.session;
-        let (target, name) = read_question(&mut Cursor::new(environment.exchange.input(length as usize)))?;
+        let (target, name) = read_question(&mut environment.input(length))?;
         let value = session.history(&target, name, after as u64, until as u64)?;
-        answer_value(environment, &value)
+        environment.answer(|out| value.encode(out))
     })
 }
 
@@ -31,10 +30,9 @@ pub fn read_history(env: &Env, session: u32, after: f64, until: f64, length: u32
 pub fn read_blame(env: &Env, session: u32, at: f64, length: u32) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?;
-        let (target, name) = read_question(&mut Cursor::new(environment.exchange.input(length as usize)))?;
-        let at = if at < 0.0 { session.shared.visible.get() } else { at as u64 };
-        let value = session.session.blame(&target, name, at)?;
-        answer_value(environment, &value)
+        let (target, name) = read_question(&mut environment.input(length))?;
+        let value = session.session.blame(&target, name, session.version(at))?;
+        environment.answer(|out| value.encode(out))
     })
 }
 
@@ -43,9 +41,7 @@ pub fn read_blame(env: &Env, session: u32, at: f64, length: u32) -> f64 {
 pub fn page_diff(env: &Env, session: u32, from: f64, to: f64, start: f64) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?.session;
-        environment.scratch.clear();
-        session.diff(from as u64, to as u64, start as u64, &mut environment.scratch)?;
-        Ok(environment.answer())
+        environment.try_answer(|out| session.diff(from as u64, to as u64, start as u64, out))
     })
 }
 
@@ -58,18 +54,11 @@ pub fn revert_principal(
     dry_run: bool,
     length: u32,
 ) -> Option<AsyncTask<Background<Value>>> {
-    let mut found = None;
-    enter(env, |environment| {
+    find(env, |environment| {
         let session = environment.session(session)?.session;
-        let principal = Cursor::new(environment.exchange.input(length as usize)).text()?.to_owned();
-        found = Some((session, principal));
-        Ok(0.0)
-    });
-    found.map(|(session, principal)| {
-        Background::start(
-            move || session.revert(&principal, since as u64, dry_run),
-            |_, value| Ok(Outcome::Value(value)),
-        )
+        let principal = environment.input(length).text()?.to_owned();
+        let work = move || session.revert(&principal, since as u64, dry_run);
+        Ok(Background::start(work, |_, value| Ok(Outcome::Value(value))))
     })
 }
 
@@ -78,11 +67,8 @@ pub fn revert_principal(
 pub fn read_digest(env: &Env, session: u32, at: f64) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?;
-        let at = if at < 0.0 { session.shared.visible.get() } else { at as u64 };
-        let digest = session.session.digest(at)?;
-        environment.scratch.clear();
-        environment.scratch.extend_from_slice(&digest);
-        Ok(environment.answer())
+        let digest = session.session.digest(session.version(at))?;
+        environment.answer(|out| out.extend_from_slice(&digest))
     })
 }
 
@@ -91,8 +77,6 @@ pub fn read_digest(env: &Env, session: u32, at: f64) -> f64 {
 pub fn read_names(env: &Env, session: u32, first: u32) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?.session;
-        environment.scratch.clear();
-        session.names_from(first, &mut environment.scratch)?;
-        Ok(environment.answer())
+        environment.try_answer(|out| session.names_from(first, out))
     })
 }

@@ -2,7 +2,6 @@
 
 use crate::environment::{Handle, SessionHandle, enter};
 use karyon_kernel::model::Result;
-use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::{Grants, Scope, Session};
 use napi::Env;
 use napi_derive::napi;
@@ -12,7 +11,7 @@ use std::sync::Arc;
 #[napi]
 pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64 {
     enter(env, |environment| {
-        let mut cursor = Cursor::new(environment.exchange.input(length as usize));
+        let mut cursor = environment.input(length);
         let principal = cursor.text()?.to_owned();
         let mut scope = || -> Result<Scope> {
             let count = cursor.length()?;
@@ -21,8 +20,8 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
         let grants = Grants { read: scope()?, write: scope()? };
         let handle = environment.store(store)?;
         let session = Session::new(handle.store().clone(), &principal, incarnation, grants);
-        let shared = handle.shared.clone();
-        environment.keep(Handle::Session(SessionHandle { session: Arc::new(session), shared }))
+        let visible = handle.visible.clone();
+        environment.keep(Handle::Session(SessionHandle { session: Arc::new(session), visible }))
     })
 }
 
@@ -38,8 +37,5 @@ pub fn kill_session(env: &Env, session: u32) -> f64 {
 /// Lets go of a session's handle.
 #[napi]
 pub fn release_session(env: &Env, session: u32) -> f64 {
-    enter(env, |environment| {
-        drop(environment.release(session));
-        Ok(0.0)
-    })
+    enter(env, |environment| environment.drop_handle(session))
 }

@@ -1,8 +1,8 @@
 //! Opening, closing and watching stores.
 
-use crate::environment::{Environment, Handle, StoreShare, closed, enter};
-use karyon_kernel::model::{Code, Error, Result, Value};
-use karyon_kernel::{Moment, OpenStore, Recovery, Store};
+use crate::environment::{Environment, Handle, closed, enter, find};
+use karyon_kernel::model::{Code, Error, Result, Seq, Value};
+use karyon_kernel::{Moment, OpenStore, Recovery, Store, Verified};
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Task};
@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// An opening of a store in one environment.
 pub(crate) struct StoreHandle {
     pub(crate) open: Arc<OpenStore>,
-    pub(crate) shared: Rc<StoreShare>,
+    /// The newest version that the environment has been told is durable.
+    pub(crate) visible: Rc<Cell<Seq>>,
     listener: Option<u64>,
 }
 
@@ -35,13 +36,8 @@ impl Drop for StoreHandle {
 }
 
 fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
-    let visible = Cell::new(open.store().durable());
-    let shared = Rc::new(StoreShare { visible, transactions: Cell::new(0) });
-    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), shared, listener: None }))
-}
-
-fn keep_opened(environment: &mut Environment, open: OpenStore) -> Result<Outcome> {
-    keep(environment, open).map(Outcome::Number)
+    let visible = Rc::new(Cell::new(open.store().durable()));
+    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, listener: None }))
 }
 
 /// What a task on a thread of the pool came to.
@@ -91,7 +87,7 @@ pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
     enter(env, |environment| match environment.release(outcome) {
         Some(Handle::Outcome(outcome)) => match outcome? {
             Outcome::Number(number) => Ok(number),
-            Outcome::Value(value) => answer_value(environment, &value),
+            Outcome::Value(value) => environment.answer(|out| value.encode(out)),
         },
         _ => Err(closed("the outcome was taken before")),
     })
@@ -102,7 +98,8 @@ pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
 pub fn open_store(path: String, checkpoint_bytes: f64) -> AsyncTask<Background<OpenStore>> {
     // The store's threads run code of this module: it must never be unmapped under them.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
-    Background::start(move || karyon_kernel::open(&path, checkpoint_bytes as u64), keep_opened)
+    let work = move || karyon_kernel::open(&path, checkpoint_bytes as u64);
+    Background::start(work, |environment, open| keep(environment, open).map(Outcome::Number))
 }
 
 /// A store that keeps nothing. Returns its handle.
@@ -132,14 +129,8 @@ pub fn store_recovery(env: &Env, store: u32) -> f64 {
             ("sealed", Value::Bool(sealed)),
         ];
         entries.extend(cut.map(|cut| ("cut", cut)));
-        answer_value(environment, &Value::map(entries))
+        environment.answer(|out| Value::map(entries).encode(out))
     })
-}
-
-pub(crate) fn answer_value(environment: &mut Environment, value: &Value) -> Result<f64> {
-    environment.scratch.clear();
-    value.encode(&mut environment.scratch);
-    Ok(environment.answer())
 }
 
 /// Has `callback` called, on this environment's loop, some time after what is durable has changed. It keeps no process alive.
@@ -166,12 +157,12 @@ pub fn advance(env: &Env, store: u32) -> f64 {
     enter(env, |environment| {
         let handle = environment.store(store)?;
         let durable = handle.store().durable();
-        if durable == handle.shared.visible.get()
+        if durable == handle.visible.get()
             && let Some(failure) = handle.store().failure()?
         {
             return Err(failure);
         }
-        handle.shared.visible.set(durable);
+        handle.visible.set(durable);
         Ok(durable as f64)
     })
 }
@@ -179,21 +170,16 @@ pub fn advance(env: &Env, store: u32) -> f64 {
 /// Closes a store: what waits is written, the log is sealed. Its outcome is 0.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background<()>>> {
-    let mut open = None;
-    enter(env, |environment| {
-        open = environment.store(store).ok().map(|handle| handle.open.clone());
-        Ok(0.0)
-    });
-    open.map(|open| Background::start(move || open.close(), |_, ()| Ok(Outcome::Number(0.0))))
+    find(env, |environment| {
+        let open = environment.store(store)?.open.clone();
+        Ok(Background::start(move || open.close(), |_, ()| Ok(Outcome::Number(0.0))))
+    })
 }
 
 /// Lets go of a closed store's handle.
 #[napi]
 pub fn release_store(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| {
-        drop(environment.release(store));
-        Ok(0.0)
-    })
+    enter(env, |environment| environment.drop_handle(store))
 }
 
 /// A time after every commit so far, in µs since 1970.
@@ -209,9 +195,9 @@ pub fn resolve_moment(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 
         let handle = environment.store(store)?;
         let seq = handle.store().resolve(as_moment(is_time, moment))?;
         // What this environment has not been told of is not settled for it either: one run of JavaScript sees one state.
-        if seq > handle.shared.visible.get() {
+        if seq > handle.visible.get() {
             let message = format!("version {seq} is not settled yet; await graph.settled(…)");
-            return Err(Error::new(Code::Unsettled, message).with("durable", handle.shared.visible.get()));
+            return Err(Error::new(Code::Unsettled, message).with("durable", handle.visible.get()));
         }
         Ok(seq as f64)
     })
@@ -261,35 +247,32 @@ pub fn store_stats(env: &Env, session: u32) -> f64 {
             ("frames", Value::Integer(stats.frames as i64)),
             ("tailBytes", Value::Integer(stats.tail_bytes as i64)),
         ]);
-        answer_value(environment, &value)
+        environment.answer(|out| value.encode(out))
     })
 }
 
 /// Reads everything on disk again and compares it with memory. For those who may see everything. Its outcome is a map.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background<karyon_kernel::Verified>>> {
-    let mut found = None;
-    enter(env, |environment| {
+pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background<Verified>>> {
+    find(env, |environment| {
         let session = environment.session(session)?.session;
         session.check_sees_everything()?;
-        found = Some(session.store().clone());
-        Ok(0.0)
-    });
-    found.map(|store| {
-        Background::start(
+        let store = session.store().clone();
+        Ok(Background::start(
             move || store.verify(),
-            |_, verified| {
-                let hex: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                let value = Value::map([
-                    ("version", Value::number(verified.version)),
-                    ("frames", Value::Integer(verified.frames as i64)),
-                    ("nodes", Value::Integer(verified.nodes as i64)),
-                    ("edges", Value::Integer(verified.edges as i64)),
-                    ("chapters", Value::Integer(verified.chapters as i64)),
-                    ("digest", Value::text(hex)),
-                ]);
-                Ok(Outcome::Value(value))
-            },
-        )
+            |_, verified| Ok(Outcome::Value(verified_value(&verified))),
+        ))
     })
+}
+
+fn verified_value(verified: &Verified) -> Value {
+    let hex: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Value::map([
+        ("version", Value::number(verified.version)),
+        ("frames", Value::Integer(verified.frames as i64)),
+        ("nodes", Value::Integer(verified.nodes as i64)),
+        ("edges", Value::Integer(verified.edges as i64)),
+        ("chapters", Value::Integer(verified.chapters as i64)),
+        ("digest", Value::text(hex)),
+    ])
 }

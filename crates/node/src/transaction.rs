@@ -1,9 +1,9 @@
 //! Transactions: begin, verbs in batches, commit.
 
 use crate::environment::{Environment, Handle, enter};
-use karyon_kernel::Committed;
 use karyon_kernel::model::bytes::{put_signed, put_varint};
-use karyon_kernel::model::{Code, Error, Seq};
+use karyon_kernel::model::{Code, Error, Result, Seq};
+use karyon_kernel::{Session, Transaction};
 use napi::Env;
 use napi_derive::napi;
 
@@ -22,10 +22,10 @@ pub fn begin_transaction(env: &Env, session: u32) -> f64 {
 pub fn push_verbs(env: &Env, transaction: u32, length: u32) -> f64 {
     enter(env, |environment| {
         let batch = environment.exchange.input(length as usize).to_vec();
-        match environment.handle(transaction) {
-            Some(Handle::Transaction(transaction, _)) => transaction.push(&batch)?,
-            _ => return Err(done()),
-        }
+        let Some(Handle::Transaction(transaction, _)) = environment.handle(transaction) else {
+            return Err(done());
+        };
+        transaction.push(&batch)?;
         Ok(0.0)
     })
 }
@@ -34,12 +34,11 @@ pub fn push_verbs(env: &Env, transaction: u32, length: u32) -> f64 {
 /// The answer holds version and time.
 #[napi]
 pub fn commit_transaction(env: &Env, transaction: u32, cause: f64) -> f64 {
-    enter(env, |environment| {
-        let Some(Handle::Transaction(transaction, session)) = environment.release(transaction) else {
-            return Err(done());
-        };
-        let committed = session.session.commit(&transaction, as_cause(cause))?;
-        Ok(answer_committed(environment, committed))
+    enter(env, |environment| match environment.release(transaction) {
+        Some(Handle::Transaction(transaction, owner)) => {
+            commit(environment, &owner.session, &transaction, cause)
+        }
+        _ => Err(done()),
     })
 }
 
@@ -50,29 +49,27 @@ pub fn commit_verbs(env: &Env, session: u32, length: u32, cause: f64) -> f64 {
         let session = environment.session(session)?.session;
         let mut transaction = session.begin()?;
         transaction.push(environment.exchange.input(length as usize))?;
-        let committed = session.commit(&transaction, as_cause(cause))?;
-        Ok(answer_committed(environment, committed))
+        commit(environment, &session, &transaction, cause)
+    })
+}
+
+fn commit(
+    environment: &mut Environment,
+    session: &Session,
+    transaction: &Transaction,
+    cause: f64,
+) -> Result<f64> {
+    let committed = session.commit(transaction, (cause >= 0.0).then_some(cause as Seq))?;
+    environment.answer(|out| {
+        put_varint(out, committed.seq);
+        put_signed(out, committed.time);
     })
 }
 
 /// Drops a transaction; nothing when it is gone.
 #[napi]
 pub fn drop_transaction(env: &Env, transaction: u32) -> f64 {
-    enter(env, |environment| {
-        drop(environment.release(transaction));
-        Ok(0.0)
-    })
-}
-
-fn as_cause(cause: f64) -> Option<Seq> {
-    (cause >= 0.0).then_some(cause as Seq)
-}
-
-fn answer_committed(environment: &mut Environment, committed: Committed) -> f64 {
-    environment.scratch.clear();
-    put_varint(&mut environment.scratch, committed.seq);
-    put_signed(&mut environment.scratch, committed.time);
-    environment.answer()
+    enter(env, |environment| environment.drop_handle(transaction))
 }
 
 pub(crate) fn done() -> Error {
