@@ -26,14 +26,17 @@ pub(crate) fn io_failed(verb: &str, path: &str, error: &io::Error) -> Error {
     Error::new(Code::Io, format!("cannot {verb} {shown}: {error}")).with("file", path).with("cause", error)
 }
 
-/// A write or sync failed: what is on disk is unknown.
+/// A write or sync failed: what is on disk is unknown, or what is not has nowhere to go.
 pub(crate) fn sync_failed(verb: &str, path: &str, error: &io::Error) -> Error {
-    Error::new(
-        Code::SyncFailed,
-        format!("cannot {verb} {path}: {error}; nothing more is written until the store is opened again"),
-    )
-    .with("file", path)
-    .with("cause", error)
+    let remedy = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk is full: free space, then open the store again; what was acknowledged is safe"
+        }
+        _ => "nothing more is written until the store is opened again",
+    };
+    Error::new(Code::SyncFailed, format!("cannot {verb} {path}: {error}; {remedy}"))
+        .with("file", path)
+        .with("cause", error)
 }
 
 /// An earlier write or sync failed.

@@ -22,8 +22,8 @@ pub const FIRST_SEQ: u64 = 1;
 /// The log of one store, open for writing. It is the only one of its store: its owner holds the store's lock.
 ///
 /// One frame is in flight at a time: [`append`](Log::append) writes it, [`sync`](Log::sync) makes it durable.
-/// After an error of either nothing is known of the disk; every later call fails with
-/// `ERR_KARYON_SYNC_FAILED` until the log is opened again.
+/// After an `ERR_KARYON_SYNC_FAILED` nothing is known of the disk; every later call fails with it until the log
+/// is opened again.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -81,17 +81,35 @@ impl From<SegmentFile> for Segment {
 }
 
 impl Segment {
-    /// Writes and syncs zeros up to `len`.
-    fn extend(&mut self, len: u64) -> Result<()> {
+    /// Creates the file of segment `number`, or takes up what an interrupted attempt left of it: zeros.
+    fn create(disk: &dyn Disk, number: u32) -> io::Result<Segment> {
+        let path = segment::path(number);
+        let file = match disk.open(&path, OpenMode::CreateNew) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                disk.open(&path, OpenMode::ReadWrite)
+            }
+            file => file,
+        }?;
+        let len = file.len()?;
+        Ok(Segment { number, file, len: len - len % SEGMENT_HEADER_BYTES as u64, begun: false })
+    }
+
+    /// Writes and syncs zeros up to `len`. That the zeros cannot be written is what `unwritten` says it is: they
+    /// stand behind everything, and are written again. A failed sync is never retried.
+    fn extend(&mut self, len: u64, unwritten: Failure) -> Result<()> {
         if len > self.len {
+            let path = segment::path(self.number);
             write_zeros(self.file.as_ref(), self.len, len - self.len)
-                .and_then(|()| self.file.sync_data())
-                .map_err(|error| sync_failed("prepare", &segment::path(self.number), &error))?;
+                .map_err(|error| unwritten("prepare", &path, &error))?;
+            self.file.sync_data().map_err(|error| sync_failed("sync", &path, &error))?;
             self.len = len;
         }
         Ok(())
     }
 }
+
+/// What an error of the operating system becomes: [`io_failed`] or [`sync_failed`].
+type Failure = fn(&str, &str, &io::Error) -> Error;
 
 impl Log {
     /// Creates an empty log. What an earlier, interrupted attempt left is taken up; a log that holds frames
@@ -102,18 +120,10 @@ impl Log {
 
     /// [`create`](Log::create) with segments of other lengths; the log must be opened with the same.
     pub fn create_sized(disk: Arc<dyn Disk>, store: StoreId, sizes: SegmentSizes) -> Result<Log> {
-        let first = segment::path(1);
         disk.create_dir(LOG_DIRECTORY).map_err(|error| io_failed("create", LOG_DIRECTORY, &error))?;
-        let file = match disk.open(&first, OpenMode::CreateNew) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                disk.open(&first, OpenMode::ReadWrite)
-            }
-            file => file,
-        };
-        let file = file.map_err(|error| io_failed("create", &first, &error))?;
-        let len = file.len().map_err(|error| io_failed("measure", &first, &error))?;
-        Segment { number: 1, file, len: len - len % SEGMENT_HEADER_BYTES as u64, begun: false }
-            .extend(sizes.smallest)?;
+        Segment::create(disk.as_ref(), 1)
+            .map_err(|error| io_failed("create", &segment::path(1), &error))?
+            .extend(sizes.smallest, io_failed)?;
         for directory in [LOG_DIRECTORY, ""] {
             disk.sync_dir(directory).map_err(|error| sync_failed("sync", directory, &error))?;
         }
@@ -187,7 +197,10 @@ impl Log {
 
     /// Writes zeros ahead of the frames, one slice (a mebibyte, or twice the last frame) at a time; call it
     /// after each [`sync`](Log::sync), when nobody waits. Does nothing while the active segment is not yet
-    /// half full. A failure, a full disk included, ends all writing like any other.
+    /// half full.
+    ///
+    /// Fails with `ERR_KARYON_IO` when the disk takes no more, which costs nothing yet: frames are written as
+    /// long as the active segment has room, and the next call tries again.
     pub fn prepare_ahead(&mut self) -> Result<()> {
         self.guarded(|log| {
             if u64::from(log.head.position.offset) * 2 < log.active.len {
@@ -198,8 +211,8 @@ impl Log {
             // full.
             let slice =
                 log.sizes.slice.max((2 * log.buffer.len()).next_multiple_of(SEGMENT_HEADER_BYTES) as u64);
-            let prepared = log.prepared()?;
-            prepared.extend((prepared.len + slice).min(target))
+            let prepared = log.prepared(io_failed)?;
+            prepared.extend((prepared.len + slice).min(target), io_failed)
         })
     }
 
@@ -257,12 +270,11 @@ impl Log {
     fn make_room(&mut self, frame_len: usize) -> Result<()> {
         let needed = self.sizes.target(0, (frame_len + MIN_FRAME_BYTES) as u64);
         if !self.active.begun {
-            return self.active.extend(needed);
+            return self.active.extend(needed, sync_failed);
         }
         // The next segment's file is durable before the active one says that the log goes on there: where
         // that is said and the file is missing, somebody removed it.
-        let prepared = self.prepared()?;
-        prepared.extend(needed)?;
+        self.prepared(sync_failed)?.extend(needed, sync_failed)?;
         let draft = FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
         frame::encode(self.store, &self.head, Kind::Continued, &draft, &mut self.buffer)?;
         self.write_buffer()?;
@@ -313,24 +325,23 @@ impl Log {
     }
 
     /// The segment after the active one, whose file is created if need be.
-    fn prepared(&mut self) -> Result<&mut Segment> {
+    fn prepared(&mut self, uncreated: Failure) -> Result<&mut Segment> {
         let segment = match self.prepared.take() {
             Some(segment) => segment,
             None => {
                 let number = self.active.number + 1;
-                let path = segment::path(number);
-                let file = self
-                    .disk
-                    .open(&path, OpenMode::CreateNew)
-                    .and_then(|file| self.disk.sync_dir(LOG_DIRECTORY).map(|()| file))
-                    .map_err(|error| sync_failed("create", &path, &error))?;
-                Segment { number, file, len: 0, begun: false }
+                let segment = Segment::create(self.disk.as_ref(), number)
+                    .map_err(|error| uncreated("create", &segment::path(number), &error))?;
+                let synced = self.disk.sync_dir(LOG_DIRECTORY);
+                synced.map_err(|error| sync_failed("sync", LOG_DIRECTORY, &error))?;
+                segment
             }
         };
         Ok(self.prepared.insert(segment))
     }
 
-    /// Runs something that writes; its failure ends all writing, since what is on disk is then unknown.
+    /// Runs something that writes; its failure ends all writing, since what is on disk is then unknown. Only
+    /// `ERR_KARYON_IO` says that nothing was lost.
     fn guarded<T>(&mut self, write: impl FnOnce(&mut Log) -> Result<T>) -> Result<T> {
         if self.poisoned {
             return Err(poisoned());
@@ -338,7 +349,7 @@ impl Log {
         // Set while it runs, so that a panic in between poisons too.
         self.poisoned = true;
         let result = write(self);
-        self.poisoned = result.is_err();
+        self.poisoned = result.as_ref().is_err_and(|error| error.code() != Code::Io);
         result
     }
 }

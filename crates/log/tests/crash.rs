@@ -7,6 +7,7 @@
 mod support;
 
 use karyon_log::Log;
+use karyon_model::Code;
 use karyon_testkit::Random;
 use karyon_testkit::disk::{Fate, Lie, SimDisk};
 use support::{check_survivor, commit, create, open, scaled};
@@ -55,6 +56,30 @@ fn reopened(disk: &SimDisk, mut log: Log, random: &mut Random) -> Log {
     }
     drop(log);
     open(disk).unwrap().0
+}
+
+/// As [`work`], on a disk that is full now and then: the next segment is prepared in part, or not at all.
+fn work_on_a_full_disk(disk: &SimDisk, seed: u64, steps: usize) -> Run {
+    let mut random = Random::new(seed);
+    let mut log = create(disk).unwrap();
+    let mut run = Run { created_after: disk.operations(), ..Run::default() };
+    let (mut unprepared, mut full) = (0, 0);
+    for _ in 0..steps {
+        let room = random.chance(2, 3).then(|| random.below(2500) as u64);
+        disk.set_room(room);
+        if let Ok(seq) = commit(&mut log) {
+            run.written = seq;
+            run.acknowledged.push((disk.operations(), seq));
+            unprepared += u32::from(log.prepare_ahead().is_err_and(|error| error.code() == Code::Io));
+        } else {
+            full += 1;
+            disk.set_room(None);
+            drop(log);
+            log = open(disk).unwrap().0;
+        }
+    }
+    assert!(unprepared > 0 && full > 0, "seed {seed}: the disk was never full when it mattered");
+    run
 }
 
 /// Cuts power everywhere; `again` fates of a second cut are tried at every operation of each opening.
@@ -110,6 +135,15 @@ fn every_acknowledged_frame_survives_a_power_cut_at_every_operation() {
         images += cut_power_everywhere(&disk, &run, seed, 8, 0).unwrap();
     }
     assert!(images > 4_000, "only {images} images");
+}
+
+#[test]
+fn a_segment_that_a_full_disk_left_half_prepared_survives_a_power_cut_at_every_operation() {
+    for seed in 300..300 + scaled(3) {
+        let disk = SimDisk::new();
+        let run = work_on_a_full_disk(&disk, seed, 30);
+        cut_power_everywhere(&disk, &run, seed, 6, 0).unwrap();
+    }
 }
 
 #[test]
