@@ -8,7 +8,7 @@
 //! | 0 | 4 | magic `KaFr` |
 //! | 4 | 4 | payload length *P*, ≤ [`MAX_PAYLOAD_BYTES`] |
 //! | 8 | 8 | sequence number of the first commit |
-//! | 16 | 8 | base time: µs since 1970, signed |
+//! | 16 | 8 | base time: µs since 1970, signed; of a seal, the newest time that was handed out before |
 //! | 24 | 4 | own position: segment |
 //! | 28 | 4 | own position: offset in the segment |
 //! | 32 | 32 | hash of the previous frame |
@@ -78,6 +78,13 @@ pub struct FrameDraft<'a> {
     pub base_time: i64,
     /// The commits' bytes, at most [`MAX_PAYLOAD_BYTES`]. The log does not look at them.
     pub payload: &'a [u8],
+}
+
+impl FrameDraft<'_> {
+    /// A frame that holds no commits.
+    pub(crate) const fn empty(next_seq: u64, base_time: i64) -> Self {
+        FrameDraft { first_seq: next_seq, commit_count: 0, base_time, payload: &[] }
+    }
 }
 
 /// A whole frame of commits whose checksums and place in the chain have been checked.

@@ -55,8 +55,8 @@ pub struct Log {
     tail_bytes: u64,
     /// The frame being written; kept for its memory.
     buffer: Vec<u8>,
-    /// Whether the last frame is a seal.
-    sealed: bool,
+    /// The time that the last frame seals, if it is a seal.
+    sealed: Option<i64>,
     /// Whether a frame was written that is not synced.
     in_flight: bool,
     poisoned: bool,
@@ -170,7 +170,7 @@ impl Log {
             prepared: opened.prepared.map(Segment::from),
             tail_bytes: opened.walked_bytes,
             buffer: Vec::new(),
-            sealed: opened.recovery.sealed,
+            sealed: opened.recovery.sealed_time.filter(|_| opened.recovery.sealed),
             in_flight: false,
             poisoned: false,
         };
@@ -216,15 +216,15 @@ impl Log {
         })
     }
 
-    /// Marks a clean close with a durable frame. The log may still be written to; that ends the mark.
-    pub fn seal(&mut self) -> Result<()> {
-        if self.sealed {
+    /// Marks a clean close with a durable frame, which keeps the newest time that its owner has handed out, µs
+    /// since 1970. The log may still be written to; that ends the mark.
+    pub fn seal(&mut self, time: i64) -> Result<()> {
+        if self.sealed.is_some_and(|sealed| sealed >= time) {
             return Ok(());
         }
-        let draft = FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
-        self.write_frame(Kind::Seal, &draft)?;
+        self.write_frame(Kind::Seal, &FrameDraft::empty(self.head.next_seq, time))?;
         self.sync()?;
-        self.sealed = true;
+        self.sealed = Some(time);
         Ok(())
     }
 
@@ -248,7 +248,7 @@ impl Log {
         self.sync()?;
         // Encoded before anything is written, so that a draft that is refused changes nothing.
         frame::encode(self.store, &self.head, kind, draft, &mut self.buffer)?;
-        self.sealed = false;
+        self.sealed = None;
         self.guarded(|log| {
             if !log.fits(log.buffer.len()) {
                 // The sector map depends on where the payload lies, and may be longer there.
@@ -275,7 +275,7 @@ impl Log {
         // The next segment's file is durable before the active one says that the log goes on there: where
         // that is said and the file is missing, somebody removed it.
         self.prepared(sync_failed)?.extend(needed, sync_failed)?;
-        let draft = FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
+        let draft = FrameDraft::empty(self.head.next_seq, 0);
         frame::encode(self.store, &self.head, Kind::Continued, &draft, &mut self.buffer)?;
         self.write_buffer()?;
         self.sync_in_flight()?;

@@ -39,7 +39,8 @@ pub(crate) fn open(
     let last = segment::last(disk)?;
     let start = start.unwrap_or_else(|| genesis(store));
     let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start)?;
-    let mut recovery = Recovery { frames: 0, last_seq: 0, last_time: None, sealed: false, cut: None };
+    let mut recovery =
+        Recovery { frames: 0, last_seq: 0, last_time: None, sealed: false, sealed_time: None, cut: None };
     let mut walked_bytes = 0;
     loop {
         let before = walk.point.position;
@@ -51,7 +52,10 @@ pub(crate) fn open(
                 recovery.last_time = Some(frame.base_time);
                 recovery.sealed = false;
             }
-            Step::Seal => recovery.sealed = true,
+            Step::Seal(time) => {
+                recovery.sealed = true;
+                recovery.sealed_time = recovery.sealed_time.max(Some(time));
+            }
             Step::Continued => recovery.sealed = false,
             Step::Nothing => break,
         }

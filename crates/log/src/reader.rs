@@ -94,7 +94,7 @@ fn known_frame<'a>(walk: &'a mut Walk<'_>) -> Result<Option<FrameView<'a>>> {
     let Position { segment, offset } = walk.point.position;
     match walk.step()? {
         Step::Commits(frame) => Ok(Some(frame)),
-        Step::Seal | Step::Continued => Ok(None),
+        Step::Seal(_) | Step::Continued => Ok(None),
         Step::Nothing => Err(damaged(segment, offset, "the frame here is not whole")),
     }
 }

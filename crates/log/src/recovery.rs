@@ -23,6 +23,8 @@ pub struct Recovery {
     pub last_time: Option<i64>,
     /// Whether the log had been closed in good order.
     pub sealed: bool,
+    /// The newest time that a seal behind the start keeps, µs since 1970, whatever follows the seal.
+    pub sealed_time: Option<i64>,
     /// The unfinished write that was taken out, if there was one.
     pub cut: Option<Cut>,
 }

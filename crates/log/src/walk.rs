@@ -87,7 +87,8 @@ impl SegmentFile {
 /// What stands at the next place of the chain.
 pub(crate) enum Step<'a> {
     Commits(FrameView<'a>),
-    Seal,
+    /// The log was closed; the time that it keeps.
+    Seal(i64),
     /// The chain goes on in the next segment, which is open now.
     Continued,
     /// No whole frame: the end, a torn frame or damage.
@@ -144,7 +145,7 @@ impl<'d> Walk<'d> {
         };
         self.point = end;
         match header.kind {
-            Kind::Seal => Ok(Step::Seal),
+            Kind::Seal => Ok(Step::Seal(header.base_time)),
             Kind::Continued => {
                 self.enter_next_segment()?;
                 Ok(Step::Continued)

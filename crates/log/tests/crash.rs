@@ -37,7 +37,7 @@ fn work(disk: &SimDisk, seed: u64, steps: usize) -> Run {
     for _ in 0..steps {
         match random.below(12) {
             0 => log = reopened(disk, log, &mut random),
-            1 => log.seal().unwrap(),
+            1 => log.seal(0).unwrap(),
             _ => {
                 run.written = commit(&mut log).unwrap();
                 run.acknowledged.push((disk.operations(), run.written));
@@ -52,7 +52,7 @@ fn work(disk: &SimDisk, seed: u64, steps: usize) -> Run {
 
 fn reopened(disk: &SimDisk, mut log: Log, random: &mut Random) -> Log {
     if random.chance(1, 2) {
-        log.seal().unwrap();
+        log.seal(0).unwrap();
     }
     drop(log);
     open(disk).unwrap().0

@@ -34,7 +34,7 @@ fn work(disk: &SimDisk, acknowledged: &mut u64, went_on: &mut bool) -> Result<()
                 for _ in 0..2 {
                     assert_eq!(commit(&mut log).unwrap_err().code(), Code::SyncFailed, "it is never retried");
                     assert_eq!(log.sync().unwrap_err().code(), Code::SyncFailed);
-                    assert_eq!(log.seal().unwrap_err().code(), Code::SyncFailed);
+                    assert_eq!(log.seal(0).unwrap_err().code(), Code::SyncFailed);
                     assert_eq!(log.prepare_ahead().unwrap_err().code(), Code::SyncFailed);
                 }
                 return Err(error);
@@ -42,11 +42,11 @@ fn work(disk: &SimDisk, acknowledged: &mut u64, went_on: &mut bool) -> Result<()
         }
         *went_on |= prepare(&mut log)?;
         if frame == 6 {
-            log.seal()?;
+            log.seal(0)?;
             log = open(disk)?.0;
         }
     }
-    log.seal()
+    log.seal(0)
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn write() -> SimDisk {
         log.append(&FrameDraft { first_seq, commit_count, base_time, payload }).unwrap();
         log.sync().unwrap();
     }
-    log.seal().unwrap();
+    log.seal(0).unwrap();
     disk
 }
 

@@ -113,6 +113,7 @@ struct Recovered {
     tail: ChainPoint,
     found: karyon_log::Recovery,
     image_bytes: u64,
+    /// The newest time that was handed out, as far as the log knows.
     last_time: i64,
 }
 
@@ -145,6 +146,7 @@ fn recover(
         let message = format!("the log ends before version {base_seq} of the checkpoint");
         return Err(Error::new(Code::Damaged, message));
     }
+    let last_time = found.sealed_time.map_or(last_time, |time| time.max(last_time));
     let body = Body { graph, commits, base_seq, base_time };
     Ok(Recovered { body, log, tail, found, image_bytes, last_time })
 }

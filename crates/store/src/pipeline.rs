@@ -62,6 +62,11 @@ impl Pipeline {
         self.floor
     }
 
+    /// The newest time that was handed out or asked for.
+    pub(crate) fn floor(&self) -> i64 {
+        self.floor
+    }
+
     /// Queues a published commit for the disk.
     pub(crate) fn push(&mut self, header: &CommitHeader, operations: &[u8]) {
         let open = self.batches.back_mut().filter(|batch| {

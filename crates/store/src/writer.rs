@@ -265,6 +265,8 @@ impl Store {
             return Err(failure);
         }
         while self.write_frame()? {}
-        lock(&persistence.log).seal()
+        // What `now` has answered stays before every later commit, though the clock may be put back meanwhile.
+        let floor = self.pipeline()?.floor();
+        lock(&persistence.log).seal(floor)
     }
 }
