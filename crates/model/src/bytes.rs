@@ -70,11 +70,18 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    /// The next `N` bytes.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let Some(array) = self.bytes[self.at..].first_chunk() else {
+            return Err(self.malformed("cut short"));
+        };
+        self.at += N;
+        Ok(*array)
+    }
+
     /// The next byte.
     pub fn byte(&mut self) -> Result<u8> {
-        let Some(byte) = self.bytes.get(self.at) else { return Err(self.malformed("cut short")) };
-        self.at += 1;
-        Ok(*byte)
+        self.array().map(|[byte]| byte)
     }
 
     /// An unsigned varint; a longer form than needed is refused, so that equal values have equal bytes.

@@ -11,7 +11,7 @@
 //! | trust class | byte |
 //! | cause: this seq − the cause's seq, or 0 | varint |
 //! | flags: bit 0, parents are coarse; bit 1, it reverts | byte |
-//! | parents: count, then this seq − parent, descending parents | varints |
+//! | parents: count, then this seq − parent (never 0), descending parents | varints |
 //! | if it reverts: principal's name id, this seq − since (never 0) | two varints |
 //! | operations | to the record's end |
 
@@ -106,57 +106,41 @@ impl<'a> CommitRecord<'a> {
     pub fn decode(cursor: &mut Cursor<'a>, seq: Seq, base_time: i64) -> Result<CommitRecord<'a>> {
         let record = cursor.bytes()?;
         let mut fields = Cursor::new(record);
-        let time = i64::try_from(fields.varint()?)
-            .ok()
-            .and_then(|after| base_time.checked_add(after))
-            .ok_or_else(|| fields.malformed("a commit time out of range"))?;
-        let layer = fields.id()?;
-        let principal = fields.id()?;
-        let incarnation = fields.id()?;
-        let on_behalf_of = fields.id()?.checked_sub(1);
-        let trust = Trust(fields.byte()?);
-        let back = |fields: &Cursor<'_>, step: u64| {
-            seq.checked_sub(step).ok_or_else(|| fields.malformed("a commit older than the first"))
+        let time = base_time.checked_add_unsigned(fields.varint()?);
+        let back = |fields: &mut Cursor<'_>| match fields.varint()? {
+            0 => Ok(None),
+            step if step > seq => Err(fields.malformed("a commit older than the first")),
+            step => Ok(Some(seq - step)),
         };
-        let cause = match fields.varint()? {
-            0 => None,
-            step => Some(back(&fields, step)?),
+        let mut header = CommitHeader {
+            seq,
+            time: time.ok_or_else(|| fields.malformed("a commit time out of range"))?,
+            layer: fields.id()?,
+            principal: fields.id()?,
+            incarnation: fields.id()?,
+            on_behalf_of: fields.id()?.checked_sub(1),
+            trust: Trust(fields.byte()?),
+            cause: back(&mut fields)?,
+            parents: Vec::new(),
+            coarse: false,
+            reverts: None,
         };
         let flags = fields.byte()?;
         if flags & !(COARSE | REVERTS) != 0 {
             return Err(fields.malformed("unknown commit flags"));
         }
+        header.coarse = flags & COARSE != 0;
         let count = fields.length()?;
         if count > PARENTS_MAX {
             return Err(fields.malformed("too many parents"));
         }
-        let mut parents = Vec::with_capacity(count);
-        for _ in 0..count {
-            let step = fields.varint()?;
-            parents.push(back(&fields, step)?);
+        let older = |fields: &mut Cursor<'a>| {
+            back(fields)?.ok_or_else(|| fields.malformed("a commit that comes from itself"))
+        };
+        header.parents = (0..count).map(|_| older(&mut fields)).collect::<Result<_>>()?;
+        if flags & REVERTS != 0 {
+            header.reverts = Some(Reverted { principal: fields.id()?, since: older(&mut fields)? });
         }
-        let reverts = if flags & REVERTS == 0 {
-            None
-        } else {
-            let principal = fields.id()?;
-            match fields.varint()? {
-                0 => return Err(fields.malformed("a commit that reverts itself")),
-                step => Some(Reverted { principal, since: back(&fields, step)? }),
-            }
-        };
-        let header = CommitHeader {
-            seq,
-            time,
-            layer,
-            principal,
-            incarnation,
-            on_behalf_of,
-            trust,
-            cause,
-            parents,
-            coarse: flags & COARSE != 0,
-            reverts,
-        };
         Ok(CommitRecord { header, operations: &record[fields.position()..] })
     }
 }
@@ -230,7 +214,11 @@ mod tests {
         let mut itself = bytes.clone();
         itself.splice(at..at + 2, [0]);
         itself[0] -= 1;
-        assert!(decoded(&itself).unwrap_err().message().contains("reverts itself"));
+        assert!(decoded(&itself).unwrap_err().message().contains("from itself"));
+        let mut parent = bytes;
+        assert_eq!(parent[10..12], [2, 2], "two parents, the first two commits back");
+        parent[11] = 0;
+        assert!(decoded(&parent).unwrap_err().message().contains("from itself"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 pub mod bytes;
 mod commit;
 mod error;
+mod fields;
 mod ids;
 pub mod limits;
 mod operation;
