@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use karyon_model::codecs;
+use karyon_model::fields::U32;
 use sha2::{Digest, Sha256};
+
+use crate::segment::SEGMENT_HEADER_BYTES;
 
 /// The random number that a store is given at its creation; every file of the log names it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -53,6 +57,28 @@ pub struct Position {
     pub offset: u32,
 }
 
+impl Position {
+    /// Where a segment's first frame begins.
+    pub(crate) const fn first_of(segment: u32) -> Position {
+        Position { segment, offset: SEGMENT_HEADER_BYTES as u32 }
+    }
+}
+
+codecs! {
+    /// A store's id: 16 bytes.
+    pub StoreIdField(StoreId)
+        |cursor| cursor.array().map(StoreId), |store, out| out.extend_from_slice(&store.0);
+    /// A digest: 32 bytes.
+    pub HashField(Hash) |cursor| cursor.array().map(Hash), |hash, out| out.extend_from_slice(&hash.0);
+    /// A position: segment and offset, 4 bytes each.
+    pub PositionField(Position)
+        |cursor| Ok(Position { segment: U32::read(cursor)?, offset: U32::read(cursor)? }),
+        |position, out| [position.segment, position.offset].iter().for_each(|number| U32::write(number, out));
+}
+
+/// The sequence number of a store's first commit.
+pub const FIRST_SEQ: u64 = 1;
+
 /// A point of the chain between two frames: all that is needed to go on from there, reading or writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainPoint {
@@ -62,4 +88,11 @@ pub struct ChainPoint {
     pub hash: Hash,
     /// The sequence number of the next commit.
     pub next_seq: u64,
+}
+
+impl ChainPoint {
+    /// The point before a store's first frame.
+    pub fn genesis(store: StoreId) -> ChainPoint {
+        ChainPoint { position: Position::first_of(1), hash: Hash::genesis(store), next_seq: FIRST_SEQ }
+    }
 }

@@ -9,7 +9,7 @@ use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::damaged;
 use crate::frame::FrameView;
-use crate::walk::{Step, Walk, genesis};
+use crate::walk::{Step, Walk};
 
 /// Reads frames that are durable, from any thread, while the log goes on being written. Cheap to clone.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl LogReader {
 
     /// Where a store's first frame begins.
     pub fn first(&self) -> Position {
-        genesis(self.store).position
+        ChainPoint::genesis(self.store).position
     }
 
     /// Hands the frames of commits from the one that begins at `from` up to `until` (a point between two
@@ -72,7 +72,7 @@ impl LogReader {
     ) -> Result<Verified> {
         let mut verified = Verified { frames: 0, commits: 0 };
         let disk = self.disk.as_ref();
-        let mut walk = Walk::from_point(disk, self.store, OpenMode::Read, genesis(self.store))?;
+        let mut walk = Walk::from_point(disk, self.store, OpenMode::Read, ChainPoint::genesis(self.store))?;
         while walk.point.position < head.position {
             if let Some(frame) = known_frame(&mut walk)? {
                 visit(&frame)?;

@@ -57,16 +57,7 @@ impl Disk for RealDisk {
 
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Box<dyn File>> {
         let mut options = fs::OpenOptions::new();
-        options.read(true);
-        match mode {
-            OpenMode::Read => {}
-            OpenMode::ReadWrite => {
-                options.write(true);
-            }
-            OpenMode::CreateNew => {
-                options.write(true).create_new(true);
-            }
-        }
+        options.read(true).write(mode != OpenMode::Read).create_new(mode == OpenMode::CreateNew);
         Ok(Box::new(RealFile(options.open(self.resolve(path))?)))
     }
 
@@ -108,29 +99,12 @@ impl File for RealFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match read_some(&self.0, offset + filled as u64, &mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
+        repeat(buffer.len(), |done| read_some(&self.0, offset + done as u64, &mut buffer[done..]))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut written = 0;
-        while written < bytes.len() {
-            match write_some(&self.0, offset + written as u64, &bytes[written..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        let written = repeat(bytes.len(), |done| write_some(&self.0, offset + done as u64, &bytes[done..]))?;
+        if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -144,6 +118,20 @@ impl File for RealFile {
     fn sync_all(&self) -> io::Result<()> {
         self.0.sync_all()
     }
+}
+
+/// Repeats a call that may do a part, until `len` bytes are done or it does nothing more.
+fn repeat(len: usize, mut part: impl FnMut(usize) -> io::Result<usize>) -> io::Result<usize> {
+    let mut done = 0;
+    while done < len {
+        match part(done) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
 }
 
 #[cfg(unix)]

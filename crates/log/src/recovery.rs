@@ -13,7 +13,7 @@ use crate::sector_map::{self, SECTOR_BYTES};
 use crate::segment::SEGMENT_HEADER_BYTES;
 
 /// What opening a log found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Frames of commits that were visited.
     pub frames: u64,
@@ -148,8 +148,8 @@ fn is_zero(bytes: &[u8], range: Range<usize>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chain::ChainPoint;
     use crate::frame::{FrameDraft, Kind, encode};
-    use crate::walk::genesis;
 
     const STORE: StoreId = StoreId([7; 16]);
     const ROOM: u64 = 1 << 20;
@@ -157,14 +157,14 @@ mod tests {
     fn frame(payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let draft = FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload };
-        encode(STORE, &genesis(STORE), Kind::Commits, &draft, &mut bytes).unwrap();
+        encode(STORE, &ChainPoint::genesis(STORE), Kind::Commits, &draft, &mut bytes).unwrap();
         bytes
     }
 
     /// As [`judge`], for bytes at the first place of the first segment.
     fn verdict(bytes: &[u8], room: u64) -> Verdict {
         let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-        judge(STORE, genesis(STORE).position, &bytes[..end], room)
+        judge(STORE, ChainPoint::genesis(STORE).position, &bytes[..end], room)
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_whole_frame_behind_a_missing_one_is_damage_in_the_middle() {
         let first = frame(&[9; 3000]);
-        let at = genesis(STORE);
+        let at = ChainPoint::genesis(STORE);
         let next = Header::decode(STORE, at.position, &first).unwrap().end(&first).unwrap();
         let mut second = Vec::new();
         let draft = FrameDraft { first_seq: 2, commit_count: 1, base_time: 0, payload: b"x" };

@@ -189,7 +189,7 @@ fn a_frame_larger_than_a_segment_gets_a_segment_that_holds_it() {
         lens.push(frame.payload.len());
         Ok(())
     };
-    Log::open_sized(Arc::new(disk), STORE, support::SMALL, None, visit).unwrap();
+    Log::open(Arc::new(disk), STORE, support::SMALL, None, visit).unwrap();
     assert_eq!(lens, [1024, 30 * 1024, 0, 100 * 1024, large.len()]);
 }
 
@@ -197,7 +197,7 @@ fn a_frame_larger_than_a_segment_gets_a_segment_that_holds_it() {
 fn segments_grow_with_the_log_and_a_small_log_stays_small() {
     let disk = SimDisk::new();
     let sizes = SegmentSizes { smallest: 4096, largest: 32_768, slice: 4096 };
-    let mut log = Log::create_sized(Arc::new(disk.clone()), STORE, sizes).unwrap();
+    let mut log = Log::create(Arc::new(disk.clone()), STORE, sizes).unwrap();
     assert_eq!(disk.files().len(), 1);
     log.append(&FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload: b"x" }).unwrap();
     log.sync().unwrap();
@@ -241,7 +241,7 @@ fn a_visitor_that_fails_ends_the_opening() {
     let (disk, log) = filled(3);
     drop(log);
     let visit = &mut |_: &karyon_log::FrameView<'_>| Err(karyon_model::Error::new(Code::Argument, "enough"));
-    let error = Log::open_sized(Arc::new(disk), STORE, support::SMALL, None, visit).map(|_| ()).unwrap_err();
+    let error = Log::open(Arc::new(disk), STORE, support::SMALL, None, visit).map(|_| ()).unwrap_err();
     assert_eq!(error.message(), "enough");
 }
 
@@ -250,7 +250,7 @@ fn the_operating_systems_disk_holds_a_log_of_the_usual_sizes() {
     let root = std::env::temp_dir().join(format!("karyon-log-chain-{}", std::process::id()));
     std::fs::create_dir_all(&root).unwrap();
     let disk = Arc::new(RealDisk::new(&root));
-    let mut log = Log::create(disk.clone(), STORE).unwrap();
+    let mut log = Log::create(disk.clone(), STORE, SegmentSizes::default()).unwrap();
     for _ in 0..1500 {
         commit(&mut log).unwrap();
         log.prepare_ahead().unwrap();
@@ -259,7 +259,8 @@ fn the_operating_systems_disk_holds_a_log_of_the_usual_sizes() {
     let head = log.head();
     log.reader().verify(&head, &mut |_| Ok(())).unwrap();
     drop(log);
-    let (log, recovery) = Log::open(disk.clone(), STORE, None, &mut |_| Ok(())).unwrap();
+    let (log, recovery) =
+        Log::open(disk.clone(), STORE, SegmentSizes::default(), None, &mut |_| Ok(())).unwrap();
     assert!(recovery.sealed);
     assert_eq!((recovery.frames, log.head()), (1500, head));
     assert_eq!(disk.list("log").unwrap()[0], "0000000001.seg");

@@ -1,25 +1,55 @@
 //! Fields, and records that state theirs once: what reads them and what writes them follow from it.
 
-use crate::Result;
-use crate::bytes::{Cursor, put_bytes, put_varint};
+use crate::bytes::{put_bytes, put_varint};
 use crate::value::check;
 
-/// Names an encoding of a field: the type, how it is read, how it is written.
+/// Names encodings of fields: the type, how it is read, how it is written.
+#[macro_export]
 macro_rules! codecs {
-    ($($name:ident($type:ty) |$cursor:ident| $read:expr, |$value:ident, $out:ident| $write:expr;)*) => {$(
-        pub(crate) struct $name;
+    ($(
+        $(#[$doc:meta])* $vis:vis $name:ident($type:ty)
+        |$cursor:ident| $read:expr, |$value:ident, $out:ident| $write:expr;
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        $vis struct $name;
 
         impl $name {
-            pub(crate) fn read<'a>($cursor: &mut Cursor<'a>) -> Result<$type> {
+            /// Reads the field.
+            $vis fn read<'a>($cursor: &mut $crate::bytes::Cursor<'a>) -> $crate::Result<$type> {
                 $read
             }
 
+            /// Appends the field.
             #[allow(clippy::extra_unused_lifetimes, reason = "not every type borrows")]
-            pub(crate) fn write<'a>($value: &$type, $out: &mut Vec<u8>) {
+            $vis fn write<'a>($value: &$type, $out: &mut Vec<u8>) {
                 $write
             }
         }
     )*};
+}
+
+/// A struct whose fields lie one after another, each with its encoding.
+#[macro_export]
+macro_rules! layout {
+    ($(#[$doc:meta])* $vis:vis $name:ident { $($field:ident: $type:ty = $codec:ident,)* }) => {
+        $(#[$doc])*
+        $vis struct $name {
+            $($vis $field: $type,)*
+        }
+
+        impl $name {
+            /// Reads the fields.
+            $vis fn read(cursor: &mut $crate::bytes::Cursor<'_>) -> $crate::Result<$name> {
+                Ok($name { $($field: $codec::read(cursor)?),* })
+            }
+
+            /// Appends the fields.
+            $vis fn write(&self, out: &mut Vec<u8>) {
+                $($codec::write(&self.$field, out);)*
+            }
+        }
+    };
 }
 
 /// An enum whose variants are a tag byte and fields, each with its encoding, and the reader of many.
@@ -78,13 +108,28 @@ macro_rules! records {
     };
 }
 
-pub(crate) use {codecs, records};
+pub(crate) use records;
 
 codecs! {
-    Id(u32) |cursor| cursor.id(), |id, out| put_varint(out, (*id).into());
-    Number(u64) |cursor| cursor.varint(), |number, out| put_varint(out, *number);
-    Flag(bool) |cursor| Ok(cursor.byte()? != 0), |flag, out| out.push(u8::from(*flag));
-    Text(&'a str) |cursor| cursor.text(), |text, out| put_bytes(out, text.as_bytes());
-    Bytes(&'a [u8]) |cursor| cursor.bytes(), |bytes, out| put_bytes(out, bytes);
-    Encoded(&'a [u8]) |cursor| check(cursor), |value, out| out.extend_from_slice(value);
+    /// A number of 32 bits, as a varint.
+    pub Id(u32) |cursor| cursor.id(), |id, out| put_varint(out, (*id).into());
+    /// A number, as a varint.
+    pub Number(u64) |cursor| cursor.varint(), |number, out| put_varint(out, *number);
+    /// A number of 32 bits, little-endian.
+    pub U32(u32)
+        |cursor| cursor.array().map(u32::from_le_bytes), |number, out| out.extend_from_slice(&number.to_le_bytes());
+    /// A number of 64 bits, little-endian.
+    pub U64(u64)
+        |cursor| cursor.array().map(u64::from_le_bytes), |number, out| out.extend_from_slice(&number.to_le_bytes());
+    /// A signed number of 64 bits, little-endian.
+    pub I64(i64)
+        |cursor| cursor.array().map(i64::from_le_bytes), |number, out| out.extend_from_slice(&number.to_le_bytes());
+    /// A byte that is 0 or not.
+    pub Flag(bool) |cursor| Ok(cursor.byte()? != 0), |flag, out| out.push(u8::from(*flag));
+    /// A length and UTF-8.
+    pub Text(&'a str) |cursor| cursor.text(), |text, out| put_bytes(out, text.as_bytes());
+    /// A length and bytes.
+    pub Bytes(&'a [u8]) |cursor| cursor.bytes(), |bytes, out| put_bytes(out, bytes);
+    /// An encoded value.
+    pub Encoded(&'a [u8]) |cursor| check(cursor), |value, out| out.extend_from_slice(value);
 }

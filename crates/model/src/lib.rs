@@ -5,7 +5,7 @@
 pub mod bytes;
 mod commit;
 mod error;
-mod fields;
+pub mod fields;
 mod ids;
 pub mod limits;
 mod operation;

@@ -18,8 +18,8 @@
 //! An interval is one byte (bit 0: it has a beginning; bit 1: it has an end) and a signed varint in µs for each.
 
 use crate::bytes::{Cursor, put_signed, put_varint};
-use crate::fields::{Bytes, Encoded, Id, Text, codecs, records};
-use crate::{EntityId, NameId, Result};
+use crate::fields::{Bytes, Encoded, Id, Text, records};
+use crate::{EntityId, NameId, Result, codecs};
 
 /// When a fact holds, in valid time: `[from, to)` in µs since 1970, open where `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -15,11 +15,11 @@
 //! texts. Properties are a count and (name, value); a change is (name, 1, value) or (name, 0) to unset.
 
 use crate::bytes::{Cursor, put_bytes, put_varint};
-use crate::fields::{Encoded, Flag, Number, codecs, records};
+use crate::fields::{Encoded, Flag, Number, records};
 use crate::ids::{check_key, check_name};
 use crate::limits::{LABELS_MAX, PROPERTIES_MAX};
 use crate::value::check;
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, codecs};
 
 /// An edge's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
