@@ -37,9 +37,7 @@ struct Columns<T> {
 }
 
 impl<T: Copy> Columns<T> {
-    const fn new() -> Self {
-        Columns { ends: Vec::new(), items: Vec::new() }
-    }
+    const EMPTY: Self = Columns { ends: Vec::new(), items: Vec::new() };
 
     fn push(&mut self, items: &[T]) {
         self.items.extend_from_slice(items);
@@ -47,12 +45,11 @@ impl<T: Copy> Columns<T> {
     }
 
     fn append(&mut self, later: &Columns<T>) {
-        let before = self.items.len();
-        self.items.extend_from_slice(&later.items);
-        self.ends.extend(later.ends.iter().map(|end| before + end));
+        (0..later.ends.len()).for_each(|at| self.push(later.row(Some(at))));
     }
 
-    fn row(&self, at: usize) -> &[T] {
+    fn row(&self, at: Option<usize>) -> &[T] {
+        let Some(at) = at else { return &[] };
         let from = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.items[from..self.ends[at]]
     }
@@ -61,7 +58,7 @@ impl<T: Copy> Columns<T> {
 impl Commits {
     /// An empty index whose next commit is `first`.
     pub fn starting(first: Seq) -> Commits {
-        let (touched, parents) = (Columns::new(), Columns::new());
+        let (touched, parents) = (Columns::EMPTY, Columns::EMPTY);
         Commits { first, rows: Vec::new(), touched, parents, reverts: BTreeMap::new() }
     }
 
@@ -106,12 +103,12 @@ impl Commits {
 
     /// The nodes and edges that a commit changed.
     pub fn touched(&self, seq: Seq) -> &[EntityId] {
-        self.index(seq).map_or(&[], |at| self.touched.row(at))
+        self.touched.row(self.index(seq))
     }
 
     /// The commits that wrote what a commit read.
     pub fn parents(&self, seq: Seq) -> &[Seq] {
-        self.index(seq).map_or(&[], |at| self.parents.row(at))
+        self.parents.row(self.index(seq))
     }
 
     /// What a commit takes back, if that is what it is for.

@@ -1,6 +1,7 @@
 //! Chapters in memory: an ordered map of encoded records, lost at exit and rebuilt from the log at the next start.
 
 use crate::{Chapter, History, ObjectId, Progress};
+use karyon_model::bytes::Cursor;
 use karyon_model::{Result, Seq};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -54,16 +55,14 @@ impl MemoryHistory {
     }
 
     fn decoded(&self, object: ObjectId, key: [u8; 17], bytes: &[u8]) -> Result<Arc<Chapter>> {
-        let slot = key
-            .iter()
-            .fold(0usize, |hash, byte| (hash.rotate_left(5) ^ usize::from(*byte)).wrapping_mul(0x9e37_79b9));
-        let slot = (slot >> 7) % CACHE_SLOTS;
+        let slot = crc32c::crc32c(&key) as usize % CACHE_SLOTS;
         if let Some((cached, chapter)) = &lock(&self.cache)[slot]
             && *cached == key
         {
             return Ok(chapter.clone());
         }
-        let chapter = Arc::new(Chapter::decode(object, end_of(&key), bytes)?);
+        let end = Seq::from_be_bytes(Cursor::new(&key[9..]).array()?);
+        let chapter = Arc::new(Chapter::decode(object, end, bytes)?);
         lock(&self.cache)[slot] = Some((key, chapter.clone()));
         Ok(chapter)
     }
@@ -72,12 +71,6 @@ impl MemoryHistory {
 /// A panic while a lock was held cannot leave a half-written record: each is replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn end_of(key: &[u8; 17]) -> Seq {
-    let mut end = [0; 8];
-    end.copy_from_slice(&key[9..]);
-    Seq::from_be_bytes(end)
 }
 
 impl History for MemoryHistory {

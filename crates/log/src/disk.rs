@@ -33,6 +33,16 @@ pub trait Disk: Send + Sync {
     /// Opens the file `path`.
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Box<dyn File>>;
 
+    /// Creates the file `path`, or opens the one that is there, for reading and writing.
+    fn create(&self, path: &str) -> io::Result<Box<dyn File>> {
+        match self.open(path, OpenMode::CreateNew) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.open(path, OpenMode::ReadWrite)
+            }
+            created => created,
+        }
+    }
+
     /// Removes the file `path`.
     fn remove(&self, path: &str) -> io::Result<()>;
 

@@ -7,10 +7,8 @@ use karyon_model::{Code, Error, Result};
 use crate::chain::{ChainPoint, FIRST_SEQ, Position, StoreId};
 use crate::disk::Disk;
 use crate::failure::{Failure, io_failed, poisoned, sync_failed};
-use crate::frame::{self, FrameDraft, FrameView, Header, Kind, MIN_FRAME_BYTES};
-use crate::open;
+use crate::frame::{self, FrameDraft, Header, Kind, MIN_FRAME_BYTES};
 use crate::reader::LogReader;
-use crate::recovery::Recovery;
 use crate::segment::{self, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentSizes};
 use crate::segment_file::SegmentFile;
 
@@ -76,22 +74,6 @@ impl Log {
             return Err(Error::new(Code::Argument, message).with("commits", recovery.last_seq));
         }
         Ok(log)
-    }
-
-    /// Opens the log: walks the chain from `start` (a checkpoint's point, or the beginning) to its end,
-    /// handing each frame of commits to `visit`, cuts an unfinished write, and makes durable what was read.
-    ///
-    /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming
-    /// segment and offset, and then has changed nothing. Reads the log from `start` on once, at the speed of
-    /// SHA-256.
-    pub fn open(
-        disk: Arc<dyn Disk>,
-        store: StoreId,
-        sizes: SegmentSizes,
-        start: Option<ChainPoint>,
-        visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
-    ) -> Result<(Log, Recovery)> {
-        open::open(disk, store, sizes, start, visit)
     }
 
     /// Writes a frame of commits and returns where it begins. It is durable after the next

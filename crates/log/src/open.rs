@@ -20,81 +20,88 @@ use crate::walk::{Step, Walk};
 /// The directory that keeps what was cut.
 pub const ASIDE_DIRECTORY: &str = "aside";
 
-/// See [`Log::open`].
-pub(crate) fn open(
-    disk: Arc<dyn Disk>,
-    store: StoreId,
-    sizes: SegmentSizes,
-    start: Option<ChainPoint>,
-    visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
-) -> Result<(Log, Recovery)> {
-    let shared = disk.clone();
-    let disk = disk.as_ref();
-    let last = segment::last(disk)?;
-    let start = start.unwrap_or_else(|| ChainPoint::genesis(store));
-    let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start)?;
-    let mut recovery = Recovery::default();
-    let mut tail_bytes = 0;
-    loop {
-        let before = walk.point.position;
-        match walk.step()? {
-            Step::Commits(frame) => {
-                visit(&frame)?;
-                tail_bytes += u64::from(frame.end.position.offset - before.offset);
-                recovery.frames += 1;
-                recovery.last_time = Some(frame.base_time);
+impl Log {
+    /// Opens the log: walks the chain from `start` (a checkpoint's point, or the beginning) to its end,
+    /// handing each frame of commits to `visit`, cuts an unfinished write, and makes durable what was read.
+    ///
+    /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming
+    /// segment and offset, and then has changed nothing. Reads the log from `start` on once, at the speed of
+    /// SHA-256.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        store: StoreId,
+        sizes: SegmentSizes,
+        start: Option<ChainPoint>,
+        visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
+    ) -> Result<(Log, Recovery)> {
+        let shared = disk.clone();
+        let disk = disk.as_ref();
+        let last = segment::last(disk)?;
+        let start = start.unwrap_or_else(|| ChainPoint::genesis(store));
+        let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start)?;
+        let mut recovery = Recovery::default();
+        let mut tail_bytes = 0;
+        loop {
+            let before = walk.point.position;
+            match walk.step()? {
+                Step::Commits(frame) => {
+                    visit(&frame)?;
+                    tail_bytes += u64::from(frame.end.position.offset - before.offset);
+                    recovery.frames += 1;
+                    recovery.last_time = Some(frame.base_time);
+                    recovery.sealed = false;
+                }
+                Step::Seal(time) => {
+                    recovery.sealed = true;
+                    recovery.sealed_time = recovery.sealed_time.max(Some(time));
+                }
+                Step::Continued => recovery.sealed = false,
+                Step::Nothing => break,
+            }
+        }
+        let Walk { segment: mut active, point: head, .. } = walk;
+        recovery.last_seq = head.next_seq.saturating_sub(1);
+        if active.len < sizes.smallest {
+            return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
+        }
+        let mut prepared = prepared_segment(disk, store, head.position, last)?;
+        // Both are judged before either is changed.
+        let cuts = [
+            unfinished(store, &mut active, head.position.offset)?,
+            prepared.as_mut().map_or(Ok(None), |prepared| unfinished(store, prepared, 0))?,
+        ];
+        for (segment, cut) in [Some(&active), prepared.as_ref()].into_iter().zip(cuts) {
+            if let (Some(segment), Some((offset, rest))) = (segment, cut) {
+                let file = keep_aside(disk, segment.number, offset, &rest)?;
+                // The zeros are synced with the rest of what was read.
+                segment.write_zeros(offset, rest.len())?;
+                recovery.cut = Some(Cut { segment: segment.number, offset, bytes: rest.len() as u64, file });
                 recovery.sealed = false;
             }
-            Step::Seal(time) => {
-                recovery.sealed = true;
-                recovery.sealed_time = recovery.sealed_time.max(Some(time));
-            }
-            Step::Continued => recovery.sealed = false,
-            Step::Nothing => break,
         }
-    }
-    let Walk { segment: mut active, point: head, .. } = walk;
-    recovery.last_seq = head.next_seq.saturating_sub(1);
-    if active.len < sizes.smallest {
-        return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
-    }
-    let mut prepared = prepared_segment(disk, store, &head, last)?;
-    // Both are judged before either is changed.
-    let cuts = [
-        unfinished(store, &mut active, head.position.offset)?,
-        prepared.as_mut().map_or(Ok(None), |prepared| unfinished(store, prepared, 0))?,
-    ];
-    for (segment, cut) in [Some(&active), prepared.as_ref()].into_iter().zip(cuts) {
-        if let (Some(segment), Some((offset, rest))) = (segment, cut) {
-            let file = keep_aside(disk, segment.number, offset, &rest)?;
-            // The zeros are synced with the rest of what was read.
-            segment.write_zeros(offset, rest.len())?;
-            recovery.cut = Some(Cut { segment: segment.number, offset, bytes: rest.len() as u64, file });
-            recovery.sealed = false;
+        make_durable(disk, &active, prepared.as_ref())?;
+        let mut closed_bytes = 0;
+        for number in 1..active.number {
+            let path = segment::path(number);
+            let len = disk.open(&path, OpenMode::Read).and_then(|file| file.len());
+            closed_bytes += len.map_err(|error| io_failed("measure", &path, &error))?;
         }
+        let log = Log {
+            disk: shared,
+            store,
+            sizes,
+            head,
+            active: active.for_writing(),
+            prepared: prepared.map(SegmentFile::for_writing),
+            closed_bytes,
+            tail_bytes,
+            buffer: Vec::new(),
+            sealed: recovery.sealed_time.filter(|_| recovery.sealed),
+            in_flight: false,
+            poisoned: false,
+        };
+        Ok((log, recovery))
     }
-    make_durable(disk, &active, prepared.as_ref())?;
-    let mut closed_bytes = 0;
-    for number in 1..active.number {
-        let path = segment::path(number);
-        let len = disk.open(&path, OpenMode::Read).and_then(|file| file.len());
-        closed_bytes += len.map_err(|error| io_failed("measure", &path, &error))?;
-    }
-    let log = Log {
-        disk: shared,
-        store,
-        sizes,
-        head,
-        active: active.for_writing(),
-        prepared: prepared.map(SegmentFile::for_writing),
-        closed_bytes,
-        tail_bytes,
-        buffer: Vec::new(),
-        sealed: recovery.sealed_time.filter(|_| recovery.sealed),
-        in_flight: false,
-        poisoned: false,
-    };
-    Ok((log, recovery))
 }
 
 /// The segment after the active one, which must not have been begun: the active one does not say that it goes
@@ -102,10 +109,10 @@ pub(crate) fn open(
 fn prepared_segment(
     disk: &dyn Disk,
     store: StoreId,
-    end: &ChainPoint,
+    end: Position,
     last: u32,
 ) -> Result<Option<SegmentFile>> {
-    let active = end.position.segment;
+    let Position { segment: active, offset } = end;
     let behind = last - active;
     if behind == 0 {
         return Ok(None);
@@ -113,7 +120,7 @@ fn prepared_segment(
     let prepared = SegmentFile::open(disk, store, active + 1, OpenMode::ReadWrite)?;
     if behind > 1 || prepared.header.is_some() {
         let reason = format!("no whole frame stands here, but segment {} has been begun", active + 1);
-        return Err(damaged(active, end.position.offset, reason));
+        return Err(damaged(active, offset, reason));
     }
     Ok(Some(prepared))
 }
@@ -138,33 +145,25 @@ fn unfinished(store: StoreId, segment: &mut SegmentFile, offset: u32) -> Result<
 
 /// Copies the bytes of a cut to a file of their own, durably. A file that holds them already will do.
 fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result<String> {
-    let failed = |verb: &'static str, path: &str| {
-        let path = path.to_string();
-        move |error: std::io::Error| io_failed(verb, &path, &error)
+    let keep = |path: &str| {
+        disk.create_dir(ASIDE_DIRECTORY)?;
+        disk.sync_dir("")?;
+        let file = disk.create(path)?;
+        let mut found = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
+        file.read_exact_at(0, &mut found)?;
+        if !found.is_empty() && found != bytes {
+            return Ok(false);
+        }
+        file.write_at(0, bytes)?;
+        file.sync_all()?;
+        disk.sync_dir(ASIDE_DIRECTORY)?;
+        Ok(true)
     };
-    disk.create_dir(ASIDE_DIRECTORY).map_err(failed("create", ASIDE_DIRECTORY))?;
-    disk.sync_dir("").map_err(failed("sync", ""))?;
     for copy in 1u32.. {
         let path = format!("{ASIDE_DIRECTORY}/{number:010}-{offset:010}.{copy}");
-        let file = match disk.open(&path, OpenMode::CreateNew) {
-            Ok(file) => {
-                file.write_at(0, bytes).map_err(failed("write", &path))?;
-                file
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let file = disk.open(&path, OpenMode::ReadWrite).map_err(failed("open", &path))?;
-                let len = file.len().map_err(failed("measure", &path))?;
-                let mut found = vec![0; bytes.len()];
-                if len != bytes.len() as u64 || file.read_exact_at(0, &mut found).is_err() || found != bytes {
-                    continue;
-                }
-                file
-            }
-            Err(error) => return Err(failed("create", &path)(error)),
-        };
-        file.sync_all().map_err(failed("sync", &path))?;
-        disk.sync_dir(ASIDE_DIRECTORY).map_err(failed("sync", ASIDE_DIRECTORY))?;
-        return Ok(path);
+        if keep(&path).map_err(|error| io_failed("keep what was cut in", &path, &error))? {
+            return Ok(path);
+        }
     }
     Err(Error::new(Code::Io, format!("{ASIDE_DIRECTORY} is full; move its files away")))
 }

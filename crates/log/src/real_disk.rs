@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::disk::{Disk, File, Lock, OpenMode};
 
@@ -17,11 +17,6 @@ impl RealDisk {
     /// called.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         RealDisk { root: root.into() }
-    }
-
-    /// The directory that is the root.
-    pub fn root(&self) -> &Path {
-        &self.root
     }
 
     fn resolve(&self, path: &str) -> PathBuf {
@@ -84,7 +79,7 @@ impl Disk for RealDisk {
         // Not truncated: the holder of the lock may have written its process id into the file.
         let file = options.read(true).write(true).create(true).truncate(false).open(self.resolve(path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(RealLock(file)))),
+            Ok(()) => Ok(Some(Box::new(RealFile(file)))),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
@@ -154,6 +149,5 @@ fn write_some(file: &fs::File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
 }
 
-struct RealLock(#[allow(dead_code, reason = "the lock lives as long as the open file")] fs::File);
-
-impl Lock for RealLock {}
+/// The lock of an open file lives as long as the file is open.
+impl Lock for RealFile {}

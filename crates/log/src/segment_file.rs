@@ -33,14 +33,7 @@ impl SegmentFile {
 
     /// Creates the file of segment `number`, or takes up what an interrupted attempt left of it: zeros.
     pub(crate) fn create(disk: &dyn Disk, number: u32) -> io::Result<SegmentFile> {
-        let path = segment::path(number);
-        let file = match disk.open(&path, OpenMode::CreateNew) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                disk.open(&path, OpenMode::ReadWrite)
-            }
-            file => file,
-        };
-        SegmentFile::new(number, file?).map(SegmentFile::for_writing)
+        SegmentFile::new(number, disk.create(&segment::path(number))?).map(SegmentFile::for_writing)
     }
 
     pub(crate) fn open(disk: &dyn Disk, store: StoreId, number: u32, mode: OpenMode) -> Result<SegmentFile> {
