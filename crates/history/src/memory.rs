@@ -47,13 +47,6 @@ impl MemoryHistory {
         records.iter().map(|(key, bytes)| (*key, bytes.clone())).collect()
     }
 
-    /// Changes a record's bytes, for tests of damage. False when there is no such record.
-    pub fn damage(&self, key: &[u8; 17], change: impl FnOnce(&mut [u8])) -> bool {
-        lock(&self.cache).fill(None);
-        let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
-        records.get_mut(key).map(|bytes| change(bytes)).is_some()
-    }
-
     fn decoded(&self, object: ObjectId, key: [u8; 17], bytes: &[u8]) -> Result<Arc<Chapter>> {
         let slot = crc32c::crc32c(&key) as usize % CACHE_SLOTS;
         if let Some((cached, chapter)) = &lock(&self.cache)[slot]
@@ -117,6 +110,11 @@ mod tests {
         Chapter { end, anchor: end.to_be_bytes().into(), run: Run::starting(start) }
     }
 
+    fn damage(history: &MemoryHistory, key: &[u8; 17], change: impl FnOnce(&mut [u8])) {
+        lock(&history.cache).fill(None);
+        change(history.records.write().unwrap().get_mut(key).unwrap());
+    }
+
     #[test]
     fn the_chapter_that_covers_a_moment_is_found() {
         let history = MemoryHistory::new();
@@ -141,7 +139,7 @@ mod tests {
         let object = ObjectId::Edge(4);
         history.seal(object, &chapter(1, 5)).unwrap();
         assert!(history.find(object, 2).unwrap().is_some());
-        assert!(history.damage(&Chapter::key(object, 5), |bytes| bytes[8] ^= 1));
+        damage(&history, &Chapter::key(object, 5), |bytes| bytes[8] ^= 1);
         assert_eq!(history.find(object, 2).unwrap_err().code(), Code::Damaged);
     }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use karyon_model::codecs;
 use karyon_model::fields::U32;
+use karyon_model::{codecs, layout};
 use sha2::{Digest, Sha256};
 
 use crate::segment::SEGMENT_HEADER_BYTES;
@@ -42,13 +42,15 @@ impl fmt::Display for Hash {
     }
 }
 
-/// The first byte of a frame, or the place where the next one goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    /// Number of the segment, from 1.
-    pub segment: u32,
-    /// Offset in the segment's file, in bytes.
-    pub offset: u32,
+layout! {
+    /// The first byte of a frame, or the place where the next one goes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub Position {
+        /// Number of the segment, from 1.
+        segment: u32 = U32,
+        /// Offset in the segment's file, in bytes.
+        offset: u32 = U32,
+    }
 }
 
 impl Position {
@@ -64,10 +66,6 @@ codecs! {
         |cursor| cursor.array().map(StoreId), |store, out| out.extend_from_slice(&store.0);
     /// A digest: 32 bytes.
     pub HashField(Hash) |cursor| cursor.array().map(Hash), |hash, out| out.extend_from_slice(&hash.0);
-    /// A position: segment and offset, 4 bytes each.
-    pub PositionField(Position)
-        |cursor| Ok(Position { segment: U32::read(cursor)?, offset: U32::read(cursor)? }),
-        |position, out| [position.segment, position.offset].iter().for_each(|number| U32::write(number, out));
 }
 
 /// The sequence number of a store's first commit.

@@ -34,7 +34,7 @@ use karyon_model::bytes::Cursor;
 use karyon_model::fields::{I64, U32, U64};
 use karyon_model::{Code, Error, Result, codecs, layout};
 
-use crate::chain::{ChainPoint, Hash, HashField, Position, PositionField, StoreId};
+use crate::chain::{ChainPoint, Hash, HashField, Position, StoreId};
 use crate::sector_map::{self, SECTOR_BYTES};
 
 /// The largest payload of one frame.
@@ -125,7 +125,7 @@ layout! {
         payload_len: u32 = U32,
         first_seq: u64 = U64,
         base_time: i64 = I64,
-        position: Position = PositionField,
+        position: Position = Position,
         previous_hash: Hash = HashField,
         map_crc: u32 = U32,
         commit_count: u32 = U32,
@@ -153,13 +153,13 @@ impl Header {
 
     /// The header of the frame at `position`; `None` if there is none that was written there by this store.
     /// Costs four bytes' comparison where no frame begins.
-    pub(crate) fn decode(store: StoreId, position: Position, bytes: &[u8]) -> Option<Header> {
+    pub(crate) fn at(store: StoreId, position: Position, bytes: &[u8]) -> Option<Header> {
         let (checked, crc) = bytes.get(..FRAME_HEADER_BYTES)?.split_last_chunk()?;
         let fields = checked.strip_prefix(&MAGIC)?;
         if *crc != header_crc(store, checked) {
             return None;
         }
-        let header = Header::read(&mut Cursor::new(fields)).ok()?;
+        let header = Header::decode(&mut Cursor::new(fields)).ok()?;
         let bounded =
             header.payload_len as usize <= MAX_PAYLOAD_BYTES && header.map_len as usize <= MAX_MAP_BYTES;
         (bounded && header.position == position).then_some(header)
@@ -225,7 +225,7 @@ pub(crate) fn encode(
         map_len: (into.len() - map_start) as u32,
     };
     let mut head = MAGIC.to_vec();
-    header.write(&mut head);
+    header.encode(&mut head);
     head.extend(header_crc(store, &head));
     into[..FRAME_HEADER_BYTES].copy_from_slice(&head);
     into.resize(header.frame_len() - TRAILER_BYTES, 0xff);
@@ -258,7 +258,7 @@ mod tests {
         for len in (0..70).chain([500, 512, 4096, 100_000]) {
             let payload: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
             let (at, bytes) = encoded(&payload);
-            let header = Header::decode(STORE, at.position, &bytes).unwrap();
+            let header = Header::at(STORE, at.position, &bytes).unwrap();
             assert!(header.is_whole(&bytes));
             assert_eq!(bytes.len(), header.frame_len());
             assert_eq!(bytes.len() % FRAME_ALIGNMENT, 0);
@@ -277,10 +277,10 @@ mod tests {
         let Position { segment, offset } = at.position;
         for elsewhere in [Position { segment: segment + 1, offset }, Position { segment, offset: offset + 8 }]
         {
-            assert_eq!(Header::decode(STORE, elsewhere, &bytes), None);
+            assert_eq!(Header::at(STORE, elsewhere, &bytes), None);
         }
-        assert_eq!(Header::decode(StoreId([8; 16]), at.position, &bytes), None);
-        assert_eq!(Header::decode(STORE, at.position, &bytes[..79]), None);
+        assert_eq!(Header::at(StoreId([8; 16]), at.position, &bytes), None);
+        assert_eq!(Header::at(STORE, at.position, &bytes[..79]), None);
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let header = Header::decode(STORE, at.position, &flipped);
+            let header = Header::at(STORE, at.position, &flipped);
             assert!(!header.is_some_and(|header| header.is_whole(&flipped)), "bit {bit}");
         }
     }
@@ -300,7 +300,7 @@ mod tests {
         let payload: Vec<u8> =
             (0..MAX_PAYLOAD_BYTES).map(|at| u8::from((at + FRAME_HEADER_BYTES) % 1024 < 512)).collect();
         let (at, bytes) = encoded(&payload);
-        let header = Header::decode(STORE, at.position, &bytes).unwrap();
+        let header = Header::at(STORE, at.position, &bytes).unwrap();
         assert!(header.map_len > 100_000 && header.map_len as usize <= MAX_MAP_BYTES);
         assert!(header.is_whole(&bytes) && bytes.len() <= MAX_FRAME_BYTES);
     }
@@ -313,7 +313,7 @@ mod tests {
             forged[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
             let crc = header_crc(STORE, &forged[..76]);
             forged[76..80].copy_from_slice(&crc);
-            assert_eq!(Header::decode(STORE, at.position, &forged), None);
+            assert_eq!(Header::at(STORE, at.position, &forged), None);
         }
     }
 }

@@ -25,7 +25,7 @@ mod segment;
 mod segment_file;
 mod walk;
 
-pub use chain::{ChainPoint, FIRST_SEQ, Hash, HashField, Position, PositionField, StoreId, StoreIdField};
+pub use chain::{ChainPoint, FIRST_SEQ, Hash, HashField, Position, StoreId, StoreIdField};
 pub use disk::{Disk, File, Lock, OpenMode};
 pub use frame::{FRAME_HEADER_BYTES, FrameDraft, FrameView, MAX_COMMITS, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES};
 pub use log::Log;

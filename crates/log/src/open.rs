@@ -42,11 +42,10 @@ impl Log {
         let mut recovery = Recovery::default();
         let mut tail_bytes = 0;
         loop {
-            let before = walk.point.position;
             match walk.step()? {
                 Step::Commits(frame) => {
                     visit(&frame)?;
-                    tail_bytes += u64::from(frame.end.position.offset - before.offset);
+                    tail_bytes += u64::from(frame.end.position.offset - frame.position.offset);
                     recovery.frames += 1;
                     recovery.last_time = Some(frame.base_time);
                     recovery.sealed = false;

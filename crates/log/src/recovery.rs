@@ -68,7 +68,7 @@ pub(crate) fn judge(store: StoreId, position: Position, rest: &[u8], room: u64) 
     if is_zero(rest, 0..first_part) {
         return Verdict::Torn;
     }
-    let Some(header) = Header::decode(store, position, rest) else {
+    let Some(header) = Header::at(store, position, rest) else {
         let second_sector = first_part..first_part + SECTOR_BYTES;
         return if first_part < FRAME_HEADER_BYTES && is_zero(rest, second_sector) {
             Verdict::Torn
@@ -111,7 +111,7 @@ fn later_frame(store: StoreId, position: Position, rest: &[u8], skip: usize) -> 
         u32::try_from(at)
             .ok()
             .and_then(|at| position.offset.checked_add(at))
-            .and_then(|offset| Header::decode(store, Position { offset, ..position }, &rest[at..]))
+            .and_then(|offset| Header::at(store, Position { offset, ..position }, &rest[at..]))
             .is_some()
     })
 }
@@ -221,7 +221,7 @@ mod tests {
     fn a_whole_frame_behind_a_missing_one_is_damage_in_the_middle() {
         let first = frame(&[9; 3000]);
         let at = ChainPoint::genesis(STORE);
-        let next = Header::decode(STORE, at.position, &first).unwrap().end(&first).unwrap();
+        let next = Header::at(STORE, at.position, &first).unwrap().end(&first).unwrap();
         let mut second = Vec::new();
         let draft = FrameDraft { first_seq: 2, commit_count: 1, base_time: 0, payload: b"x" };
         encode(STORE, &next, Kind::Commits, &draft, &mut second).unwrap();

@@ -77,16 +77,16 @@ layout! {
 impl SegmentHeader {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        U32::write(&FORMAT_VERSION, &mut bytes);
-        self.write(&mut bytes);
+        U32::encode(&FORMAT_VERSION, &mut bytes);
+        self.encode(&mut bytes);
         bytes.resize(SEGMENT_HEADER_BYTES - 4, 0);
         let crc = crc32c::crc32c(&bytes);
-        U32::write(&crc, &mut bytes);
+        U32::encode(&crc, &mut bytes);
         bytes
     }
 
     /// The header of segment `number` of `store`, whose file is `file_len` long.
-    pub(crate) fn decode(store: StoreId, number: u32, file_len: u64, bytes: &[u8]) -> Result<SegmentHeader> {
+    pub(crate) fn check(store: StoreId, number: u32, file_len: u64, bytes: &[u8]) -> Result<SegmentHeader> {
         let damage = |reason: &str| Err(damaged(number, 0, reason));
         let checked =
             bytes.split_last_chunk().filter(|(bytes, crc)| **crc == crc32c::crc32c(bytes).to_le_bytes());
@@ -94,7 +94,7 @@ impl SegmentHeader {
             return damage("its header does not match its checksum");
         };
         let mut fields = Cursor::new(fields);
-        let version = U32::read(&mut fields)?;
+        let version = U32::decode(&mut fields)?;
         if version > FORMAT_VERSION {
             let file = path(number);
             let message = format!(
@@ -104,7 +104,7 @@ impl SegmentHeader {
             let error = Error::new(Code::FormatNewer, message).with("file", file);
             return Err(error.with("version", version).with("supported", FORMAT_VERSION));
         }
-        let header = SegmentHeader::read(&mut fields)?;
+        let header = SegmentHeader::decode(&mut fields)?;
         if version == 0 {
             return damage("its format version is 0");
         }

@@ -48,7 +48,7 @@ impl SegmentFile {
         let mut sector = opened.bytes(0, SEGMENT_HEADER_BYTES)?.to_vec();
         sector.resize(SEGMENT_HEADER_BYTES, 0);
         if sector != [0; SEGMENT_HEADER_BYTES] {
-            let header = SegmentHeader::decode(store, number, len, &sector)?;
+            let header = SegmentHeader::check(store, number, len, &sector)?;
             opened.len = u64::from(header.capacity);
             opened.header = Some(header);
         }
@@ -98,7 +98,7 @@ impl SegmentFile {
     pub(crate) fn frame_at(&mut self, store: StoreId, offset: u32) -> Result<Option<(Header, &[u8])>> {
         let position = Position { segment: self.number, offset };
         let bytes = self.bytes(u64::from(offset), FRAME_HEADER_BYTES)?;
-        let Some(header) = Header::decode(store, position, bytes) else { return Ok(None) };
+        let Some(header) = Header::at(store, position, bytes) else { return Ok(None) };
         let frame = self.bytes(u64::from(offset), header.frame_len())?;
         Ok(header.is_whole(frame).then_some((header, frame)))
     }

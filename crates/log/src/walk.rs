@@ -34,10 +34,10 @@ impl<'d> Walk<'d> {
         disk: &'d dyn Disk,
         store: StoreId,
         mode: OpenMode,
-        point: ChainPoint,
-    ) -> Result<Walk<'d>> {
-        let segment = SegmentFile::open(disk, store, point.position.segment, mode)?;
-        let mut walk = Walk { disk, store, mode, segment, point };
+        at: ChainPoint,
+    ) -> Result<Self> {
+        let segment = SegmentFile::open(disk, store, at.position.segment, mode)?;
+        let mut walk = Walk { disk, store, mode, segment, point: at };
         walk.check_start()?;
         Ok(walk)
     }

@@ -16,37 +16,40 @@ macro_rules! codecs {
 
         impl $name {
             /// Reads the field.
-            $vis fn read<'a>($cursor: &mut $crate::bytes::Cursor<'a>) -> $crate::Result<$type> {
+            $vis fn decode<'a>($cursor: &mut $crate::bytes::Cursor<'a>) -> $crate::Result<$type> {
                 $read
             }
 
             /// Appends the field.
             #[allow(clippy::extra_unused_lifetimes, reason = "not every type borrows")]
-            $vis fn write<'a>($value: &$type, $out: &mut Vec<u8>) {
+            $vis fn encode<'a>($value: &$type, $out: &mut Vec<u8>) {
                 $write
             }
         }
     )*};
 }
 
-/// A struct whose fields lie one after another, each with its encoding.
+/// A struct whose fields lie one after another, each with its encoding. It is an encoding itself.
 #[macro_export]
 macro_rules! layout {
-    ($(#[$doc:meta])* $vis:vis $name:ident { $($field:ident: $type:ty = $codec:ident,)* }) => {
+    (
+        $(#[$doc:meta])* $vis:vis $name:ident $(<$borrow:lifetime>)?
+        { $($(#[$field_doc:meta])* $field:ident: $type:ty = $codec:ident,)* }
+    ) => {
         $(#[$doc])*
-        $vis struct $name {
-            $($vis $field: $type,)*
+        $vis struct $name $(<$borrow>)? {
+            $($(#[$field_doc])* $vis $field: $type,)*
         }
 
-        impl $name {
+        impl $(<$borrow>)? $name $(<$borrow>)? {
             /// Reads the fields.
-            $vis fn read(cursor: &mut $crate::bytes::Cursor<'_>) -> $crate::Result<$name> {
-                Ok($name { $($field: $codec::read(cursor)?),* })
+            $vis fn decode(cursor: &mut $crate::bytes::Cursor<$($borrow)?>) -> $crate::Result<Self> {
+                Ok($name { $($field: $codec::decode(cursor)?),* })
             }
 
             /// Appends the fields.
-            $vis fn write(&self, out: &mut Vec<u8>) {
-                $($codec::write(&self.$field, out);)*
+            $vis fn encode(&self, out: &mut Vec<u8>) {
+                $($codec::encode(&self.$field, out);)*
             }
         }
     };
@@ -71,14 +74,14 @@ macro_rules! records {
                 match self {
                     $($record::$variant { $($field),* } => {
                         out.push($tag);
-                        $($codec::write($field, out);)*
+                        $($codec::encode($field, out);)*
                     })*
                 }
             }
 
             fn decode(cursor: &mut Cursor<'a>) -> Result<$record<'a>> {
                 match cursor.byte()? {
-                    $($tag => Ok($record::$variant { $($field: $codec::read(cursor)?),* }),)*
+                    $($tag => Ok($record::$variant { $($field: $codec::decode(cursor)?),* }),)*
                     _ => Err(cursor.malformed($unknown)),
                 }
             }

@@ -34,7 +34,7 @@ impl Interval {
     /// Always: the interval of facts that say nothing about valid time.
     pub const ALWAYS: Interval = Interval { from: None, to: None };
 
-    fn encode(self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.from.is_some()) | u8::from(self.to.is_some()) << 1);
         for bound in [self.from, self.to].into_iter().flatten() {
             put_signed(out, bound);
@@ -56,7 +56,6 @@ codecs! {
     Entity(EntityId)
         |cursor| EntityId::unpack(cursor.varint()?).ok_or_else(|| cursor.malformed("an entity beyond 32 bits")),
         |entity, out| put_varint(out, entity.packed());
-    Valid(Interval) |cursor| Interval::decode(cursor), |interval, out| interval.encode(out);
 }
 
 records! {
@@ -72,8 +71,8 @@ records! {
     5 Remove { entity: EntityId = Entity }
     6 Label { node: u32 = Id, name: NameId = Id }
     7 Unlabel { node: u32 = Id, name: NameId = Id }
-    8 Set { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Valid, value: &'a [u8] = Encoded }
-    9 Unset { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Valid }
+    8 Set { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Interval, value: &'a [u8] = Encoded }
+    9 Unset { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Interval }
     10 Splice {
         entity: EntityId = Entity, name: NameId = Id,
         at: u32 = Id, removed: u32 = Id, items: u32 = Id, inserted: &'a [u8] = Bytes

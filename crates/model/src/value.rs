@@ -196,6 +196,10 @@ pub fn size_error(bytes: usize) -> Error {
     Error::new(Code::ValueSize, message).with("limit", VALUE_BYTES_MAX).with("bytes", bytes)
 }
 
+fn is_safe(integer: i64) -> bool {
+    (-INTEGER_MAX..=INTEGER_MAX).contains(&integer)
+}
+
 fn range_error(number: impl fmt::Display) -> Error {
     Error::new(Code::IntegerRange, format!("{number} is beyond 2^53 − 1; pass a bigint"))
 }
@@ -212,7 +216,7 @@ fn walk<'a, M: Made<'a>>(cursor: &mut Cursor<'a>, depth: usize) -> Result<M> {
         TRUE => M::leaf(|| Value::Bool(true)),
         INTEGER => {
             let value = cursor.signed()?;
-            if value.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
+            if !is_safe(value) {
                 return Err(range_error(value));
             }
             M::leaf(|| Value::Integer(value))
@@ -275,14 +279,10 @@ fn walk<'a, M: Made<'a>>(cursor: &mut Cursor<'a>, depth: usize) -> Result<M> {
 pub fn add(current: &[u8], by: &[u8]) -> Result<Vec<u8>> {
     let current = Value::decode(&mut Cursor::new(current))?;
     let by = Value::decode(&mut Cursor::new(by))?;
-    let out_of_range = || Error::new(Code::IntegerRange, "the sum is beyond 2^53 − 1; store a bigint");
     let sum = match (current, by) {
-        (Value::Integer(a), Value::Integer(b)) => {
-            let sum = a + b;
-            if sum.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
-                return Err(out_of_range());
-            }
-            Value::Integer(sum)
+        (Value::Integer(a), Value::Integer(b)) if is_safe(a + b) => Value::Integer(a + b),
+        (Value::Integer(_), Value::Integer(_)) => {
+            return Err(Error::new(Code::IntegerRange, "the sum is beyond 2^53 − 1; store a bigint"));
         }
         (Value::BigInt(a), Value::BigInt(b)) => Value::BigInt(a.checked_add(b).ok_or_else(|| {
             Error::new(Code::IntegerRange, "the sum is beyond 64 bits; store a string or bytes")
@@ -360,10 +360,8 @@ impl<'a> Sequence<'a> {
     pub fn offset(&self, position: usize) -> Option<usize> {
         match self {
             Sequence::Bytes(bytes) => (position <= bytes.len()).then_some(position),
+            Sequence::String(text) if text.is_ascii() => (position <= text.len()).then_some(position),
             Sequence::String(text) => {
-                if text.is_ascii() {
-                    return (position <= text.len()).then_some(position);
-                }
                 let mut units = 0;
                 for (at, character) in text.char_indices() {
                     if units == position {
@@ -373,14 +371,10 @@ impl<'a> Sequence<'a> {
                 }
                 (units == position).then_some(text.len())
             }
-            Sequence::List(count, payload) => {
-                if position > *count {
-                    return None;
-                }
+            Sequence::List(count, _) if position > *count => None,
+            Sequence::List(_, payload) => {
                 let mut cursor = Cursor::new(payload);
-                for _ in 0..position {
-                    check(&mut cursor).ok()?;
-                }
+                (0..position).try_for_each(|_| check(&mut cursor).map(|_| ())).ok()?;
                 Some(cursor.position())
             }
         }

@@ -19,19 +19,21 @@ use crate::fields::{Encoded, Flag, Number, records};
 use crate::ids::{check_key, check_name};
 use crate::limits::{LABELS_MAX, PROPERTIES_MAX};
 use crate::value::check;
-use crate::{Code, Error, Result, codecs};
+use crate::{Code, Error, Result, codecs, layout};
 
-/// An edge's identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EdgeKey<'a> {
-    /// The key of the node it leaves.
-    pub from: &'a str,
-    /// Its type.
-    pub kind: &'a str,
-    /// The key of the node it enters.
-    pub to: &'a str,
-    /// Tells parallel edges apart; empty by default.
-    pub key: &'a str,
+layout! {
+    /// An edge's identity.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub EdgeKey<'a> {
+        /// The key of the node it leaves.
+        from: &'a str = Key,
+        /// Its type.
+        kind: &'a str = Name,
+        /// The key of the node it enters.
+        to: &'a str = Key,
+        /// Tells parallel edges apart; empty by default.
+        key: &'a str = ParallelKey,
+    }
 }
 
 /// A node's key or an edge's identity.
@@ -48,18 +50,17 @@ pub type Change<'a> = (&'a str, Option<&'a [u8]>);
 
 codecs! {
     Key(&'a str) |cursor| {
+        let key = ParallelKey::decode(cursor)?;
+        if key.is_empty() { Err(Error::new(Code::KeySize, "a node's key is empty; name it")) } else { Ok(key) }
+    }, |key, out| put_bytes(out, key.as_bytes());
+    ParallelKey(&'a str) |cursor| {
         let key = cursor.text()?;
-        if key.is_empty() {
-            return Err(Error::new(Code::KeySize, "a node's key is empty; name it"));
-        }
         check_key(key).map(|()| key)
     }, |key, out| put_bytes(out, key.as_bytes());
     Name(&'a str) |cursor| {
         let name = cursor.text()?;
         check_name(name).map(|()| name)
     }, |name, out| put_bytes(out, name.as_bytes());
-    Edge(EdgeKey<'a>) |cursor| EdgeKey::decode(cursor), |edge, out| edge.encode(out);
-    Place(Target<'a>) |cursor| Target::decode(cursor), |target, out| target.encode(out);
     Labels(Vec<&'a str>) |cursor| {
         let count = cursor.length()?;
         if count > LABELS_MAX {
@@ -67,17 +68,17 @@ codecs! {
                 format!("{count} labels are over the limit of {LABELS_MAX} per node; use properties or edges");
             return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
         }
-        (0..count).map(|_| Name::read(cursor)).collect()
+        (0..count).map(|_| Name::decode(cursor)).collect()
     }, |labels, out| {
         put_varint(out, labels.len() as u64);
-        labels.iter().for_each(|label| Name::write(label, out));
+        labels.iter().for_each(|label| Name::encode(label, out));
     };
     Properties(Vec<Change<'a>>)
         |cursor| read_changes(cursor, |_| Ok(true)),
         |properties, out| write_changes(properties, out, |_, _| {});
     Changes(Vec<Change<'a>>)
-        |cursor| read_changes(cursor, Flag::read),
-        |changes, out| write_changes(changes, out, Flag::write);
+        |cursor| read_changes(cursor, Flag::decode),
+        |changes, out| write_changes(changes, out, Flag::encode);
 }
 
 fn read_changes<'a>(
@@ -89,7 +90,7 @@ fn read_changes<'a>(
         return Err(property_count_error(count));
     }
     let change = |cursor: &mut Cursor<'a>| {
-        let name = Name::read(cursor)?;
+        let name = Name::decode(cursor)?;
         Ok((name, if is_set(cursor)? { Some(check(cursor)?) } else { None }))
     };
     (0..count).map(|_| change(cursor)).collect()
@@ -98,7 +99,7 @@ fn read_changes<'a>(
 fn write_changes(changes: &[Change<'_>], out: &mut Vec<u8>, write_set: fn(&bool, &mut Vec<u8>)) {
     put_varint(out, changes.len() as u64);
     for (name, value) in changes {
-        Name::write(name, out);
+        Name::encode(name, out);
         write_set(&value.is_some(), out);
         out.extend_from_slice(value.unwrap_or_default());
     }
@@ -112,25 +113,25 @@ records! {
     VerbReader;
     1 Put { key: &'a str = Key, labels: Vec<&'a str> = Labels, changes: Vec<Change<'a>> = Properties }
     2 Patch {
-        target: Target<'a> = Place, labels: Vec<&'a str> = Labels,
+        target: Target<'a> = Target, labels: Vec<&'a str> = Labels,
         drop: Vec<&'a str> = Labels, changes: Vec<Change<'a>> = Changes
     }
     3 Remove { key: &'a str = Key, detach: bool = Flag }
-    4 Link { edge: EdgeKey<'a> = Edge, changes: Vec<Change<'a>> = Changes }
-    5 Unlink { edge: EdgeKey<'a> = Edge }
-    6 Increment { target: Target<'a> = Place, name: &'a str = Name, by: &'a [u8] = Encoded }
+    4 Link { edge: EdgeKey<'a> = EdgeKey, changes: Vec<Change<'a>> = Changes }
+    5 Unlink { edge: EdgeKey<'a> = EdgeKey }
+    6 Increment { target: Target<'a> = Target, name: &'a str = Name, by: &'a [u8] = Encoded }
     7 Splice {
-        target: Target<'a> = Place, name: &'a str = Name,
+        target: Target<'a> = Target, name: &'a str = Name,
         start: u64 = Number, delete: u64 = Number, insert: &'a [u8] = Encoded
     }
-    8 Append { target: Target<'a> = Place, name: &'a str = Name, more: &'a [u8] = Encoded }
+    8 Append { target: Target<'a> = Target, name: &'a str = Name, more: &'a [u8] = Encoded }
 }
 
 impl<'a> Target<'a> {
     /// Reads a target and checks the sizes of its keys.
     pub fn decode(cursor: &mut Cursor<'a>) -> Result<Target<'a>> {
         match cursor.byte()? {
-            0 => Key::read(cursor).map(Target::Node),
+            0 => Key::decode(cursor).map(Target::Node),
             1 => EdgeKey::decode(cursor).map(Target::Edge),
             _ => Err(cursor.malformed("an unknown target")),
         }
@@ -140,23 +141,9 @@ impl<'a> Target<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(matches!(self, Target::Edge(_))));
         match self {
-            Target::Node(key) => Key::write(key, out),
+            Target::Node(key) => Key::encode(key, out),
             Target::Edge(edge) => edge.encode(out),
         }
-    }
-}
-
-impl<'a> EdgeKey<'a> {
-    /// Reads an identity and checks the sizes of its keys.
-    pub fn decode(cursor: &mut Cursor<'a>) -> Result<EdgeKey<'a>> {
-        let (from, kind, to) = (Key::read(cursor)?, Name::read(cursor)?, Key::read(cursor)?);
-        let key = cursor.text()?;
-        check_key(key).map(|()| EdgeKey { from, kind, to, key })
-    }
-
-    /// Appends the encoding.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        [self.from, self.kind, self.to, self.key].iter().for_each(|text| put_bytes(out, text.as_bytes()));
     }
 }
 
