@@ -10,12 +10,12 @@ use karyon_model::{Code, Error, Result};
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, io_failed, sync_failed};
-use crate::frame::FrameView;
+use crate::frame::{FrameView, Kind};
 use crate::log::Log;
 use crate::recovery::{Cut, Recovery, Verdict, judge, judge_unbegun};
 use crate::segment::{self, LOG_DIRECTORY, SegmentSizes};
 use crate::segment_file::SegmentFile;
-use crate::walk::{Step, Walk};
+use crate::walk::Walk;
 
 /// The directory that keeps what was cut.
 pub const ASIDE_DIRECTORY: &str = "aside";
@@ -41,21 +41,17 @@ impl Log {
         let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start)?;
         let mut recovery = Recovery::default();
         let mut tail_bytes = 0;
-        loop {
-            match walk.step()? {
-                Step::Commits(frame) => {
+        while let Some((kind, frame)) = walk.step()? {
+            recovery.sealed = kind == Kind::Seal;
+            match kind {
+                Kind::Commits => {
                     visit(&frame)?;
                     tail_bytes += u64::from(frame.end.position.offset - frame.position.offset);
                     recovery.frames += 1;
                     recovery.last_time = Some(frame.base_time);
-                    recovery.sealed = false;
                 }
-                Step::Seal(time) => {
-                    recovery.sealed = true;
-                    recovery.sealed_time = recovery.sealed_time.max(Some(time));
-                }
-                Step::Continued => recovery.sealed = false,
-                Step::Nothing => break,
+                Kind::Seal => recovery.sealed_time = recovery.sealed_time.max(Some(frame.base_time)),
+                Kind::Continued => {}
             }
         }
         let Walk { segment: mut active, point: head, .. } = walk;

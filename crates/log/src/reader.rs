@@ -8,8 +8,8 @@ use karyon_model::Result;
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::damaged;
-use crate::frame::FrameView;
-use crate::walk::{Step, Walk};
+use crate::frame::{FrameView, Kind};
+use crate::walk::Walk;
 
 /// Reads frames that are durable, from any thread, while the log goes on being written. Cheap to clone.
 #[derive(Clone)]
@@ -87,9 +87,9 @@ fn read_on(
     while walk.point.position < until {
         let Position { segment, offset } = walk.point.position;
         match walk.step()? {
-            Step::Commits(frame) if visit(&frame)?.is_break() => break,
-            Step::Commits(_) | Step::Seal(_) | Step::Continued => {}
-            Step::Nothing => return Err(damaged(segment, offset, "the frame here is not whole")),
+            Some((Kind::Commits, frame)) if visit(&frame)?.is_break() => break,
+            Some(_) => {}
+            None => return Err(damaged(segment, offset, "the frame here is not whole")),
         }
     }
     Ok(())

@@ -5,19 +5,8 @@ use karyon_model::Result;
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::damaged;
-use crate::frame::{FrameView, Kind};
+use crate::frame::{FrameView, Header, Kind};
 use crate::segment_file::SegmentFile;
-
-/// What stands at the next place of the chain.
-pub(crate) enum Step<'a> {
-    Commits(FrameView<'a>),
-    /// The log was closed; the time that it keeps.
-    Seal(i64),
-    /// The chain goes on in the next segment, which is open now.
-    Continued,
-    /// No whole frame: the end, a torn frame or damage.
-    Nothing,
-}
 
 /// A walk along the chain.
 pub(crate) struct Walk<'d> {
@@ -52,15 +41,14 @@ impl<'d> Walk<'d> {
         Ok(Walk { disk, store, mode: OpenMode::Read, segment, point })
     }
 
-    /// Takes one step. The walk stays where it is if there is no whole frame.
-    pub(crate) fn step(&mut self) -> Result<Step<'_>> {
+    /// Passes over the frame here, and on into the next segment where it says so. `None` where no whole frame
+    /// stands, be it the end, a torn frame or damage: the walk stays there.
+    pub(crate) fn step(&mut self) -> Result<Option<(Kind, FrameView<'_>)>> {
         let Position { segment: number, offset } = self.point.position;
         if self.segment.header.is_none() {
-            return Ok(Step::Nothing);
+            return Ok(None);
         }
-        let Some((header, bytes)) = self.segment.frame_at(self.store, offset)? else {
-            return Ok(Step::Nothing);
-        };
+        let Some((header, bytes)) = self.segment.frame_at(self.store, offset)? else { return Ok(None) };
         if header.previous_hash != self.point.hash || header.first_seq != self.point.next_seq {
             return Err(damaged(number, offset, "the frame here does not follow the one before it"));
         }
@@ -68,22 +56,18 @@ impl<'d> Walk<'d> {
             return Err(damaged(number, offset, "the frame here ends past the last possible position"));
         };
         self.point = end;
-        match header.kind {
-            Kind::Seal => Ok(Step::Seal(header.base_time)),
-            Kind::Continued => self.enter_next_segment().map(|()| Step::Continued),
+        let Header { kind, position, first_seq, commit_count, base_time, .. } = header;
+        let mut frame = FrameView { position, first_seq, commit_count, base_time, payload: &[], end };
+        match kind {
+            Kind::Seal => {}
+            Kind::Continued => self.enter_next_segment()?,
+            // Asked for again (it is at hand), so that the other arms may move on to the next segment.
             Kind::Commits => {
-                // Asked for again (it is at hand), so that the other arms may move on to the next segment.
                 let bytes = self.segment.bytes(u64::from(offset), header.frame_len())?;
-                Ok(Step::Commits(FrameView {
-                    position: header.position,
-                    first_seq: header.first_seq,
-                    commit_count: header.commit_count,
-                    base_time: header.base_time,
-                    payload: &bytes[header.payload_range()],
-                    end,
-                }))
+                frame.payload = &bytes[header.payload_range()];
             }
         }
+        Ok(Some((kind, frame)))
     }
 
     fn enter_next_segment(&mut self) -> Result<()> {

@@ -49,18 +49,12 @@ pub enum Target<'a> {
 pub type Change<'a> = (&'a str, Option<&'a [u8]>);
 
 codecs! {
-    Key(&'a str) |cursor| {
-        let key = ParallelKey::decode(cursor)?;
-        if key.is_empty() { Err(Error::new(Code::KeySize, "a node's key is empty; name it")) } else { Ok(key) }
+    Key(&'a str) |cursor| match check_key(cursor.text()?)? {
+        "" => Err(Error::new(Code::KeySize, "a node's key is empty; name it")),
+        key => Ok(key),
     }, |key, out| put_bytes(out, key.as_bytes());
-    ParallelKey(&'a str) |cursor| {
-        let key = cursor.text()?;
-        check_key(key).map(|()| key)
-    }, |key, out| put_bytes(out, key.as_bytes());
-    Name(&'a str) |cursor| {
-        let name = cursor.text()?;
-        check_name(name).map(|()| name)
-    }, |name, out| put_bytes(out, name.as_bytes());
+    ParallelKey(&'a str) |cursor| check_key(cursor.text()?), |key, out| put_bytes(out, key.as_bytes());
+    Name(&'a str) |cursor| check_name(cursor.text()?), |name, out| put_bytes(out, name.as_bytes());
     Labels(Vec<&'a str>) |cursor| {
         let count = cursor.length()?;
         if count > LABELS_MAX {
