@@ -64,14 +64,8 @@ impl Disk for RealDisk {
         fs::rename(self.resolve(from), self.resolve(to))
     }
 
-    #[cfg(unix)]
     fn sync_dir(&self, path: &str) -> io::Result<()> {
-        fs::File::open(self.resolve(path))?.sync_all()
-    }
-
-    #[cfg(not(unix))]
-    fn sync_dir(&self, _path: &str) -> io::Result<()> {
-        Ok(())
+        if cfg!(unix) { fs::File::open(self.resolve(path))?.sync_all() } else { Ok(()) }
     }
 
     fn try_lock(&self, path: &str) -> io::Result<Option<Box<dyn Lock>>> {

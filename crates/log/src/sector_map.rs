@@ -12,8 +12,6 @@ use std::ops::Range;
 
 use karyon_model::bytes::{Cursor, put_varint};
 
-use crate::frame::MAX_MAP_BYTES;
-
 /// The unit that a disk writes whole or not at all.
 pub const SECTOR_BYTES: usize = 512;
 
@@ -47,9 +45,6 @@ fn push_range(end_of_last: &mut u64, range: &Range<u64>, into: &mut Vec<u8>) {
 
 /// The ranges of a map, counted in sectors from the frame's first; `None` if the bytes are no map.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Range<u64>>> {
-    if bytes.len() > MAX_MAP_BYTES {
-        return None;
-    }
     let mut cursor = Cursor::new(bytes);
     let number = |cursor: &mut Cursor<'_>| cursor.id().ok().filter(|number| *number > 0).map(u64::from);
     let mut ranges = Vec::new();
