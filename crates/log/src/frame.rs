@@ -154,12 +154,9 @@ impl Header {
     /// The header of the frame at `position`; `None` if there is none that was written there by this store.
     /// Costs four bytes' comparison where no frame begins.
     pub(crate) fn at(store: StoreId, position: Position, bytes: &[u8]) -> Option<Header> {
-        let (checked, crc) = bytes.get(..FRAME_HEADER_BYTES)?.split_last_chunk()?;
-        let fields = checked.strip_prefix(&MAGIC)?;
-        if *crc != header_crc(store, checked) {
-            return None;
-        }
-        let header = Header::decode(&mut Cursor::new(fields)).ok()?;
+        let header = bytes.get(..FRAME_HEADER_BYTES).filter(|header| header.starts_with(&MAGIC))?;
+        let fields = checked(crc32c::crc32c(&store.0), header)?;
+        let header = Header::decode(&mut Cursor::new(&fields[MAGIC.len()..])).ok()?;
         let bounded =
             header.payload_len as usize <= MAX_PAYLOAD_BYTES && header.map_len as usize <= MAX_MAP_BYTES;
         (bounded && header.position == position).then_some(header)
@@ -168,10 +165,7 @@ impl Header {
     /// Whether `frame`, which begins with this header, is whole.
     pub(crate) fn is_whole(&self, frame: &[u8]) -> bool {
         frame.len() == self.frame_len()
-            && frame
-                .strip_suffix(&END_MAGIC)
-                .and_then(|frame| frame.split_last_chunk())
-                .is_some_and(|(frame, crc)| *crc == crc32c::crc32c(frame).to_le_bytes())
+            && frame.strip_suffix(&END_MAGIC).is_some_and(|frame| checked(0, frame).is_some())
     }
 
     /// The point of the chain behind this frame, whose bytes are `frame`; `None` past the last position or
@@ -226,17 +220,18 @@ pub(crate) fn encode(
     };
     let mut head = MAGIC.to_vec();
     header.encode(&mut head);
-    head.extend(header_crc(store, &head));
+    U32::encode(&crc32c::crc32c_append(crc32c::crc32c(&store.0), &head), &mut head);
     into[..FRAME_HEADER_BYTES].copy_from_slice(&head);
     into.resize(header.frame_len() - TRAILER_BYTES, 0xff);
-    let crc = crc32c::crc32c(into);
-    into.extend_from_slice(&crc.to_le_bytes());
+    U32::encode(&crc32c::crc32c(into), into);
     into.extend_from_slice(&END_MAGIC);
     Ok(header)
 }
 
-fn header_crc(store: StoreId, bytes: &[u8]) -> [u8; 4] {
-    crc32c::crc32c_append(crc32c::crc32c(&store.0), bytes).to_le_bytes()
+/// The bytes before the checksum that they end with, if it is theirs; `seed` is the checksum of what goes before.
+pub(crate) fn checked(seed: u32, bytes: &[u8]) -> Option<&[u8]> {
+    let (bytes, crc) = bytes.split_last_chunk()?;
+    (*crc == crc32c::crc32c_append(seed, bytes).to_le_bytes()).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -311,8 +306,8 @@ mod tests {
         for (offset, value) in [(4, u32::MAX), (72, 0), (72, 9), (72, 0xffff_ff01)] {
             let mut forged = bytes.clone();
             forged[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
-            let crc = header_crc(STORE, &forged[..76]);
-            forged[76..80].copy_from_slice(&crc);
+            let crc = crc32c::crc32c_append(crc32c::crc32c(&STORE.0), &forged[..76]);
+            forged[76..80].copy_from_slice(&crc.to_le_bytes());
             assert_eq!(Header::at(STORE, at.position, &forged), None);
         }
     }

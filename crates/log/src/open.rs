@@ -12,7 +12,7 @@ use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, io_failed, sync_failed};
 use crate::frame::{FrameView, Kind};
 use crate::log::Log;
-use crate::recovery::{Cut, Recovery, Verdict, judge, judge_unbegun};
+use crate::recovery::{Cut, Recovery, judge, judge_unbegun};
 use crate::segment::{self, LOG_DIRECTORY, SegmentSizes};
 use crate::segment_file::SegmentFile;
 use crate::walk::Walk;
@@ -131,11 +131,8 @@ fn unfinished(store: StoreId, segment: &mut SegmentFile, offset: u32) -> Result<
         Some(_) => judge(store, Position { segment: number, offset }, &rest, room),
         None => judge_unbegun(store, number, &rest),
     };
-    match verdict {
-        Verdict::End => Ok(None),
-        Verdict::Torn => Ok(Some((from, rest))),
-        Verdict::Damaged(reason) => Err(damaged(number, from, reason)),
-    }
+    verdict.map_err(|damage| damaged(number, from, damage))?;
+    Ok(Some((from, rest)))
 }
 
 /// Copies the bytes of a cut to a file of their own, durably. A file that holds them already will do.

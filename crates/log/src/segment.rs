@@ -24,6 +24,7 @@ use karyon_model::{Code, Error, Result, layout};
 use crate::chain::{Hash, HashField, StoreId, StoreIdField};
 use crate::disk::Disk;
 use crate::failure::{damaged, io_failed};
+use crate::frame::checked;
 use crate::sector_map::SECTOR_BYTES;
 
 /// The version of the log's files that this code writes.
@@ -80,17 +81,14 @@ impl SegmentHeader {
         U32::encode(&FORMAT_VERSION, &mut bytes);
         self.encode(&mut bytes);
         bytes.resize(SEGMENT_HEADER_BYTES - 4, 0);
-        let crc = crc32c::crc32c(&bytes);
-        U32::encode(&crc, &mut bytes);
+        U32::encode(&crc32c::crc32c(&bytes), &mut bytes);
         bytes
     }
 
     /// The header of segment `number` of `store`, whose file is `file_len` long.
     pub(crate) fn check(store: StoreId, number: u32, file_len: u64, bytes: &[u8]) -> Result<SegmentHeader> {
         let damage = |reason: &str| Err(damaged(number, 0, reason));
-        let checked =
-            bytes.split_last_chunk().filter(|(bytes, crc)| **crc == crc32c::crc32c(bytes).to_le_bytes());
-        let Some(fields) = checked.and_then(|(bytes, _)| bytes.strip_prefix(&MAGIC)) else {
+        let Some(fields) = checked(0, bytes).and_then(|bytes| bytes.strip_prefix(&MAGIC)) else {
             return damage("its header does not match its checksum");
         };
         let mut fields = Cursor::new(fields);
