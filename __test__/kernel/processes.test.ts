@@ -82,7 +82,7 @@ const canLimit = process.platform !== 'win32'
   'a disk that refuses to grow fails the writes that wait, and reads go on',
   async (t) => {
     const directory = freshDirectory(t)
-    // Of 512 bytes: the first segments fit, a later one does not.
+    // Of 512 bytes: segments of the smallest length fit, one for a larger frame does not.
     const { code, lines, errors } = await new Child('fill.ts', [directory], 'ulimit -f 3000').ended()
     t.is(code, 0, errors)
     const acked = lines.filter((line) => line.startsWith('acked ')).map((line) => line.slice(6))

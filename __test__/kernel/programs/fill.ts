@@ -18,9 +18,11 @@ async function run(): Promise<void> {
   let failed = false
   const lane = async (): Promise<void> => {
     while (!failed) {
+      // Each larger than the one before, until no segment that may be made has room for what waits.
+      const text = 'x'.repeat(5_000 * next)
       const key = `n${next++}`
       try {
-        await graph.write((tx) => tx.put(key, { props: { text: 'x'.repeat(20_000) } }))
+        await graph.write((tx) => tx.put(key, { props: { text } }))
         writeSync(1, `acked ${key}\n`)
       } catch (error) {
         failed = true

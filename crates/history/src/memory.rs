@@ -1,6 +1,7 @@
 //! Chapters in memory: an ordered map of encoded records, lost at exit and rebuilt from the log at the next start.
 
 use crate::{Chapter, History, ObjectId, Progress};
+use karyon_model::bytes::Cursor;
 use karyon_model::{Result, Seq};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -46,24 +47,15 @@ impl MemoryHistory {
         records.iter().map(|(key, bytes)| (*key, bytes.clone())).collect()
     }
 
-    /// Changes a record's bytes, for tests of damage. False when there is no such record.
-    pub fn damage(&self, key: &[u8; 17], change: impl FnOnce(&mut [u8])) -> bool {
-        lock(&self.cache).fill(None);
-        let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
-        records.get_mut(key).map(|bytes| change(bytes)).is_some()
-    }
-
     fn decoded(&self, object: ObjectId, key: [u8; 17], bytes: &[u8]) -> Result<Arc<Chapter>> {
-        let slot = key
-            .iter()
-            .fold(0usize, |hash, byte| (hash.rotate_left(5) ^ usize::from(*byte)).wrapping_mul(0x9e37_79b9));
-        let slot = (slot >> 7) % CACHE_SLOTS;
+        let slot = crc32c::crc32c(&key) as usize % CACHE_SLOTS;
         if let Some((cached, chapter)) = &lock(&self.cache)[slot]
             && *cached == key
         {
             return Ok(chapter.clone());
         }
-        let chapter = Arc::new(Chapter::decode(object, end_of(&key), bytes)?);
+        let end = Seq::from_be_bytes(Cursor::new(&key[9..]).array()?);
+        let chapter = Arc::new(Chapter::decode(object, end, bytes)?);
         lock(&self.cache)[slot] = Some((key, chapter.clone()));
         Ok(chapter)
     }
@@ -72,12 +64,6 @@ impl MemoryHistory {
 /// A panic while a lock was held cannot leave a half-written record: each is replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn end_of(key: &[u8; 17]) -> Seq {
-    let mut end = [0; 8];
-    end.copy_from_slice(&key[9..]);
-    Seq::from_be_bytes(end)
 }
 
 impl History for MemoryHistory {
@@ -124,6 +110,11 @@ mod tests {
         Chapter { end, anchor: end.to_be_bytes().into(), run: Run::starting(start) }
     }
 
+    fn damage(history: &MemoryHistory, key: &[u8; 17], change: impl FnOnce(&mut [u8])) {
+        lock(&history.cache).fill(None);
+        change(history.records.write().unwrap().get_mut(key).unwrap());
+    }
+
     #[test]
     fn the_chapter_that_covers_a_moment_is_found() {
         let history = MemoryHistory::new();
@@ -148,7 +139,7 @@ mod tests {
         let object = ObjectId::Edge(4);
         history.seal(object, &chapter(1, 5)).unwrap();
         assert!(history.find(object, 2).unwrap().is_some());
-        assert!(history.damage(&Chapter::key(object, 5), |bytes| bytes[8] ^= 1));
+        damage(&history, &Chapter::key(object, 5), |bytes| bytes[8] ^= 1);
         assert_eq!(history.find(object, 2).unwrap_err().code(), Code::Damaged);
     }
 

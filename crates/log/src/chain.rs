@@ -2,14 +2,18 @@
 
 use std::fmt;
 
+use karyon_model::fields::U32;
+use karyon_model::{codecs, layout};
 use sha2::{Digest, Sha256};
+
+use crate::segment::SEGMENT_HEADER_BYTES;
 
 /// The random number that a store is given at its creation; every file of the log names it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct StoreId(pub [u8; 16]);
 
 /// A SHA-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
@@ -38,20 +42,34 @@ impl fmt::Display for Hash {
     }
 }
 
-impl fmt::Debug for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+layout! {
+    /// The first byte of a frame, or the place where the next one goes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub Position {
+        /// Number of the segment, from 1.
+        segment: u32 = U32,
+        /// Offset in the segment's file, in bytes.
+        offset: u32 = U32,
     }
 }
 
-/// The first byte of a frame, or the place where the next one goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    /// Number of the segment, from 1.
-    pub segment: u32,
-    /// Offset in the segment's file, in bytes.
-    pub offset: u32,
+impl Position {
+    /// Where a segment's first frame begins.
+    pub(crate) const fn first_of(segment: u32) -> Position {
+        Position { segment, offset: SEGMENT_HEADER_BYTES as u32 }
+    }
 }
+
+codecs! {
+    /// A store's id: 16 bytes.
+    pub StoreIdField(StoreId)
+        |cursor| cursor.array().map(StoreId), |store, out| out.extend_from_slice(&store.0);
+    /// A digest: 32 bytes.
+    pub HashField(Hash) |cursor| cursor.array().map(Hash), |hash, out| out.extend_from_slice(&hash.0);
+}
+
+/// The sequence number of a store's first commit.
+pub const FIRST_SEQ: u64 = 1;
 
 /// A point of the chain between two frames: all that is needed to go on from there, reading or writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,4 +80,11 @@ pub struct ChainPoint {
     pub hash: Hash,
     /// The sequence number of the next commit.
     pub next_seq: u64,
+}
+
+impl ChainPoint {
+    /// The point before a store's first frame.
+    pub fn genesis(store: StoreId) -> ChainPoint {
+        ChainPoint { position: Position::first_of(1), hash: Hash::genesis(store), next_seq: FIRST_SEQ }
+    }
 }

@@ -33,6 +33,16 @@ pub trait Disk: Send + Sync {
     /// Opens the file `path`.
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Box<dyn File>>;
 
+    /// Creates the file `path`, or opens the one that is there, for reading and writing.
+    fn create(&self, path: &str) -> io::Result<Box<dyn File>> {
+        match self.open(path, OpenMode::CreateNew) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.open(path, OpenMode::ReadWrite)
+            }
+            created => created,
+        }
+    }
+
     /// Removes the file `path`.
     fn remove(&self, path: &str) -> io::Result<()>;
 
@@ -69,6 +79,14 @@ pub trait File: Send + Sync {
 
     /// Makes the bytes and all metadata durable.
     fn sync_all(&self) -> io::Result<()>;
+
+    /// Writes `len` zeros from `offset` on, so that blocks are allocated before a commit needs them.
+    fn write_zeros(&self, offset: u64, len: u64) -> io::Result<()> {
+        static CHUNK: [u8; 64 << 10] = [0; 64 << 10];
+        let starts = (0..len).step_by(CHUNK.len());
+        let mut chunks = starts.map(|at| (offset + at, (len - at).min(CHUNK.len() as u64) as usize));
+        chunks.try_for_each(|(offset, count)| self.write_at(offset, &CHUNK[..count]))
+    }
 
     /// Fills `buffer` from `offset` on; `UnexpectedEof` if the file ends before.
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

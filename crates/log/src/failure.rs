@@ -8,16 +8,12 @@ use crate::segment;
 
 /// Bytes of segment `number` at `offset` are not what was acknowledged.
 pub(crate) fn damaged(number: u32, offset: u32, reason: impl Into<String>) -> Error {
-    let file = segment::path(number);
-    let reason = reason.into();
-    Error::new(
-        Code::Damaged,
-        format!("{file} is damaged at offset {offset}: {reason}; nothing was changed, restore the file from a backup"),
-    )
-    .with("segment", number)
-    .with("offset", offset)
-    .with("file", file)
-    .with("reason", reason)
+    let (file, reason) = (segment::path(number), reason.into());
+    let message = format!(
+        "{file} is damaged at offset {offset}: {reason}; nothing was changed, restore the file from a backup"
+    );
+    let error = Error::new(Code::Damaged, message).with("segment", number).with("offset", offset);
+    error.with("file", file).with("reason", reason)
 }
 
 /// The operating system refused something that loses nothing.
@@ -26,20 +22,25 @@ pub(crate) fn io_failed(verb: &str, path: &str, error: &io::Error) -> Error {
     Error::new(Code::Io, format!("cannot {verb} {shown}: {error}")).with("file", path).with("cause", error)
 }
 
-/// A write or sync failed: what is on disk is unknown.
+/// A write or sync failed: what is on disk is unknown, or what is not has nowhere to go.
 pub(crate) fn sync_failed(verb: &str, path: &str, error: &io::Error) -> Error {
-    Error::new(
-        Code::SyncFailed,
-        format!("cannot {verb} {path}: {error}; nothing more is written until the store is opened again"),
-    )
-    .with("file", path)
-    .with("cause", error)
+    let remedy = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk is full: free space, then open the store again; what was acknowledged is safe"
+        }
+        _ => "nothing more is written until the store is opened again",
+    };
+    Error::new(Code::SyncFailed, format!("cannot {verb} {path}: {error}; {remedy}"))
+        .with("file", path)
+        .with("cause", error)
 }
 
 /// An earlier write or sync failed.
 pub(crate) fn poisoned() -> Error {
-    Error::new(
-        Code::SyncFailed,
-        "an earlier write or sync of the log failed; nothing more is written until the store is opened again",
-    )
+    let message =
+        "an earlier write or sync of the log failed; nothing more is written until the store is opened again";
+    Error::new(Code::SyncFailed, message)
 }
+
+/// What an error of the operating system becomes: [`io_failed`] or [`sync_failed`].
+pub(crate) type Failure = fn(&str, &str, &io::Error) -> Error;

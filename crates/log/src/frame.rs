@@ -8,7 +8,7 @@
 //! | 0 | 4 | magic `KaFr` |
 //! | 4 | 4 | payload length *P*, ≤ [`MAX_PAYLOAD_BYTES`] |
 //! | 8 | 8 | sequence number of the first commit |
-//! | 16 | 8 | base time: µs since 1970, signed |
+//! | 16 | 8 | base time: µs since 1970, signed; of a seal, the newest time that was handed out before |
 //! | 24 | 4 | own position: segment |
 //! | 28 | 4 | own position: offset in the segment |
 //! | 32 | 32 | hash of the previous frame |
@@ -30,9 +30,11 @@
 
 use std::ops::Range;
 
-use karyon_model::{Code, Error, Result};
+use karyon_model::bytes::Cursor;
+use karyon_model::fields::{I64, U32, U64};
+use karyon_model::{Code, Error, Result, codecs, layout};
 
-use crate::chain::{ChainPoint, Hash, Position, StoreId};
+use crate::chain::{ChainPoint, Hash, HashField, Position, StoreId};
 use crate::sector_map::{self, SECTOR_BYTES};
 
 /// The largest payload of one frame.
@@ -80,6 +82,13 @@ pub struct FrameDraft<'a> {
     pub payload: &'a [u8],
 }
 
+impl FrameDraft<'_> {
+    /// A frame that holds no commits.
+    pub(crate) const fn empty(next_seq: u64, base_time: i64) -> Self {
+        FrameDraft { first_seq: next_seq, commit_count: 0, base_time, payload: &[] }
+    }
+}
+
 /// A whole frame of commits whose checksums and place in the chain have been checked.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameView<'a> {
@@ -93,95 +102,70 @@ pub struct FrameView<'a> {
     pub base_time: i64,
     /// The commits' bytes.
     pub payload: &'a [u8],
-    /// Hash of the frame before.
-    pub previous_hash: Hash,
-    /// Hash of this frame.
-    pub hash: Hash,
     /// The point of the chain behind this frame.
     pub end: ChainPoint,
 }
 
-/// The numbers of a frame's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) kind: Kind,
-    pub(crate) position: Position,
-    pub(crate) first_seq: u64,
-    pub(crate) commit_count: u32,
-    pub(crate) base_time: i64,
-    pub(crate) previous_hash: Hash,
-    pub(crate) payload_len: usize,
-    pub(crate) map_len: usize,
-    pub(crate) map_crc: u32,
+codecs! {
+    Purpose(Kind) |cursor| match cursor.byte()? {
+        1 => Ok(Kind::Commits),
+        2 => Ok(Kind::Seal),
+        3 => Ok(Kind::Continued),
+        _ => Err(cursor.malformed("an unknown kind of frame")),
+    }, |kind, out| out.push(*kind as u8);
+    U24(u32)
+        |cursor| cursor.array().map(|[a, b, c]| u32::from_le_bytes([a, b, c, 0])),
+        |number, out| out.extend_from_slice(&number.to_le_bytes()[..3]);
+}
+
+layout! {
+    /// The numbers of a frame's header, between magic and checksum.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) Header {
+        payload_len: u32 = U32,
+        first_seq: u64 = U64,
+        base_time: i64 = I64,
+        position: Position = Position,
+        previous_hash: Hash = HashField,
+        map_crc: u32 = U32,
+        commit_count: u32 = U32,
+        kind: Kind = Purpose,
+        map_len: u32 = U24,
+    }
 }
 
 impl Header {
     /// Length of the whole frame.
     pub(crate) fn frame_len(&self) -> usize {
-        frame_len(self.payload_len, self.map_len)
+        self.map_range().end.next_multiple_of(FRAME_ALIGNMENT) + TRAILER_BYTES
     }
 
     /// Where in the frame the payload lies.
     pub(crate) fn payload_range(&self) -> Range<usize> {
-        FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + self.payload_len
+        FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + self.payload_len as usize
     }
 
     /// Where in the frame the sector map lies.
     pub(crate) fn map_range(&self) -> Range<usize> {
-        let start = FRAME_HEADER_BYTES + self.payload_len;
-        start..start + self.map_len
-    }
-
-    fn to_bytes(self, store: StoreId) -> [u8; FRAME_HEADER_BYTES] {
-        let mut bytes = [0; FRAME_HEADER_BYTES];
-        bytes[0..4].copy_from_slice(&MAGIC);
-        bytes[4..8].copy_from_slice(&(self.payload_len as u32).to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.first_seq.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.base_time.to_le_bytes());
-        bytes[24..28].copy_from_slice(&self.position.segment.to_le_bytes());
-        bytes[28..32].copy_from_slice(&self.position.offset.to_le_bytes());
-        bytes[32..64].copy_from_slice(&self.previous_hash.0);
-        bytes[64..68].copy_from_slice(&self.map_crc.to_le_bytes());
-        bytes[68..72].copy_from_slice(&self.commit_count.to_le_bytes());
-        bytes[72..76].copy_from_slice(&(self.kind as u32 | (self.map_len as u32) << 8).to_le_bytes());
-        let crc = header_crc(store, &bytes[..76]);
-        bytes[76..80].copy_from_slice(&crc.to_le_bytes());
-        bytes
+        let start = self.payload_range().end;
+        start..start + self.map_len as usize
     }
 
     /// The header of the frame at `position`; `None` if there is none that was written there by this store.
     /// Costs four bytes' comparison where no frame begins.
-    pub(crate) fn decode(store: StoreId, position: Position, bytes: &[u8]) -> Option<Header> {
-        let bytes: &[u8; FRAME_HEADER_BYTES] = bytes.first_chunk()?;
-        if bytes[..4] != MAGIC || number(bytes, 76) != header_crc(store, &bytes[..76]) {
-            return None;
-        }
-        let header = Header {
-            kind: match bytes[72] {
-                1 => Kind::Commits,
-                2 => Kind::Seal,
-                3 => Kind::Continued,
-                _ => return None,
-            },
-            position: Position { segment: number(bytes, 24), offset: number(bytes, 28) },
-            first_seq: u64::from(number(bytes, 8)) | u64::from(number(bytes, 12)) << 32,
-            commit_count: number(bytes, 68),
-            base_time: (u64::from(number(bytes, 16)) | u64::from(number(bytes, 20)) << 32).cast_signed(),
-            previous_hash: Hash(*bytes[32..].first_chunk()?),
-            payload_len: number(bytes, 4) as usize,
-            map_len: (number(bytes, 72) >> 8) as usize,
-            map_crc: number(bytes, 64),
-        };
-        let bounded = header.payload_len <= MAX_PAYLOAD_BYTES && header.map_len <= MAX_MAP_BYTES;
+    pub(crate) fn at(store: StoreId, position: Position, bytes: &[u8]) -> Option<Header> {
+        let header = bytes.get(..FRAME_HEADER_BYTES).filter(|header| header.starts_with(&MAGIC))?;
+        let fields = checked(crc32c::crc32c(&store.0), header)?;
+        let header = Header::decode(&mut Cursor::new(&fields[MAGIC.len()..])).ok()?;
+        let bounded =
+            header.payload_len as usize <= MAX_PAYLOAD_BYTES && header.map_len as usize <= MAX_MAP_BYTES;
         (bounded && header.position == position).then_some(header)
     }
 
     /// Whether `frame`, which begins with this header, is whole.
     pub(crate) fn is_whole(&self, frame: &[u8]) -> bool {
-        let len = self.frame_len();
-        frame.len() == len
-            && frame[len - 4..] == END_MAGIC
-            && number(frame, len - 8) == crc32c::crc32c(&frame[..len - 8])
+        frame.len() == self.frame_len()
+            && frame.strip_suffix(&END_MAGIC).is_some_and(|frame| checked(0, frame).is_some())
     }
 
     /// The point of the chain behind this frame, whose bytes are `frame`; `None` past the last position or
@@ -205,16 +189,13 @@ pub(crate) fn encode(
     draft: &FrameDraft<'_>,
     into: &mut Vec<u8>,
 ) -> Result<Header> {
-    if draft.payload.len() > MAX_PAYLOAD_BYTES {
-        return Err(Error::new(
-            Code::TransactionSize,
-            format!(
-                "a frame holds at most {MAX_PAYLOAD_BYTES} bytes, this one would hold {}; write less at once",
-                draft.payload.len()
-            ),
-        )
-        .with("limit", MAX_PAYLOAD_BYTES)
-        .with("bytes", draft.payload.len()));
+    let bytes = draft.payload.len();
+    if bytes > MAX_PAYLOAD_BYTES {
+        let message = format!(
+            "a frame holds at most {MAX_PAYLOAD_BYTES} bytes, this one would hold {bytes}; write less at once"
+        );
+        let error = Error::new(Code::TransactionSize, message);
+        return Err(error.with("limit", MAX_PAYLOAD_BYTES).with("bytes", bytes));
     }
     if draft.commit_count > MAX_COMMITS || (kind == Kind::Commits) != (draft.commit_count > 0) {
         let message = format!("a frame of kind {kind:?} cannot hold {} commits", draft.commit_count);
@@ -227,45 +208,40 @@ pub(crate) fn encode(
     let frame_offset = u64::from(at.position.offset);
     sector_map::encode(frame_offset, frame_offset + FRAME_HEADER_BYTES as u64, draft.payload, into);
     let header = Header {
-        kind,
-        position: at.position,
+        payload_len: bytes as u32,
         first_seq: draft.first_seq,
-        commit_count: draft.commit_count,
         base_time: draft.base_time,
+        position: at.position,
         previous_hash: at.hash,
-        payload_len: draft.payload.len(),
-        map_len: into.len() - map_start,
         map_crc: crc32c::crc32c(&into[map_start..]),
+        commit_count: draft.commit_count,
+        kind,
+        map_len: (into.len() - map_start) as u32,
     };
-    into[..FRAME_HEADER_BYTES].copy_from_slice(&header.to_bytes(store));
+    let mut head = MAGIC.to_vec();
+    header.encode(&mut head);
+    U32::encode(&crc32c::crc32c_append(crc32c::crc32c(&store.0), &head), &mut head);
+    into[..FRAME_HEADER_BYTES].copy_from_slice(&head);
     into.resize(header.frame_len() - TRAILER_BYTES, 0xff);
-    let crc = crc32c::crc32c(into);
-    into.extend_from_slice(&crc.to_le_bytes());
+    U32::encode(&crc32c::crc32c(into), into);
     into.extend_from_slice(&END_MAGIC);
     Ok(header)
 }
 
-fn frame_len(payload_len: usize, map_len: usize) -> usize {
-    (FRAME_HEADER_BYTES + payload_len + map_len).next_multiple_of(FRAME_ALIGNMENT) + TRAILER_BYTES
-}
-
-fn header_crc(store: StoreId, bytes: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&store.0), bytes)
-}
-
-fn number(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+/// The bytes before the checksum that they end with, if it is theirs; `seed` is the checksum of what goes before.
+pub(crate) fn checked(seed: u32, bytes: &[u8]) -> Option<&[u8]> {
+    let (bytes, crc) = bytes.split_last_chunk()?;
+    (*crc == crc32c::crc32c_append(seed, bytes).to_le_bytes()).then_some(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walk::genesis;
 
     const STORE: StoreId = StoreId([7; 16]);
 
     fn encoded(payload: &[u8]) -> (ChainPoint, Vec<u8>) {
-        let at = genesis(STORE);
+        let at = ChainPoint::genesis(STORE);
         let mut bytes = vec![1, 2, 3];
         let draft = FrameDraft { first_seq: 1, commit_count: 2, base_time: -5, payload };
         encode(STORE, &at, Kind::Commits, &draft, &mut bytes).unwrap();
@@ -277,7 +253,7 @@ mod tests {
         for len in (0..70).chain([500, 512, 4096, 100_000]) {
             let payload: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
             let (at, bytes) = encoded(&payload);
-            let header = Header::decode(STORE, at.position, &bytes).unwrap();
+            let header = Header::at(STORE, at.position, &bytes).unwrap();
             assert!(header.is_whole(&bytes));
             assert_eq!(bytes.len(), header.frame_len());
             assert_eq!(bytes.len() % FRAME_ALIGNMENT, 0);
@@ -296,10 +272,10 @@ mod tests {
         let Position { segment, offset } = at.position;
         for elsewhere in [Position { segment: segment + 1, offset }, Position { segment, offset: offset + 8 }]
         {
-            assert_eq!(Header::decode(STORE, elsewhere, &bytes), None);
+            assert_eq!(Header::at(STORE, elsewhere, &bytes), None);
         }
-        assert_eq!(Header::decode(StoreId([8; 16]), at.position, &bytes), None);
-        assert_eq!(Header::decode(STORE, at.position, &bytes[..79]), None);
+        assert_eq!(Header::at(StoreId([8; 16]), at.position, &bytes), None);
+        assert_eq!(Header::at(STORE, at.position, &bytes[..79]), None);
     }
 
     #[test]
@@ -308,7 +284,7 @@ mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let header = Header::decode(STORE, at.position, &flipped);
+            let header = Header::at(STORE, at.position, &flipped);
             assert!(!header.is_some_and(|header| header.is_whole(&flipped)), "bit {bit}");
         }
     }
@@ -319,8 +295,8 @@ mod tests {
         let payload: Vec<u8> =
             (0..MAX_PAYLOAD_BYTES).map(|at| u8::from((at + FRAME_HEADER_BYTES) % 1024 < 512)).collect();
         let (at, bytes) = encoded(&payload);
-        let header = Header::decode(STORE, at.position, &bytes).unwrap();
-        assert!(header.map_len > 100_000 && header.map_len <= MAX_MAP_BYTES);
+        let header = Header::at(STORE, at.position, &bytes).unwrap();
+        assert!(header.map_len > 100_000 && header.map_len as usize <= MAX_MAP_BYTES);
         assert!(header.is_whole(&bytes) && bytes.len() <= MAX_FRAME_BYTES);
     }
 
@@ -330,9 +306,9 @@ mod tests {
         for (offset, value) in [(4, u32::MAX), (72, 0), (72, 9), (72, 0xffff_ff01)] {
             let mut forged = bytes.clone();
             forged[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
-            let crc = header_crc(STORE, &forged[..76]);
+            let crc = crc32c::crc32c_append(crc32c::crc32c(&STORE.0), &forged[..76]);
             forged[76..80].copy_from_slice(&crc.to_le_bytes());
-            assert_eq!(Header::decode(STORE, at.position, &forged), None);
+            assert_eq!(Header::at(STORE, at.position, &forged), None);
         }
     }
 }

@@ -6,7 +6,7 @@
 //! - `disk`, `real_disk`: the disk that is handed in, and the operating system's
 //! - `chain`: positions, hashes, points of the chain
 //! - `frame`, `sector_map`, `segment`: the bytes, drawn and coded
-//! - `walk`: reading along the chain; `reader`: the same for other threads
+//! - `segment_file`: a segment's file, read and written; `walk`: reading along the chain; `reader`: the same for other threads
 //! - `recovery`: what an unreadable end is; `open`: what is done about it
 //! - `log`: writing
 #![deny(missing_docs)]
@@ -22,13 +22,13 @@ mod real_disk;
 mod recovery;
 mod sector_map;
 mod segment;
+mod segment_file;
 mod walk;
-mod zeros;
 
-pub use chain::{ChainPoint, Hash, Position, StoreId};
+pub use chain::{ChainPoint, FIRST_SEQ, Hash, HashField, Position, StoreId, StoreIdField};
 pub use disk::{Disk, File, Lock, OpenMode};
 pub use frame::{FRAME_HEADER_BYTES, FrameDraft, FrameView, MAX_COMMITS, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES};
-pub use log::{FIRST_SEQ, Log};
+pub use log::Log;
 pub use open::ASIDE_DIRECTORY;
 pub use reader::{LogReader, Verified};
 pub use real_disk::RealDisk;

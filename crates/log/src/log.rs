@@ -1,170 +1,79 @@
 //! The writing end of the log.
 
-use std::io;
 use std::sync::Arc;
 
 use karyon_model::{Code, Error, Result};
 
-use crate::chain::{ChainPoint, Position, StoreId};
-use crate::disk::{Disk, File, OpenMode};
-use crate::failure::{io_failed, poisoned, sync_failed};
-use crate::frame::{self, FrameDraft, FrameView, Kind, MIN_FRAME_BYTES};
-use crate::open;
+use crate::chain::{ChainPoint, FIRST_SEQ, Position, StoreId};
+use crate::disk::Disk;
+use crate::failure::{Failure, io_failed, poisoned, sync_failed};
+use crate::frame::{self, FrameDraft, Header, Kind, MIN_FRAME_BYTES};
 use crate::reader::LogReader;
-use crate::recovery::Recovery;
 use crate::segment::{self, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentSizes};
-use crate::walk::SegmentFile;
-use crate::zeros::write_zeros;
-
-/// The sequence number of a store's first commit.
-pub const FIRST_SEQ: u64 = 1;
+use crate::segment_file::SegmentFile;
 
 /// The log of one store, open for writing. It is the only one of its store: its owner holds the store's lock.
 ///
 /// One frame is in flight at a time: [`append`](Log::append) writes it, [`sync`](Log::sync) makes it durable.
-/// After an error of either nothing is known of the disk; every later call fails with
-/// `ERR_KARYON_SYNC_FAILED` until the log is opened again.
+/// After an `ERR_KARYON_SYNC_FAILED` nothing is known of the disk; every later call fails with it until the log
+/// is opened again.
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use karyon_log::{FrameDraft, Log, RealDisk, StoreId};
+/// # use karyon_log::{FrameDraft, FrameView, Log, RealDisk, SegmentSizes, StoreId};
 /// # let directory = std::env::temp_dir().join(format!("karyon-log-{}", std::process::id()));
 /// # std::fs::create_dir_all(&directory).unwrap();
 /// # let store = StoreId(*b"an example store");
 /// let disk = Arc::new(RealDisk::new(&directory));
-/// let mut log = Log::create(disk.clone(), store)?;
+/// let mut log = Log::create(disk.clone(), store, SegmentSizes::default())?;
 /// log.append(&FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload: b"a commit" })?;
 /// log.sync()?;
 /// drop(log);
 ///
 /// let mut found = Vec::new();
-/// let (_log, recovery) = Log::open(disk, store, None, &mut |frame| Ok(found.push(frame.payload.to_vec())))?;
+/// let keep = &mut |frame: &FrameView<'_>| Ok(found.push(frame.payload.to_vec()));
+/// let (_log, recovery) = Log::open(disk, store, SegmentSizes::default(), None, keep)?;
 /// assert_eq!((found, recovery.last_seq), (vec![b"a commit".to_vec()], 1));
 /// # std::fs::remove_dir_all(&directory).unwrap();
 /// # Ok::<(), karyon_model::Error>(())
 /// ```
 pub struct Log {
-    disk: Arc<dyn Disk>,
-    store: StoreId,
-    sizes: SegmentSizes,
-    head: ChainPoint,
-    active: Segment,
-    prepared: Option<Segment>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) store: StoreId,
+    pub(crate) sizes: SegmentSizes,
+    pub(crate) head: ChainPoint,
+    pub(crate) active: SegmentFile,
+    pub(crate) prepared: Option<SegmentFile>,
     /// Length of the segments before the active one.
-    closed_bytes: u64,
-    tail_bytes: u64,
+    pub(crate) closed_bytes: u64,
+    pub(crate) tail_bytes: u64,
     /// The frame being written; kept for its memory.
-    buffer: Vec<u8>,
-    /// Whether the last frame is a seal.
-    sealed: bool,
+    pub(crate) buffer: Vec<u8>,
+    /// The time that the last frame seals, if it is a seal.
+    pub(crate) sealed: Option<i64>,
     /// Whether a frame was written that is not synced.
-    in_flight: bool,
-    poisoned: bool,
-}
-
-/// A segment that is written to.
-struct Segment {
-    number: u32,
-    file: Box<dyn File>,
-    /// How far zeros or frames have been written and synced.
-    len: u64,
-    /// Whether its header is written.
-    begun: bool,
-}
-
-impl From<SegmentFile> for Segment {
-    fn from(SegmentFile { number, file, header, len, .. }: SegmentFile) -> Self {
-        // A crash may have left a prepared file with half a sector at its end.
-        let len = if header.is_some() { len } else { len - len % SEGMENT_HEADER_BYTES as u64 };
-        Segment { number, file, len, begun: header.is_some() }
-    }
-}
-
-impl Segment {
-    /// Writes and syncs zeros up to `len`.
-    fn extend(&mut self, len: u64) -> Result<()> {
-        if len > self.len {
-            write_zeros(self.file.as_ref(), self.len, len - self.len)
-                .and_then(|()| self.file.sync_data())
-                .map_err(|error| sync_failed("prepare", &segment::path(self.number), &error))?;
-            self.len = len;
-        }
-        Ok(())
-    }
+    pub(crate) in_flight: bool,
+    pub(crate) poisoned: bool,
 }
 
 impl Log {
-    /// Creates an empty log. What an earlier, interrupted attempt left is taken up; a log that holds frames
-    /// is refused.
-    pub fn create(disk: Arc<dyn Disk>, store: StoreId) -> Result<Log> {
-        Log::create_sized(disk, store, SegmentSizes::default())
-    }
-
-    /// [`create`](Log::create) with segments of other lengths; the log must be opened with the same.
-    pub fn create_sized(disk: Arc<dyn Disk>, store: StoreId, sizes: SegmentSizes) -> Result<Log> {
-        let first = segment::path(1);
+    /// Creates an empty log, which must be opened with the same sizes. What an earlier, interrupted attempt left
+    /// is taken up; a log that holds frames is refused.
+    pub fn create(disk: Arc<dyn Disk>, store: StoreId, sizes: SegmentSizes) -> Result<Log> {
         disk.create_dir(LOG_DIRECTORY).map_err(|error| io_failed("create", LOG_DIRECTORY, &error))?;
-        let file = match disk.open(&first, OpenMode::CreateNew) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                disk.open(&first, OpenMode::ReadWrite)
-            }
-            file => file,
-        };
-        let file = file.map_err(|error| io_failed("create", &first, &error))?;
-        let len = file.len().map_err(|error| io_failed("measure", &first, &error))?;
-        Segment { number: 1, file, len: len - len % SEGMENT_HEADER_BYTES as u64, begun: false }
-            .extend(sizes.smallest)?;
+        SegmentFile::create(disk.as_ref(), 1)
+            .map_err(|error| io_failed("create", &segment::path(1), &error))?
+            .extend(sizes.smallest, io_failed)?;
         for directory in [LOG_DIRECTORY, ""] {
             disk.sync_dir(directory).map_err(|error| sync_failed("sync", directory, &error))?;
         }
-        let (log, recovery) = Log::open_sized(disk, store, sizes, None, &mut |_| Ok(()))?;
+        let (log, recovery) = Log::open(disk, store, sizes, None, &mut |_| Ok(()))?;
         if recovery.last_seq >= FIRST_SEQ {
             let message =
                 format!("{LOG_DIRECTORY} already holds commits; open the store instead of creating it");
             return Err(Error::new(Code::Argument, message).with("commits", recovery.last_seq));
         }
         Ok(log)
-    }
-
-    /// Opens the log: walks the chain from `start` (a checkpoint's point, or the beginning) to its end,
-    /// handing each frame of commits to `visit`, cuts an unfinished write, and makes durable what was read.
-    ///
-    /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming
-    /// segment and offset, and then has changed nothing. Reads the log from `start` on once, at the speed of
-    /// SHA-256.
-    pub fn open(
-        disk: Arc<dyn Disk>,
-        store: StoreId,
-        start: Option<ChainPoint>,
-        visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
-    ) -> Result<(Log, Recovery)> {
-        Log::open_sized(disk, store, SegmentSizes::default(), start, visit)
-    }
-
-    /// [`open`](Log::open) for a log that was created with segments of other lengths.
-    pub fn open_sized(
-        disk: Arc<dyn Disk>,
-        store: StoreId,
-        sizes: SegmentSizes,
-        start: Option<ChainPoint>,
-        visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
-    ) -> Result<(Log, Recovery)> {
-        let opened = open::open(disk.as_ref(), store, sizes, start, visit)?;
-        let log = Log {
-            disk,
-            store,
-            sizes,
-            head: opened.end,
-            closed_bytes: opened.log_bytes - opened.active.len,
-            active: opened.active.into(),
-            prepared: opened.prepared.map(Segment::from),
-            tail_bytes: opened.walked_bytes,
-            buffer: Vec::new(),
-            sealed: opened.recovery.sealed,
-            in_flight: false,
-            poisoned: false,
-        };
-        Ok((log, opened.recovery))
     }
 
     /// Writes a frame of commits and returns where it begins. It is durable after the next
@@ -187,7 +96,10 @@ impl Log {
 
     /// Writes zeros ahead of the frames, one slice (a mebibyte, or twice the last frame) at a time; call it
     /// after each [`sync`](Log::sync), when nobody waits. Does nothing while the active segment is not yet
-    /// half full. A failure, a full disk included, ends all writing like any other.
+    /// half full.
+    ///
+    /// Fails with `ERR_KARYON_IO` when the disk takes no more, which costs nothing yet: frames are written as
+    /// long as the active segment has room, and the next call tries again.
     pub fn prepare_ahead(&mut self) -> Result<()> {
         self.guarded(|log| {
             if u64::from(log.head.position.offset) * 2 < log.active.len {
@@ -198,20 +110,22 @@ impl Log {
             // full.
             let slice =
                 log.sizes.slice.max((2 * log.buffer.len()).next_multiple_of(SEGMENT_HEADER_BYTES) as u64);
-            let prepared = log.prepared()?;
-            prepared.extend((prepared.len + slice).min(target))
+            let mut next = log.next_segment(io_failed)?;
+            let extended = next.extend((next.len + slice).min(target), io_failed);
+            log.prepared = Some(next);
+            extended
         })
     }
 
-    /// Marks a clean close with a durable frame. The log may still be written to; that ends the mark.
-    pub fn seal(&mut self) -> Result<()> {
-        if self.sealed {
+    /// Marks a clean close with a durable frame, which keeps the newest time that its owner has handed out, µs
+    /// since 1970. The log may still be written to; that ends the mark.
+    pub fn seal(&mut self, time: i64) -> Result<()> {
+        if self.sealed.is_some_and(|sealed| sealed >= time) {
             return Ok(());
         }
-        let draft = FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
-        self.write_frame(Kind::Seal, &draft)?;
+        self.write_frame(Kind::Seal, &FrameDraft::empty(self.head.next_seq, time))?;
         self.sync()?;
-        self.sealed = true;
+        self.sealed = Some(time);
         Ok(())
     }
 
@@ -234,18 +148,21 @@ impl Log {
     fn write_frame(&mut self, kind: Kind, draft: &FrameDraft<'_>) -> Result<Position> {
         self.sync()?;
         // Encoded before anything is written, so that a draft that is refused changes nothing.
-        frame::encode(self.store, &self.head, kind, draft, &mut self.buffer)?;
-        self.sealed = false;
+        let mut header = self.encode(kind, draft)?;
+        self.sealed = None;
         self.guarded(|log| {
             if !log.fits(log.buffer.len()) {
                 // The sector map depends on where the payload lies, and may be longer there.
                 log.make_room(log.buffer.len() + log.buffer.len() / SEGMENT_HEADER_BYTES + MIN_FRAME_BYTES)?;
-                frame::encode(log.store, &log.head, kind, draft, &mut log.buffer)?;
+                header = log.encode(kind, draft)?;
             }
-            let position = log.head.position;
-            log.write_buffer()?;
-            Ok(position)
+            log.write_buffer(&header)?;
+            Ok(header.position)
         })
+    }
+
+    fn encode(&mut self, kind: Kind, draft: &FrameDraft<'_>) -> Result<Header> {
+        frame::encode(self.store, &self.head, kind, draft, &mut self.buffer)
     }
 
     /// Whether a frame of this length fits, with room for the one that says where the log goes on.
@@ -256,48 +173,40 @@ impl Log {
     /// Makes the active segment one that has room for a frame of this length.
     fn make_room(&mut self, frame_len: usize) -> Result<()> {
         let needed = self.sizes.target(0, (frame_len + MIN_FRAME_BYTES) as u64);
-        if !self.active.begun {
-            return self.active.extend(needed);
+        if self.active.header.is_none() {
+            return self.active.extend(needed, sync_failed);
         }
         // The next segment's file is durable before the active one says that the log goes on there: where
         // that is said and the file is missing, somebody removed it.
-        let prepared = self.prepared()?;
-        prepared.extend(needed)?;
-        let draft = FrameDraft { first_seq: self.head.next_seq, commit_count: 0, base_time: 0, payload: &[] };
-        frame::encode(self.store, &self.head, Kind::Continued, &draft, &mut self.buffer)?;
-        self.write_buffer()?;
+        let mut next = self.next_segment(sync_failed)?;
+        next.extend(needed, sync_failed)?;
+        let header = self.encode(Kind::Continued, &FrameDraft::empty(self.head.next_seq, 0))?;
+        self.write_buffer(&header)?;
         self.sync_in_flight()?;
-        if let Some(prepared) = self.prepared.take() {
-            self.closed_bytes += self.active.len;
-            self.active = prepared;
-            self.head.position =
-                Position { segment: self.active.number, offset: SEGMENT_HEADER_BYTES as u32 };
-        }
+        self.closed_bytes += self.active.len;
+        self.head.position = Position::first_of(next.number);
+        self.active = next;
         Ok(())
     }
 
     /// Writes the frame in the buffer at the head, after the segment's header if it is the first.
-    fn write_buffer(&mut self) -> Result<()> {
-        let path = segment::path(self.active.number);
-        let failed = |error: io::Error| sync_failed("write", &path, &error);
+    fn write_buffer(&mut self, header: &Header) -> Result<()> {
+        let Some(end) = header.end(&self.buffer) else {
+            return Err(Error::new(Code::Panic, "a frame would end past the last possible position"));
+        };
         self.in_flight = true;
-        if !self.active.begun {
-            let header = SegmentHeader {
-                store: self.store,
+        if self.active.header.is_none() {
+            let begun = SegmentHeader {
                 number: self.active.number,
+                store: self.store,
                 next_seq: self.head.next_seq,
                 previous_hash: self.head.hash,
                 capacity: u32::try_from(self.active.len).unwrap_or(u32::MAX),
             };
-            self.active.file.write_at(0, &header.to_bytes()).map_err(failed)?;
-            self.active.begun = true;
+            self.active.write(0, &begun.to_bytes())?;
+            self.active.header = Some(begun);
         }
-        let at = self.head.position;
-        self.active.file.write_at(u64::from(at.offset), &self.buffer).map_err(failed)?;
-        let header = frame::Header::decode(self.store, at, &self.buffer);
-        let Some(end) = header.and_then(|header| header.end(&self.buffer)) else {
-            return Err(Error::new(Code::Panic, "a frame that was just encoded cannot be decoded"));
-        };
+        self.active.write(self.head.position.offset, &self.buffer)?;
         self.head = end;
         self.tail_bytes += self.buffer.len() as u64;
         Ok(())
@@ -305,32 +214,27 @@ impl Log {
 
     fn sync_in_flight(&mut self) -> Result<()> {
         if self.in_flight {
-            let synced = self.active.file.sync_data();
-            synced.map_err(|error| sync_failed("sync", &segment::path(self.active.number), &error))?;
+            self.active.sync()?;
             self.in_flight = false;
         }
         Ok(())
     }
 
     /// The segment after the active one, whose file is created if need be.
-    fn prepared(&mut self) -> Result<&mut Segment> {
-        let segment = match self.prepared.take() {
-            Some(segment) => segment,
-            None => {
-                let number = self.active.number + 1;
-                let path = segment::path(number);
-                let file = self
-                    .disk
-                    .open(&path, OpenMode::CreateNew)
-                    .and_then(|file| self.disk.sync_dir(LOG_DIRECTORY).map(|()| file))
-                    .map_err(|error| sync_failed("create", &path, &error))?;
-                Segment { number, file, len: 0, begun: false }
-            }
-        };
-        Ok(self.prepared.insert(segment))
+    fn next_segment(&mut self, uncreated: Failure) -> Result<SegmentFile> {
+        if let Some(prepared) = self.prepared.take() {
+            return Ok(prepared);
+        }
+        let number = self.active.number + 1;
+        let next = SegmentFile::create(self.disk.as_ref(), number)
+            .map_err(|error| uncreated("create", &segment::path(number), &error))?;
+        let synced = self.disk.sync_dir(LOG_DIRECTORY);
+        synced.map_err(|error| sync_failed("sync", LOG_DIRECTORY, &error))?;
+        Ok(next)
     }
 
-    /// Runs something that writes; its failure ends all writing, since what is on disk is then unknown.
+    /// Runs something that writes; its failure ends all writing, since what is on disk is then unknown. Only
+    /// `ERR_KARYON_IO` says that nothing was lost.
     fn guarded<T>(&mut self, write: impl FnOnce(&mut Log) -> Result<T>) -> Result<T> {
         if self.poisoned {
             return Err(poisoned());
@@ -338,7 +242,7 @@ impl Log {
         // Set while it runs, so that a panic in between poisons too.
         self.poisoned = true;
         let result = write(self);
-        self.poisoned = result.is_err();
+        self.poisoned = result.as_ref().is_err_and(|error| error.code() != Code::Io);
         result
     }
 }

@@ -3,84 +3,100 @@
 //! Each step may be interrupted and is then done again: bytes are copied aside and synced before they are
 //! zeroed, and a write that is half zeroed is still an unfinished write.
 
+use std::sync::Arc;
+
 use karyon_model::{Code, Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, io_failed, sync_failed};
-use crate::frame::FrameView;
-use crate::recovery::{Cut, Recovery, Verdict, judge, judge_unbegun};
+use crate::frame::{FrameView, Kind};
+use crate::log::Log;
+use crate::recovery::{Cut, Recovery, judge, judge_unbegun};
 use crate::segment::{self, LOG_DIRECTORY, SegmentSizes};
-use crate::walk::{SegmentFile, Step, Walk, genesis};
-use crate::zeros::write_zeros;
+use crate::segment_file::SegmentFile;
+use crate::walk::Walk;
 
 /// The directory that keeps what was cut.
 pub const ASIDE_DIRECTORY: &str = "aside";
 
-/// A log that was walked to its end.
-pub(crate) struct Opened {
-    pub(crate) end: ChainPoint,
-    pub(crate) active: SegmentFile,
-    pub(crate) prepared: Option<SegmentFile>,
-    pub(crate) recovery: Recovery,
-    /// Length of the frames that were walked over.
-    pub(crate) walked_bytes: u64,
-    /// Length of all segments.
-    pub(crate) log_bytes: u64,
-}
-
-pub(crate) fn open(
-    disk: &dyn Disk,
-    store: StoreId,
-    sizes: SegmentSizes,
-    start: Option<ChainPoint>,
-    visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
-) -> Result<Opened> {
-    let last = segment::last(disk)?;
-    let start = start.unwrap_or_else(|| genesis(store));
-    let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start)?;
-    let mut recovery = Recovery { frames: 0, last_seq: 0, last_time: None, sealed: false, cut: None };
-    let mut walked_bytes = 0;
-    loop {
-        let before = walk.point.position;
-        match walk.step()? {
-            Step::Commits(frame) => {
-                visit(&frame)?;
-                walked_bytes += u64::from(frame.end.position.offset - before.offset);
-                recovery.frames += 1;
-                recovery.last_time = Some(frame.base_time);
+impl Log {
+    /// Opens the log: walks the chain from `start` (a checkpoint's point, or the beginning) to its end,
+    /// handing each frame of commits to `visit`, cuts an unfinished write, and makes durable what was read.
+    ///
+    /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming
+    /// segment and offset, and then has changed nothing. Reads the log from `start` on once, at the speed of
+    /// SHA-256.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        store: StoreId,
+        sizes: SegmentSizes,
+        start: Option<ChainPoint>,
+        visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
+    ) -> Result<(Log, Recovery)> {
+        let shared = disk.clone();
+        let disk = disk.as_ref();
+        let last = segment::last(disk)?;
+        let start = start.unwrap_or_else(|| ChainPoint::genesis(store));
+        let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start)?;
+        let mut recovery = Recovery::default();
+        let mut tail_bytes = 0;
+        while let Some((kind, frame)) = walk.step()? {
+            recovery.sealed = kind == Kind::Seal;
+            match kind {
+                Kind::Commits => {
+                    visit(&frame)?;
+                    tail_bytes += u64::from(frame.end.position.offset - frame.position.offset);
+                    recovery.frames += 1;
+                    recovery.last_time = Some(frame.base_time);
+                }
+                Kind::Seal => recovery.sealed_time = recovery.sealed_time.max(Some(frame.base_time)),
+                Kind::Continued => {}
+            }
+        }
+        let Walk { segment: mut active, point: head, .. } = walk;
+        recovery.last_seq = head.next_seq.saturating_sub(1);
+        if active.len < sizes.smallest {
+            return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
+        }
+        let mut prepared = prepared_segment(disk, store, head.position, last)?;
+        // Both are judged before either is changed.
+        let cuts = [
+            unfinished(store, &mut active, head.position.offset)?,
+            prepared.as_mut().map_or(Ok(None), |prepared| unfinished(store, prepared, 0))?,
+        ];
+        for (segment, cut) in [Some(&active), prepared.as_ref()].into_iter().zip(cuts) {
+            if let (Some(segment), Some((offset, rest))) = (segment, cut) {
+                let file = keep_aside(disk, segment.number, offset, &rest)?;
+                // The zeros are synced with the rest of what was read.
+                segment.write_zeros(offset, rest.len())?;
+                recovery.cut = Some(Cut { segment: segment.number, offset, bytes: rest.len() as u64, file });
                 recovery.sealed = false;
             }
-            Step::Seal => recovery.sealed = true,
-            Step::Continued => recovery.sealed = false,
-            Step::Nothing => break,
         }
-    }
-    let Walk { segment: mut active, point: end, .. } = walk;
-    recovery.last_seq = end.next_seq.saturating_sub(1);
-    if active.len < sizes.smallest {
-        return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
-    }
-    let mut prepared = prepared_segment(disk, store, &end, last)?;
-    // Both are judged before either is changed.
-    let cuts = [
-        unfinished(store, &mut active, end.position.offset)?,
-        prepared.as_mut().map_or(Ok(None), |prepared| unfinished(store, prepared, 0))?,
-    ];
-    for (segment, cut) in [Some(&active), prepared.as_ref()].into_iter().zip(cuts) {
-        if let (Some(segment), Some((from, rest))) = (segment, cut) {
-            recovery.cut = Some(cut_out(disk, segment, from, &rest)?);
-            recovery.sealed = false;
+        make_durable(disk, &active, prepared.as_ref())?;
+        let mut closed_bytes = 0;
+        for number in 1..active.number {
+            let path = segment::path(number);
+            let len = disk.open(&path, OpenMode::Read).and_then(|file| file.len());
+            closed_bytes += len.map_err(|error| io_failed("measure", &path, &error))?;
         }
+        let log = Log {
+            disk: shared,
+            store,
+            sizes,
+            head,
+            active: active.for_writing(),
+            prepared: prepared.map(SegmentFile::for_writing),
+            closed_bytes,
+            tail_bytes,
+            buffer: Vec::new(),
+            sealed: recovery.sealed_time.filter(|_| recovery.sealed),
+            in_flight: false,
+            poisoned: false,
+        };
+        Ok((log, recovery))
     }
-    make_durable(disk, &active, prepared.as_ref())?;
-    let mut log_bytes = active.len;
-    for number in 1..active.number {
-        let path = segment::path(number);
-        let len = disk.open(&path, OpenMode::Read).and_then(|file| file.len());
-        log_bytes += len.map_err(|error| io_failed("measure", &path, &error))?;
-    }
-    Ok(Opened { end, active, prepared, recovery, walked_bytes, log_bytes })
 }
 
 /// The segment after the active one, which must not have been begun: the active one does not say that it goes
@@ -88,10 +104,10 @@ pub(crate) fn open(
 fn prepared_segment(
     disk: &dyn Disk,
     store: StoreId,
-    end: &ChainPoint,
+    end: Position,
     last: u32,
 ) -> Result<Option<SegmentFile>> {
-    let active = end.position.segment;
+    let Position { segment: active, offset } = end;
     let behind = last - active;
     if behind == 0 {
         return Ok(None);
@@ -99,7 +115,7 @@ fn prepared_segment(
     let prepared = SegmentFile::open(disk, store, active + 1, OpenMode::ReadWrite)?;
     if behind > 1 || prepared.header.is_some() {
         let reason = format!("no whole frame stands here, but segment {} has been begun", active + 1);
-        return Err(damaged(active, end.position.offset, reason));
+        return Err(damaged(active, offset, reason));
     }
     Ok(Some(prepared))
 }
@@ -107,62 +123,39 @@ fn prepared_segment(
 /// What an unfinished write left at the end of the chain: where it begins and its bytes.
 fn unfinished(store: StoreId, segment: &mut SegmentFile, offset: u32) -> Result<Option<(u32, Vec<u8>)>> {
     let from = if segment.header.is_some() { offset } else { 0 };
-    let Some(written_end) = segment.written_end(u64::from(from))? else { return Ok(None) };
-    let mut rest = vec![0; usize::try_from(written_end - u64::from(from)).unwrap_or(usize::MAX)];
-    segment
-        .file
-        .read_exact_at(u64::from(from), &mut rest)
-        .map_err(|error| io_failed("read", &segment::path(segment.number), &error))?;
+    let Some(end) = segment.written_end(u64::from(from))? else { return Ok(None) };
+    let (number, room) = (segment.number, segment.len - u64::from(from));
+    let len = usize::try_from(end - u64::from(from)).unwrap_or(usize::MAX);
+    let rest = segment.bytes(u64::from(from), len)?.to_vec();
     let verdict = match segment.header {
-        Some(_) => {
-            judge(store, Position { segment: segment.number, offset }, &rest, segment.len - u64::from(from))
-        }
-        None => judge_unbegun(store, segment.number, &rest),
+        Some(_) => judge(store, Position { segment: number, offset }, &rest, room),
+        None => judge_unbegun(store, number, &rest),
     };
-    match verdict {
-        Verdict::End => Ok(None),
-        Verdict::Torn => Ok(Some((from, rest))),
-        Verdict::Damaged(reason) => Err(damaged(segment.number, from, reason)),
-    }
-}
-
-/// Takes out an unfinished write. The zeros are synced with the rest of what was read.
-fn cut_out(disk: &dyn Disk, segment: &SegmentFile, from: u32, rest: &[u8]) -> Result<Cut> {
-    let file = keep_aside(disk, segment.number, from, rest)?;
-    write_zeros(segment.file.as_ref(), u64::from(from), rest.len() as u64)
-        .map_err(|error| sync_failed("cut", &segment::path(segment.number), &error))?;
-    Ok(Cut { segment: segment.number, offset: from, bytes: rest.len() as u64, file })
+    verdict.map_err(|damage| damaged(number, from, damage))?;
+    Ok(Some((from, rest)))
 }
 
 /// Copies the bytes of a cut to a file of their own, durably. A file that holds them already will do.
 fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result<String> {
-    let failed = |verb: &'static str, path: &str| {
-        let path = path.to_string();
-        move |error: std::io::Error| io_failed(verb, &path, &error)
+    let keep = |path: &str| {
+        disk.create_dir(ASIDE_DIRECTORY)?;
+        disk.sync_dir("")?;
+        let file = disk.create(path)?;
+        let mut found = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
+        file.read_exact_at(0, &mut found)?;
+        if !found.is_empty() && found != bytes {
+            return Ok(false);
+        }
+        file.write_at(0, bytes)?;
+        file.sync_all()?;
+        disk.sync_dir(ASIDE_DIRECTORY)?;
+        Ok(true)
     };
-    disk.create_dir(ASIDE_DIRECTORY).map_err(failed("create", ASIDE_DIRECTORY))?;
-    disk.sync_dir("").map_err(failed("sync", ""))?;
     for copy in 1u32.. {
         let path = format!("{ASIDE_DIRECTORY}/{number:010}-{offset:010}.{copy}");
-        let file = match disk.open(&path, OpenMode::CreateNew) {
-            Ok(file) => {
-                file.write_at(0, bytes).map_err(failed("write", &path))?;
-                file
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let file = disk.open(&path, OpenMode::ReadWrite).map_err(failed("open", &path))?;
-                let len = file.len().map_err(failed("measure", &path))?;
-                let mut found = vec![0; bytes.len()];
-                if len != bytes.len() as u64 || file.read_exact_at(0, &mut found).is_err() || found != bytes {
-                    continue;
-                }
-                file
-            }
-            Err(error) => return Err(failed("create", &path)(error)),
-        };
-        file.sync_all().map_err(failed("sync", &path))?;
-        disk.sync_dir(ASIDE_DIRECTORY).map_err(failed("sync", ASIDE_DIRECTORY))?;
-        return Ok(path);
+        if keep(&path).map_err(|error| io_failed("keep what was cut in", &path, &error))? {
+            return Ok(path);
+        }
     }
     Err(Error::new(Code::Io, format!("{ASIDE_DIRECTORY} is full; move its files away")))
 }
@@ -172,13 +165,9 @@ fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result
 fn make_durable(disk: &dyn Disk, active: &SegmentFile, prepared: Option<&SegmentFile>) -> Result<()> {
     if active.number > 1 {
         let path = segment::path(active.number - 1);
-        disk.open(&path, OpenMode::ReadWrite)
-            .and_then(|file| file.sync_data())
-            .map_err(|error| sync_failed("sync", &path, &error))?;
+        let synced = disk.open(&path, OpenMode::ReadWrite).and_then(|file| file.sync_data());
+        synced.map_err(|error| sync_failed("sync", &path, &error))?;
     }
-    for segment in [Some(active), prepared].into_iter().flatten() {
-        let path = segment::path(segment.number);
-        segment.file.sync_data().map_err(|error| sync_failed("sync", &path, &error))?;
-    }
+    [Some(active), prepared].into_iter().flatten().try_for_each(SegmentFile::sync)?;
     disk.sync_dir(LOG_DIRECTORY).map_err(|error| sync_failed("sync", LOG_DIRECTORY, &error))
 }

@@ -8,8 +8,8 @@ use karyon_model::Result;
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::damaged;
-use crate::frame::FrameView;
-use crate::walk::{Step, Walk, genesis};
+use crate::frame::{FrameView, Kind};
+use crate::walk::Walk;
 
 /// Reads frames that are durable, from any thread, while the log goes on being written. Cheap to clone.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl LogReader {
 
     /// Where a store's first frame begins.
     pub fn first(&self) -> Position {
-        genesis(self.store).position
+        ChainPoint::genesis(self.store).position
     }
 
     /// Hands the frames of commits from the one that begins at `from` up to `until` (a point between two
@@ -51,15 +51,7 @@ impl LogReader {
         if from >= until {
             return Ok(());
         }
-        let mut walk = Walk::from_position(self.disk.as_ref(), self.store, from)?;
-        while walk.point.position < until {
-            if let Some(frame) = known_frame(&mut walk)?
-                && visit(&frame)?.is_break()
-            {
-                break;
-            }
-        }
-        Ok(())
+        read_on(&mut Walk::from_position(self.disk.as_ref(), self.store, from)?, until, visit)
     }
 
     /// Checks the whole chain from the store's first frame to `head`, handing each frame of commits to
@@ -71,30 +63,34 @@ impl LogReader {
         visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
     ) -> Result<Verified> {
         let mut verified = Verified { frames: 0, commits: 0 };
-        let disk = self.disk.as_ref();
-        let mut walk = Walk::from_point(disk, self.store, OpenMode::Read, genesis(self.store))?;
-        while walk.point.position < head.position {
-            if let Some(frame) = known_frame(&mut walk)? {
-                visit(&frame)?;
-                verified.frames += 1;
-                verified.commits += u64::from(frame.commit_count);
-            }
-        }
+        let start = ChainPoint::genesis(self.store);
+        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, start)?;
+        read_on(&mut walk, head.position, &mut |frame| {
+            verified.frames += 1;
+            verified.commits += u64::from(frame.commit_count);
+            visit(frame).map(ControlFlow::Continue)
+        })?;
         if walk.point == *head {
-            Ok(verified)
-        } else {
-            let Position { segment, offset } = walk.point.position;
-            Err(damaged(segment, offset, "the chain ends here with another hash than the log's"))
+            return Ok(verified);
         }
+        let Position { segment, offset } = walk.point.position;
+        Err(damaged(segment, offset, "the chain ends here with another hash than the log's"))
     }
 }
 
-/// Steps over a frame that is known to be there; its view if it holds commits.
-fn known_frame<'a>(walk: &'a mut Walk<'_>) -> Result<Option<FrameView<'a>>> {
-    let Position { segment, offset } = walk.point.position;
-    match walk.step()? {
-        Step::Commits(frame) => Ok(Some(frame)),
-        Step::Seal | Step::Continued => Ok(None),
-        Step::Nothing => Err(damaged(segment, offset, "the frame here is not whole")),
+/// Walks over frames that are known to be there, up to `until`.
+fn read_on(
+    walk: &mut Walk<'_>,
+    until: Position,
+    visit: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    while walk.point.position < until {
+        let Position { segment, offset } = walk.point.position;
+        match walk.step()? {
+            Some((Kind::Commits, frame)) if visit(&frame)?.is_break() => break,
+            Some(_) => {}
+            None => return Err(damaged(segment, offset, "the frame here is not whole")),
+        }
     }
+    Ok(())
 }

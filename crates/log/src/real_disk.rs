@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::disk::{Disk, File, Lock, OpenMode};
 
@@ -17,11 +17,6 @@ impl RealDisk {
     /// called.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         RealDisk { root: root.into() }
-    }
-
-    /// The directory that is the root.
-    pub fn root(&self) -> &Path {
-        &self.root
     }
 
     fn resolve(&self, path: &str) -> PathBuf {
@@ -57,16 +52,7 @@ impl Disk for RealDisk {
 
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Box<dyn File>> {
         let mut options = fs::OpenOptions::new();
-        options.read(true);
-        match mode {
-            OpenMode::Read => {}
-            OpenMode::ReadWrite => {
-                options.write(true);
-            }
-            OpenMode::CreateNew => {
-                options.write(true).create_new(true);
-            }
-        }
+        options.read(true).write(mode != OpenMode::Read).create_new(mode == OpenMode::CreateNew);
         Ok(Box::new(RealFile(options.open(self.resolve(path))?)))
     }
 
@@ -78,14 +64,8 @@ impl Disk for RealDisk {
         fs::rename(self.resolve(from), self.resolve(to))
     }
 
-    #[cfg(unix)]
     fn sync_dir(&self, path: &str) -> io::Result<()> {
-        fs::File::open(self.resolve(path))?.sync_all()
-    }
-
-    #[cfg(not(unix))]
-    fn sync_dir(&self, _path: &str) -> io::Result<()> {
-        Ok(())
+        if cfg!(unix) { fs::File::open(self.resolve(path))?.sync_all() } else { Ok(()) }
     }
 
     fn try_lock(&self, path: &str) -> io::Result<Option<Box<dyn Lock>>> {
@@ -93,7 +73,7 @@ impl Disk for RealDisk {
         // Not truncated: the holder of the lock may have written its process id into the file.
         let file = options.read(true).write(true).create(true).truncate(false).open(self.resolve(path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(RealLock(file)))),
+            Ok(()) => Ok(Some(Box::new(RealFile(file)))),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
@@ -108,29 +88,12 @@ impl File for RealFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match read_some(&self.0, offset + filled as u64, &mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
+        repeat(buffer.len(), |done| read_some(&self.0, offset + done as u64, &mut buffer[done..]))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut written = 0;
-        while written < bytes.len() {
-            match write_some(&self.0, offset + written as u64, &bytes[written..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        let written = repeat(bytes.len(), |done| write_some(&self.0, offset + done as u64, &bytes[done..]))?;
+        if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -144,6 +107,20 @@ impl File for RealFile {
     fn sync_all(&self) -> io::Result<()> {
         self.0.sync_all()
     }
+}
+
+/// Repeats a call that may do a part, until `len` bytes are done or it does nothing more.
+fn repeat(len: usize, mut part: impl FnMut(usize) -> io::Result<usize>) -> io::Result<usize> {
+    let mut done = 0;
+    while done < len {
+        match part(done) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
 }
 
 #[cfg(unix)]
@@ -166,6 +143,5 @@ fn write_some(file: &fs::File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
 }
 
-struct RealLock(#[allow(dead_code, reason = "the lock lives as long as the open file")] fs::File);
-
-impl Lock for RealLock {}
+/// The lock of an open file lives as long as the file is open.
+impl Lock for RealFile {}

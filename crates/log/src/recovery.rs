@@ -13,7 +13,7 @@ use crate::sector_map::{self, SECTOR_BYTES};
 use crate::segment::SEGMENT_HEADER_BYTES;
 
 /// What opening a log found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Frames of commits that were visited.
     pub frames: u64,
@@ -23,6 +23,8 @@ pub struct Recovery {
     pub last_time: Option<i64>,
     /// Whether the log had been closed in good order.
     pub sealed: bool,
+    /// The newest time that a seal behind the start keeps, µs since 1970, whatever follows the seal.
+    pub sealed_time: Option<i64>,
     /// The unfinished write that was taken out, if there was one.
     pub cut: Option<Cut>,
 }
@@ -40,66 +42,49 @@ pub struct Cut {
     pub file: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Nothing was written here.
-    End,
-    /// An unfinished write.
-    Torn,
-    /// Acknowledged bytes are not what they were.
-    Damaged(&'static str),
-}
+/// What says of bytes that they are no unfinished write, but acknowledged once and not what they were.
+pub(crate) type Damage = &'static str;
 
-/// Judges what stands at `position`, where the next frame would begin and no whole one does. `rest` is all
-/// from there to the last byte of the segment that is not zero, `room` the distance to the segment's end.
-pub(crate) fn judge(store: StoreId, position: Position, rest: &[u8], room: u64) -> Verdict {
-    if rest.is_empty() {
-        return Verdict::End;
-    }
+/// Judges what stands at `position`, where the next frame would begin and no whole one does: an unfinished write,
+/// unless it fails. `rest` is all from there to the last byte of the segment that is not zero, `room` the distance
+/// to the segment's end.
+pub(crate) fn judge(store: StoreId, position: Position, rest: &[u8], room: u64) -> Result<(), Damage> {
     if later_frame(store, position, rest, FRAME_ALIGNMENT) {
-        return Verdict::Damaged("the frame here is not whole, but a later one is");
+        return Err("the frame here is not whole, but a later one is");
     }
     if rest.len() > MAX_FRAME_BYTES {
-        return Verdict::Damaged("no frame reaches as far as the bytes found behind here");
+        return Err("no frame reaches as far as the bytes found behind here");
     }
     let first_part = SECTOR_BYTES - position.offset as usize % SECTOR_BYTES;
     if is_zero(rest, 0..first_part) {
-        return Verdict::Torn;
+        return Ok(());
     }
-    let Some(header) = Header::decode(store, position, rest) else {
+    let Some(header) = Header::at(store, position, rest) else {
         let second_sector = first_part..first_part + SECTOR_BYTES;
-        return if first_part < FRAME_HEADER_BYTES && is_zero(rest, second_sector) {
-            Verdict::Torn
-        } else {
-            Verdict::Damaged("the header of the frame here does not match its checksum")
-        };
+        let torn = first_part < FRAME_HEADER_BYTES && is_zero(rest, second_sector);
+        return if torn { Ok(()) } else { Err("the header of the frame here does not match its checksum") };
     };
     if header.frame_len() as u64 > room {
-        return Verdict::Damaged("the frame here is longer than its segment");
+        return Err("the frame here is longer than its segment");
     }
     if rest.len() > header.frame_len() {
-        return Verdict::Damaged("the frame here is not whole, but something stands behind it");
+        return Err("the frame here is not whole, but something stands behind it");
     }
-    if has_unwritten_sector(&header, rest) {
-        Verdict::Torn
-    } else {
-        Verdict::Damaged("the frame here does not match its checksum")
-    }
+    let torn = has_unwritten_sector(&header, rest);
+    if torn { Ok(()) } else { Err("the frame here does not match its checksum") }
 }
 
 /// Judges a segment whose first sector is zero, from its first byte on; the write of that sector and the
 /// first frame is one.
-pub(crate) fn judge_unbegun(store: StoreId, number: u32, rest: &[u8]) -> Verdict {
+pub(crate) fn judge_unbegun(store: StoreId, number: u32, rest: &[u8]) -> Result<(), Damage> {
     let start = Position { segment: number, offset: 0 };
-    if rest.is_empty() {
-        Verdict::End
-    } else if later_frame(store, start, rest, SEGMENT_HEADER_BYTES + FRAME_ALIGNMENT) {
-        Verdict::Damaged("the segment has no header, but more than one frame")
-    } else if rest.len() > SEGMENT_HEADER_BYTES + MAX_FRAME_BYTES {
-        Verdict::Damaged("the segment has no header, but more bytes than a frame has")
-    } else {
-        Verdict::Torn
+    if later_frame(store, start, rest, SEGMENT_HEADER_BYTES + FRAME_ALIGNMENT) {
+        return Err("the segment has no header, but more than one frame");
     }
+    if rest.len() > SEGMENT_HEADER_BYTES + MAX_FRAME_BYTES {
+        return Err("the segment has no header, but more bytes than a frame has");
+    }
+    Ok(())
 }
 
 /// Whether a frame of this log begins in `rest` at or after `skip`. Its header suffices: it was begun only
@@ -109,7 +94,7 @@ fn later_frame(store: StoreId, position: Position, rest: &[u8], skip: usize) -> 
         u32::try_from(at)
             .ok()
             .and_then(|at| position.offset.checked_add(at))
-            .and_then(|offset| Header::decode(store, Position { offset, ..position }, &rest[at..]))
+            .and_then(|offset| Header::at(store, Position { offset, ..position }, &rest[at..]))
             .is_some()
     })
 }
@@ -146,8 +131,8 @@ fn is_zero(bytes: &[u8], range: Range<usize>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chain::ChainPoint;
     use crate::frame::{FrameDraft, Kind, encode};
-    use crate::walk::genesis;
 
     const STORE: StoreId = StoreId([7; 16]);
     const ROOM: u64 = 1 << 20;
@@ -155,20 +140,20 @@ mod tests {
     fn frame(payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let draft = FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload };
-        encode(STORE, &genesis(STORE), Kind::Commits, &draft, &mut bytes).unwrap();
+        encode(STORE, &ChainPoint::genesis(STORE), Kind::Commits, &draft, &mut bytes).unwrap();
         bytes
     }
 
     /// As [`judge`], for bytes at the first place of the first segment.
-    fn verdict(bytes: &[u8], room: u64) -> Verdict {
+    fn verdict(bytes: &[u8], room: u64) -> Result<(), Damage> {
         let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-        judge(STORE, genesis(STORE).position, &bytes[..end], room)
+        judge(STORE, ChainPoint::genesis(STORE).position, &bytes[..end], room)
     }
 
     #[test]
-    fn nothing_but_zeros_is_the_end() {
-        assert_eq!(verdict(&[0; 2000], ROOM), Verdict::End);
-        assert_eq!(judge_unbegun(STORE, 2, &[]), Verdict::End);
+    fn nothing_but_zeros_is_no_damage() {
+        assert_eq!(verdict(&[0; 2000], ROOM), Ok(()));
+        assert_eq!(judge_unbegun(STORE, 2, &[]), Ok(()));
     }
 
     #[test]
@@ -178,10 +163,10 @@ mod tests {
             let mut torn = whole.clone();
             let part = sector * SECTOR_BYTES..((sector + 1) * SECTOR_BYTES).min(whole.len());
             torn[part.clone()].fill(0);
-            assert_eq!(verdict(&torn, ROOM), Verdict::Torn, "sector {sector}");
+            assert_eq!(verdict(&torn, ROOM), Ok(()), "sector {sector}");
             let mut damaged = whole.clone();
             damaged[part.start + 4] ^= 0x80;
-            assert!(matches!(verdict(&damaged, ROOM), Verdict::Damaged(_)), "sector {sector}");
+            assert!(verdict(&damaged, ROOM).is_err(), "sector {sector}");
         }
     }
 
@@ -189,44 +174,44 @@ mod tests {
     fn a_zero_header_before_bytes_that_no_frame_could_reach_is_damage() {
         let mut bytes = vec![0; MAX_FRAME_BYTES + 1];
         bytes[MAX_FRAME_BYTES - 1] = 1;
-        assert_eq!(verdict(&bytes, ROOM << 10), Verdict::Torn);
+        assert_eq!(verdict(&bytes, ROOM << 10), Ok(()));
         bytes[MAX_FRAME_BYTES] = 1;
-        assert!(matches!(verdict(&bytes, ROOM << 10), Verdict::Damaged(_)));
+        assert!(verdict(&bytes, ROOM << 10).is_err());
         let mut unbegun = vec![0; SEGMENT_HEADER_BYTES + MAX_FRAME_BYTES + 1];
         unbegun[SEGMENT_HEADER_BYTES + MAX_FRAME_BYTES] = 1;
-        assert!(matches!(judge_unbegun(STORE, 2, &unbegun), Verdict::Damaged(_)));
+        assert!(judge_unbegun(STORE, 2, &unbegun).is_err());
     }
 
     #[test]
     fn what_stands_behind_an_unfinished_frame_makes_it_damage() {
         let mut bytes = frame(&[9; 3000]);
         bytes[1024..1536].fill(0);
-        assert_eq!(verdict(&bytes, ROOM), Verdict::Torn);
+        assert_eq!(verdict(&bytes, ROOM), Ok(()));
         bytes.resize(bytes.len() + 600, 0);
-        assert_eq!(verdict(&bytes, ROOM), Verdict::Torn);
+        assert_eq!(verdict(&bytes, ROOM), Ok(()));
         bytes.push(1);
-        assert!(matches!(verdict(&bytes, ROOM), Verdict::Damaged(_)));
+        assert!(verdict(&bytes, ROOM).is_err());
     }
 
     #[test]
     fn a_frame_that_would_leave_its_segment_is_damage() {
         let mut bytes = frame(&[9; 3000]);
         bytes[1024..1536].fill(0);
-        assert!(matches!(verdict(&bytes, 3000), Verdict::Damaged(_)));
+        assert!(verdict(&bytes, 3000).is_err());
     }
 
     #[test]
     fn a_whole_frame_behind_a_missing_one_is_damage_in_the_middle() {
         let first = frame(&[9; 3000]);
-        let at = genesis(STORE);
-        let next = Header::decode(STORE, at.position, &first).unwrap().end(&first).unwrap();
+        let at = ChainPoint::genesis(STORE);
+        let next = Header::at(STORE, at.position, &first).unwrap().end(&first).unwrap();
         let mut second = Vec::new();
         let draft = FrameDraft { first_seq: 2, commit_count: 1, base_time: 0, payload: b"x" };
         encode(STORE, &next, Kind::Commits, &draft, &mut second).unwrap();
         let bytes = [vec![0; first.len()], second].concat();
-        assert!(matches!(verdict(&bytes, ROOM), Verdict::Damaged(_)));
+        assert!(verdict(&bytes, ROOM).is_err());
         let bytes = [vec![0; SEGMENT_HEADER_BYTES], bytes].concat();
-        assert!(matches!(judge_unbegun(STORE, 1, &bytes), Verdict::Damaged(_)));
+        assert!(judge_unbegun(STORE, 1, &bytes).is_err());
     }
 
     #[test]
@@ -237,9 +222,9 @@ mod tests {
         let map = FRAME_HEADER_BYTES + payload.len();
         let mut lost = whole.clone();
         lost[map / SECTOR_BYTES * SECTOR_BYTES..].fill(0);
-        assert_eq!(verdict(&lost, ROOM), Verdict::Torn);
+        assert_eq!(verdict(&lost, ROOM), Ok(()));
         let mut damaged = whole;
         damaged[map] ^= 1;
-        assert!(matches!(verdict(&damaged, ROOM), Verdict::Damaged(_)));
+        assert!(verdict(&damaged, ROOM).is_err());
     }
 }

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use crate::frame::MAX_MAP_BYTES;
+use karyon_model::bytes::{Cursor, put_varint};
 
 /// The unit that a disk writes whole or not at all.
 pub const SECTOR_BYTES: usize = 512;
@@ -19,67 +19,42 @@ pub const SECTOR_BYTES: usize = 512;
 /// `frame_offset`.
 pub(crate) fn encode(frame_offset: u64, payload_offset: u64, payload: &[u8], into: &mut Vec<u8>) {
     let first_sector = frame_offset / SECTOR_BYTES as u64;
-    let mut end_of_last = 0;
-    let mut open: Option<Range<u64>> = None;
     // The first part that is wholly payload; a part before it also holds bytes of the header.
     let lead = payload_offset.next_multiple_of(SECTOR_BYTES as u64) - payload_offset;
     let lead = usize::try_from(lead).unwrap_or(0).min(payload.len());
     let sectors = (payload_offset + lead as u64) / SECTOR_BYTES as u64 - first_sector..;
-    for (sector, part) in sectors.zip(payload[lead..].chunks_exact(SECTOR_BYTES)) {
-        if part == [0; SECTOR_BYTES] {
-            match &mut open {
-                Some(range) => range.end = sector + 1,
-                None => open = Some(sector..sector + 1),
-            }
-        } else if let Some(range) = open.take() {
+    let parts = sectors.zip(payload[lead..].chunks_exact(SECTOR_BYTES));
+    let (mut end_of_last, mut range) = (0, 0..0);
+    for (sector, _) in parts.filter(|(_, part)| *part == [0; SECTOR_BYTES]) {
+        if range.end != sector {
             push_range(&mut end_of_last, &range, into);
+            range.start = sector;
         }
+        range.end = sector + 1;
     }
-    if let Some(range) = open {
-        push_range(&mut end_of_last, &range, into);
-    }
+    push_range(&mut end_of_last, &range, into);
 }
 
 fn push_range(end_of_last: &mut u64, range: &Range<u64>, into: &mut Vec<u8>) {
-    push_number(range.start - *end_of_last, into);
-    push_number(range.end - range.start, into);
-    *end_of_last = range.end;
-}
-
-fn push_number(mut number: u64, into: &mut Vec<u8>) {
-    while number >= 0x80 {
-        into.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
+    if !range.is_empty() {
+        put_varint(into, range.start - *end_of_last);
+        put_varint(into, range.end - range.start);
+        *end_of_last = range.end;
     }
-    into.push(number as u8);
 }
 
 /// The ranges of a map, counted in sectors from the frame's first; `None` if the bytes are no map.
-pub(crate) fn decode(mut bytes: &[u8]) -> Option<Vec<Range<u64>>> {
-    if bytes.len() > MAX_MAP_BYTES {
-        return None;
-    }
+pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Range<u64>>> {
+    let mut cursor = Cursor::new(bytes);
+    let number = |cursor: &mut Cursor<'_>| cursor.id().ok().filter(|number| *number > 0).map(u64::from);
     let mut ranges = Vec::new();
     let mut end_of_last = 0u64;
-    while !bytes.is_empty() {
-        let start = end_of_last.checked_add(take_number(&mut bytes)?)?;
-        end_of_last = start.checked_add(take_number(&mut bytes)?)?;
+    while !cursor.is_empty() {
+        let start = end_of_last.checked_add(number(&mut cursor)?)?;
+        end_of_last = start.checked_add(number(&mut cursor)?)?;
         ranges.push(start..end_of_last);
     }
     Some(ranges)
-}
-
-fn take_number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0u64;
-    for shift in (0..35).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return (byte != 0).then_some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -17,11 +17,14 @@
 //! | 76 | 432 | zero |
 //! | 508 | 4 | CRC32C of bytes 0..508 |
 
-use karyon_model::{Code, Error, Result};
+use karyon_model::bytes::Cursor;
+use karyon_model::fields::{U32, U64};
+use karyon_model::{Code, Error, Result, layout};
 
-use crate::chain::{Hash, StoreId};
+use crate::chain::{Hash, HashField, StoreId, StoreIdField};
 use crate::disk::Disk;
 use crate::failure::{damaged, io_failed};
+use crate::frame::checked;
 use crate::sector_map::SECTOR_BYTES;
 
 /// The version of the log's files that this code writes.
@@ -59,79 +62,58 @@ impl SegmentSizes {
 }
 
 const MAGIC: [u8; 8] = *b"KARYLOG\0";
-const CRC_OFFSET: usize = SECTOR_BYTES - 4;
 
-/// The first sector of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SegmentHeader {
-    pub(crate) store: StoreId,
-    pub(crate) number: u32,
-    pub(crate) next_seq: u64,
-    pub(crate) previous_hash: Hash,
-    pub(crate) capacity: u32,
+layout! {
+    /// The first sector of a segment, between format version and zeros.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) SegmentHeader {
+        number: u32 = U32,
+        store: StoreId = StoreIdField,
+        next_seq: u64 = U64,
+        previous_hash: Hash = HashField,
+        capacity: u32 = U32,
+    }
 }
 
 impl SegmentHeader {
-    pub(crate) fn to_bytes(self) -> [u8; SEGMENT_HEADER_BYTES] {
-        let mut bytes = [0; SEGMENT_HEADER_BYTES];
-        bytes[0..8].copy_from_slice(&MAGIC);
-        bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.number.to_le_bytes());
-        bytes[16..32].copy_from_slice(&self.store.0);
-        bytes[32..40].copy_from_slice(&self.next_seq.to_le_bytes());
-        bytes[40..72].copy_from_slice(&self.previous_hash.0);
-        bytes[72..76].copy_from_slice(&self.capacity.to_le_bytes());
-        let crc = crc32c::crc32c(&bytes[..CRC_OFFSET]);
-        bytes[CRC_OFFSET..].copy_from_slice(&crc.to_le_bytes());
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        U32::encode(&FORMAT_VERSION, &mut bytes);
+        self.encode(&mut bytes);
+        bytes.resize(SEGMENT_HEADER_BYTES - 4, 0);
+        U32::encode(&crc32c::crc32c(&bytes), &mut bytes);
         bytes
     }
 
     /// The header of segment `number` of `store`, whose file is `file_len` long.
-    pub(crate) fn decode(
-        store: StoreId,
-        number: u32,
-        file_len: u64,
-        bytes: &[u8; SEGMENT_HEADER_BYTES],
-    ) -> Result<SegmentHeader> {
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        let damage = |reason: String| Err(damaged(number, 0, reason));
-        if bytes[..8] != MAGIC || word(CRC_OFFSET) != crc32c::crc32c(&bytes[..CRC_OFFSET]) {
-            return damage("its header does not match its checksum".into());
-        }
-        let version = word(8);
-        if version > FORMAT_VERSION {
-            return Err(Error::new(
-                Code::FormatNewer,
-                format!(
-                    "{} has format version {version}, this Karyon reads up to {FORMAT_VERSION}; open the store with \
-                     the Karyon that wrote it or a newer one",
-                    path(number)
-                ),
-            )
-            .with("file", path(number))
-            .with("version", version)
-            .with("supported", FORMAT_VERSION));
-        }
-        let mut header = SegmentHeader {
-            store: StoreId([0; 16]),
-            number: word(12),
-            next_seq: u64::from(word(32)) | u64::from(word(36)) << 32,
-            previous_hash: Hash([0; 32]),
-            capacity: word(72),
+    pub(crate) fn check(store: StoreId, number: u32, file_len: u64, bytes: &[u8]) -> Result<SegmentHeader> {
+        let damage = |reason: &str| Err(damaged(number, 0, reason));
+        let Some(fields) = checked(0, bytes).and_then(|bytes| bytes.strip_prefix(&MAGIC)) else {
+            return damage("its header does not match its checksum");
         };
-        header.store.0.copy_from_slice(&bytes[16..32]);
-        header.previous_hash.0.copy_from_slice(&bytes[40..72]);
+        let mut fields = Cursor::new(fields);
+        let version = U32::decode(&mut fields)?;
+        if version > FORMAT_VERSION {
+            let file = path(number);
+            let message = format!(
+                "{file} has format version {version}, this Karyon reads up to {FORMAT_VERSION}; open the store with the \
+                 Karyon that wrote it or a newer one"
+            );
+            let error = Error::new(Code::FormatNewer, message).with("file", file);
+            return Err(error.with("version", version).with("supported", FORMAT_VERSION));
+        }
+        let header = SegmentHeader::decode(&mut fields)?;
         if version == 0 {
-            return damage("its format version is 0".into());
+            return damage("its format version is 0");
         }
         if header.store != store {
-            return damage("it belongs to another store".into());
+            return damage("it belongs to another store");
         }
         if header.number != number {
-            return damage(format!("it is segment {} under another name", header.number));
+            return damage(&format!("it is segment {} under another name", header.number));
         }
         if file_len < u64::from(header.capacity) {
-            return damage(format!("the file was cut from {} to {file_len} bytes", header.capacity));
+            return damage(&format!("the file was cut from {} to {file_len} bytes", header.capacity));
         }
         Ok(header)
     }
@@ -155,20 +137,15 @@ pub(crate) fn last(disk: &dyn Disk) -> Result<u32> {
     };
     let mut numbers: Vec<u32> = names.iter().filter_map(|name| number_of(name)).collect();
     numbers.sort_unstable();
-    let expected = 1..;
-    for (expected, found) in expected.zip(numbers.iter().chain(numbers.is_empty().then_some(&0))) {
-        if *found != expected {
-            return Err(missing(expected));
-        }
+    let gap = (1..).zip(&numbers).find(|(expected, found)| expected != *found);
+    match (gap, numbers.last()) {
+        (Some((expected, _)), _) => Err(missing(expected)),
+        (None, last) => last.copied().ok_or_else(|| missing(1)),
     }
-    Ok(numbers.len() as u32)
 }
 
 pub(crate) fn missing(number: u32) -> Error {
-    Error::new(
-        Code::SegmentMissing,
-        format!("{} is missing; put it back from a backup, nothing was changed", path(number)),
-    )
-    .with("segment", number)
-    .with("file", path(number))
+    let file = path(number);
+    let message = format!("{file} is missing; put it back from a backup, nothing was changed");
+    Error::new(Code::SegmentMissing, message).with("segment", number).with("file", file)
 }

@@ -32,7 +32,7 @@ fn an_empty_log_opens_empty() {
     drop(log);
     let (log, recovery) = open(&disk).unwrap();
     assert_eq!((recovery.frames, recovery.last_seq, recovery.last_time), (0, 0, None));
-    assert!(!recovery.sealed && recovery.cut.is_none());
+    assert!(!recovery.sealed && recovery.sealed_time.is_none() && recovery.cut.is_none());
     assert_eq!(log.head().next_seq, 1);
 }
 
@@ -42,7 +42,7 @@ fn frames_are_read_again_over_many_segments() {
     assert!(log.head().position.segment > 4, "the log rolled over several times");
     let head = log.head();
     assert_eq!(log.reader().verify(&head, &mut |_| Ok(())).unwrap().commits, head.next_seq - 1);
-    log.seal().unwrap();
+    log.seal(0).unwrap();
     drop(log);
     let (log, recovery) = open(&disk).unwrap();
     assert_eq!((recovery.frames, recovery.last_seq), (60, head.next_seq - 1));
@@ -65,14 +65,14 @@ fn last_frame_time(log: &Log) -> i64 {
 #[test]
 fn a_seal_says_that_nothing_followed_it() {
     let (disk, mut log) = filled(2);
-    log.seal().unwrap();
+    log.seal(0).unwrap();
     let sealed = log.head();
-    log.seal().unwrap();
+    log.seal(0).unwrap();
     assert_eq!(log.head(), sealed, "a sealed log is not sealed again");
     drop(log);
     let (mut log, recovery) = open(&disk).unwrap();
     assert!(recovery.sealed);
-    log.seal().unwrap();
+    log.seal(0).unwrap();
     assert_eq!(log.head(), sealed, "nor after it was opened");
     commit(&mut log).unwrap();
     drop(log);
@@ -80,6 +80,28 @@ fn a_seal_says_that_nothing_followed_it() {
     assert!(!recovery.sealed);
     assert_eq!(recovery.frames, 3);
     drop(log);
+}
+
+#[test]
+fn a_seal_keeps_the_newest_time_that_was_handed_out() {
+    let (disk, mut log) = filled(2);
+    let unsealed = log.head();
+    for (time, kept, written) in
+        [(7, 7, true), (7, 7, false), (5, 7, false), (9, 9, true), (i64::MAX, i64::MAX, true)]
+    {
+        let before = log.head();
+        log.seal(time).unwrap();
+        assert_eq!(log.head() != before, written, "a later time is sealed again");
+        drop(log);
+        let (reopened, recovery) = open_from(&disk, Some(unsealed)).unwrap();
+        assert_eq!((recovery.sealed, recovery.sealed_time), (true, Some(kept)));
+        log = reopened;
+    }
+    commit(&mut log).unwrap();
+    log.seal(3).unwrap();
+    drop(log);
+    let recovery = open(&disk).unwrap().1;
+    assert_eq!((recovery.sealed, recovery.sealed_time), (true, Some(i64::MAX)), "an earlier seal counts");
 }
 
 #[test]
@@ -167,7 +189,7 @@ fn a_frame_larger_than_a_segment_gets_a_segment_that_holds_it() {
         lens.push(frame.payload.len());
         Ok(())
     };
-    Log::open_sized(Arc::new(disk), STORE, support::SMALL, None, visit).unwrap();
+    Log::open(Arc::new(disk), STORE, support::SMALL, None, visit).unwrap();
     assert_eq!(lens, [1024, 30 * 1024, 0, 100 * 1024, large.len()]);
 }
 
@@ -175,7 +197,7 @@ fn a_frame_larger_than_a_segment_gets_a_segment_that_holds_it() {
 fn segments_grow_with_the_log_and_a_small_log_stays_small() {
     let disk = SimDisk::new();
     let sizes = SegmentSizes { smallest: 4096, largest: 32_768, slice: 4096 };
-    let mut log = Log::create_sized(Arc::new(disk.clone()), STORE, sizes).unwrap();
+    let mut log = Log::create(Arc::new(disk.clone()), STORE, sizes).unwrap();
     assert_eq!(disk.files().len(), 1);
     log.append(&FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload: b"x" }).unwrap();
     log.sync().unwrap();
@@ -219,7 +241,7 @@ fn a_visitor_that_fails_ends_the_opening() {
     let (disk, log) = filled(3);
     drop(log);
     let visit = &mut |_: &karyon_log::FrameView<'_>| Err(karyon_model::Error::new(Code::Argument, "enough"));
-    let error = Log::open_sized(Arc::new(disk), STORE, support::SMALL, None, visit).map(|_| ()).unwrap_err();
+    let error = Log::open(Arc::new(disk), STORE, support::SMALL, None, visit).map(|_| ()).unwrap_err();
     assert_eq!(error.message(), "enough");
 }
 
@@ -228,16 +250,17 @@ fn the_operating_systems_disk_holds_a_log_of_the_usual_sizes() {
     let root = std::env::temp_dir().join(format!("karyon-log-chain-{}", std::process::id()));
     std::fs::create_dir_all(&root).unwrap();
     let disk = Arc::new(RealDisk::new(&root));
-    let mut log = Log::create(disk.clone(), STORE).unwrap();
+    let mut log = Log::create(disk.clone(), STORE, SegmentSizes::default()).unwrap();
     for _ in 0..1500 {
         commit(&mut log).unwrap();
         log.prepare_ahead().unwrap();
     }
-    log.seal().unwrap();
+    log.seal(0).unwrap();
     let head = log.head();
     log.reader().verify(&head, &mut |_| Ok(())).unwrap();
     drop(log);
-    let (log, recovery) = Log::open(disk.clone(), STORE, None, &mut |_| Ok(())).unwrap();
+    let (log, recovery) =
+        Log::open(disk.clone(), STORE, SegmentSizes::default(), None, &mut |_| Ok(())).unwrap();
     assert!(recovery.sealed);
     assert_eq!((recovery.frames, log.head()), (1500, head));
     assert_eq!(disk.list("log").unwrap()[0], "0000000001.seg");

@@ -7,6 +7,7 @@
 mod support;
 
 use karyon_log::Log;
+use karyon_model::Code;
 use karyon_testkit::Random;
 use karyon_testkit::disk::{Fate, Lie, SimDisk};
 use support::{check_survivor, commit, create, open, scaled};
@@ -18,6 +19,9 @@ struct Run {
     acknowledged: Vec<(usize, u64)>,
     written: u64,
     created_after: usize,
+    /// How often preparing ahead found the disk full, and how often a commit did.
+    unprepared: u32,
+    refused: u32,
 }
 
 impl Run {
@@ -36,7 +40,7 @@ fn work(disk: &SimDisk, seed: u64, steps: usize) -> Run {
     for _ in 0..steps {
         match random.below(12) {
             0 => log = reopened(disk, log, &mut random),
-            1 => log.seal().unwrap(),
+            1 => log.seal(0).unwrap(),
             _ => {
                 run.written = commit(&mut log).unwrap();
                 run.acknowledged.push((disk.operations(), run.written));
@@ -51,10 +55,32 @@ fn work(disk: &SimDisk, seed: u64, steps: usize) -> Run {
 
 fn reopened(disk: &SimDisk, mut log: Log, random: &mut Random) -> Log {
     if random.chance(1, 2) {
-        log.seal().unwrap();
+        log.seal(0).unwrap();
     }
     drop(log);
     open(disk).unwrap().0
+}
+
+/// As [`work`], on a disk that is full now and then: the next segment is prepared in part, or not at all.
+fn work_on_a_full_disk(disk: &SimDisk, seed: u64, steps: usize) -> Run {
+    let mut random = Random::new(seed);
+    let mut log = create(disk).unwrap();
+    let mut run = Run { created_after: disk.operations(), ..Run::default() };
+    for _ in 0..steps {
+        let room = random.chance(2, 3).then(|| random.below(2500) as u64);
+        disk.set_room(room);
+        if let Ok(seq) = commit(&mut log) {
+            run.written = seq;
+            run.acknowledged.push((disk.operations(), seq));
+            run.unprepared += u32::from(log.prepare_ahead().is_err_and(|error| error.code() == Code::Io));
+        } else {
+            run.refused += 1;
+            disk.set_room(None);
+            drop(log);
+            log = open(disk).unwrap().0;
+        }
+    }
+    run
 }
 
 /// Cuts power everywhere; `again` fates of a second cut are tried at every operation of each opening.
@@ -110,6 +136,21 @@ fn every_acknowledged_frame_survives_a_power_cut_at_every_operation() {
         images += cut_power_everywhere(&disk, &run, seed, 8, 0).unwrap();
     }
     assert!(images > 4_000, "only {images} images");
+}
+
+#[test]
+fn a_segment_that_a_full_disk_left_half_prepared_survives_a_power_cut_at_every_operation() {
+    let (mut unprepared, mut refused) = (0, 0);
+    for seed in 300..300 + scaled(3) {
+        let disk = SimDisk::new();
+        let run = work_on_a_full_disk(&disk, seed, 30);
+        (unprepared, refused) = (unprepared + run.unprepared, refused + run.refused);
+        cut_power_everywhere(&disk, &run, seed, 6, 0).unwrap();
+    }
+    assert!(
+        unprepared > 10 && refused > 5,
+        "full {unprepared} times ahead, {refused} times when it mattered"
+    );
 }
 
 #[test]

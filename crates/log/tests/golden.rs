@@ -24,13 +24,13 @@ fn drafts() -> Vec<(u64, u32, i64, Vec<u8>)> {
 
 fn write() -> SimDisk {
     let disk = SimDisk::new();
-    let mut log = Log::create_sized(Arc::new(disk.clone()), STORE, SIZES).unwrap();
+    let mut log = Log::create(Arc::new(disk.clone()), STORE, SIZES).unwrap();
     for (first_seq, commit_count, base_time, payload) in &drafts() {
         let (first_seq, commit_count, base_time) = (*first_seq, *commit_count, *base_time);
         log.append(&FrameDraft { first_seq, commit_count, base_time, payload }).unwrap();
         log.sync().unwrap();
     }
-    log.seal().unwrap();
+    log.seal(0).unwrap();
     disk
 }
 
@@ -64,7 +64,7 @@ fn the_fixture_opens() {
         found.push((frame.first_seq, frame.commit_count, frame.base_time, frame.payload.to_vec()));
         Ok(())
     };
-    let (log, recovery) = Log::open_sized(Arc::new(disk), STORE, SIZES, None, visit).unwrap();
+    let (log, recovery) = Log::open(Arc::new(disk), STORE, SIZES, None, visit).unwrap();
     assert!(found == drafts());
     assert!(recovery.sealed && recovery.cut.is_none());
     assert_eq!(log.head().hash.to_string(), HEAD);

@@ -22,11 +22,6 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// How many bytes `put_varint` would append.
-pub fn varint_len(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
-}
-
 /// A checked reader over untrusted bytes: it never panics and never reads past the end.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'a> {
@@ -70,11 +65,18 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    /// The next `N` bytes.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let Some(array) = self.bytes[self.at..].first_chunk() else {
+            return Err(self.malformed("cut short"));
+        };
+        self.at += N;
+        Ok(*array)
+    }
+
     /// The next byte.
     pub fn byte(&mut self) -> Result<u8> {
-        let Some(byte) = self.bytes.get(self.at) else { return Err(self.malformed("cut short")) };
-        self.at += 1;
-        Ok(*byte)
+        self.array().map(|[byte]| byte)
     }
 
     /// An unsigned varint; a longer form than needed is refused, so that equal values have equal bytes.
@@ -137,10 +139,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn varints_come_back_and_are_as_long_as_promised(value: u64, signed: i64) {
+        fn varints_come_back_and_are_no_longer_than_needed(value: u64, signed: i64) {
             let mut out = Vec::new();
             put_varint(&mut out, value);
-            prop_assert_eq!(out.len(), varint_len(value));
+            let bits = 64 - (value | 1).leading_zeros() as usize;
+            prop_assert_eq!(out.len(), bits.div_ceil(7));
             put_signed(&mut out, signed);
             let mut cursor = Cursor::new(&out);
             prop_assert_eq!(cursor.varint().unwrap(), value);

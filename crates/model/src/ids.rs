@@ -36,16 +36,16 @@ impl EntityId {
 }
 
 /// Refuses a node's or edge's key that is too long. Every other text is a key, the empty one for edges only.
-pub fn check_key(key: &str) -> Result<()> {
+pub fn check_key(key: &str) -> Result<&str> {
     if key.len() <= KEY_BYTES_MAX {
-        return Ok(());
+        return Ok(key);
     }
     let message = format!("a key of {} bytes is over the limit of {KEY_BYTES_MAX}; hash it", key.len());
     Err(Error::new(Code::KeySize, message).with("limit", KEY_BYTES_MAX).with("bytes", key.len()))
 }
 
 /// Refuses a label, edge type or property name that is empty, too long or reserved.
-pub fn check_name(name: &str) -> Result<()> {
+pub fn check_name(name: &str) -> Result<&str> {
     if name.is_empty() {
         return Err(Error::new(Code::KeySize, "a label, edge type or property name is empty; name it"));
     }

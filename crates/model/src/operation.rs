@@ -17,9 +17,9 @@
 //!
 //! An interval is one byte (bit 0: it has a beginning; bit 1: it has an end) and a signed varint in µs for each.
 
-use crate::bytes::{Cursor, put_bytes, put_signed, put_varint};
-use crate::value::check;
-use crate::{EntityId, NameId, Result};
+use crate::bytes::{Cursor, put_signed, put_varint};
+use crate::fields::{Bytes, Encoded, Id, Text, records};
+use crate::{EntityId, NameId, Result, codecs};
 
 /// When a fact holds, in valid time: `[from, to)` in µs since 1970, open where `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Interval {
     /// Always: the interval of facts that say nothing about valid time.
     pub const ALWAYS: Interval = Interval { from: None, to: None };
 
-    fn encode(self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.from.is_some()) | u8::from(self.to.is_some()) << 1);
         for bound in [self.from, self.to].into_iter().flatten() {
             put_signed(out, bound);
@@ -52,136 +52,32 @@ impl Interval {
     }
 }
 
-/// One operation, borrowing its text and values from the bytes it was read from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the table above names every field")]
-pub enum Operation<'a> {
-    DefineName { id: NameId, name: &'a str },
-    DefineNode { id: u32, key: &'a str },
-    DefineEdge { id: u32, from: u32, kind: NameId, to: u32, key: &'a str },
-    Create { entity: EntityId },
-    Remove { entity: EntityId },
-    Label { node: u32, name: NameId },
-    Unlabel { node: u32, name: NameId },
-    Set { entity: EntityId, name: NameId, valid: Interval, value: &'a [u8] },
-    Unset { entity: EntityId, name: NameId, valid: Interval },
-    Splice { entity: EntityId, name: NameId, at: u32, removed: u32, items: u32, inserted: &'a [u8] },
-    Increment { entity: EntityId, name: NameId, by: &'a [u8] },
+codecs! {
+    Entity(EntityId)
+        |cursor| EntityId::unpack(cursor.varint()?).ok_or_else(|| cursor.malformed("an entity beyond 32 bits")),
+        |entity, out| put_varint(out, entity.packed());
 }
 
-impl Operation<'_> {
-    /// Appends the encoding.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        let head = |out: &mut Vec<u8>, tag: u8, fields: &[u64]| {
-            out.push(tag);
-            fields.iter().for_each(|field| put_varint(out, *field));
-        };
-        match *self {
-            Operation::DefineName { id, name } => {
-                head(out, 1, &[id.into()]);
-                put_bytes(out, name.as_bytes());
-            }
-            Operation::DefineNode { id, key } => {
-                head(out, 2, &[id.into()]);
-                put_bytes(out, key.as_bytes());
-            }
-            Operation::DefineEdge { id, from, kind, to, key } => {
-                head(out, 3, &[id.into(), from.into(), kind.into(), to.into()]);
-                put_bytes(out, key.as_bytes());
-            }
-            Operation::Create { entity } => head(out, 4, &[entity.packed()]),
-            Operation::Remove { entity } => head(out, 5, &[entity.packed()]),
-            Operation::Label { node, name } => head(out, 6, &[node.into(), name.into()]),
-            Operation::Unlabel { node, name } => head(out, 7, &[node.into(), name.into()]),
-            Operation::Set { entity, name, valid, value } => {
-                head(out, 8, &[entity.packed(), name.into()]);
-                valid.encode(out);
-                out.extend_from_slice(value);
-            }
-            Operation::Unset { entity, name, valid } => {
-                head(out, 9, &[entity.packed(), name.into()]);
-                valid.encode(out);
-            }
-            Operation::Splice { entity, name, at, removed, items, inserted } => {
-                head(out, 10, &[entity.packed(), name.into(), at.into(), removed.into(), items.into()]);
-                put_bytes(out, inserted);
-            }
-            Operation::Increment { entity, name, by } => {
-                head(out, 11, &[entity.packed(), name.into()]);
-                out.extend_from_slice(by);
-            }
-        }
+records! {
+    /// One operation, borrowing its text and values from the bytes it was read from.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    Operation, "an unknown operation";
+    /// Reads the operations of one commit, one after another; stops at the first malformed one.
+    OperationReader;
+    1 DefineName { id: NameId = Id, name: &'a str = Text }
+    2 DefineNode { id: u32 = Id, key: &'a str = Text }
+    3 DefineEdge { id: u32 = Id, from: u32 = Id, kind: NameId = Id, to: u32 = Id, key: &'a str = Text }
+    4 Create { entity: EntityId = Entity }
+    5 Remove { entity: EntityId = Entity }
+    6 Label { node: u32 = Id, name: NameId = Id }
+    7 Unlabel { node: u32 = Id, name: NameId = Id }
+    8 Set { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Interval, value: &'a [u8] = Encoded }
+    9 Unset { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Interval }
+    10 Splice {
+        entity: EntityId = Entity, name: NameId = Id,
+        at: u32 = Id, removed: u32 = Id, items: u32 = Id, inserted: &'a [u8] = Bytes
     }
-}
-
-/// Reads the operations of one commit, one after another; stops at the first malformed one.
-#[derive(Clone, Debug)]
-pub struct OperationReader<'a>(Cursor<'a>);
-
-impl<'a> OperationReader<'a> {
-    /// Reads from the encoded operations of one commit.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        OperationReader(Cursor::new(bytes))
-    }
-
-    fn read(&mut self) -> Result<Operation<'a>> {
-        let cursor = &mut self.0;
-        let entity = |cursor: &mut Cursor<'a>| {
-            let packed = cursor.varint()?;
-            EntityId::unpack(packed).ok_or_else(|| cursor.malformed("an entity beyond 32 bits"))
-        };
-        Ok(match cursor.byte()? {
-            1 => Operation::DefineName { id: cursor.id()?, name: cursor.text()? },
-            2 => Operation::DefineNode { id: cursor.id()?, key: cursor.text()? },
-            3 => Operation::DefineEdge {
-                id: cursor.id()?,
-                from: cursor.id()?,
-                kind: cursor.id()?,
-                to: cursor.id()?,
-                key: cursor.text()?,
-            },
-            4 => Operation::Create { entity: entity(cursor)? },
-            5 => Operation::Remove { entity: entity(cursor)? },
-            6 => Operation::Label { node: cursor.id()?, name: cursor.id()? },
-            7 => Operation::Unlabel { node: cursor.id()?, name: cursor.id()? },
-            8 => Operation::Set {
-                entity: entity(cursor)?,
-                name: cursor.id()?,
-                valid: Interval::decode(cursor)?,
-                value: check(cursor)?,
-            },
-            9 => Operation::Unset {
-                entity: entity(cursor)?,
-                name: cursor.id()?,
-                valid: Interval::decode(cursor)?,
-            },
-            10 => Operation::Splice {
-                entity: entity(cursor)?,
-                name: cursor.id()?,
-                at: cursor.id()?,
-                removed: cursor.id()?,
-                items: cursor.id()?,
-                inserted: cursor.bytes()?,
-            },
-            11 => Operation::Increment { entity: entity(cursor)?, name: cursor.id()?, by: check(cursor)? },
-            _ => return Err(cursor.malformed("an unknown operation")),
-        })
-    }
-}
-
-impl<'a> Iterator for OperationReader<'a> {
-    type Item = Result<Operation<'a>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let item = self.read();
-        if item.is_err() {
-            self.0 = Cursor::new(&[]);
-        }
-        Some(item)
-    }
+    11 Increment { entity: EntityId = Entity, name: NameId = Id, by: &'a [u8] = Encoded }
 }
 
 #[cfg(test)]

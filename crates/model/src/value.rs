@@ -17,6 +17,7 @@
 use crate::bytes::{Cursor, put_bytes, put_signed, put_varint};
 use crate::limits::{NESTING_MAX, VALUE_BYTES_MAX};
 use crate::{Code, Error, Result};
+use std::fmt;
 
 /// The largest integer that a JavaScript number holds exactly, 2^53 − 1.
 pub const INTEGER_MAX: i64 = (1 << 53) - 1;
@@ -92,49 +93,29 @@ impl Value {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Value::Null => out.push(NULL),
-            Value::Bool(false) => out.push(FALSE),
-            Value::Bool(true) => out.push(TRUE),
-            Value::Integer(value) => {
-                out.push(INTEGER);
-                put_signed(out, *value);
-            }
+            Value::Bool(value) => out.push(if *value { TRUE } else { FALSE }),
+            Value::Integer(value) => put_signed(tagged(out, INTEGER), *value),
             Value::Float(value) => {
-                out.push(FLOAT);
                 let bits = if value.is_nan() { NAN_BITS } else { value.to_bits() };
-                out.extend_from_slice(&bits.to_le_bytes());
+                tagged(out, FLOAT).extend_from_slice(&bits.to_le_bytes());
             }
-            Value::BigInt(value) => {
-                out.push(BIGINT);
-                put_signed(out, *value);
-            }
-            Value::String(text) => {
-                out.push(STRING);
-                put_bytes(out, text.as_bytes());
-            }
-            Value::Bytes(bytes) => {
-                out.push(BYTES);
-                put_bytes(out, bytes);
-            }
-            Value::Timestamp(micros) => {
-                out.push(TIMESTAMP);
-                put_signed(out, *micros);
-            }
+            Value::BigInt(value) => put_signed(tagged(out, BIGINT), *value),
+            Value::String(text) => put_bytes(tagged(out, STRING), text.as_bytes()),
+            Value::Bytes(bytes) => put_bytes(tagged(out, BYTES), bytes),
+            Value::Timestamp(micros) => put_signed(tagged(out, TIMESTAMP), *micros),
             Value::List(items) => {
-                out.push(LIST);
-                put_varint(out, items.len() as u64);
+                put_varint(tagged(out, LIST), items.len() as u64);
                 items.iter().for_each(|item| item.encode(out));
             }
             Value::Map(entries) => {
-                out.push(MAP);
-                put_varint(out, entries.len() as u64);
+                put_varint(tagged(out, MAP), entries.len() as u64);
                 for (key, value) in entries {
                     put_bytes(out, key.as_bytes());
                     value.encode(out);
                 }
             }
             Value::Floats(values) => {
-                out.push(FLOATS);
-                put_varint(out, values.len() as u64);
+                put_varint(tagged(out, FLOATS), values.len() as u64);
                 values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
             }
         }
@@ -149,149 +130,145 @@ impl Value {
 
     /// Reads one value, refusing every form but the canonical one.
     pub fn decode(cursor: &mut Cursor<'_>) -> Result<Value> {
-        let start = cursor.position();
-        let end = {
-            let mut ahead = *cursor;
-            check(&mut ahead)?;
-            ahead.position()
-        };
-        let value = build(cursor)?;
-        debug_assert_eq!(cursor.position(), end, "check and build agree from {start}");
-        Ok(value)
+        whole(cursor).map(|(value, _)| value)
     }
+}
+
+fn tagged(out: &mut Vec<u8>, tag: u8) -> &mut Vec<u8> {
+    out.push(tag);
+    out
 }
 
 /// Passes over one value and returns its bytes, refusing every form but the canonical one.
 ///
 /// Cost: one pass, no allocation.
 pub fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
-    let start = cursor.position();
-    check_nested(cursor, 0)?;
-    let bytes = cursor.between(start, cursor.position());
-    if bytes.len() > VALUE_BYTES_MAX + HEAD_BYTES {
-        return Err(size_error(bytes.len()));
+    whole::<()>(cursor).map(|(_, bytes)| bytes)
+}
+
+/// What a walk over an encoding makes of it: a value, or nothing where it only checks.
+trait Made<'a>: Sized {
+    fn leaf(value: impl FnOnce() -> Value) -> Self;
+    fn list(items: impl Iterator<Item = Result<Self>>) -> Result<Self>;
+    fn map(entries: impl Iterator<Item = Result<(&'a str, Self)>>) -> Result<Self>;
+}
+
+impl<'a> Made<'a> for () {
+    fn leaf(_: impl FnOnce() -> Value) {}
+
+    fn list(items: impl Iterator<Item = Result<()>>) -> Result<()> {
+        items.collect()
     }
-    Ok(bytes)
+
+    fn map(mut entries: impl Iterator<Item = Result<(&'a str, ())>>) -> Result<()> {
+        entries.try_for_each(|entry| entry.map(|_| ()))
+    }
+}
+
+impl<'a> Made<'a> for Value {
+    fn leaf(value: impl FnOnce() -> Value) -> Value {
+        value()
+    }
+
+    fn list(items: impl Iterator<Item = Result<Value>>) -> Result<Value> {
+        items.collect::<Result<_>>().map(Value::List)
+    }
+
+    fn map(entries: impl Iterator<Item = Result<(&'a str, Value)>>) -> Result<Value> {
+        let owned = entries.map(|entry| entry.map(|(key, value)| (key.to_owned(), value)));
+        owned.collect::<Result<_>>().map(Value::Map)
+    }
+}
+
+/// One value and its bytes.
+fn whole<'a, M: Made<'a>>(cursor: &mut Cursor<'a>) -> Result<(M, &'a [u8])> {
+    let start = cursor.position();
+    let made = walk(cursor, 0)?;
+    let bytes = cursor.between(start, cursor.position());
+    if bytes.len() > VALUE_BYTES_MAX + HEAD_BYTES { Err(size_error(bytes.len())) } else { Ok((made, bytes)) }
 }
 
 /// The error for a value that is too large.
 pub fn size_error(bytes: usize) -> Error {
-    Error::new(
-        Code::ValueSize,
-        format!(
-            "a value of {bytes} bytes is over the limit of {VALUE_BYTES_MAX}; split it over several nodes"
-        ),
-    )
-    .with("limit", VALUE_BYTES_MAX)
-    .with("bytes", bytes)
+    let message = format!(
+        "a value of {bytes} bytes is over the limit of {VALUE_BYTES_MAX}; split it over several nodes"
+    );
+    Error::new(Code::ValueSize, message).with("limit", VALUE_BYTES_MAX).with("bytes", bytes)
 }
 
-fn check_nested(cursor: &mut Cursor<'_>, depth: usize) -> Result<()> {
+fn is_safe(integer: i64) -> bool {
+    (-INTEGER_MAX..=INTEGER_MAX).contains(&integer)
+}
+
+fn range_error(number: impl fmt::Display) -> Error {
+    Error::new(Code::IntegerRange, format!("{number} is beyond 2^53 − 1; pass a bigint"))
+}
+
+fn walk<'a, M: Made<'a>>(cursor: &mut Cursor<'a>, depth: usize) -> Result<M> {
     if depth > NESTING_MAX {
         let message = format!("a value is nested deeper than {NESTING_MAX}; flatten it or link nodes");
         return Err(Error::new(Code::ValueDepth, message).with("limit", NESTING_MAX));
     }
-    match cursor.byte()? {
-        NULL | FALSE | TRUE => {}
+    let sized = |bytes: usize| if bytes > VALUE_BYTES_MAX { Err(size_error(bytes)) } else { Ok(()) };
+    Ok(match cursor.byte()? {
+        NULL => M::leaf(|| Value::Null),
+        FALSE => M::leaf(|| Value::Bool(false)),
+        TRUE => M::leaf(|| Value::Bool(true)),
         INTEGER => {
             let value = cursor.signed()?;
-            if value.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
-                return Err(Error::new(
-                    Code::IntegerRange,
-                    format!("{value} is beyond 2^53 − 1; pass a bigint"),
-                ));
+            if !is_safe(value) {
+                return Err(range_error(value));
             }
+            M::leaf(|| Value::Integer(value))
         }
         FLOAT => {
-            let value = read_float(cursor)?;
-            let integral = value.is_finite() && value.fract() == 0.0;
-            if integral && !(value == 0.0 && value.is_sign_negative()) {
+            let value = f64::from_le_bytes(cursor.array()?);
+            if !matches!(from_number(value), Ok(Value::Float(_))) {
                 return Err(cursor.malformed("an integral float that should be an integer"));
             }
             if value.is_nan() && value.to_bits() != NAN_BITS {
                 return Err(cursor.malformed("a NaN that is not the canonical one"));
             }
+            M::leaf(|| Value::Float(value))
         }
-        BIGINT | TIMESTAMP => {
-            cursor.signed()?;
-        }
+        BIGINT => cursor.signed().map(|value| M::leaf(|| Value::BigInt(value)))?,
         STRING => {
             let text = cursor.text()?;
-            if text.len() > VALUE_BYTES_MAX {
-                return Err(size_error(text.len()));
-            }
+            sized(text.len())?;
+            M::leaf(|| Value::text(text))
         }
         BYTES => {
             let bytes = cursor.bytes()?;
-            if bytes.len() > VALUE_BYTES_MAX {
-                return Err(size_error(bytes.len()));
-            }
+            sized(bytes.len())?;
+            M::leaf(|| Value::Bytes(bytes.to_vec()))
         }
+        TIMESTAMP => cursor.signed().map(|micros| M::leaf(|| Value::Timestamp(micros)))?,
         LIST => {
-            for _ in 0..cursor.length()? {
-                check_nested(cursor, depth + 1)?;
-            }
+            let count = cursor.length()?;
+            M::list((0..count).map(|_| walk(cursor, depth + 1)))?
         }
         MAP => {
-            let mut before: Option<&str> = None;
-            for _ in 0..cursor.length()? {
+            let (count, mut before) = (cursor.length()?, None);
+            M::map((0..count).map(|_| {
                 let key = cursor.text()?;
                 if key == NAME_RESERVED {
                     let message = "the map key \"__proto__\" is refused; rename it";
                     return Err(Error::new(Code::NameReserved, message));
                 }
-                if before.is_some_and(|before| before.as_bytes() >= key.as_bytes()) {
+                // Text is ordered by its bytes.
+                if before.replace(key).is_some_and(|before| before >= key) {
                     return Err(cursor.malformed("map keys out of order"));
                 }
-                before = Some(key);
-                check_nested(cursor, depth + 1)?;
-            }
+                Ok((key, walk(cursor, depth + 1)?))
+            }))?
         }
         FLOATS => {
             let count = cursor.length()?;
-            cursor.take(count.checked_mul(4).ok_or_else(|| cursor.malformed("too many floats"))?)?;
+            let bytes = count.checked_mul(4).ok_or_else(|| cursor.malformed("too many floats"))?;
+            let (floats, _) = cursor.take(bytes)?.as_chunks();
+            M::leaf(|| Value::Floats(floats.iter().map(|float| f32::from_le_bytes(*float)).collect()))
         }
         _ => return Err(cursor.malformed("an unknown value tag")),
-    }
-    Ok(())
-}
-
-fn read_float(cursor: &mut Cursor<'_>) -> Result<f64> {
-    let mut raw = [0; 8];
-    raw.copy_from_slice(cursor.take(8)?);
-    Ok(f64::from_bits(u64::from_le_bytes(raw)))
-}
-
-fn build(cursor: &mut Cursor<'_>) -> Result<Value> {
-    Ok(match cursor.byte()? {
-        NULL => Value::Null,
-        FALSE => Value::Bool(false),
-        TRUE => Value::Bool(true),
-        INTEGER => Value::Integer(cursor.signed()?),
-        FLOAT => Value::Float(read_float(cursor)?),
-        BIGINT => Value::BigInt(cursor.signed()?),
-        STRING => Value::String(cursor.text()?.to_owned()),
-        BYTES => Value::Bytes(cursor.bytes()?.to_vec()),
-        TIMESTAMP => Value::Timestamp(cursor.signed()?),
-        LIST => {
-            let count = cursor.length()?;
-            Value::List((0..count).map(|_| build(cursor)).collect::<Result<_>>()?)
-        }
-        MAP => {
-            let count = cursor.length()?;
-            let entry = |cursor: &mut Cursor<'_>| Ok((cursor.text()?.to_owned(), build(cursor)?));
-            Value::Map((0..count).map(|_| entry(cursor)).collect::<Result<_>>()?)
-        }
-        _ => {
-            let count = cursor.length()?;
-            let mut values = Vec::with_capacity(count);
-            for _ in 0..count {
-                let mut raw = [0; 4];
-                raw.copy_from_slice(cursor.take(4)?);
-                values.push(f32::from_le_bytes(raw));
-            }
-            Value::Floats(values)
-        }
     })
 }
 
@@ -302,14 +279,10 @@ fn build(cursor: &mut Cursor<'_>) -> Result<Value> {
 pub fn add(current: &[u8], by: &[u8]) -> Result<Vec<u8>> {
     let current = Value::decode(&mut Cursor::new(current))?;
     let by = Value::decode(&mut Cursor::new(by))?;
-    let out_of_range = || Error::new(Code::IntegerRange, "the sum is beyond 2^53 − 1; store a bigint");
     let sum = match (current, by) {
-        (Value::Integer(a), Value::Integer(b)) => {
-            let sum = a + b;
-            if sum.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
-                return Err(out_of_range());
-            }
-            Value::Integer(sum)
+        (Value::Integer(a), Value::Integer(b)) if is_safe(a + b) => Value::Integer(a + b),
+        (Value::Integer(_), Value::Integer(_)) => {
+            return Err(Error::new(Code::IntegerRange, "the sum is beyond 2^53 − 1; store a bigint"));
         }
         (Value::BigInt(a), Value::BigInt(b)) => Value::BigInt(a.checked_add(b).ok_or_else(|| {
             Error::new(Code::IntegerRange, "the sum is beyond 64 bits; store a string or bytes")
@@ -333,7 +306,7 @@ pub fn from_number(number: f64) -> Result<Value> {
         return Ok(Value::Float(number));
     }
     if number.abs() > INTEGER_MAX as f64 {
-        return Err(Error::new(Code::IntegerRange, format!("{number} is beyond 2^53 − 1; pass a bigint")));
+        return Err(range_error(number));
     }
     Ok(Value::Integer(number as i64))
 }
@@ -356,14 +329,11 @@ impl<'a> Sequence<'a> {
         match cursor.byte()? {
             STRING => Ok(Sequence::String(cursor.text()?)),
             BYTES => Ok(Sequence::Bytes(cursor.bytes()?)),
-            LIST => {
-                let count = cursor.length()?;
-                Ok(Sequence::List(count, &encoded[cursor.position()..]))
+            LIST => Ok(Sequence::List(cursor.length()?, &encoded[cursor.position()..])),
+            _ => {
+                let message = "only strings, bytes and lists can be spliced; set the property";
+                Err(Error::new(Code::ValueType, message))
             }
-            _ => Err(Error::new(
-                Code::ValueType,
-                "only strings, bytes and lists can be spliced; set the property",
-            )),
         }
     }
 
@@ -390,10 +360,8 @@ impl<'a> Sequence<'a> {
     pub fn offset(&self, position: usize) -> Option<usize> {
         match self {
             Sequence::Bytes(bytes) => (position <= bytes.len()).then_some(position),
+            Sequence::String(text) if text.is_ascii() => (position <= text.len()).then_some(position),
             Sequence::String(text) => {
-                if text.is_ascii() {
-                    return (position <= text.len()).then_some(position);
-                }
                 let mut units = 0;
                 for (at, character) in text.char_indices() {
                     if units == position {
@@ -403,14 +371,10 @@ impl<'a> Sequence<'a> {
                 }
                 (units == position).then_some(text.len())
             }
-            Sequence::List(count, payload) => {
-                if position > *count {
-                    return None;
-                }
+            Sequence::List(count, _) if position > *count => None,
+            Sequence::List(_, payload) => {
                 let mut cursor = Cursor::new(payload);
-                for _ in 0..position {
-                    check(&mut cursor).ok()?;
-                }
+                (0..position).try_for_each(|_| check(&mut cursor).map(|_| ())).ok()?;
                 Some(cursor.position())
             }
         }
@@ -429,17 +393,10 @@ impl<'a> Sequence<'a> {
     pub fn rebuild(&self, items: usize, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(payload.len() + 6);
         match self {
-            Sequence::String(_) => {
-                out.push(STRING);
-                put_bytes(&mut out, payload);
-            }
-            Sequence::Bytes(_) => {
-                out.push(BYTES);
-                put_bytes(&mut out, payload);
-            }
+            Sequence::String(_) => put_bytes(tagged(&mut out, STRING), payload),
+            Sequence::Bytes(_) => put_bytes(tagged(&mut out, BYTES), payload),
             Sequence::List(..) => {
-                out.push(LIST);
-                put_varint(&mut out, items as u64);
+                put_varint(tagged(&mut out, LIST), items as u64);
                 out.extend_from_slice(payload);
             }
         }

@@ -12,7 +12,7 @@
 //! The identity: 0 magic `KARYON` and two zero bytes; 8 u32 format, little-endian; 12 store id, 16 bytes; 28 zeros;
 //! 60 u32 CRC32C of what is before.
 
-use karyon_log::{Disk, Log, OpenMode, StoreId};
+use karyon_log::{Disk, Log, OpenMode, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Result};
 use std::io;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ pub(crate) fn identify(disk: &Arc<dyn Disk>, fresh: StoreId) -> Result<(StoreId,
     if disk.exists(IDENTITY).map_err(io_error(IDENTITY, "find"))? {
         return read(&**disk).map(|id| (id, false));
     }
-    Log::create(disk.clone(), fresh).map_err(|error| {
+    Log::create(disk.clone(), fresh, SegmentSizes::default()).map_err(|error| {
         if error.code() == Code::Io || error.code() == Code::SyncFailed {
             return error;
         }

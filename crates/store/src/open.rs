@@ -9,9 +9,7 @@ use crate::time::Clock;
 use crate::writer::Persistence;
 use karyon_graph::Graph;
 use karyon_history::{Commits, History, MemoryHistory, Progress};
-use karyon_log::{
-    ChainPoint, Cut, Disk, FIRST_SEQ, Hash, Lock, Log, OpenMode, Position, SEGMENT_HEADER_BYTES, StoreId,
-};
+use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, OpenMode, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Result, Seq};
 use std::sync::Arc;
 
@@ -113,6 +111,7 @@ struct Recovered {
     tail: ChainPoint,
     found: karyon_log::Recovery,
     image_bytes: u64,
+    /// The newest time that was handed out, as far as the log knows.
     last_time: i64,
 }
 
@@ -129,8 +128,9 @@ fn recover(
     let (base_seq, base_time) = anchor.map_or((0, 0), |anchor| (anchor.seq, anchor.time));
     let mut commits = Commits::starting(base_seq + 1);
     let mut last_time = base_time;
-    let mut tail = anchor.map_or_else(|| genesis(id), |anchor| anchor.tail);
-    let (log, found) = Log::open(disk, id, anchor.map(|anchor| anchor.tail), &mut |frame| {
+    let mut tail = anchor.map_or_else(|| ChainPoint::genesis(id), |anchor| anchor.tail);
+    let start = anchor.map(|anchor| anchor.tail);
+    let (log, found) = Log::open(disk, id, SegmentSizes::default(), start, &mut |frame| {
         tail = frame.end;
         visit_commits(frame, &mut |commit| {
             if commit.header.seq <= base_seq {
@@ -145,14 +145,9 @@ fn recover(
         let message = format!("the log ends before version {base_seq} of the checkpoint");
         return Err(Error::new(Code::Damaged, message));
     }
+    let last_time = found.sealed_time.map_or(last_time, |time| time.max(last_time));
     let body = Body { graph, commits, base_seq, base_time };
     Ok(Recovered { body, log, tail, found, image_bytes, last_time })
-}
-
-/// The point before a log's first frame.
-fn genesis(id: StoreId) -> ChainPoint {
-    let position = Position { segment: 1, offset: SEGMENT_HEADER_BYTES as u32 };
-    ChainPoint { position, hash: Hash::genesis(id), next_seq: FIRST_SEQ }
 }
 
 /// Takes the directory for this process. The lock goes with the process, however it ends.

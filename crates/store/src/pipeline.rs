@@ -56,9 +56,17 @@ impl Pipeline {
         self.floor
     }
 
-    /// A moment that lies after every commit so far and before every later one.
+    /// A moment that lies after every commit so far and before every later one. Time ends with the close, whose seal keeps
+    /// the newest moment for the next opening.
     pub(crate) fn now(&mut self, clock: i64) -> i64 {
-        self.floor = clock.max(self.floor);
+        if !self.closed {
+            self.floor = clock.max(self.floor);
+        }
+        self.floor
+    }
+
+    /// The newest time that was handed out or asked for.
+    pub(crate) fn floor(&self) -> i64 {
         self.floor
     }
 
@@ -138,6 +146,7 @@ mod tests {
             cause: None,
             parents: Vec::new(),
             coarse: false,
+            reverts: None,
         }
     }
 
@@ -149,6 +158,12 @@ mod tests {
         assert_eq!(pipeline.now(700), 700);
         assert_eq!(pipeline.stamp(700), 701);
         assert_eq!(pipeline.now(0), 701);
+        pipeline.close();
+        assert_eq!(
+            (pipeline.now(900), pipeline.floor()),
+            (701, 701),
+            "nothing is handed out behind the seal"
+        );
     }
 
     #[test]

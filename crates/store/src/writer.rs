@@ -114,8 +114,11 @@ impl Store {
         persistence.frames.fetch_add(1, Ordering::Relaxed);
         persistence.tail_bytes.fetch_add(batch.payload.len() as u64 + 128, Ordering::Relaxed);
         self.advance(last);
-        // After the acknowledgement: preparing the next segment must not make anyone wait.
-        if let Err(error) = log.prepare_ahead() {
+        // After the acknowledgement: preparing the next segment must not make anyone wait. While the disk takes no more,
+        // the active segment may still have room: a frame that finds none fails.
+        if let Err(error) = log.prepare_ahead()
+            && error.code() != Code::Io
+        {
             drop(log);
             self.pipeline()?.fail(error.clone());
             self.notify();
@@ -262,6 +265,8 @@ impl Store {
             return Err(failure);
         }
         while self.write_frame()? {}
-        lock(&persistence.log).seal()
+        // What `now` has answered stays before every later commit, though the clock may be put back meanwhile.
+        let floor = self.pipeline()?.floor();
+        lock(&persistence.log).seal(floor)
     }
 }

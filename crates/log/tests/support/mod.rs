@@ -57,7 +57,7 @@ pub fn commit(log: &mut Log) -> Result<u64> {
 }
 
 pub fn create(disk: &SimDisk) -> Result<Log> {
-    Log::create_sized(Arc::new(disk.clone()), STORE, SMALL)
+    Log::create(Arc::new(disk.clone()), STORE, SMALL)
 }
 
 /// Opens the log and checks each frame that it shows.
@@ -67,7 +67,7 @@ pub fn open(disk: &SimDisk) -> Result<(Log, Recovery)> {
 
 pub fn open_from(disk: &SimDisk, start: Option<ChainPoint>) -> Result<(Log, Recovery)> {
     let mut next = start.map_or(1, |point| point.next_seq);
-    Log::open_sized(Arc::new(disk.clone()), STORE, SMALL, start, &mut |frame| {
+    Log::open(Arc::new(disk.clone()), STORE, SMALL, start, &mut |frame| {
         assert_eq!((frame.first_seq, frame.commit_count), (next, commits(next)), "no gap, nothing twice");
         assert_eq!(frame.base_time, next.cast_signed() * 1000);
         assert!(frame.payload == payload(next), "the payload of commit {next} is what was written");
@@ -78,7 +78,7 @@ pub fn open_from(disk: &SimDisk, start: Option<ChainPoint>) -> Result<(Log, Reco
 
 /// Opens the log whatever its frames hold.
 pub fn unchecked(disk: &SimDisk) -> Result<(Log, Recovery)> {
-    Log::open_sized(Arc::new(disk.clone()), STORE, SMALL, None, &mut |_| Ok(()))
+    Log::open(Arc::new(disk.clone()), STORE, SMALL, None, &mut |_| Ok(()))
 }
 
 /// A log of `frames` frames, with preparation, not sealed.

@@ -1,8 +1,9 @@
 //! The n-th call to the disk fails, for n = 0, 1, 2, … until a run meets no failure any more.
 
-use karyon_model::{Code, Seq};
+use karyon_model::{Code, Seq, Value};
 use karyon_testkit::disk::{Fate, Fault, SimDisk};
 
+use crate::bad_input::put;
 use crate::crashes::check_survivor;
 use crate::footprint::Footprint;
 use crate::invariants::{self, Checked, Expected};
@@ -154,6 +155,36 @@ fn any_call_to_the_disk_may_fail_and_nothing_acknowledged_is_lost() {
         }
         assert!(call > 100, "the scenario makes only {call} calls");
     }
+}
+
+/// The disk is full before the next segment can be prepared: nobody notices until the active one is full as well.
+#[test]
+fn a_store_on_a_full_disk_takes_commits_until_its_segment_is_full() {
+    let disk = SimDisk::new();
+    let (store, _) = rig::open(disk.clone()).unwrap();
+    let put = |at: u64| put(&format!("n{at}"), Value::text("x".repeat(40_000)));
+    rig::write(&store, &[put(1)]).unwrap();
+    disk.set_room(Some(100_000));
+    let mut last = 1;
+    let error = loop {
+        match rig::write(&store, &[put(last + 1)]) {
+            Ok(committed) => last = committed.seq,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code(), Code::SyncFailed);
+    assert!(error.message().contains("the disk is full: free space"), "{error}");
+    assert!(last * 40_000 > (1 << 20) - 50_000, "only {last} commits went into the segment");
+    assert_eq!(store.durable(), last);
+    let refused = rig::commit(&store, &[put(1)]).unwrap_err();
+    assert_eq!(refused.message(), error.message(), "who comes later is told the same");
+    assert_eq!(store.close().unwrap_err().code(), Code::SyncFailed);
+    drop(store);
+    disk.set_room(None);
+    let (store, recovery) = rig::open(disk).unwrap();
+    assert_eq!((store.durable(), recovery.sealed, recovery.cut), (last, false, None));
+    assert_eq!(store.stats().unwrap().nodes as u64, last);
+    rig::write(&store, &[put(last + 1)]).unwrap();
 }
 
 #[test]

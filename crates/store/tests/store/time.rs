@@ -111,6 +111,52 @@ fn times_go_on_rising_after_the_clock_was_put_back_between_two_openings() {
 }
 
 #[test]
+fn a_time_that_was_handed_out_before_a_clean_close_is_never_given_to_a_later_commit() {
+    let disk = SimDisk::new();
+    let mut newest = 0;
+    for (opening, micros) in [5_000, 9_000, 4_000, 3_000, 1, 20_000, 2].into_iter().enumerate() {
+        let clock = Arc::new(LogicalClock::new(micros));
+        let (store, _) = Store::open(rig::options(Arc::new(disk.clone()), &clock)).unwrap();
+        if opening % 3 == 0 {
+            let committed = rig::write(&store, &[put("a", Value::Null)]).unwrap();
+            assert!(committed.time > newest, "opening {opening}: {} after {newest}", committed.time);
+        }
+        if opening % 2 == 1 {
+            store.checkpoint().unwrap();
+        }
+        clock.advance(700);
+        let asked = store.now().unwrap();
+        assert!(asked >= newest, "opening {opening}");
+        let answer = at(&store, asked).unwrap();
+        newest = asked;
+        store.close().unwrap();
+        drop(store);
+        // Whoever opens with a clock that was put back: the moment is in the past, and its answer stands.
+        let clock = Arc::new(LogicalClock::new(0));
+        let (store, _) = Store::open(rig::options(Arc::new(disk.copy()), &clock)).unwrap();
+        assert_eq!(at(&store, asked).unwrap(), answer);
+        assert!(rig::write(&store, &[put("a", Value::Null)]).unwrap().time > asked);
+        assert_eq!(at(&store, asked).unwrap(), answer);
+    }
+}
+
+#[test]
+fn a_store_that_hands_out_no_time_is_not_sealed_again() {
+    let disk = SimDisk::new();
+    let (store, _) = rig::open(disk.clone()).unwrap();
+    rig::write(&store, &[put("a", Value::Null)]).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let before = disk.files();
+    for _ in 0..3 {
+        let (store, recovery) = rig::open(disk.clone()).unwrap();
+        assert!(recovery.sealed);
+        store.close().unwrap();
+    }
+    assert!(disk.files() == before);
+}
+
+#[test]
 fn answers_never_change_whatever_comes_after() {
     for seed in rig::seeds(0, 20) {
         let (disk, clock) = (SimDisk::new(), Arc::new(LogicalClock::new(10_000)));

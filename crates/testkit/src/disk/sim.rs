@@ -41,6 +41,8 @@ struct State {
     calls: u64,
     faults: BTreeMap<u64, Fault>,
     read_only: bool,
+    /// Bytes that files may still grow by.
+    room: Option<u64>,
     lie: Option<Lie>,
 }
 
@@ -66,6 +68,7 @@ impl SimDisk {
                 calls: 0,
                 faults: BTreeMap::new(),
                 read_only: false,
+                room: None,
                 lie: None,
             })),
         }
@@ -101,6 +104,13 @@ impl SimDisk {
     /// Refuses all that would change something from now on, or no longer.
     pub fn set_read_only(&self, read_only: bool) {
         self.state().read_only = read_only;
+    }
+
+    /// Lets files grow by `room` bytes more, then the disk is full; `None` for a disk without an end. A write that
+    /// finds too little room fills what there is. What is written over takes no room; a new entry needs one byte
+    /// to be left.
+    pub fn set_room(&self, room: Option<u64>) {
+        self.state().room = room;
     }
 
     /// Makes some syncs report success and do nothing from now on, or no longer. No code survives that: a
@@ -178,7 +188,7 @@ impl State {
                 Operation::SyncDir(_) => self.lie == Some(Lie::DirectorySyncs),
                 _ => false,
             };
-            return if lies { Ok(()) } else { self.record(operation) };
+            return if lies { Ok(()) } else { self.record_in_room(operation) };
         };
         match operation {
             Operation::Write { file, offset, bytes } if fault == Fault::Short => {
@@ -191,6 +201,26 @@ impl State {
             _ => {}
         }
         Err(fault.error())
+    }
+
+    /// Does what the room on the disk allows.
+    fn record_in_room(&mut self, operation: Operation) -> io::Result<()> {
+        let Some(room) = self.room else { return self.record(operation) };
+        let full = || Fault::Full.error();
+        let grown = |file: usize, end: u64| end.saturating_sub(self.volume.bytes(file).len() as u64);
+        match operation {
+            Operation::Write { file, offset, bytes } => {
+                let needed = grown(file, offset + bytes.len() as u64);
+                let kept = bytes.len() as u64 - needed.saturating_sub(room).min(bytes.len() as u64);
+                self.room = Some(room.saturating_sub(needed));
+                let cut = kept < bytes.len() as u64;
+                self.record(Operation::Write { file, offset, bytes: bytes[..kept as usize].into() })?;
+                if cut { Err(full()) } else { Ok(()) }
+            }
+            Operation::SetLen { file, len } if grown(file, len) > room => Err(full()),
+            Operation::CreateFile(_) | Operation::CreateDir(_) if room == 0 => Err(full()),
+            operation => self.record(operation),
+        }
     }
 
     fn record(&mut self, operation: Operation) -> io::Result<()> {

@@ -115,3 +115,19 @@ fn a_lock_ends_with_its_holder_and_with_power() {
     drop(lock);
     assert!(disk.try_lock("lock").unwrap().is_some());
 }
+
+#[test]
+fn a_full_disk_takes_what_fits_and_what_is_written_over() {
+    let disk = SimDisk::new();
+    let file = written(&disk);
+    let len = 4 * SECTOR_BYTES as u64;
+    disk.set_room(Some(100));
+    assert_eq!(file.write_at(len, &[3; 300]).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(file.len().unwrap(), len + 100);
+    file.write_at(0, &[4; 600]).unwrap();
+    assert_eq!(file.write_at(len + 100, &[3]).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(disk.open("g", OpenMode::CreateNew).err().unwrap().kind(), std::io::ErrorKind::StorageFull);
+    file.sync_all().unwrap();
+    disk.set_room(None);
+    file.write_at(len + 100, &[3; 5000]).unwrap();
+}
