@@ -23,8 +23,7 @@ const MICROS_MAX = 8_640_000_000_000_000n * MICROS_PER_MS
  * before.toISOString()   // '2026-11-23T21:14:03.123456Z'
  */
 export class Instant extends Date {
-  /** Microseconds since 1970. */
-  readonly micros: bigint
+  readonly #exact: bigint
 
   /** From microseconds since 1970; throws `ERR_KARYON_TIME` beyond what a `Date` holds. */
   static fromMicros(micros: bigint): Instant {
@@ -35,8 +34,16 @@ export class Instant extends Date {
   }
 
   private constructor(micros: bigint) {
-    super(Number((micros - belowMs(micros)) / MICROS_PER_MS))
-    this.micros = micros
+    super(msOf(micros))
+    this.#exact = micros
+  }
+
+  /** Microseconds since 1970. Once a setter of `Date` has moved it, it is a whole number of milliseconds. */
+  get micros(): bigint {
+    const ms = this.getTime()
+    if (ms === msOf(this.#exact)) return this.#exact
+    if (Number.isNaN(ms)) throw timeError('the date is invalid')
+    return BigInt(ms) * MICROS_PER_MS
   }
 
   /** ISO 8601 in UTC with six decimals, which `at` and its kin understand. */
@@ -48,6 +55,11 @@ export class Instant extends Date {
   override toJSON(): string {
     return this.toISOString()
   }
+}
+
+/** The whole milliseconds of a time, also before 1970. */
+function msOf(micros: bigint): number {
+  return Number((micros - belowMs(micros)) / MICROS_PER_MS)
 }
 
 /** The microseconds below the millisecond, also before 1970. */

@@ -204,3 +204,16 @@ test('what was answered for a time never changes, however soon the next commit f
     t.is(graph.at(asked).version, before)
   }
 })
+
+test('a time that a setter has moved stands for the moment that it says', async (t) => {
+  const kernel = await freshKernel(t)
+  const { graph } = kernel
+  await graph.write((tx) => tx.put('sky', { props: { text: 'blue' } }))
+  const before = kernel.now()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await graph.write((tx) => tx.put('sky', { props: { text: 'green' } }))
+  const moved = kernel.now()
+  moved.setTime(before.getTime() + 1)
+  t.is(graph.at(moved).get('sky')?.props['text'], graph.at(moved.toISOString()).get('sky')?.props['text'])
+  t.is(graph.at(moved).get('sky')?.props['text'], 'blue')
+})

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { runInNewContext } from 'node:vm'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Kernel, type KaryonErrorCode, type Transaction, type Value } from '../../ts/index.ts'
@@ -71,6 +72,16 @@ refusesValue(TYPE, 'bytes whose buffer was transferred', () => {
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
   return bytes
 })
+refusesValue(TYPE, 'bytes beyond the end of a buffer that has shrunk', () => {
+  const memory = runInNewContext(`
+    const buffer = new ArrayBuffer(16, { maxByteLength: 16 })
+    const bytes = new Uint8Array(buffer, 8, 8)
+    buffer.resize(4)
+    bytes
+  `)
+  return memory as Uint8Array
+})
+
 refusesValue(TYPE, 'floats whose buffer was transferred', () => {
   const floats = Float32Array.of(1)
   structuredClone(floats.buffer, { transfer: [floats.buffer] })

@@ -205,3 +205,22 @@ test('keys, labels, types and names of any well-formed text come back', async (t
     t.deepEqual([edge?.from, edge?.type, edge?.to, edge?.props], [key, type, key, { [name]: 2 }])
   }
 })
+
+test('an array that lies about its length is stored as long as it is', async (t) => {
+  const { graph } = Kernel.memory()
+  const long = Object.defineProperty(Uint8Array.of(1, 2), 'length', { value: 20 })
+  const negative = Object.defineProperty(Float32Array.of(1, 2), 'length', { value: -1 })
+  await graph.write((tx) => tx.put('n', { props: { long, negative } }))
+  t.deepEqual(graph.get('n')?.props, { long: Uint8Array.of(1, 2), negative: Float32Array.of(1, 2) })
+})
+
+test('a time that a setter has moved is stored as what it says', async (t) => {
+  const { graph } = Kernel.memory()
+  const moved = Instant.fromMicros(1_000_000_123_456n)
+  moved.setMilliseconds(moved.getMilliseconds() - 200)
+  t.is(moved.micros % 1000n, 0n)
+  await graph.write((tx) => tx.put('n', { props: { moved } }))
+  const stored = graph.get('n')?.props['moved'] as Date
+  t.is(stored.toISOString().slice(0, 23), moved.toISOString().slice(0, 23))
+  t.is(stored.getTime(), moved.getTime())
+})

@@ -98,15 +98,14 @@ const NAN_BITS_SINGLE = 0x7fc00000
 function encodeObject(writer: Writer, value: object, place: Place): void {
   // By what they are, not by their prototype: another realm’s are as good, an object dressed as one is not.
   if (isUint8Array(value)) {
-    checkAttached(value, place)
-    checkSize(value.length, VALUE_BYTES_MAX)
+    const length = lengthOf(value, place)
+    checkSize(length, VALUE_BYTES_MAX)
     writer.byte(BYTES)
-    writer.block(value)
+    writer.block(value, length)
   } else if (isDate(value)) {
     encodeDate(writer, value, place)
   } else if (isFloat32Array(value)) {
-    checkAttached(value, place)
-    encodeFloats(writer, value)
+    encodeFloats(writer, value, lengthOf(value, place))
   } else {
     const { around } = place
     if (around.includes(value)) {
@@ -124,18 +123,24 @@ function encodeObject(writer: Writer, value: object, place: Place): void {
   }
 }
 
-/** A buffer that was transferred reads as empty: what its owner believes to store is gone. */
-function checkAttached(value: Uint8Array | Float32Array, place: Place): void {
-  if (value.length > 0) return
+type TypedArray = Uint8Array | Float32Array
+
+const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype) as TypedArray
+const LENGTH = Object.getOwnPropertyDescriptor(TYPED_ARRAY, 'length')?.get as () => number
+
+/** How many elements there really are, whatever the array says of itself. */
+function lengthOf(array: TypedArray, place: Place): number {
   try {
-    void new Uint8Array(value.buffer)
+    // Refuses what the language itself refuses to read.
+    TYPED_ARRAY.values.call(array)
   } catch {
-    throw unstorable(place, 'a view of a buffer that was transferred away')
+    // It would read as empty: what its owner believes to store is gone.
+    throw unstorable(place, 'a view of a buffer that was transferred away or shrunk')
   }
+  return LENGTH.call(array)
 }
 
-function encodeFloats(writer: Writer, value: Float32Array): void {
-  const { length } = value
+function encodeFloats(writer: Writer, value: Float32Array, length: number): void {
   checkSize(length * 4, VALUE_BYTES_MAX)
   writer.byte(FLOATS)
   writer.varint(length)

@@ -52,12 +52,12 @@ export class Writer {
     this.bytes[this.length++] = Number(rest)
   }
 
-  /** A length and bytes. */
-  block(bytes: Uint8Array): void {
-    this.varint(bytes.length)
-    this.reserve(bytes.length)
+  /** A length, and as many bytes. */
+  block(bytes: Uint8Array, length: number): void {
+    this.varint(length)
+    this.reserve(length)
     this.bytes.set(bytes, this.length)
-    this.length += bytes.length
+    this.length += length
   }
 
   /** A count and texts. */
