@@ -4,7 +4,7 @@
 use karyon_graph::{
     Direction, Graph, ImageReader, ImageWriter, Open, Outcome, PageStart, Reader, Transaction,
 };
-use karyon_history::{CommitRow, Commits, History, MemoryHistory};
+use karyon_history::{Commits, History, MemoryHistory};
 use karyon_model::{
     Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Value, Verb, VerbWriter,
 };
@@ -32,8 +32,6 @@ impl Bench {
         let (outcome, principal, parents) = self.graph.commit(transaction, principal, &Open)?;
         self.seal(&outcome);
         let seq = self.graph.head();
-        let row = CommitRow { time: seq as i64 * 10, principal, incarnation: 1, cause: None };
-        self.commits.push(row, &outcome.touched, &parents.exact);
         let header = CommitHeader {
             seq,
             time: seq as i64 * 10,
@@ -45,7 +43,9 @@ impl Bench {
             cause: None,
             parents: parents.exact,
             coarse: parents.coarse,
+            reverts: None,
         };
+        self.commits.push(&header, &outcome.touched);
         self.log.push((header, outcome.operations));
         Ok(seq)
     }

@@ -1,6 +1,7 @@
 //! The index of commits: who, when, from what, and which nodes and edges each one changed.
 
-use karyon_model::{EntityId, NameId, Seq};
+use karyon_model::{CommitHeader, EntityId, NameId, Reverted, Seq};
+use std::collections::BTreeMap;
 
 /// What is known of one commit without reading the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Commits {
     rows: Vec<CommitRow>,
     touched: Columns<EntityId>,
     parents: Columns<Seq>,
+    /// Apart from the rows, as few commits revert.
+    reverts: BTreeMap<Seq, Reverted>,
 }
 
 /// Rows of different lengths, end to end.
@@ -43,6 +46,12 @@ impl<T: Copy> Columns<T> {
         self.ends.push(self.items.len());
     }
 
+    fn append(&mut self, later: &Columns<T>) {
+        let before = self.items.len();
+        self.items.extend_from_slice(&later.items);
+        self.ends.extend(later.ends.iter().map(|end| before + end));
+    }
+
     fn row(&self, at: usize) -> &[T] {
         let from = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.items[from..self.ends[at]]
@@ -52,7 +61,8 @@ impl<T: Copy> Columns<T> {
 impl Commits {
     /// An empty index whose next commit is `first`.
     pub fn starting(first: Seq) -> Commits {
-        Commits { first, rows: Vec::new(), touched: Columns::new(), parents: Columns::new() }
+        let (touched, parents) = (Columns::new(), Columns::new());
+        Commits { first, rows: Vec::new(), touched, parents, reverts: BTreeMap::new() }
     }
 
     /// The oldest commit it knows (or will know first).
@@ -65,19 +75,23 @@ impl Commits {
         self.first + self.rows.len() as Seq - 1
     }
 
-    /// Adds the next commit.
-    pub fn push(&mut self, row: CommitRow, touched: &[EntityId], parents: &[Seq]) {
-        self.rows.push(row);
+    /// Adds the next commit and what it changed.
+    pub fn push(&mut self, header: &CommitHeader, touched: &[EntityId]) {
+        debug_assert_eq!(header.seq, self.last() + 1);
+        let CommitHeader { time, principal, incarnation, cause, .. } = *header;
+        self.rows.push(CommitRow { time, principal, incarnation, cause });
         self.touched.push(touched);
-        self.parents.push(parents);
+        self.parents.push(&header.parents);
+        self.reverts.extend(header.reverts.map(|reverts| (header.seq, reverts)));
     }
 
     /// Puts the commits that came before these in front.
     pub fn prepend(&mut self, mut earlier: Commits) {
         debug_assert_eq!(earlier.last() + 1, self.first);
-        for at in 0..self.rows.len() {
-            earlier.push(self.rows[at].clone(), self.touched.row(at), self.parents.row(at));
-        }
+        earlier.rows.append(&mut self.rows);
+        earlier.touched.append(&self.touched);
+        earlier.parents.append(&self.parents);
+        earlier.reverts.append(&mut self.reverts);
         *self = earlier;
     }
 
@@ -100,6 +114,16 @@ impl Commits {
         self.index(seq).map_or(&[], |at| self.parents.row(at))
     }
 
+    /// What a commit takes back, if that is what it is for.
+    pub fn reverts(&self, seq: Seq) -> Option<Reverted> {
+        self.reverts.get(&seq).copied()
+    }
+
+    /// Every commit that takes something back, oldest first.
+    pub fn all_reverts(&self) -> impl DoubleEndedIterator<Item = (Seq, Reverted)> {
+        self.reverts.iter().map(|(seq, reverts)| (*seq, *reverts))
+    }
+
     /// The newest commit at or before a time; the one before `first` when all are later.
     ///
     /// Cost: a binary search.
@@ -111,33 +135,68 @@ impl Commits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use karyon_model::Trust;
 
-    fn row(time: i64) -> CommitRow {
-        CommitRow { time, principal: 0, incarnation: 0, cause: None }
+    fn header(seq: Seq, parents: &[Seq]) -> CommitHeader {
+        CommitHeader {
+            seq,
+            time: seq as i64 * 100,
+            layer: 0,
+            principal: 5,
+            incarnation: 0,
+            on_behalf_of: None,
+            trust: Trust::FULL,
+            cause: seq.checked_sub(2),
+            parents: parents.to_vec(),
+            coarse: false,
+            reverts: None,
+        }
+    }
+
+    fn reverting(seq: Seq, since: Seq) -> CommitHeader {
+        CommitHeader { reverts: Some(Reverted { principal: 5, since }), ..header(seq, &[]) }
     }
 
     #[test]
     fn commits_are_found_by_number_and_by_time() {
         let mut commits = Commits::starting(1);
         assert_eq!((commits.last(), commits.at_time(5)), (0, 0));
-        commits.push(row(100), &[EntityId::Node(1)], &[]);
-        commits.push(row(200), &[EntityId::Node(1), EntityId::Edge(2)], &[1]);
+        commits.push(&header(1, &[]), &[EntityId::Node(1)]);
+        commits.push(&header(2, &[1]), &[EntityId::Node(1), EntityId::Edge(2)]);
         assert_eq!([99, 100, 199, 200, 900].map(|time| commits.at_time(time)), [0, 1, 1, 2, 2]);
         assert_eq!(commits.touched(2), [EntityId::Node(1), EntityId::Edge(2)]);
         assert_eq!(commits.parents(2), [1]);
         assert_eq!(commits.touched(3), []);
+        let row = CommitRow { time: 200, principal: 5, incarnation: 0, cause: Some(0) };
+        assert_eq!(commits.row(2), Some(&row));
     }
 
     #[test]
     fn earlier_commits_go_in_front() {
         let mut late = Commits::starting(3);
-        late.push(row(300), &[EntityId::Node(3)], &[2]);
+        late.push(&header(3, &[2]), &[EntityId::Node(3)]);
+        late.push(&reverting(4, 2), &[]);
         let mut early = Commits::starting(1);
-        early.push(row(100), &[EntityId::Node(1)], &[]);
-        early.push(row(200), &[], &[1]);
+        early.push(&header(1, &[]), &[EntityId::Node(1)]);
+        early.push(&reverting(2, 1), &[]);
         late.prepend(early);
-        assert_eq!((late.first(), late.last()), (1, 3));
+        assert_eq!((late.first(), late.last()), (1, 4));
+        assert_eq!([1, 2, 3, 4].map(|seq| late.touched(seq).len()), [1, 0, 1, 0]);
         assert_eq!(late.touched(3), [EntityId::Node(3)]);
+        assert_eq!([2, 3].map(|seq| late.parents(seq).len()), [0, 1]);
         assert_eq!(late.row(1).map(|row| row.time), Some(100));
+        let reverts = [2, 4].map(|seq| (seq, Reverted { principal: 5, since: seq / 2 }));
+        assert!(late.all_reverts().eq(reverts));
+    }
+
+    #[test]
+    fn what_reverts_is_kept_apart_from_what_does_not() {
+        let mut commits = Commits::starting(1);
+        commits.push(&header(1, &[]), &[]);
+        commits.push(&reverting(2, 0), &[]);
+        commits.push(&header(3, &[]), &[]);
+        assert_eq!([1, 2, 3, 4].map(|seq| commits.reverts(seq).is_some()), [false, true, false, false]);
+        assert_eq!(commits.reverts(2), Some(Reverted { principal: 5, since: 0 }));
+        assert_eq!(commits.all_reverts().count(), 1);
     }
 }

@@ -10,8 +10,9 @@
 //! | on behalf of: name id + 1, or 0 | varint |
 //! | trust class | byte |
 //! | cause: this seq − the cause's seq, or 0 | varint |
-//! | flags: bit 0, parents are coarse | byte |
+//! | flags: bit 0, parents are coarse; bit 1, it reverts | byte |
 //! | parents: count, then this seq − parent, descending parents | varints |
+//! | if it reverts: principal's name id, this seq − since (never 0) | two varints |
 //! | operations | to the record's end |
 
 use crate::bytes::{Cursor, put_varint};
@@ -25,6 +26,15 @@ pub struct Trust(pub u8);
 impl Trust {
     /// The class of commits that nothing has lowered.
     pub const FULL: Trust = Trust(u8::MAX);
+}
+
+/// What a compensating commit takes back: all that `principal` wrote after `since`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reverted {
+    /// Whose writes.
+    pub principal: NameId,
+    /// Those after this commit, which is older than the one that reverts.
+    pub since: Seq,
 }
 
 /// Who committed, when, from what.
@@ -50,7 +60,12 @@ pub struct CommitHeader {
     pub parents: Vec<Seq>,
     /// Whether older parents were left out.
     pub coarse: bool,
+    /// What it takes back, if that is what it is for.
+    pub reverts: Option<Reverted>,
 }
+
+const COARSE: u8 = 1;
+const REVERTS: u8 = 2;
 
 /// A commit as the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +86,15 @@ pub fn encode_commit(header: &CommitHeader, operations: &[u8], base_time: i64, o
     put_varint(&mut head, header.on_behalf_of.map_or(0, |name| u64::from(name) + 1));
     head.push(header.trust.0);
     put_varint(&mut head, header.cause.map_or(0, |cause| header.seq - cause));
-    head.push(u8::from(header.coarse));
+    let coarse = if header.coarse { COARSE } else { 0 };
+    head.push(coarse | if header.reverts.is_some() { REVERTS } else { 0 });
     put_varint(&mut head, header.parents.len() as u64);
     for parent in &header.parents {
         put_varint(&mut head, header.seq - parent);
+    }
+    if let Some(Reverted { principal, since }) = header.reverts {
+        put_varint(&mut head, principal.into());
+        put_varint(&mut head, header.seq - since);
     }
     put_varint(out, (head.len() + operations.len()) as u64);
     out.extend_from_slice(&head);
@@ -103,7 +123,7 @@ impl<'a> CommitRecord<'a> {
             step => Some(back(&fields, step)?),
         };
         let flags = fields.byte()?;
-        if flags > 1 {
+        if flags & !(COARSE | REVERTS) != 0 {
             return Err(fields.malformed("unknown commit flags"));
         }
         let count = fields.length()?;
@@ -115,6 +135,15 @@ impl<'a> CommitRecord<'a> {
             let step = fields.varint()?;
             parents.push(back(&fields, step)?);
         }
+        let reverts = if flags & REVERTS == 0 {
+            None
+        } else {
+            let principal = fields.id()?;
+            match fields.varint()? {
+                0 => return Err(fields.malformed("a commit that reverts itself")),
+                step => Some(Reverted { principal, since: back(&fields, step)? }),
+            }
+        };
         let header = CommitHeader {
             seq,
             time,
@@ -125,7 +154,8 @@ impl<'a> CommitRecord<'a> {
             trust,
             cause,
             parents,
-            coarse: flags == 1,
+            coarse: flags & COARSE != 0,
+            reverts,
         };
         Ok(CommitRecord { header, operations: &record[fields.position()..] })
     }
@@ -135,9 +165,8 @@ impl<'a> CommitRecord<'a> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_commit_comes_back_with_everything_it_says() {
-        let header = CommitHeader {
+    fn header() -> CommitHeader {
+        CommitHeader {
             seq: 900,
             time: 1_000_500,
             layer: 3,
@@ -148,15 +177,70 @@ mod tests {
             cause: Some(899),
             parents: vec![898, 17],
             coarse: true,
-        };
+            reverts: Some(Reverted { principal: 300, since: 100 }),
+        }
+    }
+
+    fn encoded(header: &CommitHeader) -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode_commit(&header, b"operations", 1_000_000, &mut bytes);
-        let mut cursor = Cursor::new(&bytes);
-        let record = CommitRecord::decode(&mut cursor, 900, 1_000_000).unwrap();
-        assert!(cursor.is_empty());
-        assert_eq!(record, CommitRecord { header, operations: b"operations" });
-        for end in 0..bytes.len() {
-            assert!(CommitRecord::decode(&mut Cursor::new(&bytes[..end]), 900, 0).is_err());
+        encode_commit(header, b"operations", 1_000_000, &mut bytes);
+        bytes
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<CommitRecord<'_>> {
+        CommitRecord::decode(&mut Cursor::new(bytes), 900, 1_000_000)
+    }
+
+    #[test]
+    fn a_commit_comes_back_with_everything_it_says() {
+        for reverts in [None, Some(0), Some(899)] {
+            for coarse in [false, true] {
+                let reverts = reverts.map(|since| Reverted { principal: 300, since });
+                let header = CommitHeader { reverts, coarse, ..header() };
+                let bytes = encoded(&header);
+                let mut cursor = Cursor::new(&bytes);
+                let record = CommitRecord::decode(&mut cursor, 900, 1_000_000).unwrap();
+                assert!(cursor.is_empty());
+                assert_eq!(record, CommitRecord { header, operations: b"operations" });
+                for end in 0..bytes.len() {
+                    assert!(decoded(&bytes[..end]).is_err());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_commit_that_reverts_nothing_has_the_bytes_it_always_had() {
+        let header = CommitHeader { reverts: None, ..header() };
+        let head = [23, 0xf4, 0x03, 3, 12, 2, 1, 40, 1, 1, 2, 2, 0xf3, 0x06];
+        assert_eq!(encoded(&header), [&head[..], b"operations"].concat());
+    }
+
+    #[test]
+    fn a_commit_reverts_only_what_is_older_and_nothing_older_than_the_first() {
+        // Before the operations stand the principal (2 bytes) and the step back to 100 (2 bytes).
+        let bytes = encoded(&header());
+        let at = bytes.len() - b"operations".len() - 2;
+        assert_eq!(bytes[at..at + 2], [0xa0, 0x06]);
+        for (step, reason) in [([0x80, 0], "longer"), ([0x85, 0x07], "older than the first")] {
+            let mut forged = bytes.clone();
+            forged[at..at + 2].copy_from_slice(&step);
+            assert!(decoded(&forged).unwrap_err().message().contains(reason));
+        }
+        let mut itself = bytes.clone();
+        itself.splice(at..at + 2, [0]);
+        itself[0] -= 1;
+        assert!(decoded(&itself).unwrap_err().message().contains("reverts itself"));
+    }
+
+    #[test]
+    fn flags_of_the_future_are_refused() {
+        let bytes = encoded(&CommitHeader { reverts: None, ..header() });
+        assert_eq!(bytes[9], COARSE);
+        for bit in 2..8 {
+            let mut forged = bytes.clone();
+            forged[9] |= 1 << bit;
+            assert!(decoded(&forged).unwrap_err().message().contains("flags"));
         }
     }
 }

@@ -11,7 +11,7 @@ mod operation;
 pub mod value;
 mod verb;
 
-pub use commit::{CommitHeader, CommitRecord, Trust, encode_commit};
+pub use commit::{CommitHeader, CommitRecord, Reverted, Trust, encode_commit};
 pub use error::{Code, Error, Result};
 pub use ids::{EntityId, NameId, Seq, check_key, check_name};
 pub use operation::{Interval, Operation, OperationReader};

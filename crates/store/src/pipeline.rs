@@ -138,6 +138,7 @@ mod tests {
             cause: None,
             parents: Vec::new(),
             coarse: false,
+            reverts: None,
         }
     }
 

@@ -6,8 +6,8 @@ use crate::pipeline::Pipeline;
 use crate::time::Clock;
 use crate::writer::Persistence;
 use karyon_graph::{Gate, Graph, Outcome, Transaction};
-use karyon_history::{CommitRow, Commits, History, MemoryHistory, Progress};
-use karyon_model::{Code, CommitHeader, EntityId, Error, NameId, Result, Seq, Trust};
+use karyon_history::{Commits, History, MemoryHistory, Progress};
+use karyon_model::{Code, CommitHeader, Error, Result, Seq, Trust};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
@@ -168,6 +168,7 @@ impl Store {
                 cause: author.cause,
                 parents: parents.exact,
                 coarse: parents.coarse,
+                reverts: None,
             };
             self.publish(body, &header, &outcome)?;
             if self.persistence.is_some() {
@@ -246,11 +247,7 @@ pub(crate) fn record(
     for (object, chapter) in &outcome.sealed {
         history.seal(*object, chapter)?;
     }
-    let touched: &[EntityId] = &outcome.touched;
-    let principal: NameId = header.principal;
-    let row =
-        CommitRow { time: header.time, principal, incarnation: header.incarnation, cause: header.cause };
-    commits.push(row, touched, &header.parents);
+    commits.push(header, &outcome.touched);
     Ok(())
 }
 
