@@ -239,8 +239,8 @@ export interface Graph extends Reader {
     options?: { readonly property?: string; readonly from?: Moment; readonly to?: Moment },
   ): IterableIterator<Change>
   /**
-   * What differs between two moments. Cost: the changes between them, not the graph; each page of 128 finds its place among
-   * them anew.
+   * What differs between two moments, each node and edge once, in the order of its last change between them. Cost: the changes
+   * between them, not the graph.
    */
   diff(from: Moment, to: Moment): IterableIterator<Difference>
   /** Who gave a property its value, or without one who made the node or edge exist. */

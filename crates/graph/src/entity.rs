@@ -217,6 +217,13 @@ impl Entity {
         existence.chain(labels).chain(self.properties.iter().map(|property| Slot::Property(property.name)))
     }
 
+    /// Whether labels and properties are the same, whoever made them so.
+    pub(crate) fn holds_the_same(&self, other: &Entity) -> bool {
+        let pair = |property: &'_ Property| (property.name, property.value.clone());
+        self.labels().eq(other.labels())
+            && self.properties.iter().map(pair).eq(other.properties.iter().map(pair))
+    }
+
     fn find(&self, name: NameId) -> std::result::Result<usize, usize> {
         self.properties.binary_search_by_key(&name, |property| property.name)
     }

@@ -1,7 +1,7 @@
 //! Where permission is asked. The graph asks; whoever answers knows nothing of how it is done.
 
 use crate::names::Names;
-use karyon_model::{NameId, Result};
+use karyon_model::{Code, NameId, Result};
 
 /// Answers whether a principal may do something. Labels and types are interned in `names`; a node
 /// without labels is asked for with none.
@@ -36,5 +36,14 @@ impl Gate for Open {
 
     fn write_node(&self, _: &mut dyn Iterator<Item = NameId>, _: &Names) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Turns a refusal into false and lets every other error pass.
+pub fn permitted(answer: Result<()>) -> Result<bool> {
+    match answer {
+        Ok(()) => Ok(true),
+        Err(error) if error.code() == Code::Access => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -25,10 +25,10 @@ mod transaction;
 mod versioned;
 
 pub use commit::Parents;
-pub use diff::{Sides, touched_between};
+pub use diff::{DiffStart, Sides};
 pub use draft::Outcome;
 pub use entity::{Encoded, Entity, Property, Slot};
-pub use gate::{Gate, Open};
+pub use gate::{Gate, Open, permitted};
 pub use head::Graph;
 pub use image::{ImageReader, ImageWriter};
 pub use names::Names;

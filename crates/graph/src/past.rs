@@ -1,9 +1,9 @@
 //! The past of one node or edge: every change, newest first, and who made the present what it is.
 
-use crate::entity::{Encoded, Entity, Slot, decode_delta};
+use crate::entity::{Encoded, Entity, Slot, Undo, decode_delta};
 use crate::head::{Graph, object_id};
-use crate::versioned::State;
 use karyon_model::{EntityId, Result, Seq};
+use std::collections::BTreeSet;
 
 /// One slot's change by one commit. Labels and existence have empty values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,7 @@ pub struct SlotChange {
 impl Graph {
     /// Hands every change in `(after, until]` to `visit`, newest first, until it returns false.
     ///
-    /// Cost: every change back from the newest state, those after `until` included, plus one anchor for each
-    /// chapter passed.
+    /// Cost: those changes, one anchor for each chapter passed, and what the first one holds after `until`: at most one run.
     pub fn visit_changes(
         &self,
         id: EntityId,
@@ -30,66 +29,35 @@ impl Graph {
         until: Seq,
         visit: &mut dyn FnMut(SlotChange) -> bool,
     ) -> Result<()> {
-        let object = self.object(id);
-        if object.last() <= after {
-            return Ok(());
-        }
-        let mut state = object.state().clone();
-        let mut run = object.run();
-        let mut sealed = object.is_sealed();
-        loop {
-            for (seq, delta) in run.newest_first() {
-                if seq <= after {
-                    return Ok(());
-                }
-                let undos = decode_delta(delta)?;
-                let slots: Vec<_> = undos.iter().map(|undo| undo.slot()).collect();
-                let held: Vec<_> = slots.iter().map(|slot| value(&state, *slot)).collect();
-                let since = state.since();
-                undos.into_iter().try_for_each(|undo| state.revert(undo))?;
-                for (slot, held) in slots.into_iter().zip(held) {
-                    let change = SlotChange { seq, slot, before: value(&state, slot), after: held };
-                    // Existence has no value to compare: one commit may end a life and begin another.
-                    let renewed =
-                        slot == Slot::Existence && change.before.is_some() && state.since() != since;
-                    let changed = change.before != change.after || (renewed && change.after.is_some());
-                    if seq <= until && changed && !visit(change) {
-                        return Ok(());
+        let (object, history, mut at) = (self.object(id), &*self.history, until);
+        while at > after && object.last() > after {
+            let id = object_id(id);
+            let start = object.in_run(id, at, history, |state, run| {
+                let mut state = state()?.into_owned();
+                for (seq, delta) in run.newest_first().take_while(|delta| delta.0 > after) {
+                    let undos = decode_delta(delta)?;
+                    let slots = undos.iter().map(Undo::slot).filter(|_| seq <= until);
+                    let (held, since) = (holding(&state, slots), state.since());
+                    undos.into_iter().try_for_each(|undo| state.revert(undo))?;
+                    if !tell(seq, &state, held, state.since() != since, visit) {
+                        return Ok(0);
                     }
                 }
-            }
-            // The first change of a run has no delta: it leads from the chapter before, or from nothing.
-            let start = run.start();
-            if start <= after {
-                return Ok(());
-            }
-            let chapter = if sealed { self.history.find(object_id(id), start - 1)? } else { None };
-            let before = match &chapter {
-                Some(chapter) => Entity::decode(&chapter.anchor)?,
-                None => Entity::default(),
-            };
-            if start <= until {
-                let mut slots: Vec<_> = state.slots().chain(before.slots()).collect();
-                slots.sort_unstable();
-                slots.dedup();
-                for slot in slots {
-                    let change = SlotChange {
-                        seq: start,
-                        slot,
-                        before: value(&before, slot),
-                        after: value(&state, slot),
-                    };
-                    let renewed = slot == Slot::Existence && before.since() != state.since();
-                    if (change.before != change.after || renewed) && !visit(change) {
-                        return Ok(());
+                // The first change of a run has no delta: it leads from the chapter before, or from nothing.
+                let start = run.start();
+                if start > after {
+                    let before = object.at(id, start - 1, history)?.0;
+                    let slots: BTreeSet<_> = state.slots().chain(before.slots()).collect();
+                    let held = holding(&state, slots.into_iter());
+                    if !tell(start, &before, held, state.since() != before.since(), visit) {
+                        return Ok(0);
                     }
                 }
-            }
-            let Some(chapter) = chapter else { return Ok(()) };
-            state = before;
-            run = chapter.run.clone();
-            sealed = true;
+                Ok(start)
+            })?;
+            at = start.unwrap_or(0).saturating_sub(1);
         }
+        Ok(())
     }
 
     /// The commit that made a slot what it is as of `seq`, also when it holds nothing because it was unset.
@@ -114,4 +82,27 @@ impl Graph {
 
 fn value(entity: &Entity, slot: Slot) -> Option<Encoded> {
     entity.slot(slot).map(|held| held.0.into())
+}
+
+/// Slots with what they hold.
+type Holding = Vec<(Slot, Option<Encoded>)>;
+
+fn holding(entity: &Entity, slots: impl Iterator<Item = Slot>) -> Holding {
+    slots.map(|slot| (slot, value(entity, slot))).collect()
+}
+
+/// Hands what a commit has changed to `visit`. False when it wants no more. Existence has no value to compare: one commit
+/// may end a life and begin another.
+fn tell(
+    seq: Seq,
+    before: &Entity,
+    held: Holding,
+    renewed: bool,
+    visit: &mut dyn FnMut(SlotChange) -> bool,
+) -> bool {
+    held.into_iter().all(|(slot, after)| {
+        let change = SlotChange { seq, slot, before: value(before, slot), after };
+        let renewed = renewed && slot == Slot::Existence && change.after.is_some();
+        (change.before == change.after && !renewed) || visit(change)
+    })
 }

@@ -1,13 +1,13 @@
 //! Reading: as of a version, and through a transaction, which sees its own writes and notes what it has seen.
 
 use crate::entity::Entity;
-use crate::gate::Gate;
+use crate::gate::{Gate, permitted};
 use crate::head::Graph;
 use crate::overlay::{Entry, Identity, entity_id};
 use crate::reads::Read;
 use crate::tables::Direction;
 use crate::transaction::Transaction;
-use karyon_model::{Code, EdgeKey, EntityId, NameId, Result, Seq, Target};
+use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
 
 /// A node as it is read.
@@ -355,14 +355,5 @@ impl<'a> Reader<'a> {
         let mut count = 0;
         self.visit_nodes(label, PageStart::default(), usize::MAX, &mut |_| count += 1)?;
         Ok(count)
-    }
-}
-
-/// Turns a refusal into false and lets every other error pass.
-fn permitted(answer: Result<()>) -> Result<bool> {
-    match answer {
-        Ok(()) => Ok(true),
-        Err(error) if error.code() == Code::Access => Ok(false),
-        Err(error) => Err(error),
     }
 }

@@ -4,14 +4,13 @@
 //! someone else gave it, or the one from before the moment; if someone else has changed it since, it is kept and reported.
 //! A node or edge that the principal created goes only when nobody else has built on it.
 
-use crate::diff::touched_between;
 use crate::entity::{Encoded, Slot};
 use crate::head::Graph;
 use crate::tables::Direction;
 use hashbrown::HashSet;
 use karyon_history::Commits;
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target, Verb, VerbWriter};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a revert would do.
 #[derive(Debug, Default)]
@@ -54,7 +53,9 @@ impl Graph {
         let reverted: HashSet<Seq> = (since + 1..=self.head()).filter(|seq| by(*seq)).collect();
         let mut plan = RevertPlan::default();
         let mut written: BTreeMap<EntityId, Slots> = BTreeMap::new();
-        for id in touched_between(commits, since, self.head()) {
+        let touched: BTreeSet<_> =
+            (since + 1..=self.head()).flat_map(|seq| commits.touched(seq).iter().copied()).collect();
+        for id in touched {
             let slots = self.written(id, since, &reverted)?;
             if !slots.is_empty() {
                 written.insert(id, slots);

@@ -2,8 +2,8 @@
 
 use crate::session::Session;
 use crate::wire::{put_edge, put_node, slot_text, target_value};
-use karyon_graph::{EdgeItem, Entity, Gate, Graph, NodeItem, Slot, SlotChange, touched_between};
-use karyon_model::bytes::{Cursor, put_bytes};
+use karyon_graph::{DiffStart, EdgeItem, Entity, Gate, Graph, NodeItem, Slot, SlotChange, permitted};
+use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
 use karyon_store::{Body, RevertReport, RevertRequest};
 use std::borrow::Cow;
@@ -62,10 +62,8 @@ impl Session {
         for side in [seq - 1, seq] {
             let entity = body.graph.entity_at(id, side)?.map(|found| found.0);
             let Some(entity) = entity else { continue };
-            match self.may_see(&body.graph, id, Some(&entity)) {
-                Ok(()) => {}
-                Err(error) if error.code() == Code::Access => return Ok(false),
-                Err(error) => return Err(error),
+            if !permitted(self.may_see(&body.graph, id, Some(&entity)))? {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -182,11 +180,11 @@ impl Session {
         }
     }
 
-    /// A page of what differs between two versions, beginning at the changed entity `start` (0 for the first page).
+    /// A page of what differs between two versions, from where the page before has ended.
     ///
     /// Appends for each difference: 1; kind of target ('N' or 'E'); before and after (each 0, or 1 and the entity); then 0
-    /// and the next start (0 when done).
-    pub fn diff(&self, from: Seq, to: Seq, start: u64, out: &mut Vec<u8>) -> Result<()> {
+    /// and where the next page begins: two numbers (0 and 0 when done).
+    pub fn diff(&self, from: Seq, to: Seq, start: DiffStart, out: &mut Vec<u8>) -> Result<()> {
         self.check_alive()?;
         let body = self.store().body()?;
         if from.min(to) < body.base_seq() {
@@ -194,35 +192,30 @@ impl Session {
         }
         let graph = &body.graph;
         let mut left = DIFF_PAGE;
-        let touched = touched_between(&body.commits, from.min(to), from.max(to));
-        for (at, id) in (0u64..).zip(touched).skip(usize::try_from(start).unwrap_or(usize::MAX)) {
-            if left == 0 {
-                out.push(0);
-                karyon_model::bytes::put_varint(out, at);
-                return Ok(());
-            }
-            let Some((before, after)) = graph.difference(id, from, to)? else { continue };
-            let seen = [before.as_deref(), after.as_deref()].into_iter().flatten();
-            let hidden = seen.map(|entity| self.may_see(graph, id, Some(entity))).find_map(Result::err);
-            match hidden {
-                Some(error) if error.code() == Code::Access => continue,
-                Some(error) => return Err(error),
-                None => {}
-            }
-            out.push(1);
-            out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
-            for side in [before, after] {
-                match side {
-                    None => out.push(0),
-                    Some(entity) => {
-                        out.push(1);
+        let next =
+            graph.visit_differences(&body.commits, (from, to), start, &mut |id, (before, after)| {
+                for entity in [&before, &after].into_iter().flatten() {
+                    if !permitted(self.may_see(graph, id, Some(entity)))? {
+                        return Ok(true);
+                    }
+                }
+                if left == 0 {
+                    return Ok(false);
+                }
+                left -= 1;
+                out.push(1);
+                out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
+                for side in [before, after] {
+                    out.push(u8::from(side.is_some()));
+                    if let Some(entity) = side {
                         put_entity(graph, id, entity, out);
                     }
                 }
-            }
-            left -= 1;
-        }
-        out.extend_from_slice(&[0, 0]);
+                Ok(true)
+            })?;
+        out.push(0);
+        let (seq, through) = next.unwrap_or_default();
+        [seq, through as u64].into_iter().for_each(|part| put_varint(out, part));
         Ok(())
     }
 
@@ -259,7 +252,7 @@ impl Session {
     pub fn names_from(&self, first: u32, out: &mut Vec<u8>) -> Result<()> {
         let body = self.store().body()?;
         let names = body.graph.names().from(first);
-        karyon_model::bytes::put_varint(out, names.len() as u64);
+        put_varint(out, names.len() as u64);
         names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
         Ok(())
     }
