@@ -5,16 +5,19 @@
 
 use crate::draft::{Draft, Outcome};
 use crate::entity::{Effect, Entity, Slot, Undo, decode_delta};
-use crate::gate::Gate;
+use crate::gate::{Gate, Labels, ask, ask_sides};
 use crate::head::Graph;
+use crate::names::Names;
 use crate::overlay::entity_id;
-use crate::plan::{Surface, perform};
+use crate::plan::{Surface, perform, target};
 use crate::reads::Read;
 use crate::tables::Direction;
 use crate::transaction::Transaction;
 use crate::versioned::Object;
 use karyon_model::limits::PARENTS_MAX;
-use karyon_model::{Code, CommitRecord, EntityId, Error, NameId, OperationReader, Result, Seq, Target, Verb};
+use karyon_model::{
+    Code, CommitRecord, EdgeKey, EntityId, Error, NameId, OperationReader, Result, Seq, Target, Verb,
+};
 use std::collections::BTreeSet;
 
 /// What a transaction built on: the commits that wrote what it read, newest first.
@@ -27,24 +30,27 @@ pub struct Parents {
 }
 
 impl Graph {
-    /// Validates a transaction and commits it at `head() + 1`. When it fails nothing has changed.
+    /// Validates a transaction and commits it at `head() + 1`. When it fails, or changes nothing (`None`), nothing has
+    /// happened. What reverts is a commit in any case.
     ///
-    /// `name` is the committing principal, to be defined in the log with its first commit.
+    /// `principal` is who commits, to be defined in the log with its first commit.
     pub fn commit(
         &mut self,
         transaction: &Transaction,
         principal: &str,
         gate: &dyn Gate,
-    ) -> Result<(Outcome, NameId, Parents)> {
-        let parents = self.validate(transaction)?;
+    ) -> Result<Option<(Outcome, NameId, Parents)>> {
+        let parents = self.validate_reads(transaction)?;
         let mut draft = Draft::new(self);
-        match carry_out(&mut draft, transaction, principal, gate) {
-            Ok(principal) => Ok((draft.finish()?, principal, parents)),
-            Err(error) => {
+        let done = carry_out(&mut draft, transaction, principal, gate);
+        let principal = match done {
+            Ok(principal) if draft.touched().next().is_some() || transaction.reverts().is_some() => principal,
+            done => {
                 draft.roll_back();
-                Err(error)
+                return done.map(|_| None);
             }
-        }
+        };
+        Ok(Some((draft.finish()?, principal, parents)))
     }
 
     /// Repeats a commit of the log at `head() + 1`. After an error the graph is of no use.
@@ -66,7 +72,7 @@ impl Graph {
         draft.finish()
     }
 
-    fn validate(&self, transaction: &Transaction) -> Result<Parents> {
+    fn validate_reads(&self, transaction: &Transaction) -> Result<Parents> {
         let snapshot = transaction.snapshot();
         let mut parents = BTreeSet::new();
         for read in transaction.reads.iter() {
@@ -75,11 +81,6 @@ impl Graph {
                 return Err(self.conflict(read, last, snapshot));
             }
             parents.insert(last);
-        }
-        if self.head > snapshot {
-            for verb in transaction.verbs() {
-                self.validate_write(&verb?, snapshot)?;
-            }
         }
         parents.remove(&0);
         let coarse = parents.len() > PARENTS_MAX;
@@ -106,8 +107,7 @@ impl Graph {
 
     fn conflict(&self, read: &Read, by: Seq, snapshot: Seq) -> Error {
         let what = match read {
-            Read::Entity(EntityId::Node(id)) => format!("node {:?}", self.node(*id).key),
-            Read::Entity(EntityId::Edge(id)) => self.edge_text(*id),
+            Read::Entity(id) => self.describe(*id),
             Read::Never(identity) => format!("{identity:?}"),
             Read::List(node, direction, kind) => {
                 let kind = self.names.text(*kind);
@@ -122,50 +122,41 @@ impl Graph {
         conflict_error(&what, "read", by, snapshot)
     }
 
-    fn edge_text(&self, id: u32) -> String {
-        let edge = self.edge(id);
-        let (from, to) = (&self.node(edge.from).key, &self.node(edge.to).key);
-        format!("edge {from:?} -{}-> {to:?} with key {:?}", self.names.text(edge.kind), edge.key)
+    fn describe(&self, id: EntityId) -> String {
+        self.with_target(id, |target| match target {
+            Target::Node(key) => format!("node {key:?}"),
+            Target::Edge(EdgeKey { from, kind, to, key }) => {
+                format!("edge {from:?} -{kind}-> {to:?} with key {key:?}")
+            }
+        })
     }
 
     fn validate_write(&self, verb: &Verb<'_>, snapshot: Seq) -> Result<()> {
-        let (target, whole, names) = match verb {
-            Verb::Put { key, .. } | Verb::Remove { key, .. } => (Target::Node(key), true, vec![]),
-            Verb::Patch { target, labels, drop, changes } => {
-                let properties =
-                    changes.iter().filter_map(|change| self.names.get(change.0)).map(Slot::Property);
-                let labels =
-                    labels.iter().chain(drop).filter_map(|label| self.names.get(label)).map(Slot::Label);
-                (*target, false, properties.chain(labels).collect())
-            }
-            Verb::Link { edge, changes } => {
-                let properties =
-                    changes.iter().filter_map(|change| self.names.get(change.0)).map(Slot::Property);
-                (Target::Edge(*edge), false, properties.collect())
-            }
-            Verb::Unlink { edge } => (Target::Edge(*edge), true, vec![]),
-            Verb::Increment { target, .. } => (*target, false, vec![]),
-            Verb::Splice { target, name, .. } | Verb::Append { target, name, .. } => {
-                (*target, false, self.names.get(name).map(Slot::Property).into_iter().collect())
-            }
-        };
-        let Some(id) = entity_id(self, &target) else { return Ok(()) };
+        let Some(id) = entity_id(self, &target(verb)) else { return Ok(()) };
         let object = self.object(id);
-        if object.last() <= snapshot || !self.touches(id, snapshot, whole, &names)? {
+        if object.last() <= snapshot {
             return Ok(());
         }
-        let what = match id {
-            EntityId::Node(id) => format!("node {:?}", self.node(id).key),
-            EntityId::Edge(id) => self.edge_text(id),
+        let property = |name: &&str| self.names.get(name).map(Slot::Property);
+        let label = |name: &&str| self.names.get(name).map(Slot::Label);
+        let slots: Vec<Slot> = match verb {
+            Verb::Patch { labels, drop, changes, .. } => {
+                let labels = labels.iter().chain(drop).filter_map(label);
+                labels.chain(changes.iter().filter_map(|change| property(&change.0))).collect()
+            }
+            Verb::Link { changes, .. } => changes.iter().filter_map(|change| property(&change.0)).collect(),
+            Verb::Splice { name, .. } | Verb::Append { name, .. } => property(name).into_iter().collect(),
+            Verb::Increment { .. } | Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. } => vec![],
         };
-        Err(conflict_error(&what, "write", object.last(), snapshot))
+        let whole = matches!(verb, Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. });
+        if !whole && !self.touches(id, snapshot, &slots)? {
+            return Ok(());
+        }
+        Err(conflict_error(&self.describe(id), "write", object.last(), snapshot))
     }
 
     /// Whether commits after the snapshot changed the object's existence or one of these slots.
-    fn touches(&self, id: EntityId, snapshot: Seq, whole: bool, slots: &[Slot]) -> Result<bool> {
-        if whole {
-            return Ok(true);
-        }
+    fn touches(&self, id: EntityId, snapshot: Seq, slots: &[Slot]) -> Result<bool> {
         let Some(deltas) = self.object(id).deltas_after(snapshot) else {
             // The open run begins later than the snapshot: the rest of what came after is in chapters.
             let mut hit = false;
@@ -203,31 +194,40 @@ fn carry_out(
     principal: &str,
     gate: &dyn Gate,
 ) -> Result<NameId> {
+    let snapshot = transaction.snapshot();
+    if draft.graph().head > snapshot {
+        for verb in transaction.verbs() {
+            let verb = verb?;
+            let valid = draft.graph().validate_write(&verb, snapshot);
+            valid.or_else(|error| ask(draft, &verb, gate).and(Err(error)))?;
+        }
+    }
     let principal = draft.name(principal)?;
     for verb in transaction.verbs() {
-        perform(draft, &verb?)?;
-    }
-    for (id, undo) in draft.touched() {
-        match id {
-            EntityId::Node(_) => {
-                gate.write_node(&mut labels_before_and_after(draft.entity(id), undo), draft.graph().names())?;
-            }
-            EntityId::Edge(id) => gate.write_edge(draft.graph().edge(id).kind, draft.graph().names())?,
+        let verb = verb?;
+        let bytes = draft.operation_bytes();
+        let done = perform(draft, &verb);
+        if done.is_err() || draft.operation_bytes() == bytes {
+            ask(draft, &verb, gate)?;
         }
+        done?;
+    }
+    for id in draft.touched() {
+        ask_sides(gate, draft.graph().names(), draft.sides(id), || Ok(Labels::new()))?;
     }
     Ok(principal)
 }
 
-fn labels_before_and_after(now: &Entity, undo: &[Undo]) -> impl Iterator<Item = NameId> {
-    let gone = undo.iter().filter_map(|undo| match undo {
-        Undo::Label(name, Some(_)) => Some(*name),
-        _ => None,
-    });
-    now.labels().chain(gone)
-}
-
 impl Surface for Draft<'_> {
     type Handle = EntityId;
+
+    fn names(&self) -> &Names {
+        self.graph().names()
+    }
+
+    fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
+        Ok(entity_id(self.graph(), target).map_or([None, None], |id| Draft::sides(self, id)))
+    }
 
     fn name(&mut self, text: &str) -> Result<NameId> {
         Draft::name(self, text)

@@ -1,6 +1,7 @@
 //! A commit in the making: applied to the head as it goes, recorded at the end, or taken back whole.
 
 use crate::entity::{Effect, Entity, Undo, add_undo, encode_delta};
+use crate::gate::Labels;
 use crate::head::{Graph, list_id, object_id};
 use crate::ids::{self, Ids};
 use crate::tables::Direction;
@@ -66,8 +67,31 @@ impl<'g> Draft<'g> {
     }
 
     /// The entities changed so far.
-    pub(crate) fn touched(&self) -> impl Iterator<Item = (EntityId, &[Undo])> {
-        self.undo.iter().map(|(id, undo)| (*id, &undo[..]))
+    pub(crate) fn touched(&self) -> impl Iterator<Item = EntityId> {
+        self.undo.iter().map(|(id, _)| *id)
+    }
+
+    /// How many bytes the operations have so far: verbs that change something add to them.
+    pub(crate) fn operation_bytes(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// A node's labels before the commit and now; `None` where it does not exist. Of an edge its type.
+    pub(crate) fn sides(&self, id: EntityId) -> [Option<Labels>; 2] {
+        if let EntityId::Edge(id) = id {
+            return [Some(Labels::from_elem(self.graph.edge(id).kind, 1)), None];
+        }
+        let now = self.entity(id);
+        let (mut existed, mut before) = (now.is_alive(), now.labels().collect::<Labels>());
+        for undo in self.changed.get(&id).map_or(&[][..], |at| &self.undo[*at].1) {
+            match undo {
+                Undo::Existence(alive, _) => existed = *alive,
+                Undo::Label(name, Some(_)) => before.push(*name),
+                Undo::Label(name, None) => before.retain(|label| label != name),
+                Undo::Property(..) | Undo::Splice { .. } => {}
+            }
+        }
+        [existed.then_some(before), now.is_alive().then(|| now.labels().collect())]
     }
 
     /// A name's number, defined in the log if it is new there.

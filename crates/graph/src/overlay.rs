@@ -1,7 +1,9 @@
 //! What a transaction has written and not committed, so that its own reads see it.
 
 use crate::entity::{Effect, Entity};
+use crate::gate::Labels;
 use crate::head::Graph;
+use crate::names::Names;
 use crate::plan::Surface;
 use crate::reads::{Read, Reads};
 use crate::tables::Direction;
@@ -114,6 +116,22 @@ pub(crate) fn entity_id(graph: &Graph, target: &Target<'_>) -> Option<EntityId> 
 
 impl Surface for Private<'_> {
     type Handle = usize;
+
+    fn names(&self) -> &Names {
+        self.graph.names()
+    }
+
+    fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
+        let found = match entity_id(self.graph, target) {
+            Some(id @ EntityId::Node(_)) => self.graph.entity_at(id, self.snapshot)?,
+            Some(EntityId::Edge(id)) => {
+                return Ok([Some(Labels::from_elem(self.graph.edge(id).kind, 1)), None]);
+            }
+            None => None,
+        };
+        let now = self.overlay.get(target).filter(|own| own.entity.is_alive());
+        Ok([found.map(|found| found.0.labels().collect()), now.map(|own| own.entity.labels().collect())])
+    }
 
     fn name(&mut self, text: &str) -> Result<NameId> {
         self.graph.names().intern(text)

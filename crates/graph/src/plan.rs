@@ -1,6 +1,8 @@
 //! What a verb means: the changes it makes to what it finds. One text for commits and for a transaction's own reads.
 
 use crate::entity::{Effect, Entity};
+use crate::gate::Labels;
+use crate::names::Names;
 use karyon_model::limits::PROPERTIES_MAX;
 use karyon_model::value::{self, Sequence};
 use karyon_model::{Change, Code, EdgeKey, Error, NameId, Result, Target, Verb, property_count_error};
@@ -12,6 +14,10 @@ const SPLICE_BYTES_MIN: usize = 64;
 pub(crate) trait Surface {
     /// A node or edge of this surface.
     type Handle: Copy;
+    /// The dictionary.
+    fn names(&self) -> &Names;
+    /// A node's labels before the commit or in the snapshot, and now; `None` where it does not exist. Of an edge its type.
+    fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]>;
     /// A name's number.
     fn name(&mut self, text: &str) -> Result<NameId>;
     /// A node or edge that exists.
@@ -24,6 +30,18 @@ pub(crate) trait Surface {
     fn apply(&mut self, handle: Self::Handle, effect: Effect<'_>) -> Result<()>;
     /// The existing edges of a node, both directions; a self-loop once.
     fn incident(&mut self, key: &str) -> Result<Vec<Self::Handle>>;
+}
+
+/// What a verb is about.
+pub(crate) fn target<'a>(verb: &Verb<'a>) -> Target<'a> {
+    match *verb {
+        Verb::Put { key, .. } | Verb::Remove { key, .. } => Target::Node(key),
+        Verb::Link { edge, .. } | Verb::Unlink { edge } => Target::Edge(edge),
+        Verb::Patch { target, .. }
+        | Verb::Increment { target, .. }
+        | Verb::Splice { target, .. }
+        | Verb::Append { target, .. } => target,
+    }
 }
 
 /// Carries out one verb.
@@ -64,6 +82,7 @@ pub(crate) fn perform<S: Surface>(surface: &mut S, verb: &Verb<'_>) -> Result<()
                 _ => Err(error),
             })?;
             match surface.state(handle).property(name) {
+                Some(property) if value::add(&property.value, by)? == property.value[..] => Ok(()),
                 Some(_) => surface.apply(handle, Effect::Increment(name, by)),
                 None => surface.apply(handle, Effect::Set(name, by)),
             }
@@ -215,6 +234,9 @@ fn splice<S: Surface>(
         (at, offset(end.max(start)).ok_or_else(outside)? - at)
     };
     let (items, inserted) = (inserted.items(), inserted.payload());
+    if current.payload()[at..at + removed] == *inserted {
+        return Ok(());
+    }
     surface.apply(handle, Effect::Splice { name, at, removed, items, inserted })
 }
 

@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         transaction: &'a mut Transaction,
         gate: &'a dyn Gate,
     ) -> Result<Reader<'a>> {
-        transaction.catch_up(graph)?;
+        transaction.catch_up(graph, gate)?;
         Ok(Reader { graph, seq: transaction.snapshot(), transaction: Some(transaction), gate })
     }
 

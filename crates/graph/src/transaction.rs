@@ -1,16 +1,18 @@
 //! A transaction: a snapshot, the verbs asked for so far, and what was read.
 
+use crate::gate::{Gate, ask};
 use crate::head::Graph;
 use crate::overlay::{Overlay, Private};
-use crate::plan::perform;
+use crate::plan::{Surface, perform, target};
 use crate::reads::Reads;
 use karyon_model::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX};
-use karyon_model::{Code, Error, Result, Seq, VerbReader};
+use karyon_model::{Code, Error, Result, Reverted, Seq, VerbReader};
 
 /// A transaction over one graph. Dropping it discards it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Transaction {
     snapshot: Seq,
+    reverts: Option<Reverted>,
     verbs: Vec<u8>,
     count: usize,
     /// How many bytes of `verbs` the overlay has seen.
@@ -24,15 +26,17 @@ pub struct Transaction {
 impl Transaction {
     /// A transaction that reads as of `snapshot`.
     pub fn new(snapshot: Seq) -> Transaction {
-        Transaction {
-            snapshot,
-            verbs: Vec::new(),
-            count: 0,
-            overlaid: 0,
-            broken: None,
-            overlay: Overlay::default(),
-            reads: Reads::default(),
-        }
+        Transaction { snapshot, ..Transaction::default() }
+    }
+
+    /// A transaction that takes something back: it is a commit also when it changes nothing.
+    pub(crate) fn reverting(snapshot: Seq, reverts: Reverted) -> Transaction {
+        Transaction { snapshot, reverts: Some(reverts), ..Transaction::default() }
+    }
+
+    /// What it takes back, if that is what it is for.
+    pub fn reverts(&self) -> Option<Reverted> {
+        self.reverts
     }
 
     /// The version that it reads.
@@ -40,9 +44,9 @@ impl Transaction {
         self.snapshot
     }
 
-    /// Whether it asks for any change.
+    /// Whether it asks for anything.
     pub fn is_dirty(&self) -> bool {
-        self.count > 0
+        self.count > 0 || self.reverts.is_some()
     }
 
     /// Adds a batch of verbs. Every verb is checked; a batch with a bad one is refused whole.
@@ -70,7 +74,9 @@ impl Transaction {
     }
 
     /// Carries out the verbs that the private copies have not seen yet, so that a read sees them.
-    pub(crate) fn catch_up(&mut self, graph: &Graph) -> Result<()> {
+    ///
+    /// Whoever may not change something must not learn of it from what becomes of a verb: the gate is asked first.
+    pub(crate) fn catch_up(&mut self, graph: &Graph, gate: &dyn Gate) -> Result<()> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
@@ -81,7 +87,13 @@ impl Transaction {
         self.overlaid = self.verbs.len();
         let mut private =
             Private { graph, snapshot: self.snapshot, overlay: &mut self.overlay, reads: &mut self.reads };
-        let carried_out = VerbReader::new(fresh).try_for_each(|verb| perform(&mut private, &verb?));
+        let carried_out = VerbReader::new(fresh).try_for_each(|verb| {
+            let verb = verb?;
+            if let [Some(before), _] = private.sides(&target(&verb))? {
+                gate.write_node(&mut before.into_iter(), graph.names())?;
+            }
+            perform(&mut private, &verb).or_else(|error| ask(&private, &verb, gate).and(Err(error)))
+        });
         self.broken = carried_out.as_ref().err().cloned();
         carried_out
     }

@@ -141,7 +141,8 @@ impl Store {
 
     /// Validates and publishes a transaction on the caller's thread. Nothing has changed when it fails.
     ///
-    /// A transaction that wrote nothing is not validated: its snapshot is its place in the order.
+    /// A transaction that asked for no change is not validated: its snapshot is its place in the order. One whose verbs change
+    /// nothing is, and then answers with the newest version, as there is nothing to log.
     pub fn commit(
         &self,
         transaction: &Transaction,
@@ -156,7 +157,12 @@ impl Store {
         pipeline.admit()?;
         let committed = self.change_body(|body| {
             check_cause(author.cause, body.graph.head())?;
-            let (outcome, principal, parents) = body.graph.commit(transaction, author.principal, gate)?;
+            let outcome = body.graph.commit(transaction, author.principal, gate)?;
+            let Some((outcome, principal, parents)) = outcome else {
+                let seq = body.graph.head();
+                let time = body.commits.row(seq).map_or(body.base_time, |row| row.time);
+                return Ok(Committed { seq, time });
+            };
             let header = CommitHeader {
                 seq: body.graph.head(),
                 time: pipeline.stamp((self.clock)()),
@@ -168,7 +174,7 @@ impl Store {
                 cause: author.cause,
                 parents: parents.exact,
                 coarse: parents.coarse,
-                reverts: None,
+                reverts: transaction.reverts(),
             };
             self.publish(body, &header, &outcome)?;
             if self.persistence.is_some() {
