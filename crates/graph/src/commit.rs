@@ -4,14 +4,12 @@
 //! commit later than its snapshot. Every read is an object, lists and absences included, so phantoms are covered.
 
 use crate::draft::{Draft, Outcome};
-use crate::entity::{Effect, Entity, Slot, Undo, decode_delta};
+use crate::entity::{Slot, Undo, decode_delta};
 use crate::gate::{Gate, Labels, ask, ask_sides};
 use crate::head::Graph;
-use crate::names::Names;
 use crate::overlay::entity_id;
 use crate::plan::{Surface, perform, target};
 use crate::reads::Read;
-use crate::tables::Direction;
 use crate::transaction::Transaction;
 use crate::versioned::Object;
 use karyon_model::limits::PARENTS_MAX;
@@ -56,10 +54,10 @@ impl Graph {
     /// Repeats a commit of the log at `head() + 1`. After an error the graph is of no use.
     pub fn replay(&mut self, record: &CommitRecord<'_>) -> Result<Outcome> {
         let mut draft = Draft::new(self);
-        if draft.graph().head + 1 != record.header.seq {
+        if draft.graph.head + 1 != record.header.seq {
             return Err(Error::new(
                 Code::Damaged,
-                format!("version {} follows version {} in the log", record.header.seq, draft.graph().head),
+                format!("version {} follows version {} in the log", record.header.seq, draft.graph.head),
             ));
         }
         if record.header.layer != 0 {
@@ -195,75 +193,25 @@ fn carry_out(
     gate: &dyn Gate,
 ) -> Result<NameId> {
     let snapshot = transaction.snapshot();
-    if draft.graph().head > snapshot {
+    if draft.graph.head > snapshot {
         for verb in transaction.verbs() {
             let verb = verb?;
-            let valid = draft.graph().validate_write(&verb, snapshot);
+            let valid = draft.graph.validate_write(&verb, snapshot);
             valid.or_else(|error| ask(draft, &verb, gate).and(Err(error)))?;
         }
     }
     let principal = draft.name(principal)?;
     for verb in transaction.verbs() {
         let verb = verb?;
-        let bytes = draft.operation_bytes();
+        let bytes = draft.operations.len();
         let done = perform(draft, &verb);
-        if done.is_err() || draft.operation_bytes() == bytes {
+        if done.is_err() || draft.operations.len() == bytes {
             ask(draft, &verb, gate)?;
         }
         done?;
     }
     for id in draft.touched() {
-        ask_sides(gate, draft.graph().names(), draft.sides(id), || Ok(Labels::new()))?;
+        ask_sides(gate, draft.names(), draft.sides_of(id), || Ok(Labels::new()))?;
     }
     Ok(principal)
-}
-
-impl Surface for Draft<'_> {
-    type Handle = EntityId;
-
-    fn names(&self) -> &Names {
-        self.graph().names()
-    }
-
-    fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
-        Ok(entity_id(self.graph(), target).map_or([None, None], |id| Draft::sides(self, id)))
-    }
-
-    fn name(&mut self, text: &str) -> Result<NameId> {
-        Draft::name(self, text)
-    }
-
-    fn find(&mut self, target: &Target<'_>) -> Result<Option<EntityId>> {
-        Ok(entity_id(self.graph(), target).filter(|id| self.entity(*id).is_alive()))
-    }
-
-    fn claim(&mut self, target: &Target<'_>) -> Result<EntityId> {
-        match target {
-            Target::Node(key) => Ok(EntityId::Node(self.node(key)?)),
-            Target::Edge(edge) => {
-                let (from, to) = (self.node(edge.from)?, self.node(edge.to)?);
-                let kind = Draft::name(self, edge.kind)?;
-                Ok(EntityId::Edge(self.edge(from, kind, to, edge.key)?))
-            }
-        }
-    }
-
-    fn state(&self, handle: EntityId) -> &Entity {
-        self.entity(handle)
-    }
-
-    fn apply(&mut self, handle: EntityId, effect: Effect<'_>) -> Result<()> {
-        Draft::apply(self, handle, effect)
-    }
-
-    fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {
-        let Some(node) = self.graph().node_id(key) else { return Ok(Vec::new()) };
-        let mut edges = BTreeSet::new();
-        for direction in [Direction::Out, Direction::In] {
-            for (_, list) in self.graph().node(node).lists(direction) {
-                edges.extend(list.state().as_slice());
-            }
-        }
-        Ok(edges.into_iter().map(EntityId::Edge).collect())
-    }
 }

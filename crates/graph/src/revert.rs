@@ -7,7 +7,6 @@
 
 use crate::entity::{Encoded, Slot};
 use crate::head::Graph;
-use crate::tables::Direction;
 use crate::transaction::Transaction;
 use hashbrown::{HashMap, HashSet};
 use karyon_history::Commits;
@@ -186,11 +185,7 @@ impl Graph {
 
     fn has_edges_beside(&self, id: EntityId, gone: &HashSet<EntityId>) -> bool {
         let EntityId::Node(node) = id else { return false };
-        [Direction::Out, Direction::In].into_iter().any(|direction| {
-            let lists = self.node(node).lists(direction).iter();
-            let mut edges = lists.flat_map(|list| list.1.state().as_slice());
-            edges.any(|edge| !gone.contains(&EntityId::Edge(*edge)))
-        })
+        self.edges_of(node).any(|edge| !gone.contains(&EntityId::Edge(edge)))
     }
 
     fn restore(

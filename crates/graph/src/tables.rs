@@ -5,7 +5,7 @@ use crate::ids::Ids;
 use crate::versioned::Object;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use karyon_model::limits::ENTITIES_MAX;
-use karyon_model::{Code, Error, NameId, Result};
+use karyon_model::{Code, EntityId, Error, NameId, Result};
 use std::hash::BuildHasher;
 
 /// A node's key, its versions, and the lists of its edges by type.
@@ -102,6 +102,13 @@ impl Tables {
         self.edge_numbers.find(hash, same).copied()
     }
 
+    pub(crate) fn object_mut(&mut self, id: EntityId) -> &mut Object<Entity> {
+        match id {
+            EntityId::Node(id) => &mut self.nodes[id as usize].object,
+            EntityId::Edge(id) => &mut self.edges[id as usize].object,
+        }
+    }
+
     pub(crate) fn add_node(&mut self, key: &str) -> Result<u32> {
         let id = next_id(self.nodes.len())?;
         self.nodes.push(NodeSlot {
@@ -127,19 +134,15 @@ impl Tables {
         Ok(id)
     }
 
-    /// Forgets everything numbered after a refused commit began.
-    pub(crate) fn truncate(&mut self, nodes: usize, edges: usize) {
-        for slot in self.edges.drain(edges..).rev() {
+    /// Forgets everything numbered from here on, after a commit was refused.
+    pub(crate) fn truncate(&mut self, (nodes, edges): (u32, u32)) {
+        for slot in self.edges.drain(edges as usize..) {
             let hash = self.hasher.hash_one((slot.from, slot.kind, slot.to, &*slot.key));
-            if let Ok(entry) = self.edge_numbers.find_entry(hash, |id| *id as usize >= edges) {
-                entry.remove();
-            }
+            self.edge_numbers.find_entry(hash, |id| *id >= edges).map(|entry| entry.remove()).ok();
         }
-        for slot in self.nodes.drain(nodes..).rev() {
+        for slot in self.nodes.drain(nodes as usize..) {
             let hash = self.hasher.hash_one(&*slot.key);
-            if let Ok(entry) = self.node_numbers.find_entry(hash, |id| *id as usize >= nodes) {
-                entry.remove();
-            }
+            self.node_numbers.find_entry(hash, |id| *id >= nodes).map(|entry| entry.remove()).ok();
         }
     }
 }
