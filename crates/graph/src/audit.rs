@@ -22,7 +22,7 @@ impl Graph {
         }
         let (mut live_nodes, mut live_edges, mut label_count) = (0, 0, 0);
         for id in 0..nodes {
-            for direction in [Direction::Out, Direction::In] {
+            for direction in Direction::BOTH {
                 for kind in self.edge_kinds(id, direction) {
                     for edge in self.edges_at(id, direction, kind, seq)?.iter() {
                         let slot = self.edge(*edge);

@@ -111,8 +111,7 @@ impl Graph {
 
     /// The edges that a node has at the head, those that leave it first.
     pub(crate) fn edges_of(&self, node: u32) -> impl Iterator<Item = u32> {
-        let lists =
-            [Direction::Out, Direction::In].into_iter().flat_map(move |way| self.node(node).lists(way));
+        let lists = Direction::BOTH.into_iter().flat_map(move |way| self.node(node).lists(way));
         lists.flat_map(|list| list.1.state().as_slice()).copied()
     }
 

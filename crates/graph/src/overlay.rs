@@ -180,7 +180,7 @@ impl Surface for Private<'_> {
 
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {
         if let Some(node) = self.graph.node_id(key) {
-            for direction in [Direction::Out, Direction::In] {
+            for direction in Direction::BOTH {
                 self.reads.add(Read::Lists(node, direction))?;
                 let kinds: Vec<_> = self.graph.edge_kinds(node, direction).collect();
                 for kind in kinds {

@@ -15,10 +15,8 @@ pub struct NodeSlot {
     pub key: Box<str>,
     /// Existence, labels, properties.
     pub object: Object<Entity>,
-    /// Edges that leave it, ascending by type.
-    pub(crate) out: Vec<(NameId, Object<Ids>)>,
-    /// Edges that enter it, ascending by type.
-    pub(crate) incoming: Vec<(NameId, Object<Ids>)>,
+    /// Edges that leave it and edges that enter it, each ascending by type.
+    pub(crate) lists: [Vec<(NameId, Object<Ids>)>; 2],
 }
 
 /// An edge's identity and its versions.
@@ -45,13 +43,14 @@ pub enum Direction {
     In,
 }
 
+impl Direction {
+    pub(crate) const BOTH: [Direction; 2] = [Direction::Out, Direction::In];
+}
+
 impl NodeSlot {
     /// The lists of one direction, ascending by type.
     pub(crate) fn lists(&self, direction: Direction) -> &[(NameId, Object<Ids>)] {
-        match direction {
-            Direction::Out => &self.out,
-            Direction::In => &self.incoming,
-        }
+        &self.lists[direction as usize]
     }
 
     /// The list of one type, if any edge of that type ever was.
@@ -61,10 +60,7 @@ impl NodeSlot {
     }
 
     pub(crate) fn list_mut(&mut self, direction: Direction, kind: NameId) -> &mut Object<Ids> {
-        let lists = match direction {
-            Direction::Out => &mut self.out,
-            Direction::In => &mut self.incoming,
-        };
+        let lists = &mut self.lists[direction as usize];
         let at = lists.binary_search_by_key(&kind, |list| list.0).unwrap_or_else(|at| {
             lists.insert(at, (kind, Object::default()));
             at
@@ -111,12 +107,7 @@ impl Tables {
 
     pub(crate) fn add_node(&mut self, key: &str) -> Result<u32> {
         let id = next_id(self.nodes.len())?;
-        self.nodes.push(NodeSlot {
-            key: key.into(),
-            object: Object::default(),
-            out: Vec::new(),
-            incoming: Vec::new(),
-        });
+        self.nodes.push(NodeSlot { key: key.into(), object: Object::default(), lists: [vec![], vec![]] });
         let (nodes, hasher) = (&self.nodes, &self.hasher);
         self.node_numbers
             .insert_unique(hasher.hash_one(key), id, |id| hasher.hash_one(&*nodes[*id as usize].key));
