@@ -4,18 +4,16 @@
 //! commit later than its snapshot. Every read is an object, lists and absences included, so phantoms are covered.
 
 use crate::draft::{Draft, Outcome};
-use crate::entity::{Slot, Undo, decode_delta};
+use crate::entity::Slot;
 use crate::gate::{Gate, Labels, ask, ask_sides};
 use crate::head::Graph;
 use crate::overlay::entity_id;
-use crate::plan::{Surface, perform, target};
+use crate::plan::{Surface, describe, perform, target};
 use crate::reads::Read;
 use crate::transaction::Transaction;
 use crate::versioned::Object;
 use karyon_model::limits::PARENTS_MAX;
-use karyon_model::{
-    Code, CommitRecord, EdgeKey, EntityId, Error, NameId, OperationReader, Result, Seq, Target, Verb,
-};
+use karyon_model::{Code, CommitRecord, EntityId, Error, NameId, OperationReader, Result, Seq, Verb};
 use std::collections::BTreeSet;
 
 /// What a transaction built on: the commits that wrote what it read, newest first.
@@ -105,8 +103,8 @@ impl Graph {
 
     fn conflict(&self, read: &Read, by: Seq, snapshot: Seq) -> Error {
         let what = match read {
-            Read::Entity(id) => self.describe(*id),
-            Read::Never(identity) => format!("{identity:?}"),
+            Read::Entity(id) => self.with_target(*id, |target| describe(&target)),
+            Read::Never(identity) => describe(&identity.target()),
             Read::List(node, direction, kind) => {
                 let kind = self.names.text(*kind);
                 format!("the {kind} edges ({direction:?}) of {:?}", self.node(*node).key)
@@ -118,15 +116,6 @@ impl Graph {
             Read::Nodes => "the set of nodes".into(),
         };
         conflict_error(&what, "read", by, snapshot)
-    }
-
-    fn describe(&self, id: EntityId) -> String {
-        self.with_target(id, |target| match target {
-            Target::Node(key) => format!("node {key:?}"),
-            Target::Edge(EdgeKey { from, kind, to, key }) => {
-                format!("edge {from:?} -{kind}-> {to:?} with key {key:?}")
-            }
-        })
     }
 
     fn validate_write(&self, verb: &Verb<'_>, snapshot: Seq) -> Result<()> {
@@ -150,28 +139,22 @@ impl Graph {
         if !whole && !self.touches(id, snapshot, &slots)? {
             return Ok(());
         }
-        Err(conflict_error(&self.describe(id), "write", object.last(), snapshot))
+        Err(conflict_error(&describe(&target(verb)), "write", object.last(), snapshot))
     }
 
     /// Whether commits after the snapshot changed the object's existence or one of these slots.
     fn touches(&self, id: EntityId, snapshot: Seq, slots: &[Slot]) -> Result<bool> {
-        let Some(deltas) = self.object(id).deltas_after(snapshot) else {
-            // The open run begins later than the snapshot: the rest of what came after is in chapters.
-            let mut hit = false;
+        let now = self.object(id).state();
+        let later = |slot: &Slot| now.slot(*slot).is_some_and(|(_, since)| since > snapshot);
+        let mut hit = now.since() > snapshot || slots.iter().any(later);
+        if !hit && slots.iter().any(|slot| now.slot(*slot).is_none()) {
+            // What is not there now may have been there in between.
             self.visit_changes(id, snapshot, self.head, &mut |change| {
-                hit = change.slot == Slot::Existence || slots.contains(&change.slot);
-                !hit
+                hit = slots.contains(&change.slot);
+                Ok(!hit)
             })?;
-            return Ok(hit);
-        };
-        for delta in deltas {
-            let changed = decode_delta(delta)?;
-            let hit = |undo: &Undo| undo.slot() == Slot::Existence || slots.contains(&undo.slot());
-            if changed.iter().any(hit) {
-                return Ok(true);
-            }
         }
-        Ok(false)
+        Ok(hit)
     }
 }
 

@@ -27,7 +27,7 @@ impl Graph {
         id: EntityId,
         after: Seq,
         until: Seq,
-        visit: &mut dyn FnMut(SlotChange) -> bool,
+        visit: &mut dyn FnMut(SlotChange) -> Result<bool>,
     ) -> Result<()> {
         let (object, history, mut at) = (self.object(id), &*self.history, until);
         while at > after && object.last() > after {
@@ -39,7 +39,7 @@ impl Graph {
                     let slots = undos.iter().map(Undo::slot).filter(|_| seq <= until);
                     let (held, since) = (holding(&state, slots), state.since());
                     undos.into_iter().try_for_each(|undo| state.revert(undo))?;
-                    if !tell(seq, &state, held, state.since() != since, visit) {
+                    if !tell(seq, &state, held, state.since() != since, visit)? {
                         return Ok(0);
                     }
                 }
@@ -49,7 +49,7 @@ impl Graph {
                     let before = object.at(id, start - 1, history)?.0;
                     let slots: BTreeSet<_> = state.slots().chain(before.slots()).collect();
                     let held = holding(&state, slots.into_iter());
-                    if !tell(start, &before, held, state.since() != before.since(), visit) {
+                    if !tell(start, &before, held, state.since() != before.since(), visit)? {
                         return Ok(0);
                     }
                 }
@@ -74,7 +74,7 @@ impl Graph {
             if change.slot == slot {
                 author = Some(change.seq);
             }
-            author.is_none()
+            Ok(author.is_none())
         })?;
         Ok(author)
     }
@@ -98,11 +98,14 @@ fn tell(
     before: &Entity,
     held: Holding,
     renewed: bool,
-    visit: &mut dyn FnMut(SlotChange) -> bool,
-) -> bool {
-    held.into_iter().all(|(slot, after)| {
+    visit: &mut dyn FnMut(SlotChange) -> Result<bool>,
+) -> Result<bool> {
+    for (slot, after) in held {
         let change = SlotChange { seq, slot, before: value(before, slot), after };
         let renewed = renewed && slot == Slot::Existence && change.after.is_some();
-        (change.before == change.after && !renewed) || visit(change)
-    })
+        if (change.before != change.after || renewed) && !visit(change)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

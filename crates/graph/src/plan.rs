@@ -125,16 +125,26 @@ fn existing<S: Surface>(surface: &mut S, target: &Target<'_>) -> Result<EntityId
     if let Some(entity) = surface.find(target)? {
         return Ok(entity);
     }
+    let what = describe(target);
     Err(match target {
         Target::Node(key) => {
-            Error::new(Code::NodeMissing, format!("there is no node {key:?}; put it first")).with("key", key)
+            Error::new(Code::NodeMissing, format!("there is no {what}; put it first")).with("key", key)
         }
-        Target::Edge(EdgeKey { from, kind, to, key }) => {
-            let message =
-                format!("there is no edge {from:?} -{kind}-> {to:?} with key {key:?}; link it first");
-            Error::new(Code::EdgeMissing, message).with("from", from).with("type", kind).with("to", to)
+        Target::Edge(EdgeKey { from, kind, to, .. }) => {
+            let error = Error::new(Code::EdgeMissing, format!("there is no {what}; link it first"));
+            error.with("from", from).with("type", kind).with("to", to)
         }
     })
+}
+
+/// A node or edge in words.
+pub(crate) fn describe(target: &Target<'_>) -> String {
+    match target {
+        Target::Node(key) => format!("node {key:?}"),
+        Target::Edge(EdgeKey { from, kind, to, key }) => {
+            format!("edge {from:?} -{kind}-> {to:?} with key {key:?}")
+        }
+    }
 }
 
 fn create<S: Surface>(surface: &mut S, entity: EntityId) -> Result<()> {

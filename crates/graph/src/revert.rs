@@ -171,7 +171,7 @@ impl Graph {
                 slot.value = change.before.filter(|_| change.seq > removal);
             }
             slot.settled |= !through || change.seq < removal;
-            true
+            Ok(true)
         })?;
         Ok(slots)
     }

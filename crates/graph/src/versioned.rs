@@ -52,12 +52,6 @@ impl<S: State> Object<S> {
         Object { state, last, start, run: (!run.is_empty()).then(|| Box::new(run)), sealed }
     }
 
-    /// The deltas of commits later than `seq`, newest first, or `None` when they are no longer at hand.
-    pub(crate) fn deltas_after(&self, seq: Seq) -> Option<impl Iterator<Item = &[u8]>> {
-        let deltas = self.run.as_deref().map(Run::newest_first).into_iter().flatten();
-        (seq >= self.start).then(|| deltas.take_while(move |delta| delta.0 > seq).map(|delta| delta.1))
-    }
-
     /// Hands the run that holds the moment `seq` to `look`, with what reads the state at the run's end. `None` when there was
     /// nothing yet.
     pub(crate) fn in_run<'a, T>(

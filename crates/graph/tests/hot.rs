@@ -147,7 +147,7 @@ fn every_life_that_one_commit_renews_is_told() {
             if change.slot == Slot::Existence {
                 lives.push(change.seq);
             }
-            true
+            Ok(true)
         })
         .unwrap();
     assert_eq!(lives, (1..=head).rev().collect::<Vec<_>>());

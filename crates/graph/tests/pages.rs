@@ -103,13 +103,13 @@ fn a_page_of_a_history_begins_where_it_lies_and_not_at_the_present() {
         let mut last = 0;
         let mut visit = |change: karyon_graph::SlotChange| {
             if left == 0 {
-                return false;
+                return Ok(false);
             }
             if let Some(value) = change.after.filter(|value| !value.is_empty()) {
                 told.push(Value::decode(&mut Cursor::new(&value)).unwrap());
             }
             (left, last) = (left - 1, change.seq);
-            true
+            Ok(true)
         };
         bench.graph.visit_changes(EntityId::Node(0), 0, until, &mut visit).unwrap();
         until = last.saturating_sub(1);

@@ -33,10 +33,6 @@ fn provenance(body: &Body, seq: Seq) -> Option<Vec<(&'static str, Value)>> {
     Some(entries)
 }
 
-fn decode(value: &[u8]) -> Result<Value> {
-    Value::decode(&mut Cursor::new(value))
-}
-
 impl Session {
     fn may_see(&self, graph: &Graph, id: EntityId, entity: Option<&Entity>) -> Result<()> {
         match (id, entity) {
@@ -80,74 +76,38 @@ impl Session {
     pub fn history(&self, target: &Target<'_>, name: Option<&str>, after: Seq, until: Seq) -> Result<Value> {
         self.check_alive()?;
         let body = self.store().body()?;
-        let mut changes: Vec<SlotChange> = Vec::new();
-        let mut next = None;
-        if let Some(id) = find(&body.graph, target) {
-            self.may_see_past(&body, id, until)?;
-            let only = match name {
-                None => None,
-                Some(name) => match body.graph.names().get(name) {
-                    Some(name) => Some(Slot::Property(name)),
-                    None => return Ok(page_value(vec![], None)),
-                },
-            };
-            body.graph.visit_changes(id, after, until, &mut |change| {
-                if only.is_some_and(|only| only != change.slot) {
-                    return true;
-                }
+        let Some(id) = find(&body.graph, target) else { return Ok(page_value(vec![], None)) };
+        self.may_see_past(&body, id, until)?;
+        let only = match name.map(|name| body.graph.names().get(name)) {
+            Some(None) => return Ok(page_value(vec![], None)),
+            Some(Some(name)) => Some(Slot::Property(name)),
+            None => None,
+        };
+        let (mut values, mut next) = (Vec::new(), None);
+        // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
+        // labels then, and what may not be seen is left out, as in a diff.
+        let (mut count, mut told) = (0, (Seq::MAX, false));
+        body.graph.visit_changes(id, after, until, &mut |change| {
+            if only.is_some_and(|only| only != change.slot) {
+                return Ok(true);
+            }
+            if change.seq != told.0 {
                 // A page ends between two commits, so that it can go on below the last one.
-                let full = changes.len() >= HISTORY_PAGE;
-                if full && changes.last().is_some_and(|last| last.seq != change.seq) {
-                    next = changes.last().map(|last| last.seq);
-                    return false;
+                if count >= HISTORY_PAGE {
+                    next = Some(told.0);
+                    return Ok(false);
                 }
-                changes.push(change);
-                true
-            })?;
-        }
-        let mut values = Vec::with_capacity(changes.len());
-        let found = find(&body.graph, target);
-        let mut seen = None;
-        for change in changes {
-            // A node may have had other labels then: what may not be seen is left out, as in a diff.
-            let visible = match (seen, found) {
-                (Some((seq, visible)), _) if seq == change.seq => visible,
-                (_, Some(id)) => self.may_see_change(&body, id, change.seq)?,
-                (_, None) => false,
-            };
-            seen = Some((change.seq, visible));
-            if !visible {
-                continue;
+                told = (change.seq, self.may_see_change(&body, id, change.seq)?);
             }
-            let Some(mut entries) = provenance(&body, change.seq) else {
-                self.store().progress().check()?;
-                continue;
-            };
-            let held = |value: &Option<_>| value.is_some();
-            let text = |name| Value::text(&*body.graph.names().text(name));
-            let kind = match (change.slot, held(&change.after)) {
-                (Slot::Existence, true) => "created",
-                (Slot::Existence, false) => "removed",
-                (Slot::Label(_), true) => "labelled",
-                (Slot::Label(_), false) => "unlabelled",
-                (Slot::Property(_), true) => "set",
-                (Slot::Property(_), false) => "unset",
-            };
-            entries.push(("kind", Value::text(kind)));
-            match change.slot {
-                Slot::Existence => {}
-                Slot::Label(name) => entries.push(("label", text(name))),
-                Slot::Property(name) => {
-                    entries.push(("property", text(name)));
-                    for (side, value) in [("before", &change.before), ("after", &change.after)] {
-                        if let Some(value) = value {
-                            entries.push((side, decode(value)?));
-                        }
-                    }
+            count += 1;
+            if told.1 {
+                match provenance(&body, change.seq) {
+                    Some(entries) => values.push(change_value(&body, change, entries)?),
+                    None => self.store().progress().check()?,
                 }
             }
-            values.push(Value::map(entries));
-        }
+            Ok(true)
+        })?;
         Ok(page_value(values, next))
     }
 
@@ -256,6 +216,30 @@ impl Session {
         names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
         Ok(())
     }
+}
+
+/// A change in words and values, beside who made it.
+fn change_value(body: &Body, change: SlotChange, mut entries: Vec<(&'static str, Value)>) -> Result<Value> {
+    let text = |name| Value::text(&*body.graph.names().text(name));
+    let kinds = match change.slot {
+        Slot::Existence => ["removed", "created"],
+        Slot::Label(_) => ["unlabelled", "labelled"],
+        Slot::Property(_) => ["unset", "set"],
+    };
+    entries.push(("kind", Value::text(kinds[usize::from(change.after.is_some())])));
+    match change.slot {
+        Slot::Existence => {}
+        Slot::Label(name) => entries.push(("label", text(name))),
+        Slot::Property(name) => {
+            entries.push(("property", text(name)));
+            for (side, value) in [("before", change.before), ("after", change.after)] {
+                if let Some(value) = value {
+                    entries.push((side, Value::decode(&mut Cursor::new(&value))?));
+                }
+            }
+        }
+    }
+    Ok(Value::map(entries))
 }
 
 fn page_value(changes: Vec<Value>, next: Option<Seq>) -> Value {
