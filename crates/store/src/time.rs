@@ -48,7 +48,7 @@ impl Store {
                     }
                 }
                 let body = self.body()?;
-                if micros < body.base_time {
+                if micros < body.base.time {
                     self.progress().check()?;
                 }
                 let seq = body.commits.at_time(micros);
@@ -79,11 +79,8 @@ impl Store {
         if let Some(row) = body.commits.row(seq) {
             return Ok(row.time);
         }
-        if seq == body.base_seq {
-            return Ok(body.base_time);
-        }
-        if seq == 0 {
-            return Ok(0);
+        if seq == body.base.seq || seq == 0 {
+            return Ok(if seq == 0 { 0 } else { body.base.time });
         }
         drop(body);
         self.progress().check()?;
