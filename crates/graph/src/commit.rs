@@ -7,10 +7,8 @@ use crate::draft::{Draft, Outcome};
 use crate::entity::Slot;
 use crate::gate::{Gate, Labels, ask, ask_sides};
 use crate::head::Graph;
-use crate::overlay::entity_id;
 use crate::plan::{Surface, describe, perform, target};
-use crate::reads::Read;
-use crate::transaction::Transaction;
+use crate::transaction::{Read, Transaction};
 use crate::versioned::Object;
 use karyon_model::limits::PARENTS_MAX;
 use karyon_model::{Code, CommitRecord, EntityId, Error, NameId, OperationReader, Result, Seq, Verb};
@@ -88,9 +86,7 @@ impl Graph {
         let list = |node: u32, direction, kind| self.node(node).list(direction, kind).map_or(0, Object::last);
         match read {
             Read::Entity(id) => self.object(*id).last(),
-            Read::Never(identity) => {
-                entity_id(self, &identity.target()).map_or(0, |id| self.object(id).last())
-            }
+            Read::Never(identity) => self.id_of(&identity.target()).map_or(0, |id| self.object(id).last()),
             Read::List(node, direction, kind) => list(*node, *direction, *kind),
             Read::Lists(node, direction) => {
                 let lists = self.node(*node).lists(*direction);
@@ -119,7 +115,7 @@ impl Graph {
     }
 
     fn validate_write(&self, verb: &Verb<'_>, snapshot: Seq) -> Result<()> {
-        let Some(id) = entity_id(self, &target(verb)) else { return Ok(()) };
+        let Some(id) = self.id_of(&target(verb)) else { return Ok(()) };
         let object = self.object(id);
         if object.last() <= snapshot {
             return Ok(());

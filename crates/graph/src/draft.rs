@@ -5,7 +5,6 @@ use crate::gate::Labels;
 use crate::head::{Graph, list_id, object_id};
 use crate::ids::{self, Ids};
 use crate::names::Names;
-use crate::overlay::entity_id;
 use crate::plan::Surface;
 use crate::tables::Direction;
 use crate::versioned::Object;
@@ -209,7 +208,7 @@ impl Surface for Draft<'_> {
     }
 
     fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
-        Ok(entity_id(self.graph, target).map_or([None, None], |id| self.sides_of(id)))
+        Ok(self.graph.id_of(target).map_or([None, None], |id| self.sides_of(id)))
     }
 
     /// Defined in the log if it is new there.
@@ -223,7 +222,7 @@ impl Surface for Draft<'_> {
     }
 
     fn find(&mut self, target: &Target<'_>) -> Result<Option<EntityId>> {
-        Ok(entity_id(self.graph, target).filter(|id| self.state(*id).is_alive()))
+        Ok(self.graph.id_of(target).filter(|id| self.state(*id).is_alive()))
     }
 
     fn node(&mut self, key: &str) -> Result<u32> {

@@ -3,11 +3,12 @@
 use crate::entity::Entity;
 use crate::ids::Ids;
 use crate::names::Names;
+use crate::reader::{EdgeItem, NodeItem};
 use crate::tables::{Direction, EdgeSlot, NodeSlot, Tables};
 use crate::versioned::Object;
 use hashbrown::HashMap;
 use karyon_history::{History, ObjectId};
-use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq};
+use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -65,6 +66,25 @@ impl Graph {
     pub fn edge_id(&self, edge: &EdgeKey<'_>) -> Option<u32> {
         let (from, to) = (self.tables.node(edge.from)?, self.tables.node(edge.to)?);
         self.tables.edge(from, self.names.get(edge.kind)?, to, edge.key)
+    }
+
+    /// The number of what a target names, if it was ever committed.
+    pub fn id_of(&self, target: &Target<'_>) -> Option<EntityId> {
+        match target {
+            Target::Node(key) => self.node_id(key).map(EntityId::Node),
+            Target::Edge(edge) => self.edge_id(edge).map(EntityId::Edge),
+        }
+    }
+
+    /// A node as it is shown.
+    pub fn node_item<'a>(&'a self, id: u32, entity: Cow<'a, Entity>, version: Seq) -> NodeItem<'a> {
+        NodeItem { key: &self.node(id).key, entity, version }
+    }
+
+    /// An edge as it is shown.
+    pub fn edge_item<'a>(&'a self, id: u32, entity: Cow<'a, Entity>, version: Seq) -> EdgeItem<'a> {
+        let EdgeSlot { from, kind, to, key, .. } = self.edge(id);
+        EdgeItem { from: &self.node(*from).key, kind: *kind, to: &self.node(*to).key, key, entity, version }
     }
 
     /// A node by number.

@@ -6,8 +6,8 @@ use crate::gate::Labels;
 use crate::head::Graph;
 use crate::names::Names;
 use crate::plan::Surface;
-use crate::reads::{Read, Reads};
 use crate::tables::Direction;
+use crate::transaction::{Read, Reads};
 use hashbrown::{HashMap, HashSet};
 use karyon_model::{EdgeKey, EntityId, NameId, Operation, Result, Seq, Target};
 
@@ -106,7 +106,7 @@ impl Private<'_> {
         if let Some(at) = self.overlay.index.get(&Identity::from(target)) {
             return Ok(*at);
         }
-        let id = entity_id(self.graph, target);
+        let id = self.graph.id_of(target);
         self.reads.add(Read::entity(id, target))?;
         self.copy(target, id)
     }
@@ -122,21 +122,13 @@ impl Private<'_> {
     }
 }
 
-/// The number of what a target names, if it was ever committed.
-pub(crate) fn entity_id(graph: &Graph, target: &Target<'_>) -> Option<EntityId> {
-    match target {
-        Target::Node(key) => graph.node_id(key).map(EntityId::Node),
-        Target::Edge(edge) => graph.edge_id(edge).map(EntityId::Edge),
-    }
-}
-
 impl Surface for Private<'_> {
     fn names(&self) -> &Names {
         self.graph.names()
     }
 
     fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
-        let found = match entity_id(self.graph, target) {
+        let found = match self.graph.id_of(target) {
             Some(id @ EntityId::Node(_)) => self.graph.entity_at(id, self.snapshot)?,
             Some(EntityId::Edge(id)) => {
                 return Ok([Some(Labels::from_elem(self.graph.edge(id).kind, 1)), None]);

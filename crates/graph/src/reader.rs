@@ -3,10 +3,9 @@
 use crate::entity::Entity;
 use crate::gate::{Gate, permitted};
 use crate::head::Graph;
-use crate::overlay::{Entry, Identity, Overlay, entity_id};
-use crate::reads::{Read, Reads};
+use crate::overlay::{Entry, Identity, Overlay};
 use crate::tables::Direction;
-use crate::transaction::Transaction;
+use crate::transaction::{Read, Reads, Transaction};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
 
@@ -109,7 +108,7 @@ impl<'a> Reader<'a> {
     }
 
     fn entity(&mut self, target: &Target<'_>) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
-        let id = entity_id(self.graph, target);
+        let id = self.graph.id_of(target);
         self.note(|| Read::entity(id, target))?;
         if let Some(own) = self.overlay.and_then(|overlay| overlay.get(target)) {
             return Ok(own.entity.is_alive().then_some((Cow::Borrowed(&own.entity), own.version)));
@@ -229,11 +228,9 @@ impl<'a> Reader<'a> {
         let lists = hub.map(|node| self.lists((node, direction, only), start.list)).into_iter().flatten();
         let listed = along(lists, start).filter_map(|listed| {
             let item = |(list, id): (NameId, u32)| {
-                let slot = graph.edge(id);
-                let (from, to, key) = (&*graph.node(slot.from).key, &*graph.node(slot.to).key, &*slot.key);
-                let Some((entity, version)) = snapshot(EntityId::Edge(id))? else { return Ok(None) };
-                let item = EdgeItem { from, kind: list, to, key, entity, version };
-                Ok(Some((PageStart { id, list, own: None }, Some(EntityId::Edge(id)), item)))
+                let found = snapshot(EntityId::Edge(id))?;
+                let item = found.map(|(entity, version)| graph.edge_item(id, entity, version));
+                Ok(item.map(|item| (PageStart { id, list, own: None }, Some(EntityId::Edge(id)), item)))
             };
             listed.and_then(item).transpose()
         });
@@ -279,7 +276,7 @@ impl<'a> Reader<'a> {
                 let found = snapshot(EntityId::Node(id))?;
                 let Some((entity, version)) = found else { return Ok(None) };
                 let visible = may_see(&entity)?;
-                let item = NodeItem { key: &graph.node(id).key, entity, version };
+                let item = graph.node_item(id, entity, version);
                 Ok(visible.then_some((PageStart { id, list, own: None }, Some(EntityId::Node(id)), item)))
             };
             listed.and_then(item).transpose()

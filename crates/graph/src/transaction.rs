@@ -1,12 +1,13 @@
-//! A transaction: a snapshot, the verbs asked for so far, and what was read.
+//! A transaction: a snapshot, the verbs asked for so far, and what was read, also where nothing was found.
 
 use crate::gate::{Gate, ask};
 use crate::head::Graph;
-use crate::overlay::{Overlay, Private};
+use crate::overlay::{Identity, Overlay, Private};
 use crate::plan::{Surface, perform, target};
-use crate::reads::Reads;
-use karyon_model::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX};
-use karyon_model::{Code, Error, Result, Reverted, Seq, VerbReader};
+use crate::tables::Direction;
+use hashbrown::HashSet;
+use karyon_model::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX, READS_MAX};
+use karyon_model::{Code, EntityId, Error, NameId, Result, Reverted, Seq, Target, VerbReader};
 
 /// A transaction over one graph. Dropping it discards it.
 #[derive(Debug, Default)]
@@ -96,5 +97,48 @@ impl Transaction {
         });
         self.broken = carried_out.as_ref().err().cloned();
         carried_out
+    }
+}
+
+/// One thing that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Read {
+    /// A node or edge as a whole.
+    Entity(EntityId),
+    /// A key or identity that was never committed.
+    Never(Identity),
+    /// A node's edges of one type.
+    List(u32, Direction, NameId),
+    /// A node's edges of every type.
+    Lists(u32, Direction),
+    /// The nodes with a label.
+    Label(NameId),
+    /// Which nodes exist.
+    Nodes,
+}
+
+impl Read {
+    pub(crate) fn entity(id: Option<EntityId>, target: &Target<'_>) -> Read {
+        id.map_or_else(|| Read::Never(target.into()), Read::Entity)
+    }
+}
+
+/// The set, bounded by `READS_MAX`.
+#[derive(Debug, Default)]
+pub(crate) struct Reads(HashSet<Read>);
+
+impl Reads {
+    pub(crate) fn add(&mut self, read: Read) -> Result<()> {
+        if self.0.len() >= READS_MAX {
+            let message =
+                format!("the transaction has read more than {READS_MAX} things; read from a view instead");
+            return Err(Error::new(Code::TransactionSize, message).with("limit", READS_MAX));
+        }
+        self.0.insert(read);
+        Ok(())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Read> {
+        self.0.iter()
     }
 }

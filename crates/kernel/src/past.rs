@@ -2,7 +2,7 @@
 
 use crate::session::Session;
 use crate::wire::{put_edge, put_node, slot_text, target_value};
-use karyon_graph::{DiffStart, EdgeItem, Entity, Gate, Graph, NodeItem, Slot, SlotChange, permitted};
+use karyon_graph::{DiffStart, Entity, Gate, Graph, Slot, SlotChange, permitted};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
 use karyon_store::{Body, RevertReport, RevertRequest};
@@ -12,13 +12,6 @@ use std::borrow::Cow;
 const HISTORY_PAGE: usize = 256;
 /// Entities of one page of a diff.
 const DIFF_PAGE: usize = 128;
-
-fn find(graph: &Graph, target: &Target<'_>) -> Option<EntityId> {
-    match target {
-        Target::Node(key) => graph.node_id(key).map(EntityId::Node),
-        Target::Edge(edge) => graph.edge_id(edge).map(EntityId::Edge),
-    }
-}
 
 /// Who wrote a commit, when and why, as entries of a map.
 fn provenance(body: &Body, seq: Seq) -> Option<Vec<(&'static str, Value)>> {
@@ -65,9 +58,21 @@ impl Session {
         Ok(true)
     }
 
-    fn may_see_past(&self, body: &Body, id: EntityId, seq: Seq) -> Result<()> {
-        let entity = body.graph.entity_at(id, seq)?.map(|found| found.0);
-        self.may_see(&body.graph, id, entity.as_deref())
+    /// What is asked about: a node or edge that may be seen as of a version, and a property of it if one is named. `None` when
+    /// there never was such a thing.
+    fn asked(
+        &self,
+        body: &Body,
+        target: &Target<'_>,
+        name: Option<&str>,
+        at: Seq,
+    ) -> Result<Option<(EntityId, Option<Slot>)>> {
+        let graph = &body.graph;
+        let Some(id) = graph.id_of(target) else { return Ok(None) };
+        let entity = graph.entity_at(id, at)?.map(|found| found.0);
+        self.may_see(graph, id, entity.as_deref())?;
+        let known = name.map(|name| graph.names().get(name).map(Slot::Property));
+        Ok(if known == Some(None) { None } else { Some((id, known.flatten())) })
     }
 
     /// Up to a page of changes in `(after, until]`, newest first, and the version to go on from (exclusive), if any.
@@ -76,12 +81,8 @@ impl Session {
     pub fn history(&self, target: &Target<'_>, name: Option<&str>, after: Seq, until: Seq) -> Result<Value> {
         self.check_alive()?;
         let body = self.store().body()?;
-        let Some(id) = find(&body.graph, target) else { return Ok(page_value(vec![], None)) };
-        self.may_see_past(&body, id, until)?;
-        let only = match name.map(|name| body.graph.names().get(name)) {
-            Some(None) => return Ok(page_value(vec![], None)),
-            Some(Some(name)) => Some(Slot::Property(name)),
-            None => None,
+        let Some((id, only)) = self.asked(&body, target, name, until)? else {
+            return Ok(page_value(vec![], None));
         };
         let (mut values, mut next) = (Vec::new(), None);
         // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
@@ -115,29 +116,18 @@ impl Session {
     pub fn blame(&self, target: &Target<'_>, name: Option<&str>, at: Seq) -> Result<Value> {
         self.check_alive()?;
         let body = self.store().body()?;
-        let Some(id) = find(&body.graph, target) else { return Ok(Value::Null) };
-        self.may_see_past(&body, id, at)?;
-        let slot = match name {
-            None => Slot::Existence,
-            Some(name) => match body.graph.names().get(name) {
-                Some(name) => Slot::Property(name),
-                None => return Ok(Value::Null),
-            },
-        };
-        let Some(seq) = body.graph.author_at(id, slot, at)? else { return Ok(Value::Null) };
+        let Some((id, slot)) = self.asked(&body, target, name, at)? else { return Ok(Value::Null) };
+        let author = body.graph.author_at(id, slot.unwrap_or(Slot::Existence), at)?;
+        let Some(seq) = author else { return Ok(Value::Null) };
         if !self.may_see_change(&body, id, seq)? {
             return Ok(Value::Null);
         }
-        match provenance(&body, seq) {
-            Some(entries) => Ok(Value::map(entries)),
-            None => {
-                self.store().progress().check()?;
-                Err(Error::new(
-                    Code::Damaged,
-                    format!("version {seq} is not in the index of commits; reopen"),
-                ))
-            }
+        if let Some(entries) = provenance(&body, seq) {
+            return Ok(Value::map(entries));
         }
+        self.store().progress().check()?;
+        let message = format!("version {seq} is not in the index of commits; reopen");
+        Err(Error::new(Code::Damaged, message))
     }
 
     /// A page of what differs between two versions, from where the page before has ended.
@@ -251,11 +241,7 @@ fn page_value(changes: Vec<Value>, next: Option<Seq>) -> Value {
 fn put_entity(graph: &Graph, id: EntityId, entity: Cow<'_, Entity>, out: &mut Vec<u8>) {
     let version = entity.properties().iter().map(|property| property.since).fold(entity.since(), Seq::max);
     match id {
-        EntityId::Node(node) => put_node(&NodeItem { key: &graph.node(node).key, entity, version }, out),
-        EntityId::Edge(edge) => {
-            let slot = graph.edge(edge);
-            let (from, to) = (&*graph.node(slot.from).key, &*graph.node(slot.to).key);
-            put_edge(&EdgeItem { from, kind: slot.kind, to, key: &slot.key, entity, version }, out);
-        }
+        EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), out),
+        EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), out),
     }
 }

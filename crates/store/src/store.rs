@@ -210,7 +210,7 @@ impl Store {
 
     /// Why writes are refused, if they are.
     pub fn failure(&self) -> Result<Option<Error>> {
-        Ok(self.pipeline()?.failure().cloned())
+        Ok(self.pipeline()?.failure.clone())
     }
 
     /// How far the index of the past has come.
@@ -240,7 +240,7 @@ impl Store {
 
     /// Counts and sizes.
     pub fn stats(&self) -> Result<Stats> {
-        let waiting = self.pipeline()?.waiting();
+        let waiting = self.pipeline()?.waiting;
         let body = self.body()?;
         let (nodes, edges) = body.graph.live();
         let head = body.graph.head();

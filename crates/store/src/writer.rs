@@ -159,7 +159,7 @@ impl Store {
             while self.write_frame()? {
                 self.checkpoint_if_due();
             }
-            self.pipeline().map(|pipeline| pipeline.is_closed())
+            self.pipeline().map(|pipeline| pipeline.closed)
         }));
         if written.is_err() {
             self.fail(Error::new(Code::Panic, "the writer failed, a defect in Karyon; open the store again"));
@@ -232,13 +232,13 @@ impl Store {
     /// Fails when the log had failed before: what was acknowledged is safe, what was not is lost.
     pub fn close(&self) -> Result<()> {
         let Some(persistence) = &self.persistence else {
-            self.pipeline()?.close();
+            self.pipeline()?.closed = true;
             return Ok(());
         };
         if persistence.ended.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let closed = self.pipeline().map(|mut pipeline| pipeline.close());
+        let closed = self.pipeline().map(|mut pipeline| pipeline.closed = true);
         persistence.ring();
         let own = std::thread::current().id();
         // Again until none is left: the writer may have started a checkpoint just before its end.
