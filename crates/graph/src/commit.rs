@@ -190,7 +190,7 @@ fn carry_out(
         done?;
     }
     for id in draft.touched() {
-        ask_sides(gate, draft.names(), draft.sides_of(id), || Ok(Labels::new()))?;
+        ask_sides(gate, draft.names(), draft.sides_of(id), Labels::new())?;
     }
     Ok(principal)
 }

@@ -135,14 +135,14 @@ impl<'g> Draft<'g> {
                     self.list(ObjectId::Label(label), node, added);
                 }
                 self.membership |= is_alive != was_alive;
-                count(&mut self.graph.live_nodes);
+                count(&mut self.graph.live.0);
             }
             EntityId::Edge(edge) if is_alive != was_alive => {
                 let slot = self.graph.edge(edge);
                 let (from, kind, to) = (slot.from, slot.kind, slot.to);
                 self.list(list_id(from, Direction::Out, kind), edge, is_alive);
                 self.list(list_id(to, Direction::In, kind), edge, is_alive);
-                count(&mut self.graph.live_edges);
+                count(&mut self.graph.live.1);
             }
             EntityId::Edge(_) => {}
         }
@@ -198,7 +198,7 @@ impl<'g> Draft<'g> {
         }
         self.named.iter().for_each(|name| self.graph.names.unmark_logged(*name));
         self.graph.tables.truncate(self.numbered);
-        (self.graph.live_nodes, self.graph.live_edges) = self.live;
+        self.graph.live = self.live;
     }
 }
 

@@ -23,33 +23,29 @@ pub trait Gate {
     fn write_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()>;
 }
 
-/// Asks about both sides of a change, where there was and is something; where there is not, about `wanted`.
+/// Asks about both sides of a change, where there was and is something; where there is not, about `absent`.
 pub(crate) fn ask_sides(
     gate: &dyn Gate,
     names: &Names,
     sides: [Option<Labels>; 2],
-    wanted: impl FnOnce() -> Result<Labels>,
+    absent: Labels,
 ) -> Result<()> {
-    let none = sides.iter().all(Option::is_none);
-    let absent = none.then(wanted).transpose()?;
-    sides
-        .into_iter()
-        .flatten()
-        .chain(absent)
-        .try_for_each(|labels| gate.write_node(&mut labels.into_iter(), names))
+    let absent = sides.iter().all(Option::is_none).then_some(absent);
+    let mut asked = sides.into_iter().flatten().chain(absent);
+    asked.try_for_each(|labels| gate.write_node(&mut labels.into_iter(), names))
 }
 
 /// Asks about a verb of which nothing has come, be it that it failed or that there was nothing to change: who may not change
 /// its target must not learn of it by trying. A node that is not there counts with the labels that it would have got.
 pub(crate) fn ask<S: Surface>(surface: &S, verb: &Verb<'_>, gate: &dyn Gate) -> Result<()> {
-    let names = surface.names();
-    ask_sides(gate, names, surface.sides(&target(verb))?, || match (target(verb), verb) {
-        (Target::Edge(edge), _) => Ok(Labels::from_elem(names.intern(edge.kind)?, 1)),
-        (_, Verb::Put { labels, .. } | Verb::Patch { labels, .. }) => {
-            labels.iter().map(|label| names.intern(label)).collect()
-        }
-        _ => Ok(Labels::new()),
-    })
+    let (names, target) = (surface.names(), target(verb));
+    let absent = match (target, verb) {
+        (Target::Edge(edge), _) => &[edge.kind][..],
+        (_, Verb::Put { labels, .. } | Verb::Patch { labels, .. }) => labels,
+        _ => &[],
+    };
+    let absent = absent.iter().map(|name| names.intern(name)).collect::<Result<_>>()?;
+    ask_sides(gate, names, surface.sides(&target)?, absent)
 }
 
 /// Lets everything pass: the program itself.

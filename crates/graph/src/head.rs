@@ -23,8 +23,8 @@ pub struct Graph {
     pub(crate) head: Seq,
     /// The newest commit that created or removed a node.
     pub(crate) membership: Seq,
-    pub(crate) live_nodes: usize,
-    pub(crate) live_edges: usize,
+    /// Nodes and edges that exist.
+    pub(crate) live: (usize, usize),
 }
 
 impl Graph {
@@ -37,8 +37,7 @@ impl Graph {
             history,
             head: 0,
             membership: 0,
-            live_nodes: 0,
-            live_edges: 0,
+            live: (0, 0),
         }
     }
 
@@ -54,7 +53,7 @@ impl Graph {
 
     /// Nodes and edges that exist at the head.
     pub fn live(&self) -> (usize, usize) {
-        (self.live_nodes, self.live_edges)
+        self.live
     }
 
     /// A node's number, if its key was ever committed.

@@ -173,7 +173,7 @@ impl ImageReader {
             b'N' => {
                 let id = graph.tables.add_node(cursor.text()?)?;
                 let object: Object<Entity> = take_object(cursor)?;
-                graph.live_nodes += usize::from(object.state().is_alive());
+                graph.live.0 += usize::from(object.state().is_alive());
                 let node = &mut graph.tables.nodes[id as usize];
                 node.object = object;
                 for direction in Direction::BOTH {
@@ -190,7 +190,7 @@ impl ImageReader {
                 }
                 let id = graph.tables.add_edge(from, kind, to, cursor.text()?)?;
                 let object: Object<Entity> = take_object(cursor)?;
-                graph.live_edges += usize::from(object.state().is_alive());
+                graph.live.1 += usize::from(object.state().is_alive());
                 graph.tables.edges[id as usize].object = object;
             }
             b'L' => {

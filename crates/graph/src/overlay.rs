@@ -177,15 +177,11 @@ impl Surface for Private<'_> {
                 let kinds: Vec<_> = self.graph.edge_kinds(node, direction).collect();
                 for kind in kinds {
                     let edges = self.graph.edges_at(node, direction, kind, self.snapshot)?.into_owned();
-                    for edge in edges {
-                        if self.overlay.hides(EntityId::Edge(edge)) {
-                            continue;
+                    for id in edges.into_iter().map(EntityId::Edge) {
+                        if !self.overlay.hides(id) {
+                            let graph = self.graph;
+                            graph.with_target(id, |target| self.copy(&target, Some(id)))?;
                         }
-                        let slot = self.graph.edge(edge);
-                        let (from, to) = (&self.graph.node(slot.from).key, &self.graph.node(slot.to).key);
-                        let kind = self.graph.names().text(kind);
-                        let target = Target::Edge(EdgeKey { from, kind: &kind, to, key: &slot.key });
-                        self.copy(&target, Some(EntityId::Edge(edge)))?;
                     }
                 }
             }

@@ -7,7 +7,6 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use karyon_graph::ImageWriter;
 use karyon_log::{ChainPoint, Disk, FrameDraft, Lock, Log, LogReader, StoreId};
 use karyon_model::{Code, Error, Result};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -23,10 +22,8 @@ pub(crate) struct Persistence {
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn Lock>>>,
     checkpoint_bytes: u64,
-    checkpointing: AtomicBool,
     /// Held by whoever writes a checkpoint: there is one half-written file.
     checkpoint_turn: Mutex<()>,
-    ended: AtomicBool,
 }
 
 /// How far the disk is.
@@ -62,9 +59,7 @@ impl Persistence {
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
             checkpoint_bytes,
-            checkpointing: AtomicBool::new(false),
             checkpoint_turn: Mutex::default(),
-            ended: AtomicBool::new(false),
         }
     }
 
@@ -128,13 +123,15 @@ impl Store {
         self.notify();
     }
 
-    /// Runs something on a thread that `close` waits for.
+    /// Runs something on a thread that `close` waits for, unless a thread of that name is still at it.
     pub(crate) fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
         let Some(persistence) = &self.persistence else { return Ok(()) };
-        let thread = std::thread::Builder::new().name(name.into()).spawn(work);
         let mut threads = lock(&persistence.threads);
         threads.retain(|thread| !thread.is_finished());
-        threads.push(thread.map_err(io_error(name, "start"))?);
+        if threads.iter().all(|thread| thread.thread().name() != Some(name)) {
+            let thread = std::thread::Builder::new().name(name.into()).spawn(work);
+            threads.push(thread.map_err(io_error(name, "start"))?);
+        }
         Ok(())
     }
 
@@ -170,22 +167,11 @@ impl Store {
     fn checkpoint_if_due(self: &Arc<Store>) {
         let Some(persistence) = &self.persistence else { return };
         let Written { tail_bytes, image_bytes, .. } = persistence.written();
-        let due = tail_bytes >= persistence.checkpoint_bytes.max(image_bytes);
-        if !due || persistence.checkpointing.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let store = Arc::downgrade(self);
-        let started = self.spawn("karyon-checkpoint", move || {
-            if let Some(store) = store.upgrade() {
-                // A checkpoint that fails costs time at the next opening, never data: the log has everything.
-                let _ = store.checkpoint();
-                if let Some(persistence) = &store.persistence {
-                    persistence.checkpointing.store(false, Ordering::Release);
-                }
-            }
-        });
-        if started.is_err() {
-            persistence.checkpointing.store(false, Ordering::Release);
+        if tail_bytes >= persistence.checkpoint_bytes.max(image_bytes) {
+            let store = Arc::downgrade(self);
+            // A checkpoint that fails costs time at the next opening, never data: the log has everything.
+            let _ = self
+                .spawn("karyon-checkpoint", move || drop(store.upgrade().map(|store| store.checkpoint())));
         }
     }
 
@@ -196,7 +182,7 @@ impl Store {
     pub fn checkpoint(&self) -> Result<Option<u64>> {
         let Some(persistence) = &self.persistence else { return Ok(None) };
         let _turn = lock(&persistence.checkpoint_turn);
-        if persistence.ended.load(Ordering::Acquire) {
+        if self.pipeline()?.closed {
             return Err(Error::new(Code::Closed, "the store is closed; open it again"));
         }
         let Written { head: tail, tail_bytes, .. } = persistence.written();
@@ -231,29 +217,21 @@ impl Store {
     ///
     /// Fails when the log had failed before: what was acknowledged is safe, what was not is lost.
     pub fn close(&self) -> Result<()> {
-        let Some(persistence) = &self.persistence else {
-            self.pipeline()?.closed = true;
-            return Ok(());
-        };
-        if persistence.ended.swap(true, Ordering::AcqRel) {
+        let closed = self.pipeline().map(|mut pipeline| std::mem::replace(&mut pipeline.closed, true));
+        let Some(persistence) = &self.persistence else { return closed.map(drop) };
+        if matches!(closed, Ok(true)) {
             return Ok(());
         }
-        let closed = self.pipeline().map(|mut pipeline| pipeline.closed = true);
         persistence.ring();
         let own = std::thread::current().id();
         // Again until none is left: the writer may have started a checkpoint just before its end.
         loop {
-            let threads = std::mem::take(&mut *lock(&persistence.threads));
-            if threads.is_empty() {
-                break;
-            }
-            for thread in threads {
-                if thread.thread().id() != own {
-                    let _ = thread.join();
-                }
+            let Some(thread) = lock(&persistence.threads).pop() else { break };
+            if thread.thread().id() != own {
+                let _ = thread.join();
             }
         }
-        let sealed = closed.and_then(|()| self.write_rest(persistence));
+        let sealed = closed.and_then(|_| self.write_rest(persistence));
         self.notify();
         // The directory is free whatever has happened, and not before the last checkpoint has ended.
         let _turn = lock(&persistence.checkpoint_turn);
