@@ -87,11 +87,9 @@ impl Undo {
                     Slot::Property(name) => (4, Some(name)),
                 };
                 out.push(tag + u8::from(held.there));
-                name.into_iter().for_each(|name| put_varint(out, name.into()));
-                if held.there || *slot == Slot::Existence {
-                    put_varint(out, held.since);
-                }
-                if held.there && matches!(slot, Slot::Property(_)) {
+                let since = (held.there || name.is_none()).then_some(held.since);
+                name.map(u64::from).into_iter().chain(since).for_each(|field| put_varint(out, field));
+                if held.there && tag == 4 {
                     out.push(0);
                     out.extend_from_slice(&held.value);
                 }

@@ -41,23 +41,11 @@ pub struct EdgeItem<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageStart {
     /// Numbers below this one have been seen.
-    id: u32,
+    pub id: u32,
     /// Which of several lists.
-    list: NameId,
-    /// Entries of the transaction's own, once the snapshot's are through.
-    own: Option<u32>,
-}
-
-impl PageStart {
-    /// Three numbers that `from_parts` understands.
-    pub fn parts(self) -> (u32, u32, u32) {
-        (self.id, self.list, self.own.map_or(0, |own| own + 1))
-    }
-
-    /// Puts a start together again.
-    pub fn from_parts((id, list, own): (u32, u32, u32)) -> Self {
-        PageStart { id, list, own: own.checked_sub(1) }
-    }
+    pub list: NameId,
+    /// Once the snapshot's are through: one more than the transaction's own entries that have been seen.
+    pub own: u32,
 }
 
 /// A reader of one version.
@@ -152,10 +140,10 @@ impl<'a> Reader<'a> {
 
     /// What the transaction has written and not removed.
     fn own(&self, start: PageStart) -> impl Iterator<Item = (PageStart, &'a Entry)> + use<'a> {
-        let first = start.own.unwrap_or(0) as usize;
+        let first = start.own.saturating_sub(1) as usize;
         let entries = self.overlay.into_iter().flat_map(move |overlay| overlay.entries_from(first));
         let alive = entries.filter(|(_, entry)| entry.entity.is_alive());
-        alive.map(|(at, entry)| (PageStart { own: Some(at as u32), ..PageStart::default() }, entry))
+        alive.map(|(at, entry)| (PageStart { own: at as u32 + 1, ..PageStart::default() }, entry))
     }
 
     /// Hands up to `limit` of what is found to `visit`; returns where the next page begins, if there is more.
@@ -224,13 +212,13 @@ impl<'a> Reader<'a> {
     ) -> Result<Option<PageStart>> {
         let Some(only) = self.asked(kind)? else { return Ok(None) };
         let (graph, gate, snapshot) = (self.graph, self.gate, self.snapshot());
-        let hub = if start.own.is_none() { self.hub(key, direction, only)? } else { None };
+        let hub = if start.own == 0 { self.hub(key, direction, only)? } else { None };
         let lists = hub.map(|node| self.lists((node, direction, only), start.list)).into_iter().flatten();
         let listed = along(lists, start).filter_map(|listed| {
             let item = |(list, id): (NameId, u32)| {
                 let found = snapshot(EntityId::Edge(id))?;
                 let item = found.map(|(entity, version)| graph.edge_item(id, entity, version));
-                Ok(item.map(|item| (PageStart { id, list, own: None }, Some(EntityId::Edge(id)), item)))
+                Ok(item.map(|item| (PageStart { id, list, own: 0 }, Some(EntityId::Edge(id)), item)))
             };
             listed.and_then(item).transpose()
         });
@@ -267,7 +255,7 @@ impl<'a> Reader<'a> {
         self.note(|| label.map_or(Read::Nodes, Read::Label))?;
         let (graph, gate, seq, snapshot) = (self.graph, self.gate, self.seq, self.snapshot());
         let may_see = |entity: &Entity| permitted(gate.read_node(&mut entity.labels(), graph.names()));
-        let first = start.own.is_none();
+        let first = start.own == 0;
         let labelled = label.filter(|_| first).map(|label| Ok((0, graph.labelled_at(label, seq)?)));
         let all = if first && label.is_none() { start.id..graph.numbered().0 } else { 0..0 };
         let listed = along(labelled.into_iter(), start).chain(all.map(|id| Ok((0, id))));
@@ -277,7 +265,7 @@ impl<'a> Reader<'a> {
                 let Some((entity, version)) = found else { return Ok(None) };
                 let visible = may_see(&entity)?;
                 let item = graph.node_item(id, entity, version);
-                Ok(visible.then_some((PageStart { id, list, own: None }, Some(EntityId::Node(id)), item)))
+                Ok(visible.then_some((PageStart { id, list, own: 0 }, Some(EntityId::Node(id)), item)))
             };
             listed.and_then(item).transpose()
         });

@@ -174,9 +174,9 @@ impl Session {
         // Its report names whatever the principal has written, of any label.
         self.check_sees_everything()?;
         let request = RevertRequest { principal, since, dry_run };
-        let report: RevertReport = self.store().revert(request, self.author(None), self)?;
+        let RevertReport { plan, committed } = self.store().revert(request, self.author(None), self)?;
         let body = self.store().body()?;
-        let kept = report.kept.iter().map(|kept| {
+        let kept = plan.kept.iter().map(|kept| {
             Value::map([
                 ("target", target_value(&body.graph, kept.entity)),
                 ("slot", Value::text(slot_text(&body.graph, kept.slot))),
@@ -184,11 +184,11 @@ impl Session {
             ])
         });
         let mut entries = vec![
-            ("restored", Value::Integer(report.restored as i64)),
+            ("restored", Value::Integer(plan.restored as i64)),
             ("kept", Value::List(kept.collect())),
-            ("descendants", Value::List(report.descendants.into_iter().map(Value::number).collect())),
+            ("descendants", Value::List(plan.descendants.into_iter().map(Value::number).collect())),
         ];
-        entries.extend(report.committed.map(|committed| ("version", Value::number(committed.seq))));
+        entries.extend(committed.map(|committed| ("version", Value::number(committed.seq))));
         Ok(Value::map(entries))
     }
 

@@ -1,7 +1,7 @@
 //! Reverting a principal's writes in one compensating commit.
 
 use crate::store::{Author, Committed, Store};
-use karyon_graph::{Gate, Kept, RevertPlan};
+use karyon_graph::{Gate, RevertPlan};
 use karyon_model::limits::WRITE_ATTEMPTS_MAX;
 use karyon_model::{Code, Result, Seq};
 
@@ -19,15 +19,11 @@ pub struct RevertRequest<'a> {
 /// What a revert did, or would do.
 #[derive(Debug)]
 pub struct RevertReport {
+    /// What it restores, what stays and why, and what was built on it.
+    pub plan: RevertPlan,
     /// The compensating commit; `None` for a dry run or when there was nothing to take back. It may restore nothing: that the
     /// principal was reverted is noted also where others have written over everything.
     pub committed: Option<Committed>,
-    /// Slots restored.
-    pub restored: usize,
-    /// What stays, and why.
-    pub kept: Vec<Kept>,
-    /// Later commits of others that read what was taken back.
-    pub descendants: Vec<Seq>,
 }
 
 impl Store {
@@ -47,22 +43,16 @@ impl Store {
             let body = self.body()?;
             // Which commits were reverted before must be known, however far back.
             self.progress().check()?;
-            let plan = match body.graph.names().get(request.principal) {
+            let mut plan = match body.graph.names().get(request.principal) {
                 Some(principal) => body.graph.plan_revert(&body.commits, principal, request.since)?,
                 None => RevertPlan::default(),
             };
             drop(body);
-            let transaction = plan.transaction.filter(|_| !request.dry_run);
-            let committed =
-                transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose();
+            let transaction = plan.transaction.take().filter(|_| !request.dry_run);
             attempts += 1;
-            match committed {
+            match transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose() {
                 Err(error) if error.code() == Code::Conflict && attempts < WRITE_ATTEMPTS_MAX => {}
-                Err(error) => return Err(error),
-                Ok(committed) => {
-                    let (restored, kept, descendants) = (plan.restored, plan.kept, plan.descendants);
-                    return Ok(RevertReport { committed, restored, kept, descendants });
-                }
+                committed => return Ok(RevertReport { plan, committed: committed? }),
             }
         }
     }
