@@ -50,11 +50,10 @@ impl Graph {
     /// Repeats a commit of the log at `head() + 1`. After an error the graph is of no use.
     pub fn replay(&mut self, record: &CommitRecord<'_>) -> Result<Outcome> {
         let mut draft = Draft::new(self);
-        if draft.graph.head + 1 != record.header.seq {
-            return Err(Error::new(
-                Code::Damaged,
-                format!("version {} follows version {} in the log", record.header.seq, draft.graph.head),
-            ));
+        let (head, seq) = (draft.graph.head, record.header.seq);
+        if head + 1 != seq {
+            let message = format!("version {seq} follows version {head} in the log");
+            return Err(Error::new(Code::Damaged, message));
         }
         if record.header.layer != 0 {
             let message = "the log has commits of other layers; open the store with a newer Karyon";
@@ -72,7 +71,7 @@ impl Graph {
         for read in transaction.reads.iter() {
             let last = self.last_change(read);
             if last > snapshot {
-                return Err(self.conflict(read, last, snapshot));
+                return Err(conflict(&self.describe(read), "read", last, snapshot));
             }
             parents.insert(last);
         }
@@ -97,8 +96,8 @@ impl Graph {
         }
     }
 
-    fn conflict(&self, read: &Read, by: Seq, snapshot: Seq) -> Error {
-        let what = match read {
+    fn describe(&self, read: &Read) -> String {
+        match read {
             Read::Entity(id) => self.with_target(*id, |target| describe(&target)),
             Read::Never(identity) => describe(&identity.target()),
             Read::List(node, direction, kind) => {
@@ -110,8 +109,7 @@ impl Graph {
             }
             Read::Label(name) => format!("the nodes labelled {:?}", self.names.text(*name)),
             Read::Nodes => "the set of nodes".into(),
-        };
-        conflict_error(&what, "read", by, snapshot)
+        }
     }
 
     fn validate_write(&self, verb: &Verb<'_>, snapshot: Seq) -> Result<()> {
@@ -120,22 +118,25 @@ impl Graph {
         if object.last() <= snapshot {
             return Ok(());
         }
-        let property = |name: &&str| self.names.get(name).map(Slot::Property);
-        let label = |name: &&str| self.names.get(name).map(Slot::Label);
-        let slots: Vec<Slot> = match verb {
-            Verb::Patch { labels, drop, changes, .. } => {
-                let labels = labels.iter().chain(drop).filter_map(label);
-                labels.chain(changes.iter().filter_map(|change| property(&change.0))).collect()
+        let properties = |names: &mut dyn Iterator<Item = &str>| -> Vec<Slot> {
+            names.filter_map(|name| self.names.get(name)).map(Slot::Property).collect()
+        };
+        let mut slots = match verb {
+            Verb::Patch { changes, .. } | Verb::Link { changes, .. } => {
+                properties(&mut changes.iter().map(|change| change.0))
             }
-            Verb::Link { changes, .. } => changes.iter().filter_map(|change| property(&change.0)).collect(),
-            Verb::Splice { name, .. } | Verb::Append { name, .. } => property(name).into_iter().collect(),
+            Verb::Splice { name, .. } | Verb::Append { name, .. } => properties(&mut [*name].into_iter()),
             Verb::Increment { .. } | Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. } => vec![],
         };
+        if let Verb::Patch { labels, drop, .. } = verb {
+            slots
+                .extend(labels.iter().chain(drop).filter_map(|label| self.names.get(label)).map(Slot::Label));
+        }
         let whole = matches!(verb, Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. });
         if !whole && !self.touches(id, snapshot, &slots)? {
             return Ok(());
         }
-        Err(conflict_error(&describe(&target(verb)), "write", object.last(), snapshot))
+        Err(conflict(&describe(&target(verb)), "write", object.last(), snapshot))
     }
 
     /// Whether commits after the snapshot changed the object's existence or one of these slots.
@@ -154,15 +155,12 @@ impl Graph {
     }
 }
 
-fn conflict_error(what: &str, action: &str, by: Seq, snapshot: Seq) -> Error {
-    Error::new(
-        Code::Conflict,
-        format!("{what}, which this transaction {action}s as of version {snapshot}, was changed by version {by}; run it again"),
-    )
-    .with("what", what)
-    .with("action", action)
-    .with("by", by)
-    .with("snapshot", snapshot)
+fn conflict(what: &str, action: &str, by: Seq, snapshot: Seq) -> Error {
+    let message = format!(
+        "{what}, which this transaction {action}s as of version {snapshot}, was changed by version {by}; run it again"
+    );
+    let error = Error::new(Code::Conflict, message).with("what", what).with("action", action);
+    error.with("by", by).with("snapshot", snapshot)
 }
 
 fn carry_out(

@@ -112,10 +112,7 @@ impl Private<'_> {
     }
 
     fn copy(&mut self, target: &Target<'_>, id: Option<EntityId>) -> Result<u32> {
-        let found = match id {
-            Some(id) => self.graph.entity_at(id, self.snapshot)?,
-            None => None,
-        };
+        let found = id.map(|id| self.graph.entity_at(id, self.snapshot)).transpose()?.flatten();
         let (entity, version) =
             found.map(|(entity, version)| (entity.into_owned(), version)).unwrap_or_default();
         Ok(self.overlay.insert(Entry { identity: target.into(), entity, version }, id))
@@ -171,15 +168,14 @@ impl Surface for Private<'_> {
     }
 
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {
-        if let Some(node) = self.graph.node_id(key) {
+        let graph = self.graph;
+        if let Some(node) = graph.node_id(key) {
             for direction in Direction::BOTH {
                 self.reads.add(Read::Lists(node, direction))?;
-                let kinds: Vec<_> = self.graph.edge_kinds(node, direction).collect();
-                for kind in kinds {
-                    let edges = self.graph.edges_at(node, direction, kind, self.snapshot)?.into_owned();
-                    for id in edges.into_iter().map(EntityId::Edge) {
+                for kind in graph.edge_kinds(node, direction) {
+                    let edges = graph.edges_at(node, direction, kind, self.snapshot)?;
+                    for id in edges.iter().map(|edge| EntityId::Edge(*edge)) {
                         if !self.overlay.hides(id) {
-                            let graph = self.graph;
                             graph.with_target(id, |target| self.copy(&target, Some(id)))?;
                         }
                     }

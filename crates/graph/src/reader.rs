@@ -101,10 +101,7 @@ impl<'a> Reader<'a> {
         if let Some(own) = self.overlay.and_then(|overlay| overlay.get(target)) {
             return Ok(own.entity.is_alive().then_some((Cow::Borrowed(&own.entity), own.version)));
         }
-        match id {
-            Some(id) => self.graph.entity_at(id, self.seq),
-            None => Ok(None),
-        }
+        Ok(id.map(|id| self.graph.entity_at(id, self.seq)).transpose()?.flatten())
     }
 
     /// Hands a node to `visit` without copying it. False when there is none.
