@@ -185,14 +185,13 @@ impl<'a> Reader<'a> {
             Some(only) => *kind == only,
             None => *kind >= first,
         });
-        kinds.filter_map(move |kind| {
-            let permitted =
-                if only.is_some() { Ok(true) } else { permitted(gate.read_edge(kind, graph.names())) };
-            let list = permitted.and_then(|permitted| {
-                permitted.then(|| Ok((kind, graph.edges_at(node, direction, kind, seq)?))).transpose()
-            });
-            list.transpose()
-        })
+        let list = move |kind| {
+            if only.is_none() && !permitted(gate.read_edge(kind, graph.names()))? {
+                return Ok(None);
+            }
+            Ok(Some((kind, graph.edges_at(node, direction, kind, seq)?)))
+        };
+        kinds.map(list).filter_map(Result::transpose)
     }
 
     /// Hands up to `limit` of a node's edges to `visit`; returns where the next page begins, if there is more.
@@ -211,31 +210,25 @@ impl<'a> Reader<'a> {
         let (graph, gate, snapshot) = (self.graph, self.gate, self.snapshot());
         let hub = if start.own == 0 { self.hub(key, direction, only)? } else { None };
         let lists = hub.map(|node| self.lists((node, direction, only), start.list)).into_iter().flatten();
-        let listed = along(lists, start).filter_map(|listed| {
-            let item = |(list, id): (NameId, u32)| {
-                let found = snapshot(EntityId::Edge(id))?;
-                let item = found.map(|(entity, version)| graph.edge_item(id, entity, version));
-                Ok(item.map(|item| (PageStart { id, list, own: 0 }, Some(EntityId::Edge(id)), item)))
-            };
-            listed.and_then(item).transpose()
+        let listed = along(lists, start).map(|listed| {
+            let (list, id) = listed?;
+            let found = snapshot(EntityId::Edge(id))?;
+            let item = found.map(|(entity, version)| graph.edge_item(id, entity, version));
+            Ok(item.map(|item| (PageStart { id, list, own: 0 }, Some(EntityId::Edge(id)), item)))
         });
-        let own = self.own(start).filter_map(|(at, Entry { identity, entity, version })| {
-            let Target::Edge(EdgeKey { from, kind, to, key: parallel }) = identity.target() else {
-                return None;
-            };
-            let end = if direction == Direction::Out { from } else { to };
-            let item = || {
-                let kind = graph.names().intern(kind)?;
-                let wanted = end == key && only.is_none_or(|only| only == kind);
-                if !wanted || !permitted(gate.read_edge(kind, graph.names()))? {
-                    return Ok(None);
-                }
-                let (entity, version) = (Cow::Borrowed(entity), *version);
-                Ok(Some((at, None, EdgeItem { from, kind, to, key: parallel, entity, version })))
-            };
-            item().transpose()
+        let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
+            let Target::Edge(edge) = identity.target() else { return Ok(None) };
+            let kind = graph.names().intern(edge.kind)?;
+            let end = if direction == Direction::Out { edge.from } else { edge.to };
+            let wanted = end == key && only.is_none_or(|only| only == kind);
+            if !wanted || !permitted(gate.read_edge(kind, graph.names()))? {
+                return Ok(None);
+            }
+            let (EdgeKey { from, to, key, .. }, entity, version) = (edge, Cow::Borrowed(entity), *version);
+            Ok(Some((at, None, EdgeItem { from, kind, to, key, entity, version })))
         });
-        self.page(listed.chain(own), limit, visit)
+        let found = listed.chain(own).filter_map(Result::transpose);
+        self.page(found, limit, visit)
     }
 
     /// Hands up to `limit` nodes to `visit`, all or those with a label, in the order in which they were first named.
@@ -256,25 +249,21 @@ impl<'a> Reader<'a> {
         let labelled = label.filter(|_| first).map(|label| Ok((0, graph.labelled_at(label, seq)?)));
         let all = if first && label.is_none() { start.id..graph.numbered().0 } else { 0..0 };
         let listed = along(labelled.into_iter(), start).chain(all.map(|id| Ok((0, id))));
-        let listed = listed.filter_map(|listed| {
-            let item = |(list, id): (NameId, u32)| {
-                let found = snapshot(EntityId::Node(id))?;
-                let Some((entity, version)) = found else { return Ok(None) };
-                let visible = may_see(&entity)?;
-                let item = graph.node_item(id, entity, version);
-                Ok(visible.then_some((PageStart { id, list, own: 0 }, Some(EntityId::Node(id)), item)))
-            };
-            listed.and_then(item).transpose()
+        let listed = listed.map(|listed| {
+            let (list, id) = listed?;
+            let Some((entity, version)) = snapshot(EntityId::Node(id))? else { return Ok(None) };
+            let visible = may_see(&entity)?;
+            let item = graph.node_item(id, entity, version);
+            Ok(visible.then_some((PageStart { id, list, own: 0 }, Some(EntityId::Node(id)), item)))
         });
-        let own = self.own(start).filter_map(|(at, Entry { identity, entity, version })| {
-            let Target::Node(key) = identity.target() else { return None };
-            if label.is_some_and(|label| entity.label(label).is_none()) {
-                return None;
-            }
+        let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
+            let Target::Node(key) = identity.target() else { return Ok(None) };
+            let wanted = label.is_none_or(|label| entity.label(label).is_some());
             let item = NodeItem { key, entity: Cow::Borrowed(entity), version: *version };
-            may_see(entity).map(|visible| visible.then_some((at, None, item))).transpose()
+            Ok((wanted && may_see(entity)?).then_some((at, None, item)))
         });
-        self.page(listed.chain(own), limit, visit)
+        let found = listed.chain(own).filter_map(Result::transpose);
+        self.page(found, limit, visit)
     }
 
     /// How many edges a node has in one direction, of one type or all that may be read.
