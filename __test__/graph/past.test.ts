@@ -212,6 +212,24 @@ test('revert names later commits of others that had read what was taken back', a
   t.deepEqual(report.descendants, [version])
 })
 
+test('two who wrote over each other can be reverted in either order', async (t) => {
+  for (const order of [
+    ['root/one', 'root/two'],
+    ['root/two', 'root/one'],
+  ]) {
+    const principals = new Principals()
+    const { graph } = principals.session('root/alice')
+    await graph.write((tx) => tx.put('a', { props: { x: 1 } }))
+    await principals.session('root/one').graph.write((tx) => tx.patch('a', { props: { x: 5 } }))
+    await principals.session('root/two').graph.write((tx) => tx.patch('a', { props: { x: 6 } }))
+    for (const principal of order) await graph.revert({ principal, since: 1n })
+    t.is(graph.get('a')?.props['x'], 1)
+    t.is(graph.digest(), graph.digest(1n))
+    const again = await graph.revert({ principal: order[0]!, since: 1n })
+    t.deepEqual([again.version, again.restored, again.kept], [undefined, 0, []])
+  }
+})
+
 test('since is exclusive, and nothing to take back makes no commit', async (t) => {
   const { graph } = await poisoned()
   const before = graph.digest()

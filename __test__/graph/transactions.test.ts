@@ -70,6 +70,30 @@ test('a write that writes nothing resolves to the version that it saw', async (t
   t.deepEqual([read.value, read.version], ['a', version])
 })
 
+test('a write that changes nothing resolves to the newest version and takes none of its own', async (t) => {
+  const { graph } = await freshKernel(t)
+  const first = await graph.write((tx) => tx.put('a', { labels: ['L'], props: { n: 1, text: 'one' } }))
+  const pending = graph.write((tx) => tx.put('b'))
+  const same = await graph.write((tx) => {
+    tx.put('a', { labels: ['L'], props: { n: 1, text: 'one' } })
+    tx.patch('a', { props: { n: 1, m: undefined } })
+    tx.increment('a', 'n', 0)
+    tx.splice('a', 'text', 0, 1, 'o')
+    tx.unlink('a', 'T', 'b')
+    tx.remove('never')
+    return 'done'
+  })
+  const second = await pending
+  t.deepEqual([first.version, second.version], [1n, 2n])
+  t.deepEqual(same, { value: 'done', version: second.version, time: second.time })
+  t.is((await graph.write((tx) => tx.put('c'))).version, 3n)
+  const [stale, winner] = [graph.begin(), graph.begin()]
+  stale.put('a', { labels: ['L'], props: { n: 1, text: 'one' } })
+  winner.patch('a', { props: { n: 2 } })
+  await winner.commit()
+  await refused(t, 'ERR_KARYON_CONFLICT', () => stale.commit())
+})
+
 test('of two transactions that read and write the same, the second is refused', async (t) => {
   const { graph } = await freshKernel(t)
   await graph.write((tx) => tx.put('a', { props: { n: 1 } }))

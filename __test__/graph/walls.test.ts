@@ -1,6 +1,6 @@
 // What a principal without the grant must not learn, by whatever way it asks; and what ends with its session.
 import test from 'ava'
-import { cell, Kernel, message, supervisor } from '../../ts/index.ts'
+import { cell, Kernel, message, supervisor, type Transaction } from '../../ts/index.ts'
 import { refused } from '../kernel/refused.ts'
 import { Principals } from './principals.ts'
 
@@ -29,6 +29,39 @@ test('verify, stats, digest and revert, which tell of everything, need grants fo
   await refused(t, 'ERR_KARYON_ACCESS', () => eve.stats())
   await refused(t, 'ERR_KARYON_ACCESS', () => eve.digest())
   await refused(t, 'ERR_KARYON_ACCESS', () => eve.revert({ principal: 'root', since: 0n, dryRun: true }))
+})
+
+test('what a write without the grant would come to is not told, be it impossible or nothing', async (t) => {
+  const principals = new Principals()
+  const root = principals.session('root').graph
+  await root.write((tx) => {
+    tx.put('secret', { labels: ['Secret'], props: { pw: 'hunter2' } })
+    tx.put('fact', { labels: ['Fact'] })
+    tx.put('bare')
+    tx.link('fact', 'KNOWS', 'secret')
+  })
+  const eve = principals.session('root/eve', { read: ['Fact'], write: ['Fact'] }).graph
+  const attempts: readonly ((tx: Transaction) => void)[] = [
+    (tx) => tx.remove('secret'),
+    (tx) => tx.increment('secret', 'pw'),
+    (tx) => tx.append('secret', 'pw', ['of another type']),
+    (tx) => tx.splice('secret', 'pw', 9, 0, 'beyond its end'),
+    (tx) => tx.patch('secret', { props: { pw: 'hunter2' } }),
+    (tx) => tx.patch('secret', { props: { pw: 'hunter3' } }),
+    (tx) => tx.increment('never', 'n'),
+    (tx) => tx.unlink('fact', 'KNOWS', 'never'),
+    (tx) => tx.unlink('fact', 'KNOWS', 'secret'),
+    (tx) => tx.patch('bare', { labels: ['Fact'] }),
+  ]
+  for (const attempt of attempts) {
+    await refused(t, 'ERR_KARYON_ACCESS', () => eve.write(attempt), String(attempt))
+  }
+  // Reading its own writes, a transaction is told no more than by its commit.
+  for (const attempt of attempts.slice(0, 6)) {
+    const act = (): unknown => eve.write((tx) => (attempt(tx), tx.get('fact')))
+    await refused(t, 'ERR_KARYON_ACCESS', act, String(attempt))
+  }
+  t.is(root.snapshot().version, 1n)
 })
 
 test('asking for labels and types that nothing has neither tells nor keeps anything', async (t) => {

@@ -68,13 +68,14 @@ export function* history(
 
 /** What differs between two versions, page by page. */
 export function* diff(session: NativeSession, from: number, to: number): IterableIterator<Difference> {
-  let start = 0
+  let [start, through] = [0, 0]
   do {
     session.connection.checkOpen()
-    const bytes = answer(session.checked(native.pageDiff(session.handle, from, to, start)))
+    const bytes = answer(session.checked(native.pageDiff(session.handle, from, to, start, through)))
     const page: Difference[] = []
     while (bytes.byte() === 1) page.push(readDifference(session, bytes))
     start = bytes.varint()
+    through = bytes.varint()
     yield* page
   } while (start > 0)
 }

@@ -115,7 +115,7 @@ export interface Transaction extends Reader {
   splice(target: Target, property: string, start: number, deleteCount: number, insert: Sequence): void
 }
 
-/** What a commit was given. */
+/** What a commit was given. Of a transaction whose verbs change nothing: the newest commit's, as it is none of its own. */
 export interface Commit {
   /** Its dense number. */
   readonly version: Version
@@ -239,15 +239,15 @@ export interface Graph extends Reader {
     options?: { readonly property?: string; readonly from?: Moment; readonly to?: Moment },
   ): IterableIterator<Change>
   /**
-   * What differs between two moments. Cost: the changes between them, not the graph; each page of 128 finds its place among
-   * them anew.
+   * What differs between two moments, each node and edge once, in the order of its last change between them. Cost: the changes
+   * between them, not the graph.
    */
   diff(from: Moment, to: Moment): IterableIterator<Difference>
   /** Who gave a property its value, or without one who made the node or edge exist. */
   blame(target: Target, property?: string): Blame | undefined
   /**
    * Takes back what a principal wrote after `since`, in one compensating commit, and nobody else's work: what others have changed
-   * since stays and is reported.
+   * since stays and is reported. Principals who wrote over each other can be taken back in any order.
    */
   revert(options: {
     readonly principal: string

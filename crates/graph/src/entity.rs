@@ -16,7 +16,7 @@ use crate::versioned::State;
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX, VALUE_BYTES_MAX};
 use karyon_model::value::{self, Sequence};
-use karyon_model::{Code, Error, NameId, Result, Seq, property_count_error};
+use karyon_model::{Code, Error, NameId, Operation, Result, Seq, property_count_error};
 use smallvec::SmallVec;
 
 /// An encoded value. Up to 16 bytes lie in the entity itself.
@@ -55,67 +55,48 @@ pub enum Slot {
     Property(NameId),
 }
 
-/// A change to one entity, as verbs and replay make it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Effect<'a> {
-    Create,
-    Remove,
-    Label(NameId),
-    Unlabel(NameId),
-    Set(NameId, &'a [u8]),
-    Unset(NameId),
-    Splice { name: NameId, at: usize, removed: usize, items: usize, inserted: &'a [u8] },
-    Increment(NameId, &'a [u8]),
+/// What a slot holds: something or nothing, since which commit, and a property's value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) there: bool,
+    since: Seq,
+    value: Encoded,
 }
 
 /// What a slot was before a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Undo {
-    Existence(bool, Seq),
-    Label(NameId, Option<Seq>),
-    Property(NameId, Option<(Seq, Encoded)>),
+    Whole(Slot, Held),
     Splice { name: NameId, since: Seq, at: usize, inserted: usize, items: usize, removed: Encoded },
 }
 
 impl Undo {
     pub(crate) fn slot(&self) -> Slot {
         match self {
-            Undo::Existence(..) => Slot::Existence,
-            Undo::Label(name, _) => Slot::Label(*name),
-            Undo::Property(name, _) | Undo::Splice { name, .. } => Slot::Property(*name),
+            Undo::Whole(slot, _) => *slot,
+            Undo::Splice { name, .. } => Slot::Property(*name),
         }
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Undo::Existence(alive, since) => {
-                out.push(u8::from(*alive));
-                put_varint(out, *since);
-            }
-            Undo::Label(name, None) => {
-                out.push(2);
-                put_varint(out, u64::from(*name));
-            }
-            Undo::Label(name, Some(since)) => {
-                out.push(3);
-                put_varint(out, u64::from(*name));
-                put_varint(out, *since);
-            }
-            Undo::Property(name, None) => {
-                out.push(4);
-                put_varint(out, u64::from(*name));
-            }
-            Undo::Property(name, Some((since, value))) => {
-                out.push(5);
-                put_varint(out, u64::from(*name));
-                put_varint(out, *since);
-                out.push(0);
-                out.extend_from_slice(value);
+            Undo::Whole(slot, held) => {
+                let (tag, name) = match *slot {
+                    Slot::Existence => (0, None),
+                    Slot::Label(name) => (2, Some(name)),
+                    Slot::Property(name) => (4, Some(name)),
+                };
+                out.push(tag + u8::from(held.there));
+                let since = (held.there || name.is_none()).then_some(held.since);
+                name.map(u64::from).into_iter().chain(since).for_each(|field| put_varint(out, field));
+                if held.there && tag == 4 {
+                    out.push(0);
+                    out.extend_from_slice(&held.value);
+                }
             }
             Undo::Splice { name, since, at, inserted, items, removed } => {
                 out.push(6);
-                put_varint(out, u64::from(*name));
-                for field in [*since, *at as u64, *inserted as u64, *items as u64] {
+                for field in [u64::from(*name), *since, *at as u64, *inserted as u64, *items as u64] {
                     put_varint(out, field);
                 }
                 put_bytes(out, removed);
@@ -124,26 +105,27 @@ impl Undo {
     }
 
     fn decode(cursor: &mut Cursor<'_>) -> Result<Undo> {
-        Ok(match cursor.byte()? {
-            tag @ (0 | 1) => Undo::Existence(tag == 1, cursor.varint()?),
-            2 => Undo::Label(cursor.id()?, None),
-            3 => Undo::Label(cursor.id()?, Some(cursor.varint()?)),
-            4 => Undo::Property(cursor.id()?, None),
-            5 => {
-                let name = cursor.id()?;
-                let since = cursor.varint()?;
-                Undo::Property(name, Some((since, read_value(cursor)?)))
+        let tag = cursor.byte()?;
+        let slot = match tag {
+            0 | 1 => Slot::Existence,
+            2 | 3 => Slot::Label(cursor.id()?),
+            4 | 5 => Slot::Property(cursor.id()?),
+            6 => {
+                return Ok(Undo::Splice {
+                    name: cursor.id()?,
+                    since: cursor.varint()?,
+                    at: cursor.id()? as usize,
+                    inserted: cursor.id()? as usize,
+                    items: cursor.id()? as usize,
+                    removed: cursor.bytes()?.into(),
+                });
             }
-            6 => Undo::Splice {
-                name: cursor.id()?,
-                since: cursor.varint()?,
-                at: cursor.id()? as usize,
-                inserted: cursor.id()? as usize,
-                items: cursor.id()? as usize,
-                removed: cursor.bytes()?.into(),
-            },
             _ => return Err(cursor.malformed("an unknown delta")),
-        })
+        };
+        let there = tag & 1 == 1;
+        let since = if there || tag == 0 { cursor.varint()? } else { 0 };
+        let value = if tag == 5 { read_value(cursor)? } else { Encoded::new() };
+        Ok(Undo::Whole(slot, Held { there, since, value }))
     }
 }
 
@@ -217,113 +199,125 @@ impl Entity {
         existence.chain(labels).chain(self.properties.iter().map(|property| Slot::Property(property.name)))
     }
 
+    /// Whether labels and properties are the same, whoever made them so.
+    pub(crate) fn holds_the_same(&self, other: &Entity) -> bool {
+        let pair = |property: &'_ Property| (property.name, property.value.clone());
+        self.labels().eq(other.labels())
+            && self.properties.iter().map(pair).eq(other.properties.iter().map(pair))
+    }
+
     fn find(&self, name: NameId) -> std::result::Result<usize, usize> {
         self.properties.binary_search_by_key(&name, |property| property.name)
     }
 
-    /// Makes a change at commit `seq` and says what the changed slots were before.
+    /// Carries out an operation on it at commit `seq` and says what the changed slots were before.
     ///
     /// Nothing has changed when it fails.
-    pub(crate) fn apply(&mut self, effect: Effect<'_>, seq: Seq, undo: &mut dyn FnMut(Undo)) -> Result<()> {
-        match effect {
-            Effect::Create => {
-                undo(Undo::Existence(self.alive, self.since));
-                (self.alive, self.since) = (true, seq);
-            }
-            Effect::Remove => {
-                undo(Undo::Existence(self.alive, self.since));
-                (self.alive, self.since) = (false, seq);
-                self.labels.drain(..).for_each(|(name, since)| undo(Undo::Label(name, Some(since))));
-                let properties = std::mem::take(&mut self.properties);
-                properties.into_iter().for_each(|property| {
-                    undo(Undo::Property(property.name, Some((property.since, property.value))));
-                });
-            }
-            Effect::Label(name) => {
-                let Err(at) = self.labels.binary_search_by_key(&name, |label| label.0) else { return Ok(()) };
-                if self.labels.len() >= LABELS_MAX {
-                    let message = format!("a node would have more than {LABELS_MAX} labels; use properties");
-                    return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
+    pub(crate) fn apply(
+        &mut self,
+        operation: &Operation<'_>,
+        seq: Seq,
+        undo: &mut dyn FnMut(Undo),
+    ) -> Result<()> {
+        let (slot, there, value) = match *operation {
+            Operation::Create { .. } => (Slot::Existence, true, Encoded::new()),
+            Operation::Remove { .. } => {
+                for slot in self.slots().collect::<Vec<_>>() {
+                    let gone = Held { there: false, since: seq, value: Encoded::new() };
+                    undo(Undo::Whole(slot, self.replace(slot, gone)));
                 }
-                undo(Undo::Label(name, None));
-                self.labels.insert(at, (name, seq));
+                return Ok(());
             }
-            Effect::Unlabel(name) => {
-                let Ok(at) = self.labels.binary_search_by_key(&name, |label| label.0) else { return Ok(()) };
-                undo(Undo::Label(name, Some(self.labels.remove(at).1)));
+            Operation::Label { name, .. } => (Slot::Label(name), true, Encoded::new()),
+            Operation::Unlabel { name, .. } => (Slot::Label(name), false, Encoded::new()),
+            Operation::Set { name, value, .. } => (Slot::Property(name), true, value.into()),
+            Operation::Unset { name, .. } => (Slot::Property(name), false, Encoded::new()),
+            Operation::Increment { name, by, .. } => {
+                let current = self.property(name).map(|property| value::add(&property.value, by));
+                let value = current.transpose()?.unwrap_or_else(|| by.to_vec());
+                (Slot::Property(name), true, Encoded::from_vec(value))
             }
-            Effect::Set(name, value) => self.set(name, value.into(), seq, undo)?,
-            Effect::Unset(name) => {
-                let Ok(at) = self.find(name) else { return Ok(()) };
-                let property = self.properties.remove(at);
-                undo(Undo::Property(name, Some((property.since, property.value))));
-            }
-            Effect::Splice { name, at, removed, items, inserted } => {
-                let Ok(index) = self.find(name) else { return Err(splice_error()) };
+            Operation::Splice { name, at, removed, items, inserted, .. } => {
+                let index = self.find(name).map_err(|_| splice_error())?;
                 let property = &mut self.properties[index];
-                let (value, taken, taken_items) = splice(&property.value, at, removed, items, inserted)?;
+                let (at, removed, items) = (at as usize, removed as usize, items as usize);
+                let (value, removed, items) = splice(&property.value, at, removed, items, inserted)?;
                 undo(Undo::Splice {
                     name,
                     since: property.since,
                     at,
                     inserted: inserted.len(),
-                    items: taken_items,
-                    removed: taken,
+                    items,
+                    removed,
                 });
-                property.value = value;
-                property.since = seq;
+                (property.value, property.since) = (value, seq);
+                return Ok(());
             }
-            Effect::Increment(name, by) => {
-                let value = match self.property(name) {
-                    Some(property) => value::add(&property.value, by)?,
-                    None => by.to_vec(),
-                };
-                self.set(name, Encoded::from_vec(value), seq, undo)?;
+            Operation::DefineName { .. } | Operation::DefineNode { .. } | Operation::DefineEdge { .. } => {
+                return Ok(());
             }
+        };
+        match slot {
+            Slot::Label(name) if there == self.label(name).is_some() => return Ok(()),
+            Slot::Label(_) if there && self.labels.len() >= LABELS_MAX => {
+                let message = format!("a node would have more than {LABELS_MAX} labels; use properties");
+                return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
+            }
+            Slot::Property(name) if self.property(name).is_none() => {
+                if !there {
+                    return Ok(());
+                }
+                if self.properties.len() >= PROPERTIES_MAX {
+                    return Err(property_count_error(self.properties.len() + 1));
+                }
+            }
+            _ => {}
         }
+        undo(Undo::Whole(slot, self.replace(slot, Held { there, since: seq, value })));
         Ok(())
     }
 
-    fn set(&mut self, name: NameId, value: Encoded, seq: Seq, undo: &mut dyn FnMut(Undo)) -> Result<()> {
-        match self.find(name) {
-            Ok(at) => {
-                let property = &mut self.properties[at];
-                let before = std::mem::replace(&mut property.value, value);
-                undo(Undo::Property(name, Some((property.since, before))));
-                property.since = seq;
+    /// Has a slot hold something else, or nothing. Returns what it held.
+    fn replace(&mut self, slot: Slot, to: Held) -> Held {
+        match slot {
+            Slot::Existence => {
+                let before = Held { there: self.alive, since: self.since, value: Encoded::new() };
+                (self.alive, self.since) = (to.there, to.since);
+                before
             }
-            Err(_) if self.properties.len() >= PROPERTIES_MAX => {
-                return Err(property_count_error(self.properties.len() + 1));
+            Slot::Label(name) => {
+                let before = match (self.labels.binary_search_by_key(&name, |label| label.0), to.there) {
+                    (Ok(at), true) => Some(std::mem::replace(&mut self.labels[at].1, to.since)),
+                    (Ok(at), false) => Some(self.labels.remove(at).1),
+                    (Err(at), there) => {
+                        there.then(|| self.labels.insert(at, (name, to.since)));
+                        None
+                    }
+                };
+                let held = before.map(|since| Held { there: true, since, value: Encoded::new() });
+                held.unwrap_or_default()
             }
-            Err(at) => {
-                undo(Undo::Property(name, None));
-                self.properties.insert(at, Property { name, since: seq, value });
+            Slot::Property(name) => {
+                let property = Property { name, since: to.since, value: to.value };
+                let before = match (self.find(name), to.there) {
+                    (Ok(at), true) => Some(std::mem::replace(&mut self.properties[at], property)),
+                    (Ok(at), false) => Some(self.properties.remove(at)),
+                    (Err(at), there) => {
+                        there.then(|| self.properties.insert(at, property));
+                        None
+                    }
+                };
+                before
+                    .map(|Property { since, value, .. }| Held { there: true, since, value })
+                    .unwrap_or_default()
             }
         }
-        Ok(())
     }
 
     /// Takes one slot back.
     pub(crate) fn revert(&mut self, undo: Undo) -> Result<()> {
         match undo {
-            Undo::Existence(alive, since) => (self.alive, self.since) = (alive, since),
-            Undo::Label(name, before) => {
-                let at = self.labels.binary_search_by_key(&name, |label| label.0);
-                match (at, before) {
-                    (Ok(at), Some(since)) => self.labels[at].1 = since,
-                    (Ok(at), None) => drop(self.labels.remove(at)),
-                    (Err(at), Some(since)) => self.labels.insert(at, (name, since)),
-                    (Err(_), None) => {}
-                }
-            }
-            Undo::Property(name, before) => match (self.find(name), before) {
-                (Ok(at), Some((since, value))) => self.properties[at] = Property { name, since, value },
-                (Ok(at), None) => drop(self.properties.remove(at)),
-                (Err(at), Some((since, value))) => {
-                    self.properties.insert(at, Property { name, since, value })
-                }
-                (Err(_), None) => {}
-            },
+            Undo::Whole(slot, held) => drop(self.replace(slot, held)),
             Undo::Splice { name, since, at, inserted, items, removed } => {
                 let Ok(index) = self.find(name) else {
                     return Err(Error::new(Code::Damaged, "a splice of a property that is not there"));
@@ -351,9 +345,7 @@ pub(crate) fn add_undo(undos: &mut Vec<Undo>, undo: Undo, now: &Entity) -> Resul
         let mut before = now.clone();
         before.revert(undo)?;
         before.revert(undos[at].clone())?;
-        let Slot::Property(name) = slot else { return Ok(()) };
-        let old = before.property(name).map(|property| (property.since, property.value.clone()));
-        undos[at] = Undo::Property(name, old);
+        undos[at] = Undo::Whole(slot, before.replace(slot, Held::default()));
     }
     Ok(())
 }

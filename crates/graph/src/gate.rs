@@ -1,7 +1,12 @@
 //! Where permission is asked. The graph asks; whoever answers knows nothing of how it is done.
 
 use crate::names::Names;
-use karyon_model::{NameId, Result};
+use crate::plan::{Surface, target};
+use karyon_model::{Code, NameId, Result, Target, Verb};
+use smallvec::SmallVec;
+
+/// A node's labels, or an edge's type.
+pub(crate) type Labels = SmallVec<[NameId; 4]>;
 
 /// Answers whether a principal may do something. Labels and types are interned in `names`; a node
 /// without labels is asked for with none.
@@ -14,12 +19,33 @@ pub trait Gate {
     }
     /// May it ask for a label or type that nothing in the store has ever had?
     fn read_unknown(&self, name: &str) -> Result<()>;
-    /// May it change a node that had and has these labels, before and after?
+    /// May it change a node with these labels, or an edge of this type? Asked for what was before a commit and what is then.
     fn write_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()>;
-    /// May it change an edge of this type?
-    fn write_edge(&self, kind: NameId, names: &Names) -> Result<()> {
-        self.write_node(&mut std::iter::once(kind), names)
-    }
+}
+
+/// Asks about both sides of a change, where there was and is something; where there is not, about `absent`.
+pub(crate) fn ask_sides(
+    gate: &dyn Gate,
+    names: &Names,
+    sides: [Option<Labels>; 2],
+    absent: Labels,
+) -> Result<()> {
+    let absent = sides.iter().all(Option::is_none).then_some(absent);
+    let mut asked = sides.into_iter().flatten().chain(absent);
+    asked.try_for_each(|labels| gate.write_node(&mut labels.into_iter(), names))
+}
+
+/// Asks about a verb of which nothing has come, be it that it failed or that there was nothing to change: who may not change
+/// its target must not learn of it by trying. A node that is not there counts with the labels that it would have got.
+pub(crate) fn ask<S: Surface>(surface: &S, verb: &Verb<'_>, gate: &dyn Gate) -> Result<()> {
+    let (names, target) = (surface.names(), target(verb));
+    let absent = match (target, verb) {
+        (Target::Edge(edge), _) => &[edge.kind][..],
+        (_, Verb::Put { labels, .. } | Verb::Patch { labels, .. }) => labels,
+        _ => &[],
+    };
+    let absent = absent.iter().map(|name| names.intern(name)).collect::<Result<_>>()?;
+    ask_sides(gate, names, surface.sides(&target)?, absent)
 }
 
 /// Lets everything pass: the program itself.
@@ -36,5 +62,14 @@ impl Gate for Open {
 
     fn write_node(&self, _: &mut dyn Iterator<Item = NameId>, _: &Names) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Turns a refusal into false and lets every other error pass.
+pub fn permitted(answer: Result<()>) -> Result<bool> {
+    match answer {
+        Ok(()) => Ok(true),
+        Err(error) if error.code() == Code::Access => Ok(false),
+        Err(error) => Err(error),
     }
 }

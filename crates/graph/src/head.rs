@@ -3,11 +3,12 @@
 use crate::entity::Entity;
 use crate::ids::Ids;
 use crate::names::Names;
+use crate::reader::{EdgeItem, NodeItem};
 use crate::tables::{Direction, EdgeSlot, NodeSlot, Tables};
 use crate::versioned::Object;
 use hashbrown::HashMap;
 use karyon_history::{History, ObjectId};
-use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq};
+use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ pub struct Graph {
     pub(crate) head: Seq,
     /// The newest commit that created or removed a node.
     pub(crate) membership: Seq,
-    pub(crate) live_nodes: usize,
-    pub(crate) live_edges: usize,
+    /// Nodes and edges that exist.
+    pub(crate) live: (usize, usize),
 }
 
 impl Graph {
@@ -36,8 +37,7 @@ impl Graph {
             history,
             head: 0,
             membership: 0,
-            live_nodes: 0,
-            live_edges: 0,
+            live: (0, 0),
         }
     }
 
@@ -53,7 +53,7 @@ impl Graph {
 
     /// Nodes and edges that exist at the head.
     pub fn live(&self) -> (usize, usize) {
-        (self.live_nodes, self.live_edges)
+        self.live
     }
 
     /// A node's number, if its key was ever committed.
@@ -65,6 +65,25 @@ impl Graph {
     pub fn edge_id(&self, edge: &EdgeKey<'_>) -> Option<u32> {
         let (from, to) = (self.tables.node(edge.from)?, self.tables.node(edge.to)?);
         self.tables.edge(from, self.names.get(edge.kind)?, to, edge.key)
+    }
+
+    /// The number of what a target names, if it was ever committed.
+    pub fn id_of(&self, target: &Target<'_>) -> Option<EntityId> {
+        match target {
+            Target::Node(key) => self.node_id(key).map(EntityId::Node),
+            Target::Edge(edge) => self.edge_id(edge).map(EntityId::Edge),
+        }
+    }
+
+    /// A node as it is shown.
+    pub fn node_item<'a>(&'a self, id: u32, entity: Cow<'a, Entity>, version: Seq) -> NodeItem<'a> {
+        NodeItem { key: &self.node(id).key, entity, version }
+    }
+
+    /// An edge as it is shown.
+    pub fn edge_item<'a>(&'a self, id: u32, entity: Cow<'a, Entity>, version: Seq) -> EdgeItem<'a> {
+        let EdgeSlot { from, kind, to, key, .. } = self.edge(id);
+        EdgeItem { from: &self.node(*from).key, kind: *kind, to: &self.node(*to).key, key, entity, version }
     }
 
     /// A node by number.
@@ -107,6 +126,12 @@ impl Graph {
             None => Ok(Cow::Borrowed(&[])),
             Some(list) => self.list_at(list, list_id(node, direction, kind), seq),
         }
+    }
+
+    /// The edges that a node has at the head, those that leave it first.
+    pub(crate) fn edges_of(&self, node: u32) -> impl Iterator<Item = u32> {
+        let lists = Direction::BOTH.into_iter().flat_map(move |way| self.node(node).lists(way));
+        lists.flat_map(|list| list.1.state().as_slice()).copied()
     }
 
     /// The types of which a node ever had an edge, ascending by interned name.

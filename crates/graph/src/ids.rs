@@ -14,30 +14,18 @@ impl Ids {
         &self.0
     }
 
-    /// Adds an id. False when it was there.
-    pub(crate) fn insert(&mut self, id: u32) -> bool {
-        if self.0.last().is_none_or(|last| *last < id) {
+    /// Adds an id or removes it. False when nothing was to be done.
+    pub(crate) fn put(&mut self, id: u32, present: bool) -> bool {
+        if present && self.0.last().is_none_or(|last| *last < id) {
             self.0.push(id);
             return true;
         }
         match self.0.binary_search(&id) {
-            Ok(_) => false,
-            Err(at) => {
-                self.0.insert(at, id);
-                true
-            }
+            Err(at) if present => self.0.insert(at, id),
+            Ok(at) if !present => drop(self.0.remove(at)),
+            _ => return false,
         }
-    }
-
-    /// Removes an id. False when it was not there.
-    pub(crate) fn remove(&mut self, id: u32) -> bool {
-        match self.0.binary_search(&id) {
-            Ok(at) => {
-                self.0.remove(at);
-                true
-            }
-            Err(_) => false,
-        }
+        true
     }
 }
 
@@ -80,11 +68,7 @@ impl State for Ids {
         for _ in 0..cursor.length()? {
             let entry = cursor.varint()?;
             let id = u32::try_from(entry >> 1).map_err(|_| cursor.malformed("an id beyond 32 bits"))?;
-            if entry & 1 == 1 {
-                self.insert(id);
-            } else {
-                self.remove(id);
-            }
+            self.put(id, entry & 1 == 1);
         }
         Ok(())
     }

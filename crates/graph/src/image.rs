@@ -25,23 +25,17 @@ use std::sync::Arc;
 /// A block is closed when it has reached this size.
 const BLOCK_BYTES: usize = 256 * 1024;
 
+/// The blocks' tags, in their order.
+const TAGS: &[u8; 5] = b"HDNEL";
+
 /// Writes an image of the head as it was when the writer was made, also while commits go on.
 pub struct ImageWriter {
     seq: Seq,
     numbered: (u32, u32),
     names: Vec<(NameId, Arc<str>)>,
     labels: Vec<NameId>,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy)]
-enum Stage {
-    Head,
-    Names(usize),
-    Nodes(u32),
-    Edges(u32),
-    Labels(usize),
-    Done,
+    /// Which tag, and which of its items is next.
+    next: (usize, u32),
 }
 
 impl ImageWriter {
@@ -50,7 +44,7 @@ impl ImageWriter {
         let mut labels: Vec<_> = graph.labels.keys().copied().collect();
         labels.sort_unstable();
         let (seq, numbered, names) = (graph.head(), graph.numbered(), graph.names.logged());
-        ImageWriter { seq, numbered, names, labels, stage: Stage::Head }
+        ImageWriter { seq, numbered, names, labels, next: (0, 0) }
     }
 
     /// The version that the image shows.
@@ -60,73 +54,62 @@ impl ImageWriter {
 
     /// The next block, or `None` when all are written. The graph may have moved on in between.
     pub fn next_block(&mut self, graph: &Graph) -> Result<Option<Vec<u8>>> {
-        let mut out = Vec::with_capacity(BLOCK_BYTES + 4096);
-        let full = |out: &Vec<u8>| out.len() >= BLOCK_BYTES;
-        self.stage = match self.stage {
-            Stage::Head => {
-                out.push(b'H');
-                put_varint(&mut out, self.seq);
-                put_varint(&mut out, self.numbered.0.into());
-                put_varint(&mut out, self.numbered.1.into());
-                Stage::Names(0)
-            }
-            Stage::Names(mut at) => {
-                out.push(b'D');
-                while at < self.names.len() && !full(&out) {
-                    put_varint(&mut out, self.names[at].0.into());
-                    put_bytes(&mut out, self.names[at].1.as_bytes());
-                    at += 1;
-                }
-                if at < self.names.len() { Stage::Names(at) } else { Stage::Nodes(0) }
-            }
-            Stage::Nodes(mut id) => {
-                out.push(b'N');
-                while id < self.numbered.0 && !full(&out) {
-                    self.put_node(graph, id, &mut out)?;
-                    id += 1;
-                }
-                if id < self.numbered.0 { Stage::Nodes(id) } else { Stage::Edges(0) }
-            }
-            Stage::Edges(mut id) => {
-                out.push(b'E');
-                while id < self.numbered.1 && !full(&out) {
-                    let edge = graph.edge(id);
-                    [edge.from, edge.kind, edge.to]
-                        .iter()
-                        .for_each(|field| put_varint(&mut out, u64::from(*field)));
-                    put_bytes(&mut out, edge.key.as_bytes());
-                    self.put_object(graph, &edge.object, ObjectId::Edge(id), &mut out)?;
-                    id += 1;
-                }
-                if id < self.numbered.1 { Stage::Edges(id) } else { Stage::Labels(0) }
-            }
-            Stage::Labels(mut at) => {
-                out.push(b'L');
-                while at < self.labels.len() && !full(&out) {
-                    let name = self.labels[at];
-                    put_varint(&mut out, name.into());
-                    let empty = Object::default();
-                    let list = graph.labels.get(&name).unwrap_or(&empty);
-                    self.put_object(graph, list, ObjectId::Label(name), &mut out)?;
-                    at += 1;
-                }
-                if at < self.labels.len() { Stage::Labels(at) } else { Stage::Done }
-            }
-            Stage::Done => return Ok(None),
+        let (stage, mut at) = self.next;
+        let Some(tag) = TAGS.get(stage) else { return Ok(None) };
+        let count = match tag {
+            b'H' => 1,
+            b'D' => self.names.len() as u32,
+            b'N' => self.numbered.0,
+            b'E' => self.numbered.1,
+            _ => self.labels.len() as u32,
         };
+        let mut out = Vec::with_capacity(BLOCK_BYTES + 4096);
+        out.push(*tag);
+        while at < count && out.len() < BLOCK_BYTES {
+            self.put_item(graph, *tag, at, &mut out)?;
+            at += 1;
+        }
+        self.next = if at < count { (stage, at) } else { (stage + 1, 0) };
         Ok(Some(out))
     }
 
-    fn put_node(&self, graph: &Graph, id: u32, out: &mut Vec<u8>) -> Result<()> {
-        let node = graph.node(id);
-        put_bytes(out, node.key.as_bytes());
-        self.put_object(graph, &node.object, ObjectId::Node(id), out)?;
-        for direction in [Direction::Out, Direction::In] {
-            let lists = node.lists(direction);
-            put_varint(out, lists.len() as u64);
-            for (kind, list) in lists {
-                put_varint(out, u64::from(*kind));
-                self.put_object(graph, list, list_id(id, direction, *kind), out)?;
+    fn put_item(&self, graph: &Graph, tag: u8, at: u32, out: &mut Vec<u8>) -> Result<()> {
+        match tag {
+            b'H' => {
+                put_varint(out, self.seq);
+                put_varint(out, self.numbered.0.into());
+                put_varint(out, self.numbered.1.into());
+            }
+            b'D' => {
+                let (id, name) = &self.names[at as usize];
+                put_varint(out, u64::from(*id));
+                put_bytes(out, name.as_bytes());
+            }
+            b'N' => {
+                let node = graph.node(at);
+                put_bytes(out, node.key.as_bytes());
+                self.put_object(graph, &node.object, ObjectId::Node(at), out)?;
+                for direction in Direction::BOTH {
+                    let lists = node.lists(direction);
+                    put_varint(out, lists.len() as u64);
+                    for (kind, list) in lists {
+                        put_varint(out, u64::from(*kind));
+                        self.put_object(graph, list, list_id(at, direction, *kind), out)?;
+                    }
+                }
+            }
+            b'E' => {
+                let edge = graph.edge(at);
+                for field in [edge.from, edge.kind, edge.to] {
+                    put_varint(out, u64::from(field));
+                }
+                put_bytes(out, edge.key.as_bytes());
+                self.put_object(graph, &edge.object, ObjectId::Edge(at), out)?;
+            }
+            _ => {
+                let name = self.labels[at as usize];
+                put_varint(out, name.into());
+                self.put_object(graph, &graph.labels[&name], ObjectId::Label(name), out)?;
             }
         }
         Ok(())
@@ -190,10 +173,10 @@ impl ImageReader {
             b'N' => {
                 let id = graph.tables.add_node(cursor.text()?)?;
                 let object: Object<Entity> = take_object(cursor)?;
-                graph.live_nodes += usize::from(object.state().is_alive());
+                graph.live.0 += usize::from(object.state().is_alive());
                 let node = &mut graph.tables.nodes[id as usize];
                 node.object = object;
-                for direction in [Direction::Out, Direction::In] {
+                for direction in Direction::BOTH {
                     for _ in 0..cursor.length()? {
                         let kind = cursor.id()?;
                         *node.list_mut(direction, kind) = take_object::<Ids>(cursor)?;
@@ -207,7 +190,7 @@ impl ImageReader {
                 }
                 let id = graph.tables.add_edge(from, kind, to, cursor.text()?)?;
                 let object: Object<Entity> = take_object(cursor)?;
-                graph.live_edges += usize::from(object.state().is_alive());
+                graph.live.1 += usize::from(object.state().is_alive());
                 graph.tables.edges[id as usize].object = object;
             }
             b'L' => {

@@ -5,7 +5,6 @@
 
 mod audit;
 mod commit;
-mod diff;
 mod digest;
 mod draft;
 mod entity;
@@ -18,21 +17,19 @@ mod overlay;
 mod past;
 mod plan;
 mod reader;
-mod reads;
 mod revert;
 mod tables;
 mod transaction;
 mod versioned;
 
 pub use commit::Parents;
-pub use diff::{Sides, touched_between};
 pub use draft::Outcome;
 pub use entity::{Encoded, Entity, Property, Slot};
-pub use gate::{Gate, Open};
+pub use gate::{Gate, Open, permitted};
 pub use head::Graph;
 pub use image::{ImageReader, ImageWriter};
 pub use names::Names;
-pub use past::SlotChange;
+pub use past::{DiffStart, Sides, SlotChange};
 pub use reader::{EdgeItem, NodeItem, PageStart, Reader};
 pub use revert::{Kept, RevertPlan};
 pub use tables::{Direction, EdgeSlot, NodeSlot};

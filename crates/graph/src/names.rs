@@ -15,10 +15,11 @@ pub struct Names(RwLock<Dictionary>);
 #[derive(Debug, Default)]
 struct Dictionary {
     ids: HashMap<Arc<str>, NameId>,
-    names: Vec<Option<Name>>,
+    /// By number; a hole has an empty text, which no name has.
+    names: Vec<Name>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 struct Name {
     text: Arc<str>,
     logged: bool,
@@ -60,19 +61,12 @@ impl Names {
 
     /// The text of a number that `intern` or `define` gave out; empty for a hole.
     pub fn text(&self, id: NameId) -> Arc<str> {
-        let dictionary = self.read();
-        dictionary
-            .names
-            .get(id as usize)
-            .and_then(Option::as_ref)
-            .map_or_else(|| "".into(), |name| name.text.clone())
+        self.read().names.get(id as usize).map(|name| name.text.clone()).unwrap_or_default()
     }
 
     /// Every name from a number on, holes as empty text. For readers that keep a copy of the dictionary.
     pub fn from(&self, first: NameId) -> Vec<Arc<str>> {
-        let dictionary = self.read();
-        let names = dictionary.names.iter().skip(first as usize);
-        names.map(|name| name.as_ref().map_or_else(|| "".into(), |name| name.text.clone())).collect()
+        self.read().names.iter().skip(first as usize).map(|name| name.text.clone()).collect()
     }
 
     /// How many numbers are given out.
@@ -83,12 +77,10 @@ impl Names {
     /// Takes a definition from the log.
     pub(crate) fn define(&self, id: NameId, name: &str) -> Result<()> {
         let mut dictionary = self.write();
-        let taken = dictionary.names.get(id as usize).is_some_and(Option::is_some);
+        let taken = dictionary.names.get(id as usize).is_some_and(|name| !name.text.is_empty());
         if taken || id as usize >= NAMES_MAX || dictionary.ids.contains_key(name) {
-            return Err(Error::new(
-                Code::Damaged,
-                format!("the log defines the name {name:?} or number {id} twice"),
-            ));
+            let message = format!("the log defines the name {name:?} or number {id} twice");
+            return Err(Error::new(Code::Damaged, message));
         }
         dictionary.insert(id, name, true);
         Ok(())
@@ -96,25 +88,20 @@ impl Names {
 
     /// Marks a name as defined in the log. True when it was not yet.
     pub(crate) fn mark_logged(&self, id: NameId) -> bool {
-        if self.read().is_logged(id) {
-            return false;
-        }
-        self.write().set_logged(id, true);
-        true
+        let logged = self.read().names[id as usize].logged;
+        !logged && !std::mem::replace(&mut self.write().names[id as usize].logged, true)
     }
 
     /// Takes back `mark_logged` when the commit that defined the name was refused.
     pub(crate) fn unmark_logged(&self, id: NameId) {
-        self.write().set_logged(id, false);
+        self.write().names[id as usize].logged = false;
     }
 
     /// The names that the log has defined, by number.
     pub(crate) fn logged(&self) -> Vec<(NameId, Arc<str>)> {
         let dictionary = self.read();
-        let names = dictionary.names.iter().enumerate();
-        let logged =
-            names.filter_map(|(id, name)| name.as_ref().filter(|name| name.logged).map(|name| (id, name)));
-        logged.map(|(id, name)| (id as NameId, name.text.clone())).collect()
+        let names = (0..).zip(&dictionary.names).filter(|(_, name)| name.logged);
+        names.map(|(id, name)| (id, name.text.clone())).collect()
     }
 }
 
@@ -122,19 +109,9 @@ impl Dictionary {
     fn insert(&mut self, id: NameId, name: &str, logged: bool) {
         let text: Arc<str> = name.into();
         if self.names.len() <= id as usize {
-            self.names.resize_with(id as usize + 1, || None);
+            self.names.resize(id as usize + 1, Name::default());
         }
-        self.names[id as usize] = Some(Name { text: text.clone(), logged });
+        self.names[id as usize] = Name { text: text.clone(), logged };
         self.ids.insert(text, id);
-    }
-
-    fn is_logged(&self, id: NameId) -> bool {
-        self.names.get(id as usize).and_then(Option::as_ref).is_some_and(|name| name.logged)
-    }
-
-    fn set_logged(&mut self, id: NameId, logged: bool) {
-        if let Some(Some(name)) = self.names.get_mut(id as usize) {
-            name.logged = logged;
-        }
     }
 }

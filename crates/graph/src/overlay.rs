@@ -1,12 +1,15 @@
 //! What a transaction has written and not committed, so that its own reads see it.
 
-use crate::entity::{Effect, Entity};
+use crate::draft::changed;
+use crate::entity::Entity;
+use crate::gate::Labels;
 use crate::head::Graph;
+use crate::names::Names;
 use crate::plan::Surface;
-use crate::reads::{Read, Reads};
 use crate::tables::Direction;
+use crate::transaction::{Read, Reads};
 use hashbrown::{HashMap, HashSet};
-use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
+use karyon_model::{EdgeKey, EntityId, NameId, Operation, Result, Seq, Target};
 
 /// A node's key or an edge's identity, owned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,11 +45,11 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     entries: Vec<Entry>,
-    index: HashMap<Identity, usize>,
+    index: HashMap<Identity, u32>,
     /// The entities of the snapshot that have a private copy.
     copied: HashSet<EntityId>,
     /// The edges of a node among the entries.
-    incident: HashMap<Box<str>, Vec<usize>>,
+    incident: HashMap<Box<str>, Vec<u32>>,
 }
 
 impl Overlay {
@@ -55,7 +58,7 @@ impl Overlay {
     }
 
     pub(crate) fn get(&self, target: &Target<'_>) -> Option<&Entry> {
-        self.index.get(&Identity::from(target)).map(|at| &self.entries[*at])
+        self.index.get(&Identity::from(target)).map(|at| &self.entries[*at as usize])
     }
 
     /// Whether the snapshot's version of an entity is hidden by a private copy.
@@ -68,9 +71,9 @@ impl Overlay {
         self.entries.iter().enumerate().skip(first)
     }
 
-    fn insert(&mut self, entry: Entry, id: Option<EntityId>) -> usize {
+    fn insert(&mut self, entry: Entry, id: Option<EntityId>) -> u32 {
         let identity = entry.identity.clone();
-        let at = self.entries.len();
+        let at = self.entries.len() as u32;
         if let Identity::Edge { from, to, .. } = &identity {
             self.incident.entry(from.clone()).or_default().push(at);
             if from != to {
@@ -92,79 +95,96 @@ pub(crate) struct Private<'a> {
     pub(crate) reads: &'a mut Reads,
 }
 
+/// A node or edge of the surface is numbered by its entry.
+fn index(id: EntityId) -> usize {
+    let (EntityId::Node(at) | EntityId::Edge(at)) = id;
+    at as usize
+}
+
 impl Private<'_> {
-    fn copy(&mut self, target: &Target<'_>, id: Option<EntityId>) -> Result<usize> {
-        let found = match id {
-            Some(id) => self.graph.entity_at(id, self.snapshot)?,
-            None => None,
-        };
+    fn claim(&mut self, target: &Target<'_>) -> Result<u32> {
+        if let Some(at) = self.overlay.index.get(&Identity::from(target)) {
+            return Ok(*at);
+        }
+        let id = self.graph.id_of(target);
+        self.reads.add(Read::entity(id, target))?;
+        self.copy(target, id)
+    }
+
+    fn copy(&mut self, target: &Target<'_>, id: Option<EntityId>) -> Result<u32> {
+        let found = id.map(|id| self.graph.entity_at(id, self.snapshot)).transpose()?.flatten();
         let (entity, version) =
             found.map(|(entity, version)| (entity.into_owned(), version)).unwrap_or_default();
         Ok(self.overlay.insert(Entry { identity: target.into(), entity, version }, id))
     }
 }
 
-/// The number of what a target names, if it was ever committed.
-pub(crate) fn entity_id(graph: &Graph, target: &Target<'_>) -> Option<EntityId> {
-    match target {
-        Target::Node(key) => graph.node_id(key).map(EntityId::Node),
-        Target::Edge(edge) => graph.edge_id(edge).map(EntityId::Edge),
-    }
-}
-
 impl Surface for Private<'_> {
-    type Handle = usize;
+    fn names(&self) -> &Names {
+        self.graph.names()
+    }
+
+    fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
+        let found = match self.graph.id_of(target) {
+            Some(id @ EntityId::Node(_)) => self.graph.entity_at(id, self.snapshot)?,
+            Some(EntityId::Edge(id)) => {
+                return Ok([Some(Labels::from_elem(self.graph.edge(id).kind, 1)), None]);
+            }
+            None => None,
+        };
+        let now = self.overlay.get(target).filter(|own| own.entity.is_alive());
+        Ok([found.map(|found| found.0.labels().collect()), now.map(|own| own.entity.labels().collect())])
+    }
 
     fn name(&mut self, text: &str) -> Result<NameId> {
         self.graph.names().intern(text)
     }
 
-    fn find(&mut self, target: &Target<'_>) -> Result<Option<usize>> {
-        let at = self.claim(target)?;
-        Ok(self.overlay.entries[at].entity.is_alive().then_some(at))
+    fn find(&mut self, target: &Target<'_>) -> Result<Option<EntityId>> {
+        let id = match target {
+            Target::Node(key) => EntityId::Node(self.node(key)?),
+            Target::Edge(edge) => self.edge(edge)?,
+        };
+        Ok(Some(id).filter(|id| self.state(*id).is_alive()))
     }
 
-    fn claim(&mut self, target: &Target<'_>) -> Result<usize> {
-        if let Some(at) = self.overlay.index.get(&Identity::from(target)) {
-            return Ok(*at);
-        }
-        let id = entity_id(self.graph, target);
-        self.reads.add(Read::entity(id, target))?;
-        self.copy(target, id)
+    fn node(&mut self, key: &str) -> Result<u32> {
+        self.claim(&Target::Node(key))
     }
 
-    fn state(&self, handle: usize) -> &Entity {
-        &self.overlay.entries[handle].entity
+    fn edge(&mut self, edge: &EdgeKey<'_>) -> Result<EntityId> {
+        self.claim(&Target::Edge(*edge)).map(EntityId::Edge)
     }
 
-    fn apply(&mut self, handle: usize, effect: Effect<'_>) -> Result<()> {
-        let entry = &mut self.overlay.entries[handle];
+    fn state(&self, id: EntityId) -> &Entity {
+        &self.overlay.entries[index(id)].entity
+    }
+
+    fn apply(&mut self, operation: Operation<'_>) -> Result<()> {
+        let Some(id) = changed(&operation) else { return Ok(()) };
+        let entry = &mut self.overlay.entries[index(id)];
         entry.version = 0;
-        entry.entity.apply(effect, self.snapshot + 1, &mut drop)
+        entry.entity.apply(&operation, self.snapshot + 1, &mut drop)
     }
 
-    fn incident(&mut self, key: &str) -> Result<Vec<usize>> {
-        if let Some(node) = self.graph.node_id(key) {
-            for direction in [Direction::Out, Direction::In] {
+    fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {
+        let graph = self.graph;
+        if let Some(node) = graph.node_id(key) {
+            for direction in Direction::BOTH {
                 self.reads.add(Read::Lists(node, direction))?;
-                let kinds: Vec<_> = self.graph.edge_kinds(node, direction).collect();
-                for kind in kinds {
-                    let edges = self.graph.edges_at(node, direction, kind, self.snapshot)?.into_owned();
-                    for edge in edges {
-                        if self.overlay.hides(EntityId::Edge(edge)) {
-                            continue;
+                for kind in graph.edge_kinds(node, direction) {
+                    let edges = graph.edges_at(node, direction, kind, self.snapshot)?;
+                    for id in edges.iter().map(|edge| EntityId::Edge(*edge)) {
+                        if !self.overlay.hides(id) {
+                            graph.with_target(id, |target| self.copy(&target, Some(id)))?;
                         }
-                        let slot = self.graph.edge(edge);
-                        let (from, to) = (&self.graph.node(slot.from).key, &self.graph.node(slot.to).key);
-                        let kind = self.graph.names().text(kind);
-                        let target = Target::Edge(EdgeKey { from, kind: &kind, to, key: &slot.key });
-                        self.copy(&target, Some(EntityId::Edge(edge)))?;
                     }
                 }
             }
         }
         let edges = self.overlay.incident.get(key).map(Vec::as_slice).unwrap_or_default();
-        Ok(edges.iter().copied().filter(|at| self.overlay.entries[*at].entity.is_alive()).collect())
+        let edges = edges.iter().map(|at| EntityId::Edge(*at));
+        Ok(edges.filter(|edge| self.state(*edge).is_alive()).collect())
     }
 }
 

@@ -1,9 +1,12 @@
-//! The past of one node or edge: every change, newest first, and who made the present what it is.
+//! The past: every change of one node or edge, newest first, who made the present what it is, and what differs between two
+//! versions.
 
-use crate::entity::{Encoded, Entity, Slot, decode_delta};
+use crate::entity::{Encoded, Entity, Slot, Undo, decode_delta};
 use crate::head::{Graph, object_id};
-use crate::versioned::State;
+use karyon_history::Commits;
 use karyon_model::{EntityId, Result, Seq};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// One slot's change by one commit. Labels and existence have empty values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,78 +21,87 @@ pub struct SlotChange {
     pub after: Option<Encoded>,
 }
 
+/// A node or edge at the two versions; `None` where it did not exist.
+pub type Sides<'a> = (Option<Cow<'a, Entity>>, Option<Cow<'a, Entity>>);
+
+/// Where a page of differences begins: a commit, and how many of the nodes and edges that it changed are through. The first
+/// page begins at the default.
+pub type DiffStart = (Seq, usize);
+
 impl Graph {
     /// Hands every change in `(after, until]` to `visit`, newest first, until it returns false.
     ///
-    /// Cost: every change back from the newest state, those after `until` included, plus one anchor for each
-    /// chapter passed.
+    /// Cost: those changes, one anchor for each chapter passed, and what the first one holds after `until`: at most one run.
     pub fn visit_changes(
         &self,
         id: EntityId,
         after: Seq,
         until: Seq,
-        visit: &mut dyn FnMut(SlotChange) -> bool,
+        visit: &mut dyn FnMut(SlotChange) -> Result<bool>,
     ) -> Result<()> {
-        let object = self.object(id);
-        if object.last() <= after {
-            return Ok(());
-        }
-        let mut state = object.state().clone();
-        let mut run = object.run();
-        let mut sealed = object.is_sealed();
-        loop {
-            for (seq, delta) in run.newest_first() {
-                if seq <= after {
-                    return Ok(());
-                }
-                let undos = decode_delta(delta)?;
-                let slots: Vec<_> = undos.iter().map(|undo| undo.slot()).collect();
-                let held: Vec<_> = slots.iter().map(|slot| value(&state, *slot)).collect();
-                let since = state.since();
-                undos.into_iter().try_for_each(|undo| state.revert(undo))?;
-                for (slot, held) in slots.into_iter().zip(held) {
-                    let change = SlotChange { seq, slot, before: value(&state, slot), after: held };
-                    // Existence has no value to compare: one commit may end a life and begin another.
-                    let renewed =
-                        slot == Slot::Existence && change.before.is_some() && state.since() != since;
-                    let changed = change.before != change.after || (renewed && change.after.is_some());
-                    if seq <= until && changed && !visit(change) {
-                        return Ok(());
+        let (object, history, mut at) = (self.object(id), &*self.history, until);
+        while at > after && object.last() > after {
+            let id = object_id(id);
+            let start = object.in_run(id, at, history, |state, run| {
+                let mut state = state()?.into_owned();
+                for (seq, delta) in run.newest_first().take_while(|delta| delta.0 > after) {
+                    let undos = decode_delta(delta)?;
+                    let slots = undos.iter().map(Undo::slot).filter(|_| seq <= until);
+                    let (held, since) = (holding(&state, slots), state.since());
+                    undos.into_iter().try_for_each(|undo| state.revert(undo))?;
+                    if !tell(seq, &state, held, state.since() != since, visit)? {
+                        return Ok(0);
                     }
                 }
-            }
-            // The first change of a run has no delta: it leads from the chapter before, or from nothing.
-            let start = run.start();
-            if start <= after {
-                return Ok(());
-            }
-            let chapter = if sealed { self.history.find(object_id(id), start - 1)? } else { None };
-            let before = match &chapter {
-                Some(chapter) => Entity::decode(&chapter.anchor)?,
-                None => Entity::default(),
-            };
-            if start <= until {
-                let mut slots: Vec<_> = state.slots().chain(before.slots()).collect();
-                slots.sort_unstable();
-                slots.dedup();
-                for slot in slots {
-                    let change = SlotChange {
-                        seq: start,
-                        slot,
-                        before: value(&before, slot),
-                        after: value(&state, slot),
-                    };
-                    let renewed = slot == Slot::Existence && before.since() != state.since();
-                    if (change.before != change.after || renewed) && !visit(change) {
-                        return Ok(());
+                // The first change of a run has no delta: it leads from the chapter before, or from nothing.
+                let start = run.start();
+                if start > after {
+                    let before = object.at(id, start - 1, history)?.0;
+                    let slots: BTreeSet<_> = state.slots().chain(before.slots()).collect();
+                    let held = holding(&state, slots.into_iter());
+                    if !tell(start, &before, held, state.since() != before.since(), visit)? {
+                        return Ok(0);
                     }
                 }
-            }
-            let Some(chapter) = chapter else { return Ok(()) };
-            state = before;
-            run = chapter.run.clone();
-            sealed = true;
+                Ok(start)
+            })?;
+            at = start.unwrap_or(0).saturating_sub(1);
         }
+        Ok(())
+    }
+
+    /// Hands every node and edge that differs between two versions to `visit`, each once, in the order of its last change
+    /// between them, until `visit` does not take one: the next page begins there.
+    ///
+    /// Cost: a look at each change of the commits from `start` on, and two reads for each node and edge that they changed.
+    pub fn visit_differences(
+        &self,
+        commits: &Commits,
+        (from, to): (Seq, Seq),
+        start: DiffStart,
+        visit: &mut dyn FnMut(EntityId, Sides<'_>) -> Result<bool>,
+    ) -> Result<Option<DiffStart>> {
+        let end = from.max(to);
+        for seq in start.0.max(from.min(to) + 1)..=end {
+            let through = if seq == start.0 { start.1 } else { 0 };
+            for (at, id) in commits.touched(seq).iter().enumerate().skip(through) {
+                // What a later commit changes again is told there.
+                if self.object(*id).last_at(object_id(*id), end, &*self.history)? != seq {
+                    continue;
+                }
+                let [before, after] = [from, to].map(|seq| self.entity_at(*id, seq));
+                let sides = (before?.map(|found| found.0), after?.map(|found| found.0));
+                let same = match &sides {
+                    (None, None) => true,
+                    (Some(before), Some(after)) => before.holds_the_same(after),
+                    _ => false,
+                };
+                if !same && !visit(*id, sides)? {
+                    return Ok(Some((seq, at)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The commit that made a slot what it is as of `seq`, also when it holds nothing because it was unset.
@@ -106,7 +118,7 @@ impl Graph {
             if change.slot == slot {
                 author = Some(change.seq);
             }
-            author.is_none()
+            Ok(author.is_none())
         })?;
         Ok(author)
     }
@@ -114,4 +126,30 @@ impl Graph {
 
 fn value(entity: &Entity, slot: Slot) -> Option<Encoded> {
     entity.slot(slot).map(|held| held.0.into())
+}
+
+/// Slots with what they hold.
+type Holding = Vec<(Slot, Option<Encoded>)>;
+
+fn holding(entity: &Entity, slots: impl Iterator<Item = Slot>) -> Holding {
+    slots.map(|slot| (slot, value(entity, slot))).collect()
+}
+
+/// Hands what a commit has changed to `visit`. False when it wants no more. Existence has no value to compare: one commit
+/// may end a life and begin another.
+fn tell(
+    seq: Seq,
+    before: &Entity,
+    held: Holding,
+    renewed: bool,
+    visit: &mut dyn FnMut(SlotChange) -> Result<bool>,
+) -> Result<bool> {
+    for (slot, after) in held {
+        let change = SlotChange { seq, slot, before: value(before, slot), after };
+        let renewed = renewed && slot == Slot::Existence && change.after.is_some();
+        if (change.before != change.after || renewed) && !visit(change)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

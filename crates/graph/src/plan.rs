@@ -1,196 +1,215 @@
 //! What a verb means: the changes it makes to what it finds. One text for commits and for a transaction's own reads.
 
-use crate::entity::{Effect, Entity};
+use crate::entity::Entity;
+use crate::gate::Labels;
+use crate::names::Names;
 use karyon_model::limits::PROPERTIES_MAX;
 use karyon_model::value::{self, Sequence};
-use karyon_model::{Change, Code, EdgeKey, Error, NameId, Result, Target, Verb, property_count_error};
+use karyon_model::{
+    Change, Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Target, Verb,
+    property_count_error,
+};
 
 /// Values shorter than this are set whole: a splice would save nothing.
 const SPLICE_BYTES_MIN: usize = 64;
 
-/// What verbs work on: the head, or a transaction's private copy of what it has touched.
+/// What verbs work on: the head, or a transaction's private copy of what it has touched. It numbers nodes and edges as it likes.
 pub(crate) trait Surface {
-    /// A node or edge of this surface.
-    type Handle: Copy;
+    /// The dictionary.
+    fn names(&self) -> &Names;
+    /// A node's labels before the commit or in the snapshot, and now; `None` where it does not exist. Of an edge its type.
+    fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]>;
     /// A name's number.
     fn name(&mut self, text: &str) -> Result<NameId>;
     /// A node or edge that exists.
-    fn find(&mut self, target: &Target<'_>) -> Result<Option<Self::Handle>>;
-    /// A node or edge, existing or not.
-    fn claim(&mut self, target: &Target<'_>) -> Result<Self::Handle>;
+    fn find(&mut self, target: &Target<'_>) -> Result<Option<EntityId>>;
+    /// A node, existing or not.
+    fn node(&mut self, key: &str) -> Result<u32>;
+    /// An edge, existing or not.
+    fn edge(&mut self, edge: &EdgeKey<'_>) -> Result<EntityId>;
     /// Its present state.
-    fn state(&self, handle: Self::Handle) -> &Entity;
+    fn state(&self, id: EntityId) -> &Entity;
     /// Makes one change.
-    fn apply(&mut self, handle: Self::Handle, effect: Effect<'_>) -> Result<()>;
+    fn apply(&mut self, operation: Operation<'_>) -> Result<()>;
     /// The existing edges of a node, both directions; a self-loop once.
-    fn incident(&mut self, key: &str) -> Result<Vec<Self::Handle>>;
+    fn incident(&mut self, key: &str) -> Result<Vec<EntityId>>;
+}
+
+/// What a verb is about.
+pub(crate) fn target<'a>(verb: &Verb<'a>) -> Target<'a> {
+    match *verb {
+        Verb::Put { key, .. } | Verb::Remove { key, .. } => Target::Node(key),
+        Verb::Link { edge, .. } | Verb::Unlink { edge } => Target::Edge(edge),
+        Verb::Patch { target, .. }
+        | Verb::Increment { target, .. }
+        | Verb::Splice { target, .. }
+        | Verb::Append { target, .. } => target,
+    }
 }
 
 /// Carries out one verb.
 pub(crate) fn perform<S: Surface>(surface: &mut S, verb: &Verb<'_>) -> Result<()> {
     match verb {
         Verb::Put { key, labels, changes } => put(surface, key, labels, changes),
-        Verb::Patch { target: target @ Target::Node(_), labels, drop, changes } => {
-            let handle = surface.claim(target)?;
-            create(surface, handle)?;
-            relabel(surface, handle, labels, drop)?;
-            change(surface, handle, changes)
+        Verb::Patch { target: Target::Node(key), labels, drop, changes } => {
+            let node = surface.node(key)?;
+            create(surface, EntityId::Node(node))?;
+            for label in drop {
+                let name = surface.name(label)?;
+                if surface.state(EntityId::Node(node)).label(name).is_some() {
+                    surface.apply(Operation::Unlabel { node, name })?;
+                }
+            }
+            for label in labels {
+                let name = surface.name(label)?;
+                label_once(surface, node, name)?;
+            }
+            change(surface, EntityId::Node(node), changes)
         }
         Verb::Patch { target: target @ Target::Edge(_), labels, drop, changes } => {
             if !labels.is_empty() || !drop.is_empty() {
                 return Err(Error::new(Code::Argument, "edges have a type, not labels; link another type"));
             }
-            let handle = existing(surface, target)?;
-            change(surface, handle, changes)
+            let entity = existing(surface, target)?;
+            change(surface, entity, changes)
         }
         Verb::Remove { key, detach } => remove(surface, key, *detach),
         Verb::Link { edge, changes } => {
             for end in [edge.from, edge.to] {
                 existing(surface, &Target::Node(end))?;
             }
-            let handle = surface.claim(&Target::Edge(*edge))?;
-            create(surface, handle)?;
-            change(surface, handle, changes)
+            let entity = surface.edge(edge)?;
+            create(surface, entity)?;
+            change(surface, entity, changes)
         }
         Verb::Unlink { edge } => match surface.find(&Target::Edge(*edge))? {
-            Some(handle) => surface.apply(handle, Effect::Remove),
+            Some(entity) => surface.apply(Operation::Remove { entity }),
             None => Ok(()),
         },
         Verb::Increment { target, name, by } => {
-            let handle = existing(surface, target)?;
-            let name = surface.name(name)?;
+            let (entity, name) = (existing(surface, target)?, surface.name(name)?);
             value::add(by, by).map(drop).or_else(|error| match error.code() {
                 Code::IntegerRange => Ok(()),
                 _ => Err(error),
             })?;
-            match surface.state(handle).property(name) {
-                Some(_) => surface.apply(handle, Effect::Increment(name, by)),
-                None => surface.apply(handle, Effect::Set(name, by)),
+            match surface.state(entity).property(name) {
+                Some(property) if value::add(&property.value, by)? == property.value[..] => Ok(()),
+                Some(_) => surface.apply(Operation::Increment { entity, name, by }),
+                None => surface.apply(set(entity, name, by)),
             }
         }
         Verb::Splice { target, name, start, delete, insert } => {
-            let handle = existing(surface, target)?;
-            let name = surface.name(name)?;
-            splice(surface, handle, name, (*start, *delete), insert)
+            let (entity, name) = (existing(surface, target)?, surface.name(name)?);
+            splice(surface, entity, name, (*start, *delete), insert)
         }
         Verb::Append { target, name, more } => {
-            let handle = existing(surface, target)?;
-            let name = surface.name(name)?;
+            let (entity, name) = (existing(surface, target)?, surface.name(name)?);
             Sequence::of(more)?;
-            if surface.state(handle).property(name).is_none() {
-                return surface.apply(handle, Effect::Set(name, more));
+            if surface.state(entity).property(name).is_none() {
+                return surface.apply(set(entity, name, more));
             }
-            splice(surface, handle, name, (u64::MAX, 0), more)
+            splice(surface, entity, name, (u64::MAX, 0), more)
         }
     }
 }
 
-fn existing<S: Surface>(surface: &mut S, target: &Target<'_>) -> Result<S::Handle> {
-    if let Some(handle) = surface.find(target)? {
-        return Ok(handle);
+fn set(entity: EntityId, name: NameId, value: &[u8]) -> Operation<'_> {
+    Operation::Set { entity, name, valid: Interval::ALWAYS, value }
+}
+
+fn unset(entity: EntityId, name: NameId) -> Operation<'static> {
+    Operation::Unset { entity, name, valid: Interval::ALWAYS }
+}
+
+fn existing<S: Surface>(surface: &mut S, target: &Target<'_>) -> Result<EntityId> {
+    if let Some(entity) = surface.find(target)? {
+        return Ok(entity);
     }
+    let what = describe(target);
     Err(match target {
         Target::Node(key) => {
-            Error::new(Code::NodeMissing, format!("there is no node {key:?}; put it first")).with("key", key)
+            Error::new(Code::NodeMissing, format!("there is no {what}; put it first")).with("key", key)
         }
-        Target::Edge(EdgeKey { from, kind, to, key }) => {
-            let message =
-                format!("there is no edge {from:?} -{kind}-> {to:?} with key {key:?}; link it first");
-            Error::new(Code::EdgeMissing, message).with("from", from).with("type", kind).with("to", to)
+        Target::Edge(EdgeKey { from, kind, to, .. }) => {
+            let error = Error::new(Code::EdgeMissing, format!("there is no {what}; link it first"));
+            error.with("from", from).with("type", kind).with("to", to)
         }
     })
 }
 
-fn create<S: Surface>(surface: &mut S, handle: S::Handle) -> Result<()> {
-    if surface.state(handle).is_alive() { Ok(()) } else { surface.apply(handle, Effect::Create) }
+/// A node or edge in words.
+pub(crate) fn describe(target: &Target<'_>) -> String {
+    match target {
+        Target::Node(key) => format!("node {key:?}"),
+        Target::Edge(EdgeKey { from, kind, to, key }) => {
+            format!("edge {from:?} -{kind}-> {to:?} with key {key:?}")
+        }
+    }
+}
+
+fn create<S: Surface>(surface: &mut S, entity: EntityId) -> Result<()> {
+    if surface.state(entity).is_alive() { Ok(()) } else { surface.apply(Operation::Create { entity }) }
 }
 
 fn put<S: Surface>(surface: &mut S, key: &str, labels: &[&str], changes: &[Change<'_>]) -> Result<()> {
-    let handle = surface.claim(&Target::Node(key))?;
-    create(surface, handle)?;
+    let node = surface.node(key)?;
+    let entity = EntityId::Node(node);
+    create(surface, entity)?;
     let labels = labels.iter().map(|label| surface.name(label)).collect::<Result<Vec<_>>>()?;
     let names = changes.iter().map(|change| surface.name(change.0)).collect::<Result<Vec<_>>>()?;
-    let state = surface.state(handle);
-    let gone_labels: Vec<_> = state.labels().filter(|label| !labels.contains(label)).collect();
-    let gone: Vec<_> = state
-        .properties()
-        .iter()
-        .map(|property| property.name)
-        .filter(|name| !names.contains(name))
-        .collect();
-    for label in gone_labels {
-        surface.apply(handle, Effect::Unlabel(label))?;
-    }
-    for name in gone {
-        surface.apply(handle, Effect::Unset(name))?;
-    }
-    for label in labels {
-        label_once(surface, handle, label)?;
-    }
-    change(surface, handle, changes)
+    let state = surface.state(entity);
+    let gone_labels = state.labels().filter(|label| !labels.contains(label));
+    let gone = state.properties().iter().map(|property| property.name).filter(|name| !names.contains(name));
+    let unlabels = gone_labels.map(|name| Operation::Unlabel { node, name });
+    let gone: Vec<_> = unlabels.chain(gone.map(|name| unset(entity, name))).collect();
+    gone.into_iter().try_for_each(|operation| surface.apply(operation))?;
+    labels.into_iter().try_for_each(|label| label_once(surface, node, label))?;
+    change(surface, entity, changes)
 }
 
-fn relabel<S: Surface>(surface: &mut S, handle: S::Handle, add: &[&str], drop: &[&str]) -> Result<()> {
-    for label in drop {
-        let label = surface.name(label)?;
-        if surface.state(handle).label(label).is_some() {
-            surface.apply(handle, Effect::Unlabel(label))?;
-        }
-    }
-    for label in add {
-        let label = surface.name(label)?;
-        label_once(surface, handle, label)?;
-    }
-    Ok(())
-}
-
-fn label_once<S: Surface>(surface: &mut S, handle: S::Handle, label: NameId) -> Result<()> {
-    match surface.state(handle).label(label) {
+fn label_once<S: Surface>(surface: &mut S, node: u32, name: NameId) -> Result<()> {
+    match surface.state(EntityId::Node(node)).label(name) {
         Some(_) => Ok(()),
-        None => surface.apply(handle, Effect::Label(label)),
+        None => surface.apply(Operation::Label { node, name }),
     }
 }
 
 /// Sets and unsets properties. What already has the value is left alone, so that its author stays.
-fn change<S: Surface>(surface: &mut S, handle: S::Handle, changes: &[Change<'_>]) -> Result<()> {
+fn change<S: Surface>(surface: &mut S, entity: EntityId, changes: &[Change<'_>]) -> Result<()> {
     if changes.len() > PROPERTIES_MAX {
         return Err(property_count_error(changes.len()));
     }
     for (name, value) in changes {
         let name = surface.name(name)?;
-        let before = surface.state(handle).property(name).map(|property| &property.value[..]);
-        let effect = match (before, *value) {
-            (None, None) => continue,
-            (Some(_), None) => Effect::Unset(name),
-            (Some(before), Some(value)) if before == value => continue,
+        let before = surface.state(entity).property(name).map(|property| &property.value[..]);
+        let operation = match (before, *value) {
+            (before, value) if before == value => continue,
+            (_, None) => unset(entity, name),
             (Some(before), Some(value)) => {
-                as_splice(name, before, value)?.unwrap_or(Effect::Set(name, value))
+                as_splice(entity, name, before, value)?.unwrap_or_else(|| set(entity, name, value))
             }
-            (None, Some(value)) => Effect::Set(name, value),
+            (None, Some(value)) => set(entity, name, value),
         };
-        surface.apply(handle, effect)?;
+        surface.apply(operation)?;
     }
     Ok(())
 }
 
 fn remove<S: Surface>(surface: &mut S, key: &str, detach: bool) -> Result<()> {
-    let Some(handle) = surface.find(&Target::Node(key))? else { return Ok(()) };
+    let Some(entity) = surface.find(&Target::Node(key))? else { return Ok(()) };
     let edges = surface.incident(key)?;
     if !edges.is_empty() && !detach {
         let message =
             format!("{key:?} has {} edges; unlink them or remove it with {{ detach: true }}", edges.len());
         return Err(Error::new(Code::HasEdges, message).with("key", key).with("edges", edges.len()));
     }
-    for edge in edges {
-        surface.apply(edge, Effect::Remove)?;
-    }
-    surface.apply(handle, Effect::Remove)
+    edges.into_iter().chain([entity]).try_for_each(|entity| surface.apply(Operation::Remove { entity }))
 }
 
 /// Replaces `delete` units from `start` on; a start beyond the largest position means the end.
 fn splice<S: Surface>(
     surface: &mut S,
-    handle: S::Handle,
+    entity: EntityId,
     name: NameId,
     (start, delete): (u64, u64),
     insert: &[u8],
@@ -198,7 +217,7 @@ fn splice<S: Surface>(
     let inserted = Sequence::of(insert)?;
     let outside =
         || Error::new(Code::SpliceRange, "the splice lies outside of the value or cuts a character in two");
-    let Some(property) = surface.state(handle).property(name) else { return Err(outside()) };
+    let Some(property) = surface.state(entity).property(name) else { return Err(outside()) };
     let current = Sequence::of(&property.value)?;
     if !current.same_kind(&inserted) {
         let message =
@@ -215,11 +234,20 @@ fn splice<S: Surface>(
         (at, offset(end.max(start)).ok_or_else(outside)? - at)
     };
     let (items, inserted) = (inserted.items(), inserted.payload());
-    surface.apply(handle, Effect::Splice { name, at, removed, items, inserted })
+    if current.payload()[at..at + removed] == *inserted {
+        return Ok(());
+    }
+    let (at, removed, items) = (at as u32, removed as u32, items as u32);
+    surface.apply(Operation::Splice { entity, name, at, removed, items, inserted })
 }
 
 /// A set of a long string, bytes or list as the splice that makes the same value, when that is shorter.
-fn as_splice<'a>(name: NameId, before: &[u8], after: &'a [u8]) -> Result<Option<Effect<'a>>> {
+fn as_splice<'a>(
+    entity: EntityId,
+    name: NameId,
+    before: &[u8],
+    after: &'a [u8],
+) -> Result<Option<Operation<'a>>> {
     if before.len() < SPLICE_BYTES_MIN || after.len() < SPLICE_BYTES_MIN {
         return Ok(None);
     }
@@ -263,5 +291,6 @@ fn as_splice<'a>(name: NameId, before: &[u8], after: &'a [u8]) -> Result<Option<
     if inserted.len() + SPLICE_BYTES_MIN / 2 > to.len() {
         return Ok(None);
     }
-    Ok(Some(Effect::Splice { name, at: prefix, removed: from.len() - prefix - suffix, items, inserted }))
+    let (at, removed, items) = (prefix as u32, (from.len() - prefix - suffix) as u32, items as u32);
+    Ok(Some(Operation::Splice { entity, name, at, removed, items, inserted }))
 }

@@ -1,13 +1,12 @@
 //! Reading: as of a version, and through a transaction, which sees its own writes and notes what it has seen.
 
 use crate::entity::Entity;
-use crate::gate::Gate;
+use crate::gate::{Gate, permitted};
 use crate::head::Graph;
-use crate::overlay::{Entry, Identity, entity_id};
-use crate::reads::Read;
+use crate::overlay::{Entry, Identity, Overlay};
 use crate::tables::Direction;
-use crate::transaction::Transaction;
-use karyon_model::{Code, EdgeKey, EntityId, NameId, Result, Seq, Target};
+use crate::transaction::{Read, Reads, Transaction};
+use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
 
 /// A node as it is read.
@@ -42,37 +41,30 @@ pub struct EdgeItem<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageStart {
     /// Numbers below this one have been seen.
-    id: u32,
+    pub id: u32,
     /// Which of several lists.
-    list: NameId,
-    /// Entries of the transaction's own, once the snapshot's are through.
-    own: Option<u32>,
-}
-
-impl PageStart {
-    /// Three numbers that `from_parts` understands.
-    pub fn parts(self) -> (u32, u32, u32) {
-        (self.id, self.list, self.own.map_or(0, |own| own + 1))
-    }
-
-    /// Puts a start together again.
-    pub fn from_parts((id, list, own): (u32, u32, u32)) -> Self {
-        PageStart { id, list, own: own.checked_sub(1) }
-    }
+    pub list: NameId,
+    /// Once the snapshot's are through: one more than the transaction's own entries that have been seen.
+    pub own: u32,
 }
 
 /// A reader of one version.
 pub struct Reader<'a> {
     graph: &'a Graph,
     seq: Seq,
-    transaction: Option<&'a mut Transaction>,
+    /// What the transaction has written, and where it notes what it has seen.
+    overlay: Option<&'a Overlay>,
+    reads: Option<&'a mut Reads>,
     gate: &'a dyn Gate,
 }
+
+/// Something that a scan has come to: where, its number in the snapshot, and what is shown of it.
+type Found<T> = (PageStart, Option<EntityId>, T);
 
 impl<'a> Reader<'a> {
     /// Reads as of `seq`.
     pub fn at(graph: &'a Graph, seq: Seq, gate: &'a dyn Gate) -> Reader<'a> {
-        Reader { graph, seq, transaction: None, gate }
+        Reader { graph, seq, overlay: None, reads: None, gate }
     }
 
     /// Reads through a transaction: its own writes first, then its snapshot.
@@ -81,41 +73,35 @@ impl<'a> Reader<'a> {
         transaction: &'a mut Transaction,
         gate: &'a dyn Gate,
     ) -> Result<Reader<'a>> {
-        transaction.catch_up(graph)?;
-        Ok(Reader { graph, seq: transaction.snapshot(), transaction: Some(transaction), gate })
+        transaction.catch_up(graph, gate)?;
+        let (seq, reads) = (transaction.snapshot(), Some(&mut transaction.reads));
+        Ok(Reader { graph, seq, overlay: Some(&transaction.overlay), reads, gate })
     }
 
     fn note(&mut self, read: impl FnOnce() -> Read) -> Result<()> {
-        match &mut self.transaction {
-            Some(transaction) => transaction.reads.add(read()),
-            None => Ok(()),
-        }
+        self.reads.as_mut().map_or(Ok(()), |reads| reads.add(read()))
     }
 
-    /// The number of a label or type that is asked for, once it may be; `None` when nothing in the store ever had it. Only a
-    /// transaction gives it a number then: its commit must notice when somebody brings it into being.
-    fn asked(&self, name: &str) -> Result<Option<NameId>> {
+    /// The number of a label or type, once it may be asked for: `Some(None)` when none is asked for, `None` when nothing in the
+    /// store ever had it. Only a transaction gives it a number then: its commit must notice when somebody brings it into being.
+    fn asked(&self, name: Option<&str>) -> Result<Option<Option<NameId>>> {
+        let Some(name) = name else { return Ok(Some(None)) };
         let names = self.graph.names();
         if let Some(id) = names.get(name) {
             self.gate.read_edge(id, names)?;
-            return Ok(Some(id));
+            return Ok(Some(Some(id)));
         }
         self.gate.read_unknown(name)?;
-        self.transaction.as_ref().map(|_| names.intern(name)).transpose()
+        self.reads.as_ref().map(|_| names.intern(name).map(Some)).transpose()
     }
 
     fn entity(&mut self, target: &Target<'_>) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
-        let id = entity_id(self.graph, target);
+        let id = self.graph.id_of(target);
         self.note(|| Read::entity(id, target))?;
-        if let Some(transaction) = &self.transaction
-            && let Some(own) = transaction.overlay.get(target)
-        {
+        if let Some(own) = self.overlay.and_then(|overlay| overlay.get(target)) {
             return Ok(own.entity.is_alive().then_some((Cow::Borrowed(&own.entity), own.version)));
         }
-        match id {
-            Some(id) => self.graph.entity_at(id, self.seq),
-            None => Ok(None),
-        }
+        Ok(id.map(|id| self.graph.entity_at(id, self.seq)).transpose()?.flatten())
     }
 
     /// Hands a node to `visit` without copying it. False when there is none.
@@ -140,6 +126,74 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
+    /// What the snapshot has under a number, unless the transaction has its own.
+    fn snapshot(&self) -> impl Fn(EntityId) -> Result<Option<(Cow<'a, Entity>, Seq)>> + use<'a> {
+        let (graph, seq, overlay) = (self.graph, self.seq, self.overlay);
+        move |id| match overlay {
+            Some(overlay) if overlay.hides(id) => Ok(None),
+            _ => graph.entity_at(id, seq),
+        }
+    }
+
+    /// What the transaction has written and not removed.
+    fn own(&self, start: PageStart) -> impl Iterator<Item = (PageStart, &'a Entry)> + use<'a> {
+        let first = start.own.saturating_sub(1) as usize;
+        let entries = self.overlay.into_iter().flat_map(move |overlay| overlay.entries_from(first));
+        let alive = entries.filter(|(_, entry)| entry.entity.is_alive());
+        alive.map(|(at, entry)| (PageStart { own: at as u32 + 1, ..PageStart::default() }, entry))
+    }
+
+    /// Hands up to `limit` of what is found to `visit`; returns where the next page begins, if there is more.
+    fn page<T>(
+        &mut self,
+        found: impl Iterator<Item = Result<Found<T>>>,
+        limit: usize,
+        visit: &mut dyn FnMut(&T),
+    ) -> Result<Option<PageStart>> {
+        for (count, found) in found.enumerate() {
+            let (start, id, item) = found?;
+            if count == limit {
+                return Ok(Some(start));
+            }
+            if let Some(id) = id {
+                self.note(|| Read::Entity(id))?;
+            }
+            visit(&item);
+        }
+        Ok(None)
+    }
+
+    /// A node's number, once it is noted that its edges are read; `None` when there never was such a node.
+    fn hub(&mut self, key: &str, direction: Direction, only: Option<NameId>) -> Result<Option<u32>> {
+        let node = self.graph.node_id(key);
+        self.note(|| match (node, only) {
+            (None, _) => Read::Never(Identity::Node(key.into())),
+            (Some(node), Some(kind)) => Read::List(node, direction, kind),
+            (Some(node), None) => Read::Lists(node, direction),
+        })?;
+        Ok(node)
+    }
+
+    /// The lists of a node's edges that may be read, those from a type on. One type that is asked for is let through already.
+    fn lists(
+        &self,
+        (node, direction, only): (u32, Direction, Option<NameId>),
+        first: NameId,
+    ) -> impl Iterator<Item = Result<(NameId, Cow<'a, [u32]>)>> + use<'a> {
+        let (graph, gate, seq) = (self.graph, self.gate, self.seq);
+        let kinds = graph.edge_kinds(node, direction).filter(move |kind| match only {
+            Some(only) => *kind == only,
+            None => *kind >= first,
+        });
+        let list = move |kind| {
+            if only.is_none() && !permitted(gate.read_edge(kind, graph.names()))? {
+                return Ok(None);
+            }
+            Ok(Some((kind, graph.edges_at(node, direction, kind, seq)?)))
+        };
+        kinds.map(list).filter_map(Result::transpose)
+    }
+
     /// Hands up to `limit` of a node's edges to `visit`; returns where the next page begins, if there is more.
     ///
     /// Without a type, edges of types that may not be read are left out; with one, that is an error.
@@ -152,92 +206,29 @@ impl<'a> Reader<'a> {
         limit: usize,
         visit: &mut dyn FnMut(&EdgeItem<'_>),
     ) -> Result<Option<PageStart>> {
-        let graph = self.graph;
-        let names = graph.names();
-        let only = kind.map(|kind| self.asked(kind)).transpose()?;
-        if only == Some(None) {
-            return Ok(None);
-        }
-        let only = only.flatten();
-        let mut left = limit;
-        if start.own.is_none() {
-            let Some(node) = graph.node_id(key) else {
-                self.note(|| Read::Never(Identity::Node(key.into())))?;
-                return self.own_edges(key, direction, only, 0, left, visit);
-            };
-            self.note(|| match only {
-                Some(kind) => Read::List(node, direction, kind),
-                None => Read::Lists(node, direction),
-            })?;
-            let kinds: Vec<_> = match only {
-                Some(kind) => vec![kind],
-                None => graph.edge_kinds(node, direction).filter(|kind| *kind >= start.list).collect(),
-            };
-            for kind in kinds {
-                if only.is_none() && !permitted(self.gate.read_edge(kind, names))? {
-                    continue;
-                }
-                let edges = graph.edges_at(node, direction, kind, self.seq)?;
-                let seen = if kind == start.list { edges.partition_point(|id| *id < start.id) } else { 0 };
-                for id in &edges[seen..] {
-                    if self.transaction.as_ref().is_some_and(|own| own.overlay.hides(EntityId::Edge(*id))) {
-                        continue;
-                    }
-                    if left == 0 {
-                        return Ok(Some(PageStart { id: *id, list: kind, own: None }));
-                    }
-                    let Some((entity, version)) = graph.entity_at(EntityId::Edge(*id), self.seq)? else {
-                        continue;
-                    };
-                    if let Some(transaction) = &mut self.transaction {
-                        transaction.reads.add(Read::Entity(EntityId::Edge(*id)))?;
-                    }
-                    let slot = graph.edge(*id);
-                    visit(&EdgeItem {
-                        from: &graph.node(slot.from).key,
-                        kind,
-                        to: &graph.node(slot.to).key,
-                        key: &slot.key,
-                        entity,
-                        version,
-                    });
-                    left -= 1;
-                }
-            }
-        }
-        self.own_edges(key, direction, only, start.own.unwrap_or(0), left, visit)
-    }
-
-    fn own_edges(
-        &mut self,
-        key: &str,
-        direction: Direction,
-        only: Option<NameId>,
-        first: u32,
-        mut left: usize,
-        visit: &mut dyn FnMut(&EdgeItem<'_>),
-    ) -> Result<Option<PageStart>> {
-        let (graph, gate) = (self.graph, self.gate);
-        let names = graph.names();
-        let Some(transaction) = &self.transaction else { return Ok(None) };
-        for (at, Entry { identity, entity, version }) in transaction.overlay.entries_from(first as usize) {
-            let Target::Edge(edge) = identity.target() else { continue };
-            let end = if direction == Direction::Out { edge.from } else { edge.to };
+        let Some(only) = self.asked(kind)? else { return Ok(None) };
+        let (graph, gate, snapshot) = (self.graph, self.gate, self.snapshot());
+        let hub = if start.own == 0 { self.hub(key, direction, only)? } else { None };
+        let lists = hub.map(|node| self.lists((node, direction, only), start.list)).into_iter().flatten();
+        let listed = along(lists, start).map(|listed| {
+            let (list, id) = listed?;
+            let found = snapshot(EntityId::Edge(id))?;
+            let item = found.map(|(entity, version)| graph.edge_item(id, entity, version));
+            Ok(item.map(|item| (PageStart { id, list, own: 0 }, Some(EntityId::Edge(id)), item)))
+        });
+        let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
+            let Target::Edge(edge) = identity.target() else { return Ok(None) };
             let kind = graph.names().intern(edge.kind)?;
-            if end != key || !entity.is_alive() || only.is_some_and(|only| only != kind) {
-                continue;
+            let end = if direction == Direction::Out { edge.from } else { edge.to };
+            let wanted = end == key && only.is_none_or(|only| only == kind);
+            if !wanted || !permitted(gate.read_edge(kind, graph.names()))? {
+                return Ok(None);
             }
-            if !permitted(gate.read_edge(kind, names))? {
-                continue;
-            }
-            if left == 0 {
-                return Ok(Some(PageStart { own: Some(at as u32), ..PageStart::default() }));
-            }
-            let (entity, version) = (Cow::Borrowed(entity), *version);
-            visit(&EdgeItem { from: edge.from, kind, to: edge.to, key: edge.key, entity, version });
-            left -= 1;
-        }
-        Ok(None)
+            let (EdgeKey { from, to, key, .. }, entity, version) = (edge, Cow::Borrowed(entity), *version);
+            Ok(Some((at, None, EdgeItem { from, kind, to, key, entity, version })))
+        });
+        let found = listed.chain(own).filter_map(Result::transpose);
+        self.page(found, limit, visit)
     }
 
     /// Hands up to `limit` nodes to `visit`, all or those with a label, in the order in which they were first named.
@@ -250,86 +241,43 @@ impl<'a> Reader<'a> {
         limit: usize,
         visit: &mut dyn FnMut(&NodeItem<'_>),
     ) -> Result<Option<PageStart>> {
-        let (graph, gate) = (self.graph, self.gate);
-        let names = graph.names();
-        let label = label.map(|label| self.asked(label)).transpose()?;
-        if label == Some(None) {
-            return Ok(None);
-        }
-        let label = label.flatten();
+        let Some(label) = self.asked(label)? else { return Ok(None) };
         self.note(|| label.map_or(Read::Nodes, Read::Label))?;
-        let mut left = limit;
-        if start.own.is_none() {
-            let labelled = label.map(|label| graph.labelled_at(label, self.seq)).transpose()?;
-            let listed = labelled.as_deref().unwrap_or_default();
-            let seen = listed.partition_point(|id| *id < start.id);
-            let all = if label.is_none() { start.id..graph.numbered().0 } else { 0..0 };
-            for id in listed[seen..].iter().copied().chain(all) {
-                if self.transaction.as_ref().is_some_and(|own| own.overlay.hides(EntityId::Node(id))) {
-                    continue;
-                }
-                let Some((entity, version)) = graph.entity_at(EntityId::Node(id), self.seq)? else {
-                    continue;
-                };
-                if !permitted(gate.read_node(&mut entity.labels(), names))? {
-                    continue;
-                }
-                if left == 0 {
-                    return Ok(Some(PageStart { id, ..PageStart::default() }));
-                }
-                if let Some(transaction) = &mut self.transaction {
-                    transaction.reads.add(Read::Entity(EntityId::Node(id)))?;
-                }
-                visit(&NodeItem { key: &graph.node(id).key, entity, version });
-                left -= 1;
-            }
-        }
-        let Some(transaction) = &self.transaction else { return Ok(None) };
-        let own = transaction.overlay.entries_from(start.own.unwrap_or(0) as usize);
-        for (at, Entry { identity, entity, version }) in own {
-            let Target::Node(key) = identity.target() else { continue };
+        let (graph, gate, seq, snapshot) = (self.graph, self.gate, self.seq, self.snapshot());
+        let may_see = |entity: &Entity| permitted(gate.read_node(&mut entity.labels(), graph.names()));
+        let first = start.own == 0;
+        let labelled = label.filter(|_| first).map(|label| Ok((0, graph.labelled_at(label, seq)?)));
+        let all = if first && label.is_none() { start.id..graph.numbered().0 } else { 0..0 };
+        let listed = along(labelled.into_iter(), start).chain(all.map(|id| Ok((0, id))));
+        let listed = listed.map(|listed| {
+            let (list, id) = listed?;
+            let Some((entity, version)) = snapshot(EntityId::Node(id))? else { return Ok(None) };
+            let visible = may_see(&entity)?;
+            let item = graph.node_item(id, entity, version);
+            Ok(visible.then_some((PageStart { id, list, own: 0 }, Some(EntityId::Node(id)), item)))
+        });
+        let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
+            let Target::Node(key) = identity.target() else { return Ok(None) };
             let wanted = label.is_none_or(|label| entity.label(label).is_some());
-            if !entity.is_alive() || !wanted || !permitted(gate.read_node(&mut entity.labels(), names))? {
-                continue;
-            }
-            if left == 0 {
-                return Ok(Some(PageStart { own: Some(at as u32), ..PageStart::default() }));
-            }
-            visit(&NodeItem { key, entity: Cow::Borrowed(entity), version: *version });
-            left -= 1;
-        }
-        Ok(None)
+            let item = NodeItem { key, entity: Cow::Borrowed(entity), version: *version };
+            Ok((wanted && may_see(entity)?).then_some((at, None, item)))
+        });
+        let found = listed.chain(own).filter_map(Result::transpose);
+        self.page(found, limit, visit)
     }
 
     /// How many edges a node has in one direction, of one type or all that may be read.
     ///
     /// Cost: the lengths of its lists; through a transaction that has written, a scan.
     pub fn degree(&mut self, key: &str, direction: Direction, kind: Option<&str>) -> Result<usize> {
-        let graph = self.graph;
-        let names = graph.names();
-        let plain = self.transaction.as_ref().is_none_or(|own| own.overlay.is_empty());
-        if !plain {
-            let mut count = 0;
+        let mut count = 0;
+        if !self.overlay.is_none_or(Overlay::is_empty) {
             self.visit_edges(key, direction, kind, PageStart::default(), usize::MAX, &mut |_| count += 1)?;
             return Ok(count);
         }
-        let only = kind.map(|kind| self.asked(kind)).transpose()?;
-        if only == Some(None) {
-            return Ok(0);
-        }
-        let only = only.flatten();
-        let Some(node) = graph.node_id(key) else {
-            self.note(|| Read::Never(Identity::Node(key.into())))?;
-            return Ok(0);
-        };
-        self.note(|| only.map_or(Read::Lists(node, direction), |kind| Read::List(node, direction, kind)))?;
-        let mut count = 0;
-        for kind in graph.edge_kinds(node, direction).filter(|kind| only.is_none_or(|only| only == *kind)) {
-            if only.is_some() || permitted(self.gate.read_edge(kind, names))? {
-                count += graph.edges_at(node, direction, kind, self.seq)?.len();
-            }
-        }
-        Ok(count)
+        let Some(only) = self.asked(kind)? else { return Ok(0) };
+        let Some(node) = self.hub(key, direction, only)? else { return Ok(0) };
+        self.lists((node, direction, only), 0).try_fold(0, |count, list| Ok(count + list?.1.len()))
     }
 
     /// How many nodes there are, all or those with a label, that may be read.
@@ -337,20 +285,11 @@ impl<'a> Reader<'a> {
     /// Cost: a scan where something is hidden or past, else constant.
     pub fn count(&mut self, label: Option<&str>, open: bool) -> Result<usize> {
         let graph = self.graph;
-        let plain = self.transaction.as_ref().is_none_or(|own| own.overlay.is_empty());
-        if plain && open {
-            match label {
-                None if self.seq >= graph.head() => {
-                    self.note(|| Read::Nodes)?;
-                    return Ok(graph.live().0);
-                }
-                None => {}
-                Some(label) => {
-                    let Some(label) = self.asked(label)? else { return Ok(0) };
-                    self.note(|| Read::Label(label))?;
-                    return Ok(graph.labelled_at(label, self.seq)?.len());
-                }
-            }
+        let plain = open && self.overlay.is_none_or(Overlay::is_empty);
+        if plain && (label.is_some() || self.seq >= graph.head()) {
+            let Some(label) = self.asked(label)? else { return Ok(0) };
+            self.note(|| label.map_or(Read::Nodes, Read::Label))?;
+            return label.map_or(Ok(graph.live().0), |label| Ok(graph.labelled_at(label, self.seq)?.len()));
         }
         let mut count = 0;
         self.visit_nodes(label, PageStart::default(), usize::MAX, &mut |_| count += 1)?;
@@ -358,11 +297,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Turns a refusal into false and lets every other error pass.
-fn permitted(answer: Result<()>) -> Result<bool> {
-    match answer {
-        Ok(()) => Ok(true),
-        Err(error) if error.code() == Code::Access => Ok(false),
-        Err(error) => Err(error),
-    }
+/// The numbers on lists, from where a page begins, each with its list.
+fn along<'g>(
+    lists: impl Iterator<Item = Result<(NameId, Cow<'g, [u32]>)>>,
+    start: PageStart,
+) -> impl Iterator<Item = Result<(NameId, u32)>> {
+    lists.flat_map(move |list| {
+        let (list, ids, error) = match list {
+            Ok((list, ids)) => (list, ids, None),
+            Err(error) => (0, Cow::default(), Some(Err(error))),
+        };
+        let seen = if list == start.list { ids.partition_point(|id| *id < start.id) } else { 0 };
+        (seen..ids.len()).map(move |at| Ok((list, ids[at]))).chain(error)
+    })
 }

@@ -1,24 +1,27 @@
 //! Revert: what one principal wrote since a moment is taken back, slot by slot, and nobody else's work is lost.
 //!
-//! For every slot that the principal changed: if its present value is the principal's, it gets the newest value that
-//! someone else gave it, or the one from before the moment; if someone else has changed it since, it is kept and reported.
-//! A node or edge that the principal created goes only when nobody else has built on it.
+//! A revert sees through what it takes back, through what earlier reverts took back, and through the reverts themselves.
+//! The newest change of a slot that it does not see through says what the slot is to hold: where that is what it holds,
+//! someone else has changed it since, and it is kept and reported. So writers who overwrote each other can be taken back in
+//! any order. A node or edge that only such writers made goes when nobody else has built on it.
 
-use crate::diff::touched_between;
 use crate::entity::{Encoded, Slot};
 use crate::head::Graph;
-use crate::tables::Direction;
-use hashbrown::HashSet;
+use crate::transaction::Transaction;
+use hashbrown::{HashMap, HashSet};
 use karyon_history::Commits;
-use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target, Verb, VerbWriter};
-use std::collections::BTreeMap;
+use karyon_model::{EdgeKey, EntityId, NameId, Result, Reverted, Seq, Target, Verb, VerbWriter};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a revert would do.
 #[derive(Debug, Default)]
 pub struct RevertPlan {
-    /// The verbs that take the writes back, for one transaction.
-    pub verbs: VerbWriter,
-    /// How many slots they restore.
+    /// What takes the writes back, to be committed; `None` when nothing is left to take back.
+    ///
+    /// It may be without verbs: that a principal was reverted counts also where others have written over all of it, because
+    /// they may be reverted later.
+    pub transaction: Option<Transaction>,
+    /// How many slots it restores.
     pub restored: usize,
     /// What stays, and why.
     pub kept: Vec<Kept>,
@@ -37,12 +40,48 @@ pub struct Kept {
     pub reason: &'static str,
 }
 
-/// A slot that the principal changed.
+/// The commits that a revert is about.
+struct Scope {
+    /// The principal's, after the moment.
+    own: HashSet<Seq>,
+    /// Those that are seen through, the own ones among them.
+    through: HashSet<Seq>,
+    /// No commit up to this one is seen through.
+    oldest: Seq,
+    /// Whether some of the principal's were not taken back before.
+    fresh: bool,
+}
+
+impl Scope {
+    fn new(commits: &Commits, head: Seq, principal: NameId, since: Seq) -> Scope {
+        let oldest = commits.all_reverts().map(|(_, reverted)| reverted.since).fold(since, Seq::min);
+        let mut scope = Scope { own: HashSet::new(), through: HashSet::new(), oldest, fresh: false };
+        // How far back later reverts reach, by principal.
+        let mut reach: HashMap<NameId, Seq> = HashMap::new();
+        for seq in (oldest + 1..=head).rev() {
+            let Some(row) = commits.row(seq) else { continue };
+            let own = row.principal == principal && seq > since;
+            let mut through = reach.get(&row.principal).is_some_and(|since| *since < seq);
+            if let Some(Reverted { principal, since }) = commits.reverts(seq) {
+                reach.entry(principal).and_modify(|reach| *reach = since.min(*reach)).or_insert(since);
+                through = true;
+            }
+            scope.fresh |= own && !through;
+            scope.own.extend(own.then_some(seq));
+            scope.through.extend((own || through).then_some(seq));
+        }
+        scope
+    }
+}
+
+/// A slot that has changed since the oldest commit that is seen through.
 struct Written {
-    /// Who changed it last: the principal?
-    own: bool,
-    /// What to restore.
-    restored: Option<Encoded>,
+    /// What it is to hold.
+    value: Option<Encoded>,
+    /// Whether a change was found that is not seen through.
+    settled: bool,
+    /// Whether the principal changed it; and if someone else has since.
+    own: Option<bool>,
 }
 
 type Slots = BTreeMap<Slot, Written>;
@@ -50,145 +89,156 @@ type Slots = BTreeMap<Slot, Written>;
 impl Graph {
     /// Plans the revert of a principal's commits after `since`, as of the head.
     pub fn plan_revert(&self, commits: &Commits, principal: NameId, since: Seq) -> Result<RevertPlan> {
-        let by = |seq: Seq| commits.row(seq).is_some_and(|row| row.principal == principal);
-        let reverted: HashSet<Seq> = (since + 1..=self.head()).filter(|seq| by(*seq)).collect();
-        let mut plan = RevertPlan::default();
+        let scope = Scope::new(commits, self.head(), principal, since);
         let mut written: BTreeMap<EntityId, Slots> = BTreeMap::new();
-        for id in touched_between(commits, since, self.head()) {
-            let slots = self.written(id, since, &reverted)?;
-            if !slots.is_empty() {
-                written.insert(id, slots);
-            }
+        for id in self.reach(commits, &scope) {
+            written.insert(id, self.written(id, &scope)?);
         }
+        let (mut plan, mut verbs) = (RevertPlan::default(), VerbWriter::new());
         // Edges lean on nodes: what is created comes back nodes first, what goes away goes edges first.
-        let edges_first = written.iter().rev().map(|(id, slots)| (*id, slots));
         let mut removed = HashSet::new();
-        for (id, slots) in edges_first {
-            if !goes(slots) || !self.object(id).state().is_alive() {
+        for (id, slots) in written.iter().rev().filter(|(id, _)| self.object(**id).state().is_alive()) {
+            let existence = slots.get(&Slot::Existence);
+            if existence.is_none_or(|written| written.value.is_some()) {
                 continue;
             }
-            if self.built_on(id, slots, &removed) {
-                plan.kept.push(Kept { entity: id, slot: Slot::Existence, reason: "others have built on it" });
+            if self.is_wanted(*id, slots) || self.has_edges_beside(*id, &removed) {
+                if existence.is_some_and(|written| written.own == Some(false)) {
+                    plan.keep(*id, Slot::Existence, "others have built on it");
+                }
                 continue;
             }
-            removed.insert(id);
+            removed.insert(*id);
             plan.restored += 1;
-            self.with_target(id, |target| match target {
-                Target::Node(key) => drop(plan.verbs.push(&Verb::Remove { key, detach: false })),
-                Target::Edge(edge) => drop(plan.verbs.push(&Verb::Unlink { edge })),
+            self.with_target(*id, |target| {
+                verbs.push(&match target {
+                    Target::Node(key) => Verb::Remove { key, detach: false },
+                    Target::Edge(edge) => Verb::Unlink { edge },
+                });
             });
         }
         // Nodes come before edges here, so an edge finds the ends that come back with it.
         let stands = |node: u32| {
             let id = EntityId::Node(node);
-            let comes_back = || written.get(&id).is_some_and(comes_back);
+            let comes_back = || written.get(&id).is_some_and(|slots| self.is_wanted(id, slots));
             !removed.contains(&id) && (self.object(id).state().is_alive() || comes_back())
         };
-        for (id, slots) in &written {
-            if !removed.contains(id) {
-                self.restore(*id, slots, &stands, &mut plan);
-            }
+        for (id, slots) in written.iter().filter(|(id, _)| !removed.contains(*id)) {
+            self.restore(*id, slots, &stands, &mut plan, &mut verbs);
         }
-        plan.descendants = (since + 1..=self.head())
-            .filter(|seq| !reverted.contains(seq))
-            .filter(|seq| commits.parents(*seq).iter().any(|parent| reverted.contains(parent)))
-            .collect();
+        if scope.fresh || verbs.count() > 0 {
+            let mut transaction = Transaction::reverting(self.head(), Reverted { principal, since });
+            transaction.push(verbs.bytes())?;
+            plan.transaction = Some(transaction);
+        }
+        let reads_own = |seq: &Seq| commits.parents(*seq).iter().any(|parent| scope.own.contains(parent));
+        let others = (since + 1..=self.head()).filter(|seq| !scope.own.contains(seq));
+        plan.descendants = others.filter(reads_own).collect();
         Ok(plan)
     }
 
-    fn written(&self, id: EntityId, since: Seq, reverted: &HashSet<Seq>) -> Result<Slots> {
-        let mut slots: BTreeMap<Slot, Written> = BTreeMap::new();
-        let mut settled = HashSet::new();
-        self.visit_changes(id, since, self.head(), &mut |change| {
-            let own = reverted.contains(&change.seq);
-            let slot = slots.entry(change.slot).or_insert(Written { own, restored: None });
-            if own && !settled.contains(&change.slot) {
-                slot.restored = change.before;
-            } else {
-                // Someone else's value: older changes do not matter any more.
-                settled.insert(change.slot);
+    /// What the principal has touched, and what earlier reverts had to leave beside it: an end of an edge that goes, an edge
+    /// of a node that comes back.
+    fn reach(&self, commits: &Commits, scope: &Scope) -> BTreeSet<EntityId> {
+        let touched = |commit: &Seq| commits.touched(*commit).iter().copied();
+        let mut reach: BTreeSet<_> = scope.own.iter().flat_map(touched).collect();
+        let ends = |edge: u32| [self.edge(edge).from, self.edge(edge).to];
+        let nodes = |id: &EntityId| match *id {
+            EntityId::Node(node) => [node, node],
+            EntityId::Edge(edge) => ends(edge),
+        };
+        let near: HashSet<u32> = reach.iter().flat_map(nodes).collect();
+        let beside = scope.through.iter().flat_map(touched);
+        reach.extend(beside.filter(|id| nodes(id).iter().any(|node| near.contains(node))));
+        reach
+    }
+
+    fn written(&self, id: EntityId, scope: &Scope) -> Result<Slots> {
+        let mut slots = Slots::new();
+        // The newest removal that is not seen through: whatever was there before it is gone for good.
+        let mut removal = 0;
+        self.visit_changes(id, scope.oldest, self.head(), &mut |change| {
+            let through = scope.through.contains(&change.seq);
+            if !through && change.slot == Slot::Existence && change.after.is_none() {
+                removal = change.seq.max(removal);
             }
-            true
-        })?;
-        // A slot that only others changed is none of ours.
-        let mut ours = HashSet::new();
-        self.visit_changes(id, since, self.head(), &mut |change| {
-            if reverted.contains(&change.seq) {
-                ours.insert(change.slot);
+            let fresh = Written { value: change.after, settled: false, own: None };
+            let slot = slots.entry(change.slot).or_insert(fresh);
+            if scope.own.contains(&change.seq) {
+                slot.own.get_or_insert(slot.settled);
             }
-            true
+            if !slot.settled && (through || change.seq < removal) {
+                slot.value = change.before.filter(|_| change.seq > removal);
+            }
+            slot.settled |= !through || change.seq < removal;
+            Ok(true)
         })?;
-        slots.retain(|slot, _| ours.contains(slot));
         Ok(slots)
     }
 
-    /// Whether others have set something on it, or linked it, that would go with it.
-    fn built_on(&self, id: EntityId, slots: &Slots, gone: &HashSet<EntityId>) -> bool {
-        let foreign = |slot: Slot| slots.get(&slot).is_none_or(|written| !written.own);
-        let entity = self.object(id).state();
-        if entity.slots().any(foreign) {
-            return true;
-        }
-        let EntityId::Node(node) = id else { return false };
-        [Direction::Out, Direction::In].into_iter().any(|direction| {
-            let lists = self.node(node).lists(direction).iter();
-            lists
-                .flat_map(|list| list.1.state().as_slice())
-                .any(|edge| !gone.contains(&EntityId::Edge(*edge)))
-        })
+    /// Whether it is to exist: someone who stays has made it, or has set something on it.
+    fn is_wanted(&self, id: EntityId, slots: &Slots) -> bool {
+        let untouched = |slot: Slot| !slots.contains_key(&slot);
+        slots.values().any(|written| written.value.is_some())
+            || self.object(id).state().slots().any(untouched)
     }
 
-    fn restore(&self, id: EntityId, slots: &Slots, stands: &dyn Fn(u32) -> bool, plan: &mut RevertPlan) {
+    fn has_edges_beside(&self, id: EntityId, gone: &HashSet<EntityId>) -> bool {
+        let EntityId::Node(node) = id else { return false };
+        self.edges_of(node).any(|edge| !gone.contains(&EntityId::Edge(edge)))
+    }
+
+    fn restore(
+        &self,
+        id: EntityId,
+        slots: &Slots,
+        stands: &dyn Fn(u32) -> bool,
+        plan: &mut RevertPlan,
+        verbs: &mut VerbWriter,
+    ) {
         let names = &self.names;
-        let alive = self.object(id).state().is_alive();
-        if !alive && !comes_back(slots) {
+        let state = self.object(id).state();
+        let alive = state.is_alive();
+        if !alive && !self.is_wanted(id, slots) {
             return;
         }
         if let EntityId::Edge(edge) = id
             && !alive
+            && !(stands(self.edge(edge).from) && stands(self.edge(edge).to))
         {
-            let slot = self.edge(edge);
-            if !(stands(slot.from) && stands(slot.to)) {
-                plan.kept.push(Kept {
-                    entity: id,
-                    slot: Slot::Existence,
-                    reason: "an end of the edge is gone",
-                });
-                return;
+            if slots.values().any(|written| written.own.is_some()) {
+                plan.keep(id, Slot::Existence, "an end of the edge is gone");
             }
+            return;
         }
         let (mut labels, mut dropped, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         for (slot, written) in slots {
-            if !written.own {
-                plan.kept.push(Kept { entity: id, slot: *slot, reason: "someone else has changed it since" });
-                continue;
+            if written.own == Some(true) {
+                plan.keep(id, *slot, "someone else has changed it since");
             }
-            // What the principal took back itself needs no commit.
-            if self.object(id).state().slot(*slot).map(|held| held.0) == written.restored.as_deref() {
+            if state.slot(*slot).map(|held| held.0) == written.value.as_deref() {
                 continue;
             }
             match slot {
+                Slot::Existence if alive => continue,
                 Slot::Existence => {}
-                Slot::Label(name) if written.restored.is_some() => labels.push(names.text(*name)),
+                Slot::Label(name) if written.value.is_some() => labels.push(names.text(*name)),
                 Slot::Label(name) => dropped.push(names.text(*name)),
-                Slot::Property(name) => changes.push((names.text(*name), written.restored.as_deref())),
+                Slot::Property(name) => changes.push((names.text(*name), written.value.as_deref())),
             }
             plan.restored += 1;
+        }
+        if alive && labels.is_empty() && dropped.is_empty() && changes.is_empty() {
+            return;
         }
         let labels: Vec<&str> = labels.iter().map(|label| &**label).collect();
         let drop: Vec<&str> = dropped.iter().map(|label| &**label).collect();
         let changes: Vec<_> = changes.iter().map(|(name, value)| (&**name, *value)).collect();
-        let unchanged = labels.is_empty() && drop.is_empty() && changes.is_empty();
-        if alive && unchanged {
-            return;
-        }
-        self.with_target(id, |target| match target {
-            Target::Edge(edge) if !alive => {
-                plan.verbs.push(&Verb::Link { edge, changes });
-            }
-            target => {
-                plan.verbs.push(&Verb::Patch { target, labels, drop, changes });
-            }
+        self.with_target(id, |target| {
+            verbs.push(&match target {
+                Target::Edge(edge) if !alive => Verb::Link { edge, changes },
+                target => Verb::Patch { target, labels, drop, changes },
+            });
         });
     }
 
@@ -206,10 +256,8 @@ impl Graph {
     }
 }
 
-fn comes_back(slots: &Slots) -> bool {
-    slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_some())
-}
-
-fn goes(slots: &Slots) -> bool {
-    slots.get(&Slot::Existence).is_some_and(|slot| slot.own && slot.restored.is_none())
+impl RevertPlan {
+    fn keep(&mut self, entity: EntityId, slot: Slot, reason: &'static str) {
+        self.kept.push(Kept { entity, slot, reason });
+    }
 }

@@ -5,7 +5,7 @@ use crate::ids::Ids;
 use crate::versioned::Object;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use karyon_model::limits::ENTITIES_MAX;
-use karyon_model::{Code, Error, NameId, Result};
+use karyon_model::{Code, EntityId, Error, NameId, Result};
 use std::hash::BuildHasher;
 
 /// A node's key, its versions, and the lists of its edges by type.
@@ -15,10 +15,8 @@ pub struct NodeSlot {
     pub key: Box<str>,
     /// Existence, labels, properties.
     pub object: Object<Entity>,
-    /// Edges that leave it, ascending by type.
-    pub(crate) out: Vec<(NameId, Object<Ids>)>,
-    /// Edges that enter it, ascending by type.
-    pub(crate) incoming: Vec<(NameId, Object<Ids>)>,
+    /// Edges that leave it and edges that enter it, each ascending by type.
+    pub(crate) lists: [Vec<(NameId, Object<Ids>)>; 2],
 }
 
 /// An edge's identity and its versions.
@@ -45,13 +43,14 @@ pub enum Direction {
     In,
 }
 
+impl Direction {
+    pub(crate) const BOTH: [Direction; 2] = [Direction::Out, Direction::In];
+}
+
 impl NodeSlot {
     /// The lists of one direction, ascending by type.
     pub(crate) fn lists(&self, direction: Direction) -> &[(NameId, Object<Ids>)] {
-        match direction {
-            Direction::Out => &self.out,
-            Direction::In => &self.incoming,
-        }
+        &self.lists[direction as usize]
     }
 
     /// The list of one type, if any edge of that type ever was.
@@ -61,10 +60,7 @@ impl NodeSlot {
     }
 
     pub(crate) fn list_mut(&mut self, direction: Direction, kind: NameId) -> &mut Object<Ids> {
-        let lists = match direction {
-            Direction::Out => &mut self.out,
-            Direction::In => &mut self.incoming,
-        };
+        let lists = &mut self.lists[direction as usize];
         let at = lists.binary_search_by_key(&kind, |list| list.0).unwrap_or_else(|at| {
             lists.insert(at, (kind, Object::default()));
             at
@@ -102,14 +98,16 @@ impl Tables {
         self.edge_numbers.find(hash, same).copied()
     }
 
+    pub(crate) fn object_mut(&mut self, id: EntityId) -> &mut Object<Entity> {
+        match id {
+            EntityId::Node(id) => &mut self.nodes[id as usize].object,
+            EntityId::Edge(id) => &mut self.edges[id as usize].object,
+        }
+    }
+
     pub(crate) fn add_node(&mut self, key: &str) -> Result<u32> {
         let id = next_id(self.nodes.len())?;
-        self.nodes.push(NodeSlot {
-            key: key.into(),
-            object: Object::default(),
-            out: Vec::new(),
-            incoming: Vec::new(),
-        });
+        self.nodes.push(NodeSlot { key: key.into(), object: Object::default(), lists: [vec![], vec![]] });
         let (nodes, hasher) = (&self.nodes, &self.hasher);
         self.node_numbers
             .insert_unique(hasher.hash_one(key), id, |id| hasher.hash_one(&*nodes[*id as usize].key));
@@ -127,19 +125,15 @@ impl Tables {
         Ok(id)
     }
 
-    /// Forgets everything numbered after a refused commit began.
-    pub(crate) fn truncate(&mut self, nodes: usize, edges: usize) {
-        for slot in self.edges.drain(edges..).rev() {
+    /// Forgets everything numbered from here on, after a commit was refused.
+    pub(crate) fn truncate(&mut self, (nodes, edges): (u32, u32)) {
+        for slot in self.edges.drain(edges as usize..) {
             let hash = self.hasher.hash_one((slot.from, slot.kind, slot.to, &*slot.key));
-            if let Ok(entry) = self.edge_numbers.find_entry(hash, |id| *id as usize >= edges) {
-                entry.remove();
-            }
+            self.edge_numbers.find_entry(hash, |id| *id >= edges).map(|entry| entry.remove()).ok();
         }
-        for slot in self.nodes.drain(nodes..).rev() {
+        for slot in self.nodes.drain(nodes as usize..) {
             let hash = self.hasher.hash_one(&*slot.key);
-            if let Ok(entry) = self.node_numbers.find_entry(hash, |id| *id as usize >= nodes) {
-                entry.remove();
-            }
+            self.node_numbers.find_entry(hash, |id| *id >= nodes).map(|entry| entry.remove()).ok();
         }
     }
 }

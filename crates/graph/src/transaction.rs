@@ -1,16 +1,19 @@
-//! A transaction: a snapshot, the verbs asked for so far, and what was read.
+//! A transaction: a snapshot, the verbs asked for so far, and what was read, also where nothing was found.
 
+use crate::gate::{Gate, ask};
 use crate::head::Graph;
-use crate::overlay::{Overlay, Private};
-use crate::plan::perform;
-use crate::reads::Reads;
-use karyon_model::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX};
-use karyon_model::{Code, Error, Result, Seq, VerbReader};
+use crate::overlay::{Identity, Overlay, Private};
+use crate::plan::{Surface, perform, target};
+use crate::tables::Direction;
+use hashbrown::HashSet;
+use karyon_model::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX, READS_MAX};
+use karyon_model::{Code, EntityId, Error, NameId, Result, Reverted, Seq, Target, VerbReader};
 
 /// A transaction over one graph. Dropping it discards it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Transaction {
     snapshot: Seq,
+    reverts: Option<Reverted>,
     verbs: Vec<u8>,
     count: usize,
     /// How many bytes of `verbs` the overlay has seen.
@@ -24,15 +27,17 @@ pub struct Transaction {
 impl Transaction {
     /// A transaction that reads as of `snapshot`.
     pub fn new(snapshot: Seq) -> Transaction {
-        Transaction {
-            snapshot,
-            verbs: Vec::new(),
-            count: 0,
-            overlaid: 0,
-            broken: None,
-            overlay: Overlay::default(),
-            reads: Reads::default(),
-        }
+        Transaction { snapshot, ..Transaction::default() }
+    }
+
+    /// A transaction that takes something back: it is a commit also when it changes nothing.
+    pub(crate) fn reverting(snapshot: Seq, reverts: Reverted) -> Transaction {
+        Transaction { snapshot, reverts: Some(reverts), ..Transaction::default() }
+    }
+
+    /// What it takes back, if that is what it is for.
+    pub fn reverts(&self) -> Option<Reverted> {
+        self.reverts
     }
 
     /// The version that it reads.
@@ -40,9 +45,9 @@ impl Transaction {
         self.snapshot
     }
 
-    /// Whether it asks for any change.
+    /// Whether it asks for anything.
     pub fn is_dirty(&self) -> bool {
-        self.count > 0
+        self.count > 0 || self.reverts.is_some()
     }
 
     /// Adds a batch of verbs. Every verb is checked; a batch with a bad one is refused whole.
@@ -70,7 +75,9 @@ impl Transaction {
     }
 
     /// Carries out the verbs that the private copies have not seen yet, so that a read sees them.
-    pub(crate) fn catch_up(&mut self, graph: &Graph) -> Result<()> {
+    ///
+    /// Whoever may not change something must not learn of it from what becomes of a verb: the gate is asked first.
+    pub(crate) fn catch_up(&mut self, graph: &Graph, gate: &dyn Gate) -> Result<()> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
@@ -81,8 +88,57 @@ impl Transaction {
         self.overlaid = self.verbs.len();
         let mut private =
             Private { graph, snapshot: self.snapshot, overlay: &mut self.overlay, reads: &mut self.reads };
-        let carried_out = VerbReader::new(fresh).try_for_each(|verb| perform(&mut private, &verb?));
+        let carried_out = VerbReader::new(fresh).try_for_each(|verb| {
+            let verb = verb?;
+            if let [Some(before), _] = private.sides(&target(&verb))? {
+                gate.write_node(&mut before.into_iter(), graph.names())?;
+            }
+            perform(&mut private, &verb).or_else(|error| ask(&private, &verb, gate).and(Err(error)))
+        });
         self.broken = carried_out.as_ref().err().cloned();
         carried_out
+    }
+}
+
+/// One thing that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Read {
+    /// A node or edge as a whole.
+    Entity(EntityId),
+    /// A key or identity that was never committed.
+    Never(Identity),
+    /// A node's edges of one type.
+    List(u32, Direction, NameId),
+    /// A node's edges of every type.
+    Lists(u32, Direction),
+    /// The nodes with a label.
+    Label(NameId),
+    /// Which nodes exist.
+    Nodes,
+}
+
+impl Read {
+    pub(crate) fn entity(id: Option<EntityId>, target: &Target<'_>) -> Read {
+        id.map_or_else(|| Read::Never(target.into()), Read::Entity)
+    }
+}
+
+/// The set, bounded by `READS_MAX`.
+#[derive(Debug, Default)]
+pub(crate) struct Reads(HashSet<Read>);
+
+impl Reads {
+    pub(crate) fn add(&mut self, read: Read) -> Result<()> {
+        if self.0.len() >= READS_MAX {
+            let message =
+                format!("the transaction has read more than {READS_MAX} things; read from a view instead");
+            return Err(Error::new(Code::TransactionSize, message).with("limit", READS_MAX));
+        }
+        self.0.insert(read);
+        Ok(())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Read> {
+        self.0.iter()
     }
 }

@@ -46,26 +46,27 @@ impl<S: State> Object<S> {
         self.last
     }
 
-    /// The open run, oldest state first at its `start`.
-    pub(crate) fn run(&self) -> Run {
-        self.run.as_deref().cloned().unwrap_or_else(|| Run::starting(self.start))
-    }
-
-    /// Whether there are sealed chapters.
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.sealed
-    }
-
     /// Puts an object together from a checkpoint.
     pub(crate) fn restore(state: S, run: Run, sealed: bool) -> Self {
         let (last, start) = (run.last(), run.start());
         Object { state, last, start, run: (!run.is_empty()).then(|| Box::new(run)), sealed }
     }
 
-    /// The deltas of commits later than `seq`, newest first, or `None` when they are no longer at hand.
-    pub(crate) fn deltas_after(&self, seq: Seq) -> Option<impl Iterator<Item = &[u8]>> {
-        let deltas = self.run.as_deref().map(Run::newest_first).into_iter().flatten();
-        (seq >= self.start).then(|| deltas.take_while(move |delta| delta.0 > seq).map(|delta| delta.1))
+    /// Hands the run that holds the moment `seq` to `look`, with what reads the state at the run's end. `None` when there was
+    /// nothing yet.
+    pub(crate) fn in_run<'a, T>(
+        &'a self,
+        id: ObjectId,
+        seq: Seq,
+        history: &dyn History,
+        look: impl FnOnce(&dyn Fn() -> Result<Cow<'a, S>>, &Run) -> Result<T>,
+    ) -> Result<Option<T>> {
+        if seq >= self.start {
+            let empty = Run::starting(self.start);
+            return look(&|| Ok(Cow::Borrowed(&self.state)), self.run.as_deref().unwrap_or(&empty)).map(Some);
+        }
+        let chapter = if self.sealed { history.find(id, seq)? } else { None };
+        chapter.map(|found| look(&|| S::decode(&found.anchor).map(Cow::Owned), &found.run)).transpose()
     }
 
     /// The state as of `seq`, and the commit that made it so (0 when there was nothing yet).
@@ -75,23 +76,22 @@ impl<S: State> Object<S> {
         if self.last <= seq {
             return Ok((Cow::Borrowed(&self.state), self.last));
         }
-        if seq >= self.start {
-            let Some(run) = self.run.as_deref() else { return Ok((Cow::Owned(S::default()), 0)) };
-            let mut state = self.state.clone();
+        let found = self.in_run(id, seq, history, |state, run| {
+            let mut state = state()?.into_owned();
             undo_to(&mut state, run, seq)?;
-            return Ok((Cow::Owned(state), run.last_at(seq)));
+            Ok((Cow::Owned(state), run.last_at(seq)))
+        });
+        Ok(found?.unwrap_or_default())
+    }
+
+    /// The commit that made the state what it is as of `seq`; 0 when there was nothing yet.
+    ///
+    /// Cost: a binary search; below the open run one look into history.
+    pub fn last_at(&self, id: ObjectId, seq: Seq, history: &dyn History) -> Result<Seq> {
+        if self.last <= seq {
+            return Ok(self.last);
         }
-        if !self.sealed {
-            return Ok((Cow::Owned(S::default()), 0));
-        }
-        match history.find(id, seq)? {
-            None => Ok((Cow::Owned(S::default()), 0)),
-            Some(chapter) => {
-                let mut state = S::decode(&chapter.anchor)?;
-                undo_to(&mut state, &chapter.run, seq)?;
-                Ok((Cow::Owned(state), chapter.run.last_at(seq)))
-            }
-        }
+        Ok(self.in_run(id, seq, history, |_, run| Ok(run.last_at(seq)))?.unwrap_or(0))
     }
 
     /// The state and the run as they were at `seq`, whether chapters were sealed before that run, for a checkpoint.
@@ -101,18 +101,15 @@ impl<S: State> Object<S> {
         seq: Seq,
         history: &dyn History,
     ) -> Result<Option<(S, Run, bool)>> {
-        let (mut state, mut run, sealed) = if seq >= self.start {
-            (self.state.clone(), self.run(), self.sealed)
-        } else if self.sealed {
-            let Some(chapter) = history.find(id, seq)? else { return Ok(None) };
-            let sealed = history.find(id, chapter.run.start().saturating_sub(1))?.is_some();
-            (S::decode(&chapter.anchor)?, chapter.run.clone(), sealed)
-        } else {
-            return Ok(None);
-        };
-        undo_to(&mut state, &run, seq)?;
-        run.truncate(seq);
-        Ok((run.start() > 0).then_some((state, run, sealed)))
+        let found = self.in_run(id, seq, history, |state, run| {
+            let (mut state, mut run) = (state()?.into_owned(), run.clone());
+            undo_to(&mut state, &run, seq)?;
+            run.truncate(seq);
+            Ok((state, run))
+        })?;
+        let Some((state, run)) = found.filter(|(_, run)| run.start() > 0) else { return Ok(None) };
+        let sealed = self.sealed && (seq >= self.start || history.find(id, run.start() - 1)?.is_some());
+        Ok(Some((state, run, sealed)))
     }
 
     /// Notes that the commit `seq` has changed the state, and what undoes it. Returns a chapter when one is full.
@@ -141,7 +138,7 @@ impl<S: State> Object<S> {
 }
 
 /// Takes a state at the end of a run back to the moment `seq`.
-pub(crate) fn undo_to<S: State>(state: &mut S, run: &Run, seq: Seq) -> Result<()> {
+fn undo_to<S: State>(state: &mut S, run: &Run, seq: Seq) -> Result<()> {
     for (_, delta) in run.newest_first().take_while(|delta| delta.0 > seq) {
         state.undo(delta)?;
     }

@@ -29,7 +29,9 @@ impl Bench {
     }
 
     fn commit_as(&mut self, principal: &str, transaction: &Transaction) -> Result<Seq> {
-        let (outcome, principal, parents) = self.graph.commit(transaction, principal, &Open)?;
+        let Some((outcome, principal, parents)) = self.graph.commit(transaction, principal, &Open)? else {
+            return Ok(self.graph.head());
+        };
         self.seal(&outcome);
         let seq = self.graph.head();
         let header = CommitHeader {
@@ -43,7 +45,7 @@ impl Bench {
             cause: None,
             parents: parents.exact,
             coarse: parents.coarse,
-            reverts: None,
+            reverts: transaction.reverts(),
         };
         self.commits.push(&header, &outcome.touched);
         self.log.push((header, outcome.operations));
@@ -305,9 +307,7 @@ fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
     let mallory = bench.graph.names().get("mallory").unwrap();
     let plan = bench.graph.plan_revert(&bench.commits, mallory, 1).unwrap();
     assert!(plan.kept.is_empty());
-    let mut revert = bench.begin();
-    revert.push(plan.verbs.bytes()).unwrap();
-    bench.commit_as("root", &revert).unwrap();
+    bench.commit_as("root", &plan.transaction.unwrap()).unwrap();
     assert_eq!(bench.graph.digest_at(4).unwrap(), digest);
     bench.graph.audit_at(4).unwrap();
 
@@ -326,9 +326,7 @@ fn a_revert_brings_edges_back_together_with_their_ends() {
     let mallory = bench.graph.names().get("mallory").unwrap();
     let plan = bench.graph.plan_revert(&bench.commits, mallory, 1).unwrap();
     assert!(plan.kept.is_empty());
-    let mut revert = bench.begin();
-    revert.push(plan.verbs.bytes()).unwrap();
-    bench.commit_as("root", &revert).unwrap();
+    bench.commit_as("root", &plan.transaction.unwrap()).unwrap();
     assert_eq!(bench.graph.digest_at(3).unwrap(), digest);
 }
 
@@ -396,4 +394,40 @@ fn a_transaction_shows_what_it_did_not_change_with_its_version() {
         .unwrap();
     scanned.sort();
     assert_eq!(scanned, [("a".into(), 1), ("b".into(), 1), ("c".into(), 0)]);
+}
+
+#[test]
+fn what_changes_nothing_is_validated_and_is_no_commit() {
+    let mut bench = Bench::new();
+    let (zero, one, text) = (int(0), int(1), Value::text("a word").to_bytes());
+    bench.write(&[put("a", &[("n", &one), ("t", &text)]), put("b", &[]), link("a", "b")]).unwrap();
+    let (a, empty) = (Target::Node("a"), Value::text("").to_bytes());
+    let edge = EdgeKey { from: "b", kind: "KNOWS", to: "a", key: "" };
+    let nothing: [&[Verb<'_>]; 7] = [
+        &[put("a", &[("n", &one), ("t", &text)])],
+        &[Verb::Patch { target: a, labels: vec!["Fact"], drop: vec!["Never"], changes: vec![("m", None)] }],
+        &[Verb::Unlink { edge }, link("a", "b")],
+        &[Verb::Remove { key: "nobody", detach: true }],
+        &[Verb::Increment { target: a, name: "n", by: &zero }],
+        &[Verb::Append { target: a, name: "t", more: &empty }],
+        &[Verb::Splice {
+            target: a,
+            name: "t",
+            start: 2,
+            delete: 4,
+            insert: &Value::text("word").to_bytes(),
+        }],
+    ];
+    let names = bench.graph.names().count();
+    for verbs in nothing {
+        assert_eq!(bench.write_as("a newcomer", verbs).unwrap(), 1, "{verbs:?}");
+        assert_eq!((bench.graph.head(), bench.log.len()), (1, 1), "{verbs:?}");
+    }
+    assert!(bench.graph.names().count() <= names + 3, "m, Never and the newcomer, who are not in the log");
+    let stale = transaction(bench.begin(), nothing[0]).unwrap();
+    bench.write(&[put("a", &[("n", &zero)])]).unwrap();
+    bench.write(&[put("a", &[("n", &one), ("t", &text)])]).unwrap();
+    assert_eq!(bench.commit_as("root", &stale).unwrap_err().code(), Code::Conflict);
+    bench.write_as("a newcomer", &[put("c", &[])]).unwrap();
+    assert_eq!(bench.replayed().graph.digest_at(4).unwrap(), bench.graph.digest_at(4).unwrap());
 }

@@ -38,8 +38,9 @@ impl Hot {
     }
 
     fn commit(&mut self, transaction: &Transaction) -> Result<Seq> {
-        let (outcome, ..) = self.graph.commit(transaction, "root", &Open)?;
-        outcome.sealed.iter().for_each(|(id, chapter)| self.history.seal(*id, chapter).unwrap());
+        let committed = self.graph.commit(transaction, "root", &Open)?;
+        let sealed = committed.into_iter().flat_map(|(outcome, ..)| outcome.sealed);
+        sealed.for_each(|(id, chapter)| self.history.seal(id, &chapter).unwrap());
         Ok(self.graph.head())
     }
 
@@ -146,7 +147,7 @@ fn every_life_that_one_commit_renews_is_told() {
             if change.slot == Slot::Existence {
                 lives.push(change.seq);
             }
-            true
+            Ok(true)
         })
         .unwrap();
     assert_eq!(lives, (1..=head).rev().collect::<Vec<_>>());

@@ -12,19 +12,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One opening of a store. The store closes with its last one.
 pub struct OpenStore {
-    store: Arc<Store>,
-    recovery: Recovery,
+    engine: Engine,
     path: Option<PathBuf>,
     closed: AtomicBool,
 }
 
-struct Shared {
+#[derive(Clone)]
+struct Engine {
     store: Arc<Store>,
     recovery: Recovery,
-    openings: usize,
 }
 
-static ENGINES: LazyLock<Mutex<HashMap<PathBuf, Shared>>> = LazyLock::new(Mutex::default);
+/// The engines by directory, with how often each is open.
+static ENGINES: LazyLock<Mutex<HashMap<PathBuf, (Engine, usize)>>> = LazyLock::new(Mutex::default);
 
 /// Opens the store in a directory, which is made if need be.
 pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
@@ -40,10 +40,9 @@ pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
     let path = std::fs::canonicalize(path).map_err(io_error)?;
     // Held while opening: whoever opens the same directory meanwhile joins.
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(shared) = engines.get_mut(&path) {
-        shared.openings += 1;
-        let (store, recovery) = (shared.store.clone(), shared.recovery.clone());
-        return Ok(OpenStore { store, recovery, path: Some(path), closed: AtomicBool::new(false) });
+    if let Some((engine, openings)) = engines.get_mut(&path) {
+        *openings += 1;
+        return Ok(OpenStore::new(engine.clone(), Some(path)));
     }
     let (store, recovery) = Store::open(Options {
         disk: Arc::new(RealDisk::new(&path)),
@@ -54,25 +53,30 @@ pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
         threads: true,
     })
     .map_err(|error| error.with("directory", path.display()))?;
-    engines.insert(path.clone(), Shared { store: store.clone(), recovery: recovery.clone(), openings: 1 });
-    Ok(OpenStore { store, recovery, path: Some(path), closed: AtomicBool::new(false) })
+    let engine = Engine { store, recovery };
+    engines.insert(path.clone(), (engine.clone(), 1));
+    Ok(OpenStore::new(engine, Some(path)))
 }
 
 /// A store that keeps nothing.
 pub fn memory() -> OpenStore {
     let recovery = Recovery { created: true, checkpoint: 0, replayed: 0, sealed: true, cut: None };
-    OpenStore { store: Store::memory(wall_clock()), recovery, path: None, closed: AtomicBool::new(false) }
+    OpenStore::new(Engine { store: Store::memory(wall_clock()), recovery }, None)
 }
 
 impl OpenStore {
+    fn new(engine: Engine, path: Option<PathBuf>) -> OpenStore {
+        OpenStore { engine, path, closed: AtomicBool::new(false) }
+    }
+
     /// The store, shared with every other opening of the directory.
     pub fn store(&self) -> &Arc<Store> {
-        &self.store
+        &self.engine.store
     }
 
     /// What the first opening found.
     pub fn recovery(&self) -> &Recovery {
-        &self.recovery
+        &self.engine.recovery
     }
 
     /// Ends this opening; the last one writes what waits and frees the directory. Closing again does nothing.
@@ -80,16 +84,16 @@ impl OpenStore {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let Some(path) = &self.path else { return self.store.close() };
+        let Some(path) = &self.path else { return self.store().close() };
         let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = engines.get_mut(path) {
-            shared.openings -= 1;
-            if shared.openings > 0 {
+        if let Some((_, openings)) = engines.get_mut(path) {
+            *openings -= 1;
+            if *openings > 0 {
                 return Ok(());
             }
             engines.remove(path);
         }
-        self.store.close()
+        self.store().close()
     }
 }
 

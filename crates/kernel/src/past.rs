@@ -2,8 +2,8 @@
 
 use crate::session::Session;
 use crate::wire::{put_edge, put_node, slot_text, target_value};
-use karyon_graph::{EdgeItem, Entity, Gate, Graph, NodeItem, Slot, SlotChange, touched_between};
-use karyon_model::bytes::{Cursor, put_bytes};
+use karyon_graph::{DiffStart, Entity, Gate, Graph, Slot, SlotChange, permitted};
+use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
 use karyon_store::{Body, RevertReport, RevertRequest};
 use std::borrow::Cow;
@@ -12,13 +12,6 @@ use std::borrow::Cow;
 const HISTORY_PAGE: usize = 256;
 /// Entities of one page of a diff.
 const DIFF_PAGE: usize = 128;
-
-fn find(graph: &Graph, target: &Target<'_>) -> Option<EntityId> {
-    match target {
-        Target::Node(key) => graph.node_id(key).map(EntityId::Node),
-        Target::Edge(edge) => graph.edge_id(edge).map(EntityId::Edge),
-    }
-}
 
 /// Who wrote a commit, when and why, as entries of a map.
 fn provenance(body: &Body, seq: Seq) -> Option<Vec<(&'static str, Value)>> {
@@ -31,10 +24,6 @@ fn provenance(body: &Body, seq: Seq) -> Option<Vec<(&'static str, Value)>> {
     ];
     entries.extend(row.cause.map(|cause| ("cause", Value::number(cause))));
     Some(entries)
-}
-
-fn decode(value: &[u8]) -> Result<Value> {
-    Value::decode(&mut Cursor::new(value))
 }
 
 impl Session {
@@ -62,18 +51,28 @@ impl Session {
         for side in [seq - 1, seq] {
             let entity = body.graph.entity_at(id, side)?.map(|found| found.0);
             let Some(entity) = entity else { continue };
-            match self.may_see(&body.graph, id, Some(&entity)) {
-                Ok(()) => {}
-                Err(error) if error.code() == Code::Access => return Ok(false),
-                Err(error) => return Err(error),
+            if !permitted(self.may_see(&body.graph, id, Some(&entity)))? {
+                return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn may_see_past(&self, body: &Body, id: EntityId, seq: Seq) -> Result<()> {
-        let entity = body.graph.entity_at(id, seq)?.map(|found| found.0);
-        self.may_see(&body.graph, id, entity.as_deref())
+    /// What is asked about: a node or edge that may be seen as of a version, and a property of it if one is named. `None` when
+    /// there never was such a thing.
+    fn asked(
+        &self,
+        body: &Body,
+        target: &Target<'_>,
+        name: Option<&str>,
+        at: Seq,
+    ) -> Result<Option<(EntityId, Option<Slot>)>> {
+        let graph = &body.graph;
+        let Some(id) = graph.id_of(target) else { return Ok(None) };
+        let entity = graph.entity_at(id, at)?.map(|found| found.0);
+        self.may_see(graph, id, entity.as_deref())?;
+        let known = name.map(|name| graph.names().get(name).map(Slot::Property));
+        Ok(if known == Some(None) { None } else { Some((id, known.flatten())) })
     }
 
     /// Up to a page of changes in `(after, until]`, newest first, and the version to go on from (exclusive), if any.
@@ -82,74 +81,34 @@ impl Session {
     pub fn history(&self, target: &Target<'_>, name: Option<&str>, after: Seq, until: Seq) -> Result<Value> {
         self.check_alive()?;
         let body = self.store().body()?;
-        let mut changes: Vec<SlotChange> = Vec::new();
-        let mut next = None;
-        if let Some(id) = find(&body.graph, target) {
-            self.may_see_past(&body, id, until)?;
-            let only = match name {
-                None => None,
-                Some(name) => match body.graph.names().get(name) {
-                    Some(name) => Some(Slot::Property(name)),
-                    None => return Ok(page_value(vec![], None)),
-                },
-            };
-            body.graph.visit_changes(id, after, until, &mut |change| {
-                if only.is_some_and(|only| only != change.slot) {
-                    return true;
-                }
+        let Some((id, only)) = self.asked(&body, target, name, until)? else {
+            return Ok(page_value(vec![], None));
+        };
+        let (mut values, mut next) = (Vec::new(), None);
+        // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
+        // labels then, and what may not be seen is left out, as in a diff.
+        let (mut count, mut told) = (0, (Seq::MAX, false));
+        body.graph.visit_changes(id, after, until, &mut |change| {
+            if only.is_some_and(|only| only != change.slot) {
+                return Ok(true);
+            }
+            if change.seq != told.0 {
                 // A page ends between two commits, so that it can go on below the last one.
-                let full = changes.len() >= HISTORY_PAGE;
-                if full && changes.last().is_some_and(|last| last.seq != change.seq) {
-                    next = changes.last().map(|last| last.seq);
-                    return false;
+                if count >= HISTORY_PAGE {
+                    next = Some(told.0);
+                    return Ok(false);
                 }
-                changes.push(change);
-                true
-            })?;
-        }
-        let mut values = Vec::with_capacity(changes.len());
-        let found = find(&body.graph, target);
-        let mut seen = None;
-        for change in changes {
-            // A node may have had other labels then: what may not be seen is left out, as in a diff.
-            let visible = match (seen, found) {
-                (Some((seq, visible)), _) if seq == change.seq => visible,
-                (_, Some(id)) => self.may_see_change(&body, id, change.seq)?,
-                (_, None) => false,
-            };
-            seen = Some((change.seq, visible));
-            if !visible {
-                continue;
+                told = (change.seq, self.may_see_change(&body, id, change.seq)?);
             }
-            let Some(mut entries) = provenance(&body, change.seq) else {
-                self.store().progress().check()?;
-                continue;
-            };
-            let held = |value: &Option<_>| value.is_some();
-            let text = |name| Value::text(&*body.graph.names().text(name));
-            let kind = match (change.slot, held(&change.after)) {
-                (Slot::Existence, true) => "created",
-                (Slot::Existence, false) => "removed",
-                (Slot::Label(_), true) => "labelled",
-                (Slot::Label(_), false) => "unlabelled",
-                (Slot::Property(_), true) => "set",
-                (Slot::Property(_), false) => "unset",
-            };
-            entries.push(("kind", Value::text(kind)));
-            match change.slot {
-                Slot::Existence => {}
-                Slot::Label(name) => entries.push(("label", text(name))),
-                Slot::Property(name) => {
-                    entries.push(("property", text(name)));
-                    for (side, value) in [("before", &change.before), ("after", &change.after)] {
-                        if let Some(value) = value {
-                            entries.push((side, decode(value)?));
-                        }
-                    }
+            count += 1;
+            if told.1 {
+                match provenance(&body, change.seq) {
+                    Some(entries) => values.push(change_value(&body, change, entries)?),
+                    None => self.store().progress().check()?,
                 }
             }
-            values.push(Value::map(entries));
-        }
+            Ok(true)
+        })?;
         Ok(page_value(values, next))
     }
 
@@ -157,36 +116,25 @@ impl Session {
     pub fn blame(&self, target: &Target<'_>, name: Option<&str>, at: Seq) -> Result<Value> {
         self.check_alive()?;
         let body = self.store().body()?;
-        let Some(id) = find(&body.graph, target) else { return Ok(Value::Null) };
-        self.may_see_past(&body, id, at)?;
-        let slot = match name {
-            None => Slot::Existence,
-            Some(name) => match body.graph.names().get(name) {
-                Some(name) => Slot::Property(name),
-                None => return Ok(Value::Null),
-            },
-        };
-        let Some(seq) = body.graph.author_at(id, slot, at)? else { return Ok(Value::Null) };
+        let Some((id, slot)) = self.asked(&body, target, name, at)? else { return Ok(Value::Null) };
+        let author = body.graph.author_at(id, slot.unwrap_or(Slot::Existence), at)?;
+        let Some(seq) = author else { return Ok(Value::Null) };
         if !self.may_see_change(&body, id, seq)? {
             return Ok(Value::Null);
         }
-        match provenance(&body, seq) {
-            Some(entries) => Ok(Value::map(entries)),
-            None => {
-                self.store().progress().check()?;
-                Err(Error::new(
-                    Code::Damaged,
-                    format!("version {seq} is not in the index of commits; reopen"),
-                ))
-            }
+        if let Some(entries) = provenance(&body, seq) {
+            return Ok(Value::map(entries));
         }
+        self.store().progress().check()?;
+        let message = format!("version {seq} is not in the index of commits; reopen");
+        Err(Error::new(Code::Damaged, message))
     }
 
-    /// A page of what differs between two versions, beginning at the changed entity `start` (0 for the first page).
+    /// A page of what differs between two versions, from where the page before has ended.
     ///
     /// Appends for each difference: 1; kind of target ('N' or 'E'); before and after (each 0, or 1 and the entity); then 0
-    /// and the next start (0 when done).
-    pub fn diff(&self, from: Seq, to: Seq, start: u64, out: &mut Vec<u8>) -> Result<()> {
+    /// and where the next page begins: two numbers (0 and 0 when done).
+    pub fn diff(&self, from: Seq, to: Seq, start: DiffStart, out: &mut Vec<u8>) -> Result<()> {
         self.check_alive()?;
         let body = self.store().body()?;
         if from.min(to) < body.base_seq() {
@@ -194,35 +142,30 @@ impl Session {
         }
         let graph = &body.graph;
         let mut left = DIFF_PAGE;
-        let touched = touched_between(&body.commits, from.min(to), from.max(to));
-        for (at, id) in (0u64..).zip(touched).skip(usize::try_from(start).unwrap_or(usize::MAX)) {
-            if left == 0 {
-                out.push(0);
-                karyon_model::bytes::put_varint(out, at);
-                return Ok(());
-            }
-            let Some((before, after)) = graph.difference(id, from, to)? else { continue };
-            let seen = [before.as_deref(), after.as_deref()].into_iter().flatten();
-            let hidden = seen.map(|entity| self.may_see(graph, id, Some(entity))).find_map(Result::err);
-            match hidden {
-                Some(error) if error.code() == Code::Access => continue,
-                Some(error) => return Err(error),
-                None => {}
-            }
-            out.push(1);
-            out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
-            for side in [before, after] {
-                match side {
-                    None => out.push(0),
-                    Some(entity) => {
-                        out.push(1);
+        let next =
+            graph.visit_differences(&body.commits, (from, to), start, &mut |id, (before, after)| {
+                for entity in [&before, &after].into_iter().flatten() {
+                    if !permitted(self.may_see(graph, id, Some(entity)))? {
+                        return Ok(true);
+                    }
+                }
+                if left == 0 {
+                    return Ok(false);
+                }
+                left -= 1;
+                out.push(1);
+                out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
+                for side in [before, after] {
+                    out.push(u8::from(side.is_some()));
+                    if let Some(entity) = side {
                         put_entity(graph, id, entity, out);
                     }
                 }
-            }
-            left -= 1;
-        }
-        out.extend_from_slice(&[0, 0]);
+                Ok(true)
+            })?;
+        out.push(0);
+        let (seq, through) = next.unwrap_or_default();
+        [seq, through as u64].into_iter().for_each(|part| put_varint(out, part));
         Ok(())
     }
 
@@ -231,9 +174,9 @@ impl Session {
         // Its report names whatever the principal has written, of any label.
         self.check_sees_everything()?;
         let request = RevertRequest { principal, since, dry_run };
-        let report: RevertReport = self.store().revert(request, self.author(None), self)?;
+        let RevertReport { plan, committed } = self.store().revert(request, self.author(None), self)?;
         let body = self.store().body()?;
-        let kept = report.kept.iter().map(|kept| {
+        let kept = plan.kept.iter().map(|kept| {
             Value::map([
                 ("target", target_value(&body.graph, kept.entity)),
                 ("slot", Value::text(slot_text(&body.graph, kept.slot))),
@@ -241,11 +184,11 @@ impl Session {
             ])
         });
         let mut entries = vec![
-            ("restored", Value::Integer(report.restored as i64)),
+            ("restored", Value::Integer(plan.restored as i64)),
             ("kept", Value::List(kept.collect())),
-            ("descendants", Value::List(report.descendants.into_iter().map(Value::number).collect())),
+            ("descendants", Value::List(plan.descendants.into_iter().map(Value::number).collect())),
         ];
-        entries.extend(report.committed.map(|committed| ("version", Value::number(committed.seq))));
+        entries.extend(committed.map(|committed| ("version", Value::number(committed.seq))));
         Ok(Value::map(entries))
     }
 
@@ -259,10 +202,34 @@ impl Session {
     pub fn names_from(&self, first: u32, out: &mut Vec<u8>) -> Result<()> {
         let body = self.store().body()?;
         let names = body.graph.names().from(first);
-        karyon_model::bytes::put_varint(out, names.len() as u64);
+        put_varint(out, names.len() as u64);
         names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
         Ok(())
     }
+}
+
+/// A change in words and values, beside who made it.
+fn change_value(body: &Body, change: SlotChange, mut entries: Vec<(&'static str, Value)>) -> Result<Value> {
+    let text = |name| Value::text(&*body.graph.names().text(name));
+    let kinds = match change.slot {
+        Slot::Existence => ["removed", "created"],
+        Slot::Label(_) => ["unlabelled", "labelled"],
+        Slot::Property(_) => ["unset", "set"],
+    };
+    entries.push(("kind", Value::text(kinds[usize::from(change.after.is_some())])));
+    match change.slot {
+        Slot::Existence => {}
+        Slot::Label(name) => entries.push(("label", text(name))),
+        Slot::Property(name) => {
+            entries.push(("property", text(name)));
+            for (side, value) in [("before", change.before), ("after", change.after)] {
+                if let Some(value) = value {
+                    entries.push((side, Value::decode(&mut Cursor::new(&value))?));
+                }
+            }
+        }
+    }
+    Ok(Value::map(entries))
 }
 
 fn page_value(changes: Vec<Value>, next: Option<Seq>) -> Value {
@@ -274,11 +241,7 @@ fn page_value(changes: Vec<Value>, next: Option<Seq>) -> Value {
 fn put_entity(graph: &Graph, id: EntityId, entity: Cow<'_, Entity>, out: &mut Vec<u8>) {
     let version = entity.properties().iter().map(|property| property.since).fold(entity.since(), Seq::max);
     match id {
-        EntityId::Node(node) => put_node(&NodeItem { key: &graph.node(node).key, entity, version }, out),
-        EntityId::Edge(edge) => {
-            let slot = graph.edge(edge);
-            let (from, to) = (&*graph.node(slot.from).key, &*graph.node(slot.to).key);
-            put_edge(&EdgeItem { from, kind: slot.kind, to, key: &slot.key, entity, version }, out);
-        }
+        EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), out),
+        EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), out),
     }
 }

@@ -48,8 +48,7 @@ pub fn put_next(next: Option<PageStart>, out: &mut Vec<u8>) {
         None => out.push(0),
         Some(start) => {
             out.push(1);
-            let (id, list, own) = start.parts();
-            [id, list, own].into_iter().for_each(|part| put_varint(out, part.into()));
+            [start.id, start.list, start.own].into_iter().for_each(|part| put_varint(out, part.into()));
         }
     }
 }
@@ -59,7 +58,7 @@ pub fn read_start(cursor: &mut Cursor<'_>) -> Result<PageStart> {
     if cursor.byte()? == 0 {
         return Ok(PageStart::default());
     }
-    Ok(PageStart::from_parts((cursor.id()?, cursor.id()?, cursor.id()?)))
+    Ok(PageStart { id: cursor.id()?, list: cursor.id()?, own: cursor.id()? })
 }
 
 /// A node's key, or an edge's identity as a map.

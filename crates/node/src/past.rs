@@ -36,12 +36,13 @@ pub fn read_blame(env: &Env, session: u32, at: f64, length: u32) -> f64 {
     })
 }
 
-/// A page of what differs between two versions.
+/// A page of what differs between two versions, from a commit on, of whose changes some are through.
 #[napi]
-pub fn page_diff(env: &Env, session: u32, from: f64, to: f64, start: f64) -> f64 {
+pub fn page_diff(env: &Env, session: u32, from: f64, to: f64, start: f64, through: u32) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?.session;
-        environment.try_answer(|out| session.diff(from as u64, to as u64, start as u64, out))
+        let start = (start as u64, through as usize);
+        environment.try_answer(|out| session.diff(from as u64, to as u64, start, out))
     })
 }
 

@@ -16,7 +16,7 @@
 //! Numbers are little-endian. The tail begins at or before the image's version; what the image already holds is skipped.
 //! A file is written under another name, synced, renamed: a half-written one is never found under its name.
 
-use crate::layout::{CHECKPOINTS, check_format, io_error};
+use crate::layout::{CHECKPOINTS, FORMAT_VERSION, io_error};
 use karyon_graph::{Graph, ImageReader};
 use karyon_history::History;
 use karyon_log::{ChainPoint, Disk, File, Hash, OpenMode, Position, StoreId};
@@ -25,7 +25,6 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"KARYIMG\0";
-const HEAD_BYTES: usize = 92;
 const HASH_BYTES: usize = 32;
 /// Checkpoints kept.
 const KEPT: usize = 2;
@@ -59,16 +58,19 @@ impl CheckpointWriter {
         }
         let file = disk.open(&new_path, OpenMode::CreateNew).map_err(io_error(&new_path, "create"))?;
         let mut writer = CheckpointWriter { disk, file, hash: Sha256::new(), at: 0, path, new_path };
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        head.extend_from_slice(MAGIC);
-        head.extend_from_slice(&crate::layout::FORMAT_VERSION.to_le_bytes());
-        head.extend_from_slice(&store.0);
-        head.extend_from_slice(&anchor.seq.to_le_bytes());
-        head.extend_from_slice(&anchor.time.to_le_bytes());
-        head.extend_from_slice(&anchor.tail.position.segment.to_le_bytes());
-        head.extend_from_slice(&anchor.tail.position.offset.to_le_bytes());
-        head.extend_from_slice(&anchor.tail.next_seq.to_le_bytes());
-        head.extend_from_slice(&anchor.tail.hash.0);
+        let Anchor { seq, time, tail: ChainPoint { position, next_seq, hash } } = anchor;
+        let head = [
+            &MAGIC[..],
+            &FORMAT_VERSION.to_le_bytes(),
+            &store.0,
+            &seq.to_le_bytes(),
+            &time.to_le_bytes(),
+            &position.segment.to_le_bytes(),
+            &position.offset.to_le_bytes(),
+            &next_seq.to_le_bytes(),
+            &hash.0,
+        ]
+        .concat();
         writer.write(&head)?;
         Ok(writer)
     }
@@ -139,56 +141,42 @@ pub(crate) fn load_all(
     history: &Arc<dyn History>,
 ) -> Result<impl Iterator<Item = Loaded>> {
     let paths = list(disk)?.into_iter().rev();
-    Ok(paths.filter_map(move |path| load(disk, store, &path, history.clone()).ok()))
+    Ok(paths.filter_map(move |path| load(disk, store, path, history.clone())))
 }
 
-fn load(disk: &dyn Disk, store: StoreId, path: &str, history: Arc<dyn History>) -> Result<Loaded> {
-    let file = disk.open(path, OpenMode::Read).map_err(io_error(path, "open"))?;
-    let length = file.len().map_err(io_error(path, "measure"))?;
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-    file.read_exact_at(0, &mut bytes).map_err(io_error(path, "read"))?;
-    let damaged = || {
-        Error::new(Code::Damaged, format!("the checkpoint {path:?} is damaged; delete it")).with("path", path)
-    };
-    let (body, hash) = bytes.split_last_chunk::<HASH_BYTES>().ok_or_else(damaged)?;
-    if body.len() < HEAD_BYTES || body[..8] != *MAGIC {
-        return Err(damaged());
+/// Reads a checkpoint, or nothing when it is not whole.
+fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>) -> Option<Loaded> {
+    let file = disk.open(&path, OpenMode::Read).ok()?;
+    let length = file.len().ok()?;
+    let mut bytes = vec![0; usize::try_from(length).ok()?];
+    file.read_exact_at(0, &mut bytes).ok()?;
+    let (body, hash) = bytes.split_last_chunk::<HASH_BYTES>()?;
+    if Sha256::digest(body)[..] != hash[..] {
+        return None;
     }
-    check_format(path, u32_at(body, 8))?;
-    if Sha256::digest(body)[..] != hash[..] || body[12..28] != store.0 {
-        return Err(damaged());
+    let rest = &mut &body[..];
+    let known = field(rest)? == *MAGIC && u32::from_le_bytes(field(rest)?) <= FORMAT_VERSION;
+    if !known || field(rest)? != store.0 {
+        return None;
     }
-    let mut before = [0; 32];
-    before.copy_from_slice(&body[60..92]);
-    let position = Position { segment: u32_at(body, 44), offset: u32_at(body, 48) };
-    let tail = ChainPoint { position, next_seq: u64_at(body, 52), hash: Hash(before) };
-    let anchor = Anchor { seq: u64_at(body, 28), time: u64_at(body, 36).cast_signed(), tail };
+    let (seq, time) = (u64::from_le_bytes(field(rest)?), i64::from_le_bytes(field(rest)?));
+    let position =
+        Position { segment: u32::from_le_bytes(field(rest)?), offset: u32::from_le_bytes(field(rest)?) };
+    let tail = ChainPoint { position, next_seq: u64::from_le_bytes(field(rest)?), hash: Hash(field(rest)?) };
     let mut reader = ImageReader::new(history);
-    let mut at = HEAD_BYTES;
     loop {
-        let size = body.get(at..at + 4).map(|field| u32_at(field, 0) as usize).ok_or_else(damaged)?;
-        at += 4;
+        let size = u32::from_le_bytes(field(rest)?) as usize;
         if size == 0 {
             break;
         }
-        reader.take(body.get(at..at + size).ok_or_else(damaged)?)?;
-        at += size;
+        reader.take(rest.split_off(..size)?).ok()?;
     }
-    let graph = reader.finish()?;
-    if graph.head() != anchor.seq || at != body.len() {
-        return Err(damaged());
-    }
-    Ok(Loaded { anchor, graph, bytes: length, path: path.to_owned() })
+    let graph = reader.finish().ok()?;
+    let whole = rest.is_empty() && graph.head() == seq;
+    whole.then_some(Loaded { anchor: Anchor { seq, time, tail }, graph, bytes: length, path })
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    let mut field = [0; 4];
-    field.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(field)
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    let mut field = [0; 8];
-    field.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(field)
+/// The next field of fixed width.
+fn field<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    rest.split_off(..N)?.first_chunk().copied()
 }

@@ -82,12 +82,8 @@ pub(crate) fn identify(disk: &Arc<dyn Disk>, fresh: StoreId) -> Result<(StoreId,
         let message = "the directory has a log and no identity file \"karyon\"; restore it from a backup";
         Error::new(Code::Damaged, message).with("path", IDENTITY).with("cause", error)
     })?;
-    let mut bytes = [0; BYTES];
-    bytes[..8].copy_from_slice(MAGIC);
-    bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-    bytes[12..28].copy_from_slice(&fresh.0);
-    let sum = crc32c::crc32c(&bytes[..60]);
-    bytes[60..].copy_from_slice(&sum.to_le_bytes());
+    let mut bytes = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &fresh.0, &[0; 32]].concat();
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
     write_whole(&**disk, IDENTITY_NEW, &bytes)?;
     disk.rename(IDENTITY_NEW, IDENTITY).map_err(io_error(IDENTITY, "rename"))?;
     disk.sync_dir("").map_err(io_error("", "sync"))?;
@@ -103,9 +99,13 @@ fn read(disk: &dyn Disk) -> Result<StoreId> {
             "the file \"karyon\" is not a store's identity; name another directory or restore a backup";
         return Err(Error::new(Code::NotAStore, message).with("path", IDENTITY));
     }
-    let mut field = [0; 4];
-    field.copy_from_slice(&bytes[8..12]);
-    check_format(IDENTITY, u32::from_le_bytes(field))?;
+    let format = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+    if format > FORMAT_VERSION {
+        let message = format!(
+            "{IDENTITY:?} has format {format}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon"
+        );
+        return Err(Error::new(Code::FormatNewer, message).with("path", IDENTITY).with("format", format));
+    }
     if count < BYTES || bytes[60..] != crc32c::crc32c(&bytes[..60]).to_le_bytes() {
         let message = "the identity file \"karyon\" does not match its checksum; restore it from a backup";
         return Err(Error::new(Code::Damaged, message).with("path", IDENTITY));
@@ -113,16 +113,6 @@ fn read(disk: &dyn Disk) -> Result<StoreId> {
     let mut id = [0; 16];
     id.copy_from_slice(&bytes[12..28]);
     Ok(StoreId(id))
-}
-
-/// Refuses a file of a later format.
-pub(crate) fn check_format(path: &str, version: u32) -> Result<()> {
-    if version <= FORMAT_VERSION {
-        return Ok(());
-    }
-    let message =
-        format!("{path:?} has format {version}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon");
-    Err(Error::new(Code::FormatNewer, message).with("path", path).with("format", version))
 }
 
 /// Writes a file anew and makes its bytes durable; its name is durable after the directory's sync.

@@ -1,14 +1,13 @@
 //! Opening: lock, identify, load the newest whole checkpoint, replay the log's tail.
 
-use crate::checkpoint::{Loaded, discard, load_all};
+use crate::checkpoint::{Anchor, Loaded, discard, load_all};
 use crate::layout::{LOCK, OWNER, check_foreign, identify, io_error, write_whole};
-use crate::pipeline::Pipeline;
-use crate::rebuild::{rebuild, start, visit_commits};
-use crate::store::{Body, Store, record};
+use crate::rebuild::{log_too_short, rebuild, start, visit_commits};
+use crate::store::{Body, Committed, Store};
 use crate::time::Clock;
 use crate::writer::Persistence;
 use karyon_graph::Graph;
-use karyon_history::{Commits, History, MemoryHistory, Progress};
+use karyon_history::{History, MemoryHistory, Progress};
 use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, OpenMode, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Result, Seq};
 use std::sync::Arc;
@@ -58,44 +57,43 @@ impl Store {
         let (id, created) = identify(&disk, fresh_id)?;
         let history = Arc::new(MemoryHistory::new());
         let shared: Arc<dyn History> = history.clone();
-        let (mut recovered, mut contradicted) = (None, Vec::new());
-        for loaded in load_all(&*disk, id, &shared)? {
-            let path = loaded.path.clone();
-            match recover(disk.clone(), id, &history, Some(loaded)) {
-                Ok(found) => {
-                    recovered = Some(found);
-                    break;
-                }
-                Err(error) if [Code::Io, Code::SyncFailed].contains(&error.code()) => return Err(error),
+        let (mut checkpoints, mut contradicted) = (load_all(&*disk, id, &shared)?, Vec::new());
+        let recovered = loop {
+            let loaded = checkpoints.next();
+            let path = loaded.as_ref().map(|loaded| loaded.path.clone());
+            match (recover(disk.clone(), id, &history, loaded), path) {
+                (Ok(recovered), _) => break recovered,
                 // Its place in the log is not what it says: the log is a restored backup, or is damaged.
-                Err(_) => contradicted.push(path),
+                (Err(error), Some(path)) if ![Code::Io, Code::SyncFailed].contains(&error.code()) => {
+                    contradicted.push(path);
+                }
+                (Err(error), _) => return Err(error),
             }
-        }
-        let recovered = match recovered {
-            Some(recovered) => recovered,
-            None => recover(disk.clone(), id, &history, None)?,
         };
+        drop(checkpoints);
         discard(&*disk, &contradicted)?;
-        let Recovered { body, log, tail, found, image_bytes, last_time } = recovered;
+        let Recovered { body, log, tail, found, image_bytes } = recovered;
+        let base = body.base_seq();
         let recovery = Recovery {
             created,
-            checkpoint: body.base_seq,
-            replayed: body.graph.head() - body.base_seq,
+            checkpoint: base,
+            replayed: body.graph.head() - base,
             sealed: found.sealed,
-            cut: found.cut,
+            cut: found.cut.clone(),
         };
-        let base_seq = body.base_seq;
-        if base_seq > 0 {
-            history.set_progress(Progress::Building { done: 0, total: base_seq });
+        if base > 0 {
+            history.set_progress(Progress::Building { done: 0, total: base });
         }
         let checkpoint_bytes = if checkpoint_bytes == 0 { CHECKPOINT_BYTES } else { checkpoint_bytes };
-        let persistence = Persistence::new(disk, id, log, tail, lock, checkpoint_bytes, image_bytes);
-        let pipeline = Pipeline::new(last_time);
-        let store = Arc::new(Store::assemble(body, history, pipeline, clock, Some(persistence)));
+        let persistence = Persistence::new(disk, id, (log, tail), lock, (checkpoint_bytes, image_bytes));
+        let store = Arc::new(Store::assemble(body, history, clock, Some(persistence)));
+        if let Some(time) = found.sealed_time {
+            store.pipeline()?.now(time);
+        }
         if threads {
             store.start_writer()?;
         }
-        match (base_seq, threads) {
+        match (base, threads) {
             (0, _) => {}
             (until, true) => start(&store, until)?,
             (until, false) => rebuild(&Arc::downgrade(&store), until),
@@ -111,8 +109,6 @@ struct Recovered {
     tail: ChainPoint,
     found: karyon_log::Recovery,
     image_bytes: u64,
-    /// The newest time that was handed out, as far as the log knows.
-    last_time: i64,
 }
 
 fn recover(
@@ -121,33 +117,24 @@ fn recover(
     history: &Arc<MemoryHistory>,
     loaded: Option<Loaded>,
 ) -> Result<Recovered> {
-    let (mut graph, anchor, image_bytes) = match loaded {
+    let (graph, anchor, image_bytes) = match loaded {
         Some(Loaded { anchor, graph, bytes, .. }) => (graph, Some(anchor), bytes),
         None => (Graph::new(history.clone()), None, 0),
     };
-    let (base_seq, base_time) = anchor.map_or((0, 0), |anchor| (anchor.seq, anchor.time));
-    let mut commits = Commits::starting(base_seq + 1);
-    let mut last_time = base_time;
+    let base = anchor.map(|Anchor { seq, time, .. }| Committed { seq, time }).unwrap_or_default();
+    let mut body = Body::new(graph, base);
     let mut tail = anchor.map_or_else(|| ChainPoint::genesis(id), |anchor| anchor.tail);
     let start = anchor.map(|anchor| anchor.tail);
     let (log, found) = Log::open(disk, id, SegmentSizes::default(), start, &mut |frame| {
         tail = frame.end;
         visit_commits(frame, &mut |commit| {
-            if commit.header.seq <= base_seq {
-                return Ok(());
-            }
-            let outcome = graph.replay(&commit)?;
-            last_time = commit.header.time;
-            record(&mut commits, &**history, &commit.header, &outcome)
+            if commit.header.seq <= base.seq { Ok(()) } else { body.replay(&**history, &commit) }
         })
     })?;
-    if log.head().next_seq <= base_seq {
-        let message = format!("the log ends before version {base_seq} of the checkpoint");
-        return Err(Error::new(Code::Damaged, message));
+    if log.head().next_seq <= base.seq {
+        return Err(log_too_short(base.seq));
     }
-    let last_time = found.sealed_time.map_or(last_time, |time| time.max(last_time));
-    let body = Body { graph, commits, base_seq, base_time };
-    Ok(Recovered { body, log, tail, found, image_bytes, last_time })
+    Ok(Recovered { body, log, tail, found, image_bytes })
 }
 
 /// Takes the directory for this process. The lock goes with the process, however it ends.

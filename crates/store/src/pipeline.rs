@@ -5,7 +5,7 @@ use karyon_model::{Code, CommitHeader, Error, Result, Seq, encode_commit};
 use std::collections::VecDeque;
 
 /// One frame's worth of commits: what shares one sync.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Batch {
     pub(crate) first: Seq,
     pub(crate) count: u32,
@@ -23,11 +23,13 @@ impl Batch {
 #[derive(Debug, Default)]
 pub(crate) struct Pipeline {
     /// The newest commit's time, or the newest time that was handed out or asked for: later commits are later.
-    floor: i64,
+    pub(crate) floor: i64,
     batches: VecDeque<Batch>,
-    waiting: usize,
-    failure: Option<Error>,
-    closed: bool,
+    /// Commits in the batches.
+    pub(crate) waiting: usize,
+    /// Why everything is refused, if it is.
+    pub(crate) failure: Option<Error>,
+    pub(crate) closed: bool,
 }
 
 impl Pipeline {
@@ -65,29 +67,16 @@ impl Pipeline {
         self.floor
     }
 
-    /// The newest time that was handed out or asked for.
-    pub(crate) fn floor(&self) -> i64 {
-        self.floor
-    }
-
     /// Queues a published commit for the disk.
     pub(crate) fn push(&mut self, header: &CommitHeader, operations: &[u8]) {
-        let open = self.batches.back_mut().filter(|batch| {
+        let fits = |batch: &Batch| {
             batch.payload.len() + operations.len() + MARGIN <= FRAME_BYTES_MAX && batch.count < COUNT_MAX
-        });
-        let batch = match open {
-            Some(batch) => batch,
-            None => {
-                self.batches.push_back(Batch {
-                    first: header.seq,
-                    count: 0,
-                    base_time: header.time,
-                    payload: Vec::new(),
-                });
-                let last = self.batches.len() - 1;
-                &mut self.batches[last]
-            }
         };
+        if !self.batches.back().is_some_and(fits) {
+            let (first, base_time) = (header.seq, header.time);
+            self.batches.push_back(Batch { first, base_time, ..Batch::default() });
+        }
+        let Some(batch) = self.batches.back_mut() else { return };
         encode_commit(header, operations, batch.base_time, &mut batch.payload);
         batch.count += 1;
         self.waiting += 1;
@@ -100,27 +89,11 @@ impl Pipeline {
         Some(batch)
     }
 
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting
-    }
-
     /// Refuses everything from now on: the log cannot be trusted with more.
     pub(crate) fn fail(&mut self, error: Error) {
         self.batches.clear();
         self.waiting = 0;
         self.failure.get_or_insert(error);
-    }
-
-    pub(crate) fn failure(&self) -> Option<&Error> {
-        self.failure.as_ref()
-    }
-
-    pub(crate) fn close(&mut self) {
-        self.closed = true;
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed
     }
 }
 
@@ -158,12 +131,8 @@ mod tests {
         assert_eq!(pipeline.now(700), 700);
         assert_eq!(pipeline.stamp(700), 701);
         assert_eq!(pipeline.now(0), 701);
-        pipeline.close();
-        assert_eq!(
-            (pipeline.now(900), pipeline.floor()),
-            (701, 701),
-            "nothing is handed out behind the seal"
-        );
+        pipeline.closed = true;
+        assert_eq!((pipeline.now(900), pipeline.floor), (701, 701), "nothing is handed out behind the seal");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Rebuilding the index of the past from the log, while the store is already in use.
 
-use crate::store::{Store, record};
+use crate::store::{Body, Committed, Store};
 use karyon_graph::Graph;
-use karyon_history::{Commits, Progress};
+use karyon_history::Progress;
 use karyon_log::FrameView;
 use karyon_model::bytes::Cursor;
 use karyon_model::{Code, CommitRecord, Error, Result, Seq};
@@ -40,18 +40,16 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     let (reader, history, end) = (persistence.reader.clone(), owner.history.clone(), persistence.head());
     drop(owner);
     // Its own history while it runs: the graph looks back only within what it has sealed itself.
-    let mut graph = Graph::new(history.clone());
-    let mut commits = Commits::starting(1);
+    let mut past = Body::new(Graph::new(history.clone()), Committed::default());
     let mut gone = false;
     reader.read_frames(reader.first(), end.position, &mut |frame| {
         visit_commits(frame, &mut |commit| {
             if commit.header.seq > until {
                 return Ok(());
             }
-            let outcome = graph.replay(&commit)?;
-            record(&mut commits, &*history, &commit.header, &outcome)
+            past.replay(&*history, &commit)
         })?;
-        let done = graph.head();
+        let done = past.graph.head();
         if done >= until {
             return Ok(ControlFlow::Break(()));
         }
@@ -62,14 +60,11 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
         Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     let Some(store) = store.upgrade().filter(|_| !gone) else { return Ok(()) };
-    if commits.last() != until {
-        return Err(Error::new(
-            Code::Damaged,
-            format!("the log ends before version {until} of the checkpoint"),
-        ));
+    if past.graph.head() != until {
+        return Err(log_too_short(until));
     }
     store.change_body(|body| {
-        body.commits.prepend(commits);
+        body.commits.prepend(past.commits);
         Ok(())
     })?;
     history.set_progress(Progress::Ready);
@@ -77,14 +72,12 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn log_too_short(checkpoint: Seq) -> Error {
+    Error::new(Code::Damaged, format!("the log ends before version {checkpoint} of the checkpoint"))
+}
+
 /// Starts the rebuild on a thread of its own.
 pub(crate) fn start(store: &Arc<Store>, until: Seq) -> Result<()> {
     let weak = Arc::downgrade(store);
-    let thread =
-        std::thread::Builder::new().name("karyon-history".into()).spawn(move || rebuild(&weak, until));
-    let thread = thread.map_err(crate::layout::io_error("the history thread", "start"))?;
-    if let Some(persistence) = &store.persistence {
-        persistence.adopt(thread);
-    }
-    Ok(())
+    store.spawn("karyon-history", move || rebuild(&weak, until))
 }

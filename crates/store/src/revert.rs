@@ -1,7 +1,7 @@
 //! Reverting a principal's writes in one compensating commit.
 
 use crate::store::{Author, Committed, Store};
-use karyon_graph::{Gate, Kept, Transaction};
+use karyon_graph::{Gate, RevertPlan};
 use karyon_model::limits::WRITE_ATTEMPTS_MAX;
 use karyon_model::{Code, Result, Seq};
 
@@ -19,20 +19,19 @@ pub struct RevertRequest<'a> {
 /// What a revert did, or would do.
 #[derive(Debug)]
 pub struct RevertReport {
-    /// The compensating commit; `None` for a dry run or when there was nothing to restore.
+    /// What it restores, what stays and why, and what was built on it.
+    pub plan: RevertPlan,
+    /// The compensating commit; `None` for a dry run or when there was nothing to take back. It may restore nothing: that the
+    /// principal was reverted is noted also where others have written over everything.
     pub committed: Option<Committed>,
-    /// Slots restored.
-    pub restored: usize,
-    /// What stays, and why.
-    pub kept: Vec<Kept>,
-    /// Later commits of others that read what was taken back.
-    pub descendants: Vec<Seq>,
 }
 
 impl Store {
     /// Takes back what a principal wrote after a version, and nobody else's work. History is never edited.
     ///
-    /// Cost: the principal's changes and the past of what they touched.
+    /// Writers who overwrote each other can be reverted in any order.
+    ///
+    /// Cost: the changes of the principal and of those reverted before, and the past of what they touched.
     pub fn revert(
         &self,
         request: RevertRequest<'_>,
@@ -42,30 +41,18 @@ impl Store {
         let mut attempts = 0;
         loop {
             let body = self.body()?;
-            if request.since < body.base_seq {
-                self.progress().check()?;
-            }
-            let head = body.graph.head();
-            let plan = match body.graph.names().get(request.principal) {
+            // Which commits were reverted before must be known, however far back.
+            self.progress().check()?;
+            let mut plan = match body.graph.names().get(request.principal) {
                 Some(principal) => body.graph.plan_revert(&body.commits, principal, request.since)?,
-                None => karyon_graph::RevertPlan::default(),
+                None => RevertPlan::default(),
             };
             drop(body);
-            let mut transaction = Transaction::new(head);
-            transaction.push(plan.verbs.bytes())?;
-            let committed = if request.dry_run || !transaction.is_dirty() {
-                Ok(None)
-            } else {
-                self.commit(&transaction, author, gate).map(Some)
-            };
+            let transaction = plan.transaction.take().filter(|_| !request.dry_run);
             attempts += 1;
-            match committed {
+            match transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose() {
                 Err(error) if error.code() == Code::Conflict && attempts < WRITE_ATTEMPTS_MAX => {}
-                Err(error) => return Err(error),
-                Ok(committed) => {
-                    let (restored, kept, descendants) = (plan.restored, plan.kept, plan.descendants);
-                    return Ok(RevertReport { committed, restored, kept, descendants });
-                }
+                committed => return Ok(RevertReport { plan, committed: committed? }),
             }
         }
     }

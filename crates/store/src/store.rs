@@ -7,7 +7,7 @@ use crate::time::Clock;
 use crate::writer::Persistence;
 use karyon_graph::{Gate, Graph, Outcome, Transaction};
 use karyon_history::{Commits, History, MemoryHistory, Progress};
-use karyon_model::{Code, CommitHeader, Error, Result, Seq, Trust};
+use karyon_model::{Code, CommitHeader, CommitRecord, Error, Result, Seq, Trust};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
@@ -20,15 +20,38 @@ pub struct Body {
     pub graph: Graph,
     /// Who committed what, when.
     pub commits: Commits,
-    /// The version that this process started from, and its time.
-    pub(crate) base_seq: Seq,
-    pub(crate) base_time: i64,
+    /// What this process started from.
+    pub(crate) base: Committed,
 }
 
 impl Body {
+    /// A graph as of the commit that this process starts from, nothing of which is indexed.
+    pub(crate) fn new(graph: Graph, base: Committed) -> Body {
+        Body { graph, commits: Commits::starting(base.seq + 1), base }
+    }
+
     /// The version that this process started from: what lies before it comes from the index of the past.
     pub fn base_seq(&self) -> Seq {
-        self.base_seq
+        self.base.seq
+    }
+
+    /// Repeats a commit of the log.
+    pub(crate) fn replay(&mut self, history: &dyn History, commit: &CommitRecord<'_>) -> Result<()> {
+        let outcome = self.graph.replay(commit)?;
+        self.record(history, &commit.header, &outcome)
+    }
+
+    /// Notes a commit in the index and hands its sealed chapters to the history.
+    fn record(&mut self, history: &dyn History, header: &CommitHeader, outcome: &Outcome) -> Result<()> {
+        outcome.sealed.iter().try_for_each(|(object, chapter)| history.seal(*object, chapter))?;
+        self.commits.push(header, &outcome.touched);
+        Ok(())
+    }
+
+    /// The newest commit.
+    pub(crate) fn newest(&self) -> Committed {
+        let seq = self.graph.head();
+        self.commits.row(seq).map_or(self.base, |row| Committed { seq, time: row.time })
     }
 }
 
@@ -44,7 +67,7 @@ pub struct Author<'a> {
 }
 
 /// A published commit. It is durable once `durable()` has reached its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
     /// Its number.
     pub seq: Seq,
@@ -86,28 +109,22 @@ impl Store {
     /// A store that keeps nothing: everything is as in a store on disk, and gone at exit.
     pub fn memory(clock: Clock) -> Arc<Store> {
         let history = Arc::new(MemoryHistory::new());
-        let body = Body {
-            graph: Graph::new(history.clone()),
-            commits: Commits::starting(1),
-            base_seq: 0,
-            base_time: 0,
-        };
-        Arc::new(Store::assemble(body, history, Pipeline::new(0), clock, None))
+        let body = Body::new(Graph::new(history.clone()), Committed::default());
+        Arc::new(Store::assemble(body, history, clock, None))
     }
 
     pub(crate) fn assemble(
         body: Body,
         history: Arc<MemoryHistory>,
-        pipeline: Pipeline,
         clock: Clock,
         persistence: Option<Persistence>,
     ) -> Store {
-        let durable = AtomicU64::new(body.graph.head());
+        let Committed { seq, time } = body.newest();
         Store {
             body: RwLock::new(body),
             history,
-            pipeline: Mutex::new(pipeline),
-            durable,
+            pipeline: Mutex::new(Pipeline::new(time)),
+            durable: AtomicU64::new(seq),
             clock,
             listeners: Mutex::default(),
             persistence,
@@ -141,7 +158,8 @@ impl Store {
 
     /// Validates and publishes a transaction on the caller's thread. Nothing has changed when it fails.
     ///
-    /// A transaction that wrote nothing is not validated: its snapshot is its place in the order.
+    /// A transaction that asked for no change is not validated: its snapshot is its place in the order. One whose verbs change
+    /// nothing is, and then answers with the newest version, as there is nothing to log.
     pub fn commit(
         &self,
         transaction: &Transaction,
@@ -156,7 +174,8 @@ impl Store {
         pipeline.admit()?;
         let committed = self.change_body(|body| {
             check_cause(author.cause, body.graph.head())?;
-            let (outcome, principal, parents) = body.graph.commit(transaction, author.principal, gate)?;
+            let outcome = body.graph.commit(transaction, author.principal, gate)?;
+            let Some((outcome, principal, parents)) = outcome else { return Ok(body.newest()) };
             let header = CommitHeader {
                 seq: body.graph.head(),
                 time: pipeline.stamp((self.clock)()),
@@ -168,9 +187,9 @@ impl Store {
                 cause: author.cause,
                 parents: parents.exact,
                 coarse: parents.coarse,
-                reverts: None,
+                reverts: transaction.reverts(),
             };
-            self.publish(body, &header, &outcome)?;
+            body.record(&*self.history, &header, &outcome)?;
             if self.persistence.is_some() {
                 pipeline.push(&header, &outcome.operations);
             }
@@ -184,11 +203,6 @@ impl Store {
         Ok(committed)
     }
 
-    /// Makes a commit's side effects known: sealed chapters to the history, its row to the index.
-    pub(crate) fn publish(&self, body: &mut Body, header: &CommitHeader, outcome: &Outcome) -> Result<()> {
-        record(&mut body.commits, &*self.history, header, outcome)
-    }
-
     pub(crate) fn advance(&self, seq: Seq) {
         self.durable.fetch_max(seq, Ordering::Release);
         self.notify();
@@ -196,7 +210,7 @@ impl Store {
 
     /// Why writes are refused, if they are.
     pub fn failure(&self) -> Result<Option<Error>> {
-        Ok(self.pipeline()?.failure().cloned())
+        Ok(self.pipeline()?.failure.clone())
     }
 
     /// How far the index of the past has come.
@@ -226,41 +240,22 @@ impl Store {
 
     /// Counts and sizes.
     pub fn stats(&self) -> Result<Stats> {
-        let waiting = self.pipeline()?.waiting();
+        let waiting = self.pipeline()?.waiting;
         let body = self.body()?;
         let (nodes, edges) = body.graph.live();
         let head = body.graph.head();
         drop(body);
-        let (frames, tail_bytes) =
-            self.persistence.as_ref().map_or((0, 0), |persistence| persistence.written());
+        let written = self.persistence.as_ref().map(Persistence::written);
+        let (frames, tail_bytes) = written.map_or((0, 0), |written| (written.frames, written.tail_bytes));
         Ok(Stats { head, durable: self.durable(), nodes, edges, waiting, frames, tail_bytes })
     }
 }
 
-/// Notes a commit in the index and hands its sealed chapters to the history.
-pub(crate) fn record(
-    commits: &mut Commits,
-    history: &dyn History,
-    header: &CommitHeader,
-    outcome: &Outcome,
-) -> Result<()> {
-    for (object, chapter) in &outcome.sealed {
-        history.seal(*object, chapter)?;
-    }
-    commits.push(header, &outcome.touched);
-    Ok(())
-}
-
 /// The log keeps a cause as a step back: one that has not happened could not be read again.
 fn check_cause(cause: Option<Seq>, head: Seq) -> Result<()> {
-    match cause {
-        Some(cause) if cause > head => {
-            let message =
-                format!("the cause {cause} has not happened, version {head} is the newest; pass a version");
-            Err(Error::new(Code::Argument, message).with("cause", cause).with("newest", head))
-        }
-        _ => Ok(()),
-    }
+    let Some(cause) = cause.filter(|cause| *cause > head) else { return Ok(()) };
+    let message = format!("the cause {cause} has not happened, version {head} is the newest; pass a version");
+    Err(Error::new(Code::Argument, message).with("cause", cause).with("newest", head))
 }
 
 fn poisoned() -> Error {

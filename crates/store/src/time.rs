@@ -29,33 +29,21 @@ impl Store {
     /// of the clock; with `HistoryBuilding` while the index of commits does not reach back that far.
     pub fn resolve(&self, moment: Moment) -> Result<Seq> {
         let durable = self.durable();
-        let unsettled = |what: String| {
-            let message =
-                format!("{what} is not settled yet: durable is version {durable}; await graph.settled(…)");
-            Err(Error::new(Code::Unsettled, message).with("durable", durable))
-        };
-        match moment {
-            Moment::Version(seq) if seq <= durable => Ok(seq),
-            Moment::Version(seq) => unsettled(format!("version {seq}")),
+        let what = match moment {
+            Moment::Version(seq) => format!("version {seq}"),
             Moment::Time(micros) => {
-                let clock = (self.clock)();
-                {
-                    // Under the commit lock: no commit can get this time any more once it was asked for.
-                    let mut pipeline = self.pipeline()?;
-                    if micros > pipeline.now(clock) {
-                        drop(pipeline);
-                        return unsettled(format!("a time {} µs ahead of the clock", micros - clock));
-                    }
-                }
-                let body = self.body()?;
-                if micros < body.base_time {
+                if micros < self.body()?.base.time {
                     self.progress().check()?;
                 }
-                let seq = body.commits.at_time(micros);
-                drop(body);
-                if seq > durable { unsettled(format!("the commit {seq} of that time")) } else { Ok(seq) }
+                format!("the time {micros} µs after 1970")
             }
+        };
+        if let Some(seq) = self.settles_with(moment)?.filter(|seq| *seq <= durable) {
+            return Ok(seq);
         }
+        let message =
+            format!("{what} is not settled yet: durable is version {durable}; await graph.settled(…)");
+        Err(Error::new(Code::Unsettled, message).with("durable", durable))
     }
 
     /// The version that must be durable before `resolve` answers for this moment, or `None` when it lies ahead of the
@@ -64,8 +52,8 @@ impl Store {
         match moment {
             Moment::Version(seq) => Ok((seq <= self.body()?.graph.head()).then_some(seq)),
             Moment::Time(micros) => {
-                let clock = (self.clock)();
-                if micros > self.pipeline()?.now(clock) {
+                // Under the commit lock: no commit can get this time any more once it was asked for.
+                if micros > self.now()? {
                     return Ok(None);
                 }
                 Ok(Some(self.body()?.commits.at_time(micros)))
@@ -79,11 +67,8 @@ impl Store {
         if let Some(row) = body.commits.row(seq) {
             return Ok(row.time);
         }
-        if seq == body.base_seq {
-            return Ok(body.base_time);
-        }
-        if seq == 0 {
-            return Ok(0);
+        if seq == body.base.seq || seq == 0 {
+            return Ok(if seq == 0 { 0 } else { body.base.time });
         }
         drop(body);
         self.progress().check()?;

@@ -5,6 +5,7 @@ use crate::store::Store;
 use karyon_graph::Graph;
 use karyon_history::{History, MemoryHistory, Progress};
 use karyon_model::{Code, Error, Result, Seq};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What was verified.
@@ -31,16 +32,15 @@ impl Store {
     /// Cost: a pass over the whole log and a second graph in memory. Run it beside the work, not in it.
     pub fn verify(&self) -> Result<Verified> {
         let version = self.durable();
-        let Some(persistence) = &self.persistence else {
-            let body = self.body()?;
-            let (nodes, edges) = body.graph.audit_at(version)?;
-            let digest = body.graph.digest_at(version)?;
-            return Ok(Verified { version, frames: 0, nodes, edges, chapters: 0, digest });
-        };
+        let body = self.body()?;
+        let (nodes, edges) = body.graph.audit_at(version)?;
+        let digest = body.graph.digest_at(version)?;
+        drop(body);
+        let mut verified = Verified { version, frames: 0, nodes, edges, chapters: 0, digest };
+        let Some(persistence) = &self.persistence else { return Ok(verified) };
         let fresh = Arc::new(MemoryHistory::new());
         let mut graph = Graph::new(fresh.clone());
-        let head = persistence.head();
-        let checked = persistence.reader.verify(&head, &mut |frame| {
+        let checked = persistence.reader.verify(&persistence.head(), &mut |frame| {
             visit_commits(frame, &mut |commit| {
                 if commit.header.seq > version {
                     return Ok(());
@@ -49,26 +49,22 @@ impl Store {
                 outcome.sealed.iter().try_for_each(|(object, chapter)| fresh.seal(*object, chapter))
             })
         })?;
-        let (nodes, edges) = graph.audit_at(version)?;
-        let digest = graph.digest_at(version)?;
-        let body = self.body()?;
-        body.graph.audit_at(version)?;
-        if body.graph.digest_at(version)? != digest {
+        verified.frames = checked.frames;
+        graph.audit_at(version)?;
+        if graph.digest_at(version)? != digest {
             let message = format!("memory and log differ at version {version}; open the store again");
             return Err(Error::new(Code::Damaged, message).with("version", version));
         }
-        drop(body);
-        let mut chapters = 0;
         if self.progress() == Progress::Ready {
-            let kept: std::collections::BTreeMap<_, _> = self.history.records().into_iter().collect();
+            let kept: BTreeMap<_, _> = self.history.records().into_iter().collect();
             for (key, bytes) in fresh.records() {
-                chapters += 1;
+                verified.chapters += 1;
                 if kept.get(&key) != Some(&bytes) {
                     let message = "a chapter of the history is not what the log gives; open the store again";
                     return Err(Error::new(Code::Damaged, message));
                 }
             }
         }
-        Ok(Verified { version, frames: checked.frames, nodes, edges, chapters, digest })
+        Ok(verified)
     }
 }

@@ -7,7 +7,6 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use karyon_graph::ImageWriter;
 use karyon_log::{ChainPoint, Disk, FrameDraft, Lock, Log, LogReader, StoreId};
 use karyon_model::{Code, Error, Result};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -17,49 +16,50 @@ pub(crate) struct Persistence {
     pub(crate) id: StoreId,
     pub(crate) reader: LogReader,
     log: Mutex<Log>,
-    head: Mutex<ChainPoint>,
+    written: Mutex<Written>,
     doorbell: Sender<()>,
     bell: Receiver<()>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn Lock>>>,
-    frames: AtomicU64,
-    tail_bytes: AtomicU64,
     checkpoint_bytes: u64,
-    last_image_bytes: AtomicU64,
-    checkpointing: AtomicBool,
     /// Held by whoever writes a checkpoint: there is one half-written file.
     checkpoint_turn: Mutex<()>,
-    ended: AtomicBool,
+}
+
+/// How far the disk is.
+#[derive(Clone, Copy)]
+pub(crate) struct Written {
+    /// The end of the durable commits. A seal may stand behind it.
+    pub(crate) head: ChainPoint,
+    /// Frames written by this process.
+    pub(crate) frames: u64,
+    /// Bytes of log that opening would have to replay.
+    pub(crate) tail_bytes: u64,
+    image_bytes: u64,
 }
 
 impl Persistence {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         id: StoreId,
-        log: Log,
-        head: ChainPoint,
+        (log, head): (Log, ChainPoint),
         lock: Box<dyn Lock>,
-        checkpoint_bytes: u64,
-        last_image_bytes: u64,
+        (checkpoint_bytes, image_bytes): (u64, u64),
     ) -> Persistence {
         let (doorbell, bell) = bounded(1);
+        let written = Written { head, frames: 0, tail_bytes: log.tail_bytes(), image_bytes };
         Persistence {
             disk,
             id,
             reader: log.reader(),
-            head: Mutex::new(head),
+            log: Mutex::new(log),
+            written: Mutex::new(written),
             doorbell,
             bell,
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
-            frames: AtomicU64::new(0),
-            tail_bytes: AtomicU64::new(log.tail_bytes()),
-            log: Mutex::new(log),
             checkpoint_bytes,
-            last_image_bytes: AtomicU64::new(last_image_bytes),
-            checkpointing: AtomicBool::new(false),
             checkpoint_turn: Mutex::default(),
-            ended: AtomicBool::new(false),
         }
     }
 
@@ -68,19 +68,13 @@ impl Persistence {
         let _ = self.doorbell.try_send(());
     }
 
-    pub(crate) fn written(&self) -> (u64, u64) {
-        (self.frames.load(Ordering::Relaxed), self.tail_bytes.load(Ordering::Relaxed))
+    pub(crate) fn written(&self) -> Written {
+        *lock(&self.written)
     }
 
-    /// The end of the durable commits. A seal may stand behind it.
+    /// The end of the durable commits.
     pub(crate) fn head(&self) -> ChainPoint {
-        *lock(&self.head)
-    }
-
-    pub(crate) fn adopt(&self, thread: JoinHandle<()>) {
-        let mut threads = lock(&self.threads);
-        threads.retain(|thread| !thread.is_finished());
-        threads.push(thread);
+        self.written().head
     }
 }
 
@@ -104,34 +98,49 @@ impl Store {
             base_time: batch.base_time,
             payload: &batch.payload,
         };
-        if let Err(error) = log.append(&draft).and_then(|_| log.sync()) {
-            drop(log);
-            self.pipeline()?.fail(error.clone());
-            self.notify();
-            return Err(error);
+        let done = log.append(&draft).and_then(|_| log.sync()).and_then(|()| {
+            let mut written = lock(&persistence.written);
+            written.head = log.head();
+            written.frames += 1;
+            written.tail_bytes += batch.payload.len() as u64 + 128;
+            drop(written);
+            self.advance(last);
+            // After the acknowledgement: preparing the next segment must not make anyone wait. While the disk takes no
+            // more, the active segment may still have room: a frame that finds none fails.
+            log.prepare_ahead().or_else(|error| if error.code() == Code::Io { Ok(()) } else { Err(error) })
+        });
+        drop(log);
+        if let Err(error) = &done {
+            self.fail(error.clone());
         }
-        *lock(&persistence.head) = log.head();
-        persistence.frames.fetch_add(1, Ordering::Relaxed);
-        persistence.tail_bytes.fetch_add(batch.payload.len() as u64 + 128, Ordering::Relaxed);
-        self.advance(last);
-        // After the acknowledgement: preparing the next segment must not make anyone wait. While the disk takes no more,
-        // the active segment may still have room: a frame that finds none fails.
-        if let Err(error) = log.prepare_ahead()
-            && error.code() != Code::Io
-        {
-            drop(log);
-            self.pipeline()?.fail(error.clone());
-            self.notify();
-            return Err(error);
+        done.map(|()| true)
+    }
+
+    /// Refuses every write from now on.
+    fn fail(&self, error: Error) {
+        if let Ok(mut pipeline) = self.pipeline() {
+            pipeline.fail(error);
         }
-        Ok(true)
+        self.notify();
+    }
+
+    /// Runs something on a thread that `close` waits for, unless a thread of that name is still at it.
+    pub(crate) fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        let Some(persistence) = &self.persistence else { return Ok(()) };
+        let mut threads = lock(&persistence.threads);
+        threads.retain(|thread| !thread.is_finished());
+        if threads.iter().all(|thread| thread.thread().name() != Some(name)) {
+            let thread = std::thread::Builder::new().name(name.into()).spawn(work);
+            threads.push(thread.map_err(io_error(name, "start"))?);
+        }
+        Ok(())
     }
 
     /// Starts the writer thread.
     pub(crate) fn start_writer(self: &Arc<Store>) -> Result<()> {
         let Some(persistence) = &self.persistence else { return Ok(()) };
         let (store, bell) = (Arc::downgrade(self), persistence.bell.clone());
-        let thread = std::thread::Builder::new().name("karyon-writer".into()).spawn(move || {
+        self.spawn("karyon-writer", move || {
             // The bell outlives the store only until its last owner drops the sender.
             while bell.recv().is_ok() {
                 let Some(store) = store.upgrade() else { return };
@@ -139,9 +148,7 @@ impl Store {
                     return;
                 }
             }
-        });
-        persistence.adopt(thread.map_err(io_error("the writer thread", "start"))?);
-        Ok(())
+        })
     }
 
     /// Writes until nothing waits. False when the writer's work is over.
@@ -150,43 +157,22 @@ impl Store {
             while self.write_frame()? {
                 self.checkpoint_if_due();
             }
-            self.pipeline().map(|pipeline| pipeline.is_closed())
+            self.pipeline().map(|pipeline| pipeline.closed)
         }));
-        match written {
-            Ok(Ok(closed)) => !closed,
-            Ok(Err(_)) => false,
-            Err(_) => {
-                let failure =
-                    Error::new(Code::Panic, "the writer failed, a defect in Karyon; open the store again");
-                if let Ok(mut pipeline) = self.pipeline() {
-                    pipeline.fail(failure);
-                }
-                self.notify();
-                false
-            }
+        if written.is_err() {
+            self.fail(Error::new(Code::Panic, "the writer failed, a defect in Karyon; open the store again"));
         }
+        matches!(written, Ok(Ok(false)))
     }
 
     fn checkpoint_if_due(self: &Arc<Store>) {
         let Some(persistence) = &self.persistence else { return };
-        let due = persistence.checkpoint_bytes.max(persistence.last_image_bytes.load(Ordering::Relaxed));
-        let tail = persistence.tail_bytes.load(Ordering::Relaxed);
-        if tail < due || persistence.checkpointing.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let store = Arc::downgrade(self);
-        let thread = std::thread::Builder::new().name("karyon-checkpoint".into()).spawn(move || {
-            if let Some(store) = store.upgrade() {
-                // A checkpoint that fails costs time at the next opening, never data: the log has everything.
-                let _ = store.checkpoint();
-                if let Some(persistence) = &store.persistence {
-                    persistence.checkpointing.store(false, Ordering::Release);
-                }
-            }
-        });
-        match thread {
-            Ok(thread) => persistence.adopt(thread),
-            Err(_) => persistence.checkpointing.store(false, Ordering::Release),
+        let Written { tail_bytes, image_bytes, .. } = persistence.written();
+        if tail_bytes >= persistence.checkpoint_bytes.max(image_bytes) {
+            let store = Arc::downgrade(self);
+            // A checkpoint that fails costs time at the next opening, never data: the log has everything.
+            let _ = self
+                .spawn("karyon-checkpoint", move || drop(store.upgrade().map(|store| store.checkpoint())));
         }
     }
 
@@ -197,18 +183,15 @@ impl Store {
     pub fn checkpoint(&self) -> Result<Option<u64>> {
         let Some(persistence) = &self.persistence else { return Ok(None) };
         let _turn = lock(&persistence.checkpoint_turn);
-        if persistence.ended.load(Ordering::Acquire) {
+        if self.pipeline()?.closed {
             return Err(Error::new(Code::Closed, "the store is closed; open it again"));
         }
-        let tail = persistence.head();
-        let tail_bytes = persistence.tail_bytes.load(Ordering::Relaxed);
+        let Written { head: tail, tail_bytes, .. } = persistence.written();
         let mut image = ImageWriter::new(&self.body()?.graph);
         let seq = image.seq();
         let anchor = Anchor { seq, time: self.time_of(seq)?, tail };
         let mut file = CheckpointWriter::create(persistence.disk.clone(), persistence.id, &anchor)?;
-        loop {
-            let block = image.next_block(&self.body()?.graph)?;
-            let Some(block) = block else { break };
+        while let Some(block) = self.next_block(&mut image)? {
             file.block(&block)?;
         }
         // The image may not be ahead of the log: it is put in its place once its version is durable.
@@ -221,38 +204,35 @@ impl Store {
             }
         }
         let bytes = file.publish()?;
-        persistence.last_image_bytes.store(bytes, Ordering::Relaxed);
-        persistence.tail_bytes.fetch_sub(tail_bytes, Ordering::Relaxed);
+        let mut written = lock(&persistence.written);
+        (written.image_bytes, written.tail_bytes) = (bytes, written.tail_bytes - tail_bytes);
         Ok(Some(seq))
+    }
+
+    /// The graph is held for one block.
+    fn next_block(&self, image: &mut ImageWriter) -> Result<Option<Vec<u8>>> {
+        image.next_block(&self.body()?.graph)
     }
 
     /// Ends the store: what waits is written, the log is sealed, the directory is free. Closing again does nothing.
     ///
     /// Fails when the log had failed before: what was acknowledged is safe, what was not is lost.
     pub fn close(&self) -> Result<()> {
-        let Some(persistence) = &self.persistence else {
-            self.pipeline()?.close();
-            return Ok(());
-        };
-        if persistence.ended.swap(true, Ordering::AcqRel) {
+        let closed = self.pipeline().map(|mut pipeline| std::mem::replace(&mut pipeline.closed, true));
+        let Some(persistence) = &self.persistence else { return closed.map(drop) };
+        if matches!(closed, Ok(true)) {
             return Ok(());
         }
-        let closed = self.pipeline().map(|mut pipeline| pipeline.close());
         persistence.ring();
         let own = std::thread::current().id();
         // Again until none is left: the writer may have started a checkpoint just before its end.
         loop {
-            let threads = std::mem::take(&mut *lock(&persistence.threads));
-            if threads.is_empty() {
-                break;
-            }
-            for thread in threads {
-                if thread.thread().id() != own {
-                    let _ = thread.join();
-                }
+            let Some(thread) = lock(&persistence.threads).pop() else { break };
+            if thread.thread().id() != own {
+                let _ = thread.join();
             }
         }
-        let sealed = closed.and_then(|()| self.write_rest(persistence));
+        let sealed = closed.and_then(|_| self.write_rest(persistence));
         self.notify();
         // The directory is free whatever has happened, and not before the last checkpoint has ended.
         let _turn = lock(&persistence.checkpoint_turn);
@@ -266,7 +246,7 @@ impl Store {
         }
         while self.write_frame()? {}
         // What `now` has answered stays before every later commit, though the clock may be put back meanwhile.
-        let floor = self.pipeline()?.floor();
+        let floor = self.pipeline()?.floor;
         lock(&persistence.log).seal(floor)
     }
 }

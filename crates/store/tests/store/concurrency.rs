@@ -135,8 +135,8 @@ fn closing_while_others_commit_keeps_exactly_what_was_taken() {
             for writer in 0..WRITERS {
                 let (store, taken) = (&store, &taken);
                 scope.spawn(move || {
-                    loop {
-                        match rig::commit(store, &[put(&format!("own {writer}"), Value::Null)]) {
+                    for turn in start as i64.. {
+                        match rig::commit(store, &[put(&format!("own {writer}"), Value::Integer(turn))]) {
                             Ok(_) => drop(taken.fetch_add(1, Ordering::AcqRel)),
                             Err(error) if error.code() == Code::Closed => return,
                             Err(error) => panic!("{error}"),

@@ -11,7 +11,7 @@ use karyon_testkit::{LogicalClock, Random};
 
 use crate::footprint::{Footprint, Read, Verdict, verdict};
 use crate::invariants::{self, Checked, Expected};
-use crate::model::{Place, State, Step, batch, carry_out, edge_key};
+use crate::model::{Place, State, Step, batch, carry_out, changes, edge_key};
 use crate::workload::{self, KINDS, LABELS};
 use crate::{reading, rig};
 
@@ -297,6 +297,12 @@ impl Driver {
                 self.unchanged(newest)
             }
             (Ok(_), Err(code)) => Err(format!("a commit that had to be refused with {code} went through")),
+            (Ok(committed), Ok(_)) if !changes(&running.steps, &before) => {
+                if (committed.seq, committed.time) != (newest, self.expected.times[newest as usize]) {
+                    return Err(format!("nothing was to change after version {newest}, {committed:?} came"));
+                }
+                self.unchanged(newest)
+            }
             (Ok(committed), Ok((verbs, _))) => {
                 let seq = self.expected.oracle.apply(&verbs).expect("the model has carried it out already");
                 if committed.seq != seq || committed.time <= self.expected.times[seq as usize - 1] {

@@ -196,7 +196,7 @@ pub fn past_equals_oracle(store: &Store, expected: &Expected) -> Checked {
                 };
                 let bytes = |value: Option<karyon_graph::Encoded>| value.map(|value| value.to_vec());
                 found.push((change.seq, slot, bytes(change.before), bytes(change.after)));
-                true
+                Ok(true)
             })
             .map_err(said)?;
         if disorder {

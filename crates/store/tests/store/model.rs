@@ -198,6 +198,17 @@ pub fn carry_out(steps: &[Step], state: &State) -> Result<(Vec<OracleVerb>, Stat
     Ok((verbs, next))
 }
 
+/// Whether any of the steps, which can be carried out, changes what it finds.
+pub fn changes(steps: &[Step], state: &State) -> bool {
+    let mut now = state.clone();
+    steps.iter().any(|step| {
+        let next = carry_out(std::slice::from_ref(step), &now).expect("it can be carried out").1;
+        let changed = next != now;
+        now = next;
+        changed
+    })
+}
+
 pub fn batch(steps: &[Step]) -> Vec<u8> {
     let mut writer = VerbWriter::new();
     steps.iter().for_each(|step| step.push(&mut writer));

@@ -20,7 +20,9 @@ fn pages(mut page: impl FnMut(PageStart) -> Result<Option<PageStart>>) -> Result
     let mut start = Some(PageStart::default());
     while let Some(from) = start {
         // Through its parts, as the binding hands it on.
-        start = page(PageStart::from_parts(from.parts()))?;
+        // It outlives the page as three numbers.
+        let [id, list, own] = [from.id, from.list, from.own];
+        start = page(PageStart { id, list, own })?;
     }
     Ok(())
 }

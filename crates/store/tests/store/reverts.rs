@@ -6,6 +6,7 @@ use karyon_graph::{Open, Transaction};
 use karyon_model::{Seq, Value};
 use karyon_store::{Author, RevertRequest, Store};
 use karyon_testkit::Random;
+use karyon_testkit::disk::SimDisk;
 use karyon_testkit::oracle::EdgeName;
 
 use crate::invariants::{Checked, canonical_digest};
@@ -96,7 +97,7 @@ fn run(seed: u64) -> Checked {
         return Err("a dry run did something".into());
     }
     let report = store.revert(request(false), author("root"), &Open).map_err(said)?;
-    if (report.restored, report.kept.len()) != (planned.restored, planned.kept.len()) {
+    if (report.plan.restored, report.plan.kept.len()) != (planned.plan.restored, planned.plan.kept.len()) {
         return Err(format!("planned {planned:?}, done {report:?}"));
     }
     let found = digest(&store, store.durable());
@@ -121,6 +122,177 @@ fn what_is_left_is_what_the_others_wrote() {
     for seed in rig::seeds(0, 150) {
         run(seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
+}
+
+const LIARS: [&str; 3] = ["root/liar 1", "root/liar 2", "root/liar 3"];
+
+/// Facts that no lie can hide from the log: values that were never there before.
+fn plain_fact(random: &mut Random, round: i64) -> Step {
+    let number = Some(Value::Integer(round));
+    match random.below(6) {
+        0..=2 => patch(SHARED[random.below(2)], ["x", "y"][random.below(2)], number, &["Fact"]),
+        3 => patch(["c", "d"][random.below(2)], "x", number, &[]),
+        4 => Step::Remove { key: ["c", "d"][random.below(2)].into(), detach: true },
+        _ => Step::Link { edge: edge("a", "KNOWS", "b"), props: [("x".to_owned(), number)].into() },
+    }
+}
+
+/// Lies about everything that is there, the lies of others included.
+fn any_lie(random: &mut Random, round: i64) -> Step {
+    let (shared, fact) = (SHARED[random.below(2)], ["a", "b", "c", "d"][random.below(4)]);
+    let lie = ["lie 1", "lie 2"][random.below(2)];
+    let number = Some(Value::Integer(-round));
+    match random.below(10) {
+        0 => patch(fact, ["x", "rumour"][random.below(2)], number, &["Rare"]),
+        1 => patch(lie, "x", number, &["Fact", "Rare"]),
+        2 => patch(lie, "x", None, &[]),
+        3 => Step::Link { edge: edge(lie, "SAYS", fact), props: [].into() },
+        4 => Step::Link { edge: edge(shared, "SAYS", lie), props: [("x".to_owned(), number)].into() },
+        5 => Step::Link { edge: edge("a", "KNOWS", "b"), props: [("y".to_owned(), number)].into() },
+        6 => Step::Unlink { edge: edge("a", "KNOWS", "b") },
+        7 => {
+            let drop = ["Fact".to_owned(), "Rare".to_owned()].into();
+            Step::Patch { place: Place::Node(shared.into()), labels: [].into(), drop, props: [].into() }
+        }
+        8 => Step::Remove { key: lie.into(), detach: true },
+        _ => Step::Remove { key: fact.into(), detach: true },
+    }
+}
+
+/// Several liars write over the facts and over each other, some are reverted on the way, the store is closed and opened;
+/// in the end all are reverted, in any order.
+fn run_with_several(seed: u64) -> Checked {
+    let said = |error: karyon_model::Error| error.to_string();
+    let disk = SimDisk::new();
+    let mut random = Random::new(seed);
+    let mut store = rig::open(disk.clone()).map_err(said)?.0;
+    let mut without = State::default();
+    let mut story = Vec::new();
+    for round in 0..90 {
+        let liar = *random.pick(&LIARS);
+        if round > 20 && random.chance(1, 20) {
+            let request = RevertRequest { principal: liar, since: 0, dry_run: false };
+            story.push(format!(
+                "revert {liar}: {:?}",
+                store.revert(request, author("root"), &Open).map_err(said)?
+            ));
+            continue;
+        }
+        if random.chance(1, 20) {
+            if random.chance(1, 2) {
+                store.checkpoint().map_err(said)?;
+            }
+            store.close().map_err(said)?;
+            store = rig::open(disk.clone()).map_err(said)?.0;
+        }
+        let lying = round > 2 && random.chance(2, 3);
+        let step = match SHARED.get(round) {
+            Some(key) => patch(key, "x", Some(Value::Null), &["Fact"]),
+            None if lying => any_lie(&mut random, round as i64),
+            None => plain_fact(&mut random, round as i64),
+        };
+        let mut transaction = store.begin().map_err(said)?;
+        transaction.push(&batch(std::slice::from_ref(&step))).map_err(said)?;
+        let head = transaction.snapshot();
+        let principal = if lying { liar } else { "root/alice" };
+        // What lies make impossible is left out, as is what they have made already.
+        let Ok(committed) = store.commit(&transaction, author(principal), &Open) else { continue };
+        story.push(format!("{} {principal}: {step:?}", committed.seq));
+        if !lying && committed.seq > head {
+            without = carry_out(&[step], &without).expect("no honest step leans on a lie").1;
+        }
+    }
+    let mut liars = LIARS;
+    random.shuffle(&mut liars);
+    for again in [false, true] {
+        for principal in liars {
+            let request = RevertRequest { principal, since: 0, dry_run: false };
+            let report = store.revert(request, author("root"), &Open).map_err(said)?;
+            story.push(format!("revert {principal}: {report:?}"));
+            if again && report.committed.is_some() {
+                return Err(format!("there was nothing left to revert: {report:?}"));
+            }
+        }
+    }
+    store.close().map_err(said)?;
+    store = rig::open(disk).map_err(said)?.0;
+    store.verify().map_err(said)?;
+    if digest(&store, store.durable()) != canonical_digest(&without) {
+        let body = store.body().map_err(said)?;
+        let mut reader = karyon_graph::Reader::at(&body.graph, body.graph.head(), &Open);
+        let state = crate::reading::everything(&mut reader, body.graph.names(), 9)?.state;
+        let story = story.join("\n");
+        return Err(format!("   found {state:?}\nexpected {without:?}\n{story}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn liars_who_overwrote_each_other_are_taken_back_in_any_order() {
+    for seed in rig::seeds(0, 300) {
+        run_with_several(seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}
+
+/// Writes a fact, has two liars write over it, takes them back in both orders, and compares with the fact.
+fn two_liars(fact: &[Step], lies: [&[Step]; 2]) {
+    for order in [[0, 1], [1, 0]] {
+        let (store, _) = rig::memory();
+        let since = write_as(&store, "root/alice", fact);
+        for (at, lie) in lies.iter().enumerate() {
+            write_as(&store, LIARS[at], lie);
+        }
+        for at in order {
+            let request = RevertRequest { principal: LIARS[at], since, dry_run: false };
+            assert!(store.revert(request, author("root"), &Open).unwrap().committed.is_some());
+        }
+        assert_eq!(digest(&store, store.durable()), digest(&store, since), "{order:?} of {lies:?}");
+        for principal in LIARS {
+            let request = RevertRequest { principal, since, dry_run: false };
+            let report = store.revert(request, author("root"), &Open).unwrap();
+            assert!(report.committed.is_none() && report.plan.kept.is_empty(), "{report:?}");
+        }
+    }
+}
+
+#[test]
+fn of_a_value_a_label_a_node_and_an_edge_under_two_lies_the_fact_is_left() {
+    let value = |value| patch("a", "x", Some(Value::Integer(value)), &[]);
+    two_liars(&[value(1)], [&[value(5)], &[value(6)]]);
+    let (labelled, remove) =
+        (|label| patch("a", "x", None, &[label]), |key: &str| Step::Remove { key: key.into(), detach: true });
+    let dropped = || {
+        let drop = ["Fact".to_owned()].into();
+        Step::Patch { place: Place::Node("a".into()), labels: [].into(), drop, props: [].into() }
+    };
+    two_liars(&[labelled("Fact")], [&[dropped()], &[labelled("Fact"), labelled("Rare")]]);
+    two_liars(&[value(1)], [&[remove("a")], &[value(2)]]);
+    two_liars(
+        &[value(1)],
+        [&[patch("lie", "x", None, &[])], &[link("lie", "a"), patch("lie", "y", Some(Value::Null), &[])]],
+    );
+    two_liars(&[value(1)], [&[patch("lie", "x", None, &[]), link("lie", "a")], &[remove("lie")]]);
+    let facts = [value(1), patch("b", "x", None, &[]), link("a", "b")];
+    two_liars(&facts, [&[Step::Unlink { edge: edge("a", "KNOWS", "b") }], &[remove("b")]]);
+    two_liars(&facts, [&[remove("a"), remove("b")], &[value(7), patch("b", "x", None, &[]), link("a", "b")]]);
+}
+
+#[test]
+fn what_a_revert_keeps_is_reported_each_time_and_goes_once_nobody_stands_on_it() {
+    let (store, _) = rig::memory();
+    let since = write_as(&store, "root/alice", &[patch("a", "x", Some(Value::Null), &[])]);
+    write_as(&store, "root/mallory", &[patch("lie", "x", Some(Value::Null), &[])]);
+    write_as(&store, "root/alice", &[patch("lie", "y", Some(Value::Null), &[])]);
+    let reasons = |report: &karyon_store::RevertReport| {
+        report.plan.kept.iter().map(|kept| kept.reason).collect::<Vec<_>>()
+    };
+    let first = revert(&store, since);
+    assert_eq!((first.plan.restored, reasons(&first)), (1, vec!["others have built on it"]));
+    let second = revert(&store, since);
+    assert_eq!((second.committed, reasons(&second)), (None, vec!["others have built on it"]));
+    write_as(&store, "root/alice", &[patch("lie", "y", None, &[])]);
+    assert!(revert(&store, since).committed.is_some(), "there is something left to take back");
+    assert_eq!(digest(&store, store.durable()), digest(&store, since));
 }
 
 fn write_as(store: &Store, principal: &str, steps: &[Step]) -> Seq {
@@ -150,7 +322,7 @@ fn a_node_that_was_removed_comes_back_with_its_edges() {
     write_as(&store, "root/mallory", &[remove("b")]);
     write_as(&store, "root/mallory", &[remove("c")]);
     let report = revert(&store, since);
-    assert!(report.kept.is_empty(), "{:?}", report.kept);
+    assert!(report.plan.kept.is_empty(), "{:?}", report.plan.kept);
     assert_eq!(digest(&store, store.durable()), digest(&store, since));
 }
 
@@ -162,6 +334,6 @@ fn an_edge_whose_end_goes_with_the_revert_stays_away_and_is_reported() {
     write_as(&store, "root/alice", &[link("a", "lie")]);
     write_as(&store, "root/mallory", &[Step::Unlink { edge: edge("a", "KNOWS", "lie") }]);
     let report = revert(&store, since);
-    assert_eq!(report.kept.len(), 1);
+    assert_eq!(report.plan.kept.len(), 1);
     assert_eq!(digest(&store, store.durable()), digest(&store, since));
 }

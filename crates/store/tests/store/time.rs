@@ -8,7 +8,13 @@ use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{LogicalClock, Random};
 
 use crate::bad_input::put;
+use crate::model::Step;
 use crate::rig;
+
+/// A step that changes something, as what changes nothing is no commit.
+fn anew(store: &Store) -> Step {
+    put("a", Value::Integer(store.begin().unwrap().snapshot() as i64))
+}
 
 fn at(store: &Store, micros: i64) -> karyon_model::Result<u64> {
     store.resolve(Moment::Time(micros))
@@ -20,7 +26,7 @@ fn times_rise_though_the_clock_stands_still_or_steps_back() {
     let mut before = i64::MIN;
     for step in [0, 0, 0, -500, 0, 1, 1_000_000, -1_000_000, -999_999_999] {
         clock.advance(step);
-        let committed = rig::commit(&store, &[put("a", Value::Null)]).unwrap();
+        let committed = rig::commit(&store, &[anew(&store)]).unwrap();
         assert!(committed.time > before && committed.time >= clock.now());
         assert_eq!(store.time_of(committed.seq).unwrap(), committed.time);
         before = committed.time;
@@ -28,15 +34,37 @@ fn times_rise_though_the_clock_stands_still_or_steps_back() {
 }
 
 #[test]
+fn what_changes_nothing_has_the_newest_commits_time_and_adds_nothing_to_the_log() {
+    let disk = SimDisk::new();
+    let (store, _) = rig::open(disk.clone()).unwrap();
+    let first = rig::write(&store, &[put("a", Value::Null)]).unwrap();
+    let second = rig::commit(&store, &[put("a", Value::Bool(true))]).unwrap();
+    for _ in 0..3 {
+        assert_eq!(rig::commit(&store, &[put("a", Value::Bool(true))]).unwrap(), second);
+        assert_eq!(store.durable(), first.seq, "not before the commit that it answers with");
+    }
+    assert_eq!(store.stats().unwrap().waiting, 1);
+    store.write_frame().unwrap();
+    let operations = disk.operations();
+    assert_eq!(rig::write(&store, &[put("a", Value::Bool(true))]).unwrap(), second);
+    assert_eq!(disk.operations(), operations);
+    store.checkpoint().unwrap();
+    drop(store);
+    let (store, _) = rig::open(disk).unwrap();
+    assert_eq!(rig::write(&store, &[put("a", Value::Bool(true))]).unwrap(), second);
+    assert_eq!(rig::write(&store, &[put("a", Value::Null)]).unwrap().seq, second.seq + 1);
+}
+
+#[test]
 fn every_commit_after_now_is_strictly_later() {
     let (store, clock) = rig::memory();
     for step in [0, 10, -10, 0, -1_000] {
         clock.advance(step);
-        let committed = rig::commit(&store, &[put("a", Value::Null)]).unwrap();
+        let committed = rig::commit(&store, &[anew(&store)]).unwrap();
         let now = store.now().unwrap();
         assert!(now >= committed.time);
         assert!(store.now().unwrap() >= now);
-        let later = rig::commit(&store, &[put("a", Value::Null)]).unwrap();
+        let later = rig::commit(&store, &[anew(&store)]).unwrap();
         assert!(later.time > now);
         assert_eq!(at(&store, now).unwrap(), committed.seq);
     }
@@ -45,9 +73,9 @@ fn every_commit_after_now_is_strictly_later() {
 #[test]
 fn a_time_stands_for_the_newest_commit_at_or_before_it() {
     let (store, clock) = rig::memory();
-    let first = rig::commit(&store, &[put("a", Value::Null)]).unwrap().time;
+    let first = rig::commit(&store, &[anew(&store)]).unwrap().time;
     clock.advance(1_000);
-    let second = rig::commit(&store, &[put("a", Value::Null)]).unwrap().time;
+    let second = rig::commit(&store, &[anew(&store)]).unwrap().time;
     assert_eq!([i64::MIN, 0, first - 1].map(|micros| at(&store, micros).unwrap()), [0, 0, 0]);
     assert_eq!([first, first + 1, second - 1].map(|micros| at(&store, micros).unwrap()), [1, 1, 1]);
     assert_eq!(at(&store, second).unwrap(), 2);
@@ -61,13 +89,13 @@ fn a_time_stands_for_the_newest_commit_at_or_before_it() {
 #[test]
 fn a_moment_that_was_asked_for_is_closed_to_later_commits() {
     let (store, clock) = rig::memory();
-    rig::commit(&store, &[put("a", Value::Null)]).unwrap();
+    rig::commit(&store, &[anew(&store)]).unwrap();
     let asked = clock.advance(500);
     assert_eq!(at(&store, asked).unwrap(), 1);
     // The clock is put back, and commits come: none of them may be at the time that was answered for.
     clock.advance(-400);
     for _ in 0..3 {
-        assert!(rig::commit(&store, &[put("a", Value::Null)]).unwrap().time > asked);
+        assert!(rig::commit(&store, &[anew(&store)]).unwrap().time > asked);
         assert_eq!(at(&store, asked).unwrap(), 1);
     }
 }
@@ -75,8 +103,8 @@ fn a_moment_that_was_asked_for_is_closed_to_later_commits() {
 #[test]
 fn what_is_not_durable_is_not_settled() {
     let (store, _) = rig::open(SimDisk::new()).unwrap();
-    rig::write(&store, &[put("a", Value::Null)]).unwrap();
-    let waiting = rig::commit(&store, &[put("a", Value::Null)]).unwrap();
+    rig::write(&store, &[anew(&store)]).unwrap();
+    let waiting = rig::commit(&store, &[anew(&store)]).unwrap();
     let unsettled = |moment| assert_eq!(store.resolve(moment).unwrap_err().code(), Code::Unsettled);
     unsettled(Moment::Version(2));
     unsettled(Moment::Version(3));
@@ -100,7 +128,7 @@ fn times_go_on_rising_after_the_clock_was_put_back_between_two_openings() {
         let (store, _) = Store::open(rig::options(Arc::new(disk.clone()), &clock)).unwrap();
         assert!(store.now().unwrap() >= newest);
         for _ in 0..2 {
-            let committed = rig::write(&store, &[put("a", Value::Null)]).unwrap();
+            let committed = rig::write(&store, &[anew(&store)]).unwrap();
             assert!(committed.time > newest);
             newest = committed.time;
         }
@@ -166,7 +194,7 @@ fn answers_never_change_whatever_comes_after() {
         for _ in 0..200 {
             match random.below(4) {
                 0 => drop(clock.advance(random.below(60) as i64 - 25)),
-                1 => drop(rig::commit(&store, &[put("a", Value::Null)]).unwrap()),
+                1 => drop(rig::commit(&store, &[anew(&store)]).unwrap()),
                 2 => drop(store.write_frame().unwrap()),
                 _ => {
                     let micros = clock.now() + random.below(80) as i64 - 60;

@@ -1,0 +1,169 @@
+//! The past is read page by page, and all pages together cost what the past is long, not its square.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use karyon_graph::{DiffStart, Graph, Open, Transaction};
+use karyon_history::{Chapter, Commits, History, MemoryHistory, ObjectId, Progress};
+use karyon_model::{
+    CommitHeader, EntityId, Result, Seq, Target, Trust, Value, Verb, VerbWriter, bytes::Cursor,
+};
+
+/// Counts the looks into sealed chapters.
+#[derive(Default)]
+struct Counting {
+    inner: MemoryHistory,
+    looks: AtomicUsize,
+}
+
+impl History for Counting {
+    fn seal(&self, object: ObjectId, chapter: &Chapter) -> Result<()> {
+        self.inner.seal(object, chapter)
+    }
+
+    fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.inner.find(object, seq)
+    }
+
+    fn chapters(&self, object: ObjectId) -> Result<Vec<Arc<Chapter>>> {
+        self.inner.chapters(object)
+    }
+
+    fn progress(&self) -> Progress {
+        self.inner.progress()
+    }
+}
+
+struct Bench {
+    graph: Graph,
+    history: Arc<Counting>,
+    headers: Vec<(CommitHeader, Vec<EntityId>)>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let history = Arc::new(Counting::default());
+        Bench { graph: Graph::new(history.clone()), history, headers: Vec::new() }
+    }
+
+    fn write(&mut self, verbs: &[Verb<'_>]) {
+        let mut writer = VerbWriter::new();
+        for verb in verbs {
+            writer.push(verb);
+        }
+        let mut transaction = Transaction::new(self.graph.head());
+        transaction.push(writer.bytes()).unwrap();
+        let (outcome, principal, _) = self.graph.commit(&transaction, "root", &Open).unwrap().unwrap();
+        outcome.sealed.iter().for_each(|(id, chapter)| self.history.seal(*id, chapter).unwrap());
+        let header = CommitHeader {
+            seq: self.graph.head(),
+            time: 0,
+            layer: 0,
+            principal,
+            incarnation: 0,
+            on_behalf_of: None,
+            trust: Trust::FULL,
+            cause: None,
+            parents: vec![],
+            coarse: false,
+            reverts: None,
+        };
+        self.headers.push((header, outcome.touched));
+    }
+
+    /// The index of the commits from `first` on.
+    fn commits(&self, first: Seq) -> Commits {
+        let mut commits = Commits::starting(first);
+        let known = self.headers.iter().filter(|(header, _)| header.seq >= first);
+        known.for_each(|(header, touched)| commits.push(header, touched));
+        commits
+    }
+}
+
+fn set<'a>(key: &'a str, value: &'a [u8]) -> Verb<'a> {
+    let changes = vec![("n", Some(value))];
+    Verb::Patch { target: Target::Node(key), labels: vec![], drop: vec![], changes }
+}
+
+#[test]
+fn a_page_of_a_history_begins_where_it_lies_and_not_at_the_present() {
+    let mut bench = Bench::new();
+    const CHANGES: i64 = 20_000;
+    for n in 0..CHANGES {
+        bench.write(&[set("hot", &Value::Integer(n).to_bytes())]);
+    }
+    let chapters = bench.history.chapters(ObjectId::Node(0)).unwrap().len();
+    let (mut until, mut told, mut pages) = (bench.graph.head(), Vec::new(), 0);
+    while until > 0 {
+        let mut left = 256;
+        let mut last = 0;
+        let mut visit = |change: karyon_graph::SlotChange| {
+            if left == 0 {
+                return Ok(false);
+            }
+            if let Some(value) = change.after.filter(|value| !value.is_empty()) {
+                told.push(Value::decode(&mut Cursor::new(&value)).unwrap());
+            }
+            (left, last) = (left - 1, change.seq);
+            Ok(true)
+        };
+        bench.graph.visit_changes(EntityId::Node(0), 0, until, &mut visit).unwrap();
+        until = last.saturating_sub(1);
+        pages += 1;
+    }
+    assert!(told.into_iter().eq((0..CHANGES).rev().map(Value::Integer)));
+    let looks = bench.history.looks.load(Ordering::Relaxed);
+    assert!(looks <= 2 * chapters + 3 * pages, "{looks} looks for {pages} pages, {chapters} chapters");
+}
+
+#[test]
+fn a_page_of_a_diff_looks_at_no_commit_before_it_and_tells_each_target_once() {
+    let mut bench = Bench::new();
+    let keys: Vec<String> = (0..60).map(|n| format!("n{n}")).collect();
+    for round in 0..2_000_i64 {
+        // Several of one commit, so that pages also end within one.
+        let value = Value::Integer(round).to_bytes();
+        let at = round as usize;
+        bench.write(&[0, 7, 11].map(|step| set(&keys[(at * 13 + step) % keys.len()], &value)));
+    }
+    let head = bench.graph.head();
+    for (from, to) in [(0, head), (head / 3, head / 2), (head / 2, head / 3), (5, 5)] {
+        let (mut told, mut start, mut looked) = (Vec::new(), DiffStart::default(), 0);
+        loop {
+            // An index that begins where the page begins: whoever looked further back would find nothing.
+            let commits = bench.commits(start.0.max(1));
+            let mut left = 4;
+            let mut visit = |id: EntityId, _: karyon_graph::Sides<'_>| {
+                if left == 0 {
+                    return Ok(false);
+                }
+                told.push(id);
+                left -= 1;
+                Ok(true)
+            };
+            let next = bench.graph.visit_differences(&commits, (from, to), start, &mut visit).unwrap();
+            let end = next.map_or(from.max(to), |next| next.0);
+            looked += end - start.0.max(from.min(to));
+            let Some(next) = next else { break };
+            assert!(next > start, "a page goes on from where the one before has ended");
+            start = next;
+        }
+        assert!(looked <= from.abs_diff(to), "{looked} commits between {from} and {to}");
+        let distinct: BTreeSet<_> = told.iter().copied().collect();
+        let expected: BTreeSet<_> = (0..keys.len() as u32)
+            .map(EntityId::Node)
+            .filter(|id| {
+                let values = [from, to].map(|seq| {
+                    let entity = bench.graph.entity_at(*id, seq).unwrap()?.0;
+                    Some(entity.properties()[0].value.to_vec())
+                });
+                values[0] != values[1]
+            })
+            .collect();
+        assert_eq!((told.len(), distinct), (expected.len(), expected));
+    }
+}
