@@ -50,6 +50,42 @@ test('opening a directory twice joins the same store, which stays open until bot
   t.true(three.recovery.sealed)
 })
 
+test('two openings of one store see the same, at every moment', async (t) => {
+  const directory = freshDirectory(t)
+  const one = await openFor(t, directory)
+  const two = await openFor(t, directory)
+  for (let n = 0; n < 50; n++) {
+    const { version } = await one.graph.write((tx) => tx.put('a', { props: { n } }))
+    t.is(two.graph.get('a')?.props['n'], n)
+    t.is(two.graph.at(version).get('a')?.props['n'], n)
+  }
+  const inside = one.graph.write(() => two.graph.get('a'))
+  await refused(t, 'ERR_KARYON_WRITE_OUTSIDE', inside)
+})
+
+test('a directory that was deleted and made again is another store', async (t) => {
+  const directory = freshDirectory(t)
+  const old = await openFor(t, directory)
+  await old.graph.write((tx) => tx.put('old'))
+  rmSync(directory, { recursive: true })
+  const fresh = await Kernel.open(directory)
+  t.is(fresh.graph.count(), 0)
+  await fresh.graph.write((tx) => tx.put('acknowledged'))
+  await fresh.close()
+  const again = await openFor(t, directory)
+  t.is(again.graph.count(), 1)
+})
+
+test('a directory that was moved while it was open is still the same store', async (t) => {
+  const directory = freshDirectory(t)
+  const one = await openFor(t, directory)
+  await one.graph.write((tx) => tx.put('a'))
+  renameSync(directory, `${directory}-moved`)
+  t.teardown(() => rmSync(`${directory}-moved`, { recursive: true, force: true }))
+  const two = await openFor(t, `${directory}-moved`)
+  t.is(two.graph.count(), 1)
+})
+
 test('a file where the directory should be is refused', async (t) => {
   const file = join(freshDirectory(t), 'file')
   writeFileSync(file, 'not a store')

@@ -44,6 +44,17 @@ class KeepAlive {
   }
 }
 
+/** What all openings of one store in this isolate share: a run of JavaScript sees one version, whichever it asks. */
+interface Shared {
+  /** The newest version that reads answer for. */
+  visible: number
+  /** The function given to `write` runs. */
+  writing: boolean
+  openings: number
+}
+
+const shared = new Map<number, Shared>()
+
 /** A store, as this isolate sees it. */
 export class Connection {
   readonly handle: number
@@ -58,7 +69,8 @@ export class Connection {
   readonly #sleepers = new Set<() => void>()
   /** Released when the store closes. */
   readonly sessions: Set<Releasable> = new Set()
-  #visible: number
+  readonly #identity: number
+  readonly #shared: Shared
   /** The newest version that was committed here. */
   #committed = 0
   #advancing = false
@@ -67,9 +79,6 @@ export class Connection {
   #closing: Promise<void> | undefined
   /** Set once the handle may be somebody else's. */
   #released = false
-  /** Set while the function given to `write` runs. */
-  writing = false
-
   readonly #onFailure: (error: KaryonError) => void
 
   /** `onFailure` is told once when the store can take no more writes. */
@@ -77,13 +86,23 @@ export class Connection {
     this.#onFailure = onFailure
     this.handle = handle
     this.#memory = memory
-    this.#visible = checked(native.advance(handle))
+    const visible = checked(native.advance(handle))
+    this.#identity = checked(native.storeIdentity(handle))
+    this.#shared = shared.get(this.#identity) ?? { visible, writing: false, openings: 0 }
+    this.#shared.visible = visible
+    this.#shared.openings++
+    shared.set(this.#identity, this.#shared)
     if (!memory) checked(native.watchStore(handle, () => this.#advance()))
   }
 
   /** The newest version that reads answer for. */
   get visible(): number {
-    return this.#visible
+    return this.#shared.visible
+  }
+
+  /** Marks the time in which the function given to `write` runs. */
+  set writing(writing: boolean) {
+    this.#shared.writing = writing
   }
 
   get closed(): boolean {
@@ -107,7 +126,7 @@ export class Connection {
 
   /** Resolves when a version is visible; rejects when the store has failed before. */
   visibleAt(version: number): Promise<void> {
-    if (version <= this.#visible) return Promise.resolve()
+    if (version <= this.visible) return Promise.resolve()
     if (this.#failure) return Promise.reject(this.#failure)
     if (this.closed) return Promise.reject(closedError())
     // A memory store is durable at once: what is left is to let this run of JavaScript end.
@@ -139,11 +158,13 @@ export class Connection {
       if (durable < 0) {
         const failure = takeFailure()
         if (!this.#failure) this.#onFailure(failure)
+        // Another opening may have been told first of what is durable.
+        this.#settle(this.visible)
         this.#fail(failure)
         break
       }
       // A failure is told of only when nothing new is durable: whoever still waits has to ask again.
-      moved = durable > this.#visible && this.#waiters.length > 0
+      moved = durable > this.visible && this.#waiters.length > 0
       this.#settle(durable)
     }
     if (this.#historyWaiters.length > 0) this.#askForHistory()
@@ -160,7 +181,7 @@ export class Connection {
   }
 
   #settle(durable: number): void {
-    this.#visible = durable
+    this.#shared.visible = durable
     const waiters = this.#waiters
     let settled = 0
     while (settled < waiters.length && (waiters[settled] as Waiter).version <= durable) settled++
@@ -255,7 +276,7 @@ export class Connection {
 
   /** Throws when the function given to `write` uses the graph instead of its transaction. */
   checkOutside(): void {
-    if (this.writing) {
+    if (this.#shared.writing) {
       throw new KaryonError(
         'ERR_KARYON_WRITE_OUTSIDE',
         'inside the function given to write, use its transaction, not the graph: its reads are part of the commit',
@@ -298,13 +319,14 @@ export class Connection {
     for (const wake of this.#sleepers) wake()
     for (const session of this.sessions) session.release()
     this.#released = true
+    if (--this.#shared.openings === 0) shared.delete(this.#identity)
     native.releaseStore(this.handle)
     if (failure) throw failure
   }
 
   /** Resolves when a version is visible, or will never be. */
   #settled(version: number): Promise<void> {
-    if (version <= this.#visible) return Promise.resolve()
+    if (version <= this.visible) return Promise.resolve()
     return new Promise((resolve) => this.#wait({ version, resolve, reject: () => resolve() }))
   }
 }

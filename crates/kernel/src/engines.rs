@@ -1,11 +1,13 @@
 //! The stores that this process has open. Opening a directory twice joins the same engine.
 
-use karyon_log::{RealDisk, StoreId};
+use karyon_log::{Disk, RealDisk, StoreId};
 use karyon_model::{Code, Error, Result};
 use karyon_store::{Clock, Options, Recovery, Store};
 use std::collections::HashMap;
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// One opening of a store. The store closes with its last one.
 pub struct OpenStore {
     engine: Engine,
-    path: Option<PathBuf>,
+    place: Option<Place>,
     closed: AtomicBool,
 }
 
@@ -23,26 +25,39 @@ struct Engine {
     recovery: Recovery,
 }
 
-/// The engines by directory, with how often each is open.
-static ENGINES: LazyLock<Mutex<HashMap<PathBuf, (Engine, usize)>>> = LazyLock::new(Mutex::default);
+/// What tells directories apart, whatever they are called: one that was moved is the same, one that was deleted and made
+/// again is another.
+type Place = String;
+
+/// An engine that is open.
+struct Running {
+    engine: Engine,
+    openings: usize,
+    /// Keeps its place from becoming another directory's.
+    _hold: Option<File>,
+}
+
+static ENGINES: LazyLock<Mutex<HashMap<Place, Running>>> = LazyLock::new(Mutex::default);
 
 /// Opens the store in a directory, which is made if need be.
 pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
-    let io_error = |error: std::io::Error| {
+    let io_error = |error: io::Error| {
         let message = format!("cannot open {path:?}: {error}; check the path and its permissions");
         Error::new(Code::Io, message).with("path", path)
     };
-    if Path::new(path).exists() && !Path::new(path).is_dir() {
+    let path = Path::new(path);
+    if path.exists() && !path.is_dir() {
         let message = format!("{path:?} is a file; name a directory");
-        return Err(Error::new(Code::NotADirectory, message).with("path", path));
+        return Err(Error::new(Code::NotADirectory, message).with("path", path.display()));
     }
-    std::fs::create_dir_all(path).map_err(io_error)?;
+    create_durably(path).map_err(io_error)?;
     let path = std::fs::canonicalize(path).map_err(io_error)?;
     // Held while opening: whoever opens the same directory meanwhile joins.
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((engine, openings)) = engines.get_mut(&path) {
-        *openings += 1;
-        return Ok(OpenStore::new(engine.clone(), Some(path)));
+    let (place, hold) = place_of(&path).map_err(io_error)?;
+    if let Some(running) = engines.get_mut(&place) {
+        running.openings += 1;
+        return Ok(OpenStore::new(running.engine.clone(), Some(place)));
     }
     let (store, recovery) = Store::open(Options {
         disk: Arc::new(RealDisk::new(&path)),
@@ -54,8 +69,38 @@ pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
     })
     .map_err(|error| error.with("directory", path.display()))?;
     let engine = Engine { store, recovery };
-    engines.insert(path.clone(), (engine.clone(), 1));
-    Ok(OpenStore::new(engine, Some(path)))
+    engines.insert(place.clone(), Running { engine: engine.clone(), openings: 1, _hold: hold });
+    Ok(OpenStore::new(engine, Some(place)))
+}
+
+/// Makes a directory and those above it, and what names them durable: a store in a directory that a power cut takes away
+/// has lost everything.
+fn create_durably(path: &Path) -> io::Result<()> {
+    let above: Vec<_> = path.ancestors().skip(1).collect();
+    let existing = above.iter().position(|directory| directory.is_dir()).unwrap_or(above.len());
+    std::fs::create_dir_all(path)?;
+    for directory in above.iter().take(existing + 1) {
+        let here = directory.as_os_str().is_empty();
+        match RealDisk::new(if here { Path::new(".") } else { directory }).sync_dir("") {
+            // Whoever may not look into a directory could not have made one there.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn place_of(path: &Path) -> io::Result<(Place, Option<File>)> {
+    use std::os::unix::fs::MetadataExt;
+    let hold = File::open(path)?;
+    let metadata = hold.metadata()?;
+    Ok((format!("{}:{}", metadata.dev(), metadata.ino()), Some(hold)))
+}
+
+#[cfg(not(unix))]
+fn place_of(path: &Path) -> io::Result<(Place, Option<File>)> {
+    Ok((path.display().to_string(), None))
 }
 
 /// A store that keeps nothing.
@@ -65,8 +110,8 @@ pub fn memory() -> OpenStore {
 }
 
 impl OpenStore {
-    fn new(engine: Engine, path: Option<PathBuf>) -> OpenStore {
-        OpenStore { engine, path, closed: AtomicBool::new(false) }
+    fn new(engine: Engine, place: Option<Place>) -> OpenStore {
+        OpenStore { engine, place, closed: AtomicBool::new(false) }
     }
 
     /// The store, shared with every other opening of the directory.
@@ -84,14 +129,14 @@ impl OpenStore {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let Some(path) = &self.path else { return self.store().close() };
+        let Some(place) = &self.place else { return self.store().close() };
         let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, openings)) = engines.get_mut(path) {
-            *openings -= 1;
-            if *openings > 0 {
+        if let Some(running) = engines.get_mut(place) {
+            running.openings -= 1;
+            if running.openings > 0 {
                 return Ok(());
             }
-            engines.remove(path);
+            engines.remove(place);
         }
         self.store().close()
     }

@@ -6,7 +6,7 @@ use crate::store::{Outcome, StoreHandle};
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::limits::SNAPSHOTS_MAX;
 use karyon_kernel::model::{Code, Error, Result, Seq};
-use karyon_kernel::{Session, Transaction};
+use karyon_kernel::{Session, Store, Transaction};
 use napi::Env;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -87,6 +87,14 @@ impl Environment {
 
     pub(crate) fn handle(&mut self, number: u32) -> Option<&mut Handle> {
         self.handles.get_mut(number as usize)?.as_mut()
+    }
+
+    /// What is visible of a store that is open here already.
+    pub(crate) fn visible_of(&self, store: &Arc<Store>) -> Option<Rc<Cell<Seq>>> {
+        self.handles.iter().flatten().find_map(|handle| match handle {
+            Handle::Store(open) if Arc::ptr_eq(open.store(), store) => Some(open.visible.clone()),
+            _ => None,
+        })
     }
 
     pub(crate) fn store(&mut self, number: u32) -> Result<&mut StoreHandle> {

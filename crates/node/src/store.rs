@@ -36,7 +36,9 @@ impl Drop for StoreHandle {
 }
 
 fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
-    let visible = Rc::new(Cell::new(open.store().durable()));
+    let durable = open.store().durable();
+    // All openings of one store in an environment see one version of it.
+    let visible = environment.visible_of(open.store()).unwrap_or_else(|| Rc::new(Cell::new(durable)));
     environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, listener: None }))
 }
 
@@ -106,6 +108,12 @@ pub fn open_store(path: String, checkpoint_bytes: f64) -> AsyncTask<Background<O
 #[napi]
 pub fn memory_store(env: &Env) -> f64 {
     enter(env, |environment| keep(environment, karyon_kernel::memory()))
+}
+
+/// A number that all openings of one store share while one of them is open.
+#[napi]
+pub fn store_identity(env: &Env, store: u32) -> f64 {
+    enter(env, |environment| Ok(Arc::as_ptr(environment.store(store)?.store()).addr() as f64))
 }
 
 /// What opening found, as an encoded map. Returns its length.
