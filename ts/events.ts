@@ -1,4 +1,5 @@
 import { type KaryonError, badArgument } from './errors.ts'
+import { checkedOptions } from './graph/arguments.ts'
 
 /** Why an incarnation of a cell ended. */
 export type DeathReason =
@@ -150,7 +151,7 @@ export class EventHub {
 
   /** A new reader, from here on. */
   open(options: { readonly buffer?: number } = {}): EventStream {
-    const buffer = options?.buffer ?? EVENTS_BUFFERED_DEFAULT
+    const { buffer = EVENTS_BUFFERED_DEFAULT } = checkedOptions(options, 'buffer')
     if (!Number.isSafeInteger(buffer) || buffer < 1 || buffer > EVENTS_BUFFERED_MAX) {
       throw badArgument(`buffer is a whole number of events, 1 to ${EVENTS_BUFFERED_MAX}, not ${buffer}`)
     }

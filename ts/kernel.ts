@@ -115,8 +115,13 @@ export class Kernel implements AsyncDisposable {
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Kernel> {
     if (typeof path !== 'string' || path === '') throw badArgument('open takes the path of a directory')
-    checkOptions(options)
-    const { checkpointBytes = 0 } = options
+    const { checkpointBytes = 0, ...rest } = checkedOptions(
+      options,
+      'seed',
+      'sendableCheck',
+      'checkpointBytes',
+    )
+    checkOptions(rest)
     if (!Number.isSafeInteger(checkpointBytes) || checkpointBytes < 0) {
       throw badArgument('checkpointBytes is a whole number of bytes')
     }
@@ -161,7 +166,7 @@ export class Kernel implements AsyncDisposable {
   /** Keeps the program alive until the kernel is closed; with `signals`, SIGINT and SIGTERM close it in order. */
   async run(options: { readonly signals?: boolean } = {}): Promise<void> {
     const stop = (): void => void this.close().catch(() => {})
-    const signals = options.signals ? (['SIGINT', 'SIGTERM'] as const) : []
+    const signals = checkedOptions(options, 'signals').signals ? (['SIGINT', 'SIGTERM'] as const) : []
     for (const signal of signals) process.once(signal, stop)
     try {
       await this.#connection.alive(this.closed)
@@ -191,7 +196,7 @@ export class Kernel implements AsyncDisposable {
 }
 
 function checkOptions(options: KernelOptions): void {
-  const { seed = 0, sendableCheck = false } = checkedOptions(options)
+  const { seed = 0, sendableCheck = false } = checkedOptions(options, 'seed', 'sendableCheck')
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw badArgument('seed is a whole number below 2^32')
   if (typeof sendableCheck !== 'boolean') throw badArgument('sendableCheck is true or false')

@@ -1,6 +1,7 @@
 // What a principal without the grant must not learn, by whatever way it asks; and what ends with its session.
 import test from 'ava'
 import { cell, Kernel, message, supervisor, type Transaction } from '../../ts/index.ts'
+import { freshDirectory, openFor } from '../kernel/directory.ts'
 import { refused } from '../kernel/refused.ts'
 import { Principals } from './principals.ts'
 
@@ -139,4 +140,48 @@ test('a definition with a field or a strategy that nobody reads is refused', asy
   await refused(t, 'ERR_KARYON_ARGUMENT', () => kernel.events({ buffer: Number.NaN }))
   await refused(t, 'ERR_KARYON_ARGUMENT', () => kernel.events({ buffer: 0 }))
   await kernel.close()
+})
+
+test('an option that nobody would read is refused, and nothing is done', async (t) => {
+  const directory = freshDirectory(t)
+  const kernel = await openFor(t, directory)
+  const { graph } = kernel
+  await graph.write((tx) => tx.put('a', { labels: ['A'], props: { n: 1 } }))
+  const before = graph.digest()
+  const slips: readonly (() => unknown)[] = [
+    () => graph.revert({ principal: 'root', since: 0n, dryrun: true } as never),
+    () => graph.nodes({ labels: ['A'] } as never),
+    () => graph.count({ lable: 'A' } as never),
+    () => graph.history('a', { prop: 'n' } as never),
+    () => graph.begin({ timeout: 5 } as never),
+    () => graph.write(() => {}, { because: 1n } as never),
+    () => graph.write((tx) => tx.put('a', { label: ['A'] } as never)),
+    () => graph.write((tx) => tx.patch('a', { properties: {} } as never)),
+    () => graph.write((tx) => tx.remove('a', { force: true } as never)),
+    () => graph.write((tx) => tx.link('a', 'T', 'a', { properties: {} } as never)),
+    () => graph.write((tx) => tx.unlink('a', 'T', 'a', { id: '' } as never)),
+    () => Kernel.open(directory, { checkpointByte: 1 } as never),
+    () => Kernel.memory({ sead: 1 } as never),
+    () => kernel.events({ buffers: 1 } as never),
+    () => kernel.run({ signal: true } as never),
+  ]
+  for (const slip of slips) await refused(t, 'ERR_KARYON_ARGUMENT', slip, String(slip))
+  t.is(graph.digest(), before)
+  t.is(graph.stats().head, 1n)
+})
+
+test('grants of another shape than a list of names are refused, and grant nothing else', async (t) => {
+  const principals = new Principals()
+  for (const grants of [
+    { write: 'Fact' },
+    { read: '**' },
+    { read: [5] },
+    { writes: ['A'] },
+    { read: ['__proto__'] },
+  ]) {
+    const code = Object.values(grants).flat().includes('__proto__')
+      ? 'ERR_KARYON_NAME_RESERVED'
+      : 'ERR_KARYON_ARGUMENT'
+    await refused(t, code, () => principals.session('a', grants as never))
+  }
 })

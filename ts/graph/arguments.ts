@@ -1,6 +1,7 @@
 // Arguments, read once: what is handed in may have getters, and may change.
 import { badArgument } from '../errors.ts'
 import { checkKey, checkName, checkNodeKey } from '../values/keys.ts'
+import type { Grants } from './session.ts'
 import type { EdgeIdentity, Target } from './types.ts'
 
 /** An edge's identity with nothing left to chance. */
@@ -34,12 +35,26 @@ export function plainTarget(target: Target): string | PlainEdge {
   return plainEdge(target)
 }
 
-/** Passes options on, or throws when they are no object. */
-export function checkedOptions<T extends object>(options: T): T {
+/** Passes options on. Throws when they are no object, or have a field that nobody would read: a slip of the pen. */
+export function checkedOptions<T extends object>(options: T, ...fields: readonly (keyof T & string)[]): T {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw badArgument('options are an object')
   }
+  for (const name in options) {
+    if (fields.includes(name)) continue
+    throw badArgument(`there is no option ${name}; the options are ${fields.join(', ')}`, { name })
+  }
   return options
+}
+
+/** Refuses grants that are neither `'*'` nor lists of names. */
+export function checkedGrants(grants: Grants): Grants {
+  const { read, write } = checkedOptions(grants, 'read', 'write')
+  for (const scope of [read, write]) {
+    if (scope === undefined || scope === '*') continue
+    listOf(scope, "grants are '*' or an array of labels and edge types").forEach(checkName)
+  }
+  return grants
 }
 
 /** A copy of a list, or the error when it is none. */

@@ -53,7 +53,7 @@ export class StoreGraph extends BaseReader implements Graph {
 
   async #write<T>(fn: (tx: Transaction) => T, options: { readonly cause?: Version }): Promise<Written<T>> {
     if (typeof fn !== 'function') throw badArgument('write takes a function of a transaction')
-    const { cause } = checkedOptions(options)
+    const { cause } = checkedOptions(options, 'cause')
     for (let attempt = 1; ; attempt++) {
       this.source()
       const transaction = new SessionTransaction(this.session)
@@ -95,7 +95,7 @@ export class StoreGraph extends BaseReader implements Graph {
 
   begin(options: { readonly timeoutMs?: number; readonly cause?: Version } = {}): OpenTransaction {
     this.source()
-    const { timeoutMs, cause } = checkedOptions(options)
+    const { timeoutMs, cause } = checkedOptions(options, 'timeoutMs', 'cause')
     return new LongTransaction(this.session, timeoutMs, cause)
   }
 
@@ -122,7 +122,7 @@ export class StoreGraph extends BaseReader implements Graph {
     target: Target,
     options: { readonly property?: string; readonly from?: Moment; readonly to?: Moment } = {},
   ): IterableIterator<Change> {
-    const { from = 0n, to, property } = checkedOptions(options)
+    const { from = 0n, to, property } = checkedOptions(options, 'property', 'from', 'to')
     const about = questionOf(target, property)
     const after = this.#version(from)
     const until = to === undefined ? this.session.fixed(this.source()) : this.#version(to)
@@ -145,7 +145,7 @@ export class StoreGraph extends BaseReader implements Graph {
 
   revert(options: RevertOptions): Promise<RevertReport> {
     return this.#outside(async () => {
-      const { principal, since, dryRun = false } = checkedOptions(options)
+      const { principal, since, dryRun = false } = checkedOptions(options, 'principal', 'since', 'dryRun')
       if (typeof principal !== 'string')
         throw badArgument('principal is the path of a cell, such as root/alice')
       return revert(this.session, principal, this.#version(since), Boolean(dryRun))

@@ -142,7 +142,7 @@ export abstract class BaseReader implements Reader {
 }
 
 function labelOf(options: { readonly label?: string }): string | undefined {
-  const { label } = checkedOptions(options)
+  const { label } = checkedOptions(options, 'label')
   if (label !== undefined) checkName(label)
   return label
 }

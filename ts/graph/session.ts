@@ -4,6 +4,7 @@ import { putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { Instant, Version } from '../time.ts'
 import type { ByteReader } from '../values/decode.ts'
+import { checkedGrants } from './arguments.ts'
 import { type Connection, closedError } from './connection.ts'
 import { StoreGraph } from './graph.ts'
 import { NEWEST, question } from './reader.ts'
@@ -70,7 +71,8 @@ export class NativeSession implements Session {
     connection.checkNotClosed()
     const asked = question()
     asked.text(principal)
-    for (const scope of [grants.read ?? [], grants.write ?? []]) {
+    const { read = [], write = [] } = checkedGrants(grants)
+    for (const scope of [read, write]) {
       asked.texts(scope === '*' ? ['*'] : scope)
     }
     this.connection = connection

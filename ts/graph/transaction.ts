@@ -162,7 +162,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   put(key: string, node: NodeContent = {}): void {
     this.#verb(1, (writer) => {
       checkNodeKey(key)
-      const { labels, props } = checkedOptions(node)
+      const { labels, props } = checkedOptions(node, 'labels', 'props')
       writer.text(key)
       putLabels(writer, labels)
       const entries = entriesOf(props).filter((entry) => entry[1] !== undefined)
@@ -177,7 +177,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   patch(target: Target, changes: Changes): void {
     this.#verb(2, (writer) => {
       const plain = plainTarget(target)
-      const { labels, dropLabels, props } = checkedOptions(changes)
+      const { labels, dropLabels, props } = checkedOptions(changes, 'labels', 'dropLabels', 'props')
       putTarget(writer, plain)
       putLabels(writer, labels)
       putLabels(writer, dropLabels)
@@ -188,7 +188,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   remove(key: string, options: { readonly detach?: boolean } = {}): void {
     this.#verb(3, (writer) => {
       checkNodeKey(key)
-      const { detach } = checkedOptions(options)
+      const { detach } = checkedOptions(options, 'detach')
       writer.text(key)
       writer.byte(detach ? 1 : 0)
     })
@@ -196,7 +196,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
 
   link(from: string, type: string, to: string, options: LinkOptions = {}): void {
     this.#verb(4, (writer) => {
-      const { key = '', props } = checkedOptions(options)
+      const { key = '', props } = checkedOptions(options, 'key', 'props')
       const edge = plainEdge({ from, type, to, key })
       putEdge(writer, edge)
       putChanges(writer, props)
@@ -205,7 +205,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
 
   unlink(from: string, type: string, to: string, options: { readonly key?: string } = {}): void {
     this.#verb(5, (writer) => {
-      const { key = '' } = checkedOptions(options)
+      const { key = '' } = checkedOptions(options, 'key')
       const edge = plainEdge({ from, type, to, key })
       putEdge(writer, edge)
     })
