@@ -30,6 +30,7 @@ export const Op = {
   stopSelf: 14,
   timerSet: 15,
   timerCancel: 16,
+  adopt: 17,
 } as const
 
 /** How a turn came out. */
@@ -41,6 +42,7 @@ export const Verdict = {
   deferred: 4,
   became: 5,
   deferredBecame: 6,
+  notRun: 7,
 } as const
 
 /** One of the verdicts. */
@@ -62,6 +64,7 @@ export const Effect = {
   askPath: 12,
   timer: 13,
   abort: 14,
+  timerOver: 15,
 } as const
 
 /** How an ask was settled. */
@@ -89,6 +92,8 @@ export const Header = {
   more: 5,
   nextDue: 6,
   open: 7,
+  first: 8,
+  ended: 9,
 } as const
 
 /** Why incarnations end, by word. */

@@ -1,22 +1,33 @@
 // One native scheduler: writes records to it, crosses, and says what came back.
-import { KaryonError, checked } from '../errors.ts'
+import { checked, takeFailure } from '../errors.ts'
 import { native } from '../native.ts'
 import type { SupervisorPolicy } from '../native/binding.cjs'
-import { EFFECT_WORDS, Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
+import type { Cell } from './cell.ts'
+import { Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
 
 /** The bounds that the scheduler has. */
 export const LIMITS: ReturnType<typeof native.cellLimits> = native.cellLimits()
 
 /** A native scheduler and the memory it shares. */
 export class Scheduler {
-  readonly #handle: number
-  readonly #cross: () => void
+  readonly #native: NonNullable<ReturnType<typeof native.openCells>>
   readonly #header: Float64Array
-  readonly #outbox: Uint32Array
   readonly #now: () => number
   readonly #wake: () => void
   #records = 0
-  #closed = false
+  /** Records before this one were run here: see `takeIdle`. */
+  #first = 0
+  /** All records that wait are messages to cells that were idle when they were sent. */
+  #plain = true
+  #counts: readonly number[] = []
+  /** Nothing is taken any more. */
+  closed = false
+  /** Messages of the batch that were run, those adopted among them. */
+  ran = 0
+  /** Messages that `takeIdle` gave out and that simply ended, since the last crossing. */
+  ended = 0
+  /** Records of six words. */
+  readonly outbox: Uint32Array
   /** The batch: cell and slot of each message. */
   readonly inbox: Uint32Array
   /** Effects of four words. */
@@ -27,35 +38,31 @@ export class Scheduler {
 
   /** `wake` is called when something was written that nobody is about to take across. */
   constructor(seed: number, now: () => number, wake: () => void) {
-    this.#handle = checked(native.openCells(seed))
-    const memory = native.cellMemory(this.#handle)
-    const cross = native.cellCrossing(this.#handle)
-    if (memory === null || cross === null)
-      throw new KaryonError('ERR_KARYON_CLOSED', 'the scheduler is closed')
-    this.#header = memory.header
-    this.#outbox = memory.outbox
-    this.inbox = memory.inbox
-    this.effects = memory.effects
-    this.credits = memory.credits
-    this.#cross = cross
+    const opened = native.openCells(seed)
+    if (opened === null) throw takeFailure()
+    this.#native = opened
+    this.#header = opened.header
+    this.outbox = opened.outbox
+    this.inbox = opened.inbox
+    this.effects = opened.effects
+    this.credits = opened.credits
+    this.root = opened.root
     this.#now = now
     this.#wake = wake
-    this.root = checked(native.rootCell(this.#handle))
   }
 
-  /** Records that wait for a crossing. */
-  get waiting(): number {
-    return this.#records
+  /** Whether records wait for a crossing. */
+  get waits(): boolean {
+    return this.#records > this.#first
   }
 
-  /** Crosses: all records are taken, `ran` messages of the last batch count as run. */
-  cross(now: number, ran: number): void {
-    const header = this.#header
-    header[Header.now] = now
-    header[Header.records] = this.#records
-    header[Header.ran] = ran
-    this.#records = 0
-    this.#cross()
+  /** Crosses: all records are taken, and what was run of the last batch counts as run. */
+  cross(now: number): void {
+    this.#hand(now)
+    this.#header[Header.ran] = this.ran
+    this.ran = 0
+    this.#plain = true
+    this.#native.cross()
   }
 
   /** A word of the header, as the last crossing left it. */
@@ -63,133 +70,104 @@ export class Scheduler {
     return this.#header[place] as number
   }
 
-  /** A message to a cell with room. */
-  send(cell: number, slot: number): void {
-    this.#write(Op.send, cell, slot)
+  /** A message to a cell that has this much room. */
+  send(cell: Cell, slot: number, room: number): void {
+    const { incarnation } = cell
+    if (room !== cell.mailbox || !incarnation.issued || incarnation.turn !== undefined) this.#plain = false
+    this.credits[placeOf(cell.id)] = room - 1
+    this.#append(Op.send, cell.id, slot, 0, 0, 0)
   }
 
-  ask(cell: number, slot: number, asker: number, turn: number, timeoutMs: number): void {
-    const at = this.#write(Op.ask, cell, slot)
-    this.#outbox[at + 3] = asker
-    this.#outbox[at + 4] = turn
-    this.#outbox[at + 5] = timeoutMs
+  /**
+   * The place in the outbox of a message that may run at once, or -1: while all that was written since the crossing are
+   * messages to idle cells, one each, their order is the one in which they would be issued. Only when no batch is out.
+   */
+  takeIdle(): number {
+    if (!this.#plain || !this.waits) return -1
+    const at = this.#first++ * RECORD_WORDS
+    if (!this.waits) this.#first = this.#records = 0
+    const place = placeOf(this.outbox[at + 1] as number)
+    this.credits[place] = (this.credits[place] as number) + 1
+    return at
   }
 
-  deliver(cell: number, slot: number): void {
-    this.#write(Op.deliver, cell, slot)
+  /** A message that `takeIdle` gave out came out other than ended: its place in the batch, at the end. */
+  adopt(cell: number, slot: number): number {
+    this.write(Op.adopt, cell, slot)
+    return this.ran++
   }
 
-  withdraw(cell: number, slot: number): void {
-    this.#write(Op.withdraw, cell, slot)
-  }
-
-  abandon(slot: number): void {
-    this.#write(Op.abandon, slot, 0)
-  }
-
-  reply(slot: number): void {
-    this.#write(Op.reply, slot, 0)
-  }
-
-  /** A message of the batch returned a promise. */
-  async(position: number, turn: number): void {
-    this.#write(Op.async, position, turn)
-  }
-
-  /** A message of the batch came out other than ended. */
-  result(position: number, verdict: number): void {
-    this.#write(Op.result, position, verdict)
-  }
-
-  /** A turn that returned a promise is over. */
-  settled(cell: number, turn: number, verdict: number): void {
-    this.#outbox[this.#write(Op.settled, cell, turn) + 3] = verdict
-  }
-
-  initAsync(cell: number, turn: number): void {
-    this.#write(Op.initAsync, cell, turn)
-  }
-
-  inited(cell: number, incarnation: number, verdict: number): void {
-    this.#outbox[this.#write(Op.inited, cell, incarnation) + 3] = verdict
-  }
-
-  fail(cell: number, incarnation: number): void {
-    this.#write(Op.fail, cell, incarnation)
-  }
-
-  stop(cell: number): void {
-    this.#write(Op.stop, cell, 0)
-  }
-
-  stopSelf(cell: number, incarnation: number): void {
-    this.#write(Op.stopSelf, cell, incarnation)
-  }
-
-  setTimer(timer: number, cell: number, delayMs: number, periodMs: number, referenced: boolean): void {
-    const at = this.#write(Op.timerSet, timer, cell)
-    this.#outbox[at + 3] = delayMs
-    this.#outbox[at + 4] = periodMs
-    this.#outbox[at + 5] = referenced ? 1 : 0
-  }
-
-  cancelTimer(timer: number): void {
-    this.#write(Op.timerCancel, timer, 0)
+  /** Writes a record; its words are those of `record.rs`. */
+  write(operation: number, first: number, second = 0, third = 0, fourth = 0, fifth = 0): void {
+    this.#plain = false
+    this.#append(operation, first, second, third, fourth, fifth)
   }
 
   /** Starts a cell; its handle. */
   spawn(parent: number, name: string, flags: number, mailbox: number, turnTimeoutMs: number): number {
-    return checked(native.spawnCell(this.#handle, parent, name, flags, mailbox, turnTimeoutMs))
+    this.#plain = false
+    return checked(native.spawnCell(this.#native.handle, parent, name, flags, mailbox, turnTimeoutMs))
   }
 
   /** Starts a supervisor; its handle. */
   spawnSupervisor(parent: number, name: string, flags: number, policy: SupervisorPolicy): number {
-    return checked(native.spawnSupervisor(this.#handle, parent, name, flags, policy))
+    return checked(native.spawnSupervisor(this.#native.handle, parent, name, flags, policy))
   }
 
   /** The name that a living cell got. */
   nameOf(cell: number): string {
-    return native.cellName(this.#handle, cell) ?? ''
+    return native.cellName(this.#native.handle, cell) ?? ''
   }
 
-  /** Counts since the start. */
-  counts(): NonNullable<ReturnType<typeof native.cellCounts>> | null {
-    return this.#closed ? null : native.cellCounts(this.#handle)
+  /** Counts since the start, in the order of `cell_counts`; once closed the last there were. */
+  counts(): readonly number[] {
+    if (!this.closed) this.#counts = native.cellCounts(this.#native.handle) ?? this.#counts
+    return this.#counts
   }
 
-  /** Ends it; nothing is taken any more. */
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#records = 0
-    native.closeCells(this.#handle)
+    this.counts()
+    this.closed = true
+    native.closeCells(this.#native.handle)
   }
 
-  #write(operation: number, first: number, second: number): number {
+  #append(
+    operation: number,
+    first: number,
+    second: number,
+    third: number,
+    fourth: number,
+    fifth: number,
+  ): void {
     if (this.#records === LIMITS.outboxMax) this.#absorb()
     const at = this.#records * RECORD_WORDS
-    const outbox = this.#outbox
+    const outbox = this.outbox
     outbox[at] = operation
     outbox[at + 1] = first
     outbox[at + 2] = second
+    outbox[at + 3] = third
+    outbox[at + 4] = fourth
+    outbox[at + 5] = fifth
     if (this.#records++ === 0) this.#wake()
-    return at
+  }
+
+  #hand(now: number): void {
+    const header = this.#header
+    header[Header.now] = now
+    header[Header.records] = this.#records
+    header[Header.first] = this.#first
+    header[Header.ended] = this.ended
+    this.#records = this.#first = this.ended = 0
   }
 
   #absorb(): void {
-    this.#header[Header.now] = this.#now()
-    this.#header[Header.records] = this.#records
-    this.#records = 0
-    if (!this.#closed) checked(native.absorbCells(this.#handle))
+    this.#hand(this.#now())
+    this.#plain = false
+    if (!this.closed) checked(native.absorbCells(this.#native.handle))
   }
 }
 
 /** Where a cell's handle stands in tables. */
 export function placeOf(cell: number): number {
   return cell & INDEX_MASK
-}
-
-/** Where an effect stands in the shared memory. */
-export function effectAt(place: number): number {
-  return place * EFFECT_WORDS
 }

@@ -1,9 +1,9 @@
 //! Messages on their way into a mailbox, and room on its way back to senders.
 
+use crate::cell::Message;
 use crate::effect::{AskEnd, DeadLetter, Effect, Refusal};
 use crate::id::CellId;
 use crate::limits::{RUN_MAX, WAITERS_MAX};
-use crate::message::Message;
 use crate::scheduler::Scheduler;
 
 impl Scheduler {
@@ -33,7 +33,7 @@ impl Scheduler {
             return;
         };
         if self.credits.take(id.index()) {
-            self.effects.push_back(Effect::Admitted { cell: id.word(), slot });
+            self.effects.push_back(Effect::Admitted { cell: id, slot });
             self.send(id, message);
             return;
         }
@@ -49,7 +49,7 @@ impl Scheduler {
     /// Calls a delivery off, if it still waits.
     pub(crate) fn withdraw(&mut self, id: CellId, slot: u32) {
         let waiters =
-            self.table.get_mut(id).and_then(|cell| cell.rare_if_any()).map(|rare| &mut rare.waiters);
+            self.table.get_mut(id).and_then(|cell| cell.rare.as_deref_mut()).map(|rare| &mut rare.waiters);
         let Some(waiters) = waiters else { return };
         let place = waiters.iter().position(|message| message.slot == slot);
         if let Some(message) = place.and_then(|place| waiters.remove(place)) {
@@ -61,10 +61,10 @@ impl Scheduler {
     pub(crate) fn release(&mut self, id: CellId) {
         let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else { return };
         if self.credits.get(id.index()) >= 0
-            && let Some(message) = cell.rare_if_any().and_then(|rare| rare.waiters.pop_front())
+            && let Some(message) = cell.rare.as_deref_mut().and_then(|rare| rare.waiters.pop_front())
         {
             cell.mailbox.push_back(message);
-            self.effects.push_back(Effect::Admitted { cell: id.word(), slot: message.slot });
+            self.effects.push_back(Effect::Admitted { cell: id, slot: message.slot });
             return;
         }
         self.credits.add(id.index(), 1);
@@ -79,7 +79,7 @@ impl Scheduler {
 
     pub(crate) fn refuse(&mut self, id: CellId, message: Message, refusal: Refusal) {
         self.stats.refused += 1;
-        self.effects.push_back(Effect::Refused { cell: id.word(), slot: message.slot, refusal });
+        self.effects.push_back(Effect::Refused { cell: id, slot: message.slot, refusal });
         if message.ask && refusal != Refusal::Cycle {
             self.settle_ask(message.slot, AskEnd::Refused);
         }
@@ -87,7 +87,7 @@ impl Scheduler {
 
     pub(crate) fn dead_letter(&mut self, id: CellId, message: Message, reason: DeadLetter, end: AskEnd) {
         self.stats.dead_letters += 1;
-        self.effects.push_back(Effect::DeadLetter { cell: id.word(), slot: message.slot, reason });
+        self.effects.push_back(Effect::DeadLetter { cell: id, slot: message.slot, reason });
         if message.ask {
             self.settle_ask(message.slot, end);
         }

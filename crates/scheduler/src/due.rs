@@ -1,6 +1,7 @@
 //! What to do when something falls due.
 
 use crate::cell::{Phase, Turn};
+use crate::deadlines::DeadlineKey;
 use crate::effect::{AskEnd, Death, Effect};
 use crate::id::CellId;
 use crate::limits::{STOP_GRACE_MS, TURN_GRACE_MS};
@@ -39,26 +40,33 @@ impl Scheduler {
         }
     }
 
+    /// Arms a deadline, in milliseconds from now.
+    pub(crate) fn arm_in(&mut self, delay_ms: u32, due: Due) -> DeadlineKey {
+        self.deadlines.arm(self.now_us + u64::from(delay_ms) * 1_000, due)
+    }
+
     pub(crate) fn set_timer(
         &mut self,
         number: u32,
-        id: CellId,
+        cell: CellId,
         delay_ms: u32,
         period_ms: u32,
         referenced: bool,
     ) {
-        let Some(cell) = self.table.get_mut(id) else { return };
-        cell.rare_mut().timers.insert(number);
-        let due_us = self.now_us + u64::from(delay_ms) * 1_000;
-        let key = self.deadlines.arm(due_us, Due::Timer(number));
-        let period_us = u64::from(period_ms) * 1_000;
-        self.timers.set(number, Timer { cell: id, key, due_us, period_us, referenced });
+        let Some(owner) = self.table.get_mut(cell) else {
+            self.effects.push_back(Effect::TimerOver { timer: number });
+            return;
+        };
+        owner.rare_mut().timers.insert(number);
+        let key = self.arm_in(delay_ms, Due::Timer(number));
+        let (due_us, period_us) = (key.0, u64::from(period_ms) * 1_000);
+        self.timers.set(number, Timer { cell, key, due_us, period_us, referenced });
     }
 
     pub(crate) fn cancel_timer(&mut self, number: u32) {
         let Some(timer) = self.timers.clear(number) else { return };
         self.deadlines.cancel(timer.key);
-        if let Some(rare) = self.table.get_mut(timer.cell).and_then(|cell| cell.rare_if_any()) {
+        if let Some(rare) = self.table.get_mut(timer.cell).and_then(|cell| cell.rare.as_deref_mut()) {
             rare.timers.remove(&number);
         }
     }
@@ -76,28 +84,30 @@ impl Scheduler {
         self.timers.set(number, Timer { key, due_us, ..timer });
     }
 
+    /// The open turn has this long from now, whatever it had before.
+    pub(crate) fn limit_turn(&mut self, id: CellId, limit_ms: u32, due: Due) {
+        let key = self.arm_in(limit_ms, due);
+        let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
+        if let Some(key) = turn.deadline.replace(key) {
+            self.deadlines.cancel(key);
+        }
+    }
+
     fn turn_is_late(&mut self, id: CellId) {
-        let Some(cell) = self.table.get_mut(id) else { return };
-        let Turn::Open(turn) = &mut cell.turn else { return };
+        let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
         turn.late = true;
-        let grace_us = u64::from(TURN_GRACE_MS) * 1_000;
-        turn.deadline = Some(self.deadlines.arm(self.now_us + grace_us, Due::TurnGrace(id)));
-        self.effects.push_back(Effect::Abort { cell: id.word(), stop: false });
+        self.limit_turn(id, TURN_GRACE_MS, Due::TurnGrace(id));
+        self.effects.push_back(Effect::Abort { cell: id, stop: false });
     }
 
     /// The turn of a stopping cell learns of it, once, and gets a last while.
     pub(crate) fn hasten_turn(&mut self, id: CellId) {
-        let Some(cell) = self.table.get_mut(id) else { return };
-        let Turn::Open(turn) = &mut cell.turn else { return };
+        let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
         if std::mem::replace(&mut turn.stopping, true) {
             return;
         }
-        let grace_us = u64::from(STOP_GRACE_MS) * 1_000;
-        let key = self.deadlines.arm(self.now_us + grace_us, Due::StopGrace(id));
-        if let Some(key) = turn.deadline.replace(key) {
-            self.deadlines.cancel(key);
-        }
-        self.effects.push_back(Effect::Abort { cell: id.word(), stop: true });
+        self.limit_turn(id, STOP_GRACE_MS, Due::StopGrace(id));
+        self.effects.push_back(Effect::Abort { cell: id, stop: true });
     }
 
     fn restart_due(&mut self, id: CellId) {

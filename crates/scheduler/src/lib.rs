@@ -15,7 +15,6 @@
 
 mod admission;
 mod asking;
-mod asks;
 mod cell;
 mod credits;
 mod deadlines;
@@ -25,7 +24,6 @@ mod exchange;
 mod id;
 mod lifecycle;
 pub mod limits;
-mod message;
 mod names;
 mod random;
 mod record;
@@ -37,6 +35,7 @@ mod supervision;
 mod table;
 mod timers;
 mod turns;
+mod words;
 
 pub use credits::{CLOSED, Credits};
 pub use effect::{AskEnd, DeadLetter, Death, EFFECT_WORDS, Effect, Gone, Refusal};

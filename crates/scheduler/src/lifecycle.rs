@@ -1,11 +1,10 @@
 //! One cell's life: start, death, restart, stop.
 
-use crate::cell::{Phase, Turn};
+use crate::cell::{Message, Phase, Turn};
 use crate::credits::CLOSED;
 use crate::due::Due;
 use crate::effect::{AskEnd, DeadLetter, Death, Effect, Gone};
 use crate::id::CellId;
-use crate::message::Message;
 use crate::restart::Restart;
 use crate::scheduler::{Control, Scheduler};
 
@@ -24,7 +23,7 @@ impl Scheduler {
         cell.phase = Phase::Starting;
         let incarnation = cell.incarnation;
         self.open_turn(id, TURN_UNNAMED, None);
-        self.effects.push_back(Effect::Init { cell: id.word(), incarnation });
+        self.effects.push_back(Effect::Init { cell: id, incarnation });
     }
 
     /// Starts a waiting cell once neither a wait nor a child stands before it.
@@ -45,14 +44,14 @@ impl Scheduler {
         cell.phase = Phase::Held;
         cell.undefer();
         let incarnation = cell.incarnation;
-        let (asks, timers) = match cell.rare_if_any() {
+        let (asks, timers) = match cell.rare.as_deref_mut() {
             Some(rare) => {
                 rare.stop_self = false;
                 (std::mem::take(&mut rare.asks), std::mem::take(&mut rare.timers))
             }
             None => Default::default(),
         };
-        self.effects.push_back(Effect::Died { cell: id.word(), incarnation, death });
+        self.effects.push_back(Effect::Died { cell: id, incarnation, death });
         if let Some(message) = self.close_turn(id).and_then(|open| open.message) {
             let end = if death == Death::Timeout { AskEnd::TurnTimeout } else { AskEnd::LostInTurn };
             self.dead_letter(id, message, DeadLetter::LostInTurn, end);
@@ -62,6 +61,7 @@ impl Scheduler {
         }
         for timer in timers {
             self.cancel_timer(timer);
+            self.effects.push_back(Effect::TimerOver { timer });
         }
     }
 
@@ -87,7 +87,7 @@ impl Scheduler {
         cell.incarnation = cell.incarnation.wrapping_add(1);
         let incarnation = cell.incarnation;
         self.stats.restarts += 1;
-        self.effects.push_back(Effect::Restarted { cell: id.word(), incarnation, death });
+        self.effects.push_back(Effect::Restarted { cell: id, incarnation, death });
         self.start_when_clear(id);
     }
 
@@ -155,7 +155,7 @@ impl Scheduler {
         }
         if cell.stop.is_some() {
             self.continue_stop(id);
-        } else if cell.rare().is_some_and(|rare| rare.stop_self) {
+        } else if cell.rare.as_deref().is_some_and(|rare| rare.stop_self) {
             self.stop_self(id, cell.incarnation);
         }
     }
@@ -201,14 +201,15 @@ impl Scheduler {
     fn remove(&mut self, id: CellId, gone: Gone) {
         self.kill(id, Death::Stop);
         let Some(mut cell) = self.table.remove(id) else { return };
-        let waiters = cell.rare_if_any().map(|rare| std::mem::take(&mut rare.waiters)).unwrap_or_default();
+        let waiters =
+            cell.rare.as_deref_mut().map(|rare| std::mem::take(&mut rare.waiters)).unwrap_or_default();
         for message in cell.mailbox.drain(..).chain(waiters) {
             self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped);
         }
-        self.effects.push_back(Effect::Gone { cell: id.word(), gone });
+        self.effects.push_back(Effect::Gone { cell: id, gone });
         let Some(parent) = cell.parent else { return };
-        self.names.release(parent, &cell.name);
-        if let Some(rare) = self.table.get_mut(parent).and_then(|above| above.rare_if_any()) {
+        if let Some(rare) = self.table.get_mut(parent).and_then(|above| above.rare.as_deref_mut()) {
+            rare.names.release(&cell.name);
             // From the end: an ordered stop takes the last first.
             if let Some(place) = rare.children.iter().rposition(|&child| child == id) {
                 rare.children.remove(place);

@@ -5,9 +5,10 @@ use crate::random::Random;
 use std::collections::VecDeque;
 
 /// Which ends of a cell are followed by a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Restart {
     /// After a failure, and not after a stop of its own.
+    #[default]
     Transient,
     /// After a failure and after a stop of its own.
     Permanent,

@@ -1,23 +1,20 @@
 //! The state, and the round that moves it.
 
-use crate::asks::Asks;
-use crate::cell::{Cell, Phase};
+use crate::asking::Ask;
+use crate::cell::{Cell, Message, Phase};
 use crate::credits::Credits;
 use crate::deadlines::Deadlines;
 use crate::due::Due;
-use crate::effect::{Death, Effect, Gone};
+use crate::effect::{AskEnd, Death, Effect, Gone};
 use crate::id::CellId;
 use crate::limits::{DELAY_MAX_MS, TIMERS_MAX};
-use crate::message::Message;
-use crate::names::Names;
 use crate::random::Random;
 use crate::record::Record;
-use crate::restart::RestartPolicy;
 use crate::stats::Stats;
 use crate::table::Table;
 use crate::timers::Timers;
 use crate::turns::Run;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -79,18 +76,17 @@ pub(crate) enum Control {
 #[derive(Debug)]
 pub struct Scheduler {
     pub(crate) table: Table,
-    pub(crate) names: Names,
     pub(crate) credits: Arc<Credits>,
     pub(crate) ready: VecDeque<CellId>,
     pub(crate) batch: Vec<(CellId, u32, Message)>,
     pub(crate) runs: Vec<Run>,
-    pub(crate) asks: Asks,
+    /// By slot. Looked up, never walked.
+    pub(crate) asks: HashMap<u32, Ask>,
     pub(crate) deadlines: Deadlines<Due>,
     pub(crate) timers: Timers,
     pub(crate) controls: VecDeque<Control>,
     pub(crate) effects: VecDeque<Effect>,
     pub(crate) random: Random,
-    pub(crate) plain_policy: RestartPolicy,
     pub(crate) root: CellId,
     pub(crate) now_us: u64,
     pub(crate) stats: Stats,
@@ -104,7 +100,7 @@ impl Scheduler {
     /// let mut scheduler = Scheduler::new(7);
     /// let cell = scheduler.spawn(scheduler.root(), "alice", false, CellOptions::default())?;
     /// scheduler.credits().take(cell.index());
-    /// scheduler.take(Record::Send { cell: cell.word(), slot: 0 })?;
+    /// scheduler.take(Record::Send { cell, slot: 0 })?;
     /// scheduler.step(0, 0);
     /// assert_eq!(scheduler.issue().map(|issue| issue.slot).collect::<Vec<_>>(), [0]);
     /// scheduler.step(1_000, 1); // the one message was run, and nothing else was reported: it ended
@@ -113,21 +109,19 @@ impl Scheduler {
     /// ```
     pub fn new(seed: u64) -> Self {
         let mut table = Table::default();
-        let root = table.insert(Cell::new(None, "root".into(), 0));
+        let root = table.insert(Cell { name: "root".into(), incarnation: 1, ..Cell::default() });
         Scheduler {
             table,
-            names: Names::default(),
             credits: Arc::default(),
             ready: VecDeque::new(),
             batch: Vec::new(),
             runs: Vec::new(),
-            asks: Asks::default(),
+            asks: HashMap::new(),
             deadlines: Deadlines::default(),
             timers: Timers::default(),
             controls: VecDeque::new(),
             effects: VecDeque::new(),
             random: Random::new(seed),
-            plain_policy: RestartPolicy::default(),
             root,
             now_us: 0,
             stats: Stats::default(),
@@ -165,7 +159,7 @@ impl Scheduler {
     }
 
     /// When the next thing falls due, in microseconds of the host's clock.
-    pub fn next_due_us(&mut self) -> Option<u64> {
+    pub fn next_due_us(&self) -> Option<u64> {
         self.deadlines.next_us()
     }
 
@@ -177,44 +171,42 @@ impl Scheduler {
     /// Takes one record. No cell dies here.
     pub fn take(&mut self, record: Record) -> Result<(), ProtocolError> {
         match record {
-            Record::Send { cell, slot } => {
-                self.send(CellId::from_word(cell), Message::new(checked(slot)?, false))
-            }
+            Record::Send { cell, slot } => self.send(cell, Message::new(checked(slot)?, false)),
             Record::Ask { cell, slot, asker, turn, timeout_ms } => {
-                let asker = (asker != CellId::NONE).then_some(CellId::from_word(asker));
-                self.ask(CellId::from_word(cell), checked(slot)?, asker, turn, timeout_ms);
+                self.ask(cell, checked(slot)?, asker, turn, timeout_ms);
             }
-            Record::Deliver { cell, slot } => self.deliver(CellId::from_word(cell), checked(slot)?),
-            Record::Withdraw { cell, slot } => self.withdraw(CellId::from_word(cell), slot),
-            Record::Abandon { slot } => self.settle_ask(slot, crate::AskEnd::Abandoned),
-            Record::Reply { slot } => self.settle_ask(slot, crate::AskEnd::Replied),
+            Record::Deliver { cell, slot } => self.deliver(cell, checked(slot)?),
+            Record::Withdraw { cell, slot } => self.withdraw(cell, slot),
+            Record::Abandon { slot } => self.settle_ask(slot, AskEnd::Abandoned),
+            Record::Reply { slot } => self.settle_ask(slot, AskEnd::Replied),
             Record::Async { position, turn } => self.turn_went_async(position, turn)?,
             Record::Result { position, verdict } => self.turn_result(position, verdict)?,
-            Record::Settled { cell, turn, verdict } => {
-                self.turn_settled(CellId::from_word(cell), turn, verdict)?;
-            }
-            Record::InitAsync { cell, turn } => self.init_went_async(CellId::from_word(cell), turn),
-            Record::Inited { cell, incarnation, verdict } => {
-                self.init_settled(CellId::from_word(cell), incarnation, verdict);
-            }
+            Record::Settled { cell, turn, verdict } => self.turn_settled(cell, turn, verdict)?,
+            Record::InitAsync { cell, turn } => self.init_went_async(cell, turn),
+            Record::Inited { cell, incarnation, verdict } => self.init_settled(cell, incarnation, verdict),
             Record::Fail { cell, incarnation } => {
-                let cell = CellId::from_word(cell);
                 self.controls.push_back(Control::Fail { cell, incarnation, death: Death::Error });
             }
-            Record::Stop { cell } => self.controls.push_back(Control::Stop { cell: CellId::from_word(cell) }),
+            Record::Stop { cell } => self.controls.push_back(Control::Stop { cell }),
             Record::StopSelf { cell, incarnation } => {
-                let cell = CellId::from_word(cell);
                 self.controls.push_back(Control::StopSelf { cell, incarnation });
             }
             Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
                 if timer >= TIMERS_MAX || delay_ms > DELAY_MAX_MS || period_ms > DELAY_MAX_MS {
                     return Err(ProtocolError("a timer out of range"));
                 }
-                self.set_timer(timer, CellId::from_word(cell), delay_ms, period_ms, referenced);
+                self.set_timer(timer, cell, delay_ms, period_ms, referenced);
             }
             Record::TimerCancel { timer } => self.cancel_timer(timer),
+            Record::Adopt { cell, slot } => self.adopt_message(cell, checked(slot)?)?,
         }
         Ok(())
+    }
+
+    /// Messages to idle cells that the host ran without them being issued, and that ended: all there is to say of them.
+    pub fn count_ended(&mut self, messages: u64) {
+        self.stats.sent += messages;
+        self.stats.ended += messages;
     }
 
     /// What time it is, before records are taken: deadlines that they set count from now, not from the last round, which may lie

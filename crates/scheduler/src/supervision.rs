@@ -4,69 +4,49 @@ use crate::cell::Phase;
 use crate::due::Due;
 use crate::effect::{Death, Effect, Gone};
 use crate::id::CellId;
-use crate::restart::{Backoff, RestartPolicy};
+use crate::restart::RestartPolicy;
 use crate::scheduler::Scheduler;
 
 impl Scheduler {
     /// Restarts a dead cell if the window that counts it allows: its supervisor's, or its own where nobody wrote one.
     pub(crate) fn restart_if_allowed(&mut self, id: CellId, death: Death) {
+        match (self.allow_restart(id), self.supervisor_of(id)) {
+            (Some(delay_us), _) => self.restart(id, death, delay_us),
+            (None, Some(supervisor)) => self.give_up(supervisor),
+            (None, None) => self.stop(id, Gone::GaveUp),
+        }
+    }
+
+    /// Counts one restart where it counts; how long it waits, in microseconds, or nothing if it is one too many.
+    fn allow_restart(&mut self, id: CellId) -> Option<u64> {
         let now_us = self.now_us;
         let Some(supervisor) = self.supervisor_of(id) else {
-            let policy = self.plain_policy;
-            let allowed = self
-                .table
-                .get_mut(id)
-                .and_then(|cell| cell.rare_mut().window.allow(&policy, now_us))
-                .is_some();
-            if allowed {
-                self.restart(id, death, 0);
-            } else {
-                self.stop(id, Gone::GaveUp);
-            }
-            return;
+            let window = &mut self.table.get_mut(id)?.rare_mut().window;
+            return window.allow(&RestartPolicy::default(), now_us).map(|_| 0);
         };
-        match self.count_failure(supervisor) {
-            Some(policy) => {
-                // Its supervisor counts; its own window only says how often it was in turn, for the wait.
-                let uncounted = RestartPolicy { intensity: u32::MAX, ..policy };
-                let earlier = self
-                    .table
-                    .get_mut(id)
-                    .and_then(|cell| cell.rare_mut().window.allow(&uncounted, now_us))
-                    .unwrap_or(0);
-                let delay_us = self.delay_us(&policy.backoff, earlier);
-                self.restart(id, death, delay_us);
-            }
-            None => self.give_up(supervisor),
-        }
+        let supervision = self.table.get_mut(supervisor)?.supervision.as_mut()?;
+        let policy = supervision.policy;
+        supervision.window.allow(&policy, now_us)?;
+        // Its supervisor counts; its own window only says how often it was in turn, for the wait.
+        let uncounted = RestartPolicy { intensity: u32::MAX, ..policy };
+        let earlier = self.table.get_mut(id)?.rare_mut().window.allow(&uncounted, now_us)?;
+        Some(policy.backoff.delay_us(earlier, &mut self.random))
     }
 
     /// Stops the children of a supervisor that gave up, and passes the failure to the one above it, if any.
     fn give_up(&mut self, id: CellId) {
-        self.effects.push_back(Effect::SupervisorGaveUp { cell: id.word() });
+        self.effects.push_back(Effect::SupervisorGaveUp { cell: id });
         let Some(above) = self.supervisor_of(id) else {
-            self.effects.push_back(Effect::RootFailed { cell: id.word() });
+            self.effects.push_back(Effect::RootFailed { cell: id });
             self.stop(id, Gone::GaveUp);
             return;
         };
-        match self.count_failure(above) {
-            Some(policy) => {
-                let now_us = self.now_us;
-                let uncounted = RestartPolicy { intensity: u32::MAX, ..policy };
-                let earlier = self
-                    .table
-                    .get_mut(id)
-                    .and_then(|cell| cell.rare_mut().window.allow(&uncounted, now_us))
-                    .unwrap_or(0);
-                let delay_us = self.delay_us(&policy.backoff, earlier);
-                self.hold_children(id);
-                if delay_us == 0 {
-                    self.release_children(id);
-                } else {
-                    self.deadlines.arm(self.now_us + delay_us, Due::Restart(id));
-                }
-            }
-            None => self.give_up(above),
+        let Some(delay_us) = self.allow_restart(id) else { return self.give_up(above) };
+        self.hold_children(id);
+        if delay_us == 0 {
+            self.release_children(id);
+        } else {
+            self.deadlines.arm(self.now_us + delay_us, Due::Restart(id));
         }
     }
 
@@ -113,24 +93,16 @@ impl Scheduler {
     }
 
     fn children(&self, id: CellId) -> Vec<CellId> {
-        self.table.get(id).and_then(|cell| cell.rare()).map(|rare| rare.children.clone()).unwrap_or_default()
+        self.table
+            .get(id)
+            .and_then(|cell| cell.rare.as_deref())
+            .map(|rare| rare.children.clone())
+            .unwrap_or_default()
     }
 
     /// The written supervisor directly above, if there is one.
     fn supervisor_of(&self, id: CellId) -> Option<CellId> {
         let parent = self.table.get(id)?.parent?;
         self.table.get(parent)?.supervision.as_ref().map(|_| parent)
-    }
-
-    /// Counts one restart in a supervisor's window; its policy if that is allowed.
-    fn count_failure(&mut self, supervisor: CellId) -> Option<RestartPolicy> {
-        let now_us = self.now_us;
-        let supervision = self.table.get_mut(supervisor)?.supervision.as_mut()?;
-        let policy = supervision.policy;
-        supervision.window.allow(&policy, now_us).map(|_| policy)
-    }
-
-    fn delay_us(&mut self, backoff: &Backoff, earlier: u32) -> u64 {
-        backoff.delay_us(earlier, &mut self.random)
     }
 }

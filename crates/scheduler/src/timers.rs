@@ -2,6 +2,7 @@
 
 use crate::deadlines::DeadlineKey;
 use crate::id::CellId;
+use std::collections::HashMap;
 
 /// An armed timer.
 #[derive(Clone, Copy, Debug)]
@@ -23,29 +24,26 @@ impl Timer {
     }
 }
 
-/// All armed timers.
+/// All armed timers. Looked up, never walked.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    armed: Vec<Option<Timer>>,
+    armed: HashMap<u32, Timer>,
     referenced: u32,
 }
 
 impl Timers {
     pub fn get(&self, number: u32) -> Option<&Timer> {
-        self.armed.get(number as usize)?.as_ref()
+        self.armed.get(&number)
     }
 
     pub fn set(&mut self, number: u32, timer: Timer) {
         self.clear(number);
-        if self.armed.len() <= number as usize {
-            self.armed.resize(number as usize + 1, None);
-        }
         self.referenced += u32::from(timer.referenced);
-        self.armed[number as usize] = Some(timer);
+        self.armed.insert(number, timer);
     }
 
     pub fn clear(&mut self, number: u32) -> Option<Timer> {
-        let timer = self.armed.get_mut(number as usize)?.take()?;
+        let timer = self.armed.remove(&number)?;
         self.referenced -= u32::from(timer.referenced);
         Some(timer)
     }

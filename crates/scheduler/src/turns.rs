@@ -1,11 +1,10 @@
 //! Batches: which messages run next, and how those that ran came out.
 
-use crate::cell::{OpenTurn, Phase, Turn};
+use crate::cell::{Cell, Message, OpenTurn, Phase, Turn};
 use crate::due::Due;
 use crate::effect::{AskEnd, Death, Effect};
 use crate::id::CellId;
 use crate::limits::{BATCH_MAX, REDELIVERIES_MAX, RUN_MAX};
-use crate::message::Message;
 use crate::record::Verdict;
 use crate::scheduler::{Control, Issue, ProtocolError, Scheduler};
 
@@ -81,6 +80,19 @@ impl Scheduler {
         (self.runs, self.batch) = (runs, batch);
     }
 
+    /// A message to an idle cell that the host ran already joins the batch at its end, as if it had been issued.
+    pub(crate) fn adopt_message(&mut self, id: CellId, slot: u32) -> Result<(), ProtocolError> {
+        self.stats.sent += 1;
+        let idle = |cell: &&mut Cell| cell.phase == Phase::Live && !matches!(cell.turn, Turn::Open(_));
+        let cell = self.table.get_mut(id).filter(idle);
+        let cell = cell.ok_or(ProtocolError("a message was run by a cell that was not idle"))?;
+        cell.turn = Turn::Issued;
+        let (first, run) = (self.batch.len() as u32, self.runs.len() as u32);
+        self.batch.push((id, run, Message::new(slot, false)));
+        self.runs.push(Run { cell: id, first, count: 1, until: first + 1, set_apart: 0, became: false });
+        Ok(())
+    }
+
     pub(crate) fn turn_went_async(&mut self, position: u32, number: u32) -> Result<(), ProtocolError> {
         let (id, run, message) = self.use_up(position)?;
         let run = &mut self.runs[run as usize];
@@ -93,9 +105,11 @@ impl Scheduler {
     /// A turn or an `init` goes on; its time limit, if it has one, begins.
     pub(crate) fn open_turn(&mut self, id: CellId, number: u32, message: Option<Message>) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        let limit_us = u64::from(cell.turn_timeout_ms) * 1_000;
-        let deadline = (limit_us != 0).then(|| self.deadlines.arm(self.now_us + limit_us, Due::Turn(id)));
-        cell.turn = Turn::Open(OpenTurn { number, message, deadline, late: false, stopping: false });
+        let limit_ms = cell.turn_timeout_ms;
+        cell.turn = Turn::Open(OpenTurn { number, message, deadline: None, late: false, stopping: false });
+        if limit_ms != 0 {
+            self.limit_turn(id, limit_ms, Due::Turn(id));
+        }
     }
 
     pub(crate) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), ProtocolError> {
@@ -199,7 +213,7 @@ impl Scheduler {
                 let message = Message { redeliveries: message.redeliveries + 1, ..message };
                 if !again {
                     self.stats.conflicts += 1;
-                    self.effects.push_back(Effect::Conflict { cell: id.word(), slot: message.slot });
+                    self.effects.push_back(Effect::Conflict { cell: id, slot: message.slot });
                     self.settle_if_ask(message, AskEnd::Conflict);
                 }
                 let message = again.then_some(message);
