@@ -5,7 +5,7 @@ import type { Session, SessionSource } from '../graph/session.ts'
 import { askError, type AskOptions } from './ask.ts'
 import { Cell, type Incarnation } from './cell.ts'
 import type { Down, Monitor } from './context.ts'
-import type { CompiledCell } from './definition.ts'
+import { cell as define, type CompiledCell } from './definition.ts'
 import { failure, goneError } from './failures.ts'
 import { AskEnd, CLOSED, NO_CELL, Op } from './protocol.ts'
 import { Pump } from './pump.ts'
@@ -15,10 +15,12 @@ import { freezeSendable } from './sendable.ts'
 import { Slots } from './slots.ts'
 import { spawnBelow, type Spawn, type SpawnOptions } from './spawn.ts'
 import { Timers } from './timers.ts'
-import type { Turn } from './turn.ts'
+import { NOT_IN_BATCH, Turn } from './turn.ts'
 
 /** How long an ask waits unless it says otherwise. */
 const ASK_TIMEOUT_MS = 5_000
+
+const SHAPE = define({ name: 'shape', messages: {}, on: {} })
 
 /** What a runtime is made with. */
 export interface RuntimeOptions {
@@ -67,6 +69,11 @@ export class CellRuntime {
   readonly seed: number
   /** Whether payloads are checked and frozen. */
   readonly check: boolean
+  /**
+   * Turns, slots, references and definitions come and go. While none is alive the engine forgets their shape after a few
+   * collections, and all code that it compiled for them: one of each is kept, so that a burst after a pause is fast.
+   */
+  readonly shapes: readonly unknown[]
   /** Stops that somebody waits for. */
   stopping = 0
   readonly #sessions: SessionSource
@@ -78,15 +85,16 @@ export class CellRuntime {
   constructor(options: RuntimeOptions) {
     this.#sessions = options.sessions
     this.emit = options.emit ?? (() => {})
-    this.now = options.now ?? (() => performance.now())
+    this.now = options.now ?? monotonic
     this.time = options.time ?? (() => new Date())
     this.seed = options.seed ?? Math.trunc(Math.random() * 0x1_0000_0000)
     this.check = options.sendableCheck ?? process.env['NODE_ENV'] !== 'production'
     this.pump = new Pump(this)
-    this.scheduler = new Scheduler(this.seed, this.now, () => this.pump.schedule())
+    this.scheduler = new Scheduler(this)
     this.timers = new Timers(this)
     this.root = new Cell(this, this.scheduler.root, 'root')
     this.#cells[placeOf(this.root.id)] = this.root
+    this.shapes = [SHAPE, this.refOf(this.root), new Turn(this.root.incarnation, 0, undefined, NOT_IN_BATCH)]
     this.failed = new Promise((_, reject) => {
       this.#rejectFailed = reject
     })
@@ -312,4 +320,8 @@ export class CellRuntime {
     }
     return false
   }
+}
+
+function monotonic(): number {
+  return performance.now()
 }

@@ -4,6 +4,7 @@ import { native } from '../native.ts'
 import type { SupervisorPolicy } from '../native/binding.cjs'
 import type { Cell } from './cell.ts'
 import { Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
+import type { CellRuntime } from './runtime.ts'
 
 /** The bounds that the scheduler has. */
 export const LIMITS: ReturnType<typeof native.cellLimits> = native.cellLimits()
@@ -12,8 +13,7 @@ export const LIMITS: ReturnType<typeof native.cellLimits> = native.cellLimits()
 export class Scheduler {
   readonly #native: NonNullable<ReturnType<typeof native.openCells>>
   readonly #header: Float64Array
-  readonly #now: () => number
-  readonly #wake: () => void
+  readonly #runtime: CellRuntime
   #records = 0
   /** Records before this one were run here: see `takeIdle`. */
   #first = 0
@@ -36,9 +36,9 @@ export class Scheduler {
   readonly credits: Int32Array
   readonly root: number
 
-  /** `wake` is called when something was written that nobody is about to take across. */
-  constructor(seed: number, now: () => number, wake: () => void) {
-    const opened = native.openCells(seed)
+  constructor(runtime: CellRuntime) {
+    this.#runtime = runtime
+    const opened = native.openCells(runtime.seed)
     if (opened === null) throw takeFailure()
     this.#native = opened
     this.#header = opened.header
@@ -47,8 +47,6 @@ export class Scheduler {
     this.effects = opened.effects
     this.credits = opened.credits
     this.root = opened.root
-    this.#now = now
-    this.#wake = wake
   }
 
   /** Whether records wait for a crossing. */
@@ -62,7 +60,8 @@ export class Scheduler {
     this.#header[Header.ran] = this.ran
     this.ran = 0
     this.#plain = true
-    this.#native.cross()
+    // Each runtime has a function of its own: code that was compiled for one of them would die with it.
+    Reflect.apply(this.#native.cross, undefined, [])
   }
 
   /** A word of the header, as the last crossing left it. */
@@ -148,7 +147,7 @@ export class Scheduler {
     outbox[at + 3] = third
     outbox[at + 4] = fourth
     outbox[at + 5] = fifth
-    if (this.#records++ === 0) this.#wake()
+    if (this.#records++ === 0) this.#runtime.pump.schedule()
   }
 
   #hand(now: number): void {
@@ -161,7 +160,7 @@ export class Scheduler {
   }
 
   #absorb(): void {
-    this.#hand(this.#now())
+    this.#hand(this.#runtime.now())
     this.#plain = false
     if (!this.closed) checked(native.absorbCells(this.#native.handle))
   }
