@@ -157,7 +157,7 @@ impl Port {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spawn::CellOptions;
+    use crate::CellOptions;
 
     #[test]
     fn one_crossing_takes_records_and_gives_a_batch() {

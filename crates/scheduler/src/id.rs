@@ -7,7 +7,7 @@ const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 ///
 /// A handle of a cell that is gone finds nothing, until its index was reused 4,096 times; freed indexes are reused
 /// oldest first, so that this takes as long as it can.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CellId(u32);
 
 impl CellId {

@@ -1,22 +1,31 @@
 //! The state, and the round that moves it.
 
-use crate::asking::Ask;
-use crate::cell::{Cell, Message, Phase};
-use crate::credits::Credits;
-use crate::deadlines::Deadlines;
-use crate::due::Due;
-use crate::effect::{AskEnd, Death, Effect, Gone};
+mod admission;
+mod asking;
+mod due;
+mod lifecycle;
+mod spawn;
+mod supervision;
+mod turns;
+
+use crate::cell::{Cell, Message, OpenTurn, Phase, Supervision, Turn};
+use crate::credits::{CLOSED, Credits};
+use crate::deadlines::{DeadlineKey, Deadlines};
+use crate::effect::{AskEnd, DeadLetter, Death, Effect, Gone, Refusal};
 use crate::id::CellId;
-use crate::limits::{DELAY_MAX_MS, TIMERS_MAX};
-use crate::random::Random;
-use crate::record::Record;
-use crate::stats::Stats;
+use crate::limits::*;
+use crate::names::Names;
+use crate::record::{Record, Verdict};
+use crate::restart::{Random, Restart, RestartPolicy, RestartWindow};
 use crate::table::Table;
-use crate::timers::Timers;
-use crate::turns::Run;
+use crate::timers::{Timer, Timers};
+use asking::Ask;
+use due::Due;
+pub use spawn::{CellOptions, SpawnError};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use turns::Run;
 
 /// The most slots that the host may use: what bounds the tables that are kept by slot.
 const SLOTS_MAX: u32 = 1 << 28;
@@ -42,9 +51,41 @@ pub struct Issue {
     pub slot: u32,
 }
 
+/// Counts since the start, and what is open now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Messages that the host wrote down, of every kind.
+    pub sent: u64,
+    /// Outcome: turns that ended well.
+    pub ended: u64,
+    /// Outcome: turns that ended with a failure.
+    pub failed: u64,
+    /// Outcome: messages not taken.
+    pub refused: u64,
+    /// Outcome: dead letters.
+    pub dead_letters: u64,
+    /// Outcome: conflicts past the last attempt.
+    pub conflicts: u64,
+    /// New incarnations after the first ones.
+    pub restarts: u64,
+    /// Cells and supervisors alive, without the root.
+    pub cells: u64,
+    /// Asks without an answer.
+    pub asks: u64,
+    /// Timers that keep the program alive.
+    pub referenced_timers: u64,
+}
+
+impl Stats {
+    /// Messages without an outcome.
+    pub fn in_flight(&self) -> u64 {
+        self.sent - self.ended - self.failed - self.refused - self.dead_letters - self.conflicts
+    }
+}
+
 /// What must not happen while records are read; it is done once all of them are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Control {
+enum Control {
     Fail {
         cell: CellId,
         incarnation: u32,
@@ -73,23 +114,23 @@ pub(crate) enum Control {
 }
 
 /// Cells, their mailboxes and who restarts them. See the crate for how it is driven.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Scheduler {
-    pub(crate) table: Table,
-    pub(crate) credits: Arc<Credits>,
-    pub(crate) ready: VecDeque<CellId>,
-    pub(crate) batch: Vec<(CellId, u32, Message)>,
-    pub(crate) runs: Vec<Run>,
+    table: Table,
+    credits: Arc<Credits>,
+    ready: VecDeque<CellId>,
+    batch: Vec<(CellId, u32, Message)>,
+    runs: Vec<Run>,
     /// By slot. Looked up, never walked.
-    pub(crate) asks: HashMap<u32, Ask>,
-    pub(crate) deadlines: Deadlines<Due>,
-    pub(crate) timers: Timers,
-    pub(crate) controls: VecDeque<Control>,
+    asks: HashMap<u32, Ask>,
+    deadlines: Deadlines<Due>,
+    timers: Timers,
+    controls: VecDeque<Control>,
     pub(crate) effects: VecDeque<Effect>,
-    pub(crate) random: Random,
-    pub(crate) root: CellId,
-    pub(crate) now_us: u64,
-    pub(crate) stats: Stats,
+    random: Random,
+    root: CellId,
+    now_us: u64,
+    stats: Stats,
 }
 
 impl Scheduler {
@@ -108,24 +149,10 @@ impl Scheduler {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(seed: u64) -> Self {
-        let mut table = Table::default();
-        let root = table.insert(Cell { name: "root".into(), incarnation: 1, ..Cell::default() });
-        Scheduler {
-            table,
-            credits: Arc::default(),
-            ready: VecDeque::new(),
-            batch: Vec::new(),
-            runs: Vec::new(),
-            asks: HashMap::new(),
-            deadlines: Deadlines::default(),
-            timers: Timers::default(),
-            controls: VecDeque::new(),
-            effects: VecDeque::new(),
-            random: Random::new(seed),
-            root,
-            now_us: 0,
-            stats: Stats::default(),
-        }
+        let mut scheduler = Scheduler { random: Random::new(seed), ..Scheduler::default() };
+        scheduler.root =
+            scheduler.table.insert(Cell { name: "root".into(), incarnation: 1, ..Cell::default() });
+        scheduler
     }
 
     /// The supervisor above all others.
@@ -251,14 +278,14 @@ impl Scheduler {
     }
 
     /// The incarnation lives: its turns may run and what it does counts.
-    pub(crate) fn is_alive(&self, cell: CellId, incarnation: u32) -> bool {
+    fn is_alive(&self, cell: CellId, incarnation: u32) -> bool {
         self.table.get(cell).is_some_and(|cell| {
             cell.incarnation == incarnation && matches!(cell.phase, Phase::Live | Phase::Starting)
         })
     }
 
     /// Puts the cell into the ready queue if a turn may begin and it is not there yet.
-    pub(crate) fn wake(&mut self, id: CellId) {
+    fn wake(&mut self, id: CellId) {
         if let Some(cell) = self.table.get_mut(id)
             && !cell.queued
             && cell.is_runnable()

@@ -1,16 +1,10 @@
 //! Asks: opened once, settled once, and never in a circle.
 
-use crate::cell::{Message, Turn};
-use crate::deadlines::DeadlineKey;
-use crate::due::Due;
-use crate::effect::{AskEnd, DeadLetter, Effect, Refusal};
-use crate::id::CellId;
-use crate::scheduler::Scheduler;
-use std::collections::HashMap;
+use super::*;
 
 /// An ask that waits for its answer. Its name is its message's slot, which the host keeps until both are over.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ask {
+pub(super) struct Ask {
     target: CellId,
     /// `None`: from outside of all cells.
     asker: Option<CellId>,
@@ -20,7 +14,7 @@ pub(crate) struct Ask {
 }
 
 impl Scheduler {
-    pub(crate) fn ask(&mut self, target: CellId, slot: u32, asker: CellId, turn: u32, timeout_ms: u32) {
+    pub(super) fn ask(&mut self, target: CellId, slot: u32, asker: CellId, turn: u32, timeout_ms: u32) {
         let message = Message::new(slot, true);
         let deadline = (timeout_ms != 0).then(|| self.arm_in(timeout_ms, Due::Ask(slot)));
         let asker = self.table.get(asker).map(|_| asker);
@@ -47,7 +41,7 @@ impl Scheduler {
     }
 
     /// Settles an ask; one that was settled before stays as it was.
-    pub(crate) fn settle_ask(&mut self, slot: u32, end: AskEnd) {
+    pub(super) fn settle_ask(&mut self, slot: u32, end: AskEnd) {
         let Some(ask) = self.asks.remove(&slot) else { return };
         if let Some(key) = ask.deadline {
             self.deadlines.cancel(key);

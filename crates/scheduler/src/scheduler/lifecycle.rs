@@ -1,19 +1,13 @@
 //! One cell's life: start, death, restart, stop.
 
-use crate::cell::{Message, Phase, Turn};
-use crate::credits::CLOSED;
-use crate::due::Due;
-use crate::effect::{AskEnd, DeadLetter, Death, Effect, Gone};
-use crate::id::CellId;
-use crate::restart::Restart;
-use crate::scheduler::{Control, Scheduler};
+use super::*;
 
 /// The turn number of an `init` that the host did not name yet.
 const TURN_UNNAMED: u32 = u32::MAX;
 
 impl Scheduler {
     /// Lets the waiting incarnation begin.
-    pub(crate) fn start(&mut self, id: CellId) {
+    pub(super) fn start(&mut self, id: CellId) {
         let Some(cell) = self.table.get_mut(id) else { return };
         if !cell.has_init {
             cell.phase = Phase::Live;
@@ -27,7 +21,7 @@ impl Scheduler {
     }
 
     /// Starts a waiting cell once neither a wait nor a child stands before it.
-    pub(crate) fn start_when_clear(&mut self, id: CellId) {
+    pub(super) fn start_when_clear(&mut self, id: CellId) {
         let clear = self.stop_children(id, Gone::Stopped);
         if clear && self.table.get(id).is_some_and(|cell| cell.phase == Phase::Waiting(None)) {
             self.start(id);
@@ -35,7 +29,7 @@ impl Scheduler {
     }
 
     /// Ends the living incarnation: its turn, asks and timers. The mailbox stays, deferred messages come back to it.
-    pub(crate) fn kill(&mut self, id: CellId, death: Death) {
+    pub(super) fn kill(&mut self, id: CellId, death: Death) {
         let Some(cell) = self.table.get_mut(id) else { return };
         let runs_turns = cell.supervision.is_none() && cell.parent.is_some();
         if !runs_turns || !matches!(cell.phase, Phase::Live | Phase::Starting) {
@@ -66,7 +60,7 @@ impl Scheduler {
     }
 
     /// The incarnation failed: restart it, or not, as its policy and windows say.
-    pub(crate) fn fail(&mut self, id: CellId, death: Death) {
+    pub(super) fn fail(&mut self, id: CellId, death: Death) {
         self.kill(id, death);
         let Some(cell) = self.table.get(id) else { return };
         if cell.stop.is_some() {
@@ -79,7 +73,7 @@ impl Scheduler {
     }
 
     /// A new incarnation takes the place of the dead one after a wait.
-    pub(crate) fn restart(&mut self, id: CellId, death: Death, delay_us: u64) {
+    pub(super) fn restart(&mut self, id: CellId, death: Death, delay_us: u64) {
         self.kill(id, death);
         let wait = (delay_us != 0).then(|| self.deadlines.arm(self.now_us + delay_us, Due::Restart(id)));
         let Some(cell) = self.table.get_mut(id) else { return };
@@ -92,7 +86,7 @@ impl Scheduler {
     }
 
     /// After a conflict: a new incarnation, uncounted, and the message before all others.
-    pub(crate) fn redeliver(&mut self, id: CellId, incarnation: u32, message: Option<Message>) {
+    pub(super) fn redeliver(&mut self, id: CellId, incarnation: u32, message: Option<Message>) {
         let alive = self.is_alive(id, incarnation);
         let Some(cell) = self.table.get(id) else {
             if let Some(message) = message {
@@ -118,7 +112,7 @@ impl Scheduler {
     }
 
     /// Stops the cell and all below it; what runs gets its signal aborted and a last while.
-    pub(crate) fn stop(&mut self, id: CellId, gone: Gone) {
+    pub(super) fn stop(&mut self, id: CellId, gone: Gone) {
         let Some(cell) = self.table.get_mut(id) else { return };
         if cell.stop.is_some() {
             return;
@@ -133,7 +127,7 @@ impl Scheduler {
     }
 
     /// The cell wants to end: now if it is idle, else when its turn is over.
-    pub(crate) fn stop_self(&mut self, id: CellId, incarnation: u32) {
+    pub(super) fn stop_self(&mut self, id: CellId, incarnation: u32) {
         if !self.is_alive(id, incarnation) {
             return;
         }
@@ -148,7 +142,7 @@ impl Scheduler {
     }
 
     /// A turn or an `init` is over: a stop may have waited for it.
-    pub(crate) fn turn_over(&mut self, id: CellId) {
+    pub(super) fn turn_over(&mut self, id: CellId) {
         let Some(cell) = self.table.get(id) else { return };
         if cell.turn != Turn::None {
             return;
@@ -161,7 +155,7 @@ impl Scheduler {
     }
 
     /// A child is gone: a stop or a start may have waited for it.
-    pub(crate) fn child_gone(&mut self, id: CellId) {
+    pub(super) fn child_gone(&mut self, id: CellId) {
         let Some(cell) = self.table.get(id) else { return };
         if cell.stop.is_some() {
             self.continue_stop(id);
@@ -173,7 +167,7 @@ impl Scheduler {
     }
 
     /// Children first, in reverse order of their start; then the turn; then the cell.
-    pub(crate) fn continue_stop(&mut self, id: CellId) {
+    pub(super) fn continue_stop(&mut self, id: CellId) {
         let Some(gone) = self.table.get(id).and_then(|cell| cell.stop) else { return };
         let below = if gone == Gone::Stopped { Gone::Stopped } else { Gone::SupervisorGaveUp };
         if !self.stop_children(id, below) {
@@ -188,7 +182,7 @@ impl Scheduler {
     }
 
     /// Stops children from the last to the first, each when the one after it is gone. True when none is left.
-    pub(crate) fn stop_children(&mut self, id: CellId, gone: Gone) -> bool {
+    pub(super) fn stop_children(&mut self, id: CellId, gone: Gone) -> bool {
         while let Some(child) = self.table.get(id).and_then(|cell| cell.last_child()) {
             self.stop(child, gone);
             if self.table.get(child).is_some() {

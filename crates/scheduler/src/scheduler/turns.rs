@@ -1,16 +1,10 @@
 //! Batches: which messages run next, and how those that ran came out.
 
-use crate::cell::{Cell, Message, OpenTurn, Phase, Turn};
-use crate::due::Due;
-use crate::effect::{AskEnd, Death, Effect};
-use crate::id::CellId;
-use crate::limits::{BATCH_MAX, REDELIVERIES_MAX, RUN_MAX};
-use crate::record::Verdict;
-use crate::scheduler::{Control, Issue, ProtocolError, Scheduler};
+use super::*;
 
 /// The neighbouring messages of one cell in a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
+pub(super) struct Run {
     cell: CellId,
     first: u32,
     count: u32,
@@ -47,7 +41,7 @@ impl Scheduler {
     }
 
     /// Ends the batch. What was run and not reported has ended; what was not run goes back, in order.
-    pub(crate) fn conclude(&mut self, ran: usize) {
+    pub(super) fn conclude(&mut self, ran: usize) {
         let mut runs = std::mem::take(&mut self.runs);
         let mut batch = std::mem::take(&mut self.batch);
         let ran = ran.min(batch.len()) as u32;
@@ -81,7 +75,7 @@ impl Scheduler {
     }
 
     /// A message to an idle cell that the host ran already joins the batch at its end, as if it had been issued.
-    pub(crate) fn adopt_message(&mut self, id: CellId, slot: u32) -> Result<(), ProtocolError> {
+    pub(super) fn adopt_message(&mut self, id: CellId, slot: u32) -> Result<(), ProtocolError> {
         self.stats.sent += 1;
         let idle = |cell: &&mut Cell| cell.phase == Phase::Live && !matches!(cell.turn, Turn::Open(_));
         let cell = self.table.get_mut(id).filter(idle);
@@ -93,7 +87,7 @@ impl Scheduler {
         Ok(())
     }
 
-    pub(crate) fn turn_went_async(&mut self, position: u32, number: u32) -> Result<(), ProtocolError> {
+    pub(super) fn turn_went_async(&mut self, position: u32, number: u32) -> Result<(), ProtocolError> {
         let (id, run, message) = self.use_up(position)?;
         let run = &mut self.runs[run as usize];
         run.until = position + 1;
@@ -103,7 +97,7 @@ impl Scheduler {
     }
 
     /// A turn or an `init` goes on; its time limit, if it has one, begins.
-    pub(crate) fn open_turn(&mut self, id: CellId, number: u32, message: Option<Message>) {
+    pub(super) fn open_turn(&mut self, id: CellId, number: u32, message: Option<Message>) {
         let Some(cell) = self.table.get_mut(id) else { return };
         let limit_ms = cell.turn_timeout_ms;
         cell.turn = Turn::Open(OpenTurn { number, message, deadline: None, late: false, stopping: false });
@@ -112,7 +106,7 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), ProtocolError> {
+    pub(super) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), ProtocolError> {
         let (id, place, message) = self.use_up(position)?;
         let run = &mut self.runs[place as usize];
         match verdict {
@@ -136,7 +130,7 @@ impl Scheduler {
         Ok(())
     }
 
-    pub(crate) fn turn_settled(
+    pub(super) fn turn_settled(
         &mut self,
         id: CellId,
         number: u32,
@@ -162,7 +156,7 @@ impl Scheduler {
     }
 
     /// Ends the open turn or `init`, its time limit with it.
-    pub(crate) fn close_turn(&mut self, id: CellId) -> Option<OpenTurn> {
+    pub(super) fn close_turn(&mut self, id: CellId) -> Option<OpenTurn> {
         let cell = self.table.get_mut(id)?;
         let Turn::Open(open) = cell.turn else { return None };
         cell.turn = Turn::None;
@@ -172,7 +166,7 @@ impl Scheduler {
         Some(open)
     }
 
-    pub(crate) fn init_went_async(&mut self, id: CellId, number: u32) {
+    pub(super) fn init_went_async(&mut self, id: CellId, number: u32) {
         if let Some(cell) = self.table.get_mut(id)
             && cell.phase == Phase::Starting
             && let Turn::Open(open) = &mut cell.turn
@@ -181,7 +175,7 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn init_settled(&mut self, id: CellId, incarnation: u32, verdict: Verdict) {
+    pub(super) fn init_settled(&mut self, id: CellId, incarnation: u32, verdict: Verdict) {
         let is_current = self
             .table
             .get(id)

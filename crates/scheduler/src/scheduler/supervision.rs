@@ -1,15 +1,10 @@
 //! Who is restarted, and who gives up.
 
-use crate::cell::Phase;
-use crate::due::Due;
-use crate::effect::{Death, Effect, Gone};
-use crate::id::CellId;
-use crate::restart::RestartPolicy;
-use crate::scheduler::Scheduler;
+use super::*;
 
 impl Scheduler {
     /// Restarts a dead cell if the window that counts it allows: its supervisor's, or its own where nobody wrote one.
-    pub(crate) fn restart_if_allowed(&mut self, id: CellId, death: Death) {
+    pub(super) fn restart_if_allowed(&mut self, id: CellId, death: Death) {
         match (self.allow_restart(id), self.supervisor_of(id)) {
             (Some(delay_us), _) => self.restart(id, death, delay_us),
             (None, Some(supervisor)) => self.give_up(supervisor),
@@ -74,7 +69,7 @@ impl Scheduler {
     }
 
     /// Starts all cells below again, in the order of their start. What happened before is forgotten.
-    pub(crate) fn release_children(&mut self, id: CellId) {
+    pub(super) fn release_children(&mut self, id: CellId) {
         let Some(cell) = self.table.get_mut(id) else { return };
         if cell.stop.is_some() {
             return;

@@ -1,13 +1,6 @@
 //! New cells and supervisors.
 
-use crate::cell::{Cell, Phase, Supervision};
-use crate::credits::CLOSED;
-use crate::id::CellId;
-use crate::limits::{CELLS_MAX, DEPTH_MAX, MAILBOX_DEFAULT, MAILBOX_MAX, NAME_BYTES_MAX};
-use crate::names::Names;
-use crate::restart::{Restart, RestartPolicy, RestartWindow};
-use crate::scheduler::Scheduler;
-use std::fmt;
+use super::*;
 
 /// What a cell is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

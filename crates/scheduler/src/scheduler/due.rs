@@ -1,16 +1,10 @@
 //! What to do when something falls due.
 
-use crate::cell::{Phase, Turn};
-use crate::deadlines::DeadlineKey;
-use crate::effect::{AskEnd, Death, Effect};
-use crate::id::CellId;
-use crate::limits::{STOP_GRACE_MS, TURN_GRACE_MS};
-use crate::scheduler::Scheduler;
-use crate::timers::Timer;
+use super::*;
 
 /// Things that wait for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(super) enum Due {
     /// A timer of a cell.
     Timer(u32),
     /// The patience of an asker.
@@ -26,7 +20,7 @@ pub(crate) enum Due {
 }
 
 impl Scheduler {
-    pub(crate) fn fall_due(&mut self, due: Due) {
+    pub(super) fn fall_due(&mut self, due: Due) {
         match due {
             Due::Timer(timer) => self.timer_due(timer),
             Due::Ask(slot) => self.settle_ask(slot, AskEnd::Timeout),
@@ -41,11 +35,11 @@ impl Scheduler {
     }
 
     /// Arms a deadline, in milliseconds from now.
-    pub(crate) fn arm_in(&mut self, delay_ms: u32, due: Due) -> DeadlineKey {
+    pub(super) fn arm_in(&mut self, delay_ms: u32, due: Due) -> DeadlineKey {
         self.deadlines.arm(self.now_us + u64::from(delay_ms) * 1_000, due)
     }
 
-    pub(crate) fn set_timer(
+    pub(super) fn set_timer(
         &mut self,
         number: u32,
         cell: CellId,
@@ -63,7 +57,7 @@ impl Scheduler {
         self.timers.set(number, Timer { cell, key, due_us, period_us, referenced });
     }
 
-    pub(crate) fn cancel_timer(&mut self, number: u32) {
+    pub(super) fn cancel_timer(&mut self, number: u32) {
         let Some(timer) = self.timers.clear(number) else { return };
         self.deadlines.cancel(timer.key);
         if let Some(rare) = self.table.get_mut(timer.cell).and_then(|cell| cell.rare.as_deref_mut()) {
@@ -85,7 +79,7 @@ impl Scheduler {
     }
 
     /// The open turn has this long from now, whatever it had before.
-    pub(crate) fn limit_turn(&mut self, id: CellId, limit_ms: u32, due: Due) {
+    pub(super) fn limit_turn(&mut self, id: CellId, limit_ms: u32, due: Due) {
         let key = self.arm_in(limit_ms, due);
         let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
         if let Some(key) = turn.deadline.replace(key) {
@@ -101,7 +95,7 @@ impl Scheduler {
     }
 
     /// The turn of a stopping cell learns of it, once, and gets a last while.
-    pub(crate) fn hasten_turn(&mut self, id: CellId) {
+    pub(super) fn hasten_turn(&mut self, id: CellId) {
         let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
         if std::mem::replace(&mut turn.stopping, true) {
             return;

@@ -1,14 +1,10 @@
 //! Messages on their way into a mailbox, and room on its way back to senders.
 
-use crate::cell::Message;
-use crate::effect::{AskEnd, DeadLetter, Effect, Refusal};
-use crate::id::CellId;
-use crate::limits::{RUN_MAX, WAITERS_MAX};
-use crate::scheduler::Scheduler;
+use super::*;
 
 impl Scheduler {
     /// A message whose sender took a credit.
-    pub(crate) fn send(&mut self, id: CellId, message: Message) {
+    pub(super) fn send(&mut self, id: CellId, message: Message) {
         self.stats.sent += 1;
         let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
             self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped);
@@ -25,7 +21,7 @@ impl Scheduler {
     }
 
     /// A message that waits for room if there is none.
-    pub(crate) fn deliver(&mut self, id: CellId, slot: u32) {
+    pub(super) fn deliver(&mut self, id: CellId, slot: u32) {
         let message = Message::new(slot, false);
         let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
             self.stats.sent += 1;
@@ -47,7 +43,7 @@ impl Scheduler {
     }
 
     /// Calls a delivery off, if it still waits.
-    pub(crate) fn withdraw(&mut self, id: CellId, slot: u32) {
+    pub(super) fn withdraw(&mut self, id: CellId, slot: u32) {
         let waiters =
             self.table.get_mut(id).and_then(|cell| cell.rare.as_deref_mut()).map(|rare| &mut rare.waiters);
         let Some(waiters) = waiters else { return };
@@ -58,7 +54,7 @@ impl Scheduler {
     }
 
     /// Room for one more: the oldest that waits takes it, or a credit holds it.
-    pub(crate) fn release(&mut self, id: CellId) {
+    pub(super) fn release(&mut self, id: CellId) {
         let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else { return };
         if self.credits.get(id.index()) >= 0
             && let Some(message) = cell.rare.as_deref_mut().and_then(|rare| rare.waiters.pop_front())
@@ -71,13 +67,13 @@ impl Scheduler {
     }
 
     /// Messages come back to the mailbox: they need room again, whether there is any or not.
-    pub(crate) fn occupy(&mut self, id: CellId, messages: usize) {
+    pub(super) fn occupy(&mut self, id: CellId, messages: usize) {
         if self.table.get(id).is_some_and(|cell| cell.stop.is_none()) {
             self.credits.add(id.index(), -(messages as i32));
         }
     }
 
-    pub(crate) fn refuse(&mut self, id: CellId, message: Message, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, id: CellId, message: Message, refusal: Refusal) {
         self.stats.refused += 1;
         self.effects.push_back(Effect::Refused { cell: id, slot: message.slot, refusal });
         if message.ask && refusal != Refusal::Cycle {
@@ -85,7 +81,7 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn dead_letter(&mut self, id: CellId, message: Message, reason: DeadLetter, end: AskEnd) {
+    pub(super) fn dead_letter(&mut self, id: CellId, message: Message, reason: DeadLetter, end: AskEnd) {
         self.stats.dead_letters += 1;
         self.effects.push_back(Effect::DeadLetter { cell: id, slot: message.slot, reason });
         if message.ask {
