@@ -7,95 +7,67 @@ import { AskEnd, DEAD_LETTERS, DEATHS, DOWNS, EFFECT_WORDS, Effect, REFUSALS } f
 import type { CellRuntime } from './runtime.ts'
 import type { PendingAsk, Slot } from './slots.ts'
 
+type Act = (runtime: CellRuntime, first: number, second: number, third: number) => void
+
+const ACTS: Readonly<Record<number, Act>> = {
+  [Effect.init]: (runtime, cell) => runtime.pump.startSoon(runtime.cellAt(cell).incarnation),
+  [Effect.died]: (runtime, cell) => runtime.cellAt(cell).incarnation.die(runtime.cellAt(cell).failure),
+  [Effect.restarted]: (runtime, cell, incarnation, death) =>
+    restarted(runtime.cellAt(cell), incarnation, death),
+  [Effect.gone]: (runtime, cell, reason) => gone(runtime.cellAt(cell), DOWNS[reason] as DownReason),
+  [Effect.supervisorGaveUp]: (runtime, cell) =>
+    runtime.emit({ type: 'supervisor.gave-up', path: runtime.cellAt(cell).path }),
+  [Effect.rootFailed]: (runtime, cell) => {
+    const { path } = runtime.cellAt(cell)
+    const message = `supervisor ${path} gave up: its children failed too often`
+    runtime.fail(failure('ERR_KARYON_RESTART_INTENSITY', message, { path }))
+  },
+  [Effect.refused]: (runtime, cell, slot, refusal) => {
+    const lost = lose(runtime, cell, slot, (facts) => askError(AskEnd.refused, { ...facts, timeoutMs: 0 }))
+    runtime.emit({ type: 'message.refused', ...lost, reason: REFUSALS[refusal] ?? 'full' })
+  },
+  [Effect.deadLetter]: (runtime, cell, slot, reason) => {
+    const lost = lose(runtime, cell, slot, ({ path }) => goneError(path))
+    runtime.emit({ type: 'message.dead-letter', ...lost, reason: DEAD_LETTERS[reason] ?? 'stopped' })
+  },
+  [Effect.conflict]: (runtime, cell, slot) =>
+    runtime.emit({ type: 'message.conflict', ...lose(runtime, cell, slot) }),
+  [Effect.admitted]: (runtime, _cell, slot) => runtime.slots.at(slot).delivery?.resolve(),
+  [Effect.askSettled]: (runtime, slot, end) => askSettled(runtime, runtime.slots.at(slot), end),
+  [Effect.askPath]: (runtime, slot, cell) =>
+    runtime.slots.at(slot).ask?.cycle.push(runtime.cellAt(cell).path),
+  [Effect.timer]: (runtime, timer, again) => runtime.timers.due(timer, again !== 0),
+  [Effect.timerOver]: (runtime, timer) => runtime.timers.over(timer),
+  [Effect.abort]: (runtime, cell, stop) => abort(runtime.cellAt(cell).incarnation, stop !== 0),
+}
+
 /** Carries out the effects of a crossing. No handler runs in here. */
 export function applyEffects(runtime: CellRuntime, count: number): void {
-  const { effects } = runtime.scheduler
+  const { effects } = runtime.scheduler.memory
+  const word = (at: number): number => effects[at] as number
   for (let at = 0; at < count * EFFECT_WORDS; at += EFFECT_WORDS) {
-    const [first, second, third] = [effects[at + 1], effects[at + 2], effects[at + 3]] as [
-      number,
-      number,
-      number,
-    ]
-    apply(runtime, effects[at] as number, first, second, third)
+    ACTS[word(at)]?.(runtime, word(at + 1), word(at + 2), word(at + 3))
   }
 }
 
-function apply(runtime: CellRuntime, effect: number, first: number, second: number, third: number): void {
-  const { emit, timers, pump } = runtime
-  switch (effect) {
-    case Effect.init:
-      pump.startSoon(runtime.cellAt(first).incarnation)
-      break
-    case Effect.died:
-      runtime.cellAt(first).incarnation.die(runtime.cellAt(first).failure)
-      break
-    case Effect.restarted:
-      restarted(runtime.cellAt(first), second, third)
-      break
-    case Effect.gone:
-      gone(runtime.cellAt(first), DOWNS[second] as DownReason)
-      break
-    case Effect.supervisorGaveUp:
-      emit({ type: 'supervisor.gave-up', path: runtime.cellAt(first).path })
-      break
-    case Effect.rootFailed: {
-      const { path } = runtime.cellAt(first)
-      const message = `supervisor ${path} gave up: its children failed too often`
-      runtime.fail(failure('ERR_KARYON_RESTART_INTENSITY', message, { path }))
-      break
-    }
-    case Effect.refused: {
-      const { path, slot, message } = messageAt(runtime, first, second)
-      emit({ type: 'message.refused', path, message, reason: REFUSALS[third] ?? 'full' })
-      slot.delivery?.reject(askError(AskEnd.refused, { path, message, timeoutMs: 0 }))
-      runtime.slots.outcome(slot)
-      break
-    }
-    case Effect.deadLetter: {
-      const { path, slot, message } = messageAt(runtime, first, second)
-      emit({ type: 'message.dead-letter', path, message, reason: DEAD_LETTERS[third] ?? 'stopped' })
-      slot.delivery?.reject(goneError(path))
-      runtime.slots.outcome(slot)
-      break
-    }
-    case Effect.conflict: {
-      const { path, slot, message } = messageAt(runtime, first, second)
-      emit({ type: 'message.conflict', path, message })
-      runtime.slots.outcome(slot)
-      break
-    }
-    case Effect.admitted: {
-      const slot = runtime.slots.at(second)
-      slot.delivery?.resolve()
-      slot.delivery = undefined
-      break
-    }
-    case Effect.askSettled:
-      askSettled(runtime, runtime.slots.at(first), second)
-      break
-    case Effect.askPath:
-      runtime.slots.at(first).ask?.cycle.push(runtime.cellAt(second).path)
-      break
-    case Effect.timer:
-      timers.due(first, second !== 0)
-      break
-    case Effect.timerOver:
-      timers.over(first)
-      break
-    case Effect.abort:
-      abort(runtime.cellAt(first).incarnation, second !== 0)
-      break
-  }
-}
-
-function messageAt(
+/** The message has its outcome, and will not be delivered. */
+function lose(
   runtime: CellRuntime,
-  id: number,
+  cell: number,
   number: number,
-): { readonly path: string; readonly slot: Slot; readonly message: string } {
-  const { path, definition } = runtime.cellAt(id)
+  why?: (facts: LostMessage) => Error,
+): LostMessage {
+  const { path, definition } = runtime.cellAt(cell)
   const slot = runtime.slots.at(number)
-  return { path, slot, message: definition?.names[slot.code] ?? '' }
+  const lost = { path, message: definition?.names[slot.code] ?? '' }
+  if (why !== undefined) slot.delivery?.reject(why(lost))
+  runtime.slots.outcome(slot)
+  return lost
+}
+
+interface LostMessage {
+  readonly path: string
+  readonly message: string
 }
 
 function restarted(cell: Cell, incarnation: number, death: number): void {

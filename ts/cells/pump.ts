@@ -76,7 +76,7 @@ export class Pump {
   /** Runs messages until there are none, or the event loop is due; whether there are none. */
   #runMessages(): boolean {
     const { scheduler, now: clock } = this.#runtime
-    const { inbox, outbox } = scheduler
+    const { inbox, outbox } = scheduler.memory
     const startedAt = clock()
     let now = startedAt
     let count = 0

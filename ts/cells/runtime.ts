@@ -92,7 +92,7 @@ export class CellRuntime {
     this.pump = new Pump(this)
     this.scheduler = new Scheduler(this)
     this.timers = new Timers(this)
-    this.root = new Cell(this, this.scheduler.root, 'root')
+    this.root = new Cell(this, this.scheduler.memory.root, 'root')
     this.#cells[placeOf(this.root.id)] = this.root
     this.shapes = [SHAPE, this.refOf(this.root), new Turn(this.root.incarnation, 0, undefined, NOT_IN_BATCH)]
     this.failed = new Promise((_, reject) => {
@@ -196,7 +196,7 @@ export class CellRuntime {
       this.#turnAway(cell, code, room)
       throw room === CLOSED ? goneError(cell.path) : askError(AskEnd.refused, facts)
     }
-    this.scheduler.credits[placeOf(cell.id)] = room - 1
+    this.scheduler.memory.credits[placeOf(cell.id)] = room - 1
     return new Promise((resolve, reject) => {
       const slot = this.slots.take(code, admitted)
       const onAbort = signal && (() => this.scheduler.write(Op.abandon, slot.number))
@@ -304,7 +304,7 @@ export class CellRuntime {
   }
 
   #roomOf(cell: Cell): number {
-    return cell.live ? (this.scheduler.credits[placeOf(cell.id)] as number) : CLOSED
+    return cell.live ? (this.scheduler.memory.credits[placeOf(cell.id)] as number) : CLOSED
   }
 
   /** No room, or nobody there. */

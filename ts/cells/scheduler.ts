@@ -11,8 +11,8 @@ export const LIMITS: ReturnType<typeof native.cellLimits> = native.cellLimits()
 
 /** A native scheduler and the memory it shares. */
 export class Scheduler {
-  readonly #native: NonNullable<ReturnType<typeof native.openCells>>
-  readonly #header: Float64Array
+  /** Its handle, the memory it shares, and the way across. */
+  readonly memory: NonNullable<ReturnType<typeof native.openCells>>
   readonly #runtime: CellRuntime
   #records = 0
   /** Records before this one were run here: see `takeIdle`. */
@@ -26,27 +26,12 @@ export class Scheduler {
   ran = 0
   /** Messages that `takeIdle` gave out and that simply ended, since the last crossing. */
   ended = 0
-  /** Records of six words. */
-  readonly outbox: Uint32Array
-  /** The batch: cell and slot of each message. */
-  readonly inbox: Uint32Array
-  /** Effects of four words. */
-  readonly effects: Uint32Array
-  /** Room in mailboxes, by place of the cell. */
-  readonly credits: Int32Array
-  readonly root: number
 
   constructor(runtime: CellRuntime) {
     this.#runtime = runtime
     const opened = native.openCells(runtime.seed)
     if (opened === null) throw takeFailure()
-    this.#native = opened
-    this.#header = opened.header
-    this.outbox = opened.outbox
-    this.inbox = opened.inbox
-    this.effects = opened.effects
-    this.credits = opened.credits
-    this.root = opened.root
+    this.memory = opened
   }
 
   /** Whether records wait for a crossing. */
@@ -57,23 +42,23 @@ export class Scheduler {
   /** Crosses: all records are taken, and what was run of the last batch counts as run. */
   cross(now: number): void {
     this.#hand(now)
-    this.#header[Header.ran] = this.ran
+    this.memory.header[Header.ran] = this.ran
     this.ran = 0
     this.#plain = true
     // Each runtime has a function of its own: code that was compiled for one of them would die with it.
-    Reflect.apply(this.#native.cross, undefined, [])
+    checked(Reflect.apply(this.memory.cross, undefined, []))
   }
 
   /** A word of the header, as the last crossing left it. */
   answer(place: number): number {
-    return this.#header[place] as number
+    return this.memory.header[place] as number
   }
 
   /** A message to a cell that has this much room. */
   send(cell: Cell, slot: number, room: number): void {
     const { incarnation } = cell
     if (room !== cell.mailbox || !incarnation.issued || incarnation.turn !== undefined) this.#plain = false
-    this.credits[placeOf(cell.id)] = room - 1
+    this.memory.credits[placeOf(cell.id)] = room - 1
     this.#append(Op.send, cell.id, slot, 0, 0, 0)
   }
 
@@ -85,8 +70,8 @@ export class Scheduler {
     if (!this.#plain || !this.waits) return -1
     const at = this.#first++ * RECORD_WORDS
     if (!this.waits) this.#first = this.#records = 0
-    const place = placeOf(this.outbox[at + 1] as number)
-    this.credits[place] = (this.credits[place] as number) + 1
+    const place = placeOf(this.memory.outbox[at + 1] as number)
+    this.memory.credits[place] = (this.memory.credits[place] as number) + 1
     return at
   }
 
@@ -105,29 +90,29 @@ export class Scheduler {
   /** Starts a cell; its handle. */
   spawn(parent: number, name: string, flags: number, mailbox: number, turnTimeoutMs: number): number {
     this.#plain = false
-    return checked(native.spawnCell(this.#native.handle, parent, name, flags, mailbox, turnTimeoutMs))
+    return checked(native.spawnCell(this.memory.handle, parent, name, flags, mailbox, turnTimeoutMs))
   }
 
   /** Starts a supervisor; its handle. */
   spawnSupervisor(parent: number, name: string, flags: number, policy: SupervisorPolicy): number {
-    return checked(native.spawnSupervisor(this.#native.handle, parent, name, flags, policy))
+    return checked(native.spawnSupervisor(this.memory.handle, parent, name, flags, policy))
   }
 
   /** The name that a living cell got. */
   nameOf(cell: number): string {
-    return native.cellName(this.#native.handle, cell) ?? ''
+    return native.cellName(this.memory.handle, cell) ?? ''
   }
 
   /** Counts since the start, in the order of `cell_counts`; once closed the last there were. */
   counts(): readonly number[] {
-    if (!this.closed) this.#counts = native.cellCounts(this.#native.handle) ?? this.#counts
+    if (!this.closed) this.#counts = native.cellCounts(this.memory.handle) ?? this.#counts
     return this.#counts
   }
 
   close(): void {
     this.counts()
     this.closed = true
-    native.closeCells(this.#native.handle)
+    native.closeCells(this.memory.handle)
   }
 
   #append(
@@ -140,7 +125,7 @@ export class Scheduler {
   ): void {
     if (this.#records === LIMITS.outboxMax) this.#absorb()
     const at = this.#records * RECORD_WORDS
-    const outbox = this.outbox
+    const outbox = this.memory.outbox
     outbox[at] = operation
     outbox[at + 1] = first
     outbox[at + 2] = second
@@ -151,7 +136,7 @@ export class Scheduler {
   }
 
   #hand(now: number): void {
-    const header = this.#header
+    const header = this.memory.header
     header[Header.now] = now
     header[Header.records] = this.#records
     header[Header.first] = this.#first
@@ -162,7 +147,7 @@ export class Scheduler {
   #absorb(): void {
     this.#hand(this.#runtime.now())
     this.#plain = false
-    if (!this.closed) checked(native.absorbCells(this.#native.handle))
+    if (!this.closed) checked(native.absorbCells(this.memory.handle))
   }
 }
 

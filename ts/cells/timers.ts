@@ -1,36 +1,19 @@
 // Timers of cells: numbered here, kept in order by the scheduler.
 import { badArgument } from '../errors.ts'
-import type { Incarnation } from './cell.ts'
+import type { Cell } from './cell.ts'
 import type { Timer, TimerOptions } from './context.ts'
 import { failure } from './failures.ts'
 import { Op } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 import { LIMITS } from './scheduler.ts'
 
-/** What is to be sent, and when. */
-export interface TimerSpec {
-  readonly delayMs: number
-  /** 0 is once. */
-  readonly periodMs: number
-  readonly name: string
-  readonly payload: unknown
-  readonly options: TimerOptions | undefined
-}
-
 /** A timer as the runtime has it. */
-export class ArmedTimer implements Timer {
+export interface ArmedTimer extends Timer {
   readonly number: number
-  readonly incarnation: Incarnation
+  readonly cell: Cell
   readonly code: number
   readonly payload: unknown
-  armed = true
-
-  constructor(number: number, incarnation: Incarnation, code: number, payload: unknown) {
-    this.number = number
-    this.incarnation = incarnation
-    this.code = code
-    this.payload = payload
-  }
+  armed: boolean
 }
 
 /** All armed timers, by number. */
@@ -43,7 +26,15 @@ export class Timers {
     this.#runtime = runtime
   }
 
-  arm(incarnation: Incarnation, { delayMs, periodMs, name, payload, options }: TimerSpec): ArmedTimer {
+  /** Arms a timer that sends a cell a message; a period of 0 is once. */
+  arm(
+    cell: Cell,
+    delayMs: number,
+    periodMs: number,
+    name: string,
+    payload: unknown,
+    options?: TimerOptions,
+  ): ArmedTimer {
     if (!(delayMs >= 0 && delayMs <= LIMITS.delayMaxMs)) {
       throw badArgument(`a timer waits 0 to ${LIMITS.delayMaxMs} ms, not ${delayMs}`, { delayMs })
     }
@@ -51,11 +42,10 @@ export class Timers {
     if (this.#armed.length - this.#free.length >= limit) {
       throw failure('ERR_KARYON_TIMER_COUNT', `${limit} timers are armed; cancel some`, { limit })
     }
-    const { cell } = incarnation
     const code = this.#runtime.codeOf(cell, name)
     const admitted = this.#runtime.admit(cell, code, payload)
     const number = this.#free.pop() ?? this.#armed.length
-    const timer = new ArmedTimer(number, incarnation, code, admitted)
+    const timer = { number, cell, code, payload: admitted, armed: true }
     this.#armed[number] = timer
     const referenced = (options?.ref ?? true) ? 1 : 0
     const [delay, period] = [Math.ceil(delayMs), Math.ceil(periodMs)]
@@ -75,7 +65,7 @@ export class Timers {
     const timer = this.#armed[number]
     if (timer === undefined) return
     if (!again) this.over(number)
-    this.#runtime.post(timer.incarnation.cell, timer.code, timer.payload)
+    this.#runtime.post(timer.cell, timer.code, timer.payload)
   }
 
   /** It will not fall due any more. */

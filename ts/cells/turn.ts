@@ -91,12 +91,12 @@ export class Turn {
   }
 
   sendAfter(delayMs: number, name: string, payload?: unknown, options?: TimerOptions): Timer {
-    return this.#runtime.timers.arm(this.#living(), { delayMs, periodMs: 0, name, payload, options })
+    return this.#runtime.timers.arm(this.#living().cell, delayMs, 0, name, payload, options)
   }
 
   every(periodMs: number, name: string, payload?: unknown, options?: TimerOptions): Timer {
     if (!(periodMs >= 1)) throw badArgument(`every takes a period of at least 1 ms, not ${periodMs}`)
-    return this.#runtime.timers.arm(this.#living(), { delayMs: periodMs, periodMs, name, payload, options })
+    return this.#runtime.timers.arm(this.#living().cell, periodMs, periodMs, name, payload, options)
   }
 
   cancel(timer: Timer): boolean {

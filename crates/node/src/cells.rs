@@ -1,29 +1,33 @@
 //! The cell scheduler for JavaScript: one crossing for each batch, over memory that both sides see.
 #![allow(unsafe_code)] // Views over Rust's memory are handed to JavaScript; argued at each.
 
-use crate::cell_crossing::{SharedPort, crossing};
 use crate::environment::{Handle, enter};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{
-    Backoff, CellId, CellOptions, Port, Restart, RestartPolicy, Scheduler, SpawnError, header, limits,
+    Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, Scheduler, SpawnError, header,
+    limits,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array};
 use napi_derive::napi;
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+/// A scheduler, held by its handle and by the function that crosses into it.
+pub(crate) type SharedPort = Rc<RefCell<Port>>;
+
 /// One scheduler: its handle, and what JavaScript sees of it. The views keep its memory alive.
 #[napi(object, object_from_js = false)]
-pub struct Cells {
+pub struct Cells<'env> {
     /// Its number.
     pub handle: f64,
     /// The supervisor above all others.
     pub root: u32,
     /// Crosses: records in; effects and the next batch out.
-    pub cross: Function<'static, (), ()>,
+    pub cross: Function<'env, (), f64>,
     /// See `karyon_scheduler::header`.
     pub header: Float64Array,
     /// Records of six words, to the scheduler.
@@ -38,7 +42,7 @@ pub struct Cells {
 
 /// Opens a scheduler with nothing but a root.
 #[napi]
-pub fn open_cells(env: &Env, seed: f64) -> Option<Cells> {
+pub fn open_cells<'env>(env: &'env Env, seed: f64) -> Option<Cells<'env>> {
     let mut cells = None;
     enter(env, |environment| {
         let port = Rc::new(RefCell::new(Port::new(seed.to_bits())));
@@ -49,7 +53,7 @@ pub fn open_cells(env: &Env, seed: f64) -> Option<Cells> {
     cells
 }
 
-fn views(env: &Env, handle: f64, shared: &SharedPort) -> Result<Cells> {
+fn views<'env>(env: &'env Env, handle: f64, shared: &SharedPort) -> Result<Cells<'env>> {
     let port = shared.borrow();
     let exchange = port.exchange();
     let words = |words: &[AtomicU32]| {
@@ -72,6 +76,24 @@ fn views(env: &Env, handle: f64, shared: &SharedPort) -> Result<Cells> {
     let credits = unsafe { Int32Array::with_external_data(first, count, move |_, _| drop(owner)) };
     let (root, cross) = (port.scheduler.root().word(), crossing(env, shared)?);
     Ok(Cells { handle, root, cross, header, outbox, inbox, effects, credits })
+}
+
+/// A generated function would look the scheduler up by its handle, under a lock; this one owns what it needs.
+fn crossing<'env>(env: &'env Env, port: &SharedPort) -> Result<Function<'env, (), f64>> {
+    let port = Rc::clone(port);
+    let function = env.create_function_from_closure("cross", move |call| {
+        let crossed = catch_unwind(AssertUnwindSafe(|| port.borrow_mut().cross()));
+        Ok(match crossed {
+            Ok(Ok(())) => 0.0,
+            Ok(Err(error)) => enter(call.env, |_| Err(defect(error))),
+            Err(panic) => enter(call.env, |_| resume_unwind(panic)),
+        })
+    });
+    function.map_err(|_| Error::new(Code::Panic, "a defect in Karyon: Node refused to make a function"))
+}
+
+fn defect(error: ProtocolError) -> Error {
+    Error::new(Code::Panic, format!("a defect in Karyon: {error}; please report it"))
 }
 
 /// Closes a scheduler; its memory lives as long as its views.
@@ -119,8 +141,6 @@ pub fn cell_limits() -> CellLimits {
 pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
     enter(env, |environment| {
         let absorbed = environment.cells(cells)?.borrow_mut().absorb();
-        let defect =
-            |error| Error::new(Code::Panic, format!("a defect in Karyon: {error}; please report it"));
         absorbed.map(|()| 0.0).map_err(defect)
     })
 }
