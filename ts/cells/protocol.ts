@@ -9,6 +9,8 @@ export const EFFECT_WORDS = 4
 export const INDEX_MASK = 0xfffff
 /** The handle of no cell. */
 export const NO_CELL = 0xffffffff
+/** What stands for the turn of an ask that was made in `init`. */
+export const INIT_TURN = 0xffffffff
 /** The credit of a cell that takes no messages any more. */
 export const CLOSED = -0x80000000
 
@@ -23,14 +25,13 @@ export const Op = {
   async: 7,
   result: 8,
   settled: 9,
-  initAsync: 10,
+  adopt: 10,
   inited: 11,
   fail: 12,
   stop: 13,
   stopSelf: 14,
   timerSet: 15,
   timerCancel: 16,
-  adopt: 17,
 } as const
 
 /** How a turn came out. */

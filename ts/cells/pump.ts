@@ -7,7 +7,7 @@ import type { CompiledCell, Handler } from './definition.ts'
 import { applyEffects, withError } from './effects.ts'
 import { failure } from './failures.ts'
 import { Life } from './life.ts'
-import { Header, Op, Verdict, type VerdictWord } from './protocol.ts'
+import { Header, INIT_TURN, Op, Verdict, type VerdictWord } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 import { assertSendable } from './sendable.ts'
 import type { Slot } from './slots.ts'
@@ -268,7 +268,7 @@ export class Pump {
 
   #init(incarnation: Incarnation): void {
     const { cell } = incarnation
-    const turn = new Turn(incarnation, ++this.#turns, undefined, NOT_IN_BATCH)
+    const turn = new Turn(incarnation, INIT_TURN, undefined, NOT_IN_BATCH)
     this.current = turn
     try {
       const state = cell.definition?.init?.(turn, cell.args)
@@ -277,7 +277,6 @@ export class Pump {
         this.#inited(turn, Verdict.ended, state)
         return
       }
-      this.#runtime.scheduler.write(Op.initAsync, cell.id, turn.number)
       this.#whenSettled(
         turn,
         state,

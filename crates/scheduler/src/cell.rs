@@ -53,7 +53,7 @@ pub(crate) enum Turn {
 /// A turn between its return and its settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenTurn {
-    /// The host's number.
+    /// The host's number, or `INIT_TURN`.
     pub number: u32,
     /// `None` for an `init`.
     pub message: Option<Message>,

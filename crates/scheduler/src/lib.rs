@@ -32,6 +32,6 @@ pub use credits::{CLOSED, Credits};
 pub use effect::{AskEnd, DeadLetter, Death, EFFECT_WORDS, Effect, Gone, Refusal};
 pub use exchange::{Exchange, Port, header};
 pub use id::CellId;
-pub use record::{RECORD_WORDS, Record, Verdict};
+pub use record::{INIT_TURN, RECORD_WORDS, Record, Verdict};
 pub use restart::{Backoff, Restart, RestartPolicy};
 pub use scheduler::{CellOptions, Issue, ProtocolError, Scheduler, SpawnError, Stats};

@@ -5,6 +5,8 @@ use crate::words::{rows, word};
 
 /// Words in a record.
 pub const RECORD_WORDS: usize = 6;
+/// What stands for the turn of an ask that was made in `init`.
+pub const INIT_TURN: u32 = u32::MAX;
 
 word! {
     /// How a turn, or a cell's `init`, came out.
@@ -34,7 +36,7 @@ rows! {
     /// A message, whose sender took one credit of the cell.
     1 Send { cell: CellId, slot: u32 }
     /// A message whose sender waits for the answer; it took one credit too. `asker` is the cell that asks or
-    /// [`CellId::NONE`], `turn` the turn in which it asks. It waits `timeout_ms` milliseconds; 0 waits for ever.
+    /// [`CellId::NONE`], `turn` the turn in which it asks or [`INIT_TURN`]. It waits `timeout_ms` milliseconds; 0 waits for ever.
     2 Ask { cell: CellId, slot: u32, asker: CellId, turn: u32, timeout_ms: u32 }
     /// A message that waits for room; no credit was taken.
     3 Deliver { cell: CellId, slot: u32 }
@@ -50,8 +52,9 @@ rows! {
     8 Result { position: u32, verdict: Verdict }
     /// A turn that went on, as named by `Async`, is over.
     9 Settled { cell: CellId, turn: u32, verdict: Verdict }
-    /// `init` returned a promise; `turn` is the host's number for it.
-    10 InitAsync { cell: CellId, turn: u32 }
+    /// A message to an idle cell was run by the host without being issued. It is the next in the batch now, for a record
+    /// that says how it came out: those that simply ended are only counted.
+    10 Adopt { cell: CellId, slot: u32 }
     /// The `init` of an incarnation is over: [`Verdict::Ended`], or it failed.
     11 Inited { cell: CellId, incarnation: u32, verdict: Verdict }
     /// Work that an incarnation left running after its turn failed, and the incarnation with it; an older one than the
@@ -66,9 +69,6 @@ rows! {
     15 TimerSet { timer: u32, cell: CellId, delay_ms: u32, period_ms: u32, referenced: bool }
     /// Calls a timer off.
     16 TimerCancel { timer: u32 }
-    /// A message to an idle cell was run by the host without being issued. It is the next in the batch now, for a record
-    /// that says how it came out: those that simply ended are only counted.
-    17 Adopt { cell: CellId, slot: u32 }
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_read_as_it_was_written() {
-        for operation in 1..=17 {
+        for operation in 1..=16 {
             let words = [operation, 1, 2, 3, 4, 1];
             let record = Record::decode(words).unwrap();
             assert_eq!(Record::decode(record.encode()), Some(record));
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn unknown_operations_and_verdicts_are_no_records() {
         assert_eq!(Record::decode([0; 6]), None);
-        assert_eq!(Record::decode([18, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Record::decode([17, 0, 0, 0, 0, 0]), None);
         assert_eq!(Record::decode([8, 0, 8, 0, 0, 0]), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::effect::{AskEnd, DeadLetter, Death, Effect, Gone, Refusal};
 use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
-use crate::record::{Record, Verdict};
+use crate::record::{INIT_TURN, Record, Verdict};
 use crate::restart::{Random, Restart, RestartPolicy, RestartWindow};
 use crate::table::Table;
 use crate::timers::{Timer, Timers};
@@ -209,7 +209,6 @@ impl Scheduler {
             Record::Async { position, turn } => self.turn_went_async(position, turn)?,
             Record::Result { position, verdict } => self.turn_result(position, verdict)?,
             Record::Settled { cell, turn, verdict } => self.turn_settled(cell, turn, verdict)?,
-            Record::InitAsync { cell, turn } => self.init_went_async(cell, turn),
             Record::Inited { cell, incarnation, verdict } => self.init_settled(cell, incarnation, verdict),
             Record::Fail { cell, incarnation } => {
                 self.controls.push_back(Control::Fail { cell, incarnation, death: Death::Error });

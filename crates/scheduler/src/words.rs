@@ -9,34 +9,24 @@ pub(crate) trait Word: Sized {
     fn read(word: u32) -> Option<Self>;
 }
 
-impl Word for u32 {
-    fn word(self) -> u32 {
-        self
-    }
+macro_rules! plain_words {
+    ($($kind:ty: $word:expr, $read:expr;)*) => {
+        $(impl Word for $kind {
+            fn word(self) -> u32 {
+                $word(self)
+            }
 
-    fn read(word: u32) -> Option<u32> {
-        Some(word)
-    }
+            fn read(word: u32) -> Option<$kind> {
+                Some($read(word))
+            }
+        })*
+    };
 }
 
-impl Word for bool {
-    fn word(self) -> u32 {
-        u32::from(self)
-    }
-
-    fn read(word: u32) -> Option<bool> {
-        Some(word != 0)
-    }
-}
-
-impl Word for CellId {
-    fn word(self) -> u32 {
-        CellId::word(self)
-    }
-
-    fn read(word: u32) -> Option<CellId> {
-        Some(CellId::from_word(word))
-    }
+plain_words! {
+    u32: u32::from, u32::from;
+    bool: u32::from, |word| word != 0;
+    CellId: CellId::word, CellId::from_word;
 }
 
 /// An enum that is one word: each variant with its number.

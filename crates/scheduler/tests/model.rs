@@ -56,7 +56,7 @@ struct CellBook {
     issued: bool,
     supervised: bool,
     open_turn: Option<(u32, u32)>,
-    starting: Option<bool>,
+    starting: bool,
     counted_restarts_us: VecDeque<u64>,
 }
 
@@ -139,7 +139,7 @@ impl Host {
                 issued: false,
                 supervised,
                 open_turn: None,
-                starting: None,
+                starting: false,
                 counted_restarts_us: VecDeque::new(),
             },
         );
@@ -265,7 +265,7 @@ impl Host {
             closed = None;
             assert!(self.cells[&issue.cell].alive, "a turn for a dead incarnation");
             assert!(self.cells[&issue.cell].open_turn.is_none(), "two turns at once");
-            assert!(self.cells[&issue.cell].starting.is_none(), "a turn before init");
+            assert!(!self.cells[&issue.cell].starting, "a turn before init");
             assert_eq!(self.letters[&issue.slot].to, issue.cell);
             self.cells.get_mut(&issue.cell).unwrap().issued = true;
             self.turns += 1;
@@ -352,15 +352,8 @@ impl Host {
                 self.note(slot, verdict);
             }
             let book = self.cells.get_mut(&id).unwrap();
-            if book.starting.is_some() && (all || self.dice.one_in(2)) {
-                if !all && book.starting == Some(false) && self.dice.one_in(2) {
-                    book.starting = Some(true);
-                    self.turns += 1;
-                    let turn = self.turns;
-                    self.take(Record::InitAsync { cell: id, turn });
-                    continue;
-                }
-                book.starting = None;
+            if book.starting && (all || self.dice.one_in(2)) {
+                book.starting = false;
                 let incarnation = book.incarnation;
                 let verdict = if !all && self.dice.one_in(6) { Verdict::Failed } else { Verdict::Ended };
                 self.take(Record::Inited { cell: id, incarnation, verdict });
@@ -420,13 +413,13 @@ impl Host {
             Effect::Init { cell, incarnation } => {
                 let book = self.cells.get_mut(&cell).unwrap();
                 assert_eq!(book.incarnation, incarnation);
-                book.starting = Some(false);
+                book.starting = true;
                 book.alive = true;
             }
             Effect::Died { cell, incarnation, death } => {
                 let book = self.cells.get_mut(&cell).unwrap();
                 assert!(book.alive && book.incarnation == incarnation, "died twice");
-                (book.alive, book.open_turn, book.starting) = (false, None, None);
+                (book.alive, book.open_turn, book.starting) = (false, None, false);
                 let dead = self.timers.iter().filter(|(_, owner)| **owner == cell).map(|(timer, _)| *timer);
                 self.owed.extend(dead);
                 self.timers.retain(|_, owner| *owner != cell);
@@ -443,7 +436,7 @@ impl Host {
                 assert!(!book.alive || book.incarnation < incarnation);
                 book.incarnation = incarnation;
                 (book.alive, book.issued) = (true, false);
-                book.starting = None;
+                book.starting = false;
                 if matches!(death, Death::Conflict | Death::Supervisor) {
                     return;
                 }

@@ -2,9 +2,6 @@
 
 use super::*;
 
-/// The turn number of an `init` that the host did not name yet.
-const TURN_UNNAMED: u32 = u32::MAX;
-
 impl Scheduler {
     /// Lets the waiting incarnation begin.
     pub(super) fn start(&mut self, id: CellId) {
@@ -16,7 +13,7 @@ impl Scheduler {
         }
         cell.phase = Phase::Starting;
         let incarnation = cell.incarnation;
-        self.open_turn(id, TURN_UNNAMED, None);
+        self.open_turn(id, INIT_TURN, None);
         self.effects.push_back(Effect::Init { cell: id, incarnation });
     }
 

@@ -166,15 +166,6 @@ impl Scheduler {
         Some(open)
     }
 
-    pub(super) fn init_went_async(&mut self, id: CellId, number: u32) {
-        if let Some(cell) = self.table.get_mut(id)
-            && cell.phase == Phase::Starting
-            && let Turn::Open(open) = &mut cell.turn
-        {
-            open.number = number;
-        }
-    }
-
     pub(super) fn init_settled(&mut self, id: CellId, incarnation: u32, verdict: Verdict) {
         let is_current = self
             .table
