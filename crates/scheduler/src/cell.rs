@@ -12,15 +12,13 @@ use std::collections::{BTreeSet, VecDeque};
 pub(crate) struct Message {
     /// The host's slot. It stays taken until the message has its outcome and its ask, if any, is settled.
     pub slot: u32,
-    /// Somebody waits for the answer.
-    pub ask: bool,
     /// How often it was delivered again after a conflict.
     pub redeliveries: u8,
 }
 
 impl Message {
-    pub fn new(slot: u32, ask: bool) -> Self {
-        Message { slot, ask, redeliveries: 0 }
+    pub fn new(slot: u32) -> Self {
+        Message { slot, redeliveries: 0 }
     }
 }
 

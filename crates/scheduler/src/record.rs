@@ -29,6 +29,12 @@ word! {
     7 NotRun
 }
 
+impl Verdict {
+    pub(crate) fn became(self) -> bool {
+        matches!(self, Verdict::Became | Verdict::DeferredBecame)
+    }
+}
+
 rows! {
     /// One thing that happened on the host's side. Slots, timers and turns are numbers of the host; a `slot` is a message's
     /// payload, and the name of its ask. `position` is a message's place in the batch.

@@ -198,7 +198,7 @@ impl Scheduler {
     /// Takes one record. No cell dies here.
     pub fn take(&mut self, record: Record) -> Result<(), ProtocolError> {
         match record {
-            Record::Send { cell, slot } => self.send(cell, Message::new(checked(slot)?, false)),
+            Record::Send { cell, slot } => self.send(cell, Message::new(checked(slot)?)),
             Record::Ask { cell, slot, asker, turn, timeout_ms } => {
                 self.ask(cell, checked(slot)?, asker, turn, timeout_ms);
             }

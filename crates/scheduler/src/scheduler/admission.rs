@@ -22,7 +22,7 @@ impl Scheduler {
 
     /// A message that waits for room if there is none.
     pub(super) fn deliver(&mut self, id: CellId, slot: u32) {
-        let message = Message::new(slot, false);
+        let message = Message::new(slot);
         let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
             self.stats.sent += 1;
             self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped);
@@ -76,7 +76,7 @@ impl Scheduler {
     pub(super) fn refuse(&mut self, id: CellId, message: Message, refusal: Refusal) {
         self.stats.refused += 1;
         self.effects.push_back(Effect::Refused { cell: id, slot: message.slot, refusal });
-        if message.ask && refusal != Refusal::Cycle {
+        if refusal != Refusal::Cycle {
             self.settle_ask(message.slot, AskEnd::Refused);
         }
     }
@@ -84,8 +84,6 @@ impl Scheduler {
     pub(super) fn dead_letter(&mut self, id: CellId, message: Message, reason: DeadLetter, end: AskEnd) {
         self.stats.dead_letters += 1;
         self.effects.push_back(Effect::DeadLetter { cell: id, slot: message.slot, reason });
-        if message.ask {
-            self.settle_ask(message.slot, end);
-        }
+        self.settle_ask(message.slot, end);
     }
 }

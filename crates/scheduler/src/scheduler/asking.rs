@@ -15,7 +15,7 @@ pub(super) struct Ask {
 
 impl Scheduler {
     pub(super) fn ask(&mut self, target: CellId, slot: u32, asker: CellId, turn: u32, timeout_ms: u32) {
-        let message = Message::new(slot, true);
+        let message = Message::new(slot);
         let deadline = (timeout_ms != 0).then(|| self.arm_in(timeout_ms, Due::Ask(slot)));
         let asker = self.table.get(asker).map(|_| asker);
         self.asks.insert(slot, Ask { target, asker, turn, deadline });
@@ -40,7 +40,7 @@ impl Scheduler {
         self.send(target, message);
     }
 
-    /// Settles an ask; one that was settled before stays as it was.
+    /// Settles the ask of a message, if it is one and was not settled before.
     pub(super) fn settle_ask(&mut self, slot: u32, end: AskEnd) {
         let Some(ask) = self.asks.remove(&slot) else { return };
         if let Some(key) = ask.deadline {

@@ -85,23 +85,18 @@ impl Scheduler {
     /// After a conflict: a new incarnation, uncounted, and the message before all others.
     pub(super) fn redeliver(&mut self, id: CellId, incarnation: u32, message: Option<Message>) {
         let alive = self.is_alive(id, incarnation);
-        let Some(cell) = self.table.get(id) else {
-            if let Some(message) = message {
-                self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped);
-            }
-            return;
-        };
-        let stopping = cell.stop.is_some();
         if alive {
             self.kill(id, Death::Conflict);
         }
-        if let Some(message) = message
-            && let Some(cell) = self.table.get_mut(id)
-        {
-            cell.mailbox.push_front(message);
-            self.occupy(id, 1);
+        match (self.table.get_mut(id), message) {
+            (Some(cell), Some(message)) => {
+                cell.mailbox.push_front(message);
+                self.occupy(id, 1);
+            }
+            (None, Some(message)) => self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped),
+            (_, None) => {}
         }
-        if stopping {
+        if self.is_stopping(id) {
             self.continue_stop(id);
         } else if alive {
             self.restart(id, Death::Conflict, 0);

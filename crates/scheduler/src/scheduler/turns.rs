@@ -10,7 +10,7 @@ pub(super) struct Run {
     count: u32,
     /// The first that is not used up: those from here on go back.
     until: u32,
-    /// How many of those used up have another outcome than a plain end, or none yet.
+    /// How many of those used up were reported: their outcome is counted elsewhere, or there is none yet.
     set_apart: u32,
     became: bool,
 }
@@ -82,7 +82,7 @@ impl Scheduler {
         let cell = cell.ok_or(ProtocolError("a message was run by a cell that was not idle"))?;
         cell.turn = Turn::Issued;
         let (first, run) = (self.batch.len() as u32, self.runs.len() as u32);
-        self.batch.push((id, run, Message::new(slot, false)));
+        self.batch.push((id, run, Message::new(slot)));
         self.runs.push(Run { cell: id, first, count: 1, until: first + 1, set_apart: 0, became: false });
         Ok(())
     }
@@ -109,24 +109,16 @@ impl Scheduler {
     pub(super) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), ProtocolError> {
         let (id, place, message) = self.use_up(position)?;
         let run = &mut self.runs[place as usize];
-        match verdict {
-            Verdict::Ended => return Ok(()),
-            Verdict::NotRun => {
-                run.until = position;
-                return Ok(());
-            }
-            Verdict::Deferred => {}
-            Verdict::Became | Verdict::DeferredBecame => {
-                run.became = true;
-                run.until = position + 1;
-            }
-            Verdict::Failed | Verdict::Invariant | Verdict::Conflict => run.until = position + 1,
+        run.became |= verdict.became();
+        run.until = match verdict {
+            Verdict::Ended | Verdict::Deferred => run.until,
+            Verdict::NotRun => position,
+            _ => position + 1,
+        };
+        if verdict != Verdict::NotRun {
+            run.set_apart += 1;
+            self.outcome(id, message, verdict, false);
         }
-        if verdict == Verdict::Became {
-            return Ok(());
-        }
-        run.set_apart += 1;
-        self.set_apart(id, message, verdict, false);
         Ok(())
     }
 
@@ -139,15 +131,12 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return Ok(()) };
         let Turn::Open(open) = cell.turn else { return Ok(()) };
         let Some(message) = open.message.filter(|_| open.number == number) else { return Ok(()) };
-        self.close_turn(id);
-        match verdict {
-            Verdict::NotRun => return Err(ProtocolError("a turn that went on was not run")),
-            Verdict::Ended | Verdict::Became => self.stats.ended += 1,
-            _ => self.set_apart(id, message, verdict, open.late),
+        if verdict == Verdict::NotRun {
+            return Err(ProtocolError("a turn that went on was not run"));
         }
-        if matches!(verdict, Verdict::Became | Verdict::DeferredBecame)
-            && let Some(cell) = self.table.get_mut(id)
-        {
+        self.close_turn(id);
+        self.outcome(id, message, verdict, open.late);
+        if let Some(cell) = self.table.get_mut(id).filter(|_| verdict.became()) {
             cell.undefer();
         }
         self.controls.push_back(Control::TurnOver { cell: id });
@@ -184,29 +173,31 @@ impl Scheduler {
         }
     }
 
-    /// A message that did not simply end.
-    fn set_apart(&mut self, id: CellId, message: Message, verdict: Verdict, late: bool) {
+    /// What follows from how a turn came out.
+    fn outcome(&mut self, id: CellId, message: Message, verdict: Verdict, late: bool) {
         let Some(cell) = self.table.get_mut(id) else { return };
         let incarnation = cell.incarnation;
         match verdict {
+            Verdict::Ended | Verdict::Became => self.stats.ended += 1,
             Verdict::Deferred | Verdict::DeferredBecame => {
                 cell.rare_mut().deferred.push_back(message);
                 self.occupy(id, 1);
             }
+            Verdict::NotRun => {}
             Verdict::Conflict => {
                 let again = u32::from(message.redeliveries) < REDELIVERIES_MAX;
                 let message = Message { redeliveries: message.redeliveries + 1, ..message };
                 if !again {
                     self.stats.conflicts += 1;
                     self.effects.push_back(Effect::Conflict { cell: id, slot: message.slot });
-                    self.settle_if_ask(message, AskEnd::Conflict);
+                    self.settle_ask(message.slot, AskEnd::Conflict);
                 }
                 let message = again.then_some(message);
                 self.controls.push_back(Control::Redeliver { cell: id, incarnation, message });
             }
-            _ => {
+            Verdict::Failed | Verdict::Invariant => {
                 self.stats.failed += 1;
-                self.settle_if_ask(message, if late { AskEnd::TurnTimeout } else { AskEnd::Failed });
+                self.settle_ask(message.slot, if late { AskEnd::TurnTimeout } else { AskEnd::Failed });
                 let death = match verdict {
                     _ if late => Death::Timeout,
                     Verdict::Invariant => Death::Invariant,
@@ -214,12 +205,6 @@ impl Scheduler {
                 };
                 self.controls.push_back(Control::Fail { cell: id, incarnation, death });
             }
-        }
-    }
-
-    fn settle_if_ask(&mut self, message: Message, end: AskEnd) {
-        if message.ask {
-            self.settle_ask(message.slot, end);
         }
     }
 
