@@ -8,16 +8,22 @@ import type { CellRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
 import type { Turn } from './turn.ts'
 
+/** What distinguishes a cell from a supervisor, which has none of it. */
+export interface CellFacts {
+  readonly definition: CompiledCell
+  readonly args: unknown
+  /** Messages that may wait. */
+  readonly mailbox: number
+}
+
 /** A cell or supervisor. */
 export class Cell {
   readonly runtime: CellRuntime
   /** The scheduler's handle. */
   readonly id: number
   readonly path: string
-  /** `undefined` for supervisors. */
   readonly definition: CompiledCell | undefined
   readonly args: unknown
-  /** Messages that may wait. */
   readonly mailbox: number
   /** It takes messages. */
   live = true
@@ -30,18 +36,13 @@ export class Cell {
   /** Why it is gone, and its handle with it. */
   gone: DownReason | undefined
 
-  constructor(
-    runtime: CellRuntime,
-    id: number,
-    path: string,
-    { definition, args, mailbox = 0 }: { definition?: CompiledCell; args?: unknown; mailbox?: number } = {},
-  ) {
+  constructor(runtime: CellRuntime, id: number, path: string, facts?: CellFacts) {
     this.runtime = runtime
     this.id = id
     this.path = path
-    this.definition = definition
-    this.args = args
-    this.mailbox = mailbox
+    this.definition = facts?.definition
+    this.args = facts?.args
+    this.mailbox = facts?.mailbox ?? 0
     this.incarnation = new Incarnation(this, 1)
   }
 }

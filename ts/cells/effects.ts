@@ -5,6 +5,7 @@ import { Incarnation, type Cell } from './cell.ts'
 import { failure, goneError } from './failures.ts'
 import { AskEnd, DEAD_LETTERS, DEATHS, DOWNS, EFFECT_WORDS, Effect, REFUSALS } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
+import { placeOf } from './scheduler.ts'
 import type { PendingAsk, Slot } from './slots.ts'
 
 type Act = (runtime: CellRuntime, first: number, second: number, third: number) => void
@@ -84,14 +85,16 @@ function gone(cell: Cell, reason: DownReason): void {
   cell.live = false
   cell.gone = reason
   cell.incarnation.die()
-  runtime.forget(cell)
+  runtime.cells[placeOf(cell.id)] = undefined
   const error = withError(cell.failure)
   if (reason === 'gave-up' && cell.definition !== undefined)
     runtime.emit({ type: 'cell.gave-up', path, ...error })
   else runtime.emit({ type: 'cell.stopped', path, reason, ...error })
   for (const tell of cell.onGone ?? []) tell(reason)
   cell.onGone = undefined
-  if (cell === runtime.root) runtime.close()
+  if (cell !== runtime.root) return
+  runtime.pump.end()
+  runtime.scheduler.close()
 }
 
 function askSettled(runtime: CellRuntime, slot: Slot, end: number): void {

@@ -5,7 +5,7 @@ import type { Session, SessionSource } from '../graph/session.ts'
 import { askError, type AskOptions } from './ask.ts'
 import { Cell, type Incarnation } from './cell.ts'
 import type { Down, Monitor } from './context.ts'
-import { cell as define, type CompiledCell } from './definition.ts'
+import { cell as define } from './definition.ts'
 import { failure, goneError } from './failures.ts'
 import { AskEnd, CLOSED, NO_CELL, Op } from './protocol.ts'
 import { Pump } from './pump.ts'
@@ -58,10 +58,13 @@ export interface CellStats {
 export class CellRuntime {
   /** Rejects when a supervisor that somebody wrote gave up with nobody above it; else stays pending. */
   readonly failed: Promise<never>
+  fail: (error: KaryonError) => void = () => {}
   readonly scheduler: Scheduler
   readonly pump: Pump
   readonly timers: Timers
   readonly slots: Slots = new Slots()
+  /** By place. */
+  readonly cells: (Cell | undefined)[] = []
   readonly root: Cell
   readonly emit: (event: KernelEvent) => void
   readonly now: () => number
@@ -77,8 +80,6 @@ export class CellRuntime {
   /** Stops that somebody waits for. */
   stopping = 0
   readonly #sessions: SessionSource
-  readonly #cells: (Cell | undefined)[] = []
-  #rejectFailed: (error: KaryonError) => void = () => {}
   #refused = 0
   #deadLetters = 0
 
@@ -93,10 +94,10 @@ export class CellRuntime {
     this.scheduler = new Scheduler(this)
     this.timers = new Timers(this)
     this.root = new Cell(this, this.scheduler.memory.root, 'root')
-    this.#cells[placeOf(this.root.id)] = this.root
+    this.cells[placeOf(this.root.id)] = this.root
     this.shapes = [SHAPE, this.refOf(this.root), new Turn(this.root.incarnation, 0, undefined, NOT_IN_BATCH)]
     this.failed = new Promise((_, reject) => {
-      this.#rejectFailed = reject
+      this.fail = reject
     })
     this.failed.catch(() => {})
   }
@@ -270,37 +271,8 @@ export class CellRuntime {
     return parsed
   }
 
-  /** Keeps what the scheduler started, under the name it was given or got. */
-  adopt(
-    parent: Cell,
-    id: number,
-    name: string | undefined,
-    facts: { definition?: CompiledCell; args?: unknown; mailbox?: number },
-  ): Cell {
-    const cell = new Cell(this, id, `${parent.path}/${name ?? this.scheduler.nameOf(id)}`, facts)
-    this.#cells[placeOf(id)] = cell
-    return cell
-  }
-
-  forget(cell: Cell): void {
-    this.#cells[placeOf(cell.id)] = undefined
-  }
-
   cellAt(id: number): Cell {
-    return this.#cells[placeOf(id)] as Cell
-  }
-
-  requireOpen(): void {
-    if (this.scheduler.closed) throw failure('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
-  }
-
-  fail(error: KaryonError): void {
-    this.#rejectFailed(error)
-  }
-
-  close(): void {
-    this.pump.end()
-    this.scheduler.close()
+    return this.cells[placeOf(id)] as Cell
   }
 
   #roomOf(cell: Cell): number {

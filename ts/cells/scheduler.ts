@@ -1,7 +1,6 @@
 // One native scheduler: writes records to it, crosses, and says what came back.
 import { checked, takeFailure } from '../errors.ts'
 import { native } from '../native.ts'
-import type { SupervisorPolicy } from '../native/binding.cjs'
 import type { Cell } from './cell.ts'
 import { Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
@@ -87,20 +86,13 @@ export class Scheduler {
     this.#append(operation, first, second, third, fourth, fifth)
   }
 
-  /** Starts a cell; its handle. */
-  spawn(parent: number, name: string, flags: number, mailbox: number, turnTimeoutMs: number): number {
+  /** Starts a cell or a supervisor, with what the binding wants to know after the scheduler's own handle. */
+  spawn<Rest extends readonly unknown[]>(
+    start: (handle: number, ...rest: Rest) => number,
+    ...rest: Rest
+  ): number {
     this.#plain = false
-    return checked(native.spawnCell(this.memory.handle, parent, name, flags, mailbox, turnTimeoutMs))
-  }
-
-  /** Starts a supervisor; its handle. */
-  spawnSupervisor(parent: number, name: string, flags: number, policy: SupervisorPolicy): number {
-    return checked(native.spawnSupervisor(this.memory.handle, parent, name, flags, policy))
-  }
-
-  /** The name that a living cell got. */
-  nameOf(cell: number): string {
-    return native.cellName(this.memory.handle, cell) ?? ''
+    return checked(start(this.memory.handle, ...rest))
   }
 
   /** Counts since the start, in the order of `cell_counts`; once closed the last there were. */

@@ -1,11 +1,12 @@
 // How cells and supervisors start.
 import { badArgument } from '../errors.ts'
+import { native } from '../native.ts'
 import { isWellFormed } from '../values/writer.ts'
-import type { Cell } from './cell.ts'
+import { Cell, type CellFacts } from './cell.ts'
 import type { CellDefinition, CompiledCell, Messages, SupervisorDefinition } from './definition.ts'
-import { bounded } from './failures.ts'
+import { bounded, failure } from './failures.ts'
 import { SupervisorRef, type AnyRef, type CellRef } from './ref.ts'
-import { LIMITS } from './scheduler.ts'
+import { LIMITS, placeOf } from './scheduler.ts'
 
 /** The longest wait between restarts where a supervisor names none. */
 const BACKOFF_MAX_MS = 30_000
@@ -50,7 +51,8 @@ export function spawnBelow(parent: Cell, definition: Definition, options: SpawnO
   const kind = definition?.kind
   if (kind !== 'cell' && kind !== 'supervisor')
     throw badArgument('spawn takes what cell() or supervisor() made')
-  parent.runtime.requireOpen()
+  if (parent.runtime.scheduler.closed)
+    throw failure('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
   return kind === 'cell'
     ? spawnCell(parent, definition, options)
     : spawnSupervisor(parent, definition, options)
@@ -62,8 +64,9 @@ function spawnCell(parent: Cell, definition: CompiledCell, { name, args }: Spawn
   const flags = (name === undefined ? NUMBERED : 0) | (init ? HAS_INIT : 0) | RESTART_FLAGS[restart]
   const mailbox = bounded('limits.mailbox', limits.mailbox ?? LIMITS.mailboxDefault, 1, LIMITS.mailboxMax)
   const timeoutMs = bounded('limits.turnTimeoutMs', limits.turnTimeoutMs ?? 0, 0, LIMITS.delayMaxMs)
-  const id = runtime.scheduler.spawn(parent.id, name ?? definition.name, flags, mailbox, timeoutMs)
-  const cell = runtime.adopt(parent, id, name, { definition, args, mailbox })
+  const what = [parent.id, name ?? definition.name, flags, mailbox, timeoutMs] as const
+  const id = runtime.scheduler.spawn(native.spawnCell, ...what)
+  const cell = adopt(parent, id, name, { definition, args, mailbox })
   if (init === undefined) runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
   else runtime.pump.schedule()
   return runtime.refOf(cell)
@@ -81,8 +84,9 @@ function spawnSupervisor(parent: Cell, definition: SupervisorDefinition, { name 
     jitter: backoff?.jitter ?? BACKOFF_JITTER,
   }
   const flags = name === undefined ? NUMBERED : 0
-  const id = runtime.scheduler.spawnSupervisor(parent.id, name ?? definition.name, flags, policy)
-  const supervisor = runtime.adopt(parent, id, name, {})
+  const what = [parent.id, name ?? definition.name, flags, policy] as const
+  const id = runtime.scheduler.spawn(native.spawnSupervisor, ...what)
+  const supervisor = adopt(parent, id, name)
   const children = new Map<string, AnyRef>()
   try {
     for (const { cell, name: childName = cell.name, args } of definition.children) {
@@ -93,4 +97,13 @@ function spawnSupervisor(parent: Cell, definition: SupervisorDefinition, { name 
     throw error
   }
   return new SupervisorRef(supervisor, children)
+}
+
+/** Keeps what the scheduler started, under the name it was given or got. */
+function adopt(parent: Cell, id: number, given: string | undefined, facts?: CellFacts): Cell {
+  const { runtime } = parent
+  const name = given ?? native.cellName(runtime.scheduler.memory.handle, id) ?? ''
+  const cell = new Cell(runtime, id, `${parent.path}/${name}`, facts)
+  runtime.cells[placeOf(id)] = cell
+  return cell
 }
