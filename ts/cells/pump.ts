@@ -132,7 +132,7 @@ export class Pump {
     }
     incarnation.issued = true
     const slot = this.#runtime.slots.at(number)
-    const turn = new Turn(incarnation, ++this.#turns, slot, position)
+    const turn = new Turn(incarnation, ++this.#turns, position)
     const handler = incarnation.handlers[slot.code] as Handler
     this.current = turn
     let answer: unknown
@@ -268,25 +268,27 @@ export class Pump {
 
   #init(incarnation: Incarnation): void {
     const { cell } = incarnation
-    const turn = new Turn(incarnation, INIT_TURN, undefined, NOT_IN_BATCH)
+    const turn = new Turn(incarnation, INIT_TURN, NOT_IN_BATCH)
+    let state: unknown
     this.current = turn
     try {
-      const state = cell.definition?.init?.(turn, cell.args)
-      this.current = undefined
-      if (!isThenable(state)) {
-        this.#inited(turn, Verdict.ended, state)
-        return
-      }
-      this.#whenSettled(
-        turn,
-        state,
-        (value) => this.#inited(turn, Verdict.ended, value),
-        (error) => this.#inited(turn, Verdict.failed, error),
-      )
+      state = cell.definition?.init?.(turn, cell.args)
     } catch (error) {
-      this.current = undefined
       this.#inited(turn, Verdict.failed, error)
+      return
+    } finally {
+      this.current = undefined
     }
+    if (!isThenable(state)) {
+      this.#inited(turn, Verdict.ended, state)
+      return
+    }
+    this.#whenSettled(
+      turn,
+      state,
+      (value) => this.#inited(turn, Verdict.ended, value),
+      (error) => this.#inited(turn, Verdict.failed, error),
+    )
   }
 
   /** `init` is over: with the state, or with what it failed with. */

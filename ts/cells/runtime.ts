@@ -95,7 +95,7 @@ export class CellRuntime {
     this.timers = new Timers(this)
     this.root = new Cell(this, this.scheduler.memory.root, 'root')
     this.cells[placeOf(this.root.id)] = this.root
-    this.shapes = [SHAPE, this.refOf(this.root), new Turn(this.root.incarnation, 0, undefined, NOT_IN_BATCH)]
+    this.shapes = [SHAPE, this.refOf(this.root), new Turn(this.root.incarnation, 0, NOT_IN_BATCH)]
     this.failed = new Promise((_, reject) => {
       this.fail = reject
     })

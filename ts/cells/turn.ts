@@ -12,7 +12,6 @@ import { CellRef, type AnyRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
 import { seeded, seedOf } from './random.ts'
 import { spawnBelow, type SpawnOptions } from './spawn.ts'
-import type { Slot } from './slots.ts'
 import type { ArmedTimer } from './timers.ts'
 
 /** The place in the batch of a turn that is not in it: one that went on, or an `init`. */
@@ -24,8 +23,6 @@ export const NOT_ISSUED = -2
 export class Turn {
   readonly incarnation: Incarnation
   readonly number: number
-  /** The message's slot. */
-  readonly slot: Slot | undefined
   /** Its place in the batch. */
   position: number
   transaction: TurnTransaction | undefined
@@ -33,10 +30,9 @@ export class Turn {
   deferred = false
   became = false
 
-  constructor(incarnation: Incarnation, number: number, slot: Slot | undefined, position: number) {
+  constructor(incarnation: Incarnation, number: number, position: number) {
     this.incarnation = incarnation
     this.number = number
-    this.slot = slot
     this.position = position
   }
 

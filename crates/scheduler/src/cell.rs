@@ -4,7 +4,8 @@ use crate::deadlines::DeadlineKey;
 use crate::effect::Gone;
 use crate::id::CellId;
 use crate::names::Names;
-use crate::restart::{Restart, RestartPolicy, RestartWindow};
+use crate::restart::{RestartPolicy, RestartWindow};
+use crate::scheduler::CellOptions;
 use std::collections::{BTreeSet, VecDeque};
 
 /// A message as the scheduler sees it: where the host keeps its payload, and how often it was tried.
@@ -96,10 +97,7 @@ pub(crate) struct Cell {
     pub phase: Phase,
     /// It stands in the ready queue.
     pub queued: bool,
-    pub restart: Restart,
-    pub has_init: bool,
-    pub mailbox_limit: u32,
-    pub turn_timeout_ms: u32,
+    pub options: CellOptions,
     pub incarnation: u32,
     pub depth: u32,
     pub parent: Option<CellId>,

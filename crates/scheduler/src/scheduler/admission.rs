@@ -11,7 +11,7 @@ impl Scheduler {
             return;
         };
         // A host that takes credits never gets here; one that does not cannot fill the memory either.
-        if cell.depth_of_mailbox() >= cell.mailbox_limit as usize + RUN_MAX {
+        if cell.depth_of_mailbox() >= cell.options.mailbox_limit as usize + RUN_MAX {
             self.credits.add(id.index(), 1);
             self.refuse(id, message, Refusal::Full);
             return;

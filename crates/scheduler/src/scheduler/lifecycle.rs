@@ -6,7 +6,7 @@ impl Scheduler {
     /// Lets the waiting incarnation begin.
     pub(super) fn start(&mut self, id: CellId) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        if !cell.has_init {
+        if !cell.options.has_init {
             cell.phase = Phase::Live;
             self.wake(id);
             return;
@@ -62,7 +62,7 @@ impl Scheduler {
         let Some(cell) = self.table.get(id) else { return };
         if cell.stop.is_some() {
             self.continue_stop(id);
-        } else if cell.restart == Restart::Temporary {
+        } else if cell.options.restart == Restart::Temporary {
             self.stop(id, Gone::Failed);
         } else {
             self.restart_if_allowed(id, death);
@@ -126,7 +126,7 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return };
         if cell.turn != Turn::None {
             cell.rare_mut().stop_self = true;
-        } else if cell.restart == Restart::Permanent && cell.stop.is_none() {
+        } else if cell.options.restart == Restart::Permanent && cell.stop.is_none() {
             self.fail(id, Death::Ended);
         } else {
             self.stop(id, Gone::Stopped);

@@ -72,17 +72,10 @@ impl Scheduler {
         numbered: bool,
         options: CellOptions,
     ) -> Result<CellId, SpawnError> {
-        let mailbox_limit = options.mailbox_limit.clamp(1, MAILBOX_MAX);
-        let cell = Cell {
-            restart: options.restart,
-            has_init: options.has_init,
-            mailbox_limit,
-            turn_timeout_ms: options.turn_timeout_ms,
-            phase: Phase::Waiting(None),
-            ..Cell::default()
-        };
+        let options = CellOptions { mailbox_limit: options.mailbox_limit.clamp(1, MAILBOX_MAX), ..options };
+        let cell = Cell { options, phase: Phase::Waiting(None), ..Cell::default() };
         let id = self.adopt(parent, name, numbered, cell)?;
-        self.credits.set(id.index(), mailbox_limit as i32);
+        self.credits.set(id.index(), options.mailbox_limit as i32);
         self.start(id);
         Ok(id)
     }

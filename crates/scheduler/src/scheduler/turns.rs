@@ -99,7 +99,7 @@ impl Scheduler {
     /// A turn or an `init` goes on; its time limit, if it has one, begins.
     pub(super) fn open_turn(&mut self, id: CellId, number: u32, message: Option<Message>) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        let limit_ms = cell.turn_timeout_ms;
+        let limit_ms = cell.options.turn_timeout_ms;
         cell.turn = Turn::Open(OpenTurn { number, message, deadline: None, late: false, stopping: false });
         if limit_ms != 0 {
             self.limit_turn(id, limit_ms, Due::Turn(id));
