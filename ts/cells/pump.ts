@@ -269,24 +269,24 @@ export class Pump {
   #init(incarnation: Incarnation): void {
     const { cell } = incarnation
     const turn = new Turn(incarnation, INIT_TURN, NOT_IN_BATCH)
-    let state: unknown
+    let verdict: VerdictWord = Verdict.ended
+    let outcome: unknown
     this.current = turn
     try {
-      state = cell.definition?.init?.(turn, cell.args)
+      outcome = cell.definition?.init?.(turn, cell.args)
     } catch (error) {
-      this.#inited(turn, Verdict.failed, error)
-      return
-    } finally {
-      this.current = undefined
+      verdict = Verdict.failed
+      outcome = error
     }
-    if (!isThenable(state)) {
-      this.#inited(turn, Verdict.ended, state)
+    this.current = undefined
+    if (verdict === Verdict.failed || !isThenable(outcome)) {
+      this.#inited(turn, verdict, outcome)
       return
     }
     this.#whenSettled(
       turn,
-      state,
-      (value) => this.#inited(turn, Verdict.ended, value),
+      outcome,
+      (state) => this.#inited(turn, Verdict.ended, state),
       (error) => this.#inited(turn, Verdict.failed, error),
     )
   }

@@ -27,9 +27,6 @@ use std::fmt;
 use std::sync::Arc;
 use turns::Run;
 
-/// The most slots that the host may use: what bounds the tables that are kept by slot.
-const SLOTS_MAX: u32 = 1 << 28;
-
 /// The host wrote something that no host should: a defect, never a user's mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProtocolError(pub &'static str);
@@ -86,31 +83,17 @@ impl Stats {
 /// What must not happen while records are read; it is done once all of them are.
 #[derive(Clone, Copy, Debug)]
 enum Control {
-    Fail {
-        cell: CellId,
-        incarnation: u32,
-        death: Death,
-    },
-    Redeliver {
-        cell: CellId,
-        incarnation: u32,
-        message: Option<Message>,
-    },
-    Stop {
-        cell: CellId,
-    },
-    StopSelf {
-        cell: CellId,
-        incarnation: u32,
-    },
+    /// The incarnation failed in this way.
+    Fail(CellId, u32, Death),
+    /// The incarnation met a conflict; the message, if it has attempts left.
+    Redeliver(CellId, u32, Option<Message>),
+    Stop(CellId),
+    /// The incarnation wants its cell to stop.
+    StopSelf(CellId, u32),
     /// A turn of a stopping cell is over.
-    TurnOver {
-        cell: CellId,
-    },
+    TurnOver(CellId),
     /// A child is gone for which the cell may have waited.
-    ChildGone {
-        cell: CellId,
-    },
+    ChildGone(CellId),
 }
 
 /// Cells, their mailboxes and who restarts them. See the crate for how it is driven.
@@ -198,11 +181,11 @@ impl Scheduler {
     /// Takes one record. No cell dies here.
     pub fn take(&mut self, record: Record) -> Result<(), ProtocolError> {
         match record {
-            Record::Send { cell, slot } => self.send(cell, Message::new(checked(slot)?)),
+            Record::Send { cell, slot } => self.send(cell, Message::new(slot)),
             Record::Ask { cell, slot, asker, turn, timeout_ms } => {
-                self.ask(cell, checked(slot)?, asker, turn, timeout_ms);
+                self.ask(cell, slot, asker, turn, timeout_ms);
             }
-            Record::Deliver { cell, slot } => self.deliver(cell, checked(slot)?),
+            Record::Deliver { cell, slot } => self.deliver(cell, slot),
             Record::Withdraw { cell, slot } => self.withdraw(cell, slot),
             Record::Abandon { slot } => self.settle_ask(slot, AskEnd::Abandoned),
             Record::Reply { slot } => self.settle_ask(slot, AskEnd::Replied),
@@ -211,11 +194,11 @@ impl Scheduler {
             Record::Settled { cell, turn, verdict } => self.turn_settled(cell, turn, verdict)?,
             Record::Inited { cell, incarnation, verdict } => self.init_settled(cell, incarnation, verdict),
             Record::Fail { cell, incarnation } => {
-                self.controls.push_back(Control::Fail { cell, incarnation, death: Death::Error });
+                self.controls.push_back(Control::Fail(cell, incarnation, Death::Error));
             }
-            Record::Stop { cell } => self.controls.push_back(Control::Stop { cell }),
+            Record::Stop { cell } => self.controls.push_back(Control::Stop(cell)),
             Record::StopSelf { cell, incarnation } => {
-                self.controls.push_back(Control::StopSelf { cell, incarnation });
+                self.controls.push_back(Control::StopSelf(cell, incarnation));
             }
             Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
                 if timer >= TIMERS_MAX || delay_ms > DELAY_MAX_MS || period_ms > DELAY_MAX_MS {
@@ -224,7 +207,7 @@ impl Scheduler {
                 self.set_timer(timer, cell, delay_ms, period_ms, referenced);
             }
             Record::TimerCancel { timer } => self.cancel_timer(timer),
-            Record::Adopt { cell, slot } => self.adopt_message(cell, checked(slot)?)?,
+            Record::Adopt { cell, slot } => self.adopt_message(cell, slot)?,
         }
         Ok(())
     }
@@ -260,18 +243,15 @@ impl Scheduler {
     fn run_controls(&mut self) {
         while let Some(control) = self.controls.pop_front() {
             match control {
-                Control::Fail { cell, incarnation, death } => {
-                    if self.is_alive(cell, incarnation) {
-                        self.fail(cell, death);
-                    }
+                Control::Fail(cell, incarnation, death) if self.is_alive(cell, incarnation) => {
+                    self.fail(cell, death);
                 }
-                Control::Redeliver { cell, incarnation, message } => {
-                    self.redeliver(cell, incarnation, message)
-                }
-                Control::Stop { cell } => self.stop(cell, Gone::Stopped),
-                Control::StopSelf { cell, incarnation } => self.stop_self(cell, incarnation),
-                Control::TurnOver { cell } => self.turn_over(cell),
-                Control::ChildGone { cell } => self.child_gone(cell),
+                Control::Fail(..) => {}
+                Control::Redeliver(cell, incarnation, message) => self.redeliver(cell, incarnation, message),
+                Control::Stop(cell) => self.stop(cell, Gone::Stopped),
+                Control::StopSelf(cell, incarnation) => self.stop_self(cell, incarnation),
+                Control::TurnOver(cell) => self.turn_over(cell),
+                Control::ChildGone(cell) => self.child_gone(cell),
             }
         }
     }
@@ -293,8 +273,4 @@ impl Scheduler {
             self.ready.push_back(id);
         }
     }
-}
-
-fn checked(slot: u32) -> Result<u32, ProtocolError> {
-    if slot < SLOTS_MAX { Ok(slot) } else { Err(ProtocolError("a slot out of range")) }
 }

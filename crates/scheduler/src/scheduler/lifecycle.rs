@@ -200,7 +200,7 @@ impl Scheduler {
             if let Some(place) = rare.children.iter().rposition(|&child| child == id) {
                 rare.children.remove(place);
             }
-            self.controls.push_back(Control::ChildGone { cell: parent });
+            self.controls.push_back(Control::ChildGone(parent));
         }
     }
 }

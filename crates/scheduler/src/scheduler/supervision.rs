@@ -60,7 +60,7 @@ impl Scheduler {
                 }
             }
             self.kill(child, Death::Supervisor);
-            if self.table.get(child).is_some_and(|cell| cell.stop.is_some()) {
+            if self.is_stopping(child) {
                 self.continue_stop(child);
             } else {
                 self.stop_children(child, Gone::Stopped);
@@ -88,11 +88,8 @@ impl Scheduler {
     }
 
     fn children(&self, id: CellId) -> Vec<CellId> {
-        self.table
-            .get(id)
-            .and_then(|cell| cell.rare.as_deref())
-            .map(|rare| rare.children.clone())
-            .unwrap_or_default()
+        let rare = self.table.get(id).and_then(|cell| cell.rare.as_deref());
+        rare.map_or_else(Vec::new, |rare| rare.children.clone())
     }
 
     /// The written supervisor directly above, if there is one.

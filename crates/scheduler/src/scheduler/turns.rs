@@ -139,7 +139,7 @@ impl Scheduler {
         if let Some(cell) = self.table.get_mut(id).filter(|_| verdict.became()) {
             cell.undefer();
         }
-        self.controls.push_back(Control::TurnOver { cell: id });
+        self.controls.push_back(Control::TurnOver(id));
         self.wake(id);
         Ok(())
     }
@@ -165,11 +165,11 @@ impl Scheduler {
             if let Some(cell) = self.table.get_mut(id) {
                 cell.phase = Phase::Live;
             }
-            self.controls.push_back(Control::TurnOver { cell: id });
+            self.controls.push_back(Control::TurnOver(id));
             self.wake(id);
         } else {
             let death = if open.late { Death::Timeout } else { Death::Init };
-            self.controls.push_back(Control::Fail { cell: id, incarnation, death });
+            self.controls.push_back(Control::Fail(id, incarnation, death));
         }
     }
 
@@ -193,7 +193,7 @@ impl Scheduler {
                     self.settle_ask(message.slot, AskEnd::Conflict);
                 }
                 let message = again.then_some(message);
-                self.controls.push_back(Control::Redeliver { cell: id, incarnation, message });
+                self.controls.push_back(Control::Redeliver(id, incarnation, message));
             }
             Verdict::Failed | Verdict::Invariant => {
                 self.stats.failed += 1;
@@ -203,7 +203,7 @@ impl Scheduler {
                     Verdict::Invariant => Death::Invariant,
                     _ => Death::Error,
                 };
-                self.controls.push_back(Control::Fail { cell: id, incarnation, death });
+                self.controls.push_back(Control::Fail(id, incarnation, death));
             }
         }
     }
