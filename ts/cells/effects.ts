@@ -35,8 +35,10 @@ const ACTS: Readonly<Record<number, Act>> = {
     runtime.emit({ type: 'message.conflict', ...lose(runtime, cell, slot) }),
   [Effect.admitted]: (runtime, _cell, slot) => runtime.slots.at(slot).delivery?.resolve(),
   [Effect.askSettled]: (runtime, slot, end) => askSettled(runtime, runtime.slots.at(slot), end),
-  [Effect.askPath]: (runtime, slot, cell) =>
-    runtime.slots.at(slot).ask?.cycle.push(runtime.cellAt(cell).path),
+  [Effect.askPath]: (runtime, slot, cell) => {
+    const ask = runtime.slots.at(slot).ask as PendingAsk
+    ask.cycle = [...(ask.cycle ?? []), runtime.cellAt(cell).path]
+  },
   [Effect.timer]: (runtime, timer, again) => runtime.timers.due(timer, again !== 0),
   [Effect.timerOver]: (runtime, timer) => runtime.timers.over(timer),
   [Effect.abort]: (runtime, cell, stop) => abort(runtime.cellAt(cell).incarnation, stop !== 0),

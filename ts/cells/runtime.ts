@@ -12,7 +12,7 @@ import { Pump } from './pump.ts'
 import { CellRef, type AnyRef } from './ref.ts'
 import { LIMITS, Scheduler, placeOf } from './scheduler.ts'
 import { freezeSendable } from './sendable.ts'
-import { Slots } from './slots.ts'
+import { Slots, type PendingAsk } from './slots.ts'
 import { spawnBelow, type Spawn, type SpawnOptions } from './spawn.ts'
 import { Timers } from './timers.ts'
 import { NOT_IN_BATCH, Turn } from './turn.ts'
@@ -177,32 +177,35 @@ export class CellRuntime {
     }
   }
 
-  async ask(
+  ask(
     cell: Cell,
     name: string,
     payload: unknown,
     options: AskOptions = {},
     asker: Turn | undefined = this.pump.current,
   ): Promise<unknown> {
-    const code = this.codeOf(cell, name)
-    const admitted = this.admit(cell, code, payload)
-    if (typeof options !== 'object' || options === null) throw badArgument('options of ask are an object')
-    const { timeoutMs = ASK_TIMEOUT_MS, signal } = options
-    if (typeof timeoutMs !== 'number' || !(timeoutMs > 0))
-      throw badArgument(`an ask waits more than 0 ms, not ${timeoutMs}`, { timeoutMs })
-    const facts = { path: cell.path, message: name, timeoutMs, signal }
-    if (signal?.aborted) throw askError(AskEnd.abandoned, facts)
-    const room = this.#roomOf(cell)
-    if (room <= 0) {
-      this.#turnAway(cell, code, room)
-      throw room === CLOSED ? goneError(cell.path) : askError(AskEnd.refused, facts)
-    }
-    this.scheduler.memory.credits[placeOf(cell.id)] = room - 1
     return new Promise((resolve, reject) => {
+      const code = this.codeOf(cell, name)
+      const admitted = this.admit(cell, code, payload)
+      if (typeof options !== 'object' || options === null) throw badArgument('options of ask are an object')
+      const { timeoutMs = ASK_TIMEOUT_MS, signal } = options
+      if (typeof timeoutMs !== 'number' || !(timeoutMs > 0))
+        throw badArgument(`an ask waits more than 0 ms, not ${timeoutMs}`, { timeoutMs })
+      const { path } = cell
+      const ask: PendingAsk = { path, message: name, timeoutMs, signal, resolve, reject }
+      if (signal?.aborted) throw askError(AskEnd.abandoned, ask)
+      const room = this.#roomOf(cell)
+      if (room <= 0) {
+        this.#turnAway(cell, code, room)
+        throw room === CLOSED ? goneError(path) : askError(AskEnd.refused, ask)
+      }
+      this.scheduler.memory.credits[placeOf(cell.id)] = room - 1
       const slot = this.slots.take(code, admitted)
-      const onAbort = signal && (() => this.scheduler.write(Op.abandon, slot.number))
-      slot.ask = { ...facts, resolve, reject, onAbort, cycle: [], value: undefined, error: undefined }
-      if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true })
+      slot.ask = ask
+      if (signal !== undefined) {
+        ask.onAbort = () => this.scheduler.write(Op.abandon, slot.number)
+        signal.addEventListener('abort', ask.onAbort, { once: true })
+      }
       const waits = timeoutMs > LIMITS.delayMaxMs ? 0 : Math.ceil(timeoutMs)
       const id = asker === undefined ? NO_CELL : asker.incarnation.cell.id
       this.scheduler.write(Op.ask, cell.id, slot.number, id, asker?.number, waits)

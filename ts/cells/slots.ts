@@ -5,10 +5,10 @@ import type { AskFacts } from './ask.ts'
 export interface PendingAsk extends AskFacts {
   readonly resolve: (reply: unknown) => void
   readonly reject: (error: unknown) => void
-  readonly onAbort: (() => void) | undefined
-  readonly cycle: string[]
-  value: unknown
-  error: unknown
+  onAbort?: () => void
+  cycle?: readonly string[]
+  value?: unknown
+  error?: unknown
 }
 
 /** A delivery that waits for room. */
