@@ -235,25 +235,24 @@ fn spawned(
 /// The name that a living cell got.
 #[napi]
 pub fn cell_name(env: &Env, cells: u32, cell: u32) -> Option<String> {
-    let mut name = None;
-    enter(env, |environment| {
-        name = environment.cells(cells)?.borrow().scheduler.name(CellId::from_word(cell)).map(str::to_owned);
-        Ok(0.0)
-    });
-    name
+    read(env, cells, |scheduler| scheduler.name(CellId::from_word(cell)).map(str::to_owned)).flatten()
 }
 
 /// The scheduler's counts: sent, ended, failed, refused, dead letters, conflicts, restarts, cells, asks. Nothing if it
 /// is closed.
 #[napi]
 pub fn cell_counts(env: &Env, cells: u32) -> Option<Vec<f64>> {
-    let mut counts = None;
+    let of = read(env, cells, Scheduler::stats)?;
+    let outcomes = [of.sent, of.ended, of.failed, of.refused, of.dead_letters, of.conflicts];
+    let others = [of.restarts, of.cells, of.asks];
+    Some(outcomes.into_iter().chain(others).map(|count| count as f64).collect())
+}
+
+fn read<T>(env: &Env, cells: u32, what: impl FnOnce(&Scheduler) -> T) -> Option<T> {
+    let mut answer = None;
     enter(env, |environment| {
-        let of = environment.cells(cells)?.borrow().scheduler.stats();
-        let outcomes = [of.sent, of.ended, of.failed, of.refused, of.dead_letters, of.conflicts];
-        let others = [of.restarts, of.cells, of.asks];
-        counts = Some(outcomes.into_iter().chain(others).map(|count| count as f64).collect());
+        answer = Some(what(&environment.cells(cells)?.borrow().scheduler));
         Ok(0.0)
     });
-    counts
+    answer
 }

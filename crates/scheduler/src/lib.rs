@@ -25,7 +25,6 @@ mod record;
 mod restart;
 mod scheduler;
 mod table;
-mod timers;
 mod words;
 
 pub use credits::{CLOSED, Credits};

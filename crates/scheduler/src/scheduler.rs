@@ -6,6 +6,7 @@ mod due;
 mod lifecycle;
 mod spawn;
 mod supervision;
+mod timers;
 mod turns;
 
 use crate::cell::{Cell, Message, OpenTurn, Phase, Supervision, Turn};
@@ -18,13 +19,13 @@ use crate::names::Names;
 use crate::record::{INIT_TURN, Record, Verdict};
 use crate::restart::{Random, Restart, RestartPolicy, RestartWindow};
 use crate::table::Table;
-use crate::timers::{Timer, Timers};
 use asking::Ask;
 use due::Due;
 pub use spawn::{CellOptions, SpawnError};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use timers::Timer;
 use turns::Run;
 
 /// The host wrote something that no host should: a defect, never a user's mistake.
@@ -104,10 +105,10 @@ pub struct Scheduler {
     ready: VecDeque<CellId>,
     batch: Vec<(CellId, u32, Message)>,
     runs: Vec<Run>,
-    /// By slot. Looked up, never walked.
+    /// By slot; the timers by number. Looked up, never walked.
     asks: HashMap<u32, Ask>,
     deadlines: Deadlines<Due>,
-    timers: Timers,
+    timers: HashMap<u32, Timer>,
     controls: VecDeque<Control>,
     pub(crate) effects: VecDeque<Effect>,
     random: Random,
@@ -153,7 +154,6 @@ impl Scheduler {
         Stats {
             cells: (self.table.len() as u64).saturating_sub(1),
             asks: self.asks.len() as u64,
-            referenced_timers: u64::from(self.timers.referenced()),
             ..self.stats
         }
     }

@@ -39,45 +39,6 @@ impl Scheduler {
         self.deadlines.arm(self.now_us + u64::from(delay_ms) * 1_000, due)
     }
 
-    pub(super) fn set_timer(
-        &mut self,
-        number: u32,
-        cell: CellId,
-        delay_ms: u32,
-        period_ms: u32,
-        referenced: bool,
-    ) {
-        let Some(owner) = self.table.get_mut(cell) else {
-            self.effects.push_back(Effect::TimerOver { timer: number });
-            return;
-        };
-        owner.rare_mut().timers.insert(number);
-        let key = self.arm_in(delay_ms, Due::Timer(number));
-        let (due_us, period_us) = (key.0, u64::from(period_ms) * 1_000);
-        self.timers.set(number, Timer { cell, key, due_us, period_us, referenced });
-    }
-
-    pub(super) fn cancel_timer(&mut self, number: u32) {
-        let Some(timer) = self.timers.clear(number) else { return };
-        self.deadlines.cancel(timer.key);
-        if let Some(rare) = self.table.get_mut(timer.cell).and_then(|cell| cell.rare.as_deref_mut()) {
-            rare.timers.remove(&number);
-        }
-    }
-
-    fn timer_due(&mut self, number: u32) {
-        let Some(&timer) = self.timers.get(number) else { return };
-        let again = timer.period_us != 0;
-        self.effects.push_back(Effect::Timer { timer: number, again });
-        if !again {
-            self.cancel_timer(number);
-            return;
-        }
-        let due_us = timer.next_us(self.now_us);
-        let key = self.deadlines.arm(due_us, Due::Timer(number));
-        self.timers.set(number, Timer { key, due_us, ..timer });
-    }
-
     /// The open turn has this long from now, whatever it had before.
     pub(super) fn limit_turn(&mut self, id: CellId, limit_ms: u32, due: Due) {
         let key = self.arm_in(limit_ms, due);
