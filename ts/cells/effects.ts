@@ -23,16 +23,7 @@ const ACTS: Readonly<Record<number, Act>> = {
     const message = `supervisor ${path} gave up: its children failed too often`
     runtime.fail(failure('ERR_KARYON_RESTART_INTENSITY', message, { path }))
   },
-  [Effect.refused]: (runtime, cell, slot, refusal) => {
-    const lost = lose(runtime, cell, slot, (facts) => askError(AskEnd.refused, { ...facts, timeoutMs: 0 }))
-    runtime.emit({ type: 'message.refused', ...lost, reason: REFUSALS[refusal] ?? 'full' })
-  },
-  [Effect.deadLetter]: (runtime, cell, slot, reason) => {
-    const lost = lose(runtime, cell, slot, ({ path }) => goneError(path))
-    runtime.emit({ type: 'message.dead-letter', ...lost, reason: DEAD_LETTERS[reason] ?? 'stopped' })
-  },
-  [Effect.conflict]: (runtime, cell, slot) =>
-    runtime.emit({ type: 'message.conflict', ...lose(runtime, cell, slot) }),
+  [Effect.lost]: (runtime, cell, slot, why) => lost(runtime.cellAt(cell), runtime.slots.at(slot), why),
   [Effect.admitted]: (runtime, _cell, slot) => runtime.slots.at(slot).delivery?.resolve(),
   [Effect.askSettled]: (runtime, slot, end) => askSettled(runtime, runtime.slots.at(slot), end),
   [Effect.askPath]: (runtime, slot, cell) => {
@@ -53,24 +44,15 @@ export function applyEffects(runtime: CellRuntime, count: number): void {
   }
 }
 
-/** The message has its outcome, and will not be delivered. */
-function lose(
-  runtime: CellRuntime,
-  cell: number,
-  number: number,
-  why?: (facts: LostMessage) => Error,
-): LostMessage {
-  const { path, definition } = runtime.cellAt(cell)
-  const slot = runtime.slots.at(number)
-  const lost = { path, message: definition?.names[slot.code] ?? '' }
-  if (why !== undefined) slot.delivery?.reject(why(lost))
+function lost({ path, definition, runtime }: Cell, slot: Slot, why: number): void {
+  const message = definition?.names[slot.code] ?? ''
+  const [refusal, death] = [REFUSALS[why], DEAD_LETTERS[why]]
+  if (refusal !== undefined) runtime.emit({ type: 'message.refused', path, message, reason: refusal })
+  else if (death !== undefined) runtime.emit({ type: 'message.dead-letter', path, message, reason: death })
+  else runtime.emit({ type: 'message.conflict', path, message })
+  const facts = { path, message, timeoutMs: 0 }
+  slot.delivery?.reject(death === undefined ? askError(AskEnd.refused, facts) : goneError(path))
   runtime.slots.outcome(slot)
-  return lost
-}
-
-interface LostMessage {
-  readonly path: string
-  readonly message: string
 }
 
 function restarted(cell: Cell, incarnation: number, death: number): void {

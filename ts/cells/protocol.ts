@@ -1,5 +1,5 @@
 // The words that the scheduler and this side exchange; `record.rs`, `effect.rs` and `exchange.rs` of its crate draw them.
-import type { DeathReason, DownReason } from '../events.ts'
+import type { DeadLetterReason, DeathReason, DownReason } from '../events.ts'
 
 /** Words in a record. */
 export const RECORD_WORDS = 6
@@ -57,15 +57,13 @@ export const Effect = {
   gone: 4,
   supervisorGaveUp: 5,
   rootFailed: 6,
-  refused: 7,
-  deadLetter: 8,
-  conflict: 9,
-  admitted: 10,
-  askSettled: 11,
-  askPath: 12,
-  timer: 13,
-  abort: 14,
-  timerOver: 15,
+  lost: 7,
+  admitted: 8,
+  askSettled: 9,
+  askPath: 10,
+  timer: 11,
+  abort: 12,
+  timerOver: 13,
 } as const
 
 /** How an ask was settled. */
@@ -119,8 +117,12 @@ export const DOWNS: readonly DownReason[] = [
   'supervisor-gave-up',
 ]
 
-/** Why messages are not taken, by word. */
-export const REFUSALS = ['full', 'full', 'withdrawn', 'cycle'] as const
+/** Why messages are refused, by word of loss. */
+export const REFUSALS: Readonly<Record<number, 'full' | 'withdrawn' | 'cycle'>> = {
+  1: 'full',
+  2: 'withdrawn',
+  3: 'cycle',
+}
 
-/** Why messages are dead letters, by word. */
-export const DEAD_LETTERS = ['stopped', 'stopped', 'lost-in-turn'] as const
+/** Why messages are dead letters, by word of loss; what is neither met its last conflict. */
+export const DEAD_LETTERS: Readonly<Record<number, DeadLetterReason>> = { 4: 'stopped', 5: 'lost-in-turn' }

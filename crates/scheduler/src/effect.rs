@@ -41,23 +41,20 @@ word! {
 }
 
 word! {
-    /// Why a message was not taken.
-    Refusal:
-    /// The mailbox, or the queue of those that wait for room, is full.
+    /// Why a message never had its turn, had it cut short, or had it for nothing.
+    Lost:
+    /// Refused: the mailbox, or the queue of those that wait for room, is full.
     1 Full
-    /// The delivery was called off while it waited for room.
+    /// Refused: the delivery was called off while it waited for room.
     2 Withdrawn
-    /// The ask would close a cycle.
+    /// Refused: the ask would close a cycle.
     3 Cycle
-}
-
-word! {
-    /// Why a message that was taken never had its turn, or had it cut short.
-    DeadLetter:
-    /// Its cell was gone, or stopped before the message's turn.
-    1 Stopped
-    /// Its turn was cut short: what it did is not known.
-    2 LostInTurn
+    /// Dead letter: its cell was gone, or stopped before the message's turn.
+    4 Stopped
+    /// Dead letter: its turn was cut short; what it did is not known.
+    5 InTurn
+    /// Its turn met a conflict, and this was the last attempt.
+    6 Conflict
 }
 
 word! {
@@ -102,24 +99,20 @@ rows! {
     5 SupervisorGaveUp { cell: CellId }
     /// A written supervisor with nobody above it gave up.
     6 RootFailed { cell: CellId }
-    /// Outcome: the message was not taken by the cell.
-    7 Refused { cell: CellId, slot: u32, refusal: Refusal }
-    /// Outcome: the message is a dead letter of the cell.
-    8 DeadLetter { cell: CellId, slot: u32, reason: DeadLetter }
-    /// Outcome: the message's turn met a conflict, and this was the last attempt.
-    9 Conflict { cell: CellId, slot: u32 }
+    /// Outcome: the message did not come to the end of a turn.
+    7 Lost { cell: CellId, slot: u32, why: Lost }
     /// A delivery found room in the cell's mailbox.
-    10 Admitted { cell: CellId, slot: u32 }
+    8 Admitted { cell: CellId, slot: u32 }
     /// The ask of this slot has its one answer.
-    11 AskSettled { slot: u32, end: AskEnd }
+    9 AskSettled { slot: u32, end: AskEnd }
     /// One cell of the cycle that the next `AskSettled` of this slot closes.
-    12 AskPath { slot: u32, cell: CellId }
+    10 AskPath { slot: u32, cell: CellId }
     /// A timer fell due; `again` if it will once more.
-    13 Timer { timer: u32, again: bool }
+    11 Timer { timer: u32, again: bool }
     /// Abort the signal of the cell's running turn: because the cell stops (`stop`), or the turn is late.
-    14 Abort { cell: CellId, stop: bool }
+    12 Abort { cell: CellId, stop: bool }
     /// A timer ended with its incarnation: its number is free.
-    15 TimerOver { timer: u32 }
+    13 TimerOver { timer: u32 }
 }
 
 #[cfg(test)]
@@ -128,7 +121,7 @@ mod tests {
 
     #[test]
     fn every_effect_is_read_as_it_was_written() {
-        for number in 1..=15 {
+        for number in 1..=13 {
             let effect = Effect::decode([number, 1, 2, 1]).unwrap();
             assert_eq!(Effect::decode(effect.encode()), Some(effect));
             assert_eq!(effect.encode()[0], number);

@@ -28,7 +28,7 @@ mod table;
 mod words;
 
 pub use credits::{CLOSED, Credits};
-pub use effect::{AskEnd, DeadLetter, Death, EFFECT_WORDS, Effect, Gone, Refusal};
+pub use effect::{AskEnd, Death, EFFECT_WORDS, Effect, Gone, Lost};
 pub use exchange::{Exchange, Port, header};
 pub use id::CellId;
 pub use record::{INIT_TURN, RECORD_WORDS, Record, Verdict};

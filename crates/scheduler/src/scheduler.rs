@@ -12,7 +12,7 @@ mod turns;
 use crate::cell::{Cell, Message, OpenTurn, Phase, Supervision, Turn};
 use crate::credits::{CLOSED, Credits};
 use crate::deadlines::{DeadlineKey, Deadlines};
-use crate::effect::{AskEnd, DeadLetter, Death, Effect, Gone, Refusal};
+use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
 use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AskEnd, Backoff, CellId, CellOptions, DeadLetter, Death, Effect, Gone, Record, RestartPolicy, Scheduler,
+    AskEnd, Backoff, CellId, CellOptions, Death, Effect, Gone, Lost, Record, RestartPolicy, Scheduler,
     SpawnError, Verdict, limits::CELLS_MAX,
 };
 
@@ -160,7 +160,7 @@ fn a_turn_past_its_limit_is_told_and_then_lost() {
         effects,
         [
             Effect::Died { cell, incarnation: 1, death },
-            Effect::DeadLetter { cell, slot: 1, reason: DeadLetter::LostInTurn },
+            Effect::Lost { cell, slot: 1, why: Lost::InTurn },
             Effect::Restarted { cell, incarnation: 2, death },
         ]
     );
@@ -178,7 +178,7 @@ fn conflicts_are_not_counted_as_failures() {
         ran = 1;
     }
     let (effects, batch) = bench.round(0, 1);
-    assert!(effects.contains(&Effect::Conflict { cell, slot: 1 }) && batch.is_empty());
+    assert!(effects.contains(&Effect::Lost { cell, slot: 1, why: Lost::Conflict }) && batch.is_empty());
     assert_eq!((bench.scheduler.stats().restarts, bench.scheduler.stats().conflicts), (6, 1));
 }
 

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AskEnd, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Issue, Record, Restart, RestartPolicy,
+    AskEnd, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Issue, Lost, Record, Restart, RestartPolicy,
     Scheduler, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -456,9 +456,10 @@ impl Host {
                 self.parents.retain(|parent| *parent != cell);
                 self.cells.remove(&cell);
             }
-            Effect::Refused { slot, .. } | Effect::DeadLetter { slot, .. } => self.outcome(slot),
-            Effect::Conflict { slot, .. } => {
-                assert_eq!(self.letters[&slot].attempts, 6, "five more attempts after the first");
+            Effect::Lost { slot, why, .. } => {
+                if why == Lost::Conflict {
+                    assert_eq!(self.letters[&slot].attempts, 6, "five more attempts after the first");
+                }
                 self.outcome(slot);
             }
             Effect::AskSettled { slot, end } => {

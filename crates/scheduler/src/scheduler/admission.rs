@@ -7,13 +7,13 @@ impl Scheduler {
     pub(super) fn send(&mut self, id: CellId, message: Message) {
         self.stats.sent += 1;
         let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
-            self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped);
+            self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
             return;
         };
         // A host that takes credits never gets here; one that does not cannot fill the memory either.
         if cell.depth_of_mailbox() >= cell.options.mailbox_limit as usize + RUN_MAX {
             self.credits.add(id.index(), 1);
-            self.refuse(id, message, Refusal::Full);
+            self.lose(id, message, Lost::Full, AskEnd::Refused);
             return;
         }
         cell.mailbox.push_back(message);
@@ -25,7 +25,7 @@ impl Scheduler {
         let message = Message::new(slot);
         let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
             self.stats.sent += 1;
-            self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped);
+            self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
             return;
         };
         if self.credits.take(id.index()) {
@@ -38,7 +38,7 @@ impl Scheduler {
         if waiters.len() < WAITERS_MAX {
             waiters.push_back(message);
         } else {
-            self.refuse(id, message, Refusal::Full);
+            self.lose(id, message, Lost::Full, AskEnd::Refused);
         }
     }
 
@@ -49,7 +49,7 @@ impl Scheduler {
         let Some(waiters) = waiters else { return };
         let place = waiters.iter().position(|message| message.slot == slot);
         if let Some(message) = place.and_then(|place| waiters.remove(place)) {
-            self.refuse(id, message, Refusal::Withdrawn);
+            self.lose(id, message, Lost::Withdrawn, AskEnd::Refused);
         }
     }
 
@@ -73,17 +73,15 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn refuse(&mut self, id: CellId, message: Message, refusal: Refusal) {
-        self.stats.refused += 1;
-        self.effects.push_back(Effect::Refused { cell: id, slot: message.slot, refusal });
-        if refusal != Refusal::Cycle {
-            self.settle_ask(message.slot, AskEnd::Refused);
-        }
-    }
-
-    pub(super) fn dead_letter(&mut self, id: CellId, message: Message, reason: DeadLetter, end: AskEnd) {
-        self.stats.dead_letters += 1;
-        self.effects.push_back(Effect::DeadLetter { cell: id, slot: message.slot, reason });
+    /// The message has an outcome that is not a turn's end, and its ask, if it is one, this answer.
+    pub(super) fn lose(&mut self, id: CellId, message: Message, why: Lost, end: AskEnd) {
+        let count = match why {
+            Lost::Full | Lost::Withdrawn | Lost::Cycle => &mut self.stats.refused,
+            Lost::Stopped | Lost::InTurn => &mut self.stats.dead_letters,
+            Lost::Conflict => &mut self.stats.conflicts,
+        };
+        *count += 1;
+        self.effects.push_back(Effect::Lost { cell: id, slot: message.slot, why });
         self.settle_ask(message.slot, end);
     }
 }

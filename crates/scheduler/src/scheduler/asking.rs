@@ -21,16 +21,15 @@ impl Scheduler {
         self.asks.insert(slot, Ask { target, asker, turn, deadline });
         if self.table.get(target).is_none_or(|cell| cell.stop.is_some()) {
             self.stats.sent += 1;
-            self.dead_letter(target, message, DeadLetter::Stopped, AskEnd::Stopped);
+            self.lose(target, message, Lost::Stopped, AskEnd::Stopped);
             return;
         }
         if let Some(asker) = asker {
             if let Some(path) = self.cycle(asker, target) {
                 self.stats.sent += 1;
                 self.credits.add(target.index(), 1);
-                self.refuse(target, message, Refusal::Cycle);
                 self.effects.extend(path.into_iter().map(|cell| Effect::AskPath { slot, cell }));
-                self.settle_ask(slot, AskEnd::Cycle);
+                self.lose(target, message, Lost::Cycle, AskEnd::Cycle);
                 return;
             }
             if let Some(cell) = self.table.get_mut(asker) {

@@ -45,7 +45,7 @@ impl Scheduler {
         self.effects.push_back(Effect::Died { cell: id, incarnation, death });
         if let Some(message) = self.close_turn(id).and_then(|open| open.message) {
             let end = if death == Death::Timeout { AskEnd::TurnTimeout } else { AskEnd::LostInTurn };
-            self.dead_letter(id, message, DeadLetter::LostInTurn, end);
+            self.lose(id, message, Lost::InTurn, end);
         }
         for slot in asks {
             self.settle_ask(slot, AskEnd::AskerDead);
@@ -93,7 +93,7 @@ impl Scheduler {
                 cell.mailbox.push_front(message);
                 self.occupy(id, 1);
             }
-            (None, Some(message)) => self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped),
+            (None, Some(message)) => self.lose(id, message, Lost::Stopped, AskEnd::Stopped),
             (_, None) => {}
         }
         if self.is_stopping(id) {
@@ -190,7 +190,7 @@ impl Scheduler {
         let waiters =
             cell.rare.as_deref_mut().map(|rare| std::mem::take(&mut rare.waiters)).unwrap_or_default();
         for message in cell.mailbox.drain(..).chain(waiters) {
-            self.dead_letter(id, message, DeadLetter::Stopped, AskEnd::Stopped);
+            self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
         }
         self.effects.push_back(Effect::Gone { cell: id, gone });
         let Some(parent) = cell.parent else { return };

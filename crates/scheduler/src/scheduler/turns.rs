@@ -188,9 +188,7 @@ impl Scheduler {
                 let again = u32::from(message.redeliveries) < REDELIVERIES_MAX;
                 let message = Message { redeliveries: message.redeliveries + 1, ..message };
                 if !again {
-                    self.stats.conflicts += 1;
-                    self.effects.push_back(Effect::Conflict { cell: id, slot: message.slot });
-                    self.settle_ask(message.slot, AskEnd::Conflict);
+                    self.lose(id, message, Lost::Conflict, AskEnd::Conflict);
                 }
                 let message = again.then_some(message);
                 self.controls.push_back(Control::Redeliver(id, incarnation, message));
