@@ -86,13 +86,10 @@ export class Scheduler {
     this.#append(operation, first, second, third, fourth, fifth)
   }
 
-  /** Starts a cell or a supervisor, with what the binding wants to know after the scheduler's own handle. */
-  spawn<Rest extends readonly unknown[]>(
-    start: (handle: number, ...rest: Rest) => number,
-    ...rest: Rest
-  ): number {
+  /** Something was started, or was not. No message runs before the next crossing, which may bring its `init`. */
+  started(cell: number): number {
     this.#plain = false
-    return checked(start(this.memory.handle, ...rest))
+    return checked(cell)
   }
 
   /** Counts since the start, in the order of `cell_counts`; once closed the last there were. */

@@ -60,12 +60,14 @@ export function spawnBelow(parent: Cell, definition: Definition, options: SpawnO
 
 function spawnCell(parent: Cell, definition: CompiledCell, { name, args }: SpawnOptions): AnyRef {
   const { runtime } = parent
+  const { scheduler } = runtime
   const { limits, restart, init } = definition
   const flags = (name === undefined ? NUMBERED : 0) | (init ? HAS_INIT : 0) | RESTART_FLAGS[restart]
   const mailbox = bounded('limits.mailbox', limits.mailbox ?? LIMITS.mailboxDefault, 1, LIMITS.mailboxMax)
   const timeoutMs = bounded('limits.turnTimeoutMs', limits.turnTimeoutMs ?? 0, 0, LIMITS.delayMaxMs)
-  const what = [parent.id, name ?? definition.name, flags, mailbox, timeoutMs] as const
-  const id = runtime.scheduler.spawn(native.spawnCell, ...what)
+  const { handle } = scheduler.memory
+  const called = name ?? definition.name
+  const id = scheduler.started(native.spawnCell(handle, parent.id, called, flags, mailbox, timeoutMs))
   const cell = adopt(parent, id, name, { definition, args, mailbox })
   if (init === undefined) runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
   else runtime.pump.schedule()
@@ -74,6 +76,7 @@ function spawnCell(parent: Cell, definition: CompiledCell, { name, args }: Spawn
 
 function spawnSupervisor(parent: Cell, definition: SupervisorDefinition, { name }: SpawnOptions): AnyRef {
   const { runtime } = parent
+  const { scheduler } = runtime
   const { intensity, periodMs, backoff } = definition.restart
   const policy = {
     intensity: bounded('restart.intensity', intensity, 0, LIMITS.intensityMax),
@@ -84,8 +87,9 @@ function spawnSupervisor(parent: Cell, definition: SupervisorDefinition, { name 
     jitter: backoff?.jitter ?? BACKOFF_JITTER,
   }
   const flags = name === undefined ? NUMBERED : 0
-  const what = [parent.id, name ?? definition.name, flags, policy] as const
-  const id = runtime.scheduler.spawn(native.spawnSupervisor, ...what)
+  const { handle } = scheduler.memory
+  const called = name ?? definition.name
+  const id = scheduler.started(native.spawnSupervisor(handle, parent.id, called, flags, policy))
   const supervisor = adopt(parent, id, name)
   const children = new Map<string, AnyRef>()
   try {
