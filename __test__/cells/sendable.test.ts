@@ -1,3 +1,6 @@
+import { createSecretKey } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import test from 'ava'
 import { cell, message, type StandardSchema } from '../../ts/cells/index.ts'
 import { World } from './fake.ts'
@@ -12,7 +15,17 @@ const taker = (seen: unknown[]) =>
     },
   })
 
-test('what could not leave its isolate is refused with the path to it', (t) => {
+class Holder {
+  readonly held: unknown
+  constructor(held: unknown) {
+    this.held = held
+  }
+}
+
+test('what could not leave its isolate is refused with the path to it', async (t) => {
+  const { port1: port, port2 } = new MessageChannel()
+  const file = await open(import.meta.filename)
+  t.teardown(() => (port2.close(), file.close()))
   const ref = new World().cells.spawn(taker([]))
   const refusals: [unknown, string][] = [
     [() => {}, 'payload'],
@@ -21,6 +34,14 @@ test('what could not leave its isolate is refused with the path to it', (t) => {
     [{ p: Promise.resolve() }, 'payload.p'],
     [new Map([['k', new WeakMap()]]), 'payload.values()[0]'],
     [{ proxy: new Proxy({}, {}) }, 'payload.proxy'],
+    [new Proxy({}, {}), 'payload'],
+    [{ port }, 'payload.port'],
+    [{ own: new Holder(port) }, 'payload.own'],
+    [[new ReadableStream()], 'payload[0]'],
+    [{ file }, 'payload.file.close'],
+    [{ rows: [1].values() }, 'payload.rows'],
+    [{ made: (function* () {})() }, 'payload.made'],
+    [{ socket: new Socket() }, 'payload.socket._events.end'],
   ]
   for (const [payload, path] of refusals) {
     const error = t.throws(() => ref.send('take', payload), { code: 'ERR_KARYON_NOT_SENDABLE' })
@@ -44,6 +65,24 @@ test('what is sent is frozen, arrives by reference, and may hold cycles, bytes a
   t.is(seen[0], payload)
   t.true(Object.isFrozen(payload) && Object.isFrozen((payload['list'] as unknown[])[0]))
   t.false(Object.isFrozen(ref))
+})
+
+test('what the engine can clone may be sent, whatever its class', async (t) => {
+  const seen: unknown[] = []
+  const world = new World()
+  const ref = world.cells.spawn(taker(seen))
+  const payloads = [
+    createSecretKey(Buffer.from('key')),
+    new Blob(['blob']),
+    new Holder({ deep: [1] }),
+    new RangeError('no'),
+    Object.create(null) as object,
+    { when: new Date(0), pattern: /a/, big: 1n, nothing: undefined, holder: new Holder(ref) },
+    new Map([[{ key: 1 }, new Set(['a'])]]),
+  ]
+  for (const payload of payloads) t.true(ref.send('take', payload))
+  await world.rest()
+  t.deepEqual(seen, payloads)
 })
 
 test('a refused payload is left as it was', (t) => {

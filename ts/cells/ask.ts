@@ -1,6 +1,14 @@
-// What an ask is rejected with.
-import { KaryonError } from '../errors.ts'
+// What is known of an ask, and what it is rejected with.
+import { KaryonError, type ErrorDetails, type KaryonErrorCode } from '../errors.ts'
+import { failure, goneError } from './failures.ts'
 import { AskEnd } from './protocol.ts'
+
+/** How long an ask waits, and what calls it off. */
+export interface AskOptions {
+  /** In milliseconds; 5,000 by default. `Infinity` waits for ever. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
 
 /** What is known of an ask. */
 export interface AskFacts {
@@ -10,71 +18,53 @@ export interface AskFacts {
   readonly signal?: AbortSignal | undefined
   /** What the turn failed with. */
   readonly error?: unknown
+  /** The cells that would wait for each other, in a circle. */
+  readonly cycle?: readonly string[]
 }
 
 /** The error of an ask that was not answered. */
-export function askError(end: number, ask: AskFacts, cycle: readonly string[] = []): KaryonError {
-  const { path, message } = ask
+export function askError(end: number, ask: AskFacts): KaryonError {
+  const { path, message, timeoutMs, error, cycle = [] } = ask
   const what = `${message} of ${path}`
-  const details = { path, message }
-  const cause = ask.error === undefined ? {} : { cause: ask.error }
+  const facts = { path, message }
+  const said = (
+    code: KaryonErrorCode,
+    text: string,
+    cause?: unknown,
+    details: ErrorDetails = facts,
+  ): KaryonError => failure(code, text, details, cause)
   switch (end) {
-    case AskEnd.failed:
-      if (ask.error instanceof KaryonError && ask.error.code === 'ERR_KARYON_INVARIANT') return ask.error
-      return new KaryonError('ERR_KARYON_CELL_FAILED', `${what} failed${because(ask.error)}`, {
-        details,
-        ...cause,
-      })
+    case AskEnd.failed: {
+      if (error instanceof KaryonError && error.code === 'ERR_KARYON_INVARIANT') return error
+      const because = error instanceof Error ? `: ${error.message}` : ''
+      return said('ERR_KARYON_CELL_FAILED', `${what} failed${because}`, error)
+    }
     case AskEnd.conflict:
-      return new KaryonError('ERR_KARYON_CONFLICT', `${what} met a conflict at every attempt; ask again`, {
+      return said('ERR_KARYON_CONFLICT', `${what} met a conflict at every attempt; ask again`, error)
+    case AskEnd.timeout: {
+      const details = { ...facts, timeoutMs }
+      return said(
+        'ERR_KARYON_ASK_TIMEOUT',
+        `${what} did not answer within ${timeoutMs} ms`,
+        undefined,
         details,
-        ...cause,
-      })
-    case AskEnd.timeout:
-      return new KaryonError('ERR_KARYON_ASK_TIMEOUT', `${what} did not answer within ${ask.timeoutMs} ms`, {
-        details: { ...details, timeoutMs: ask.timeoutMs },
-      })
+      )
+    }
     case AskEnd.abandoned:
-      return new KaryonError('ERR_KARYON_ASK_ABORTED', `the asker of ${what} called it off`, {
-        details,
-        cause: ask.signal?.reason,
-      })
-    case AskEnd.cycle:
-      return new KaryonError(
-        'ERR_KARYON_ASK_CYCLE',
-        `cells would wait for each other: ${cycle.join(' → ')}`,
-        {
-          details: { ...details, cycle },
-        },
-      )
+      return said('ERR_KARYON_ASK_ABORTED', `the asker of ${what} called it off`, ask.signal?.reason)
+    case AskEnd.cycle: {
+      const text = `cells would wait for each other: ${cycle.join(' → ')}`
+      return said('ERR_KARYON_ASK_CYCLE', text, undefined, { ...facts, cycle })
+    }
     case AskEnd.turnTimeout:
-      return new KaryonError('ERR_KARYON_TURN_TIMEOUT', `${what} took longer than its turn may`, {
-        details,
-        ...cause,
-      })
+      return said('ERR_KARYON_TURN_TIMEOUT', `${what} took longer than its turn may`, error)
     case AskEnd.refused:
-      return new KaryonError(
-        'ERR_KARYON_MAILBOX_FULL',
-        `the mailbox of ${path} is full; wait, or use deliver`,
-        {
-          details,
-        },
-      )
+      return said('ERR_KARYON_MAILBOX_FULL', `the mailbox of ${path} is full; wait, or use deliver`)
     case AskEnd.askerDead:
-      return new KaryonError('ERR_KARYON_CELL_DEAD', `the incarnation that asked ${what} is dead`, {
-        details,
-      })
+      return said('ERR_KARYON_CELL_DEAD', `the incarnation that asked ${what} is dead`)
     case AskEnd.lostInTurn:
-      return new KaryonError('ERR_KARYON_CELL_DEAD', `${path} was stopped in the middle of ${message}`, {
-        details,
-      })
+      return said('ERR_KARYON_CELL_DEAD', `${path} was stopped in the middle of ${message}`)
     default:
-      return new KaryonError('ERR_KARYON_CELL_DEAD', `${path} is gone or stops; it takes no messages`, {
-        details,
-      })
+      return goneError(path, facts)
   }
-}
-
-function because(error: unknown): string {
-  return error instanceof Error ? `: ${error.message}` : ''
 }

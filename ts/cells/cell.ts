@@ -1,47 +1,48 @@
 // What this side knows of a cell and of its living incarnation.
-import { KaryonError } from '../errors.ts'
+import type { KaryonError } from '../errors.ts'
 import type { DownReason } from '../events.ts'
 import type { Session } from '../graph/session.ts'
 import type { CompiledCell, Handler } from './definition.ts'
+import { failure } from './failures.ts'
+import type { CellRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
 import type { Turn } from './turn.ts'
+
+/** What distinguishes a cell from a supervisor, which has none of it. */
+export interface CellFacts {
+  readonly definition: CompiledCell
+  readonly args: unknown
+  /** Messages that may wait. */
+  readonly mailbox: number
+}
 
 /** A cell or supervisor. */
 export class Cell {
   readonly runtime: CellRuntime
   /** The scheduler's handle. */
   readonly id: number
-  /** The place in tables. */
-  readonly place: number
   readonly path: string
-  /** `undefined` for supervisors. */
   readonly definition: CompiledCell | undefined
   readonly args: unknown
+  readonly mailbox: number
   /** It takes messages. */
   live = true
-  /** It is gone, and so is its handle. */
-  gone = false
   incarnation: Incarnation
   /** What the last failure was. */
   failure: unknown
+  ref: CellRef<never> | undefined
   /** Who wants to know when it is gone. */
   onGone: Set<(reason: DownReason) => void> | undefined
-  goneReason: DownReason = 'stopped'
+  /** Why it is gone, and its handle with it. */
+  gone: DownReason | undefined
 
-  constructor(
-    runtime: CellRuntime,
-    id: number,
-    place: number,
-    path: string,
-    definition: CompiledCell | undefined,
-    args: unknown,
-  ) {
+  constructor(runtime: CellRuntime, id: number, path: string, facts?: CellFacts) {
     this.runtime = runtime
     this.id = id
-    this.place = place
     this.path = path
-    this.definition = definition
-    this.args = args
+    this.definition = facts?.definition
+    this.args = facts?.args
+    this.mailbox = facts?.mailbox ?? 0
     this.incarnation = new Incarnation(this, 1)
   }
 }
@@ -53,20 +54,22 @@ export class Incarnation {
   alive = true
   state: unknown
   handlers: readonly Handler[]
+  /** The scheduler has issued a message to it: it has started. */
+  issued = false
   /** The batch in which no further message of it may run. */
   closedIn = 0
+  /** It wants its cell to stop: no further message of it runs. */
+  stops = false
   /** The turn, or `init`, that returned a promise. */
   turn: Turn | undefined
   /** That turn is past its time limit. */
   late = false
   session: Session | undefined
-  #controller: AbortController | undefined
-  #death: KaryonError | undefined
-  /** Numbers of its armed timers. */
-  timers: Set<number> | undefined
   /** What it watches: called to stop watching. */
   watches: Set<() => void> | undefined
   random: (() => number) | undefined
+  #controller: AbortController | undefined
+  #cause: unknown
 
   constructor(cell: Cell, number: number) {
     this.cell = cell
@@ -88,17 +91,18 @@ export class Incarnation {
     this.#controller.abort(reason)
   }
 
-  /** A late turn came through after all: the next gets a signal that is not aborted. */
-  renewSignal(): void {
+  /** The turn that went on is over. If it was late, the next gets a signal that is not aborted. */
+  endTurn(): void {
+    this.turn = undefined
+    if (this.late) this.#controller = undefined
     this.late = false
-    this.#controller = undefined
   }
 
   /** From here on nothing it does counts. */
   die(cause?: unknown): void {
     if (!this.alive) return
     this.alive = false
-    this.#death = cause === undefined ? undefined : this.deadError(cause)
+    this.#cause = cause
     this.turn?.discard()
     this.session?.kill()
     this.#controller?.abort(this.deadError())
@@ -106,12 +110,14 @@ export class Incarnation {
   }
 
   /** What every use after death throws. */
-  deadError(cause?: unknown): KaryonError {
-    if (this.#death !== undefined) return this.#death
+  deadError(): KaryonError {
     const { path } = this.cell
-    return new KaryonError('ERR_KARYON_CELL_DEAD', `incarnation ${this.number} of ${path} is dead`, {
-      details: { path, incarnation: this.number },
-      ...(cause === undefined ? {} : { cause }),
-    })
+    const details = { path, incarnation: this.number }
+    return failure(
+      'ERR_KARYON_CELL_DEAD',
+      `incarnation ${this.number} of ${path} is dead`,
+      details,
+      this.#cause,
+    )
   }
 }

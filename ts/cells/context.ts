@@ -1,9 +1,10 @@
 // What a handler is given.
 import type { DownReason } from '../events.ts'
 import type { Graph, Transaction } from '../graph/types.ts'
+import type { AskOptions } from './ask.ts'
 import type { Handlers, InputOf, Messages, PayloadArguments, ReplyOf } from './definition.ts'
-import type { CellRef, SupervisorRef } from './ref.ts'
-import type { AskOptions, Spawn } from './runtime.ts'
+import type { CellRef } from './ref.ts'
+import type { Spawn } from './spawn.ts'
 
 /** A timer that `sendAfter` or `every` armed; for `cancel`. */
 export interface Timer {
@@ -99,6 +100,3 @@ export interface Context<M extends Messages<M>, State, Args> extends InitContext
   /** Puts the message aside until the next `become`. */
   defer(): void
 }
-
-/** Either kind of reference. */
-export type AnyRef = CellRef<never> | SupervisorRef

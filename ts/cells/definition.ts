@@ -1,4 +1,4 @@
-import { KaryonError, badArgument } from '../errors.ts'
+import { badArgument } from '../errors.ts'
 import type { Grants } from '../graph/session.ts'
 import type { Context, InitContext } from './context.ts'
 
@@ -74,13 +74,11 @@ export function message(payload?: StandardSchema): Message<unknown, unknown> {
 function parse(schema: StandardSchema, input: unknown): unknown {
   const result = schema['~standard'].validate(input)
   if (result instanceof Promise) {
-    throw new KaryonError('ERR_KARYON_ARGUMENT', 'the schema of a message must validate synchronously')
+    throw badArgument('the schema of a message must validate synchronously')
   }
   if (result.issues === undefined) return result.value
   const sentences = result.issues.map((issue) => issue.message).join('; ')
-  throw new KaryonError('ERR_KARYON_ARGUMENT', `the payload does not fit its schema: ${sentences}`, {
-    details: { issues: result.issues },
-  })
+  throw badArgument(`the payload does not fit its schema: ${sentences}`, { issues: result.issues })
 }
 
 /** What a handler may return: the reply or a promise of it; anything where nobody gets a reply. */
@@ -180,10 +178,7 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   const handlers = spec.on as unknown as Readonly<Record<string, Handler | undefined>>
   const missing = names.find((name) => typeof handlers[name] !== 'function')
   if (missing !== undefined) {
-    throw new KaryonError(
-      'ERR_KARYON_ARGUMENT',
-      `cell ${spec.name}: message ${missing} has no handler in \`on\``,
-    )
+    throw badArgument(`cell ${spec.name}: message ${missing} has no handler in \`on\``)
   }
   const compiled: CompiledCell & { readonly messages: M } = {
     kind: 'cell',

@@ -1,6 +1,15 @@
 // What cells are refused with, in words.
-import { KaryonError, badArgument } from '../errors.ts'
-import type { Cell } from './cell.ts'
+import { KaryonError, badArgument, type ErrorDetails, type KaryonErrorCode } from '../errors.ts'
+
+/** An error with its facts, and its cause where there is one. */
+export function failure(
+  code: KaryonErrorCode,
+  message: string,
+  details: ErrorDetails = {},
+  cause?: unknown,
+): KaryonError {
+  return new KaryonError(code, message, { details, ...(cause !== undefined && { cause }) })
+}
 
 /** A whole number within its bounds, or an error that names both. */
 export function bounded(name: string, value: number, least: number, most: number): number {
@@ -9,33 +18,6 @@ export function bounded(name: string, value: number, least: number, most: number
 }
 
 /** The cell takes no messages any more. */
-export function goneError(cell: Cell): KaryonError {
-  const { path } = cell
-  return new KaryonError('ERR_KARYON_CELL_DEAD', `${path} is gone or stops; it takes no messages`, {
-    details: { path },
-  })
-}
-
-/** A turn broke the invariant. */
-export function invariantError(cell: Cell): KaryonError {
-  const { path } = cell
-  return new KaryonError(
-    'ERR_KARYON_INVARIANT',
-    `the turn left ${path} in a state that breaks its invariant`,
-    {
-      details: { path },
-    },
-  )
-}
-
-/** A supervisor gave up. */
-export function gaveUpError(cell: Cell): KaryonError {
-  const { path } = cell
-  return new KaryonError(
-    'ERR_KARYON_RESTART_INTENSITY',
-    `supervisor ${path} gave up: its children failed too often`,
-    {
-      details: { path },
-    },
-  )
+export function goneError(path: string, details: ErrorDetails = { path }): KaryonError {
+  return failure('ERR_KARYON_CELL_DEAD', `${path} is gone or stops; it takes no messages`, details)
 }

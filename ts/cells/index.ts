@@ -1,4 +1,5 @@
 // Cells: what programs see of them.
+export type { AskOptions } from './ask.ts'
 export type { Context, Down, InitContext, Monitor, Timer, TimerOptions } from './context.ts'
 export {
   cell,
@@ -17,4 +18,5 @@ export {
   type SupervisorDefinition,
 } from './definition.ts'
 export type { CellRef, SupervisorRef } from './ref.ts'
-export type { AskOptions, CellStats, Spawn, SpawnOptions } from './runtime.ts'
+export type { CellStats } from './runtime.ts'
+export type { Spawn, SpawnOptions } from './spawn.ts'

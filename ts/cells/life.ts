@@ -8,30 +8,25 @@ export class Life {
   readonly #due: () => void
   #timer: NodeJS.Timeout | undefined
   #at = Number.POSITIVE_INFINITY
-  #alive = false
 
   constructor(due: () => void) {
     this.#due = due
   }
 
-  /** Wakes at a time (in milliseconds of the clock of `now`), and keeps the program alive until then if `alive`. */
+  /**
+   * Wakes at a time (in milliseconds of the clock of `now`) at the latest, and keeps the program alive until then if
+   * `alive`. One that is set to wake earlier is left: the next deadline mostly lies later, and it is set anew then.
+   */
   set(at: number, now: number, alive: boolean): void {
-    if (at !== this.#at || (alive && this.#timer === undefined)) {
+    if (at < this.#at || (alive && this.#timer === undefined)) {
       clearTimeout(this.#timer)
       this.#at = at
-      this.#timer = undefined
-      if (alive || at !== Number.POSITIVE_INFINITY) {
-        const delayMs = Math.min(Math.max(Math.ceil(at - now), 0), FOREVER_MS)
-        this.#timer = setTimeout(() => {
-          this.#timer = undefined
-          this.#at = Number.POSITIVE_INFINITY
-          this.#due()
-        }, delayMs)
-        this.#alive = true
-      }
+      const delayMs = Math.min(Math.max(Math.ceil(at - now), 0), FOREVER_MS)
+      this.#timer = setTimeout(() => {
+        this.end()
+        this.#due()
+      }, delayMs)
     }
-    if (alive === this.#alive) return
-    this.#alive = alive
     if (alive) this.#timer?.ref()
     else this.#timer?.unref()
   }
@@ -39,5 +34,6 @@ export class Life {
   end(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#at = Number.POSITIVE_INFINITY
   }
 }

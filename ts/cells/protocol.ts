@@ -1,5 +1,5 @@
 // The words that the scheduler and this side exchange; `record.rs`, `effect.rs` and `exchange.rs` of its crate draw them.
-import type { DeathReason, DownReason } from '../events.ts'
+import type { DeadLetterReason, DeathReason, DownReason } from '../events.ts'
 
 /** Words in a record. */
 export const RECORD_WORDS = 6
@@ -9,6 +9,8 @@ export const EFFECT_WORDS = 4
 export const INDEX_MASK = 0xfffff
 /** The handle of no cell. */
 export const NO_CELL = 0xffffffff
+/** What stands for the turn of an ask that was made in `init`. */
+export const INIT_TURN = 0xffffffff
 /** The credit of a cell that takes no messages any more. */
 export const CLOSED = -0x80000000
 
@@ -23,7 +25,7 @@ export const Op = {
   async: 7,
   result: 8,
   settled: 9,
-  initAsync: 10,
+  adopt: 10,
   inited: 11,
   fail: 12,
   stop: 13,
@@ -41,6 +43,7 @@ export const Verdict = {
   deferred: 4,
   became: 5,
   deferredBecame: 6,
+  notRun: 7,
 } as const
 
 /** One of the verdicts. */
@@ -54,14 +57,13 @@ export const Effect = {
   gone: 4,
   supervisorGaveUp: 5,
   rootFailed: 6,
-  refused: 7,
-  deadLetter: 8,
-  conflict: 9,
-  admitted: 10,
-  askSettled: 11,
-  askPath: 12,
-  timer: 13,
-  abort: 14,
+  lost: 7,
+  admitted: 8,
+  askSettled: 9,
+  askPath: 10,
+  timer: 11,
+  abort: 12,
+  timerOver: 13,
 } as const
 
 /** How an ask was settled. */
@@ -89,6 +91,8 @@ export const Header = {
   more: 5,
   nextDue: 6,
   open: 7,
+  first: 8,
+  ended: 9,
 } as const
 
 /** Why incarnations end, by word. */
@@ -113,8 +117,12 @@ export const DOWNS: readonly DownReason[] = [
   'supervisor-gave-up',
 ]
 
-/** Why messages are not taken, by word. */
-export const REFUSALS = ['full', 'full', 'withdrawn', 'cycle'] as const
+/** Why messages are refused, by word of loss. */
+export const REFUSALS: Readonly<Record<number, 'full' | 'withdrawn' | 'cycle'>> = {
+  1: 'full',
+  2: 'withdrawn',
+  3: 'cycle',
+}
 
-/** Why messages are dead letters, by word. */
-export const DEAD_LETTERS = ['stopped', 'stopped', 'lost-in-turn'] as const
+/** Why messages are dead letters, by word of loss; what is neither met its last conflict. */
+export const DEAD_LETTERS: Readonly<Record<number, DeadLetterReason>> = { 4: 'stopped', 5: 'lost-in-turn' }

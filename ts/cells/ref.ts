@@ -1,14 +1,14 @@
+import { badArgument } from '../errors.ts'
+import type { AskOptions } from './ask.ts'
+import type { Cell } from './cell.ts'
 import type { Messages, PayloadArguments, ReplyOf } from './definition.ts'
-import type { AskOptions, Cell, CellRuntime } from './runtime.ts'
 
-/** A reference to a cell. It survives restarts; after the cell is gone it stays, and is dead. */
-export class CellRef<M extends Messages<M>> {
-  readonly #runtime: CellRuntime
+/** What every reference has. */
+class Reference {
   readonly #cell: Cell
 
   /** Only the runtime makes references. */
-  constructor(runtime: CellRuntime, cell: Cell) {
-    this.#runtime = runtime
+  constructor(cell: Cell) {
     this.#cell = cell
   }
 
@@ -22,6 +22,19 @@ export class CellRef<M extends Messages<M>> {
     return this.#cell.live
   }
 
+  /** Stops what is below it, the last started first, then itself. What runs gets its signal aborted and 5 s. Resolves when it is gone. */
+  stop(): Promise<void> {
+    return this.#cell.runtime.stopCell(this.#cell)
+  }
+
+  /** @internal */
+  static cellOf(ref: Reference): Cell {
+    return ref.#cell
+  }
+}
+
+/** A reference to a cell. It survives restarts; after the cell is gone it stays, and is dead. */
+export class CellRef<M extends Messages<M>> extends Reference {
   /**
    * Puts a message into the cell's mailbox. False if it is full or the cell is gone: the message is then lost, and an
    * event says so. Costs well under a microsecond.
@@ -30,7 +43,8 @@ export class CellRef<M extends Messages<M>> {
    */
   send<Name extends keyof M & string>(name: Name, ...payload: PayloadArguments<M[Name]>): boolean
   send(name: string, payload?: unknown): boolean {
-    return this.#runtime.send(this.#cell, name, payload)
+    const cell = Reference.cellOf(this)
+    return cell.runtime.send(cell, name, payload)
   }
 
   /**
@@ -42,7 +56,8 @@ export class CellRef<M extends Messages<M>> {
     name: Name,
     ...rest: [...payload: PayloadArguments<M[Name]>, options?: { readonly signal?: AbortSignal }]
   ): Promise<void> {
-    return this.#runtime.deliver(this.#cell, name, rest[0], rest[1] as { signal?: AbortSignal } | undefined)
+    const cell = Reference.cellOf(this)
+    return cell.runtime.deliver(cell, name, rest[0], rest[1] as { signal?: AbortSignal } | undefined)
   }
 
   /**
@@ -56,70 +71,40 @@ export class CellRef<M extends Messages<M>> {
     name: Name,
     ...rest: [...payload: PayloadArguments<M[Name]>, options?: AskOptions]
   ): Promise<ReplyOf<M[Name]>> {
-    return this.#runtime.ask(this.#cell, name, rest[0], rest[1] as AskOptions | undefined) as Promise<
-      ReplyOf<M[Name]>
-    >
-  }
-
-  /** Stops the cell, its children first. What runs gets its signal aborted and 5 s. Resolves when it is gone. */
-  stop(): Promise<void> {
-    return this.#runtime.stopCell(this.#cell)
-  }
-
-  /** @internal */
-  static cellOf(ref: CellRef<never>): Cell {
-    return ref.#cell
+    const cell = Reference.cellOf(this)
+    const reply = cell.runtime.ask(cell, name, rest[0], rest[1] as AskOptions | undefined)
+    return reply as Promise<ReplyOf<M[Name]>>
   }
 }
 
 /** A reference to a supervisor. */
-export class SupervisorRef {
-  readonly #runtime: CellRuntime
-  readonly #cell: Cell
-  readonly #children: ReadonlyMap<string, CellRef<never> | SupervisorRef>
+export class SupervisorRef extends Reference {
+  readonly #children: ReadonlyMap<string, AnyRef>
 
   /** Only the runtime makes references. */
-  constructor(
-    runtime: CellRuntime,
-    cell: Cell,
-    children: ReadonlyMap<string, CellRef<never> | SupervisorRef>,
-  ) {
-    this.#runtime = runtime
-    this.#cell = cell
+  constructor(cell: Cell, children: ReadonlyMap<string, AnyRef>) {
+    super(cell)
     this.#children = children
-  }
-
-  /** Where it stands: `root/crew`. */
-  get path(): string {
-    return this.#cell.path
-  }
-
-  /** False once it is told to stop, or gave up. */
-  get alive(): boolean {
-    return this.#cell.live
   }
 
   /** The child of that name, which the definition gave it. The caller says what it understands. */
   child<M extends Messages<M>>(name: string): CellRef<M> {
     const child = this.#children.get(name)
     if (child instanceof CellRef) return child as unknown as CellRef<M>
-    throw this.#runtime.unknownChild(this.#cell.path, name)
+    throw this.#unknown(name)
   }
 
   /** The supervisor of that name among the children. */
   supervisor(name: string): SupervisorRef {
     const child = this.#children.get(name)
     if (child instanceof SupervisorRef) return child
-    throw this.#runtime.unknownChild(this.#cell.path, name)
+    throw this.#unknown(name)
   }
 
-  /** Stops the children, the last started first, then itself. */
-  stop(): Promise<void> {
-    return this.#runtime.stopCell(this.#cell)
-  }
-
-  /** @internal */
-  static cellOf(ref: SupervisorRef): Cell {
-    return ref.#cell
+  #unknown(name: string): Error {
+    return badArgument(`${this.path} has no such child: ${name}`, { path: this.path, name })
   }
 }
+
+/** Either kind of reference. */
+export type AnyRef = CellRef<never> | SupervisorRef

@@ -1,17 +1,14 @@
 // Payloads by number: a message stays a JavaScript value here while the scheduler moves its slot.
+import type { AskFacts } from './ask.ts'
 
 /** An ask that waits for its answer. */
-export interface PendingAsk {
+export interface PendingAsk extends AskFacts {
   readonly resolve: (reply: unknown) => void
   readonly reject: (error: unknown) => void
-  readonly path: string
-  readonly message: string
-  readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
-  readonly onAbort: (() => void) | undefined
-  settled: boolean
-  value: unknown
-  error: unknown
+  onAbort?: () => void
+  cycle?: readonly string[]
+  value?: unknown
+  error?: unknown
 }
 
 /** A delivery that waits for room. */
@@ -20,39 +17,56 @@ export interface PendingDelivery {
   readonly reject: (error: unknown) => void
 }
 
+/** One message, from its sending to its outcome and the answer to its ask. */
+export interface Slot {
+  readonly number: number
+  code: number
+  payload: unknown
+  ask: PendingAsk | undefined
+  delivery: PendingDelivery | undefined
+  /** It has no outcome yet. */
+  open: boolean
+}
+
 /** The slots. One is free again once its message has its outcome and its ask, if any, is settled. */
 export class Slots {
-  readonly #free: number[] = []
-  readonly payloads: unknown[] = []
-  readonly codes: number[] = []
-  readonly asks: (PendingAsk | undefined)[] = []
-  readonly deliveries: Map<number, PendingDelivery> = new Map()
-  readonly #holders: number[] = []
+  readonly #all: Slot[] = []
+  readonly #free: Slot[] = []
 
-  take(code: number, payload: unknown, ask?: PendingAsk): number {
-    const slot = this.#free.length > 0 ? (this.#free.pop() as number) : this.payloads.length
-    this.payloads[slot] = payload
-    this.codes[slot] = code
-    this.asks[slot] = ask
-    this.#holders[slot] = ask === undefined ? 1 : 2
+  constructor() {
+    // One that never goes away: see the runtime's shapes.
+    this.outcome(this.take(0, undefined))
+  }
+
+  at(number: number): Slot {
+    return this.#all[number] as Slot
+  }
+
+  take(code: number, payload: unknown): Slot {
+    let slot = this.#free.pop()
+    if (slot === undefined) {
+      const number = this.#all.length
+      slot = { number, code, payload, ask: undefined, delivery: undefined, open: true }
+      this.#all.push(slot)
+    } else {
+      slot.code = code
+      slot.payload = payload
+      slot.open = true
+    }
     return slot
   }
 
   /** The message has its outcome. */
-  outcome(slot: number): void {
-    this.payloads[slot] = undefined
-    this.#release(slot)
+  outcome(slot: Slot): void {
+    slot.payload = undefined
+    slot.delivery = undefined
+    slot.open = false
+    if (slot.ask === undefined) this.#free.push(slot)
   }
 
   /** The ask is settled. */
-  settled(slot: number): void {
-    this.asks[slot] = undefined
-    this.#release(slot)
-  }
-
-  #release(slot: number): void {
-    const holders = (this.#holders[slot] as number) - 1
-    this.#holders[slot] = holders
-    if (holders === 0) this.#free.push(slot)
+  settled(slot: Slot): void {
+    slot.ask = undefined
+    if (!slot.open) this.#free.push(slot)
   }
 }

@@ -1,73 +1,62 @@
 // Timers of cells: numbered here, kept in order by the scheduler.
-import { KaryonError, badArgument } from '../errors.ts'
-import type { Incarnation } from './cell.ts'
+import { badArgument } from '../errors.ts'
+import type { Cell } from './cell.ts'
 import type { Timer, TimerOptions } from './context.ts'
+import { failure } from './failures.ts'
+import { Op } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
-import { LIMITS, type Scheduler } from './scheduler.ts'
-
-/** What is to be sent, and when. */
-export interface TimerSpec {
-  readonly delayMs: number
-  /** 0 is once. */
-  readonly periodMs: number
-  readonly name: string
-  readonly payload: unknown
-  readonly options: TimerOptions | undefined
-}
+import { LIMITS } from './scheduler.ts'
 
 /** A timer as the runtime has it. */
-export class ArmedTimer implements Timer {
-  readonly incarnation: Incarnation
+export interface ArmedTimer extends Timer {
+  readonly number: number
+  readonly cell: Cell
   readonly code: number
   readonly payload: unknown
-  armed = true
-
-  constructor(incarnation: Incarnation, code: number, payload: unknown) {
-    this.incarnation = incarnation
-    this.code = code
-    this.payload = payload
-  }
+  armed: boolean
 }
 
 /** All armed timers, by number. */
 export class Timers {
   readonly #runtime: CellRuntime
-  readonly #scheduler: Scheduler
   readonly #armed: (ArmedTimer | undefined)[] = []
-  readonly #numbers: Map<ArmedTimer, number> = new Map()
   readonly #free: number[] = []
 
-  constructor(runtime: CellRuntime, scheduler: Scheduler) {
+  constructor(runtime: CellRuntime) {
     this.#runtime = runtime
-    this.#scheduler = scheduler
   }
 
-  arm(incarnation: Incarnation, { delayMs, periodMs, name, payload, options }: TimerSpec): ArmedTimer {
+  /** Arms a timer that sends a cell a message; a period of 0 is once. */
+  arm(
+    cell: Cell,
+    delayMs: number,
+    periodMs: number,
+    name: string,
+    payload: unknown,
+    options?: TimerOptions,
+  ): ArmedTimer {
     if (!(delayMs >= 0 && delayMs <= LIMITS.delayMaxMs)) {
       throw badArgument(`a timer waits 0 to ${LIMITS.delayMaxMs} ms, not ${delayMs}`, { delayMs })
     }
-    if (this.#numbers.size >= LIMITS.timersMax) {
-      throw new KaryonError('ERR_KARYON_TIMER_COUNT', `${LIMITS.timersMax} timers are armed; cancel some`, {
-        details: { limit: LIMITS.timersMax },
-      })
+    const limit = LIMITS.timersMax
+    if (this.#armed.length - this.#free.length >= limit) {
+      throw failure('ERR_KARYON_TIMER_COUNT', `${limit} timers are armed; cancel some`, { limit })
     }
-    const { cell } = incarnation
     const code = this.#runtime.codeOf(cell, name)
-    const timer = new ArmedTimer(incarnation, code, this.#runtime.admit(cell, code, payload))
+    const admitted = this.#runtime.admit(cell, code, payload)
     const number = this.#free.pop() ?? this.#armed.length
+    const timer = { number, cell, code, payload: admitted, armed: true }
     this.#armed[number] = timer
-    this.#numbers.set(timer, number)
-    incarnation.timers ??= new Set()
-    incarnation.timers.add(number)
-    this.#scheduler.setTimer(number, cell.id, Math.ceil(delayMs), Math.ceil(periodMs), options?.ref ?? true)
+    const referenced = (options?.ref ?? true) ? 1 : 0
+    const [delay, period] = [Math.ceil(delayMs), Math.ceil(periodMs)]
+    this.#runtime.scheduler.write(Op.timerSet, number, cell.id, delay, period, referenced)
     return timer
   }
 
   cancel(timer: ArmedTimer): boolean {
-    const number = this.#numbers.get(timer)
-    if (number === undefined) return false
-    this.#scheduler.cancelTimer(number)
-    this.#forget(number, timer)
+    if (!timer.armed) return false
+    this.#runtime.scheduler.write(Op.timerCancel, timer.number)
+    this.over(timer.number)
     return true
   }
 
@@ -75,22 +64,15 @@ export class Timers {
   due(number: number, again: boolean): void {
     const timer = this.#armed[number]
     if (timer === undefined) return
-    if (!again) this.#forget(number, timer)
-    this.#runtime.post(timer.incarnation.cell, timer.code, timer.payload)
+    if (!again) this.over(number)
+    this.#runtime.post(timer.cell, timer.code, timer.payload)
   }
 
-  /** The scheduler has called off all timers of a dead incarnation. */
-  forgetAll(incarnation: Incarnation): void {
-    for (const number of incarnation.timers ?? []) {
-      const timer = this.#armed[number]
-      if (timer !== undefined) this.#forget(number, timer)
-    }
-  }
-
-  #forget(number: number, timer: ArmedTimer): void {
+  /** It will not fall due any more. */
+  over(number: number): void {
+    const timer = this.#armed[number]
+    if (timer === undefined) return
     timer.armed = false
-    timer.incarnation.timers?.delete(number)
-    this.#numbers.delete(timer)
     this.#armed[number] = undefined
     this.#free.push(number)
   }

@@ -1,23 +1,28 @@
 // One turn, or one `init`: what the handler sees of the runtime, and what it left behind when it is over.
-import { KaryonError, badArgument } from '../errors.ts'
+import { badArgument } from '../errors.ts'
 import type { TurnTransaction } from '../graph/session.ts'
 import type { Graph } from '../graph/types.ts'
-import type { Cell, Incarnation } from './cell.ts'
-import type { Down, Monitor, Timer, TimerOptions } from './context.ts'
+import type { AskOptions } from './ask.ts'
+import type { Incarnation } from './cell.ts'
+import type { Monitor, Timer, TimerOptions } from './context.ts'
 import type { Handler } from './definition.ts'
-import { CellRef } from './ref.ts'
-import type { AskOptions, CellRuntime, SpawnOptions } from './runtime.ts'
+import { failure } from './failures.ts'
+import { Op } from './protocol.ts'
+import { CellRef, type AnyRef } from './ref.ts'
+import type { CellRuntime } from './runtime.ts'
+import { seeded, seedOf } from './random.ts'
+import { spawnBelow, type SpawnOptions } from './spawn.ts'
 import type { ArmedTimer } from './timers.ts'
 
 /** The place in the batch of a turn that is not in it: one that went on, or an `init`. */
 export const NOT_IN_BATCH = -1
+/** The place in the batch of a turn whose message was never issued: its cell was idle. */
+export const NOT_ISSUED = -2
 
 /** The context as the runtime has it; handlers see it as `Context`. */
 export class Turn {
   readonly incarnation: Incarnation
   readonly number: number
-  /** The message's slot. */
-  readonly slot: number
   /** Its place in the batch. */
   position: number
   transaction: TurnTransaction | undefined
@@ -25,10 +30,9 @@ export class Turn {
   deferred = false
   became = false
 
-  constructor(incarnation: Incarnation, number: number, slot: number, position: number) {
+  constructor(incarnation: Incarnation, number: number, position: number) {
     this.incarnation = incarnation
     this.number = number
-    this.slot = slot
     this.position = position
   }
 
@@ -59,7 +63,7 @@ export class Turn {
   get tx(): TurnTransaction {
     const incarnation = this.#living()
     if (this.over) {
-      throw new KaryonError('ERR_KARYON_TRANSACTION_DONE', 'the turn is over; ctx.tx belongs to it alone')
+      throw failure('ERR_KARYON_TRANSACTION_DONE', 'the turn is over; ctx.tx belongs to it alone')
     }
     return (this.transaction ??= this.#runtime.sessionOf(incarnation).begin())
   }
@@ -79,16 +83,16 @@ export class Turn {
   }
 
   spawn(definition: never, options?: SpawnOptions): unknown {
-    return this.#runtime.spawnBelow(this.#living().cell, definition, options)
+    return spawnBelow(this.#living().cell, definition, options)
   }
 
   sendAfter(delayMs: number, name: string, payload?: unknown, options?: TimerOptions): Timer {
-    return this.#runtime.timers.arm(this.#living(), { delayMs, periodMs: 0, name, payload, options })
+    return this.#runtime.timers.arm(this.#living().cell, delayMs, 0, name, payload, options)
   }
 
   every(periodMs: number, name: string, payload?: unknown, options?: TimerOptions): Timer {
     if (!(periodMs >= 1)) throw badArgument(`every takes a period of at least 1 ms, not ${periodMs}`)
-    return this.#runtime.timers.arm(this.#living(), { delayMs: periodMs, periodMs, name, payload, options })
+    return this.#runtime.timers.arm(this.#living().cell, periodMs, periodMs, name, payload, options)
   }
 
   cancel(timer: Timer): boolean {
@@ -96,7 +100,7 @@ export class Turn {
     return this.#runtime.timers.cancel(timer as ArmedTimer)
   }
 
-  monitor(ref: CellRef<never>, name: string): Monitor {
+  monitor(ref: AnyRef, name: string): Monitor {
     return this.#runtime.monitor(this.#living(), ref, name)
   }
 
@@ -104,7 +108,7 @@ export class Turn {
     const incarnation = this.#living()
     const work = (async () => task(incarnation.signal))()
     work.catch((error: unknown) => {
-      if (this.over) this.#runtime.failBetweenTurns(incarnation, error)
+      if (this.over) this.#runtime.pump.failBetweenTurns(incarnation, error)
     })
     return work
   }
@@ -114,11 +118,17 @@ export class Turn {
   }
 
   random(): number {
-    return this.#runtime.randomOf(this.#living())()
+    const incarnation = this.#living()
+    const { cell, number } = incarnation
+    incarnation.random ??= seeded(cell.runtime.seed ^ seedOf(`${cell.path}#${number}`))
+    return incarnation.random()
   }
 
   stop(): void {
-    this.#runtime.stopSelf(this.#living())
+    const incarnation = this.#living()
+    const { cell, number } = incarnation
+    incarnation.stops = true
+    cell.runtime.scheduler.write(Op.stopSelf, cell.id, number)
   }
 
   become(handlers: Readonly<Record<string, Handler | undefined>>): void {
@@ -147,9 +157,4 @@ export class Turn {
     if (!this.incarnation.alive) throw this.incarnation.deadError()
     return this.incarnation
   }
-}
-
-/** What a monitor delivers. */
-export function down(cell: Cell, reason: Down['reason']): Down {
-  return { path: cell.path, reason }
 }

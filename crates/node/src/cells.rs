@@ -1,23 +1,33 @@
 //! The cell scheduler for JavaScript: one crossing for each batch, over memory that both sides see.
 #![allow(unsafe_code)] // Views over Rust's memory are handed to JavaScript; argued at each.
 
-use crate::cell_crossing::crossing;
 use crate::environment::{Handle, enter};
-use karyon_kernel::model::{Code, Error};
+use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{
-    Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, SpawnError, header, limits,
+    Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, Scheduler, SpawnError, header,
+    limits,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array};
 use napi_derive::napi;
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-/// The memory of one scheduler, as views that keep it alive.
-#[napi(object)]
-pub struct CellMemory {
+/// A scheduler, held by its handle and by the function that crosses into it.
+pub(crate) type SharedPort = Rc<RefCell<Port>>;
+
+/// One scheduler: its handle, and what JavaScript sees of it. The views keep its memory alive.
+#[napi(object, object_from_js = false)]
+pub struct Cells<'env> {
+    /// Its number.
+    pub handle: f64,
+    /// The supervisor above all others.
+    pub root: u32,
+    /// Crosses: records in; effects and the next batch out.
+    pub cross: Function<'env, (), f64>,
     /// See `karyon_scheduler::header`.
     pub header: Float64Array,
     /// Records of six words, to the scheduler.
@@ -30,98 +40,21 @@ pub struct CellMemory {
     pub credits: Int32Array,
 }
 
-/// The scheduler's counts.
-#[napi(object)]
-pub struct CellCounts {
-    /// Messages of every kind.
-    pub sent: f64,
-    /// Turns that ended well.
-    pub ended: f64,
-    /// Turns that failed.
-    pub failed: f64,
-    /// Messages not taken.
-    pub refused: f64,
-    /// Dead letters.
-    pub dead_letters: f64,
-    /// Conflicts past the last attempt.
-    pub conflicts: f64,
-    /// Restarts.
-    pub restarts: f64,
-    /// Cells and supervisors alive.
-    pub cells: f64,
-    /// Asks without an answer.
-    pub asks: f64,
-}
-
-/// The bounds that JavaScript checks before it writes a record.
-#[napi(object)]
-pub struct CellLimits {
-    /// The default limit of a mailbox.
-    pub mailbox_default: u32,
-    /// The largest limit of a mailbox.
-    pub mailbox_max: u32,
-    /// Timers armed at once.
-    pub timers_max: u32,
-    /// The longest delay, in milliseconds.
-    pub delay_max_ms: u32,
-    /// Records in the outbox.
-    pub outbox_max: u32,
-    /// Messages in a batch.
-    pub batch_max: u32,
-    /// Restarts in a window.
-    pub intensity_max: u32,
-}
-
-/// Opens a scheduler with nothing but a root; its handle.
+/// Opens a scheduler with nothing but a root.
 #[napi]
-pub fn open_cells(env: &Env, seed: f64) -> f64 {
+pub fn open_cells<'env>(env: &'env Env, seed: f64) -> Option<Cells<'env>> {
+    let mut cells = None;
     enter(env, |environment| {
-        environment.keep(Handle::Cells(Rc::new(RefCell::new(Port::new(seed.to_bits())))))
-    })
-}
-
-/// Closes a scheduler; its memory lives as long as its views.
-#[napi]
-pub fn close_cells(env: &Env, cells: u32) -> f64 {
-    enter(env, |environment| {
-        environment.cells(cells)?;
-        environment.release(cells);
-        Ok(0.0)
-    })
-}
-
-/// The bounds of every scheduler.
-#[napi]
-pub fn cell_limits() -> CellLimits {
-    CellLimits {
-        mailbox_default: limits::MAILBOX_DEFAULT,
-        mailbox_max: limits::MAILBOX_MAX,
-        timers_max: limits::TIMERS_MAX,
-        delay_max_ms: limits::DELAY_MAX_MS,
-        outbox_max: limits::OUTBOX_MAX as u32,
-        batch_max: limits::BATCH_MAX as u32,
-        intensity_max: limits::INTENSITY_MAX,
-    }
-}
-
-/// The supervisor above all others.
-#[napi]
-pub fn root_cell(env: &Env, cells: u32) -> f64 {
-    enter(env, |environment| Ok(f64::from(environment.cells(cells)?.borrow().scheduler.root().word())))
-}
-
-/// Views over the shared memory of a scheduler; nothing if it is closed.
-#[napi]
-pub fn cell_memory(env: &Env, cells: u32) -> Option<CellMemory> {
-    let mut memory = None;
-    enter(env, |environment| {
-        memory = Some(views(&environment.cells(cells)?.borrow()));
-        Ok(0.0)
+        let port = Rc::new(RefCell::new(Port::new(seed.to_bits())));
+        let handle = environment.keep(Handle::Cells(Rc::clone(&port)))?;
+        cells = Some(views(env, handle, &port)?);
+        Ok(handle)
     });
-    memory
+    cells
 }
 
-fn views(port: &Port) -> CellMemory {
+fn views<'env>(env: &'env Env, handle: f64, shared: &SharedPort) -> Result<Cells<'env>> {
+    let port = shared.borrow();
     let exchange = port.exchange();
     let words = |words: &[AtomicU32]| {
         let owner = Arc::clone(exchange);
@@ -137,30 +70,78 @@ fn views(port: &Port) -> CellMemory {
     let first = exchange.header.as_ptr().cast_mut().cast::<f64>();
     // SAFETY: as above; the words hold the bits of f64.
     let header = unsafe { Float64Array::with_external_data(first, header::WORDS, move |_, _| drop(owner)) };
-    let owner = Arc::clone(port.credits());
+    let owner = Arc::clone(port.scheduler.credits());
     let (first, count) = (owner.words().as_ptr().cast_mut().cast::<i32>(), owner.words().len());
     // SAFETY: as above, for i32.
     let credits = unsafe { Int32Array::with_external_data(first, count, move |_, _| drop(owner)) };
-    CellMemory { header, outbox, inbox, effects, credits }
+    let (root, cross) = (port.scheduler.root().word(), crossing(env, shared)?);
+    Ok(Cells { handle, root, cross, header, outbox, inbox, effects, credits })
 }
 
-/// The function that crosses: records in; effects and the next batch out. Nothing if the scheduler is closed.
-#[napi]
-pub fn cell_crossing(env: &Env, cells: u32) -> Option<Function<'static, (), ()>> {
-    let mut function = None;
-    enter(env, |environment| {
-        function = Some(crossing(env, &environment.cells(cells)?)?);
-        Ok(0.0)
+/// A generated function would look the scheduler up by its handle, under a lock; this one owns what it needs.
+fn crossing<'env>(env: &'env Env, port: &SharedPort) -> Result<Function<'env, (), f64>> {
+    let port = Rc::clone(port);
+    let function = env.create_function_from_closure("cross", move |call| {
+        let crossed = catch_unwind(AssertUnwindSafe(|| port.borrow_mut().cross()));
+        Ok(match crossed {
+            Ok(Ok(())) => 0.0,
+            Ok(Err(error)) => enter(call.env, |_| Err(defect(error))),
+            Err(panic) => enter(call.env, |_| resume_unwind(panic)),
+        })
     });
-    function
+    function.map_err(|_| Error::new(Code::Panic, "a defect in Karyon: Node refused to make a function"))
+}
+
+fn defect(error: ProtocolError) -> Error {
+    Error::new(Code::Panic, format!("a defect in Karyon: {error}; please report it"))
+}
+
+/// Closes a scheduler; its memory lives as long as its views.
+#[napi]
+pub fn close_cells(env: &Env, cells: u32) -> f64 {
+    enter(env, |environment| {
+        environment.cells(cells)?;
+        environment.release(cells);
+        Ok(0.0)
+    })
+}
+
+/// The bounds that JavaScript checks before it writes a record.
+#[napi(object)]
+pub struct CellLimits {
+    /// The default limit of a mailbox.
+    pub mailbox_default: u32,
+    /// The largest limit of a mailbox.
+    pub mailbox_max: u32,
+    /// Timers armed at once.
+    pub timers_max: u32,
+    /// The longest delay, in milliseconds.
+    pub delay_max_ms: u32,
+    /// Records in the outbox.
+    pub outbox_max: u32,
+    /// Restarts in a window.
+    pub intensity_max: u32,
+}
+
+/// The bounds of every scheduler.
+#[napi]
+pub fn cell_limits() -> CellLimits {
+    CellLimits {
+        mailbox_default: limits::MAILBOX_DEFAULT,
+        mailbox_max: limits::MAILBOX_MAX,
+        timers_max: limits::TIMERS_MAX,
+        delay_max_ms: limits::DELAY_MAX_MS,
+        outbox_max: limits::OUTBOX_MAX as u32,
+        intensity_max: limits::INTENSITY_MAX,
+    }
 }
 
 /// Takes the records only: for a full outbox in the middle of a batch.
 #[napi]
 pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
     enter(env, |environment| {
-        environment.cells(cells)?.borrow_mut().absorb().map_err(defect)?;
-        Ok(0.0)
+        let absorbed = environment.cells(cells)?.borrow_mut().absorb();
+        absorbed.map(|()| 0.0).map_err(defect)
     })
 }
 
@@ -184,21 +165,14 @@ pub fn spawn_cell(
     mailbox_limit: u32,
     turn_timeout_ms: u32,
 ) -> f64 {
-    enter(env, |environment| {
-        let options = CellOptions {
-            restart: match flags {
-                flags if flags & PERMANENT != 0 => Restart::Permanent,
-                flags if flags & TEMPORARY != 0 => Restart::Temporary,
-                _ => Restart::Transient,
-            },
-            has_init: flags & HAS_INIT != 0,
-            mailbox_limit,
-            turn_timeout_ms,
-        };
-        let port = environment.cells(cells)?;
-        let scheduler = &mut port.borrow_mut().scheduler;
-        let cell = scheduler.spawn(CellId::from_word(parent), &name, flags & NUMBERED != 0, options);
-        cell.map(|cell| f64::from(cell.word())).map_err(|error| refused(error, &name))
+    let restart = match flags {
+        flags if flags & PERMANENT != 0 => Restart::Permanent,
+        flags if flags & TEMPORARY != 0 => Restart::Temporary,
+        _ => Restart::Transient,
+    };
+    let options = CellOptions { restart, has_init: flags & HAS_INIT != 0, mailbox_limit, turn_timeout_ms };
+    spawned(env, cells, &name, |scheduler| {
+        scheduler.spawn(CellId::from_word(parent), &name, flags & NUMBERED != 0, options)
     })
 }
 
@@ -229,78 +203,56 @@ pub fn spawn_supervisor(
     flags: u32,
     policy: SupervisorPolicy,
 ) -> f64 {
+    let SupervisorPolicy { intensity, period_ms, initial_ms, factor, max_ms, jitter } = policy;
+    let backoff = Backoff { initial_ms, factor, max_ms, jitter };
+    let policy = RestartPolicy { intensity, period_ms, backoff };
+    spawned(env, cells, &name, |scheduler| {
+        scheduler.spawn_supervisor(CellId::from_word(parent), &name, flags & NUMBERED != 0, policy)
+    })
+}
+
+fn spawned(
+    env: &Env,
+    cells: u32,
+    name: &str,
+    spawn: impl FnOnce(&mut Scheduler) -> std::result::Result<CellId, SpawnError>,
+) -> f64 {
     enter(env, |environment| {
-        let SupervisorPolicy { intensity, period_ms, initial_ms, factor, max_ms, jitter } = policy;
-        let backoff = Backoff { initial_ms, factor, max_ms, jitter };
-        let policy = RestartPolicy { intensity, period_ms, backoff };
-        let port = environment.cells(cells)?;
-        let scheduler = &mut port.borrow_mut().scheduler;
-        let parent = CellId::from_word(parent);
-        let cell = scheduler.spawn_supervisor(parent, &name, flags & NUMBERED != 0, policy);
-        cell.map(|cell| f64::from(cell.word())).map_err(|error| refused(error, &name))
+        let cell = spawn(&mut environment.cells(cells)?.borrow_mut().scheduler);
+        cell.map(|cell| f64::from(cell.word())).map_err(|error| {
+            let refused = |code| Error::new(code, format!("cell {name:?}: {error}"));
+            match error {
+                SpawnError::CellCount => refused(Code::CellCount).with("limit", limits::CELLS_MAX),
+                SpawnError::NameTaken => refused(Code::CellName).with("name", name),
+                SpawnError::NameInvalid => refused(Code::Argument).with("name", name),
+                SpawnError::ParentGone => refused(Code::CellDead),
+                SpawnError::Depth => refused(Code::Argument).with("limit", limits::DEPTH_MAX),
+            }
+        })
     })
 }
 
 /// The name that a living cell got.
 #[napi]
 pub fn cell_name(env: &Env, cells: u32, cell: u32) -> Option<String> {
-    let mut name = None;
-    enter(env, |environment| {
-        name = environment.cells(cells)?.borrow().scheduler.name(CellId::from_word(cell)).map(str::to_owned);
-        Ok(0.0)
-    });
-    name
+    read(env, cells, |scheduler| scheduler.name(CellId::from_word(cell)).map(str::to_owned)).flatten()
 }
 
-/// The scheduler's counts; nothing if it is closed.
+/// The scheduler's counts: sent, ended, failed, refused, dead letters, conflicts, restarts, cells, asks. Nothing if it
+/// is closed.
 #[napi]
-pub fn cell_counts(env: &Env, cells: u32) -> Option<CellCounts> {
-    let mut counts = None;
+pub fn cell_counts(env: &Env, cells: u32) -> Option<Vec<f64>> {
+    let of = read(env, cells, Scheduler::stats)?;
+    let outcomes = [of.sent, of.ended, of.failed, of.refused, of.dead_letters, of.conflicts];
+    let others = [of.restarts, of.cells, of.asks];
+    Some(outcomes.into_iter().chain(others).map(|count| count as f64).collect())
+}
+
+fn read<T>(env: &Env, cells: u32, what: impl FnOnce(&Scheduler) -> T) -> Option<T> {
+    let mut answer = None;
     enter(env, |environment| {
-        let stats = environment.cells(cells)?.borrow().scheduler.stats();
-        counts = Some(CellCounts {
-            sent: stats.sent as f64,
-            ended: stats.ended as f64,
-            failed: stats.failed as f64,
-            refused: stats.refused as f64,
-            dead_letters: stats.dead_letters as f64,
-            conflicts: stats.conflicts as f64,
-            restarts: stats.restarts as f64,
-            cells: stats.cells as f64,
-            asks: stats.asks as f64,
-        });
+        answer = Some(what(&environment.cells(cells)?.borrow().scheduler));
         Ok(0.0)
     });
-    counts
-}
-
-fn defect(error: ProtocolError) -> Error {
-    Error::new(Code::Panic, format!("a defect in Karyon: {error}; please report it"))
-}
-
-fn refused(error: SpawnError, name: &str) -> Error {
-    let (cells, bytes, depth) = (limits::CELLS_MAX, limits::NAME_BYTES_MAX, limits::DEPTH_MAX);
-    match error {
-        SpawnError::CellCount => {
-            let message = format!("{cells} cells are alive, which is the most; stop some first");
-            Error::new(Code::CellCount, message).with("limit", cells)
-        }
-        SpawnError::NameTaken => {
-            let message =
-                format!("a living sibling is called {name:?}; choose another name or stop it first");
-            Error::new(Code::CellName, message).with("name", name)
-        }
-        SpawnError::NameInvalid => {
-            let message =
-                format!("{name:?} is no name of a cell; it takes 1 to {bytes} bytes without a slash");
-            Error::new(Code::Argument, message).with("name", name)
-        }
-        SpawnError::ParentGone => {
-            Error::new(Code::CellDead, "the cell that would be the parent is gone or stops")
-        }
-        SpawnError::Depth => {
-            let message = format!("a path has at most {depth} parts below the root; spawn it higher up");
-            Error::new(Code::Argument, message).with("limit", depth)
-        }
-    }
+    answer
 }

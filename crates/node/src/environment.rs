@@ -1,6 +1,6 @@
 //! What one JavaScript environment has open: kept in its instance data, dropped with it.
 
-use crate::cell_crossing::SharedPort;
+use crate::cells::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
 use karyon_kernel::model::bytes::Cursor;

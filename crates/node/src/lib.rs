@@ -4,7 +4,6 @@
 //! facts `take_failure` hands out. Keys and batches go in and encoded answers come out through one buffer per environment.
 #![deny(missing_docs)]
 
-mod cell_crossing;
 mod cells;
 #[cfg(feature = "crossing")]
 mod crossing;

@@ -3,17 +3,33 @@
 use crate::deadlines::DeadlineKey;
 use crate::effect::Gone;
 use crate::id::CellId;
-use crate::message::Message;
-use crate::names::LastNumbers;
-use crate::restart::{Restart, RestartPolicy, RestartWindow};
+use crate::names::Names;
+use crate::restart::{RestartPolicy, RestartWindow};
+use crate::scheduler::CellOptions;
 use std::collections::{BTreeSet, VecDeque};
 
-/// Where an incarnation stands.
+/// A message as the scheduler sees it: where the host keeps its payload, and how often it was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// The host's slot. It stays taken until the message has its outcome and its ask, if any, is settled.
+    pub slot: u32,
+    /// How often it was delivered again after a conflict.
+    pub redeliveries: u8,
+}
+
+impl Message {
+    pub fn new(slot: u32) -> Self {
+        Message { slot, redeliveries: 0 }
+    }
+}
+
+/// Where an incarnation stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// `init` is to run or runs; messages wait.
     Starting,
     /// Turns may run.
+    #[default]
     Live,
     /// The last incarnation is dead; the next starts when the wait, if any, and all children are over.
     Waiting(Option<DeadlineKey>),
@@ -22,9 +38,10 @@ pub(crate) enum Phase {
 }
 
 /// What runs now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// Nothing.
+    #[default]
     None,
     /// Messages of the current batch.
     Issued,
@@ -35,7 +52,7 @@ pub(crate) enum Turn {
 /// A turn between its return and its settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenTurn {
-    /// The host's number.
+    /// The host's number, or `INIT_TURN`.
     pub number: u32,
     /// `None` for an `init`.
     pub message: Option<Message>,
@@ -59,7 +76,7 @@ pub(crate) struct Supervision {
 pub(crate) struct Rare {
     /// In the order of their start.
     pub children: Vec<CellId>,
-    pub last_numbers: LastNumbers,
+    pub names: Names,
     pub deferred: VecDeque<Message>,
     /// Deliveries that wait for room.
     pub waiters: VecDeque<Message>,
@@ -73,17 +90,14 @@ pub(crate) struct Rare {
     pub stop_self: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Cell {
     pub mailbox: VecDeque<Message>,
     pub turn: Turn,
     pub phase: Phase,
     /// It stands in the ready queue.
     pub queued: bool,
-    pub restart: Restart,
-    pub has_init: bool,
-    pub mailbox_limit: u32,
-    pub turn_timeout_ms: u32,
+    pub options: CellOptions,
     pub incarnation: u32,
     pub depth: u32,
     pub parent: Option<CellId>,
@@ -91,51 +105,22 @@ pub(crate) struct Cell {
     /// Why it will be gone, once it is told to stop.
     pub stop: Option<Gone>,
     pub supervision: Option<Box<Supervision>>,
-    rare: Option<Box<Rare>>,
+    pub rare: Option<Box<Rare>>,
 }
 
 impl Cell {
-    pub fn new(parent: Option<CellId>, name: Box<str>, depth: u32) -> Self {
-        Cell {
-            mailbox: VecDeque::new(),
-            turn: Turn::None,
-            phase: Phase::Live,
-            queued: false,
-            restart: Restart::Transient,
-            has_init: false,
-            mailbox_limit: 0,
-            turn_timeout_ms: 0,
-            incarnation: 1,
-            depth,
-            parent,
-            name,
-            stop: None,
-            supervision: None,
-            rare: None,
-        }
-    }
-
-    pub fn rare(&self) -> Option<&Rare> {
-        self.rare.as_deref()
-    }
-
-    /// For those who would look only: allocates nothing.
-    pub fn rare_if_any(&mut self) -> Option<&mut Rare> {
-        self.rare.as_deref_mut()
-    }
-
-    /// For those who add.
+    /// For those who add; those who only look allocate nothing.
     pub fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
 
     pub fn last_child(&self) -> Option<CellId> {
-        self.rare().and_then(|rare| rare.children.last().copied())
+        self.rare.as_deref().and_then(|rare| rare.children.last().copied())
     }
 
     /// Messages that count against the limit of the mailbox.
     pub fn depth_of_mailbox(&self) -> usize {
-        self.mailbox.len() + self.rare().map_or(0, |rare| rare.deferred.len())
+        self.mailbox.len() + self.rare.as_deref().map_or(0, |rare| rare.deferred.len())
     }
 
     /// A turn may begin now.
@@ -144,7 +129,7 @@ impl Cell {
             && self.turn == Turn::None
             && self.stop.is_none()
             && !self.mailbox.is_empty()
-            && !self.rare().is_some_and(|rare| rare.stop_self)
+            && !self.rare.as_deref().is_some_and(|rare| rare.stop_self)
     }
 
     /// Deferred messages come back, before all others, in their order. They counted all the time.

@@ -2,8 +2,6 @@
 #![allow(unsafe_code)] // Zeroed memory that costs nothing until it is touched; argued below.
 
 use crate::limits::CELLS_MAX;
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
-use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 /// The word of a cell that takes no messages any more: of one that stops, is gone, or is a supervisor.
@@ -20,17 +18,9 @@ pub struct Credits(Box<[AtomicI32]>);
 
 impl Default for Credits {
     fn default() -> Self {
-        let Ok(layout) = Layout::array::<AtomicI32>(CELLS_MAX as usize) else {
-            unreachable!("a million words have a layout")
-        };
-        // SAFETY: the layout is not empty.
-        let first = unsafe { alloc_zeroed(layout) }.cast::<AtomicI32>();
-        if first.is_null() {
-            handle_alloc_error(layout);
-        }
-        let words = ptr::slice_from_raw_parts_mut(first, CELLS_MAX as usize);
-        // SAFETY: the memory came from the global allocator with the layout of exactly these words, and zero is a word.
-        Credits(unsafe { Box::from_raw(words) })
+        let words = Box::into_raw(vec![0_i32; CELLS_MAX as usize].into_boxed_slice());
+        // SAFETY: the memory came from a box of as many words, which have the size and alignment of atomic ones.
+        Credits(unsafe { Box::from_raw(words as *mut [AtomicI32]) })
     }
 }
 

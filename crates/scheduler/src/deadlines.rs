@@ -1,108 +1,44 @@
-//! Things that fall due: a heap, with handles so that each can be called off.
+//! Things that fall due, in order.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
-/// Called-off entries that may lie in the heap before it is cleaned.
-const STALE_MIN: usize = 64;
+/// What calls one deadline off: its time, and its number among all that were armed. Void once it fell due.
+pub(crate) type DeadlineKey = (u64, u64);
 
-/// What calls one deadline off. Void once it fell due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DeadlineKey {
-    position: u32,
-    generation: u32,
-}
-
-#[derive(Debug)]
-struct Armed<T> {
-    generation: u32,
-    due: Option<T>,
-}
-
-/// The order of falling due: by time, then by the order of arming. The rest says what it was.
-type Entry = Reverse<(u64, u64, u32, u32)>;
-
-/// A set of deadlines. At most as many called-off entries as live ones stay in it, plus a constant.
+/// A set of deadlines.
 #[derive(Debug)]
 pub(crate) struct Deadlines<T> {
-    heap: BinaryHeap<Entry>,
-    armed: Vec<Armed<T>>,
-    free: Vec<u32>,
-    stale: usize,
-    sequence: u64,
+    armed: BTreeMap<DeadlineKey, T>,
+    count: u64,
 }
 
 impl<T> Default for Deadlines<T> {
     fn default() -> Self {
-        Deadlines { heap: BinaryHeap::new(), armed: Vec::new(), free: Vec::new(), stale: 0, sequence: 0 }
+        Deadlines { armed: BTreeMap::new(), count: 0 }
     }
 }
 
 impl<T> Deadlines<T> {
     pub fn arm(&mut self, at_us: u64, due: T) -> DeadlineKey {
-        let position = self.free.pop().unwrap_or_else(|| {
-            self.armed.push(Armed { generation: 0, due: None });
-            self.armed.len() as u32 - 1
-        });
-        let armed = &mut self.armed[position as usize];
-        armed.due = Some(due);
-        let generation = armed.generation;
-        self.sequence += 1;
-        self.heap.push(Reverse((at_us, self.sequence, position, generation)));
-        DeadlineKey { position, generation }
+        self.count += 1;
+        self.armed.insert((at_us, self.count), due);
+        (at_us, self.count)
     }
 
     /// Calls a deadline off; nothing happens if it already fell due or was called off.
     pub fn cancel(&mut self, key: DeadlineKey) {
-        if self.release(key).is_none() {
-            return;
-        }
-        self.stale += 1;
-        if self.stale > STALE_MIN && self.stale * 2 > self.heap.len() {
-            let armed = &self.armed;
-            self.heap.retain(|&Reverse((_, _, position, generation))| {
-                armed[position as usize].generation == generation
-            });
-            self.stale = 0;
-        }
+        self.armed.remove(&key);
     }
 
-    /// The next that is due at `now_us`, oldest first.
+    /// The next that is due at `now_us`: the oldest, of equals the first that was armed.
     pub fn pop_due(&mut self, now_us: u64) -> Option<T> {
-        while let Some(&Reverse((at_us, _, position, generation))) = self.heap.peek() {
-            let stale = self.armed[position as usize].generation != generation;
-            if !stale && at_us > now_us {
-                return None;
-            }
-            self.heap.pop();
-            if !stale {
-                return self.release(DeadlineKey { position, generation });
-            }
-            self.stale -= 1;
-        }
-        None
+        let first = self.armed.first_entry()?;
+        if first.key().0 <= now_us { Some(first.remove()) } else { None }
     }
 
     /// When the next falls due.
-    pub fn next_us(&mut self) -> Option<u64> {
-        while let Some(&Reverse((at_us, _, position, generation))) = self.heap.peek() {
-            if self.armed[position as usize].generation == generation {
-                return Some(at_us);
-            }
-            self.heap.pop();
-            self.stale -= 1;
-        }
-        None
-    }
-
-    fn release(&mut self, key: DeadlineKey) -> Option<T> {
-        let armed = &mut self.armed[key.position as usize];
-        if armed.generation != key.generation {
-            return None;
-        }
-        armed.generation = armed.generation.wrapping_add(1);
-        self.free.push(key.position);
-        armed.due.take()
+    pub fn next_us(&self) -> Option<u64> {
+        self.armed.first_key_value().map(|(&(at_us, _), _)| at_us)
     }
 }
 
@@ -139,7 +75,6 @@ mod tests {
             let key = deadlines.arm(at_us, ());
             deadlines.cancel(key);
         }
-        assert!(deadlines.heap.len() <= 2 * STALE_MIN);
-        assert_eq!(deadlines.armed.len(), 1);
+        assert!(deadlines.armed.is_empty());
     }
 }

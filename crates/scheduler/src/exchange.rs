@@ -1,6 +1,5 @@
 //! The memory that scheduler and host share, and the one crossing between them.
 
-use crate::credits::Credits;
 use crate::effect::EFFECT_WORDS;
 use crate::limits::{BATCH_MAX, EFFECTS_MAX, OUTBOX_MAX};
 use crate::record::{RECORD_WORDS, Record};
@@ -14,7 +13,7 @@ pub mod header {
     pub const NOW: usize = 0;
     /// From the host: records in the outbox.
     pub const RECORDS: usize = 1;
-    /// From the host: messages of the last batch that it got through.
+    /// From the host: messages of the last batch that it got through, those it adopted among them.
     pub const RAN: usize = 2;
     /// To the host: messages in the inbox.
     pub const BATCH: usize = 3;
@@ -26,8 +25,12 @@ pub mod header {
     pub const NEXT_DUE: usize = 6;
     /// To the host: messages without an outcome, asks without an answer, and referenced timers.
     pub const OPEN: usize = 7;
+    /// From the host: the first record that counts. Those before it are messages to idle cells that it ran itself.
+    pub const FIRST: usize = 8;
+    /// From the host: how many of those simply ended since the last crossing.
+    pub const ENDED: usize = 9;
     /// How many there are.
-    pub const WORDS: usize = 8;
+    pub const WORDS: usize = 10;
 }
 
 /// Words in one message of the inbox: cell, slot.
@@ -64,6 +67,11 @@ impl Exchange {
         f64::from_bits(self.header[place].load(Relaxed))
     }
 
+    /// Reads a word that is for one crossing only.
+    fn take(&self, place: usize) -> f64 {
+        f64::from_bits(self.header[place].swap(0, Relaxed))
+    }
+
     fn write(&self, place: usize, value: f64) {
         self.header[place].store(value.to_bits(), Relaxed);
     }
@@ -88,21 +96,14 @@ impl Port {
         &self.exchange
     }
 
-    /// The shared credits.
-    pub fn credits(&self) -> &Arc<Credits> {
-        self.scheduler.credits()
-    }
-
     /// Takes the records and empties the outbox. Alone, when the outbox is full in the middle of a batch.
     pub fn absorb(&mut self) -> Result<(), ProtocolError> {
         self.scheduler.tell_time(self.now_us());
-        let count = self.exchange.read(header::RECORDS) as usize;
-        self.exchange.write(header::RECORDS, 0.0);
-        let words = self
-            .exchange
-            .outbox
-            .get(..count * RECORD_WORDS)
-            .ok_or(ProtocolError("more records than the outbox holds"))?;
+        let [first, count, ended] =
+            [header::FIRST, header::RECORDS, header::ENDED].map(|place| self.exchange.take(place) as usize);
+        self.scheduler.count_ended(ended as u64);
+        let words = self.exchange.outbox.get(first * RECORD_WORDS..count * RECORD_WORDS);
+        let words = words.ok_or(ProtocolError("more records than the outbox holds"))?;
         for record in words.chunks_exact(RECORD_WORDS) {
             let words = std::array::from_fn(|place| record[place].load(Relaxed));
             let record = Record::decode(words).ok_or(ProtocolError("an unknown record"))?;
@@ -118,9 +119,8 @@ impl Port {
     /// One crossing: records in; effects and the next batch out. No batch while effects are left for the next crossing.
     pub fn cross(&mut self) -> Result<(), ProtocolError> {
         self.absorb()?;
-        let ran = self.exchange.read(header::RAN) as usize;
+        let ran = self.exchange.take(header::RAN) as usize;
         self.scheduler.step(self.now_us(), ran);
-        self.exchange.write(header::RAN, 0.0);
         let mut issued = 0;
         // Issuing adds at most one effect for each message; all of them must fit beside the batch.
         if self.scheduler.effects.len() + BATCH_MAX <= EFFECTS_MAX {
@@ -157,7 +157,7 @@ impl Port {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spawn::CellOptions;
+    use crate::CellOptions;
 
     #[test]
     fn one_crossing_takes_records_and_gives_a_batch() {
@@ -165,7 +165,7 @@ mod tests {
         let root = port.scheduler.root();
         let cell = port.scheduler.spawn(root, "a", false, CellOptions::default()).unwrap();
         let exchange = port.exchange().clone();
-        let record = Record::Send { cell: cell.word(), slot: 5 };
+        let record = Record::Send { cell, slot: 5 };
         for (place, word) in record.encode().into_iter().enumerate() {
             exchange.outbox[place].store(word, Relaxed);
         }

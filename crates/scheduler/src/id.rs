@@ -7,12 +7,12 @@ const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 ///
 /// A handle of a cell that is gone finds nothing, until its index was reused 4,096 times; freed indexes are reused
 /// oldest first, so that this takes as long as it can.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CellId(u32);
 
 impl CellId {
-    /// The word that names no cell. Its index is above every cell's.
-    pub const NONE: u32 = u32::MAX;
+    /// The handle of no cell. Its index is above every cell's.
+    pub const NONE: CellId = CellId(u32::MAX);
 
     pub(crate) const fn new(index: u32, generation: u16) -> Self {
         CellId((generation as u32) << INDEX_BITS | index)
@@ -53,7 +53,7 @@ mod tests {
         let id = CellId::new(CELLS_MAX - 1, 4_095);
         assert_eq!((id.index(), id.generation()), (999_999, 4_095));
         assert_eq!(CellId::from_word(id.word()), id);
-        assert_ne!(id.word(), CellId::NONE);
+        assert_ne!(id, CellId::NONE);
     }
 
     #[test]

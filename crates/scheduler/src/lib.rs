@@ -13,37 +13,24 @@
 //! 3. [`Scheduler::issue`] hands out the next batch: cells in turn, each with a bounded run of its messages.
 #![deny(missing_docs)]
 
-mod admission;
-mod asking;
-mod asks;
 mod cell;
 mod credits;
 mod deadlines;
-mod due;
 mod effect;
 mod exchange;
 mod id;
-mod lifecycle;
 pub mod limits;
-mod message;
 mod names;
-mod random;
 mod record;
 mod restart;
 mod scheduler;
-mod spawn;
-mod stats;
-mod supervision;
 mod table;
-mod timers;
-mod turns;
+mod words;
 
 pub use credits::{CLOSED, Credits};
-pub use effect::{AskEnd, DeadLetter, Death, EFFECT_WORDS, Effect, Gone, Refusal};
+pub use effect::{AskEnd, Death, EFFECT_WORDS, Effect, Gone, Lost};
 pub use exchange::{Exchange, Port, header};
 pub use id::CellId;
-pub use record::{RECORD_WORDS, Record, Verdict};
+pub use record::{INIT_TURN, RECORD_WORDS, Record, Verdict};
 pub use restart::{Backoff, Restart, RestartPolicy};
-pub use scheduler::{Issue, ProtocolError, Scheduler};
-pub use spawn::{CellOptions, SpawnError};
-pub use stats::Stats;
+pub use scheduler::{CellOptions, Issue, ProtocolError, Scheduler, SpawnError, Stats};

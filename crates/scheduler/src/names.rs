@@ -1,17 +1,15 @@
 //! Names, unique among living siblings.
 
-use crate::id::CellId;
 use crate::limits::NAME_BYTES_MAX;
 use std::collections::{HashMap, HashSet};
 
-/// Which names are taken below which parent. Looked up, never walked: the order of the map shows nowhere.
+/// The names of one parent's children. Looked up, never walked: the order of the maps shows nowhere.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    taken: HashSet<(CellId, Box<str>)>,
+    taken: HashSet<Box<str>>,
+    /// The last number given out for each name.
+    last: HashMap<Box<str>, u64>,
 }
-
-/// The last number given out for each name below one parent; goes with the parent.
-pub(crate) type LastNumbers = HashMap<Box<str>, u64>;
 
 impl Names {
     /// Whether a path may contain this name.
@@ -19,31 +17,23 @@ impl Names {
         !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains(['/', '\0'])
     }
 
-    pub fn is_taken(&self, parent: CellId, name: &str) -> bool {
-        self.taken.contains(&(parent, name.into()))
-    }
-
-    /// The name itself, or the first free of `name-2`, `name-3`, …
-    pub fn free(&self, parent: CellId, name: &str, last: &mut LastNumbers) -> Box<str> {
-        if !self.is_taken(parent, name) {
-            return name.into();
-        }
-        let number = last.entry(name.into()).or_insert(1);
-        loop {
-            *number += 1;
-            let candidate = format!("{name}-{number}");
-            if !self.is_taken(parent, &candidate) {
-                return candidate.into();
+    /// Takes the name. If a sibling has it: with `numbered` the first free of `name-2`, `name-3`, …, else nothing.
+    pub fn claim(&mut self, name: &str, numbered: bool) -> Option<Box<str>> {
+        let mut free: Box<str> = name.into();
+        while self.taken.contains(&free) {
+            if !numbered {
+                return None;
             }
+            let number = self.last.entry(name.into()).or_insert(1);
+            *number += 1;
+            free = format!("{name}-{number}").into();
         }
+        self.taken.insert(free.clone());
+        Some(free)
     }
 
-    pub fn take(&mut self, parent: CellId, name: &str) {
-        self.taken.insert((parent, name.into()));
-    }
-
-    pub fn release(&mut self, parent: CellId, name: &str) {
-        self.taken.remove(&(parent, name.into()));
+    pub fn release(&mut self, name: &str) {
+        self.taken.remove(name);
     }
 }
 
@@ -53,13 +43,13 @@ mod tests {
 
     #[test]
     fn a_name_is_taken_among_siblings_only_and_free_again_once_released() {
-        let (root, other, mut last) = (CellId::new(0, 0), CellId::new(1, 0), LastNumbers::new());
-        let mut names = Names::default();
-        names.take(root, "alice");
-        assert!(names.is_taken(root, "alice") && !names.is_taken(other, "alice"));
-        assert_eq!(&*names.free(root, "alice", &mut last), "alice-2");
-        names.release(root, "alice");
-        assert_eq!(&*names.free(root, "alice", &mut last), "alice");
+        let (mut names, mut others) = (Names::default(), Names::default());
+        assert_eq!(names.claim("alice", false).as_deref(), Some("alice"));
+        assert_eq!(names.claim("alice", false), None);
+        assert_eq!(others.claim("alice", false).as_deref(), Some("alice"));
+        assert_eq!(names.claim("alice", true).as_deref(), Some("alice-2"));
+        names.release("alice");
+        assert_eq!(names.claim("alice", true).as_deref(), Some("alice"));
     }
 
     #[test]

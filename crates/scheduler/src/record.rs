@@ -1,216 +1,80 @@
 //! What the host tells the scheduler: records of six words.
 
+use crate::id::CellId;
+use crate::words::{rows, word};
+
 /// Words in a record.
 pub const RECORD_WORDS: usize = 6;
+/// What stands for the turn of an ask that was made in `init`.
+pub const INIT_TURN: u32 = u32::MAX;
 
-/// How a turn, or a cell's `init`, came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+word! {
+    /// How a turn, or a cell's `init`, came out.
+    Verdict:
     /// It is over and counts.
-    Ended,
+    0 Ended
     /// It threw or rejected.
-    Failed,
+    1 Failed
     /// It came through, and left a state that breaks the invariant.
-    Invariant,
+    2 Invariant
     /// It came through, and its transaction met a conflict.
-    Conflict,
+    3 Conflict
     /// The message waits until the cell changes its behaviour.
-    Deferred,
+    4 Deferred
     /// It is over, counts, and changed the behaviour: deferred messages come back.
-    Became,
+    5 Became
     /// Both of the last two.
-    DeferredBecame,
+    6 DeferredBecame
     /// It was not begun; the message stays where it was.
-    NotRun,
+    7 NotRun
 }
 
 impl Verdict {
-    const ALL: [Verdict; 8] = [
-        Verdict::Ended,
-        Verdict::Failed,
-        Verdict::Invariant,
-        Verdict::Conflict,
-        Verdict::Deferred,
-        Verdict::Became,
-        Verdict::DeferredBecame,
-        Verdict::NotRun,
-    ];
+    pub(crate) fn became(self) -> bool {
+        matches!(self, Verdict::Became | Verdict::DeferredBecame)
+    }
 }
 
-/// One thing that happened on the host's side. Slots, timers and turns are numbers of the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Record {
+rows! {
+    /// One thing that happened on the host's side. Slots, timers and turns are numbers of the host; a `slot` is a message's
+    /// payload, and the name of its ask. `position` is a message's place in the batch.
+    Record of RECORD_WORDS:
     /// A message, whose sender took one credit of the cell.
-    Send {
-        /// To whom.
-        cell: u32,
-        /// Its payload.
-        slot: u32,
-    },
-    /// A message whose sender waits for the answer; it took one credit too.
-    Ask {
-        /// To whom.
-        cell: u32,
-        /// Its payload, and the name of the ask.
-        slot: u32,
-        /// The cell that asks, or [`CellId::NONE`](crate::CellId::NONE).
-        asker: u32,
-        /// The turn in which it asks.
-        turn: u32,
-        /// How long it waits, in milliseconds; 0 waits for ever.
-        timeout_ms: u32,
-    },
+    1 Send { cell: CellId, slot: u32 }
+    /// A message whose sender waits for the answer; it took one credit too. `asker` is the cell that asks or
+    /// [`CellId::NONE`], `turn` the turn in which it asks or [`INIT_TURN`]. It waits `timeout_ms` milliseconds; 0 waits for ever.
+    2 Ask { cell: CellId, slot: u32, asker: CellId, turn: u32, timeout_ms: u32 }
     /// A message that waits for room; no credit was taken.
-    Deliver {
-        /// To whom.
-        cell: u32,
-        /// Its payload.
-        slot: u32,
-    },
-    /// A delivery that still waits for room is called off.
-    Withdraw {
-        /// To whom it was.
-        cell: u32,
-        /// Its payload.
-        slot: u32,
-    },
+    3 Deliver { cell: CellId, slot: u32 }
+    /// A delivery to the cell that still waits for room is called off.
+    4 Withdraw { cell: CellId, slot: u32 }
     /// The asker no longer wants the answer.
-    Abandon {
-        /// The ask.
-        slot: u32,
-    },
+    5 Abandon { slot: u32 }
     /// The answer is there; the turn may have ended before, its commit durable only now.
-    Reply {
-        /// The ask.
-        slot: u32,
-    },
-    /// A message of the batch returned a promise: its turn goes on.
-    Async {
-        /// Its place in the batch.
-        position: u32,
-        /// The host's number for the turn.
-        turn: u32,
-    },
+    6 Reply { slot: u32 }
+    /// A message of the batch returned a promise: its turn goes on, under the host's number `turn`.
+    7 Async { position: u32, turn: u32 }
     /// A message of the batch came out other than [`Verdict::Ended`], which goes without saying.
-    Result {
-        /// Its place in the batch.
-        position: u32,
-        /// How.
-        verdict: Verdict,
-    },
-    /// A turn that went on is over.
-    Settled {
-        /// Whose.
-        cell: u32,
-        /// Which, as named by `Async`.
-        turn: u32,
-        /// How.
-        verdict: Verdict,
-    },
-    /// `init` returned a promise.
-    InitAsync {
-        /// Whose.
-        cell: u32,
-        /// The host's number for it.
-        turn: u32,
-    },
-    /// `init` is over: [`Verdict::Ended`], or it failed.
-    Inited {
-        /// Whose.
-        cell: u32,
-        /// The incarnation that it was for.
-        incarnation: u32,
-        /// How.
-        verdict: Verdict,
-    },
-    /// Work that an incarnation left running after its turn failed, and the incarnation with it.
-    Fail {
-        /// Whose.
-        cell: u32,
-        /// Which incarnation; an older one than the living one changes nothing.
-        incarnation: u32,
-    },
+    8 Result { position: u32, verdict: Verdict }
+    /// A turn that went on, as named by `Async`, is over.
+    9 Settled { cell: CellId, turn: u32, verdict: Verdict }
+    /// A message to an idle cell was run by the host without being issued. It is the next in the batch now, for a record
+    /// that says how it came out: those that simply ended are only counted.
+    10 Adopt { cell: CellId, slot: u32 }
+    /// The `init` of an incarnation is over: [`Verdict::Ended`], or it failed.
+    11 Inited { cell: CellId, incarnation: u32, verdict: Verdict }
+    /// Work that an incarnation left running after its turn failed, and the incarnation with it; an older one than the
+    /// living one changes nothing.
+    12 Fail { cell: CellId, incarnation: u32 }
     /// Stop the cell and all below it, in order.
-    Stop {
-        /// Which.
-        cell: u32,
-    },
-    /// The cell stops by itself, when its turn is over.
-    StopSelf {
-        /// Which.
-        cell: u32,
-        /// Which incarnation wants it.
-        incarnation: u32,
-    },
-    /// Arms a timer of a cell.
-    TimerSet {
-        /// The host's number, free until the timer fell due for the last time or was cancelled.
-        timer: u32,
-        /// Whose.
-        cell: u32,
-        /// When, in milliseconds from now.
-        delay_ms: u32,
-        /// How often from then on, in milliseconds; 0 is once.
-        period_ms: u32,
-        /// Whether it keeps the program alive.
-        referenced: bool,
-    },
+    13 Stop { cell: CellId }
+    /// The incarnation wants its cell to stop when its turn is over.
+    14 StopSelf { cell: CellId, incarnation: u32 }
+    /// Arms a timer of a cell, `delay_ms` milliseconds from now and from then on every `period_ms`; 0 is once. The number is
+    /// the host's, taken until it falls due for the last time, is over or cancelled. `referenced` timers keep the program alive.
+    15 TimerSet { timer: u32, cell: CellId, delay_ms: u32, period_ms: u32, referenced: bool }
     /// Calls a timer off.
-    TimerCancel {
-        /// Which.
-        timer: u32,
-    },
-}
-
-impl Record {
-    /// Reads six words; `None` if they are no record.
-    pub fn decode(words: [u32; RECORD_WORDS]) -> Option<Record> {
-        let [operation, a, b, c, d, e] = words;
-        let verdict = |word: u32| Verdict::ALL.get(word as usize).copied();
-        Some(match operation {
-            1 => Record::Send { cell: a, slot: b },
-            2 => Record::Ask { cell: a, slot: b, asker: c, turn: d, timeout_ms: e },
-            3 => Record::Deliver { cell: a, slot: b },
-            4 => Record::Withdraw { cell: a, slot: b },
-            5 => Record::Abandon { slot: a },
-            6 => Record::Reply { slot: a },
-            7 => Record::Async { position: a, turn: b },
-            8 => Record::Result { position: a, verdict: verdict(b)? },
-            9 => Record::Settled { cell: a, turn: b, verdict: verdict(c)? },
-            10 => Record::InitAsync { cell: a, turn: b },
-            11 => Record::Inited { cell: a, incarnation: b, verdict: verdict(c)? },
-            12 => Record::Fail { cell: a, incarnation: b },
-            13 => Record::Stop { cell: a },
-            14 => Record::StopSelf { cell: a, incarnation: b },
-            15 => Record::TimerSet { timer: a, cell: b, delay_ms: c, period_ms: d, referenced: e != 0 },
-            16 => Record::TimerCancel { timer: a },
-            _ => return None,
-        })
-    }
-
-    /// The six words of a record.
-    pub fn encode(self) -> [u32; RECORD_WORDS] {
-        match self {
-            Record::Send { cell, slot } => [1, cell, slot, 0, 0, 0],
-            Record::Ask { cell, slot, asker, turn, timeout_ms } => [2, cell, slot, asker, turn, timeout_ms],
-            Record::Deliver { cell, slot } => [3, cell, slot, 0, 0, 0],
-            Record::Withdraw { cell, slot } => [4, cell, slot, 0, 0, 0],
-            Record::Abandon { slot } => [5, slot, 0, 0, 0, 0],
-            Record::Reply { slot } => [6, slot, 0, 0, 0, 0],
-            Record::Async { position, turn } => [7, position, turn, 0, 0, 0],
-            Record::Result { position, verdict } => [8, position, verdict as u32, 0, 0, 0],
-            Record::Settled { cell, turn, verdict } => [9, cell, turn, verdict as u32, 0, 0],
-            Record::InitAsync { cell, turn } => [10, cell, turn, 0, 0, 0],
-            Record::Inited { cell, incarnation, verdict } => [11, cell, incarnation, verdict as u32, 0, 0],
-            Record::Fail { cell, incarnation } => [12, cell, incarnation, 0, 0, 0],
-            Record::Stop { cell } => [13, cell, 0, 0, 0, 0],
-            Record::StopSelf { cell, incarnation } => [14, cell, incarnation, 0, 0, 0],
-            Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
-                [15, timer, cell, delay_ms, period_ms, u32::from(referenced)]
-            }
-            Record::TimerCancel { timer } => [16, timer, 0, 0, 0, 0],
-        }
-    }
+    16 TimerCancel { timer: u32 }
 }
 
 #[cfg(test)]

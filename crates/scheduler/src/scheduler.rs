@@ -1,28 +1,32 @@
 //! The state, and the round that moves it.
 
-use crate::asks::Asks;
-use crate::cell::{Cell, Phase};
-use crate::credits::Credits;
-use crate::deadlines::Deadlines;
-use crate::due::Due;
-use crate::effect::{Death, Effect, Gone};
+mod admission;
+mod asking;
+mod due;
+mod lifecycle;
+mod spawn;
+mod supervision;
+mod timers;
+mod turns;
+
+use crate::cell::{Cell, Message, OpenTurn, Phase, Supervision, Turn};
+use crate::credits::{CLOSED, Credits};
+use crate::deadlines::{DeadlineKey, Deadlines};
+use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
 use crate::id::CellId;
-use crate::limits::{DELAY_MAX_MS, TIMERS_MAX};
-use crate::message::Message;
+use crate::limits::*;
 use crate::names::Names;
-use crate::random::Random;
-use crate::record::Record;
-use crate::restart::RestartPolicy;
-use crate::stats::Stats;
+use crate::record::{INIT_TURN, Record, Verdict};
+use crate::restart::{Random, Restart, RestartPolicy, RestartWindow};
 use crate::table::Table;
-use crate::timers::Timers;
-use crate::turns::Run;
-use std::collections::VecDeque;
+use asking::Ask;
+use due::Due;
+pub use spawn::{CellOptions, SpawnError};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-
-/// The most slots that the host may use: what bounds the tables that are kept by slot.
-const SLOTS_MAX: u32 = 1 << 28;
+use timers::Timer;
+use turns::Run;
 
 /// The host wrote something that no host should: a defect, never a user's mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,55 +49,72 @@ pub struct Issue {
     pub slot: u32,
 }
 
+/// Counts since the start, and what is open now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Messages that the host wrote down, of every kind.
+    pub sent: u64,
+    /// Outcome: turns that ended well.
+    pub ended: u64,
+    /// Outcome: turns that ended with a failure.
+    pub failed: u64,
+    /// Outcome: messages not taken.
+    pub refused: u64,
+    /// Outcome: dead letters.
+    pub dead_letters: u64,
+    /// Outcome: conflicts past the last attempt.
+    pub conflicts: u64,
+    /// New incarnations after the first ones.
+    pub restarts: u64,
+    /// Cells and supervisors alive, without the root.
+    pub cells: u64,
+    /// Asks without an answer.
+    pub asks: u64,
+    /// Timers that keep the program alive.
+    pub referenced_timers: u64,
+}
+
+impl Stats {
+    /// Messages without an outcome.
+    pub fn in_flight(&self) -> u64 {
+        self.sent - self.ended - self.failed - self.refused - self.dead_letters - self.conflicts
+    }
+}
+
 /// What must not happen while records are read; it is done once all of them are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Control {
-    Fail {
-        cell: CellId,
-        incarnation: u32,
-        death: Death,
-    },
-    Redeliver {
-        cell: CellId,
-        incarnation: u32,
-        message: Option<Message>,
-    },
-    Stop {
-        cell: CellId,
-    },
-    StopSelf {
-        cell: CellId,
-        incarnation: u32,
-    },
+enum Control {
+    /// The incarnation failed in this way.
+    Fail(CellId, u32, Death),
+    /// The incarnation met a conflict; the message, if it has attempts left.
+    Redeliver(CellId, u32, Option<Message>),
+    Stop(CellId),
+    /// The incarnation wants its cell to stop.
+    StopSelf(CellId, u32),
     /// A turn of a stopping cell is over.
-    TurnOver {
-        cell: CellId,
-    },
+    TurnOver(CellId),
     /// A child is gone for which the cell may have waited.
-    ChildGone {
-        cell: CellId,
-    },
+    ChildGone(CellId),
 }
 
 /// Cells, their mailboxes and who restarts them. See the crate for how it is driven.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Scheduler {
-    pub(crate) table: Table,
-    pub(crate) names: Names,
-    pub(crate) credits: Arc<Credits>,
-    pub(crate) ready: VecDeque<CellId>,
-    pub(crate) batch: Vec<(CellId, u32, Message)>,
-    pub(crate) runs: Vec<Run>,
-    pub(crate) asks: Asks,
-    pub(crate) deadlines: Deadlines<Due>,
-    pub(crate) timers: Timers,
-    pub(crate) controls: VecDeque<Control>,
+    table: Table,
+    credits: Arc<Credits>,
+    ready: VecDeque<CellId>,
+    batch: Vec<(CellId, u32, Message)>,
+    runs: Vec<Run>,
+    /// By slot; the timers by number. Looked up, never walked.
+    asks: HashMap<u32, Ask>,
+    deadlines: Deadlines<Due>,
+    timers: HashMap<u32, Timer>,
+    controls: VecDeque<Control>,
     pub(crate) effects: VecDeque<Effect>,
-    pub(crate) random: Random,
-    pub(crate) plain_policy: RestartPolicy,
-    pub(crate) root: CellId,
-    pub(crate) now_us: u64,
-    pub(crate) stats: Stats,
+    random: Random,
+    root: CellId,
+    now_us: u64,
+    stats: Stats,
 }
 
 impl Scheduler {
@@ -104,7 +125,7 @@ impl Scheduler {
     /// let mut scheduler = Scheduler::new(7);
     /// let cell = scheduler.spawn(scheduler.root(), "alice", false, CellOptions::default())?;
     /// scheduler.credits().take(cell.index());
-    /// scheduler.take(Record::Send { cell: cell.word(), slot: 0 })?;
+    /// scheduler.take(Record::Send { cell, slot: 0 })?;
     /// scheduler.step(0, 0);
     /// assert_eq!(scheduler.issue().map(|issue| issue.slot).collect::<Vec<_>>(), [0]);
     /// scheduler.step(1_000, 1); // the one message was run, and nothing else was reported: it ended
@@ -112,26 +133,10 @@ impl Scheduler {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(seed: u64) -> Self {
-        let mut table = Table::default();
-        let root = table.insert(Cell::new(None, "root".into(), 0));
-        Scheduler {
-            table,
-            names: Names::default(),
-            credits: Arc::default(),
-            ready: VecDeque::new(),
-            batch: Vec::new(),
-            runs: Vec::new(),
-            asks: Asks::default(),
-            deadlines: Deadlines::default(),
-            timers: Timers::default(),
-            controls: VecDeque::new(),
-            effects: VecDeque::new(),
-            random: Random::new(seed),
-            plain_policy: RestartPolicy::default(),
-            root,
-            now_us: 0,
-            stats: Stats::default(),
-        }
+        let mut scheduler = Scheduler { random: Random::new(seed), ..Scheduler::default() };
+        scheduler.root =
+            scheduler.table.insert(Cell { name: "root".into(), incarnation: 1, ..Cell::default() });
+        scheduler
     }
 
     /// The supervisor above all others.
@@ -149,7 +154,6 @@ impl Scheduler {
         Stats {
             cells: (self.table.len() as u64).saturating_sub(1),
             asks: self.asks.len() as u64,
-            referenced_timers: u64::from(self.timers.referenced()),
             ..self.stats
         }
     }
@@ -165,7 +169,7 @@ impl Scheduler {
     }
 
     /// When the next thing falls due, in microseconds of the host's clock.
-    pub fn next_due_us(&mut self) -> Option<u64> {
+    pub fn next_due_us(&self) -> Option<u64> {
         self.deadlines.next_us()
     }
 
@@ -177,44 +181,41 @@ impl Scheduler {
     /// Takes one record. No cell dies here.
     pub fn take(&mut self, record: Record) -> Result<(), ProtocolError> {
         match record {
-            Record::Send { cell, slot } => {
-                self.send(CellId::from_word(cell), Message::new(checked(slot)?, false))
-            }
+            Record::Send { cell, slot } => self.send(cell, Message::new(slot)),
             Record::Ask { cell, slot, asker, turn, timeout_ms } => {
-                let asker = (asker != CellId::NONE).then_some(CellId::from_word(asker));
-                self.ask(CellId::from_word(cell), checked(slot)?, asker, turn, timeout_ms);
+                self.ask(cell, slot, asker, turn, timeout_ms);
             }
-            Record::Deliver { cell, slot } => self.deliver(CellId::from_word(cell), checked(slot)?),
-            Record::Withdraw { cell, slot } => self.withdraw(CellId::from_word(cell), slot),
-            Record::Abandon { slot } => self.settle_ask(slot, crate::AskEnd::Abandoned),
-            Record::Reply { slot } => self.settle_ask(slot, crate::AskEnd::Replied),
+            Record::Deliver { cell, slot } => self.deliver(cell, slot),
+            Record::Withdraw { cell, slot } => self.withdraw(cell, slot),
+            Record::Abandon { slot } => self.settle_ask(slot, AskEnd::Abandoned),
+            Record::Reply { slot } => self.settle_ask(slot, AskEnd::Replied),
             Record::Async { position, turn } => self.turn_went_async(position, turn)?,
             Record::Result { position, verdict } => self.turn_result(position, verdict)?,
-            Record::Settled { cell, turn, verdict } => {
-                self.turn_settled(CellId::from_word(cell), turn, verdict)?;
-            }
-            Record::InitAsync { cell, turn } => self.init_went_async(CellId::from_word(cell), turn),
-            Record::Inited { cell, incarnation, verdict } => {
-                self.init_settled(CellId::from_word(cell), incarnation, verdict);
-            }
+            Record::Settled { cell, turn, verdict } => self.turn_settled(cell, turn, verdict)?,
+            Record::Inited { cell, incarnation, verdict } => self.init_settled(cell, incarnation, verdict),
             Record::Fail { cell, incarnation } => {
-                let cell = CellId::from_word(cell);
-                self.controls.push_back(Control::Fail { cell, incarnation, death: Death::Error });
+                self.controls.push_back(Control::Fail(cell, incarnation, Death::Error));
             }
-            Record::Stop { cell } => self.controls.push_back(Control::Stop { cell: CellId::from_word(cell) }),
+            Record::Stop { cell } => self.controls.push_back(Control::Stop(cell)),
             Record::StopSelf { cell, incarnation } => {
-                let cell = CellId::from_word(cell);
-                self.controls.push_back(Control::StopSelf { cell, incarnation });
+                self.controls.push_back(Control::StopSelf(cell, incarnation));
             }
             Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
                 if timer >= TIMERS_MAX || delay_ms > DELAY_MAX_MS || period_ms > DELAY_MAX_MS {
                     return Err(ProtocolError("a timer out of range"));
                 }
-                self.set_timer(timer, CellId::from_word(cell), delay_ms, period_ms, referenced);
+                self.set_timer(timer, cell, delay_ms, period_ms, referenced);
             }
             Record::TimerCancel { timer } => self.cancel_timer(timer),
+            Record::Adopt { cell, slot } => self.adopt_message(cell, slot)?,
         }
         Ok(())
+    }
+
+    /// Messages to idle cells that the host ran without them being issued, and that ended: all there is to say of them.
+    pub fn count_ended(&mut self, messages: u64) {
+        self.stats.sent += messages;
+        self.stats.ended += messages;
     }
 
     /// What time it is, before records are taken: deadlines that they set count from now, not from the last round, which may lie
@@ -242,31 +243,28 @@ impl Scheduler {
     fn run_controls(&mut self) {
         while let Some(control) = self.controls.pop_front() {
             match control {
-                Control::Fail { cell, incarnation, death } => {
-                    if self.is_alive(cell, incarnation) {
-                        self.fail(cell, death);
-                    }
+                Control::Fail(cell, incarnation, death) if self.is_alive(cell, incarnation) => {
+                    self.fail(cell, death);
                 }
-                Control::Redeliver { cell, incarnation, message } => {
-                    self.redeliver(cell, incarnation, message)
-                }
-                Control::Stop { cell } => self.stop(cell, Gone::Stopped),
-                Control::StopSelf { cell, incarnation } => self.stop_self(cell, incarnation),
-                Control::TurnOver { cell } => self.turn_over(cell),
-                Control::ChildGone { cell } => self.child_gone(cell),
+                Control::Fail(..) => {}
+                Control::Redeliver(cell, incarnation, message) => self.redeliver(cell, incarnation, message),
+                Control::Stop(cell) => self.stop(cell, Gone::Stopped),
+                Control::StopSelf(cell, incarnation) => self.stop_self(cell, incarnation),
+                Control::TurnOver(cell) => self.turn_over(cell),
+                Control::ChildGone(cell) => self.child_gone(cell),
             }
         }
     }
 
     /// The incarnation lives: its turns may run and what it does counts.
-    pub(crate) fn is_alive(&self, cell: CellId, incarnation: u32) -> bool {
+    fn is_alive(&self, cell: CellId, incarnation: u32) -> bool {
         self.table.get(cell).is_some_and(|cell| {
             cell.incarnation == incarnation && matches!(cell.phase, Phase::Live | Phase::Starting)
         })
     }
 
     /// Puts the cell into the ready queue if a turn may begin and it is not there yet.
-    pub(crate) fn wake(&mut self, id: CellId) {
+    fn wake(&mut self, id: CellId) {
         if let Some(cell) = self.table.get_mut(id)
             && !cell.queued
             && cell.is_runnable()
@@ -275,8 +273,4 @@ impl Scheduler {
             self.ready.push_back(id);
         }
     }
-}
-
-fn checked(slot: u32) -> Result<u32, ProtocolError> {
-    if slot < SLOTS_MAX { Ok(slot) } else { Err(ProtocolError("a slot out of range")) }
 }

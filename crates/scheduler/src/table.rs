@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn cell() -> Cell {
-        Cell::new(None, "x".into(), 0)
+        Cell::default()
     }
 
     #[test]
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_handle_from_nowhere_finds_nothing() {
         let mut table = Table::default();
-        assert!(table.get_mut(CellId::from_word(CellId::NONE)).is_none());
+        assert!(table.get_mut(CellId::NONE).is_none());
         assert!(table.get(CellId::new(7, 0)).is_none());
     }
 }

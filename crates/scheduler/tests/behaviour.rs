@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AskEnd, Backoff, CellId, CellOptions, DeadLetter, Death, Effect, Gone, Record, RestartPolicy, Scheduler,
+    AskEnd, Backoff, CellId, CellOptions, Death, Effect, Gone, Lost, Record, RestartPolicy, Scheduler,
     SpawnError, Verdict, limits::CELLS_MAX,
 };
 
@@ -24,13 +24,12 @@ impl Bench {
 
     fn send(&mut self, cell: CellId, slot: u32) {
         assert!(self.scheduler.credits().take(cell.index()));
-        self.scheduler.take(Record::Send { cell: cell.word(), slot }).unwrap();
+        self.scheduler.take(Record::Send { cell, slot }).unwrap();
     }
 
     fn ask(&mut self, cell: CellId, slot: u32, asker: CellId, turn: u32) {
         assert!(self.scheduler.credits().take(cell.index()));
-        let asker = asker.word();
-        self.scheduler.take(Record::Ask { cell: cell.word(), slot, asker, turn, timeout_ms: 0 }).unwrap();
+        self.scheduler.take(Record::Ask { cell, slot, asker, turn, timeout_ms: 0 }).unwrap();
     }
 
     fn take(&mut self, record: Record) {
@@ -86,7 +85,7 @@ fn messages_behind_a_turn_that_goes_on_wait_for_it() {
     bench.round(0, 0);
     bench.take(Record::Async { position: 0, turn: 7 });
     assert_eq!(bench.round(0, 2).1, [], "the second was skipped and waits");
-    bench.take(Record::Settled { cell: cell.word(), turn: 7, verdict: Verdict::Ended });
+    bench.take(Record::Settled { cell, turn: 7, verdict: Verdict::Ended });
     assert_eq!(bench.round(0, 0).1, [2]);
 }
 
@@ -94,7 +93,6 @@ fn messages_behind_a_turn_that_goes_on_wait_for_it() {
 fn a_failure_restarts_at_once_and_keeps_the_rest_of_the_mailbox() {
     let mut bench = Bench::new();
     let cell = bench.spawn("a", CellOptions::default());
-    let word = cell.word();
     for slot in [1, 2] {
         bench.send(cell, slot);
     }
@@ -104,10 +102,7 @@ fn a_failure_restarts_at_once_and_keeps_the_rest_of_the_mailbox() {
     let death = Death::Error;
     assert_eq!(
         effects,
-        [
-            Effect::Died { cell: word, incarnation: 1, death },
-            Effect::Restarted { cell: word, incarnation: 2, death }
-        ]
+        [Effect::Died { cell, incarnation: 1, death }, Effect::Restarted { cell, incarnation: 2, death }]
     );
     assert_eq!(batch, [2]);
 }
@@ -129,7 +124,7 @@ fn an_ask_that_would_close_a_circle_is_refused_with_the_way_round() {
     let path: Vec<_> = effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::AskPath { cell, .. } => Some(CellId::from_word(*cell)),
+            Effect::AskPath { cell, .. } => Some(*cell),
             _ => None,
         })
         .collect();
@@ -154,20 +149,19 @@ fn an_ask_whose_turn_ended_without_waiting_closes_no_circle() {
 fn a_turn_past_its_limit_is_told_and_then_lost() {
     let mut bench = Bench::new();
     let cell = bench.spawn("a", CellOptions { turn_timeout_ms: 50, ..CellOptions::default() });
-    let word = cell.word();
     bench.send(cell, 1);
     bench.round(0, 0);
     bench.take(Record::Async { position: 0, turn: 1 });
     assert_eq!(bench.round(0, 1).0, []);
-    assert_eq!(bench.round(50, 0).0, [Effect::Abort { cell: word, stop: false }]);
+    assert_eq!(bench.round(50, 0).0, [Effect::Abort { cell, stop: false }]);
     let (effects, _) = bench.round(100, 0);
     let death = Death::Timeout;
     assert_eq!(
         effects,
         [
-            Effect::Died { cell: word, incarnation: 1, death },
-            Effect::DeadLetter { cell: word, slot: 1, reason: DeadLetter::LostInTurn },
-            Effect::Restarted { cell: word, incarnation: 2, death },
+            Effect::Died { cell, incarnation: 1, death },
+            Effect::Lost { cell, slot: 1, why: Lost::InTurn },
+            Effect::Restarted { cell, incarnation: 2, death },
         ]
     );
 }
@@ -184,7 +178,7 @@ fn conflicts_are_not_counted_as_failures() {
         ran = 1;
     }
     let (effects, batch) = bench.round(0, 1);
-    assert!(effects.contains(&Effect::Conflict { cell: cell.word(), slot: 1 }) && batch.is_empty());
+    assert!(effects.contains(&Effect::Lost { cell, slot: 1, why: Lost::Conflict }) && batch.is_empty());
     assert_eq!((bench.scheduler.stats().restarts, bench.scheduler.stats().conflicts), (6, 1));
 }
 
@@ -196,14 +190,14 @@ fn a_supervisor_at_the_top_that_gives_up_says_so_and_stops_all_below() {
     let top = bench.scheduler.spawn_supervisor(root, "top", false, policy).unwrap();
     let options = CellOptions::default();
     let [a, b] = ["a", "b"].map(|name| bench.scheduler.spawn(top, name, false, options).unwrap());
-    bench.take(Record::Fail { cell: a.word(), incarnation: 1 });
+    bench.take(Record::Fail { cell: a, incarnation: 1 });
     let (effects, _) = bench.round(0, 0);
-    assert!(effects.contains(&Effect::SupervisorGaveUp { cell: top.word() }));
-    assert!(effects.contains(&Effect::RootFailed { cell: top.word() }));
+    assert!(effects.contains(&Effect::SupervisorGaveUp { cell: top }));
+    assert!(effects.contains(&Effect::RootFailed { cell: top }));
     let gone: Vec<_> = effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Gone { cell, gone } => Some((CellId::from_word(*cell), *gone)),
+            Effect::Gone { cell, gone } => Some((*cell, *gone)),
             _ => None,
         })
         .collect();

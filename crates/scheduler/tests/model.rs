@@ -6,10 +6,10 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AskEnd, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Issue, Record, Restart, RestartPolicy,
+    AskEnd, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Issue, Lost, Record, Restart, RestartPolicy,
     Scheduler, Verdict,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 struct Dice(u64);
 
@@ -39,7 +39,7 @@ enum Stage {
 
 struct Letter {
     to: CellId,
-    from: u32,
+    from: CellId,
     number: u64,
     ask: bool,
     message: Stage,
@@ -52,9 +52,11 @@ struct CellBook {
     limit: u32,
     incarnation: u32,
     alive: bool,
+    /// A message was issued to this incarnation.
+    issued: bool,
     supervised: bool,
     open_turn: Option<(u32, u32)>,
-    starting: Option<bool>,
+    starting: bool,
     counted_restarts_us: VecDeque<u64>,
 }
 
@@ -68,9 +70,13 @@ struct Host {
     slots: u32,
     turns: u32,
     timers: BTreeMap<u32, CellId>,
+    /// Timers of incarnations that died: the scheduler owes word of their end.
+    owed: BTreeSet<u32>,
+    /// Nothing but messages was told since the last step.
+    plain: bool,
     next_number: u64,
     /// The last letter of each sender that each cell ended, for order.
-    last_seen: BTreeMap<(u32, CellId), u64>,
+    last_seen: BTreeMap<(CellId, CellId), u64>,
     log: Vec<String>,
     host_refused: u64,
     now_us: u64,
@@ -91,6 +97,8 @@ impl Host {
             slots: 0,
             turns: 0,
             timers: BTreeMap::new(),
+            owed: BTreeSet::new(),
+            plain: true,
             next_number: 0,
             last_seen: BTreeMap::new(),
             log: Vec::new(),
@@ -128,9 +136,10 @@ impl Host {
                 limit: options.mailbox_limit,
                 incarnation: 1,
                 alive: true,
+                issued: false,
                 supervised,
                 open_turn: None,
-                starting: None,
+                starting: false,
                 counted_restarts_us: VecDeque::new(),
             },
         );
@@ -138,12 +147,13 @@ impl Host {
 
     fn take(&mut self, record: Record) {
         self.log.push(format!("{record:?}"));
+        self.plain &= matches!(record, Record::Send { .. });
         // Through words and back, as the host would write it.
         assert_eq!(Record::decode(record.encode()), Some(record));
         self.scheduler.take(record).unwrap();
     }
 
-    fn slot(&mut self, to: CellId, from: u32, ask: bool) -> u32 {
+    fn slot(&mut self, to: CellId, from: CellId, ask: bool) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots += 1;
             self.slots - 1
@@ -164,13 +174,13 @@ impl Host {
 
     fn send_something(&mut self, from: Option<(CellId, u32)>) {
         let Some(to) = self.any_cell() else { return };
-        let sender = from.map_or(u32::MAX, |(cell, _)| cell.word());
+        let sender = from.map_or(CellId::NONE, |(cell, _)| cell);
         match self.dice.roll(8) {
             0 => {
                 let slot = self.slot(to, sender, false);
-                self.take(Record::Deliver { cell: to.word(), slot });
+                self.take(Record::Deliver { cell: to, slot });
                 if self.dice.one_in(4) {
-                    self.take(Record::Withdraw { cell: to.word(), slot });
+                    self.take(Record::Withdraw { cell: to, slot });
                 }
             }
             kind => {
@@ -183,12 +193,12 @@ impl Host {
                 if ask {
                     let turn = from.map_or(0, |(_, turn)| turn);
                     let timeout_ms = [0, 3, 20][self.dice.roll(3) as usize];
-                    self.take(Record::Ask { cell: to.word(), slot, asker: sender, turn, timeout_ms });
+                    self.take(Record::Ask { cell: to, slot, asker: sender, turn, timeout_ms });
                     if self.dice.one_in(10) {
                         self.take(Record::Abandon { slot });
                     }
                 } else {
-                    self.take(Record::Send { cell: to.word(), slot });
+                    self.take(Record::Send { cell: to, slot });
                 }
             }
         }
@@ -255,8 +265,9 @@ impl Host {
             closed = None;
             assert!(self.cells[&issue.cell].alive, "a turn for a dead incarnation");
             assert!(self.cells[&issue.cell].open_turn.is_none(), "two turns at once");
-            assert!(self.cells[&issue.cell].starting.is_none(), "a turn before init");
+            assert!(!self.cells[&issue.cell].starting, "a turn before init");
             assert_eq!(self.letters[&issue.slot].to, issue.cell);
+            self.cells.get_mut(&issue.cell).unwrap().issued = true;
             self.turns += 1;
             let (position, turn) = (position as u32, self.turns);
             for _ in 0..self.dice.roll(3) {
@@ -264,7 +275,7 @@ impl Host {
             }
             if self.dice.one_in(30) {
                 let incarnation = self.cells[&issue.cell].incarnation;
-                self.take(Record::StopSelf { cell: issue.cell.word(), incarnation });
+                self.take(Record::StopSelf { cell: issue.cell, incarnation });
             }
             if self.dice.one_in(6) {
                 self.take(Record::Async { position, turn });
@@ -286,7 +297,46 @@ impl Host {
                 closed = Some(issue.cell);
             }
         }
-        stop_at
+        if stop_at == batch.len() { stop_at + self.run_here(batch.len() as u32) } else { stop_at }
+    }
+
+    /// Runs messages to idle cells that were never issued, as a host may; how many it had adopted.
+    fn run_here(&mut self, mut position: u32) -> usize {
+        let batch = position;
+        while self.plain && self.dice.one_in(2) {
+            let idle: Vec<_> =
+                self.cells.iter().filter(|(id, book)| self.is_idle(**id, book)).map(|(id, _)| *id).collect();
+            let Some(cell) = self.dice.pick(&idle) else { break };
+            let slot = self.slot(cell, CellId::NONE, false);
+            self.turns += 1;
+            let turn = self.turns;
+            if self.dice.one_in(3) {
+                self.send_something(Some((cell, turn)));
+            }
+            let verdict = self.verdict();
+            let goes_on = self.dice.one_in(6);
+            if verdict == Verdict::Ended && !goes_on {
+                self.log.push(format!("ended {slot} here"));
+                self.scheduler.count_ended(1);
+                self.note(slot, verdict);
+                continue;
+            }
+            self.take(Record::Adopt { cell, slot });
+            if goes_on {
+                self.take(Record::Async { position, turn });
+                self.cells.get_mut(&cell).unwrap().open_turn = Some((turn, slot));
+            } else {
+                self.take(Record::Result { position, verdict });
+                self.note(slot, verdict);
+            }
+            position += 1;
+        }
+        (position - batch) as usize
+    }
+
+    fn is_idle(&self, id: CellId, book: &CellBook) -> bool {
+        let room = self.scheduler.credits().words()[id.index()].load(std::sync::atomic::Ordering::Relaxed);
+        book.alive && book.issued && book.open_turn.is_none() && i64::from(room) == i64::from(book.limit)
     }
 
     fn settle_open_turns(&mut self, all: bool) {
@@ -298,22 +348,15 @@ impl Host {
             {
                 book.open_turn = None;
                 let verdict = if all { Verdict::Ended } else { self.verdict() };
-                self.take(Record::Settled { cell: id.word(), turn, verdict });
+                self.take(Record::Settled { cell: id, turn, verdict });
                 self.note(slot, verdict);
             }
             let book = self.cells.get_mut(&id).unwrap();
-            if book.starting.is_some() && (all || self.dice.one_in(2)) {
-                if !all && book.starting == Some(false) && self.dice.one_in(2) {
-                    book.starting = Some(true);
-                    self.turns += 1;
-                    let turn = self.turns;
-                    self.take(Record::InitAsync { cell: id.word(), turn });
-                    continue;
-                }
-                book.starting = None;
+            if book.starting && (all || self.dice.one_in(2)) {
+                book.starting = false;
                 let incarnation = book.incarnation;
                 let verdict = if !all && self.dice.one_in(6) { Verdict::Failed } else { Verdict::Ended };
-                self.take(Record::Inited { cell: id.word(), incarnation, verdict });
+                self.take(Record::Inited { cell: id, incarnation, verdict });
             }
         }
     }
@@ -322,14 +365,14 @@ impl Host {
         match self.dice.roll(60) {
             0 => {
                 if let Some(id) = self.any_cell() {
-                    self.take(Record::Stop { cell: id.word() });
+                    self.take(Record::Stop { cell: id });
                 }
             }
             1..4 => self.spawn(),
             4 | 5 => {
                 if let Some(id) = self.any_cell() {
                     let incarnation = self.cells[&id].incarnation;
-                    self.take(Record::Fail { cell: id.word(), incarnation });
+                    self.take(Record::Fail { cell: id, incarnation });
                 }
             }
             6..12 => {
@@ -338,13 +381,7 @@ impl Host {
                     let period_ms = self.dice.roll(2) as u32 * 4;
                     let delay_ms = self.dice.roll(9) as u32;
                     self.timers.insert(timer, id);
-                    self.take(Record::TimerSet {
-                        timer,
-                        cell: id.word(),
-                        delay_ms,
-                        period_ms,
-                        referenced: true,
-                    });
+                    self.take(Record::TimerSet { timer, cell: id, delay_ms, period_ms, referenced: true });
                 }
             }
             12..15 => {
@@ -371,19 +408,21 @@ impl Host {
 
     fn handle(&mut self, effect: Effect) {
         self.log.push(format!("{effect:?}"));
-        let id = CellId::from_word;
+        assert_eq!(Effect::decode(effect.encode()), Some(effect));
         match effect {
             Effect::Init { cell, incarnation } => {
-                let book = self.cells.get_mut(&id(cell)).unwrap();
+                let book = self.cells.get_mut(&cell).unwrap();
                 assert_eq!(book.incarnation, incarnation);
-                book.starting = Some(false);
+                book.starting = true;
                 book.alive = true;
             }
             Effect::Died { cell, incarnation, death } => {
-                let book = self.cells.get_mut(&id(cell)).unwrap();
+                let book = self.cells.get_mut(&cell).unwrap();
                 assert!(book.alive && book.incarnation == incarnation, "died twice");
-                (book.alive, book.open_turn, book.starting) = (false, None, None);
-                self.timers.retain(|_, owner| *owner != id(cell));
+                (book.alive, book.open_turn, book.starting) = (false, None, false);
+                let dead = self.timers.iter().filter(|(_, owner)| **owner == cell).map(|(timer, _)| *timer);
+                self.owed.extend(dead);
+                self.timers.retain(|_, owner| *owner != cell);
                 // A restart that its window would not allow must not follow; see `Restarted`.
                 let counted = matches!(
                     death,
@@ -393,11 +432,11 @@ impl Host {
             }
             Effect::Restarted { cell, incarnation, death } => {
                 let now_us = self.now_us;
-                let book = self.cells.get_mut(&id(cell)).unwrap();
+                let book = self.cells.get_mut(&cell).unwrap();
                 assert!(!book.alive || book.incarnation < incarnation);
                 book.incarnation = incarnation;
-                book.alive = true;
-                book.starting = None;
+                (book.alive, book.issued) = (true, false);
+                book.starting = false;
                 if matches!(death, Death::Conflict | Death::Supervisor) {
                     return;
                 }
@@ -414,12 +453,13 @@ impl Host {
                 }
             }
             Effect::Gone { cell, .. } => {
-                self.parents.retain(|parent| *parent != id(cell));
-                self.cells.remove(&id(cell));
+                self.parents.retain(|parent| *parent != cell);
+                self.cells.remove(&cell);
             }
-            Effect::Refused { slot, .. } | Effect::DeadLetter { slot, .. } => self.outcome(slot),
-            Effect::Conflict { slot, .. } => {
-                assert_eq!(self.letters[&slot].attempts, 6, "five more attempts after the first");
+            Effect::Lost { slot, why, .. } => {
+                if why == Lost::Conflict {
+                    assert_eq!(self.letters[&slot].attempts, 6, "five more attempts after the first");
+                }
                 self.outcome(slot);
             }
             Effect::AskSettled { slot, end } => {
@@ -434,6 +474,9 @@ impl Host {
                 if !again {
                     self.timers.remove(&timer);
                 }
+            }
+            Effect::TimerOver { timer } => {
+                assert!(self.owed.remove(&timer), "a timer of the living is over");
             }
             Effect::Admitted { .. }
             | Effect::AskPath { .. }
@@ -451,6 +494,8 @@ impl Host {
         let batch: Vec<_> = self.scheduler.issue().collect();
         let effects: Vec<_> = self.scheduler.effects().collect();
         effects.into_iter().for_each(|effect| self.handle(effect));
+        assert!(self.owed.is_empty(), "timers of the dead are left");
+        self.plain = true;
         self.log.extend(batch.iter().map(|issue| format!("{issue:?}")));
         batch
     }
@@ -478,7 +523,7 @@ impl Host {
         }
         // Then nothing more is sent or fails: all must come to rest with every message accounted for.
         let root = self.scheduler.root();
-        self.take(Record::Stop { cell: root.word() });
+        self.take(Record::Stop { cell: root });
         for _ in 0..10_000 {
             for issue in std::mem::take(&mut batch) {
                 self.ended(issue.slot, true);

@@ -1,40 +1,35 @@
 //! Asks: opened once, settled once, and never in a circle.
 
-use crate::asks::Ask;
-use crate::cell::Turn;
-use crate::due::Due;
-use crate::effect::{AskEnd, DeadLetter, Effect, Refusal};
-use crate::id::CellId;
-use crate::message::Message;
-use crate::scheduler::Scheduler;
-use std::collections::HashMap;
+use super::*;
+
+/// An ask that waits for its answer. Its name is its message's slot, which the host keeps until both are over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask {
+    target: CellId,
+    /// `None`: from outside of all cells.
+    asker: Option<CellId>,
+    /// The turn in which it was made: while that goes on, the asker waits.
+    turn: u32,
+    deadline: Option<DeadlineKey>,
+}
 
 impl Scheduler {
-    pub(crate) fn ask(
-        &mut self,
-        target: CellId,
-        slot: u32,
-        asker: Option<CellId>,
-        turn: u32,
-        timeout_ms: u32,
-    ) {
-        let message = Message::new(slot, true);
-        let deadline = (timeout_ms != 0)
-            .then(|| self.deadlines.arm(self.now_us + u64::from(timeout_ms) * 1_000, Due::Ask(slot)));
-        let asker = asker.filter(|&asker| self.table.get(asker).is_some());
-        self.asks.open(slot, Ask { target, asker, turn, deadline });
+    pub(super) fn ask(&mut self, target: CellId, slot: u32, asker: CellId, turn: u32, timeout_ms: u32) {
+        let message = Message::new(slot);
+        let deadline = (timeout_ms != 0).then(|| self.arm_in(timeout_ms, Due::Ask(slot)));
+        let asker = self.table.get(asker).map(|_| asker);
+        self.asks.insert(slot, Ask { target, asker, turn, deadline });
         if self.table.get(target).is_none_or(|cell| cell.stop.is_some()) {
             self.stats.sent += 1;
-            self.dead_letter(target, message, DeadLetter::Stopped, AskEnd::Stopped);
+            self.lose(target, message, Lost::Stopped, AskEnd::Stopped);
             return;
         }
         if let Some(asker) = asker {
             if let Some(path) = self.cycle(asker, target) {
                 self.stats.sent += 1;
                 self.credits.add(target.index(), 1);
-                self.refuse(target, message, Refusal::Cycle);
-                self.effects.extend(path.into_iter().map(|cell| Effect::AskPath { slot, cell: cell.word() }));
-                self.settle_ask(slot, AskEnd::Cycle);
+                self.effects.extend(path.into_iter().map(|cell| Effect::AskPath { slot, cell }));
+                self.lose(target, message, Lost::Cycle, AskEnd::Cycle);
                 return;
             }
             if let Some(cell) = self.table.get_mut(asker) {
@@ -44,14 +39,14 @@ impl Scheduler {
         self.send(target, message);
     }
 
-    /// Settles an ask; one that was settled before stays as it was.
-    pub(crate) fn settle_ask(&mut self, slot: u32, end: AskEnd) {
-        let Some(ask) = self.asks.close(slot) else { return };
+    /// Settles the ask of a message, if it is one and was not settled before.
+    pub(super) fn settle_ask(&mut self, slot: u32, end: AskEnd) {
+        let Some(ask) = self.asks.remove(&slot) else { return };
         if let Some(key) = ask.deadline {
             self.deadlines.cancel(key);
         }
         if let Some(rare) =
-            ask.asker.and_then(|asker| self.table.get_mut(asker)).and_then(|cell| cell.rare_if_any())
+            ask.asker.and_then(|asker| self.table.get_mut(asker)).and_then(|cell| cell.rare.as_deref_mut())
         {
             rare.asks.remove(&slot);
         }
@@ -70,8 +65,8 @@ impl Scheduler {
         while let Some(id) = pending.pop() {
             let Some(cell) = self.table.get(id) else { continue };
             let Turn::Open(open) = cell.turn else { continue };
-            for slot in cell.rare().into_iter().flat_map(|rare| &rare.asks) {
-                let Some(ask) = self.asks.get(*slot).filter(|ask| ask.turn == open.number) else { continue };
+            for slot in cell.rare.as_deref().into_iter().flat_map(|rare| &rare.asks) {
+                let Some(ask) = self.asks.get(slot).filter(|ask| ask.turn == open.number) else { continue };
                 if ask.target == target || reached_from.contains_key(&ask.target) {
                     continue;
                 }

@@ -1,13 +1,6 @@
 //! New cells and supervisors.
 
-use crate::cell::{Cell, Phase, Supervision};
-use crate::credits::CLOSED;
-use crate::id::CellId;
-use crate::limits::{CELLS_MAX, DEPTH_MAX, MAILBOX_DEFAULT, MAILBOX_MAX};
-use crate::names::Names;
-use crate::restart::{Restart, RestartPolicy, RestartWindow};
-use crate::scheduler::Scheduler;
-use std::fmt;
+use super::*;
 
 /// What a cell is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +43,21 @@ pub enum SpawnError {
 
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SpawnError::CellCount => "as many cells as possible are alive",
-            SpawnError::NameTaken => "a living sibling has this name",
-            SpawnError::NameInvalid => "the name is empty, too long, or holds a slash",
-            SpawnError::ParentGone => "the parent is gone",
-            SpawnError::Depth => "the path would be too deep",
-        })
+        match self {
+            SpawnError::CellCount => {
+                write!(f, "{CELLS_MAX} cells are alive, which is the most; stop some first")
+            }
+            SpawnError::NameTaken => {
+                f.write_str("a living sibling has the name; choose another or stop it first")
+            }
+            SpawnError::NameInvalid => {
+                write!(f, "a name of a cell has 1 to {NAME_BYTES_MAX} bytes without a slash")
+            }
+            SpawnError::ParentGone => f.write_str("the cell that would be the parent is gone or stops"),
+            SpawnError::Depth => {
+                write!(f, "a path has at most {DEPTH_MAX} parts below the root; spawn it higher up")
+            }
+        }
     }
 }
 
@@ -71,15 +72,10 @@ impl Scheduler {
         numbered: bool,
         options: CellOptions,
     ) -> Result<CellId, SpawnError> {
-        let mut cell = self.prepare(parent, name, numbered)?;
-        cell.restart = options.restart;
-        cell.has_init = options.has_init;
-        cell.mailbox_limit = options.mailbox_limit.clamp(1, MAILBOX_MAX);
-        cell.turn_timeout_ms = options.turn_timeout_ms;
-        cell.phase = Phase::Waiting(None);
-        let room = cell.mailbox_limit as i32;
-        let id = self.adopt(parent, cell);
-        self.credits.set(id.index(), room);
+        let options = CellOptions { mailbox_limit: options.mailbox_limit.clamp(1, MAILBOX_MAX), ..options };
+        let cell = Cell { options, phase: Phase::Waiting(None), ..Cell::default() };
+        let id = self.adopt(parent, name, numbered, cell)?;
+        self.credits.set(id.index(), options.mailbox_limit as i32);
         self.start(id);
         Ok(id)
     }
@@ -92,9 +88,8 @@ impl Scheduler {
         numbered: bool,
         policy: RestartPolicy,
     ) -> Result<CellId, SpawnError> {
-        let mut cell = self.prepare(parent, name, numbered)?;
-        cell.supervision = Some(Box::new(Supervision { policy, window: RestartWindow::default() }));
-        let id = self.adopt(parent, cell);
+        let supervision = Some(Box::new(Supervision { policy, window: RestartWindow::default() }));
+        let id = self.adopt(parent, name, numbered, Cell { supervision, ..Cell::default() })?;
         self.credits.set(id.index(), CLOSED);
         Ok(id)
     }
@@ -104,38 +99,31 @@ impl Scheduler {
         self.table.get(cell).map(|cell| &*cell.name)
     }
 
-    fn prepare(&mut self, parent: CellId, name: &str, numbered: bool) -> Result<Cell, SpawnError> {
+    fn adopt(
+        &mut self,
+        parent: CellId,
+        name: &str,
+        numbered: bool,
+        cell: Cell,
+    ) -> Result<CellId, SpawnError> {
         if !Names::valid(name) {
             return Err(SpawnError::NameInvalid);
         }
         if self.table.len() >= CELLS_MAX as usize {
             return Err(SpawnError::CellCount);
         }
-        let above = self.table.get_mut(parent).ok_or(SpawnError::ParentGone)?;
-        if above.stop.is_some() {
-            return Err(SpawnError::ParentGone);
-        }
+        let above = self.table.get_mut(parent).filter(|above| above.stop.is_none());
+        let above = above.ok_or(SpawnError::ParentGone)?;
         if above.depth >= DEPTH_MAX {
             return Err(SpawnError::Depth);
         }
         let depth = above.depth + 1;
-        let name = if numbered {
-            self.names.free(parent, name, &mut above.rare_mut().last_numbers)
-        } else if self.names.is_taken(parent, name) {
-            return Err(SpawnError::NameTaken);
-        } else {
-            name.into()
-        };
-        Ok(Cell::new(Some(parent), name, depth))
-    }
-
-    fn adopt(&mut self, parent: CellId, cell: Cell) -> CellId {
-        self.names.take(parent, &cell.name);
-        let id = self.table.insert(cell);
+        let name = above.rare_mut().names.claim(name, numbered).ok_or(SpawnError::NameTaken)?;
+        let id = self.table.insert(Cell { parent: Some(parent), name, depth, incarnation: 1, ..cell });
         if let Some(above) = self.table.get_mut(parent) {
             above.rare_mut().children.push(id);
         }
-        id
+        Ok(id)
     }
 }
 
@@ -151,7 +139,7 @@ mod tests {
         assert_eq!(scheduler.spawn(root, "a", false, CellOptions::default()), Err(SpawnError::NameTaken));
         let second = scheduler.spawn(root, "a", true, CellOptions::default()).unwrap();
         assert_eq!(scheduler.name(second), Some("a-2"));
-        scheduler.take(crate::Record::Stop { cell: first.word() }).unwrap();
+        scheduler.take(crate::Record::Stop { cell: first }).unwrap();
         scheduler.step(0, 0);
         assert!(scheduler.spawn(root, "a", false, CellOptions::default()).is_ok());
     }
@@ -169,7 +157,7 @@ mod tests {
     #[test]
     fn nothing_is_spawned_below_a_cell_that_is_gone() {
         let mut scheduler = Scheduler::new(0);
-        let nobody = CellId::from_word(CellId::NONE);
+        let nobody = CellId::NONE;
         assert_eq!(scheduler.spawn(nobody, "x", false, CellOptions::default()), Err(SpawnError::ParentGone));
     }
 }

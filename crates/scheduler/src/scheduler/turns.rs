@@ -1,23 +1,16 @@
 //! Batches: which messages run next, and how those that ran came out.
 
-use crate::cell::{OpenTurn, Phase, Turn};
-use crate::due::Due;
-use crate::effect::{AskEnd, Death, Effect};
-use crate::id::CellId;
-use crate::limits::{BATCH_MAX, REDELIVERIES_MAX, RUN_MAX};
-use crate::message::Message;
-use crate::record::Verdict;
-use crate::scheduler::{Control, Issue, ProtocolError, Scheduler};
+use super::*;
 
 /// The neighbouring messages of one cell in a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
+pub(super) struct Run {
     cell: CellId,
     first: u32,
     count: u32,
     /// The first that is not used up: those from here on go back.
     until: u32,
-    /// How many of those used up have another outcome than a plain end, or none yet.
+    /// How many of those used up were reported: their outcome is counted elsewhere, or there is none yet.
     set_apart: u32,
     became: bool,
 }
@@ -48,7 +41,7 @@ impl Scheduler {
     }
 
     /// Ends the batch. What was run and not reported has ended; what was not run goes back, in order.
-    pub(crate) fn conclude(&mut self, ran: usize) {
+    pub(super) fn conclude(&mut self, ran: usize) {
         let mut runs = std::mem::take(&mut self.runs);
         let mut batch = std::mem::take(&mut self.batch);
         let ran = ran.min(batch.len()) as u32;
@@ -81,7 +74,20 @@ impl Scheduler {
         (self.runs, self.batch) = (runs, batch);
     }
 
-    pub(crate) fn turn_went_async(&mut self, position: u32, number: u32) -> Result<(), ProtocolError> {
+    /// A message to an idle cell that the host ran already joins the batch at its end, as if it had been issued.
+    pub(super) fn adopt_message(&mut self, id: CellId, slot: u32) -> Result<(), ProtocolError> {
+        self.stats.sent += 1;
+        let idle = |cell: &&mut Cell| cell.phase == Phase::Live && !matches!(cell.turn, Turn::Open(_));
+        let cell = self.table.get_mut(id).filter(idle);
+        let cell = cell.ok_or(ProtocolError("a message was run by a cell that was not idle"))?;
+        cell.turn = Turn::Issued;
+        let (first, run) = (self.batch.len() as u32, self.runs.len() as u32);
+        self.batch.push((id, run, Message::new(slot)));
+        self.runs.push(Run { cell: id, first, count: 1, until: first + 1, set_apart: 0, became: false });
+        Ok(())
+    }
+
+    pub(super) fn turn_went_async(&mut self, position: u32, number: u32) -> Result<(), ProtocolError> {
         let (id, run, message) = self.use_up(position)?;
         let run = &mut self.runs[run as usize];
         run.until = position + 1;
@@ -91,38 +97,32 @@ impl Scheduler {
     }
 
     /// A turn or an `init` goes on; its time limit, if it has one, begins.
-    pub(crate) fn open_turn(&mut self, id: CellId, number: u32, message: Option<Message>) {
+    pub(super) fn open_turn(&mut self, id: CellId, number: u32, message: Option<Message>) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        let limit_us = u64::from(cell.turn_timeout_ms) * 1_000;
-        let deadline = (limit_us != 0).then(|| self.deadlines.arm(self.now_us + limit_us, Due::Turn(id)));
-        cell.turn = Turn::Open(OpenTurn { number, message, deadline, late: false, stopping: false });
+        let limit_ms = cell.options.turn_timeout_ms;
+        cell.turn = Turn::Open(OpenTurn { number, message, deadline: None, late: false, stopping: false });
+        if limit_ms != 0 {
+            self.limit_turn(id, limit_ms, Due::Turn(id));
+        }
     }
 
-    pub(crate) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), ProtocolError> {
+    pub(super) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), ProtocolError> {
         let (id, place, message) = self.use_up(position)?;
         let run = &mut self.runs[place as usize];
-        match verdict {
-            Verdict::Ended => return Ok(()),
-            Verdict::NotRun => {
-                run.until = position;
-                return Ok(());
-            }
-            Verdict::Deferred => {}
-            Verdict::Became | Verdict::DeferredBecame => {
-                run.became = true;
-                run.until = position + 1;
-            }
-            Verdict::Failed | Verdict::Invariant | Verdict::Conflict => run.until = position + 1,
+        run.became |= verdict.became();
+        run.until = match verdict {
+            Verdict::Ended | Verdict::Deferred => run.until,
+            Verdict::NotRun => position,
+            _ => position + 1,
+        };
+        if verdict != Verdict::NotRun {
+            run.set_apart += 1;
+            self.outcome(id, message, verdict, false);
         }
-        if verdict == Verdict::Became {
-            return Ok(());
-        }
-        run.set_apart += 1;
-        self.set_apart(id, message, verdict, false);
         Ok(())
     }
 
-    pub(crate) fn turn_settled(
+    pub(super) fn turn_settled(
         &mut self,
         id: CellId,
         number: u32,
@@ -131,24 +131,21 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return Ok(()) };
         let Turn::Open(open) = cell.turn else { return Ok(()) };
         let Some(message) = open.message.filter(|_| open.number == number) else { return Ok(()) };
-        self.close_turn(id);
-        match verdict {
-            Verdict::NotRun => return Err(ProtocolError("a turn that went on was not run")),
-            Verdict::Ended | Verdict::Became => self.stats.ended += 1,
-            _ => self.set_apart(id, message, verdict, open.late),
+        if verdict == Verdict::NotRun {
+            return Err(ProtocolError("a turn that went on was not run"));
         }
-        if matches!(verdict, Verdict::Became | Verdict::DeferredBecame)
-            && let Some(cell) = self.table.get_mut(id)
-        {
+        self.close_turn(id);
+        self.outcome(id, message, verdict, open.late);
+        if let Some(cell) = self.table.get_mut(id).filter(|_| verdict.became()) {
             cell.undefer();
         }
-        self.controls.push_back(Control::TurnOver { cell: id });
+        self.controls.push_back(Control::TurnOver(id));
         self.wake(id);
         Ok(())
     }
 
     /// Ends the open turn or `init`, its time limit with it.
-    pub(crate) fn close_turn(&mut self, id: CellId) -> Option<OpenTurn> {
+    pub(super) fn close_turn(&mut self, id: CellId) -> Option<OpenTurn> {
         let cell = self.table.get_mut(id)?;
         let Turn::Open(open) = cell.turn else { return None };
         cell.turn = Turn::None;
@@ -158,16 +155,7 @@ impl Scheduler {
         Some(open)
     }
 
-    pub(crate) fn init_went_async(&mut self, id: CellId, number: u32) {
-        if let Some(cell) = self.table.get_mut(id)
-            && cell.phase == Phase::Starting
-            && let Turn::Open(open) = &mut cell.turn
-        {
-            open.number = number;
-        }
-    }
-
-    pub(crate) fn init_settled(&mut self, id: CellId, incarnation: u32, verdict: Verdict) {
+    pub(super) fn init_settled(&mut self, id: CellId, incarnation: u32, verdict: Verdict) {
         let is_current = self
             .table
             .get(id)
@@ -177,50 +165,44 @@ impl Scheduler {
             if let Some(cell) = self.table.get_mut(id) {
                 cell.phase = Phase::Live;
             }
-            self.controls.push_back(Control::TurnOver { cell: id });
+            self.controls.push_back(Control::TurnOver(id));
             self.wake(id);
         } else {
             let death = if open.late { Death::Timeout } else { Death::Init };
-            self.controls.push_back(Control::Fail { cell: id, incarnation, death });
+            self.controls.push_back(Control::Fail(id, incarnation, death));
         }
     }
 
-    /// A message that did not simply end.
-    fn set_apart(&mut self, id: CellId, message: Message, verdict: Verdict, late: bool) {
+    /// What follows from how a turn came out.
+    fn outcome(&mut self, id: CellId, message: Message, verdict: Verdict, late: bool) {
         let Some(cell) = self.table.get_mut(id) else { return };
         let incarnation = cell.incarnation;
         match verdict {
+            Verdict::Ended | Verdict::Became => self.stats.ended += 1,
             Verdict::Deferred | Verdict::DeferredBecame => {
                 cell.rare_mut().deferred.push_back(message);
                 self.occupy(id, 1);
             }
+            Verdict::NotRun => {}
             Verdict::Conflict => {
                 let again = u32::from(message.redeliveries) < REDELIVERIES_MAX;
                 let message = Message { redeliveries: message.redeliveries + 1, ..message };
                 if !again {
-                    self.stats.conflicts += 1;
-                    self.effects.push_back(Effect::Conflict { cell: id.word(), slot: message.slot });
-                    self.settle_if_ask(message, AskEnd::Conflict);
+                    self.lose(id, message, Lost::Conflict, AskEnd::Conflict);
                 }
                 let message = again.then_some(message);
-                self.controls.push_back(Control::Redeliver { cell: id, incarnation, message });
+                self.controls.push_back(Control::Redeliver(id, incarnation, message));
             }
-            _ => {
+            Verdict::Failed | Verdict::Invariant => {
                 self.stats.failed += 1;
-                self.settle_if_ask(message, if late { AskEnd::TurnTimeout } else { AskEnd::Failed });
+                self.settle_ask(message.slot, if late { AskEnd::TurnTimeout } else { AskEnd::Failed });
                 let death = match verdict {
                     _ if late => Death::Timeout,
                     Verdict::Invariant => Death::Invariant,
                     _ => Death::Error,
                 };
-                self.controls.push_back(Control::Fail { cell: id, incarnation, death });
+                self.controls.push_back(Control::Fail(id, incarnation, death));
             }
-        }
-    }
-
-    fn settle_if_ask(&mut self, message: Message, end: AskEnd) {
-        if message.ask {
-            self.settle_ask(message.slot, end);
         }
     }
 

@@ -1,0 +1,87 @@
+//! Messages on their way into a mailbox, and room on its way back to senders.
+
+use super::*;
+
+impl Scheduler {
+    /// A message whose sender took a credit.
+    pub(super) fn send(&mut self, id: CellId, message: Message) {
+        self.stats.sent += 1;
+        let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
+            self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
+            return;
+        };
+        // A host that takes credits never gets here; one that does not cannot fill the memory either.
+        if cell.depth_of_mailbox() >= cell.options.mailbox_limit as usize + RUN_MAX {
+            self.credits.add(id.index(), 1);
+            self.lose(id, message, Lost::Full, AskEnd::Refused);
+            return;
+        }
+        cell.mailbox.push_back(message);
+        self.wake(id);
+    }
+
+    /// A message that waits for room if there is none.
+    pub(super) fn deliver(&mut self, id: CellId, slot: u32) {
+        let message = Message::new(slot);
+        let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
+            self.stats.sent += 1;
+            self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
+            return;
+        };
+        if self.credits.take(id.index()) {
+            self.effects.push_back(Effect::Admitted { cell: id, slot });
+            self.send(id, message);
+            return;
+        }
+        self.stats.sent += 1;
+        let waiters = &mut cell.rare_mut().waiters;
+        if waiters.len() < WAITERS_MAX {
+            waiters.push_back(message);
+        } else {
+            self.lose(id, message, Lost::Full, AskEnd::Refused);
+        }
+    }
+
+    /// Calls a delivery off, if it still waits.
+    pub(super) fn withdraw(&mut self, id: CellId, slot: u32) {
+        let waiters =
+            self.table.get_mut(id).and_then(|cell| cell.rare.as_deref_mut()).map(|rare| &mut rare.waiters);
+        let Some(waiters) = waiters else { return };
+        let place = waiters.iter().position(|message| message.slot == slot);
+        if let Some(message) = place.and_then(|place| waiters.remove(place)) {
+            self.lose(id, message, Lost::Withdrawn, AskEnd::Refused);
+        }
+    }
+
+    /// Room for one more: the oldest that waits takes it, or a credit holds it.
+    pub(super) fn release(&mut self, id: CellId) {
+        let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else { return };
+        if self.credits.get(id.index()) >= 0
+            && let Some(message) = cell.rare.as_deref_mut().and_then(|rare| rare.waiters.pop_front())
+        {
+            cell.mailbox.push_back(message);
+            self.effects.push_back(Effect::Admitted { cell: id, slot: message.slot });
+            return;
+        }
+        self.credits.add(id.index(), 1);
+    }
+
+    /// Messages come back to the mailbox: they need room again, whether there is any or not.
+    pub(super) fn occupy(&mut self, id: CellId, messages: usize) {
+        if self.table.get(id).is_some_and(|cell| cell.stop.is_none()) {
+            self.credits.add(id.index(), -(messages as i32));
+        }
+    }
+
+    /// The message has an outcome that is not a turn's end, and its ask, if it is one, this answer.
+    pub(super) fn lose(&mut self, id: CellId, message: Message, why: Lost, end: AskEnd) {
+        let count = match why {
+            Lost::Full | Lost::Withdrawn | Lost::Cycle => &mut self.stats.refused,
+            Lost::Stopped | Lost::InTurn => &mut self.stats.dead_letters,
+            Lost::Conflict => &mut self.stats.conflicts,
+        };
+        *count += 1;
+        self.effects.push_back(Effect::Lost { cell: id, slot: message.slot, why });
+        self.settle_ask(message.slot, end);
+    }
+}

@@ -1,0 +1,79 @@
+//! What to do when something falls due.
+
+use super::*;
+
+/// Things that wait for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// A timer of a cell.
+    Timer(u32),
+    /// The patience of an asker.
+    Ask(u32),
+    /// The time limit of a turn.
+    Turn(CellId),
+    /// What a turn may take after its limit.
+    TurnGrace(CellId),
+    /// What a turn may take after its cell was told to stop.
+    StopGrace(CellId),
+    /// The wait before a restart.
+    Restart(CellId),
+}
+
+impl Scheduler {
+    pub(super) fn fall_due(&mut self, due: Due) {
+        match due {
+            Due::Timer(timer) => self.timer_due(timer),
+            Due::Ask(slot) => self.settle_ask(slot, AskEnd::Timeout),
+            Due::Turn(cell) => self.turn_is_late(cell),
+            Due::TurnGrace(cell) => self.fail(cell, Death::Timeout),
+            Due::StopGrace(cell) => {
+                self.kill(cell, Death::Stop);
+                self.continue_stop(cell);
+            }
+            Due::Restart(cell) => self.restart_due(cell),
+        }
+    }
+
+    /// Arms a deadline, in milliseconds from now.
+    pub(super) fn arm_in(&mut self, delay_ms: u32, due: Due) -> DeadlineKey {
+        self.deadlines.arm(self.now_us + u64::from(delay_ms) * 1_000, due)
+    }
+
+    /// The open turn has this long from now, whatever it had before.
+    pub(super) fn limit_turn(&mut self, id: CellId, limit_ms: u32, due: Due) {
+        let key = self.arm_in(limit_ms, due);
+        let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
+        if let Some(key) = turn.deadline.replace(key) {
+            self.deadlines.cancel(key);
+        }
+    }
+
+    fn turn_is_late(&mut self, id: CellId) {
+        let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
+        turn.late = true;
+        self.limit_turn(id, TURN_GRACE_MS, Due::TurnGrace(id));
+        self.effects.push_back(Effect::Abort { cell: id, stop: false });
+    }
+
+    /// The turn of a stopping cell learns of it, once, and gets a last while.
+    pub(super) fn hasten_turn(&mut self, id: CellId) {
+        let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
+        if std::mem::replace(&mut turn.stopping, true) {
+            return;
+        }
+        self.limit_turn(id, STOP_GRACE_MS, Due::StopGrace(id));
+        self.effects.push_back(Effect::Abort { cell: id, stop: true });
+    }
+
+    fn restart_due(&mut self, id: CellId) {
+        let Some(cell) = self.table.get_mut(id) else { return };
+        if cell.supervision.is_some() {
+            self.release_children(id);
+            return;
+        }
+        if let Phase::Waiting(_) = cell.phase {
+            cell.phase = Phase::Waiting(None);
+            self.start_when_clear(id);
+        }
+    }
+}

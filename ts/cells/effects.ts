@@ -1,0 +1,106 @@
+// What the scheduler decided, carried out on this side.
+import type { DownReason } from '../events.ts'
+import { askError } from './ask.ts'
+import { Incarnation, type Cell } from './cell.ts'
+import { failure, goneError } from './failures.ts'
+import { AskEnd, DEAD_LETTERS, DEATHS, DOWNS, EFFECT_WORDS, Effect, REFUSALS } from './protocol.ts'
+import type { CellRuntime } from './runtime.ts'
+import { placeOf } from './scheduler.ts'
+import type { PendingAsk, Slot } from './slots.ts'
+
+type Act = (runtime: CellRuntime, first: number, second: number, third: number) => void
+
+const ACTS: Readonly<Record<number, Act>> = {
+  [Effect.init]: (runtime, cell) => runtime.pump.startSoon(runtime.cellAt(cell).incarnation),
+  [Effect.died]: (runtime, cell) => runtime.cellAt(cell).incarnation.die(runtime.cellAt(cell).failure),
+  [Effect.restarted]: (runtime, cell, incarnation, death) =>
+    restarted(runtime.cellAt(cell), incarnation, death),
+  [Effect.gone]: (runtime, cell, reason) => gone(runtime.cellAt(cell), DOWNS[reason] as DownReason),
+  [Effect.supervisorGaveUp]: (runtime, cell) =>
+    runtime.emit({ type: 'supervisor.gave-up', path: runtime.cellAt(cell).path }),
+  [Effect.rootFailed]: (runtime, cell) => {
+    const { path } = runtime.cellAt(cell)
+    const message = `supervisor ${path} gave up: its children failed too often`
+    runtime.fail(failure('ERR_KARYON_RESTART_INTENSITY', message, { path }))
+  },
+  [Effect.lost]: (runtime, cell, slot, why) => lost(runtime.cellAt(cell), runtime.slots.at(slot), why),
+  [Effect.admitted]: (runtime, _cell, slot) => runtime.slots.at(slot).delivery?.resolve(),
+  [Effect.askSettled]: (runtime, slot, end) => askSettled(runtime, runtime.slots.at(slot), end),
+  [Effect.askPath]: (runtime, slot, cell) => {
+    const ask = runtime.slots.at(slot).ask as PendingAsk
+    ask.cycle = [...(ask.cycle ?? []), runtime.cellAt(cell).path]
+  },
+  [Effect.timer]: (runtime, timer, again) => runtime.timers.due(timer, again !== 0),
+  [Effect.timerOver]: (runtime, timer) => runtime.timers.over(timer),
+  [Effect.abort]: (runtime, cell, stop) => abort(runtime.cellAt(cell).incarnation, stop !== 0),
+}
+
+/** Carries out the effects of a crossing. No handler runs in here. */
+export function applyEffects(runtime: CellRuntime, count: number): void {
+  const { effects } = runtime.scheduler.memory
+  const word = (at: number): number => effects[at] as number
+  for (let at = 0; at < count * EFFECT_WORDS; at += EFFECT_WORDS) {
+    ACTS[word(at)]?.(runtime, word(at + 1), word(at + 2), word(at + 3))
+  }
+}
+
+function lost({ path, definition, runtime }: Cell, slot: Slot, why: number): void {
+  const message = definition?.names[slot.code] ?? ''
+  const [refusal, death] = [REFUSALS[why], DEAD_LETTERS[why]]
+  if (refusal !== undefined) runtime.emit({ type: 'message.refused', path, message, reason: refusal })
+  else if (death !== undefined) runtime.emit({ type: 'message.dead-letter', path, message, reason: death })
+  else runtime.emit({ type: 'message.conflict', path, message })
+  const facts = { path, message, timeoutMs: 0 }
+  slot.delivery?.reject(death === undefined ? askError(AskEnd.refused, facts) : goneError(path))
+  runtime.slots.outcome(slot)
+}
+
+function restarted(cell: Cell, incarnation: number, death: number): void {
+  const error = cell.failure
+  cell.failure = undefined
+  cell.incarnation = new Incarnation(cell, incarnation)
+  const { path } = cell
+  const reason = DEATHS[death] ?? 'error'
+  cell.runtime.emit({ type: 'cell.restarted', path, incarnation, reason, ...withError(error) })
+}
+
+function gone(cell: Cell, reason: DownReason): void {
+  const { path, runtime } = cell
+  cell.live = false
+  cell.gone = reason
+  cell.incarnation.die()
+  runtime.cells[placeOf(cell.id)] = undefined
+  const error = withError(cell.failure)
+  if (reason === 'gave-up' && cell.definition !== undefined)
+    runtime.emit({ type: 'cell.gave-up', path, ...error })
+  else runtime.emit({ type: 'cell.stopped', path, reason, ...error })
+  for (const tell of cell.onGone ?? []) tell(reason)
+  cell.onGone = undefined
+  if (cell !== runtime.root) return
+  runtime.pump.end()
+  runtime.scheduler.close()
+}
+
+function askSettled(runtime: CellRuntime, slot: Slot, end: number): void {
+  const ask = slot.ask as PendingAsk
+  if (ask.onAbort !== undefined) ask.signal?.removeEventListener('abort', ask.onAbort)
+  runtime.slots.settled(slot)
+  if (end !== AskEnd.replied) ask.reject(askError(end, ask))
+  else if (ask.error !== undefined) ask.reject(ask.error)
+  else ask.resolve(ask.value)
+}
+
+function abort(incarnation: Incarnation, stop: boolean): void {
+  const { path } = incarnation.cell
+  incarnation.late = !stop
+  incarnation.abort(
+    stop
+      ? failure('ERR_KARYON_CELL_DEAD', `${path} is told to stop`, { path })
+      : failure('ERR_KARYON_TURN_TIMEOUT', `the turn of ${path} is past its time limit`, { path }),
+  )
+}
+
+/** For an event: the error, if there was one. */
+export function withError(error: unknown): { readonly error?: unknown } {
+  return error === undefined ? {} : { error }
+}

@@ -1,0 +1,330 @@
+// Runs turns: takes batches from the scheduler, runs their handlers, and tells it what came of them.
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { KaryonError } from '../errors.ts'
+import type { Submitted } from '../graph/session.ts'
+import type { Incarnation } from './cell.ts'
+import type { CompiledCell, Handler } from './definition.ts'
+import { applyEffects, withError } from './effects.ts'
+import { failure } from './failures.ts'
+import { Life } from './life.ts'
+import { Header, INIT_TURN, Op, Verdict, type VerdictWord } from './protocol.ts'
+import type { CellRuntime } from './runtime.ts'
+import { assertSendable } from './sendable.ts'
+import type { Slot } from './slots.ts'
+import { NOT_IN_BATCH, NOT_ISSUED, Turn } from './turn.ts'
+
+/** Messages that are run before the event loop gets its turn. */
+const PUMP_MESSAGES = 1_024
+/** How long messages are run before the event loop gets its turn, in milliseconds. */
+const PUMP_MS = 2
+/** How many quick messages may pass between two looks at the clock. */
+const CLOCK_STRIDE_MAX = 16
+/** A stretch that took less, in milliseconds, lets the next be longer. */
+const CLOCK_QUICK_MS = 0.05
+
+/** What runs the cells of a runtime. */
+export class Pump {
+  readonly #runtime: CellRuntime
+  readonly #life: Life
+  readonly #inContext: (pump: () => void) => void
+  readonly #inits: Incarnation[] = []
+  /** The turn whose handler is running. */
+  current: Turn | undefined
+  /** Turns that settled after their incarnation was dead. */
+  late = 0
+  #turns = 0
+  #batch = 1
+  #scheduled = false
+  #pumping = false
+
+  constructor(runtime: CellRuntime) {
+    this.#runtime = runtime
+    this.#life = new Life(() => this.schedule())
+    this.#inContext = AsyncLocalStorage.snapshot()
+  }
+
+  /** Lets messages run soon, once this synchronous stretch is over. */
+  schedule(): void {
+    if (this.#scheduled || this.#pumping || this.#runtime.scheduler.closed) return
+    this.#scheduled = true
+    setImmediate(() => this.#inContext(() => this.#pump()))
+  }
+
+  /** Lets an incarnation's `init` run before the next messages. */
+  startSoon(incarnation: Incarnation): void {
+    this.#inits.push(incarnation)
+  }
+
+  end(): void {
+    this.#life.end()
+  }
+
+  #pump(): void {
+    const { scheduler } = this.#runtime
+    this.#scheduled = false
+    if (scheduler.closed) return
+    this.#pumping = true
+    let idle = false
+    try {
+      idle = this.#runMessages()
+    } finally {
+      this.#pumping = false
+      if (!scheduler.closed && !idle) this.schedule()
+    }
+  }
+
+  /** Runs messages until there are none, or the event loop is due; whether there are none. */
+  #runMessages(): boolean {
+    const { scheduler, now: clock } = this.#runtime
+    const { inbox, outbox } = scheduler.memory
+    const startedAt = clock()
+    let now = startedAt
+    let count = 0
+    let stride = 1
+    let untilClock = 1
+    for (;;) {
+      scheduler.cross(now)
+      this.#batch++
+      applyEffects(this.#runtime, scheduler.answer(Header.effects))
+      if (scheduler.closed) return false
+      const size = scheduler.answer(Header.batch)
+      const more = scheduler.answer(Header.more) !== 0
+      // User code runs only once all effects are known: what it does must not meet a cell that died meanwhile.
+      if (this.#inits.length > 0 && (size > 0 || !more)) this.#runInits()
+      const before = count
+      for (;;) {
+        if (scheduler.ran < size) {
+          const at = 2 * scheduler.ran
+          this.#run(inbox[at] as number, inbox[at + 1] as number, scheduler.ran++)
+        } else {
+          const at = more || count >= PUMP_MESSAGES ? -1 : scheduler.takeIdle()
+          if (at < 0) break
+          this.#run(outbox[at + 1] as number, outbox[at + 2] as number, NOT_ISSUED)
+        }
+        count++
+        if (--untilClock > 0) continue
+        const lookedAt = clock()
+        stride = lookedAt - now < CLOCK_QUICK_MS ? Math.min(stride * 2, CLOCK_STRIDE_MAX) : 1
+        untilClock = stride
+        now = lookedAt
+        if (now - startedAt >= PUMP_MS) return false
+      }
+      if (count === before) {
+        now = clock()
+        if (!scheduler.waits && !more) {
+          // Wakes for the next deadline, and keeps the program alive while something is open.
+          const alive = scheduler.answer(Header.open) > 0 || this.#runtime.stopping > 0
+          this.#life.set(scheduler.answer(Header.nextDue), now, alive)
+          return true
+        }
+      }
+      if (count >= PUMP_MESSAGES || now - startedAt >= PUMP_MS) return false
+    }
+  }
+
+  #run(id: number, number: number, position: number): void {
+    const { incarnation } = this.#runtime.cellAt(id)
+    if (incarnation.closedIn === this.#batch) return
+    if (incarnation.stops) {
+      incarnation.closedIn = this.#batch
+      this.#runtime.scheduler.write(Op.result, position, Verdict.notRun)
+      return
+    }
+    incarnation.issued = true
+    const slot = this.#runtime.slots.at(number)
+    const turn = new Turn(incarnation, ++this.#turns, position)
+    const handler = incarnation.handlers[slot.code] as Handler
+    this.current = turn
+    let answer: unknown
+    try {
+      answer = handler(turn, slot.payload)
+    } catch (error) {
+      this.current = undefined
+      this.#failTurn(turn, slot, error, Verdict.failed)
+      return
+    }
+    this.current = undefined
+    if (isThenable(answer)) this.#goOn(turn, slot, answer)
+    else this.#endTurn(turn, slot, answer)
+  }
+
+  /** The turn returned a promise. */
+  #goOn(turn: Turn, slot: Slot, answer: PromiseLike<unknown>): void {
+    const { incarnation } = turn
+    this.#runtime.scheduler.write(Op.async, this.#positionOf(turn, slot), turn.number)
+    turn.position = NOT_IN_BATCH
+    incarnation.closedIn = this.#batch
+    this.#whenSettled(
+      turn,
+      answer,
+      (value) => this.#endTurn(turn, slot, value),
+      (error) => this.#failTurn(turn, slot, error, Verdict.failed),
+    )
+  }
+
+  #whenSettled(
+    turn: Turn,
+    answer: PromiseLike<unknown>,
+    end: (value: unknown) => void,
+    fail: (error: unknown) => void,
+  ): void {
+    const { incarnation } = turn
+    incarnation.turn = turn
+    answer.then(
+      (value) => (incarnation.alive ? end(value) : this.#lateSettlement(incarnation)),
+      (error: unknown) => (incarnation.alive ? fail(error) : this.#lateSettlement(incarnation, error)),
+    )
+  }
+
+  /** The handler came through: what it left is checked and committed. */
+  #endTurn(turn: Turn, slot: Slot, answer: unknown): void {
+    const { incarnation } = turn
+    if (turn.deferred) {
+      turn.discard()
+      this.#report(turn, slot, turn.became ? Verdict.deferredBecame : Verdict.deferred)
+      return
+    }
+    const { definition, path } = incarnation.cell
+    const { invariant } = definition as CompiledCell
+    let submitted: Submitted | undefined
+    let verdict: VerdictWord = Verdict.failed
+    try {
+      if (invariant !== undefined) {
+        verdict = Verdict.invariant
+        if (!invariant(incarnation.state)) {
+          const message = `the turn left ${path} in a state that breaks its invariant`
+          throw failure('ERR_KARYON_INVARIANT', message, { path })
+        }
+        verdict = Verdict.failed
+      }
+      if (slot.ask !== undefined && this.#runtime.check && answer !== undefined)
+        assertSendable(answer, 'reply')
+      // Also a turn that only read: what it answers may rest on commits that are not durable yet.
+      submitted = turn.transaction?.submit()
+    } catch (error) {
+      const isConflict = error instanceof KaryonError && error.code === 'ERR_KARYON_CONFLICT'
+      if (isConflict && verdict === Verdict.failed) verdict = Verdict.conflict
+      this.#failTurn(turn, slot, error, verdict)
+      return
+    }
+    turn.over = true
+    if (turn.became) this.#report(turn, slot, Verdict.became)
+    else if (turn.position === NOT_ISSUED) this.#runtime.scheduler.ended++
+    else if (turn.position === NOT_IN_BATCH) this.#report(turn, slot, Verdict.ended)
+    if (slot.ask !== undefined || submitted !== undefined) this.#answer(slot, answer, submitted?.durable)
+    this.#runtime.slots.outcome(slot)
+  }
+
+  /** Releases the reply once what it says is durable. */
+  #answer(slot: Slot, answer: unknown, durable: Promise<void> | undefined): void {
+    const { ask } = slot
+    if (ask === undefined) {
+      durable?.catch(() => {}) // The store reports its own failures; nobody waits for this one.
+      return
+    }
+    const reply = (error?: unknown): void => {
+      ask.error = error // An earlier attempt may have left one.
+      if (slot.ask === ask) this.#runtime.scheduler.write(Op.reply, slot.number)
+    }
+    ask.value = answer
+    if (durable === undefined) reply()
+    else durable.then(() => reply(), reply)
+  }
+
+  #failTurn(turn: Turn, slot: Slot, error: unknown, verdict: VerdictWord): void {
+    const { incarnation } = turn
+    if (slot.ask !== undefined) slot.ask.error = error
+    incarnation.cell.failure = error
+    turn.discard()
+    this.#report(turn, slot, verdict)
+    if (verdict !== Verdict.conflict) this.#runtime.slots.outcome(slot)
+    // Fenced at once; the scheduler says later what follows.
+    incarnation.die(error)
+  }
+
+  #report(turn: Turn, slot: Slot, verdict: VerdictWord): void {
+    const { incarnation } = turn
+    const { scheduler } = this.#runtime
+    turn.over = true
+    if (turn.position === NOT_IN_BATCH) {
+      incarnation.endTurn()
+      scheduler.write(Op.settled, incarnation.cell.id, turn.number, verdict)
+      return
+    }
+    scheduler.write(Op.result, this.#positionOf(turn, slot), verdict)
+    if (verdict !== Verdict.deferred) incarnation.closedIn = this.#batch
+  }
+
+  #positionOf({ position, incarnation }: Turn, slot: Slot): number {
+    if (position !== NOT_ISSUED) return position
+    return this.#runtime.scheduler.adopt(incarnation.cell.id, slot.number)
+  }
+
+  #runInits(): void {
+    for (const incarnation of this.#inits.splice(0)) {
+      if (incarnation.alive && incarnation.cell.incarnation === incarnation) this.#init(incarnation)
+    }
+  }
+
+  #init(incarnation: Incarnation): void {
+    const { cell } = incarnation
+    const turn = new Turn(incarnation, INIT_TURN, NOT_IN_BATCH)
+    let verdict: VerdictWord = Verdict.ended
+    let outcome: unknown
+    this.current = turn
+    try {
+      outcome = cell.definition?.init?.(turn, cell.args)
+    } catch (error) {
+      verdict = Verdict.failed
+      outcome = error
+    }
+    this.current = undefined
+    if (verdict === Verdict.failed || !isThenable(outcome)) {
+      this.#inited(turn, verdict, outcome)
+      return
+    }
+    this.#whenSettled(
+      turn,
+      outcome,
+      (state) => this.#inited(turn, Verdict.ended, state),
+      (error) => this.#inited(turn, Verdict.failed, error),
+    )
+  }
+
+  /** `init` is over: with the state, or with what it failed with. */
+  #inited(turn: Turn, verdict: VerdictWord, outcome: unknown): void {
+    const { incarnation } = turn
+    const { cell, number } = incarnation
+    turn.discard()
+    incarnation.endTurn()
+    this.#runtime.scheduler.write(Op.inited, cell.id, number, verdict)
+    if (verdict === Verdict.ended) {
+      incarnation.state = outcome
+      this.#runtime.emit({ type: 'cell.started', path: cell.path, incarnation: number })
+    } else {
+      cell.failure = outcome
+      incarnation.die(outcome)
+    }
+  }
+
+  /** Work that an incarnation left running failed. */
+  failBetweenTurns(incarnation: Incarnation, error: unknown): void {
+    if (!incarnation.alive) {
+      this.#lateSettlement(incarnation, error)
+      return
+    }
+    incarnation.cell.failure = error
+    this.#runtime.scheduler.write(Op.fail, incarnation.cell.id, incarnation.number)
+    incarnation.die(error)
+  }
+
+  #lateSettlement({ cell, number }: Incarnation, error?: unknown): void {
+    this.late++
+    const { path } = cell
+    this.#runtime.emit({ type: 'turn.late-settlement', path, incarnation: number, ...withError(error) })
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
