@@ -171,7 +171,7 @@ type ChangeKind = 'created' | 'removed' | 'changed'
 
 /** What a revert did, or would do. */
 export interface RevertReport {
-  /** The compensating commit; absent for a dry run or when there was nothing to restore. */
+  /** The compensating commit; absent for a dry run or when nothing was left to take back. It may restore nothing, and counts. */
   readonly version?: Version
   /** How many existences, labels and properties were restored. */
   readonly restored: number

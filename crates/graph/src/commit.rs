@@ -68,7 +68,7 @@ impl Graph {
     fn validate_reads(&self, transaction: &Transaction) -> Result<Parents> {
         let snapshot = transaction.snapshot();
         let mut parents = BTreeSet::new();
-        for read in transaction.reads.iter() {
+        for read in &transaction.reads {
             let last = self.last_change(read);
             if last > snapshot {
                 return Err(conflict(&self.describe(read), "read", last, snapshot));

@@ -286,16 +286,12 @@ impl Entity {
                 before
             }
             Slot::Label(name) => {
-                let before = match (self.labels.binary_search_by_key(&name, |label| label.0), to.there) {
-                    (Ok(at), true) => Some(std::mem::replace(&mut self.labels[at].1, to.since)),
-                    (Ok(at), false) => Some(self.labels.remove(at).1),
-                    (Err(at), there) => {
-                        there.then(|| self.labels.insert(at, (name, to.since)));
-                        None
-                    }
-                };
-                let held = before.map(|since| Held { there: true, since, value: Encoded::new() });
-                held.unwrap_or_default()
+                let found = self.labels.binary_search_by_key(&name, |label| label.0);
+                let before = found.ok().map(|at| self.labels.remove(at).1);
+                if to.there {
+                    self.labels.insert(found.unwrap_or_else(|at| at), (name, to.since));
+                }
+                before.map(|since| Held { there: true, since, value: Encoded::new() }).unwrap_or_default()
             }
             Slot::Property(name) => {
                 let property = Property { name, since: to.since, value: to.value };

@@ -115,43 +115,36 @@ impl Graph {
     }
 
     /// The numbers of a node's edges of one type, ascending, as of a version.
-    pub fn edges_at(
+    pub(crate) fn edges_at(
         &self,
         node: u32,
         direction: Direction,
         kind: NameId,
         seq: Seq,
-    ) -> Result<Cow<'_, [u32]>> {
+    ) -> Result<Cow<'_, Ids>> {
         match self.node(node).list(direction, kind) {
-            None => Ok(Cow::Borrowed(&[])),
-            Some(list) => self.list_at(list, list_id(node, direction, kind), seq),
+            None => Ok(Cow::default()),
+            Some(list) => Ok(list.at(list_id(node, direction, kind), seq, &*self.history)?.0),
         }
     }
 
     /// The edges that a node has at the head, those that leave it first.
     pub(crate) fn edges_of(&self, node: u32) -> impl Iterator<Item = u32> {
         let lists = Direction::BOTH.into_iter().flat_map(move |way| self.node(node).lists(way));
-        lists.flat_map(|list| list.1.state().as_slice()).copied()
+        lists.flat_map(|list| list.1.state().iter()).copied()
     }
 
     /// The types of which a node ever had an edge, ascending by interned name.
-    pub fn edge_kinds(&self, node: u32, direction: Direction) -> impl Iterator<Item = NameId> {
+    pub(crate) fn edge_kinds(&self, node: u32, direction: Direction) -> impl Iterator<Item = NameId> {
         self.node(node).lists(direction).iter().map(|list| list.0)
     }
 
     /// The numbers of the nodes with a label, ascending, as of a version.
-    pub fn labelled_at(&self, label: NameId, seq: Seq) -> Result<Cow<'_, [u32]>> {
+    pub(crate) fn labelled_at(&self, label: NameId, seq: Seq) -> Result<Cow<'_, Ids>> {
         match self.labels.get(&label) {
-            None => Ok(Cow::Borrowed(&[])),
-            Some(list) => self.list_at(list, ObjectId::Label(label), seq),
+            None => Ok(Cow::default()),
+            Some(list) => Ok(list.at(ObjectId::Label(label), seq, &*self.history)?.0),
         }
-    }
-
-    fn list_at<'a>(&self, list: &'a Object<Ids>, id: ObjectId, seq: Seq) -> Result<Cow<'a, [u32]>> {
-        Ok(match list.at(id, seq, &*self.history)?.0 {
-            Cow::Borrowed(ids) => Cow::Borrowed(ids.as_slice()),
-            Cow::Owned(ids) => Cow::Owned(ids.as_slice().to_vec()),
-        })
     }
 }
 

@@ -8,12 +8,15 @@ use karyon_model::bytes::{Cursor, put_varint};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ids(Vec<u32>);
 
-impl Ids {
-    /// The ids, ascending.
-    pub fn as_slice(&self) -> &[u32] {
+impl std::ops::Deref for Ids {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
         &self.0
     }
+}
 
+impl Ids {
     /// Adds an id or removes it. False when nothing was to be done.
     pub(crate) fn put(&mut self, id: u32, present: bool) -> bool {
         if present && self.0.last().is_none_or(|last| *last < id) {

@@ -7,7 +7,7 @@ use crate::head::Graph;
 use crate::names::Names;
 use crate::plan::Surface;
 use crate::tables::Direction;
-use crate::transaction::{Read, Reads};
+use crate::transaction::{Read, note};
 use hashbrown::{HashMap, HashSet};
 use karyon_model::{EdgeKey, EntityId, NameId, Operation, Result, Seq, Target};
 
@@ -92,7 +92,7 @@ pub(crate) struct Private<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) snapshot: Seq,
     pub(crate) overlay: &'a mut Overlay,
-    pub(crate) reads: &'a mut Reads,
+    pub(crate) reads: &'a mut HashSet<Read>,
 }
 
 /// A node or edge of the surface is numbered by its entry.
@@ -107,7 +107,7 @@ impl Private<'_> {
             return Ok(*at);
         }
         let id = self.graph.id_of(target);
-        self.reads.add(Read::entity(id, target))?;
+        note(self.reads, Read::entity(id, target))?;
         self.copy(target, id)
     }
 
@@ -171,7 +171,7 @@ impl Surface for Private<'_> {
         let graph = self.graph;
         if let Some(node) = graph.node_id(key) {
             for direction in Direction::BOTH {
-                self.reads.add(Read::Lists(node, direction))?;
+                note(self.reads, Read::Lists(node, direction))?;
                 for kind in graph.edge_kinds(node, direction) {
                     let edges = graph.edges_at(node, direction, kind, self.snapshot)?;
                     for id in edges.iter().map(|edge| EntityId::Edge(*edge)) {

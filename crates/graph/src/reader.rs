@@ -3,9 +3,11 @@
 use crate::entity::Entity;
 use crate::gate::{Gate, permitted};
 use crate::head::Graph;
+use crate::ids::Ids;
 use crate::overlay::{Entry, Identity, Overlay};
 use crate::tables::Direction;
-use crate::transaction::{Read, Reads, Transaction};
+use crate::transaction::{Read, Transaction, note};
+use hashbrown::HashSet;
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
 
@@ -54,7 +56,7 @@ pub struct Reader<'a> {
     seq: Seq,
     /// What the transaction has written, and where it notes what it has seen.
     overlay: Option<&'a Overlay>,
-    reads: Option<&'a mut Reads>,
+    reads: Option<&'a mut HashSet<Read>>,
     gate: &'a dyn Gate,
 }
 
@@ -79,7 +81,7 @@ impl<'a> Reader<'a> {
     }
 
     fn note(&mut self, read: impl FnOnce() -> Read) -> Result<()> {
-        self.reads.as_mut().map_or(Ok(()), |reads| reads.add(read()))
+        self.reads.as_mut().map_or(Ok(()), |reads| note(reads, read()))
     }
 
     /// The number of a label or type, once it may be asked for: `Some(None)` when none is asked for, `None` when nothing in the
@@ -179,7 +181,7 @@ impl<'a> Reader<'a> {
         &self,
         (node, direction, only): (u32, Direction, Option<NameId>),
         first: NameId,
-    ) -> impl Iterator<Item = Result<(NameId, Cow<'a, [u32]>)>> + use<'a> {
+    ) -> impl Iterator<Item = Result<(NameId, Cow<'a, Ids>)>> + use<'a> {
         let (graph, gate, seq) = (self.graph, self.gate, self.seq);
         let kinds = graph.edge_kinds(node, direction).filter(move |kind| match only {
             Some(only) => *kind == only,
@@ -299,7 +301,7 @@ impl<'a> Reader<'a> {
 
 /// The numbers on lists, from where a page begins, each with its list.
 fn along<'g>(
-    lists: impl Iterator<Item = Result<(NameId, Cow<'g, [u32]>)>>,
+    lists: impl Iterator<Item = Result<(NameId, Cow<'g, Ids>)>>,
     start: PageStart,
 ) -> impl Iterator<Item = Result<(NameId, u32)>> {
     lists.flat_map(move |list| {

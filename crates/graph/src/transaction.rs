@@ -21,7 +21,7 @@ pub struct Transaction {
     /// Why a verb could not be carried out: from then on nothing can be read, and the commit fails with the same reason.
     broken: Option<Error>,
     pub(crate) overlay: Overlay,
-    pub(crate) reads: Reads,
+    pub(crate) reads: HashSet<Read>,
 }
 
 impl Transaction {
@@ -123,22 +123,13 @@ impl Read {
     }
 }
 
-/// The set, bounded by `READS_MAX`.
-#[derive(Debug, Default)]
-pub(crate) struct Reads(HashSet<Read>);
-
-impl Reads {
-    pub(crate) fn add(&mut self, read: Read) -> Result<()> {
-        if self.0.len() >= READS_MAX {
-            let message =
-                format!("the transaction has read more than {READS_MAX} things; read from a view instead");
-            return Err(Error::new(Code::TransactionSize, message).with("limit", READS_MAX));
-        }
-        self.0.insert(read);
-        Ok(())
+/// Adds to what was read, at most `READS_MAX` things.
+pub(crate) fn note(reads: &mut HashSet<Read>, read: Read) -> Result<()> {
+    if reads.len() >= READS_MAX {
+        let message =
+            format!("the transaction has read more than {READS_MAX} things; read from a view instead");
+        return Err(Error::new(Code::TransactionSize, message).with("limit", READS_MAX));
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Read> {
-        self.0.iter()
-    }
+    reads.insert(read);
+    Ok(())
 }

@@ -28,11 +28,12 @@ fn provenance(body: &Body, seq: Seq) -> Option<Vec<(&'static str, Value)>> {
 
 impl Session {
     fn may_see(&self, graph: &Graph, id: EntityId, entity: Option<&Entity>) -> Result<()> {
-        match (id, entity) {
-            (EntityId::Edge(edge), _) => self.read_edge(graph.edge(edge).kind, graph.names()),
-            (EntityId::Node(_), Some(entity)) => self.read_node(&mut entity.labels(), graph.names()),
+        match id {
+            EntityId::Edge(edge) => self.read_edge(graph.edge(edge).kind, graph.names()),
             // What a node was before it went is for those who may see everything.
-            (EntityId::Node(_), None) => self.read_node(&mut std::iter::empty(), graph.names()),
+            EntityId::Node(_) => {
+                self.read_node(&mut entity.into_iter().flat_map(Entity::labels), graph.names())
+            }
         }
     }
 
