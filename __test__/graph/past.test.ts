@@ -406,3 +406,22 @@ test('of an ended session nothing is read or committed any more, also by what it
     ['a'],
   )
 })
+
+test('both sides of a difference say which commit last changed them', async (t) => {
+  const { graph } = await freshKernel(t)
+  await graph.write((tx) => tx.put('a', { labels: ['A'], props: { n: 1, gone: true } }))
+  await graph.write((tx) => tx.patch('a', { labels: ['B'] }))
+  await graph.write((tx) => tx.patch('a', { props: { gone: undefined } }))
+  await graph.write((tx) => tx.patch('a', { dropLabels: ['A'] }))
+  for (const [from, to] of [
+    [1n, 2n],
+    [2n, 3n],
+    [3n, 4n],
+    [4n, 1n],
+  ] as const) {
+    const [difference] = graph.diff(from, to)
+    t.deepEqual(difference?.before, graph.at(from).get('a'))
+    t.deepEqual(difference?.after, graph.at(to).get('a'))
+    if (difference?.entity === 'node') t.is<string | undefined>(difference.target, difference.after?.key)
+  }
+})

@@ -188,7 +188,9 @@ function importsOfPackage(): Import[] {
   const imports: Import[] = []
   for (const [file, lines] of shippedTypeScript()) {
     const source = lines.join('\n')
-    for (const match of source.matchAll(/(?:\bfrom\s+|^import\s+|\bimport\(\s*|\brequire\(\s*)'([^'\n]+)'/gm)) {
+    for (const match of source.matchAll(
+      /(?:\bfrom\s+|^import\s+|\bimport\(\s*|\brequire\(\s*)'([^'\n]+)'/gm,
+    )) {
       const name = match[1]!
       // Text of a program that is written out, not an import.
       if (name.includes('${')) continue

@@ -82,9 +82,17 @@ export function* diff(session: NativeSession, from: number, to: number): Iterabl
 
 function readDifference(session: NativeSession, bytes: ByteReader): Difference {
   const isNode = bytes.byte() === 'N'.charCodeAt(0)
-  return isNode
-    ? difference(readSide(bytes, session, readNode), readSide(bytes, session, readNode), (node) => node.key)
-    : difference(readSide(bytes, session, readEdge), readSide(bytes, session, readEdge), identityOf)
+  const read: (session: NativeSession, bytes: ByteReader) => Node | Edge = isNode ? readNode : readEdge
+  const before = readSide(bytes, session, read)
+  const after = readSide(bytes, session, read)
+  const side = (after ?? before) as Node | Edge
+  return {
+    entity: isNode ? 'node' : 'edge',
+    target: 'from' in side ? identityOf(side) : side.key,
+    kind: before ? (after ? 'changed' : 'removed') : 'created',
+    ...(before && { before }),
+    ...(after && { after }),
+  } as Difference
 }
 
 function readSide<T>(
@@ -97,17 +105,6 @@ function readSide<T>(
 
 function identityOf({ from, type, to, key }: Edge): { from: string; type: string; to: string; key: string } {
   return { from, type, to, key }
-}
-
-function difference<T extends Node | Edge, I>(
-  before: T | undefined,
-  after: T | undefined,
-  identity: (side: T) => I,
-): Difference {
-  const kind = before ? (after ? 'changed' : 'removed') : 'created'
-  const target = identity((after ?? before) as T)
-  const sides = { ...(before && { before }), ...(after && { after }) }
-  return { target, kind, ...sides } as unknown as Difference
 }
 
 /** Takes back what a principal wrote. */

@@ -158,16 +158,15 @@ export interface Change extends Blame {
 }
 
 /** What differs between two versions. */
-export type Difference =
-  | { readonly target: string; readonly kind: ChangeKind; readonly before?: Node; readonly after?: Node }
-  | {
-      readonly target: EdgeIdentity
-      readonly kind: ChangeKind
-      readonly before?: Edge
-      readonly after?: Edge
-    }
+export type Difference = Differing<'node', string, Node> | Differing<'edge', EdgeIdentity, Edge>
 
-type ChangeKind = 'created' | 'removed' | 'changed'
+interface Differing<Entity, Identity, Side> {
+  readonly entity: Entity
+  readonly target: Identity
+  readonly kind: 'created' | 'removed' | 'changed'
+  readonly before?: Side
+  readonly after?: Side
+}
 
 /** What a revert did, or would do. */
 export interface RevertReport {
@@ -243,7 +242,10 @@ export interface Graph extends Reader {
    * between them, not the graph.
    */
   diff(from: Moment, to: Moment): IterableIterator<Difference>
-  /** Who gave a property its value, or without one who made the node or edge exist. */
+  /**
+   * Who made a property what it is, or without one the existence of the node or edge: also who unset or removed it, when
+   * there is nothing now.
+   */
   blame(target: Target, property?: string): Blame | undefined
   /**
    * Takes back what a principal wrote after `since`, in one compensating commit, and nobody else's work: what others have changed

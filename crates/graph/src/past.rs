@@ -21,8 +21,8 @@ pub struct SlotChange {
     pub after: Option<Encoded>,
 }
 
-/// A node or edge at the two versions; `None` where it did not exist.
-pub type Sides<'a> = (Option<Cow<'a, Entity>>, Option<Cow<'a, Entity>>);
+/// A node or edge at the two versions, each with the commit that last changed it; `None` where it did not exist.
+pub type Sides<'a> = [Option<(Cow<'a, Entity>, Seq)>; 2];
 
 /// Where a page of differences begins: a commit, and how many of the nodes and edges that it changed are through. The first
 /// page begins at the default.
@@ -89,11 +89,10 @@ impl Graph {
                 if self.object(*id).last_at(object_id(*id), end, &*self.history)? != seq {
                     continue;
                 }
-                let [before, after] = [from, to].map(|seq| self.entity_at(*id, seq));
-                let sides = (before?.map(|found| found.0), after?.map(|found| found.0));
+                let sides = [self.entity_at(*id, from)?, self.entity_at(*id, to)?];
                 let same = match &sides {
-                    (None, None) => true,
-                    (Some(before), Some(after)) => before.holds_the_same(after),
+                    [None, None] => true,
+                    [Some((before, _)), Some((after, _))] => before.holds_the_same(after),
                     _ => false,
                 };
                 if !same && !visit(*id, sides)? {

@@ -6,7 +6,6 @@ use karyon_graph::{DiffStart, Entity, Gate, Graph, Slot, SlotChange, permitted};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
 use karyon_store::{Body, RevertReport, RevertRequest};
-use std::borrow::Cow;
 
 /// Changes of one page of a history.
 const HISTORY_PAGE: usize = 256;
@@ -143,27 +142,32 @@ impl Session {
         }
         let graph = &body.graph;
         let mut left = DIFF_PAGE;
-        let next =
-            graph.visit_differences(&body.commits, (from, to), start, &mut |id, (before, after)| {
-                for entity in [&before, &after].into_iter().flatten() {
-                    if !permitted(self.may_see(graph, id, Some(entity)))? {
-                        return Ok(true);
+        let next = graph.visit_differences(&body.commits, (from, to), start, &mut |id, sides| {
+            for (entity, _) in sides.iter().flatten() {
+                if !permitted(self.may_see(graph, id, Some(entity)))? {
+                    return Ok(true);
+                }
+            }
+            if left == 0 {
+                return Ok(false);
+            }
+            left -= 1;
+            out.push(1);
+            out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
+            for side in sides {
+                out.push(u8::from(side.is_some()));
+                match (side, id) {
+                    (None, _) => {}
+                    (Some((entity, version)), EntityId::Node(node)) => {
+                        put_node(&graph.node_item(node, entity, version), out);
+                    }
+                    (Some((entity, version)), EntityId::Edge(edge)) => {
+                        put_edge(&graph.edge_item(edge, entity, version), out);
                     }
                 }
-                if left == 0 {
-                    return Ok(false);
-                }
-                left -= 1;
-                out.push(1);
-                out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
-                for side in [before, after] {
-                    out.push(u8::from(side.is_some()));
-                    if let Some(entity) = side {
-                        put_entity(graph, id, entity, out);
-                    }
-                }
-                Ok(true)
-            })?;
+            }
+            Ok(true)
+        })?;
         out.push(0);
         let (seq, through) = next.unwrap_or_default();
         [seq, through as u64].into_iter().for_each(|part| put_varint(out, part));
@@ -237,12 +241,4 @@ fn page_value(changes: Vec<Value>, next: Option<Seq>) -> Value {
     let mut entries = vec![("changes", Value::List(changes))];
     entries.extend(next.map(|next| ("next", Value::number(next))));
     Value::map(entries)
-}
-
-fn put_entity(graph: &Graph, id: EntityId, entity: Cow<'_, Entity>, out: &mut Vec<u8>) {
-    let version = entity.properties().iter().map(|property| property.since).fold(entity.since(), Seq::max);
-    match id {
-        EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), out),
-        EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), out),
-    }
 }
