@@ -1,12 +1,14 @@
-// `npm start [-- PATH] [--json]`: prepares what is missing, then runs the demonstration as a user would.
+// `npm start [-- PATH] [--json] [--seed N]`: prepares what is missing, then runs the demonstration as a user would.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { prepareOrExit, ROOT } from './project.mjs'
+import { standingFor } from './standing.mjs'
 
 prepareOrExit()
 const given = process.argv.slice(2)
-// A path is relative to where the command was typed; without one the demonstration reads this clone.
-const cwd = given.some((word) => !word.startsWith('-')) ? (process.env.INIT_CWD ?? process.cwd()) : ROOT
+const { parseArguments } = await import('../dist/cli/arguments.js')
+const folders = { clone: ROOT, caller: process.env.INIT_CWD ?? process.cwd() }
+const cwd = standingFor(given, folders, parseArguments)
 const demo = spawn(process.execPath, [join(ROOT, 'dist/cli/main.js'), 'demo', ...given], {
   cwd,
   stdio: 'inherit',

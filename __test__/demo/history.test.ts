@@ -1,6 +1,7 @@
 import test from 'ava'
 import { git } from '../../ts/demo/git.ts'
 import {
+  commitThatBrought,
   firstParentHistory,
   firstParentLine,
   parseLog,
@@ -196,10 +197,22 @@ test('a log that ends in the middle of a commit is an error, not a shorter histo
   await t.throwsAsync(() => parseLog(cut()).next(), { message: /middle of a commit/ })
 })
 
+test('the commit that brought a path is found for names that are patterns, and not those of its namesakes', async (t) => {
+  const repository = await scratchDirectory(t)
+  const names = ['a*', 'a[b]', 'ab', ':(top)ab', ':!ab', 'dir/a*']
+  await scriptedRepository(
+    repository,
+    names.map((name, at) => ({ mark: at + 1, changes: [['M 100644', `"${name}"`, `${at}`]] })),
+  )
+  const line = await firstParentLine(repository)
+  for (const [at, name] of names.entries())
+    t.is(await commitThatBrought(repository, 'HEAD', name), line[at]?.hash, name)
+})
+
 test('what git refuses is a typed error that says why', async (t) => {
   const directory = await scratchDirectory(t)
-  await t.throwsAsync(() => git(directory, 'rev-parse', '--git-dir'), {
+  await t.throwsAsync(() => git(directory, 'rev-parse', 'HEAD'), {
     code: 'ERR_DEMO_GIT_FAILED',
-    message: /not a git repository/,
+    message: /rev-parse failed in .*not a git repository/,
   })
 })

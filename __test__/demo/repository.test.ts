@@ -1,24 +1,36 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { generateRepository } from '../../ts/demo/generate.ts'
 import { git } from '../../ts/demo/git.ts'
-import { tagsOf } from '../../ts/demo/history.ts'
-import { chooseRepository, LINE_COMMITS_MIN, unfitBecause } from '../../ts/demo/repository.ts'
-import { scratchDirectory, scriptedRepository } from './scratch.ts'
+import { commitThatBrought, tagsOf, treeOf } from '../../ts/demo/history.ts'
+import { chooseRepository, LINE_COMMITS_MIN, lookAt } from '../../ts/demo/repository.ts'
+import { gitIn, scratchDirectory, scriptedRepository } from './scratch.ts'
 
-test('a repository with enough of a history is taken as it is, also from a folder in it', async (t) => {
+test('a repository with enough of a history is taken as it is, from wherever it is looked at', async (t) => {
   const scratch = await scratchDirectory(t)
   const bare = join(scratch, 'bare')
   const head = await generateRepository(bare, { commits: LINE_COMMITS_MIN })
   const clone = join(scratch, 'clone')
-  await git(scratch, 'clone', '--quiet', bare, clone)
-  const folder = join(clone, 'src')
-  await mkdir(folder, { recursive: true })
-  for (const path of [bare, clone, folder]) {
+  await gitIn(scratch, 'clone', '--quiet', bare, clone)
+  const linked = join(scratch, 'linked')
+  await gitIn(clone, 'worktree', 'add', '--quiet', '--detach', linked)
+  for (const folder of [join(clone, 'a folder'), join(linked, 'src/deep')])
+    await mkdir(folder, { recursive: true })
+  const tops: readonly (readonly [string, string])[] = [
+    [bare, bare],
+    [join(bare, 'refs'), bare],
+    [clone, clone],
+    [join(clone, 'a folder'), clone],
+    [join(clone, '.git'), join(clone, '.git')],
+    [join(linked, 'src/deep'), linked],
+  ]
+  for (const [path, top] of tops) {
     const chosen = await chooseRepository(path, scratch)
-    t.like(chosen, { path, head, commitsLeftOut: 0, generatedBecause: undefined })
+    t.like(chosen, { path: top, head, commitsLeftOut: 0, generatedBecause: undefined }, path)
     t.is(chosen.line.length, LINE_COMMITS_MIN)
+    const [name = ''] = await treeOf(chosen.gitDirectory, head).then((tree) => tree.keys())
+    t.truthy(await commitThatBrought(chosen.gitDirectory, head, name), path)
   }
 })
 
@@ -27,15 +39,15 @@ test('where there is no repository, none with enough history, or no commit, one 
   const short = join(scratch, 'short')
   await scriptedRepository(short, [{ mark: 1, changes: [] }])
   const empty = join(scratch, 'empty')
-  await git(scratch, 'init', '--quiet', empty)
+  await gitIn(scratch, 'init', '--quiet', empty)
   const reasons: readonly (readonly [string, RegExp])[] = [
     [scratch, /not in a git repository/],
     [short, /1 commits? on its first-parent line, fewer than 200/],
     [empty, /0 commits/],
   ]
-  for (const [path, reason] of reasons) t.regex((await unfitBecause(path)) ?? '', reason)
+  for (const [path, reason] of reasons) t.regex(String(await lookAt(path)), reason)
   const chosen = await chooseRepository(short, join(scratch, 'scratch'))
-  t.is(chosen.generatedBecause, await unfitBecause(short))
+  t.is(chosen.generatedBecause, String(await lookAt(short)))
   t.true(chosen.line.length >= 2_000)
 })
 
@@ -43,18 +55,26 @@ test('a shallow clone and a partial one are not travelled through', async (t) =>
   const scratch = await scratchDirectory(t)
   const whole = join(scratch, 'whole')
   await generateRepository(whole, { commits: LINE_COMMITS_MIN + 10 })
-  await git(whole, 'config', 'uploadpack.allowFilter', 'true')
+  await gitIn(whole, 'config', 'uploadpack.allowFilter', 'true')
   const shallow = join(scratch, 'shallow')
-  await git(scratch, 'clone', '--quiet', '--depth', String(LINE_COMMITS_MIN), `file://${whole}`, shallow)
-  t.regex((await unfitBecause(shallow)) ?? '', /shallow/)
+  await gitIn(scratch, 'clone', '--quiet', '--depth', String(LINE_COMMITS_MIN), `file://${whole}`, shallow)
+  t.regex(String(await lookAt(shallow)), /shallow/)
   const partial = join(scratch, 'partial')
-  await git(scratch, 'clone', '--quiet', '--bare', '--filter=blob:none', `file://${whole}`, partial)
-  t.regex((await unfitBecause(partial)) ?? '', /partial/)
+  await gitIn(scratch, 'clone', '--quiet', '--bare', '--filter=blob:none', `file://${whole}`, partial)
+  t.regex(String(await lookAt(partial)), /partial/)
 })
 
-test('a path where nothing is, is an error', async (t) => {
+test('a path where nothing is, or a file, is an error that says so', async (t) => {
   const scratch = await scratchDirectory(t)
-  await t.throwsAsync(() => chooseRepository(join(scratch, 'nowhere'), scratch), { code: 'ERR_DEMO_PATH' })
+  const file = join(scratch, 'file')
+  await writeFile(file, '')
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    [join(scratch, 'nowhere'), /nowhere: give the path of a git repository/],
+    [file, /file is not a directory: give the path of a git repository/],
+    [join(file, 'under'), /nothing at .*under/],
+  ]
+  for (const [path, message] of wrong)
+    await t.throwsAsync(() => chooseRepository(path, scratch), { code: 'ERR_DEMO_PATH', message })
 })
 
 test('tags lead to their commits, with and without a message of their own', async (t) => {

@@ -1,5 +1,6 @@
 // A repository made up from a seed, byte for byte the same everywhere: for when there is none worth travelling through.
 import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
 import { git, startGit } from './git.ts'
 import { Invention, type Step } from './invention.ts'
 
@@ -17,17 +18,8 @@ export async function generateRepository(
   options: { readonly seed?: number; readonly commits?: number } = {},
 ): Promise<string> {
   // Bare, without the user's template and hooks; SHA-1 and the branch by name, whatever the user prefers.
-  const create = startGit('.', [
-    'init',
-    '--quiet',
-    '--bare',
-    '--template=',
-    '--object-format=sha1',
-    directory,
-  ])
-  create.stdin.end()
-  create.stdout.resume()
-  await create.ended
+  await mkdir(directory, { recursive: true })
+  await git(directory, 'init', '--quiet', '--bare', '--template=', '--object-format=sha1')
   await git(directory, 'symbolic-ref', 'HEAD', BRANCH)
   const importer = startGit(directory, ['fast-import', '--quiet', '--date-format=raw', '--done'])
   importer.stdout.resume()

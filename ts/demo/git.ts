@@ -1,4 +1,4 @@
-// The only file that starts `git`: offline, deaf to the caller's settings, with typed errors.
+// The only file that starts `git`: offline, with typed errors, and deaf to the caller's settings once a repository is found.
 import { isUtf8 } from 'node:buffer'
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -28,14 +28,68 @@ export interface GitProcess {
 /** As much of what `git` says about a failure as fits a message. */
 const COMPLAINT_CHARS_MAX = 500
 
-/** Starts `git` on a repository (a work tree, a folder in it, or a bare one). */
-export function startGit(repository: string, args: readonly string[]): GitProcess {
-  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn('git', ['-C', repository, ...args], {
-    env: environment(),
+/**
+ * Settings of the repository itself that would change what the commands of the demonstration write. Those of the user
+ * and of the machine are not read at all; a Git before 2.32 reads them, and these lines hold against them too.
+ */
+const SETTINGS: readonly string[] = [
+  'color.diff=false',
+  'core.attributesFile=/dev/null',
+  'diff.orderFile=/dev/null',
+  'i18n.logOutputEncoding=UTF-8',
+  'log.diffMerges=separate',
+  'log.follow=false',
+  'log.showRoot=true',
+  'log.showSignature=false',
+].flatMap((setting) => ['-c', setting])
+
+/** Where a repository is. */
+export interface Place {
+  /** The directory with its objects and refs: what every command here is given. */
+  readonly gitDirectory: string
+  /** The top of its work tree, or its directory if it has none: what people call the repository. */
+  readonly top: string
+}
+
+/**
+ * The repository at or around a directory. The one question that hears the user's settings: `safe.directory` is theirs
+ * to say. Rejects with git's refusal where there is no repository, or one that git does not trust.
+ */
+export async function findRepository(directory: string): Promise<Place> {
+  const asked = async (...questions: readonly string[]): Promise<string> => {
+    const words = ['-C', directory, 'rev-parse', ...questions]
+    const answer = await whole(start(words, `rev-parse failed in ${directory}`, callersEnvironment()))
+    return answer.toString().replace(/\n$/, '')
+  }
+  const gitDirectory = await asked('--absolute-git-dir')
+  const hasWorkTree = (await asked('--is-inside-work-tree')) === 'true'
+  return { gitDirectory, top: hasWorkTree ? await asked('--show-toplevel') : gitDirectory }
+}
+
+/**
+ * Starts `git` on a repository, named by its own directory. Nothing is looked for then: there is no folder that paths
+ * could be relative to, and no question of whose repository it is.
+ */
+export function startGit(gitDirectory: string, args: readonly string[]): GitProcess {
+  const verb = args.find((word) => !word.startsWith('-'))
+  return start(
+    ['-C', gitDirectory, '--git-dir=.', ...SETTINGS, ...args],
+    `${verb} failed in ${gitDirectory}`,
+    environment(),
+  )
+}
+
+/** Runs `git` on a repository and returns everything it wrote. */
+export function git(gitDirectory: string, ...args: readonly string[]): Promise<Buffer> {
+  return whole(startGit(gitDirectory, args))
+}
+
+function start(args: readonly string[], failure: string, env: NodeJS.ProcessEnv): GitProcess {
+  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn('git', args, {
+    env,
     stdio: ['pipe', 'pipe', 'pipe'],
     windowsHide: true,
   })
-  const verb = args.find((word) => /^[a-z-]+$/.test(word) && !word.startsWith('-'))
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (complaint.length < COMPLAINT_CHARS_MAX) complaint += text
@@ -47,7 +101,7 @@ export function startGit(repository: string, args: readonly string[]): GitProces
     child.once('close', (exitCode, signal) => {
       if (exitCode === 0 || child.killed) return resolve()
       const said = complaint.trim().slice(0, COMPLAINT_CHARS_MAX) || `it ended with ${signal ?? exitCode}`
-      reject(new GitError('ERR_DEMO_GIT_FAILED', `git ${verb} failed in ${repository}: ${said}`))
+      reject(new GitError('ERR_DEMO_GIT_FAILED', `git ${failure}: ${said}`))
     })
   })
   // Whoever reads the output may leave early, and then never looks here.
@@ -55,9 +109,7 @@ export function startGit(repository: string, args: readonly string[]): GitProces
   return { stdin: child.stdin, stdout: child.stdout, ended, kill: () => void child.kill() }
 }
 
-/** Runs `git` and returns everything it wrote. */
-export async function git(repository: string, ...args: readonly string[]): Promise<Buffer> {
-  const process = startGit(repository, args)
+async function whole(process: GitProcess): Promise<Buffer> {
   process.stdin.end()
   const parts: Buffer[] = []
   for await (const part of process.stdout as AsyncIterable<Buffer>) parts.push(part)
@@ -91,17 +143,31 @@ export function textOf(bytes: Buffer): string {
 
 /** The caller's `GIT_DIR` or index must not lead elsewhere, replaced objects must not change what is compared. */
 function environment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith('GIT_') || name.startsWith('GIT_CONFIG') || name === 'GIT_EXEC_PATH',
-  )
   return {
-    ...Object.fromEntries(kept),
+    ...withoutGit((name) => name === 'GIT_EXEC_PATH'),
+    GIT_ATTR_NOSYSTEM: '1',
+    // Git knows this name on Windows too.
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
     GIT_NO_LAZY_FETCH: '1',
     GIT_NO_REPLACE_OBJECTS: '1',
     GIT_OPTIONAL_LOCKS: '0',
     GIT_TERMINAL_PROMPT: '0',
     LC_ALL: 'C',
   }
+}
+
+/** With the caller's settings, wherever they are, and nothing that names a repository. */
+function callersEnvironment(): NodeJS.ProcessEnv {
+  return {
+    ...withoutGit((name) => name === 'GIT_EXEC_PATH' || name.startsWith('GIT_CONFIG')),
+    LC_ALL: 'C',
+  }
+}
+
+function withoutGit(isKept: (name: string) => boolean): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_') || isKept(name))
+  return Object.fromEntries(kept)
 }
 
 function notStarted(cause: NodeJS.ErrnoException): GitError {

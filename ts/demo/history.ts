@@ -10,6 +10,9 @@ const RENAME_CANDIDATES_MAX = 1_000
 /** What `parseLog` reads. */
 const HEADER = '--format=%H%x00%P%x00%ct%x00%an%x00%ae%x00%s'
 
+/** How changes are written; a submodule is a path like any other, whatever `.gitmodules` and the settings say of it. */
+const CHANGES = ['--raw', '--no-abbrev', '--ignore-submodules=none'] as const
+
 /** What a tree says about a path. */
 export interface Entry {
   readonly mode: string
@@ -50,8 +53,8 @@ export type LinePoint = Pick<GitCommit, 'hash' | 'committedAtSeconds' | 'author'
 /** The commits of the first-parent line up to `head`, oldest first, at most `LINE_COMMITS_MAX`. */
 export async function firstParentLine(repository: string, head = 'HEAD'): Promise<LinePoint[]> {
   const process = startGit(repository, [
-    ...['-c', 'log.showSignature=false', 'log', '--first-parent', '--reverse', '-z', '--no-mailmap'],
-    ...['--encoding=UTF-8', '--format=%H%x00%ct%x00%an%x00%ae', head, '--'],
+    ...['log', '--first-parent', '--reverse', '-z', '--no-mailmap'],
+    ...['--format=%H%x00%ct%x00%an%x00%ae', head, '--'],
   ])
   process.stdin.end()
   const line: LinePoint[] = []
@@ -86,20 +89,9 @@ export async function* firstParentHistory(
   after?: string,
 ): AsyncGenerator<GitCommit, void, undefined> {
   const process = startGit(repository, [
-    ...['-c', 'log.showSignature=false', '-c', 'log.showRoot=true'],
-    ...[
-      'log',
-      '--first-parent',
-      '-m',
-      '--reverse',
-      '--raw',
-      '--no-abbrev',
-      '-z',
-      '-M',
-      `-l${RENAME_CANDIDATES_MAX}`,
-    ],
-    ...['--no-color', '--no-ext-diff', '--no-textconv', '--no-notes', '--no-mailmap', '--encoding=UTF-8'],
-    '--ignore-submodules=none',
+    ...['log', '--first-parent', '-m', '--reverse', '-z', '-M', `-l${RENAME_CANDIDATES_MAX}`],
+    ...['--no-ext-diff', '--no-textconv', '--no-notes', '--no-mailmap'],
+    ...CHANGES,
     HEADER,
     after === undefined ? head : `${after}..${head}`,
     '--',
@@ -164,12 +156,8 @@ function changeOf(words: string, status: string, pathBefore: string, path: strin
 /** What differs between the trees of two commits; a rename is a deletion and an addition here. */
 export async function differenceOfTrees(repository: string, from: string, to: string): Promise<Change[]> {
   const process = startGit(repository, [
-    'diff-tree',
-    '-r',
-    '-z',
-    '--raw',
-    '--no-abbrev',
-    '--no-renames',
+    ...['diff-tree', '-r', '-z', '--no-renames'],
+    ...CHANGES,
     from,
     to,
     '--',
@@ -205,17 +193,12 @@ export async function commitThatBrought(
   path: string,
 ): Promise<string | undefined> {
   const process = startGit(repository, [
-    ...[
-      '--literal-pathspecs',
-      '-c',
-      'log.showSignature=false',
-      '-c',
-      'log.showRoot=true',
-      'log',
-      '--first-parent',
-      '-m',
-    ],
-    ...['--raw', '--no-abbrev', '-z', '--no-renames', '--no-color', '--no-notes', HEADER, head, '--', path],
+    ...['--literal-pathspecs', 'log', '--first-parent', '-m', '-z', '--no-renames', '--no-notes'],
+    ...CHANGES,
+    HEADER,
+    head,
+    '--',
+    path,
   ])
   process.stdin.end()
   try {

@@ -42,6 +42,7 @@ export interface Run {
 
 /** What a run works on. */
 export interface RunPlan {
+  /** The repository's own directory, not that of its work tree. */
   readonly repository: string
   readonly head: string
   /** Commits of the line. */

@@ -71,7 +71,7 @@ async function travel(options: DemoOptions, scratch: string, progress: Progress)
   const repository = await chooseRepository(options.path ?? '.', scratch)
   options.signal.throwIfAborted()
   const plan = (directory: string): RunPlan => ({
-    repository: repository.path,
+    repository: repository.gitDirectory,
     head: repository.head,
     commits: repository.line.length,
     directory: join(scratch, directory),

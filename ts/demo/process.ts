@@ -6,6 +6,8 @@ async function live(orders: Orders): Promise<void> {
   // Without a watcher nobody counts acknowledgements, and nobody wants the work.
   const orphaned = (): never => process.exit(1)
   process.once('disconnect', orphaned)
+  // The watcher may have died while this process read its imports: nobody heard the event then, and none follows.
+  if (!process.connected) orphaned()
   try {
     await work(orders, report)
   } catch (error) {
@@ -15,6 +17,8 @@ async function live(orders: Orders): Promise<void> {
     process.exit(1)
   }
   await said
+  // On a busy machine the watcher's signal may be late: a doomed life waits for it, held by the listener alone.
+  if (orders.doomedBefore !== undefined) return
   process.off('disconnect', orphaned)
   process.disconnect()
 }

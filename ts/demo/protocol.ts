@@ -7,6 +7,7 @@ export const TURN_ANSWER_MS = 120_000
 
 /** What one life of the worker is to do; handed over when it starts. */
 export interface Orders {
+  /** The repository's own directory, not that of its work tree. */
   readonly repository: string
   /** The last commit of the line. */
   readonly head: string

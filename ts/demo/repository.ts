@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { generateRepository } from './generate.ts'
-import { git, GitError } from './git.ts'
+import { findRepository, git, GitError, type Place } from './git.ts'
 import { firstParentLine, lineLength, type LinePoint } from './history.ts'
 
 /** A shorter line shows nothing. */
@@ -10,7 +10,10 @@ export const LINE_COMMITS_MIN = 200
 
 /** The input of a run. */
 export interface Repository {
+  /** What people call it: the top of its work tree, or its own directory if it has none. */
   readonly path: string
+  /** Where git finds it. */
+  readonly gitDirectory: string
   readonly line: readonly LinePoint[]
   /** The last commit of the line. */
   readonly head: string
@@ -22,55 +25,69 @@ export interface Repository {
 
 /**
  * The repository at or around `path`, or a generated one in `scratch` where there is none with enough of a history.
- * Throws a `GitError` when `path` does not exist or git is missing.
+ * Throws a `GitError` when `path` is no directory or git is missing.
  */
 export async function chooseRepository(path: string, scratch: string): Promise<Repository> {
   const at = resolve(path)
-  await stat(at).catch((cause: unknown) => {
-    throw new GitError('ERR_DEMO_PATH', `there is nothing at ${at}: give the path of a git repository`, {
-      cause,
-    })
-  })
-  const reason = await unfitBecause(at)
-  if (reason === undefined) return await open(at, undefined)
+  await demandDirectory(at)
+  const found = await lookAt(at)
+  if (typeof found !== 'string') return await open(found, undefined)
   const generated = resolve(scratch, 'repository')
   await generateRepository(generated)
-  return await open(generated, reason)
+  return await open({ gitDirectory: generated, top: generated }, found)
 }
 
-async function open(path: string, generatedBecause: string | undefined): Promise<Repository> {
-  const line = await firstParentLine(path)
-  const length = await lineLength(path)
-  return { path, line, head: line.at(-1)?.hash ?? '', commitsLeftOut: length - line.length, generatedBecause }
+async function open({ gitDirectory, top }: Place, generatedBecause: string | undefined): Promise<Repository> {
+  const line = await firstParentLine(gitDirectory)
+  const length = await lineLength(gitDirectory)
+  return {
+    path: top,
+    gitDirectory,
+    line,
+    head: line.at(-1)?.hash ?? '',
+    commitsLeftOut: length - line.length,
+    generatedBecause,
+  }
 }
 
-/** What is wrong with a repository, if anything. Throws a `GitError` when git is missing or refuses to look. */
-export async function unfitBecause(path: string): Promise<string | undefined> {
+async function demandDirectory(path: string): Promise<void> {
+  const wish = 'give the path of a git repository or of a folder in one'
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new GitError('ERR_DEMO_PATH', `there is nothing at ${path}: ${wish}`, { cause })
+  })
+  if (!found.isDirectory()) throw new GitError('ERR_DEMO_PATH', `${path} is not a directory: ${wish}`)
+}
+
+/** The repository at or around a directory, or why there is none to be read. Throws a `GitError` when git is missing. */
+export async function lookAt(path: string): Promise<Place | string> {
   try {
-    await git(path, 'rev-parse', '--git-dir')
+    const place = await findRepository(path)
+    return (await unfitBecause(place)) ?? place
   } catch (error) {
-    if (
-      error instanceof GitError &&
-      error.code === 'ERR_DEMO_GIT_FAILED' &&
-      /not a git repository/i.test(error.message)
-    )
-      return `${path} is not in a git repository`
+    if (!(error instanceof GitError) || error.code !== 'ERR_DEMO_GIT_FAILED') throw error
+    if (/not a git repository/i.test(error.message)) return `${path} is not in a git repository`
+    if (/dubious ownership|unsafe repository/i.test(error.message))
+      return `the repository at ${path} belongs to somebody else, and git's safe.directory does not name it`
     throw error
   }
-  if ((await git(path, 'rev-parse', '--is-shallow-repository')).toString().trim() === 'true')
-    return `${path} is a shallow clone`
-  if (await isPartialClone(path))
-    return `${path} is a partial clone, whose missing files would have to be fetched`
-  const length = await lineLength(path).catch(() => 0)
+}
+
+/** What is wrong with a repository, if anything. */
+async function unfitBecause({ gitDirectory, top }: Place): Promise<string | undefined> {
+  if ((await git(gitDirectory, 'rev-parse', '--is-shallow-repository')).toString().trim() === 'true')
+    return `${top} is a shallow clone`
+  if (await isPartialClone(gitDirectory))
+    return `${top} is a partial clone, whose missing files would have to be fetched`
+  const length = await lineLength(gitDirectory).catch(() => 0)
   return length < LINE_COMMITS_MIN
-    ? `${path} has ${length} commits on its first-parent line, fewer than ${LINE_COMMITS_MIN}`
+    ? `${top} has ${length} commits on its first-parent line, fewer than ${LINE_COMMITS_MIN}`
     : undefined
 }
 
-async function isPartialClone(path: string): Promise<boolean> {
+async function isPartialClone(gitDirectory: string): Promise<boolean> {
   // Exit code 1 says that no such setting is there.
   return await git(
-    path,
+    gitDirectory,
     'config',
     '--get-regexp',
     String.raw`^(extensions\.partialclone|remote\..*\.promisor)$`,

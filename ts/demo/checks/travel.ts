@@ -71,7 +71,7 @@ export class Travel {
     let pairs = 0
     let absent = 0
     for (const { name, place } of stops) {
-      const tree = await treeOf(this.#repository.path, this.#hash(place))
+      const tree = await treeOf(this.#repository.gitDirectory, this.#hash(place))
       const present = this.#random.sample([...tree.keys()], PATHS_ASKED * 0.6)
       const elsewhere = [...strangers].filter((path) => !present.includes(path))
       // Paths of other commits are the likeliest to have come too late or gone too early.
@@ -102,7 +102,7 @@ export class Travel {
     const problems: string[] = []
     const sizes: string[] = []
     for (const { name, place } of stops) {
-      const expected = await treeOf(this.#repository.path, this.#hash(place))
+      const expected = await treeOf(this.#repository.gitDirectory, this.#hash(place))
       using view = this.#graph.at(this.#timetable.versionAt(place))
       const found = treeIn(view)
       for (const [path, entry] of expected) {
@@ -121,7 +121,7 @@ export class Travel {
   async #dates(dates: readonly number[]): Promise<Check> {
     const problems: string[] = []
     for (const seconds of dates) {
-      const expected = await lastCommitBy(this.#repository.path, this.#repository.head, seconds)
+      const expected = await lastCommitBy(this.#repository.gitDirectory, this.#repository.head, seconds)
       const found = this.#timetable.line[this.#timetable.placeAsOf(seconds)]?.hash
       if (found !== expected) problems.push(`${dayText(seconds)}: ${found}, git says ${expected}`)
     }
@@ -136,7 +136,11 @@ export class Travel {
     const [from, to] = [Math.min(one, other), Math.max(one, other)]
     const [older, newer] = [this.#timetable.placeAsOf(from), this.#timetable.placeAsOf(to)]
     const expected = new Map<string, string>()
-    for (const change of await differenceOfTrees(this.#repository.path, this.#hash(older), this.#hash(newer)))
+    for (const change of await differenceOfTrees(
+      this.#repository.gitDirectory,
+      this.#hash(older),
+      this.#hash(newer),
+    ))
       expected.set(pathKey(change.path), `${entryText(change.before)} -> ${entryText(change.after)}`)
     const before = new Map<string, Entry>()
     const after = new Map<string, Entry>()
@@ -168,13 +172,13 @@ export class Travel {
   /** When an edge appeared, and which cell wrote it. */
   async #appearances(): Promise<Check> {
     const problems: string[] = []
-    const tree = [...(await treeOf(this.#repository.path, this.#repository.head))].filter(
+    const tree = [...(await treeOf(this.#repository.gitDirectory, this.#repository.head))].filter(
       ([path]) => !path.startsWith('latin1:'),
     )
     let aside: string | undefined
     const asked = this.#random.sample(tree, EDGES_ASKED)
     for (const [path, entry] of asked) {
-      const expected = await commitThatBrought(this.#repository.path, this.#repository.head, path)
+      const expected = await commitThatBrought(this.#repository.gitDirectory, this.#repository.head, path)
       const place = expected === undefined ? undefined : this.#timetable.placeOf(expected)
       const blame = this.#graph.blame(holdsEdge(path, entry))
       const found = `version ${blame?.version} by ${blame?.principal}`
@@ -195,9 +199,9 @@ export class Travel {
   /** Facts of the readers: what a blob imports, and that a reader wrote it. */
   async #imports(): Promise<Check> {
     const problems: string[] = []
-    using blobs = new BlobReader(this.#repository.path)
+    using blobs = new BlobReader(this.#repository.gitDirectory)
     let facts = 0
-    const tree = await treeOf(this.#repository.path, this.#repository.head)
+    const tree = await treeOf(this.#repository.gitDirectory, this.#repository.head)
     const objects = new Set(
       [...tree.values()].map(({ object }) => object).filter((object) => this.#graph.get(blobKey(object))),
     )
@@ -233,7 +237,7 @@ export class Travel {
 
   async #tags(): Promise<Stop[]> {
     const tags: Stop[] = []
-    for (const [name, hash] of await tagsOf(this.#repository.path)) {
+    for (const [name, hash] of await tagsOf(this.#repository.gitDirectory)) {
       const place = this.#timetable.placeOf(hash)
       if (place !== undefined) tags.push({ name, place })
     }
