@@ -422,6 +422,6 @@ test('both sides of a difference say which commit last changed them', async (t) 
     const [difference] = graph.diff(from, to)
     t.deepEqual(difference?.before, graph.at(from).get('a'))
     t.deepEqual(difference?.after, graph.at(to).get('a'))
-    if (difference?.entity === 'node') t.is<string | undefined>(difference.target, difference.after?.key)
+    if (difference?.entity === 'node') t.is(difference.target, difference.after?.key as string)
   }
 })
