@@ -19,7 +19,7 @@ async function run(): Promise<void> {
   const lane = async (): Promise<void> => {
     while (!failed) {
       // Each larger than the one before, until no segment that may be made has room for what waits.
-      const text = 'x'.repeat(5_000 * next)
+      const text = 'x'.repeat(1_000 * next)
       const key = `n${next++}`
       try {
         await graph.write((tx) => tx.put(key, { props: { text } }))
