@@ -24,14 +24,15 @@ interface Releasable {
 /** Keeps the process alive while somebody awaits something that only the native side will settle. */
 class KeepAlive {
   #count = 0
+  /** One for all: to start and stop a timer costs more than a write in memory. */
   #timer: NodeJS.Timeout | undefined
 
   add(): void {
-    if (this.#count++ === 0) this.#timer = setInterval(() => {}, DELAY_MAX_MS)
+    if (this.#count++ === 0) (this.#timer ??= setInterval(() => {}, DELAY_MAX_MS)).ref()
   }
 
   release(): void {
-    if (--this.#count === 0) clearInterval(this.#timer)
+    if (--this.#count === 0) this.#timer?.unref()
   }
 
   async during<T>(promise: Promise<T>): Promise<T> {
@@ -41,6 +42,10 @@ class KeepAlive {
     } finally {
       this.release()
     }
+  }
+
+  end(): void {
+    clearInterval(this.#timer)
   }
 }
 
@@ -321,6 +326,7 @@ export class Connection {
     this.#released = true
     if (--this.#shared.openings === 0) shared.delete(this.#identity)
     native.releaseStore(this.handle)
+    this.#keepAlive.end()
     if (failure) throw failure
   }
 
