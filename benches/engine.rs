@@ -9,7 +9,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use karyon_graph::{Graph, Open, Reader, Transaction};
-use karyon_history::{History, MemoryHistory};
+use karyon_history::{Chapters, History};
 use karyon_model::{Target, Value, Verb, VerbWriter};
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -34,8 +34,8 @@ fn commit(graph: &mut Graph, history: &dyn History, n: u64) {
     outcome.sealed.iter().for_each(|(object, chapter)| history.seal(*object, chapter).unwrap());
 }
 
-fn filled() -> (Graph, Arc<MemoryHistory>) {
-    let history = Arc::new(MemoryHistory::new());
+fn filled() -> (Graph, Arc<Chapters>) {
+    let history = Arc::new(Chapters::in_memory());
     let mut graph = Graph::new(history.clone());
     (0..VERSIONS).for_each(|n| commit(&mut graph, &*history, n));
     (graph, history)

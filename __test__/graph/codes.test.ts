@@ -77,7 +77,7 @@ const WAYS: Readonly<
   ERR_KARYON_SNAPSHOT_COUNT: '__test__/graph/transactions.test.ts',
   ERR_KARYON_TIME: (graph) => graph.at('yesterday'),
   ERR_KARYON_UNSETTLED: (graph) => graph.at(99n),
-  ERR_KARYON_HISTORY_BUILDING: 'crates/history/src/memory.rs',
+  ERR_KARYON_HISTORY_BUILDING: 'crates/store/tests/store/checkpoints.rs',
   ERR_KARYON_ACCESS: () => new Principals().session('root/eve', {}).graph.digest(),
   ERR_KARYON_CELL_DEAD: () => {
     const session = new Principals().session('root/a')

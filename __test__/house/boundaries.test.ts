@@ -8,7 +8,7 @@ import { filesUnder, read, ROOT, shippedRust, shippedTypeScript } from './source
 const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   model: [],
   log: ['model'],
-  history: ['model'],
+  history: ['model', 'log'],
   graph: ['model', 'history'],
   store: ['model', 'log', 'history', 'graph'],
   access: ['model'],

@@ -287,6 +287,8 @@ fn list_object(graph: &mut Graph, id: ObjectId) -> &mut Object<Ids> {
         ObjectId::Out(node, kind) => graph.tables.nodes[node as usize].list_mut(Direction::Out, kind),
         ObjectId::In(node, kind) => graph.tables.nodes[node as usize].list_mut(Direction::In, kind),
         ObjectId::Label(name) => graph.labels.entry(name).or_default(),
-        ObjectId::Node(_) | ObjectId::Edge(_) => unreachable!("only lists are asked for"),
+        ObjectId::Node(_) | ObjectId::Edge(_) | ObjectId::Commits(_) => {
+            unreachable!("only lists are asked for")
+        }
     }
 }

@@ -81,12 +81,12 @@ impl Graph {
         start: DiffStart,
         visit: &mut dyn FnMut(EntityId, Sides<'_>) -> Result<bool>,
     ) -> Result<Option<DiffStart>> {
-        let end = from.max(to);
-        for seq in start.0.max(from.min(to) + 1)..=end {
-            let through = if seq == start.0 { start.1 } else { 0 };
-            for (at, id) in commits.touched(seq).iter().enumerate().skip(through) {
+        let (end, mut next) = (from.max(to), None);
+        commits.visit(start.0.max(from.min(to) + 1) - 1, end, &mut |commit| {
+            let through = if commit.seq == start.0 { start.1 } else { 0 };
+            for (at, id) in commit.touched.iter().enumerate().skip(through) {
                 // What a later commit changes again is told there.
-                if self.object(*id).last_at(object_id(*id), end, &*self.history)? != seq {
+                if self.object(*id).last_at(object_id(*id), end, &*self.history)? != commit.seq {
                     continue;
                 }
                 let sides = [self.entity_at(*id, from)?, self.entity_at(*id, to)?];
@@ -96,11 +96,13 @@ impl Graph {
                     _ => false,
                 };
                 if !same && !visit(*id, sides)? {
-                    return Ok(Some((seq, at)));
+                    next = Some((commit.seq, at));
+                    return Ok(false);
                 }
             }
-        }
-        Ok(None)
+            Ok(true)
+        })?;
+        Ok(next)
     }
 
     /// The commit that made a slot what it is as of `seq`, also when it holds nothing because it was unset.

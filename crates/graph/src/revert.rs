@@ -50,27 +50,37 @@ struct Scope {
     oldest: Seq,
     /// Whether some of the principal's were not taken back before.
     fresh: bool,
+    /// What the own ones have changed, and what all that are seen through have.
+    touched: [BTreeSet<EntityId>; 2],
 }
 
 impl Scope {
-    fn new(commits: &Commits, head: Seq, principal: NameId, since: Seq) -> Scope {
+    fn new(commits: &Commits, head: Seq, principal: NameId, since: Seq) -> Result<Scope> {
         let oldest = commits.all_reverts().map(|(_, reverted)| reverted.since).fold(since, Seq::min);
-        let mut scope = Scope { own: HashSet::new(), through: HashSet::new(), oldest, fresh: false };
-        // How far back later reverts reach, by principal.
-        let mut reach: HashMap<NameId, Seq> = HashMap::new();
-        for seq in (oldest + 1..=head).rev() {
-            let Some(row) = commits.row(seq) else { continue };
-            let own = row.principal == principal && seq > since;
-            let mut through = reach.get(&row.principal).is_some_and(|since| *since < seq);
-            if let Some(Reverted { principal, since }) = commits.reverts(seq) {
-                reach.entry(principal).and_modify(|reach| *reach = since.min(*reach)).or_insert(since);
-                through = true;
-            }
-            scope.fresh |= own && !through;
-            scope.own.extend(own.then_some(seq));
-            scope.through.extend((own || through).then_some(seq));
+        let (own, through, touched) = (HashSet::new(), HashSet::new(), Default::default());
+        let mut scope = Scope { own, through, oldest, fresh: false, touched };
+        // The reverts of each principal: when, and how far back.
+        let mut reverts: HashMap<NameId, Vec<(Seq, Seq)>> = HashMap::new();
+        for (seq, reverted) in commits.all_reverts() {
+            reverts.entry(reverted.principal).or_default().push((seq, reverted.since));
         }
-        scope
+        commits.visit(oldest, head, &mut |commit| {
+            let seq = commit.seq;
+            let own = commit.principal == principal && seq > since;
+            let covers = |(revert, since): &(Seq, Seq)| *since < seq && seq < *revert;
+            let through = commits.reverts(seq).is_some()
+                || reverts.get(&commit.principal).is_some_and(|reverts| reverts.iter().any(covers));
+            scope.fresh |= own && !through;
+            for (wanted, set, touched) in [(own, 0, &mut scope.own), (own || through, 1, &mut scope.through)]
+            {
+                if wanted {
+                    touched.insert(seq);
+                    scope.touched[set].extend(&commit.touched);
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(scope)
     }
 }
 
@@ -89,9 +99,9 @@ type Slots = BTreeMap<Slot, Written>;
 impl Graph {
     /// Plans the revert of a principal's commits after `since`, as of the head.
     pub fn plan_revert(&self, commits: &Commits, principal: NameId, since: Seq) -> Result<RevertPlan> {
-        let scope = Scope::new(commits, self.head(), principal, since);
+        let scope = Scope::new(commits, self.head(), principal, since)?;
         let mut written: BTreeMap<EntityId, Slots> = BTreeMap::new();
-        for id in self.reach(commits, &scope) {
+        for id in self.reach(&scope) {
             written.insert(id, self.written(id, &scope)?);
         }
         let (mut plan, mut verbs) = (RevertPlan::default(), VerbWriter::new());
@@ -131,25 +141,25 @@ impl Graph {
             transaction.push(verbs.bytes())?;
             plan.transaction = Some(transaction);
         }
-        let reads_own = |seq: &Seq| commits.parents(*seq).iter().any(|parent| scope.own.contains(parent));
-        let others = (since + 1..=self.head()).filter(|seq| !scope.own.contains(seq));
-        plan.descendants = others.filter(reads_own).collect();
+        commits.visit(since, self.head(), &mut |commit| {
+            let reads_own = commit.parents.iter().any(|parent| scope.own.contains(parent));
+            plan.descendants.extend((reads_own && !scope.own.contains(&commit.seq)).then_some(commit.seq));
+            Ok(true)
+        })?;
         Ok(plan)
     }
 
     /// What the principal has touched, and what earlier reverts had to leave beside it: an end of an edge that goes, an edge
     /// of a node that comes back.
-    fn reach(&self, commits: &Commits, scope: &Scope) -> BTreeSet<EntityId> {
-        let touched = |commit: &Seq| commits.touched(*commit).iter().copied();
-        let mut reach: BTreeSet<_> = scope.own.iter().flat_map(touched).collect();
+    fn reach(&self, scope: &Scope) -> BTreeSet<EntityId> {
+        let [mut reach, beside] = scope.touched.clone();
         let ends = |edge: u32| [self.edge(edge).from, self.edge(edge).to];
         let nodes = |id: &EntityId| match *id {
             EntityId::Node(node) => [node, node],
             EntityId::Edge(edge) => ends(edge),
         };
         let near: HashSet<u32> = reach.iter().flat_map(nodes).collect();
-        let beside = scope.through.iter().flat_map(touched);
-        reach.extend(beside.filter(|id| nodes(id).iter().any(|node| near.contains(node))));
+        reach.extend(beside.into_iter().filter(|id| nodes(id).iter().any(|node| near.contains(node))));
         reach
     }
 

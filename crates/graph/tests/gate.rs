@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use karyon_graph::{Gate, Graph, Names, Open, Reader, Transaction};
-use karyon_history::MemoryHistory;
+use karyon_history::Chapters;
 use karyon_model::{Code, EdgeKey, Error, NameId, Result, Target, Value, Verb, VerbWriter};
 
 /// Grants these labels and types; `*` stands for nodes without labels.
@@ -59,7 +59,7 @@ fn asking(graph: &Graph, verbs: &[Verb<'_>]) -> Transaction {
 
 /// A secret node with an edge, a fact, a node without labels; all with the text "x".
 fn graph() -> Graph {
-    let mut graph = Graph::new(Arc::new(MemoryHistory::new()));
+    let mut graph = Graph::new(Arc::new(Chapters::in_memory()));
     let x = Value::text("x").to_bytes();
     let verbs = [
         put("secret", &["Secret"], &x),

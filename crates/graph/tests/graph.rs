@@ -4,7 +4,7 @@
 use karyon_graph::{
     Direction, Graph, ImageReader, ImageWriter, Open, Outcome, PageStart, Reader, Transaction,
 };
-use karyon_history::{Commits, History, MemoryHistory};
+use karyon_history::{Chapters, Commits, History};
 use karyon_model::{
     Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Value, Verb, VerbWriter,
 };
@@ -13,15 +13,20 @@ use std::sync::Arc;
 /// A graph with the log and the index of commits that a store would keep beside it.
 struct Bench {
     graph: Graph,
-    history: Arc<MemoryHistory>,
+    history: Arc<Chapters>,
     commits: Commits,
     log: Vec<(CommitHeader, Vec<u8>)>,
 }
 
 impl Bench {
     fn new() -> Bench {
-        let history = Arc::new(MemoryHistory::new());
-        Bench { graph: Graph::new(history.clone()), history, commits: Commits::starting(1), log: Vec::new() }
+        let history = Arc::new(Chapters::in_memory());
+        Bench {
+            graph: Graph::new(history.clone()),
+            commits: Commits::new(history.clone()),
+            history,
+            log: Vec::new(),
+        }
     }
 
     fn begin(&self) -> Transaction {
@@ -135,7 +140,7 @@ fn every_version_can_be_read_again() {
         assert_eq!(bench.property(n as Seq, "hot", "n"), Some(Value::Integer(n)));
     }
     assert_eq!(bench.property(0, "hot", "n"), None);
-    assert!(bench.history.records().len() > 10, "runs were sealed on the way");
+    assert!(bench.history.records().count() > 10, "runs were sealed on the way");
 }
 
 #[test]
@@ -371,8 +376,9 @@ fn a_replay_seals_the_same_chapters_byte_for_byte() {
         }
     }
     let replayed = bench.replayed();
-    assert!(!bench.history.records().is_empty());
-    assert_eq!(replayed.history.records(), bench.history.records());
+    assert!(bench.history.records().next().is_some());
+    let records = |bench: &Bench| bench.history.records().collect::<karyon_model::Result<Vec<_>>>().unwrap();
+    assert_eq!(records(&replayed), records(&bench));
     assert_eq!(replayed.graph.digest_at(300).unwrap(), bench.graph.digest_at(300).unwrap());
 }
 

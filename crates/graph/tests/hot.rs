@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use karyon_graph::{Graph, Open, Slot, Transaction};
-use karyon_history::{History, MemoryHistory, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
+use karyon_history::{Chapters, History, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
 use karyon_model::{Code, EntityId, Result, Seq, Target, Value, Verb, VerbWriter};
 
 const HOT: Target<'static> = Target::Node("hot");
@@ -14,12 +14,12 @@ const COMMITS: usize = 1_300;
 
 struct Hot {
     graph: Graph,
-    history: Arc<MemoryHistory>,
+    history: Arc<Chapters>,
 }
 
 impl Hot {
     fn new() -> Hot {
-        let history = Arc::new(MemoryHistory::new());
+        let history = Arc::new(Chapters::in_memory());
         let mut hot = Hot { graph: Graph::new(history.clone()), history };
         let zero = Value::Integer(0).to_bytes();
         let changes = vec![("n", Some(&zero[..])), ("m", Some(&zero[..]))];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use karyon_graph::{DiffStart, Graph, Open, Transaction};
-use karyon_history::{Chapter, Commits, History, MemoryHistory, ObjectId, Progress};
+use karyon_history::{Chapter, Chapters, Commits, History, ObjectId, Progress};
 use karyon_model::{
     CommitHeader, EntityId, Result, Seq, Target, Trust, Value, Verb, VerbWriter, bytes::Cursor,
 };
@@ -15,7 +15,7 @@ use karyon_model::{
 /// Counts the looks into sealed chapters.
 #[derive(Default)]
 struct Counting {
-    inner: MemoryHistory,
+    inner: Chapters,
     looks: AtomicUsize,
 }
 
@@ -27,10 +27,6 @@ impl History for Counting {
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>> {
         self.looks.fetch_add(1, Ordering::Relaxed);
         self.inner.find(object, seq)
-    }
-
-    fn chapters(&self, object: ObjectId) -> Result<Vec<Arc<Chapter>>> {
-        self.inner.chapters(object)
     }
 
     fn progress(&self) -> Progress {
@@ -75,11 +71,16 @@ impl Bench {
         self.headers.push((header, outcome.touched));
     }
 
-    /// The index of the commits from `first` on.
+    /// The index of the commits, of which those before `first` have changed nothing.
     fn commits(&self, first: Seq) -> Commits {
-        let mut commits = Commits::starting(first);
-        let known = self.headers.iter().filter(|(header, _)| header.seq >= first);
-        known.for_each(|(header, touched)| commits.push(header, touched));
+        let history = Arc::new(Chapters::in_memory());
+        let mut commits = Commits::new(history.clone());
+        for (header, touched) in &self.headers {
+            let touched: &[EntityId] = if header.seq < first { &[] } else { touched };
+            if let Some((object, chapter)) = commits.push(header, touched) {
+                history.seal(object, &chapter).unwrap();
+            }
+        }
         commits
     }
 }
@@ -96,7 +97,7 @@ fn a_page_of_a_history_begins_where_it_lies_and_not_at_the_present() {
     for n in 0..CHANGES {
         bench.write(&[set("hot", &Value::Integer(n).to_bytes())]);
     }
-    let chapters = bench.history.chapters(ObjectId::Node(0)).unwrap().len();
+    let chapters = bench.history.inner.chapters(ObjectId::Node(0)).unwrap().len();
     let (mut until, mut told, mut pages) = (bench.graph.head(), Vec::new(), 0);
     while until > 0 {
         let mut left = 256;
@@ -134,7 +135,7 @@ fn a_page_of_a_diff_looks_at_no_commit_before_it_and_tells_each_target_once() {
     for (from, to) in [(0, head), (head / 3, head / 2), (head / 2, head / 3), (5, 5)] {
         let (mut told, mut start, mut looked) = (Vec::new(), DiffStart::default(), 0);
         loop {
-            // An index that begins where the page begins: whoever looked further back would find nothing.
+            // An index that is empty before the page: whoever looked further back would find nothing.
             let commits = bench.commits(start.0.max(1));
             let mut left = 4;
             let mut visit = |id: EntityId, _: karyon_graph::Sides<'_>| {

@@ -1,11 +1,27 @@
 //! The index of commits: who, when, from what, and which nodes and edges each one changed.
+//!
+//! Commits come in pages of [`PAGE_COMMITS`]. A full page is sealed as a chapter of its own, [`ObjectId::Commits`]; the
+//! last one is in memory, with the first time of every page, so that a time is found in one look. A page's bytes are,
+//! for each commit: time (signed, from the one before), principal, incarnation, cause (0, or steps back + 1), touched
+//! (count; number × 2, + 1 for an edge), parents (count; steps back), all varints.
 
-use karyon_model::{CommitHeader, EntityId, NameId, Reverted, Seq};
+use crate::cache::Cache;
+use crate::{Chapter, History, ObjectId, Run};
+use karyon_model::bytes::{Cursor, put_signed, put_varint};
+use karyon_model::{Code, CommitHeader, EntityId, Error, NameId, Result, Reverted, Seq};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Commits of a full page.
+pub const PAGE_COMMITS: u64 = 1024;
+/// Decoded pages kept at hand.
+const PAGES_CACHED: usize = 32;
 
 /// What is known of one commit without reading the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitRow {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// Its number.
+    pub seq: Seq,
     /// µs since 1970.
     pub time: i64,
     /// Who committed it.
@@ -14,101 +30,131 @@ pub struct CommitRow {
     pub incarnation: u32,
     /// The commit that made the writer act, if it said so.
     pub cause: Option<Seq>,
+    /// The nodes and edges that it changed.
+    pub touched: Box<[EntityId]>,
+    /// The commits that wrote what it read.
+    pub parents: Box<[Seq]>,
 }
 
-/// Rows for the commits `first..first + len`, and what they touched.
-///
-/// Cost: about 40 bytes per commit, 8 per changed entity and parent, in memory.
-#[derive(Clone, Debug)]
+/// A page of commits.
+pub type Page = Arc<Vec<Commit>>;
+
+/// Every commit of a store.
 pub struct Commits {
-    first: Seq,
-    rows: Vec<CommitRow>,
-    touched: Columns<EntityId>,
-    parents: Columns<Seq>,
-    /// Apart from the rows, as few commits revert.
+    history: Arc<dyn History>,
+    /// The commits since the last full page.
+    tail: Page,
+    /// The newest commit's time.
+    newest_time: i64,
+    /// The number of full pages, by the times of their first commits.
+    starts: Vec<i64>,
+    /// Apart from the pages, as few commits revert.
     reverts: BTreeMap<Seq, Reverted>,
-}
-
-/// Rows of different lengths, end to end.
-#[derive(Clone, Debug)]
-struct Columns<T> {
-    ends: Vec<usize>,
-    items: Vec<T>,
-}
-
-impl<T: Copy> Columns<T> {
-    const EMPTY: Self = Columns { ends: Vec::new(), items: Vec::new() };
-
-    fn push(&mut self, items: &[T]) {
-        self.items.extend_from_slice(items);
-        self.ends.push(self.items.len());
-    }
-
-    fn append(&mut self, later: &Columns<T>) {
-        (0..later.ends.len()).for_each(|at| self.push(later.row(Some(at))));
-    }
-
-    fn row(&self, at: Option<usize>) -> &[T] {
-        let Some(at) = at else { return &[] };
-        let from = if at == 0 { 0 } else { self.ends[at - 1] };
-        &self.items[from..self.ends[at]]
-    }
+    pages: Cache<u32, Page>,
 }
 
 impl Commits {
-    /// An empty index whose next commit is `first`.
-    pub fn starting(first: Seq) -> Commits {
-        let (touched, parents) = (Columns::EMPTY, Columns::EMPTY);
-        Commits { first, rows: Vec::new(), touched, parents, reverts: BTreeMap::new() }
+    /// An index without commits, whose full pages are kept in `history`.
+    pub fn new(history: Arc<dyn History>) -> Commits {
+        let (tail, starts, reverts) = (Page::default(), Vec::new(), BTreeMap::new());
+        Commits { history, tail, newest_time: 0, starts, reverts, pages: Cache::new(PAGES_CACHED) }
     }
 
-    /// The oldest commit it knows (or will know first).
-    pub fn first(&self) -> Seq {
-        self.first
-    }
-
-    /// The newest commit it knows, or the one before `first`.
+    /// The newest commit; 0 when there is none.
     pub fn last(&self) -> Seq {
-        self.first + self.rows.len() as Seq - 1
+        self.full() + self.tail.len() as Seq
     }
 
-    /// Adds the next commit and what it changed.
-    pub fn push(&mut self, header: &CommitHeader, touched: &[EntityId]) {
+    /// The newest commit's time; 0 when there is none.
+    pub fn newest_time(&self) -> i64 {
+        self.newest_time
+    }
+
+    /// Commits in full pages.
+    fn full(&self) -> Seq {
+        self.starts.len() as Seq * PAGE_COMMITS
+    }
+
+    /// Adds the next commit and what it changed. Returns a page when one is full, to be sealed before anyone reads again.
+    pub fn push(&mut self, header: &CommitHeader, touched: &[EntityId]) -> Option<(ObjectId, Chapter)> {
         debug_assert_eq!(header.seq, self.last() + 1);
-        let CommitHeader { time, principal, incarnation, cause, .. } = *header;
-        self.rows.push(CommitRow { time, principal, incarnation, cause });
-        self.touched.push(touched);
-        self.parents.push(&header.parents);
-        self.reverts.extend(header.reverts.map(|reverts| (header.seq, reverts)));
+        let CommitHeader { seq, time, principal, incarnation, cause, .. } = *header;
+        let (touched, parents) = (touched.into(), header.parents.as_slice().into());
+        self.newest_time = time;
+        Arc::make_mut(&mut self.tail).push(Commit {
+            seq,
+            time,
+            principal,
+            incarnation,
+            cause,
+            touched,
+            parents,
+        });
+        self.reverts.extend(header.reverts.map(|reverts| (seq, reverts)));
+        if self.tail.len() as u64 != PAGE_COMMITS {
+            return None;
+        }
+        let page = std::mem::take(&mut self.tail);
+        let mut anchor = Vec::new();
+        page.iter().fold(0, |time, commit| commit.encode(time, &mut anchor));
+        let (object, first) = (ObjectId::Commits(self.starts.len() as u32), &page[0]);
+        self.starts.push(first.time);
+        let chapter =
+            Chapter { end: first.seq + PAGE_COMMITS, anchor: anchor.into(), run: Run::starting(first.seq) };
+        Some((object, chapter))
     }
 
-    /// Puts the commits that came before these in front.
-    pub fn prepend(&mut self, mut earlier: Commits) {
-        debug_assert_eq!(earlier.last() + 1, self.first);
-        earlier.rows.append(&mut self.rows);
-        earlier.touched.append(&self.touched);
-        earlier.parents.append(&self.parents);
-        earlier.reverts.append(&mut self.reverts);
-        *self = earlier;
+    /// The page that holds a commit; an empty one for the version 0 and for what has not happened.
+    fn page(&self, seq: Seq) -> Result<Page> {
+        if seq > self.full() {
+            return Ok(self.tail.clone());
+        }
+        let Some(at) = seq.checked_sub(1) else { return Ok(Page::default()) };
+        let number = (at / PAGE_COMMITS) as u32;
+        self.pages.get(number, || {
+            let Some(chapter) = self.history.find(ObjectId::Commits(number), seq)? else {
+                return Err(Error::new(
+                    Code::Damaged,
+                    format!(
+                        "the commits around version {seq} are missing from the history; open the store again"
+                    ),
+                ));
+            };
+            let mut cursor = Cursor::new(&chapter.anchor);
+            let mut page = Vec::with_capacity(PAGE_COMMITS as usize);
+            let mut time = 0;
+            for seq in chapter.run.start()..chapter.end {
+                let commit = Commit::decode(seq, time, &mut cursor)?;
+                time = commit.time;
+                page.push(commit);
+            }
+            Ok(page.into())
+        })
     }
 
-    fn index(&self, seq: Seq) -> Option<usize> {
-        seq.checked_sub(self.first).and_then(|at| usize::try_from(at).ok()).filter(|at| *at < self.rows.len())
+    /// Hands a commit to `read`; `None` when there is none of that number. Fails with `HistoryBuilding` while its page is not there.
+    ///
+    /// Cost: none for the newest commits; else one look into the history for each page of 1,024.
+    pub fn read<T>(&self, seq: Seq, read: impl FnOnce(&Commit) -> T) -> Result<Option<T>> {
+        let page = self.page(seq)?;
+        let at = page.first().and_then(|first| seq.checked_sub(first.seq));
+        Ok(at.and_then(|at| page.get(at as usize)).map(read))
     }
 
-    /// A commit's row; `None` when it is not known.
-    pub fn row(&self, seq: Seq) -> Option<&CommitRow> {
-        self.index(seq).map(|at| &self.rows[at])
-    }
-
-    /// The nodes and edges that a commit changed.
-    pub fn touched(&self, seq: Seq) -> &[EntityId] {
-        self.touched.row(self.index(seq))
-    }
-
-    /// The commits that wrote what a commit read.
-    pub fn parents(&self, seq: Seq) -> &[Seq] {
-        self.parents.row(self.index(seq))
+    /// Hands the commits in `(from, to]` to `visit`, oldest first, until it returns false.
+    pub fn visit(&self, from: Seq, to: Seq, visit: &mut dyn FnMut(&Commit) -> Result<bool>) -> Result<()> {
+        let mut next = from + 1;
+        while next <= to.min(self.last()) {
+            let page = self.page(next)?;
+            let skipped = page.iter().take_while(|commit| commit.seq < next).count();
+            for commit in &page[skipped..] {
+                if commit.seq > to || !visit(commit)? {
+                    return Ok(());
+                }
+                next = commit.seq + 1;
+            }
+        }
+        Ok(())
     }
 
     /// What a commit takes back, if that is what it is for.
@@ -121,79 +167,95 @@ impl Commits {
         self.reverts.iter().map(|(seq, reverts)| (*seq, *reverts))
     }
 
-    /// The newest commit at or before a time; the one before `first` when all are later.
+    /// The newest commit at or before a time; 0 when all are later.
     ///
-    /// Cost: a binary search.
-    pub fn at_time(&self, micros: i64) -> Seq {
-        self.first + self.rows.partition_point(|row| row.time <= micros) as Seq - 1
+    /// Cost: two binary searches, and a look into the history below the last page.
+    pub fn at_time(&self, micros: i64) -> Result<Seq> {
+        let in_tail = self.tail.first().is_some_and(|first| first.time <= micros);
+        let page = match self.starts.partition_point(|start| *start <= micros) {
+            _ if in_tail => self.tail.clone(),
+            0 => return Ok(0),
+            after => self.page(after as Seq * PAGE_COMMITS)?,
+        };
+        let count = page.partition_point(|commit| commit.time <= micros);
+        Ok(page[count - 1].seq)
+    }
+
+    /// Appends everything that is not in full pages, for a checkpoint.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_signed(out, self.newest_time);
+        put_varint(out, self.starts.len() as u64);
+        self.starts.iter().fold(0, |before, start| {
+            put_signed(out, start - before);
+            *start
+        });
+        put_varint(out, self.reverts.len() as u64);
+        for (seq, Reverted { principal, since }) in &self.reverts {
+            [*seq, (*principal).into(), *since].into_iter().for_each(|field| put_varint(out, field));
+        }
+        put_varint(out, self.tail.len() as u64);
+        self.tail.iter().fold(0, |time, commit| commit.encode(time, out));
+    }
+
+    /// Reads what `encode` wrote.
+    pub fn decode(bytes: &[u8], history: Arc<dyn History>) -> Result<Commits> {
+        let mut cursor = Cursor::new(bytes);
+        let mut commits = Commits::new(history);
+        commits.newest_time = cursor.signed()?;
+        let mut start = 0;
+        for _ in 0..cursor.length()? {
+            start += cursor.signed()?;
+            commits.starts.push(start);
+        }
+        for _ in 0..cursor.length()? {
+            let seq = cursor.varint()?;
+            commits.reverts.insert(seq, Reverted { principal: cursor.id()?, since: cursor.varint()? });
+        }
+        let mut tail = Vec::new();
+        for at in 0..cursor.length()? as Seq {
+            let time = tail.last().map_or(0, |commit: &Commit| commit.time);
+            tail.push(Commit::decode(commits.full() + at + 1, time, &mut cursor)?);
+        }
+        commits.tail = tail.into();
+        if cursor.is_empty() {
+            Ok(commits)
+        } else {
+            Err(cursor.malformed("an index of commits with more than its commits"))
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use karyon_model::Trust;
+impl Commit {
+    /// Appends the commit, and returns its time for the next one.
+    fn encode(&self, before: i64, out: &mut Vec<u8>) -> i64 {
+        put_signed(out, self.time - before);
+        put_varint(out, self.principal.into());
+        put_varint(out, self.incarnation.into());
+        put_varint(out, self.cause.map_or(0, |cause| self.seq - cause + 1));
+        put_varint(out, self.touched.len() as u64);
+        self.touched.iter().for_each(|entity| put_varint(out, entity.packed()));
+        put_varint(out, self.parents.len() as u64);
+        self.parents.iter().for_each(|parent| put_varint(out, self.seq - parent));
+        self.time
+    }
 
-    fn header(seq: Seq, parents: &[Seq]) -> CommitHeader {
-        CommitHeader {
-            seq,
-            time: seq as i64 * 100,
-            layer: 0,
-            principal: 5,
-            incarnation: 0,
-            on_behalf_of: None,
-            trust: Trust::FULL,
-            cause: seq.checked_sub(2),
-            parents: parents.to_vec(),
-            coarse: false,
-            reverts: None,
+    fn decode(seq: Seq, before: i64, cursor: &mut Cursor<'_>) -> Result<Commit> {
+        let malformed = |cursor: &Cursor<'_>| cursor.malformed("a commit of the index");
+        let time = before.checked_add(cursor.signed()?).ok_or_else(|| malformed(cursor))?;
+        let (principal, incarnation) = (cursor.id()?, cursor.id()?);
+        let cause = match cursor.varint()? {
+            0 => None,
+            step => Some(seq.checked_sub(step - 1).ok_or_else(|| malformed(cursor))?),
+        };
+        let mut touched = Vec::new();
+        for _ in 0..cursor.length()? {
+            touched.push(EntityId::unpack(cursor.varint()?).ok_or_else(|| malformed(cursor))?);
         }
-    }
-
-    fn reverting(seq: Seq, since: Seq) -> CommitHeader {
-        CommitHeader { reverts: Some(Reverted { principal: 5, since }), ..header(seq, &[]) }
-    }
-
-    #[test]
-    fn commits_are_found_by_number_and_by_time() {
-        let mut commits = Commits::starting(1);
-        assert_eq!((commits.last(), commits.at_time(5)), (0, 0));
-        commits.push(&header(1, &[]), &[EntityId::Node(1)]);
-        commits.push(&header(2, &[1]), &[EntityId::Node(1), EntityId::Edge(2)]);
-        assert_eq!([99, 100, 199, 200, 900].map(|time| commits.at_time(time)), [0, 1, 1, 2, 2]);
-        assert_eq!(commits.touched(2), [EntityId::Node(1), EntityId::Edge(2)]);
-        assert_eq!(commits.parents(2), [1]);
-        assert_eq!(commits.touched(3), []);
-        let row = CommitRow { time: 200, principal: 5, incarnation: 0, cause: Some(0) };
-        assert_eq!(commits.row(2), Some(&row));
-    }
-
-    #[test]
-    fn earlier_commits_go_in_front() {
-        let mut late = Commits::starting(3);
-        late.push(&header(3, &[2]), &[EntityId::Node(3)]);
-        late.push(&reverting(4, 2), &[]);
-        let mut early = Commits::starting(1);
-        early.push(&header(1, &[]), &[EntityId::Node(1)]);
-        early.push(&reverting(2, 1), &[]);
-        late.prepend(early);
-        assert_eq!((late.first(), late.last()), (1, 4));
-        assert_eq!([1, 2, 3, 4].map(|seq| late.touched(seq).len()), [1, 0, 1, 0]);
-        assert_eq!(late.touched(3), [EntityId::Node(3)]);
-        assert_eq!([2, 3].map(|seq| late.parents(seq).len()), [0, 1]);
-        assert_eq!(late.row(1).map(|row| row.time), Some(100));
-        let reverts = [2, 4].map(|seq| (seq, Reverted { principal: 5, since: seq / 2 }));
-        assert!(late.all_reverts().eq(reverts));
-    }
-
-    #[test]
-    fn what_reverts_is_kept_apart_from_what_does_not() {
-        let mut commits = Commits::starting(1);
-        commits.push(&header(1, &[]), &[]);
-        commits.push(&reverting(2, 0), &[]);
-        commits.push(&header(3, &[]), &[]);
-        assert_eq!([1, 2, 3, 4].map(|seq| commits.reverts(seq).is_some()), [false, true, false, false]);
-        assert_eq!(commits.reverts(2), Some(Reverted { principal: 5, since: 0 }));
-        assert_eq!(commits.all_reverts().count(), 1);
+        let mut parents = Vec::new();
+        for _ in 0..cursor.length()? {
+            parents.push(seq.checked_sub(cursor.varint()?).ok_or_else(|| malformed(cursor))?);
+        }
+        let (touched, parents) = (touched.into(), parents.into());
+        Ok(Commit { seq, time, principal, incarnation, cause, touched, parents })
     }
 }

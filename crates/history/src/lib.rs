@@ -3,15 +3,19 @@
 //! This room does not know what a transaction is. What it keeps is derived: it can be rebuilt from the log, the same
 //! sealed records byte for byte, because where a run is cut depends only on the object's own changes.
 
+mod cache;
 mod chapter;
+mod chapters;
 mod commits;
-mod memory;
+mod directory;
 mod object;
 mod run;
+mod table;
 
 pub use chapter::Chapter;
-pub use commits::{CommitRow, Commits};
-pub use memory::MemoryHistory;
+pub use chapters::Chapters;
+pub use commits::{Commit, Commits, PAGE_COMMITS};
+pub use directory::{Directory, DirectoryEntry, SledDirectory};
 pub use object::ObjectId;
 pub use run::{RUN_DELTAS_MAX, RUN_DELTAS_MIN, Run};
 
@@ -27,9 +31,6 @@ pub trait History: Send + Sync {
     ///
     /// Fails with `HistoryBuilding` while the answer is not known yet, with `Damaged` when the record's checksum is wrong.
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>>;
-
-    /// Every sealed chapter of the object, oldest first.
-    fn chapters(&self, object: ObjectId) -> Result<Vec<Arc<Chapter>>>;
 
     /// How far the index covers the past.
     fn progress(&self) -> Progress;

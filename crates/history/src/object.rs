@@ -13,6 +13,8 @@ pub enum ObjectId {
     In(u32, u32),
     /// The nodes with a label.
     Label(u32),
+    /// A full page of the index of commits, which never changes.
+    Commits(u32),
 }
 
 impl ObjectId {
@@ -24,6 +26,7 @@ impl ObjectId {
             ObjectId::Out(node, kind) => (b'O', node, kind),
             ObjectId::In(node, kind) => (b'I', node, kind),
             ObjectId::Label(name) => (b'L', name, 0),
+            ObjectId::Commits(page) => (b'C', page, 0),
         };
         let mut key = [kind; 9];
         key[1..5].copy_from_slice(&a.to_be_bytes());

@@ -1,5 +1,6 @@
 //! The stores that this process has open. Opening a directory twice joins the same engine.
 
+use karyon_history::SledDirectory;
 use karyon_log::{Disk, RealDisk, StoreId};
 use karyon_model::{Code, Error, Result};
 use karyon_store::{Clock, Options, Recovery, Store};
@@ -61,6 +62,7 @@ pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
     }
     let (store, recovery) = Store::open(Options {
         disk: Arc::new(RealDisk::new(&path)),
+        directory: Arc::new(SledDirectory::new(path.join("history").join("directory"))),
         clock: wall_clock(),
         fresh_id: random_id(),
         process: std::process::id(),

@@ -13,16 +13,19 @@ const HISTORY_PAGE: usize = 256;
 const DIFF_PAGE: usize = 128;
 
 /// Who wrote a commit, when and why, as entries of a map.
-fn provenance(body: &Body, seq: Seq) -> Option<Vec<(&'static str, Value)>> {
-    let row = body.commits.row(seq)?;
-    let mut entries = vec![
-        ("version", Value::number(seq)),
-        ("time", Value::Timestamp(row.time)),
-        ("principal", Value::text(&*body.graph.names().text(row.principal))),
-        ("incarnation", Value::Integer(row.incarnation.into())),
-    ];
-    entries.extend(row.cause.map(|cause| ("cause", Value::number(cause))));
-    Some(entries)
+fn provenance(body: &Body, seq: Seq) -> Result<Vec<(&'static str, Value)>> {
+    let entries = body.commits.read(seq, |commit| {
+        let mut entries = vec![
+            ("version", Value::number(seq)),
+            ("time", Value::Timestamp(commit.time)),
+            ("principal", Value::text(&*body.graph.names().text(commit.principal))),
+            ("incarnation", Value::Integer(commit.incarnation.into())),
+        ];
+        entries.extend(commit.cause.map(|cause| ("cause", Value::number(cause))));
+        entries
+    })?;
+    let message = || format!("version {seq} is not in the index of commits; open the store again");
+    entries.ok_or_else(|| Error::new(Code::Damaged, message()))
 }
 
 impl Session {
@@ -102,10 +105,8 @@ impl Session {
             }
             count += 1;
             if told.1 {
-                match provenance(&body, change.seq) {
-                    Some(entries) => values.push(change_value(&body, change, entries)?),
-                    None => self.store().progress().check()?,
-                }
+                let entries = provenance(&body, change.seq)?;
+                values.push(change_value(&body, change, entries)?);
             }
             Ok(true)
         })?;
@@ -122,12 +123,7 @@ impl Session {
         if !self.may_see_change(&body, id, seq)? {
             return Ok(Value::Null);
         }
-        if let Some(entries) = provenance(&body, seq) {
-            return Ok(Value::map(entries));
-        }
-        self.store().progress().check()?;
-        let message = format!("version {seq} is not in the index of commits; reopen");
-        Err(Error::new(Code::Damaged, message))
+        Ok(Value::map(provenance(&body, seq)?))
     }
 
     /// A page of what differs between two versions, from where the page before has ended.
@@ -137,9 +133,6 @@ impl Session {
     pub fn diff(&self, from: Seq, to: Seq, start: DiffStart, out: &mut Vec<u8>) -> Result<()> {
         self.check_alive()?;
         let body = self.store().body()?;
-        if from.min(to) < body.base_seq() {
-            self.store().progress().check()?;
-        }
         let graph = &body.graph;
         let mut left = DIFF_PAGE;
         let next = graph.visit_differences(&body.commits, (from, to), start, &mut |id, sides| {

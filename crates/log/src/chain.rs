@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use karyon_model::fields::U32;
+use karyon_model::fields::{U32, U64};
 use karyon_model::{codecs, layout};
 use sha2::{Digest, Sha256};
 
@@ -71,15 +71,17 @@ codecs! {
 /// The sequence number of a store's first commit.
 pub const FIRST_SEQ: u64 = 1;
 
-/// A point of the chain between two frames: all that is needed to go on from there, reading or writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChainPoint {
-    /// Where the next frame begins.
-    pub position: Position,
-    /// The hash of the frame before it.
-    pub hash: Hash,
-    /// The sequence number of the next commit.
-    pub next_seq: u64,
+layout! {
+    /// A point of the chain between two frames: all that is needed to go on from there, reading or writing.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub ChainPoint {
+        /// Where the next frame begins.
+        position: Position = Position,
+        /// The sequence number of the next commit.
+        next_seq: u64 = U64,
+        /// The hash of the frame before it.
+        hash: Hash = HashField,
+    }
 }
 
 impl ChainPoint {

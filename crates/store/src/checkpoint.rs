@@ -8,18 +8,20 @@
 //! | 8 | u32 format |
 //! | 12 | store id, 16 bytes |
 //! | 28 | u64 version of the image |
-//! | 36 | i64 time of that version |
-//! | 44 | where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash before it |
-//! | 92 | blocks of the graph's image, each with its length (u32) in front; a length of 0 ends them |
+//! | 36 | where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash before it |
+//! | 84 | blocks, each with its length (u32) in front: the index of commits, then the graph's image; a length of 0 ends them |
 //! | | SHA-256 of everything before |
 //!
 //! Numbers are little-endian. The tail begins at or before the image's version; what the image already holds is skipped.
 //! A file is written under another name, synced, renamed: a half-written one is never found under its name.
 
 use crate::layout::{CHECKPOINTS, FORMAT_VERSION, io_error};
-use karyon_graph::{Graph, ImageReader};
-use karyon_history::History;
-use karyon_log::{ChainPoint, Disk, File, Hash, OpenMode, Position, StoreId};
+use crate::store::Body;
+use karyon_graph::ImageReader;
+use karyon_history::{Commits, History};
+use karyon_log::{ChainPoint, Disk, File, OpenMode, StoreId, StoreIdField};
+use karyon_model::bytes::Cursor;
+use karyon_model::fields::{U32, U64};
 use karyon_model::{Code, Error, Result, Seq};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -33,7 +35,6 @@ const KEPT: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Anchor {
     pub(crate) seq: Seq,
-    pub(crate) time: i64,
     pub(crate) tail: ChainPoint,
 }
 
@@ -58,19 +59,9 @@ impl CheckpointWriter {
         }
         let file = disk.open(&new_path, OpenMode::CreateNew).map_err(io_error(&new_path, "create"))?;
         let mut writer = CheckpointWriter { disk, file, hash: Sha256::new(), at: 0, path, new_path };
-        let Anchor { seq, time, tail: ChainPoint { position, next_seq, hash } } = anchor;
-        let head = [
-            &MAGIC[..],
-            &FORMAT_VERSION.to_le_bytes(),
-            &store.0,
-            &seq.to_le_bytes(),
-            &time.to_le_bytes(),
-            &position.segment.to_le_bytes(),
-            &position.offset.to_le_bytes(),
-            &next_seq.to_le_bytes(),
-            &hash.0,
-        ]
-        .concat();
+        let mut head = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &store.0].concat();
+        U64::encode(&anchor.seq, &mut head);
+        anchor.tail.encode(&mut head);
         writer.write(&head)?;
         Ok(writer)
     }
@@ -129,7 +120,7 @@ fn list(disk: &dyn Disk) -> Result<Vec<String>> {
 /// A checkpoint that was read.
 pub(crate) struct Loaded {
     pub(crate) anchor: Anchor,
-    pub(crate) graph: Graph,
+    pub(crate) body: Body,
     pub(crate) bytes: u64,
     pub(crate) path: String,
 }
@@ -154,29 +145,32 @@ fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>
     if Sha256::digest(body)[..] != hash[..] {
         return None;
     }
-    let rest = &mut &body[..];
-    let known = field(rest)? == *MAGIC && u32::from_le_bytes(field(rest)?) <= FORMAT_VERSION;
-    if !known || field(rest)? != store.0 {
+    let mut cursor = Cursor::new(body);
+    let known = cursor.array().ok()? == *MAGIC && U32::decode(&mut cursor).ok()? <= FORMAT_VERSION;
+    if !known || StoreIdField::decode(&mut cursor).ok()? != store {
         return None;
     }
-    let (seq, time) = (u64::from_le_bytes(field(rest)?), i64::from_le_bytes(field(rest)?));
-    let position =
-        Position { segment: u32::from_le_bytes(field(rest)?), offset: u32::from_le_bytes(field(rest)?) };
-    let tail = ChainPoint { position, next_seq: u64::from_le_bytes(field(rest)?), hash: Hash(field(rest)?) };
+    let (seq, tail) = (U64::decode(&mut cursor).ok()?, ChainPoint::decode(&mut cursor).ok()?);
+    let commits = Commits::decode(next_block(&mut cursor)?, history.clone()).ok()?;
     let mut reader = ImageReader::new(history);
     loop {
-        let size = u32::from_le_bytes(field(rest)?) as usize;
-        if size == 0 {
+        let block = next_block(&mut cursor)?;
+        if block.is_empty() {
             break;
         }
-        reader.take(rest.split_off(..size)?).ok()?;
+        reader.take(block).ok()?;
     }
     let graph = reader.finish().ok()?;
-    let whole = rest.is_empty() && graph.head() == seq;
-    whole.then_some(Loaded { anchor: Anchor { seq, time, tail }, graph, bytes: length, path })
+    let whole = cursor.is_empty() && graph.head() == seq && commits.last() == seq;
+    whole.then_some(Loaded {
+        anchor: Anchor { seq, tail },
+        body: Body { graph, commits },
+        bytes: length,
+        path,
+    })
 }
 
-/// The next field of fixed width.
-fn field<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    rest.split_off(..N)?.first_chunk().copied()
+fn next_block<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let size = U32::decode(cursor).ok()?;
+    cursor.take(size as usize).ok()
 }

@@ -1,13 +1,12 @@
 //! Opening: lock, identify, load the newest whole checkpoint, replay the log's tail.
 
-use crate::checkpoint::{Anchor, Loaded, discard, load_all};
+use crate::checkpoint::{Loaded, discard, load_all};
 use crate::layout::{LOCK, OWNER, check_foreign, identify, io_error, write_whole};
 use crate::rebuild::{log_too_short, rebuild, start, visit_commits};
-use crate::store::{Body, Committed, Store};
+use crate::store::{Body, Store};
 use crate::time::Clock;
 use crate::writer::Persistence;
-use karyon_graph::Graph;
-use karyon_history::{History, MemoryHistory, Progress};
+use karyon_history::{Chapters, Directory, History, Progress};
 use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, OpenMode, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Result, Seq};
 use std::sync::Arc;
@@ -19,6 +18,8 @@ const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
 pub struct Options {
     /// The store's directory.
     pub disk: Arc<dyn Disk>,
+    /// The directory of the history's tables.
+    pub directory: Arc<dyn Directory>,
     /// The wall clock.
     pub clock: Clock,
     /// A random id, used when the store is new.
@@ -51,11 +52,11 @@ impl Store {
     ///
     /// Cost: reading the newest checkpoint and replaying the log after it, about 1 µs per live node or commit.
     pub fn open(options: Options) -> Result<(Arc<Store>, Recovery)> {
-        let Options { disk, clock, fresh_id, process, checkpoint_bytes, threads } = options;
+        let Options { disk, directory, clock, fresh_id, process, checkpoint_bytes, threads } = options;
         check_foreign(&*disk)?;
         let lock = take_lock(&*disk, process)?;
         let (id, created) = identify(&disk, fresh_id)?;
-        let history = Arc::new(MemoryHistory::new());
+        let history = Arc::new(open_history(&disk, &directory, id)?);
         let shared: Arc<dyn History> = history.clone();
         let (mut checkpoints, mut contradicted) = (load_all(&*disk, id, &shared)?, Vec::new());
         let recovered = loop {
@@ -72,17 +73,27 @@ impl Store {
         };
         drop(checkpoints);
         discard(&*disk, &contradicted)?;
-        let Recovered { body, log, tail, found, image_bytes } = recovered;
-        let base = body.base_seq();
+        let Recovered { body, log, tail, found, image_bytes, base, covers } = recovered;
+        let head = body.graph.head();
         let recovery = Recovery {
             created,
             checkpoint: base,
-            replayed: body.graph.head() - base,
+            replayed: head - base,
             sealed: found.sealed,
             cut: found.cut.clone(),
         };
-        if base > 0 {
-            history.set_progress(Progress::Building { done: 0, total: base });
+        let covered = history.covered().map_or(0, |point| point.next_seq - 1);
+        let until = match covers {
+            true if covered >= base => 0,
+            true => base,
+            // Tables of another log, or of a part that it has lost.
+            false => {
+                history.reset()?;
+                head
+            }
+        };
+        if until > 0 {
+            history.set_progress(Progress::Building { done: 0, total: until });
         }
         let checkpoint_bytes = if checkpoint_bytes == 0 { CHECKPOINT_BYTES } else { checkpoint_bytes };
         let persistence = Persistence::new(disk, id, (log, tail), lock, (checkpoint_bytes, image_bytes));
@@ -93,7 +104,7 @@ impl Store {
         if threads {
             store.start_writer()?;
         }
-        match (base, threads) {
+        match (until, threads) {
             (0, _) => {}
             (until, true) => start(&store, until)?,
             (until, false) => rebuild(&Arc::downgrade(&store), until),
@@ -109,32 +120,46 @@ struct Recovered {
     tail: ChainPoint,
     found: karyon_log::Recovery,
     image_bytes: u64,
+    /// The checkpoint's version.
+    base: Seq,
+    /// Whether the log goes through the point up to which the history's tables cover it.
+    covers: bool,
+}
+
+/// The history's tables; none, to be built again, when they cannot be used.
+fn open_history(disk: &Arc<dyn Disk>, directory: &Arc<dyn Directory>, id: StoreId) -> Result<Chapters> {
+    Chapters::open(disk.clone(), directory.clone(), id).or_else(|_| {
+        directory.clear()?;
+        Chapters::open(disk.clone(), directory.clone(), id)
+    })
 }
 
 fn recover(
     disk: Arc<dyn Disk>,
     id: StoreId,
-    history: &Arc<MemoryHistory>,
+    history: &Arc<Chapters>,
     loaded: Option<Loaded>,
 ) -> Result<Recovered> {
-    let (graph, anchor, image_bytes) = match loaded {
-        Some(Loaded { anchor, graph, bytes, .. }) => (graph, Some(anchor), bytes),
-        None => (Graph::new(history.clone()), None, 0),
+    let (mut body, anchor, image_bytes) = match loaded {
+        Some(Loaded { anchor, body, bytes, .. }) => (body, Some(anchor), bytes),
+        None => (Body::empty(history.clone()), None, 0),
     };
-    let base = anchor.map(|Anchor { seq, time, .. }| Committed { seq, time }).unwrap_or_default();
-    let mut body = Body::new(graph, base);
+    let base = anchor.map_or(0, |anchor| anchor.seq);
     let mut tail = anchor.map_or_else(|| ChainPoint::genesis(id), |anchor| anchor.tail);
+    let covered = history.covered();
+    let mut covers = covered.is_none() || covered == Some(tail);
     let start = anchor.map(|anchor| anchor.tail);
     let (log, found) = Log::open(disk, id, SegmentSizes::default(), start, &mut |frame| {
         tail = frame.end;
+        covers |= covered == Some(tail);
         visit_commits(frame, &mut |commit| {
-            if commit.header.seq <= base.seq { Ok(()) } else { body.replay(&**history, &commit) }
+            if commit.header.seq <= base { Ok(()) } else { body.replay(&**history, &commit) }
         })
     })?;
-    if log.head().next_seq <= base.seq {
-        return Err(log_too_short(base.seq));
+    if log.head().next_seq <= base {
+        return Err(log_too_short(base));
     }
-    Ok(Recovered { body, log, tail, found, image_bytes })
+    Ok(Recovered { body, log, tail, found, image_bytes, base, covers })
 }
 
 /// Takes the directory for this process. The lock goes with the process, however it ends.

@@ -1,7 +1,6 @@
 //! Rebuilding the index of the past from the log, while the store is already in use.
 
-use crate::store::{Body, Committed, Store};
-use karyon_graph::Graph;
+use crate::store::{Body, Store};
 use karyon_history::Progress;
 use karyon_log::FrameView;
 use karyon_model::bytes::Cursor;
@@ -40,7 +39,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     let (reader, history, end) = (persistence.reader.clone(), owner.history.clone(), persistence.head());
     drop(owner);
     // Its own history while it runs: the graph looks back only within what it has sealed itself.
-    let mut past = Body::new(Graph::new(history.clone()), Committed::default());
+    let mut past = Body::empty(history.clone());
     let mut gone = false;
     reader.read_frames(reader.first(), end.position, &mut |frame| {
         visit_commits(frame, &mut |commit| {
@@ -50,6 +49,9 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
             past.replay(&*history, &commit)
         })?;
         let done = past.graph.head();
+        if history.is_due() {
+            history.write(frame.end)?;
+        }
         if done >= until {
             return Ok(ControlFlow::Break(()));
         }
@@ -63,10 +65,6 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     if past.graph.head() != until {
         return Err(log_too_short(until));
     }
-    store.change_body(|body| {
-        body.commits.prepend(past.commits);
-        Ok(())
-    })?;
     history.set_progress(Progress::Ready);
     store.notify();
     Ok(())

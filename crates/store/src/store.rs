@@ -6,7 +6,7 @@ use crate::pipeline::Pipeline;
 use crate::time::Clock;
 use crate::writer::Persistence;
 use karyon_graph::{Gate, Graph, Outcome, Transaction};
-use karyon_history::{Commits, History, MemoryHistory, Progress};
+use karyon_history::{Chapters, Commits, History, Progress};
 use karyon_model::{Code, CommitHeader, CommitRecord, Error, Result, Seq, Trust};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
@@ -20,19 +20,12 @@ pub struct Body {
     pub graph: Graph,
     /// Who committed what, when.
     pub commits: Commits,
-    /// What this process started from.
-    pub(crate) base: Committed,
 }
 
 impl Body {
-    /// A graph as of the commit that this process starts from, nothing of which is indexed.
-    pub(crate) fn new(graph: Graph, base: Committed) -> Body {
-        Body { graph, commits: Commits::starting(base.seq + 1), base }
-    }
-
-    /// The version that this process started from: what lies before it comes from the index of the past.
-    pub fn base_seq(&self) -> Seq {
-        self.base.seq
+    /// An empty graph, whose past goes to `history`.
+    pub(crate) fn empty(history: Arc<dyn History>) -> Body {
+        Body { graph: Graph::new(history.clone()), commits: Commits::new(history) }
     }
 
     /// Repeats a commit of the log.
@@ -43,15 +36,13 @@ impl Body {
 
     /// Notes a commit in the index and hands its sealed chapters to the history.
     fn record(&mut self, history: &dyn History, header: &CommitHeader, outcome: &Outcome) -> Result<()> {
-        outcome.sealed.iter().try_for_each(|(object, chapter)| history.seal(*object, chapter))?;
-        self.commits.push(header, &outcome.touched);
-        Ok(())
+        let page = self.commits.push(header, &outcome.touched);
+        outcome.sealed.iter().chain(&page).try_for_each(|(object, chapter)| history.seal(*object, chapter))
     }
 
     /// The newest commit.
     pub(crate) fn newest(&self) -> Committed {
-        let seq = self.graph.head();
-        self.commits.row(seq).map_or(self.base, |row| Committed { seq, time: row.time })
+        Committed { seq: self.graph.head(), time: self.commits.newest_time() }
     }
 }
 
@@ -97,7 +88,7 @@ pub struct Stats {
 /// A temporal graph store.
 pub struct Store {
     body: RwLock<Body>,
-    pub(crate) history: Arc<MemoryHistory>,
+    pub(crate) history: Arc<Chapters>,
     pipeline: Mutex<Pipeline>,
     durable: AtomicU64,
     pub(crate) clock: Clock,
@@ -108,14 +99,13 @@ pub struct Store {
 impl Store {
     /// A store that keeps nothing: everything is as in a store on disk, and gone at exit.
     pub fn memory(clock: Clock) -> Arc<Store> {
-        let history = Arc::new(MemoryHistory::new());
-        let body = Body::new(Graph::new(history.clone()), Committed::default());
-        Arc::new(Store::assemble(body, history, clock, None))
+        let history = Arc::new(Chapters::in_memory());
+        Arc::new(Store::assemble(Body::empty(history.clone()), history, clock, None))
     }
 
     pub(crate) fn assemble(
         body: Body,
-        history: Arc<MemoryHistory>,
+        history: Arc<Chapters>,
         clock: Clock,
         persistence: Option<Persistence>,
     ) -> Store {

@@ -31,12 +31,7 @@ impl Store {
         let durable = self.durable();
         let what = match moment {
             Moment::Version(seq) => format!("version {seq}"),
-            Moment::Time(micros) => {
-                if micros < self.body()?.base.time {
-                    self.progress().check()?;
-                }
-                format!("the time {micros} µs after 1970")
-            }
+            Moment::Time(micros) => format!("the time {micros} µs after 1970"),
         };
         if let Some(seq) = self.settles_with(moment)?.filter(|seq| *seq <= durable) {
             return Ok(seq);
@@ -56,22 +51,19 @@ impl Store {
                 if micros > self.now()? {
                     return Ok(None);
                 }
-                Ok(Some(self.body()?.commits.at_time(micros)))
+                self.body()?.commits.at_time(micros).map(Some)
             }
         }
     }
 
     /// A commit's time; for the version 0 the beginning of time, as nothing was before it.
     pub fn time_of(&self, seq: Seq) -> Result<i64> {
-        let body = self.body()?;
-        if let Some(row) = body.commits.row(seq) {
-            return Ok(row.time);
+        if seq == 0 {
+            return Ok(0);
         }
-        if seq == body.base.seq || seq == 0 {
-            return Ok(if seq == 0 { 0 } else { body.base.time });
-        }
-        drop(body);
-        self.progress().check()?;
-        Err(Error::new(Code::Time, format!("there is no version {seq} yet")).with("version", seq))
+        let time = self.body()?.commits.read(seq, |commit| commit.time)?;
+        let unknown =
+            || Error::new(Code::Time, format!("there is no version {seq} yet")).with("version", seq);
+        time.ok_or_else(unknown)
     }
 }

@@ -1,11 +1,9 @@
 //! Verifying: everything on disk is read again and must give what is in memory.
 
 use crate::rebuild::visit_commits;
-use crate::store::Store;
-use karyon_graph::Graph;
-use karyon_history::{History, MemoryHistory, Progress};
+use crate::store::{Body, Store};
+use karyon_history::{Chapters, Progress};
 use karyon_model::{Code, Error, Result, Seq};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What was verified.
@@ -38,28 +36,30 @@ impl Store {
         drop(body);
         let mut verified = Verified { version, frames: 0, nodes, edges, chapters: 0, digest };
         let Some(persistence) = &self.persistence else { return Ok(verified) };
-        let fresh = Arc::new(MemoryHistory::new());
-        let mut graph = Graph::new(fresh.clone());
+        let fresh = Arc::new(Chapters::in_memory());
+        let mut log = Body::empty(fresh.clone());
         let checked = persistence.reader.verify(&persistence.head(), &mut |frame| {
             visit_commits(frame, &mut |commit| {
                 if commit.header.seq > version {
                     return Ok(());
                 }
-                let outcome = graph.replay(&commit)?;
-                outcome.sealed.iter().try_for_each(|(object, chapter)| fresh.seal(*object, chapter))
+                log.replay(&*fresh, &commit)
             })
         })?;
         verified.frames = checked.frames;
-        graph.audit_at(version)?;
-        if graph.digest_at(version)? != digest {
+        log.graph.audit_at(version)?;
+        if log.graph.digest_at(version)? != digest {
             let message = format!("memory and log differ at version {version}; open the store again");
             return Err(Error::new(Code::Damaged, message).with("version", version));
         }
         if self.progress() == Progress::Ready {
-            let kept: BTreeMap<_, _> = self.history.records().into_iter().collect();
-            for (key, bytes) in fresh.records() {
+            // Commits since may have sealed more.
+            let mut kept = self.history.records();
+            for given in fresh.records() {
+                let given = given?;
                 verified.chapters += 1;
-                if kept.get(&key) != Some(&bytes) {
+                let found = kept.find(|kept| kept.as_ref().map_or(true, |kept| kept.0 >= given.0));
+                if found.transpose()? != Some(given) {
                     let message = "a chapter of the history is not what the log gives; open the store again";
                     return Err(Error::new(Code::Damaged, message));
                 }

@@ -5,10 +5,14 @@ use crate::layout::io_error;
 use crate::store::Store;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use karyon_graph::ImageWriter;
+use karyon_history::Progress;
 use karyon_log::{ChainPoint, Disk, FrameDraft, Lock, Log, LogReader, StoreId};
 use karyon_model::{Code, Error, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+
+/// A clean close leaves no longer tail of the log to the next opening.
+const CLOSE_CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The disk side of a store.
 pub(crate) struct Persistence {
@@ -156,6 +160,7 @@ impl Store {
         let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             while self.write_frame()? {
                 self.checkpoint_if_due();
+                self.write_history_if_due();
             }
             self.pipeline().map(|pipeline| pipeline.closed)
         }));
@@ -176,6 +181,21 @@ impl Store {
         }
     }
 
+    fn write_history_if_due(self: &Arc<Store>) {
+        if self.history.is_due() && self.progress() == Progress::Ready {
+            let store = Arc::downgrade(self);
+            // What could not be written stays in memory, and is tried again with the next frame.
+            let write = move || drop(store.upgrade().map(|store| store.write_history()));
+            let _ = self.spawn("karyon-history", write);
+        }
+    }
+
+    /// Puts the chapters that are durable in the log into a table.
+    fn write_history(&self) -> Result<()> {
+        let Some(persistence) = &self.persistence else { return Ok(()) };
+        self.history.write(persistence.head())
+    }
+
     /// Writes a checkpoint of the head, also while commits go on. Returns its version, or `None` for a memory store.
     ///
     /// Readers and writers wait for one block of the image at a time, about 256 KiB. Fails with `Closed` after `close`, as
@@ -187,10 +207,16 @@ impl Store {
             return Err(Error::new(Code::Closed, "the store is closed; open it again"));
         }
         let Written { head: tail, tail_bytes, .. } = persistence.written();
-        let mut image = ImageWriter::new(&self.body()?.graph);
+        let mut commits = Vec::new();
+        let mut image = {
+            let body = self.body()?;
+            body.commits.encode(&mut commits);
+            ImageWriter::new(&body.graph)
+        };
         let seq = image.seq();
-        let anchor = Anchor { seq, time: self.time_of(seq)?, tail };
+        let anchor = Anchor { seq, tail };
         let mut file = CheckpointWriter::create(persistence.disk.clone(), persistence.id, &anchor)?;
+        file.block(&commits)?;
         while let Some(block) = self.next_block(&mut image)? {
             file.block(&block)?;
         }
@@ -202,6 +228,10 @@ impl Store {
             if !self.write_frame()? && self.durable() < seq {
                 std::thread::yield_now();
             }
+        }
+        // Whoever starts from the image finds every chapter before it in the tables.
+        if self.progress() == Progress::Ready {
+            self.write_history()?;
         }
         let bytes = file.publish()?;
         let mut written = lock(&persistence.written);
@@ -218,6 +248,12 @@ impl Store {
     ///
     /// Fails when the log had failed before: what was acknowledged is safe, what was not is lost.
     pub fn close(&self) -> Result<()> {
+        if let Some(persistence) = &self.persistence
+            && persistence.written().tail_bytes >= CLOSE_CHECKPOINT_BYTES
+        {
+            // Fails when the store is closed or has failed, which is told below; else it only costs the next opening time.
+            let _ = self.checkpoint();
+        }
         let closed = self.pipeline().map(|mut pipeline| std::mem::replace(&mut pipeline.closed, true));
         let Some(persistence) = &self.persistence else { return closed.map(drop) };
         if matches!(closed, Ok(true)) {

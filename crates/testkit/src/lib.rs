@@ -5,9 +5,11 @@
 #![deny(missing_docs)]
 
 mod clock;
+mod directory;
 pub mod disk;
 pub mod oracle;
 mod random;
 
 pub use clock::LogicalClock;
+pub use directory::{DIRECTORY, FileDirectory};
 pub use random::Random;

@@ -253,8 +253,9 @@ pub fn commits_are_indexed(store: &Store, expected: &Expected) -> Checked {
         same("version at its own time", &at(time)?, &version)?;
         same("version just before", &at(time - 1)?, &(version - 1))?;
         let body = store.body().map_err(said)?;
-        let row = body.commits.row(version).ok_or(format!("version {version} has no row"))?;
-        let principal = body.graph.names().text(row.principal).to_string();
+        let principal = body.commits.read(version, |commit| commit.principal).map_err(said)?;
+        let principal = principal.ok_or(format!("version {version} is not in the index"))?;
+        let principal = body.graph.names().text(principal).to_string();
         same(&format!("author of version {version}"), &principal, &expected.principals[version as usize])?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use karyon_graph::{Open, Transaction};
 use karyon_log::{Disk, StoreId};
 use karyon_model::{Result, Seq};
 use karyon_store::{Author, Committed, Options, Recovery, Store};
-use karyon_testkit::LogicalClock;
+use karyon_testkit::{FileDirectory, LogicalClock};
 
 use crate::model::{Step, batch};
 
@@ -20,6 +20,7 @@ pub const ROOT: Author<'_> = Author { principal: "root", incarnation: 0, cause: 
 pub fn options(disk: Arc<dyn Disk>, clock: &Arc<LogicalClock>) -> Options {
     let clock = clock.clone();
     Options {
+        directory: Arc::new(FileDirectory(disk.clone())),
         disk,
         clock: Arc::new(move || clock.now()),
         fresh_id: STORE,

@@ -1,0 +1,104 @@
+//! The directory of the tables: which there are, where their blocks lie, and how much of the log they cover.
+
+use karyon_model::{Code, Error, Result};
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// A key and its value.
+pub type DirectoryEntry = (Vec<u8>, Vec<u8>);
+
+/// A small ordered map that survives: what it holds can be built again from the log.
+pub trait Directory: Send + Sync {
+    /// Every entry, ascending by key.
+    fn load(&self) -> Result<Vec<DirectoryEntry>>;
+    /// Puts and removes entries, all or none of them; durable when it returns.
+    fn apply(&self, put: Vec<DirectoryEntry>, remove: Vec<Vec<u8>>) -> Result<()>;
+    /// Forgets everything, also what cannot be read.
+    fn clear(&self) -> Result<()>;
+}
+
+/// Memory that its store may leave unused.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The directory in sled, opened when there is something in it: a store that never wrote a table has none of its threads.
+pub struct SledDirectory {
+    folder: PathBuf,
+    database: Mutex<Option<sled::Db>>,
+}
+
+impl SledDirectory {
+    /// A directory in a folder of its own.
+    pub fn new(folder: PathBuf) -> SledDirectory {
+        SledDirectory { folder, database: Mutex::default() }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
+        // Whoever panicked with it has left it as it was: sled's own state is its own care.
+        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        if database.is_none() {
+            // Flushed by `apply` alone: a background flush would only cost time, and its failure is never told.
+            let config =
+                sled::Config::new().path(&self.folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+            let opened = guarded(|| config.open()).or_else(|_| {
+                // Nothing in it is worth more than the time to build it again.
+                let _ = std::fs::remove_dir_all(&self.folder);
+                guarded(|| config.open())
+            });
+            *database = Some(opened?);
+        }
+        match &*database {
+            Some(database) => guarded(|| act(database)),
+            None => unreachable!("it was opened just now"),
+        }
+    }
+}
+
+impl Directory for SledDirectory {
+    fn load(&self) -> Result<Vec<DirectoryEntry>> {
+        if !self.folder.exists() {
+            return Ok(Vec::new());
+        }
+        self.with(|database| {
+            let entries = database.iter();
+            entries.map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
+        })
+    }
+
+    fn apply(&self, put: Vec<DirectoryEntry>, remove: Vec<Vec<u8>>) -> Result<()> {
+        let file = self.folder.join("db");
+        self.with(|database| {
+            let mut batch = sled::Batch::default();
+            put.into_iter().for_each(|(key, value)| batch.insert(key, value));
+            remove.into_iter().for_each(|key| batch.remove(key));
+            database.apply_batch(batch)?;
+            database.flush()?;
+            // What sled calls a flush hands the bytes to the operating system and leaves them there.
+            File::open(file)?.sync_all()?;
+            Ok(())
+        })
+    }
+
+    fn clear(&self) -> Result<()> {
+        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        match std::fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => guarded(|| Err(error.into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs what calls sled: it panics where others return an error.
+fn guarded<T>(act: impl FnOnce() -> sled::Result<T>) -> Result<T> {
+    let failed = |reason: String| {
+        let message = format!("the directory of the history cannot be used: {reason}; it is built again");
+        Error::new(Code::Damaged, message)
+    };
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed("sled panicked".into())),
+    }
+}

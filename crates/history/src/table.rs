@@ -1,0 +1,322 @@
+//! Tables: immutable files of records in the order of their keys.
+//!
+//! | part | bytes |
+//! |---|---|
+//! | head | magic `KARYTAB\0`, u32 format, store id (16), u32 table number, u32 CRC32C of what is before |
+//! | blocks | records: key (17), length (varint), bytes; a block is closed once it has 4 KiB |
+//! | filter | 64-bit words, little-endian; ten bits for each object, six of them set |
+//!
+//! Where blocks and filter lie, and their checksums, stand in the directory: a table without its entries is nothing, and
+//! one that does not match them is damaged. Entries are `T`, number (big-endian) → newest end, length of the file,
+//! filter; and `B`, number, part (big-endian) → first key and piece of up to 256 blocks. A piece is u64 offset, u32
+//! length, u32 CRC32C.
+
+use crate::directory::DirectoryEntry;
+use karyon_log::{Disk, File, OpenMode, StoreId};
+use karyon_model::bytes::{Cursor, put_bytes};
+use karyon_model::fields::{U32, U64};
+use karyon_model::{Code, Error, Result, Seq, layout};
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// An object's key and the end of its chapter, big-endian.
+pub(crate) type Key = [u8; 17];
+
+/// A key and an encoded chapter.
+pub(crate) type Record = (Key, Arc<[u8]>);
+/// Records, ascending by key.
+pub(crate) type Records = Box<dyn Iterator<Item = Result<Record>>>;
+
+/// The folder of the tables.
+pub(crate) const FOLDER: &str = "history";
+const MAGIC: &[u8; 8] = b"KARYTAB\0";
+const FORMAT: u32 = 1;
+const HEAD_BYTES: usize = 36;
+/// Small enough that a look reads little besides what it looks for, large enough that their index is small.
+const BLOCK_BYTES: usize = 4096;
+/// Blocks of one entry of the directory: it holds few entries well, and no large ones.
+const PART_BLOCKS: usize = 256;
+/// Bits of the filter for each object, and how many of them are set: one look in a hundred is in vain.
+const FILTER_BITS: usize = 10;
+const FILTER_HASHES: u64 = 6;
+/// Bytes of an object's key, before the end of its chapter.
+pub(crate) const OBJECT_BYTES: usize = 9;
+
+layout! {
+    /// Where a part of the file lies.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) Piece { offset: u64 = U64, length: u32 = U32, sum: u32 = U32, }
+}
+
+layout! {
+    /// What the directory says of a table.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) Summary { last: Seq = U64, bytes: u64 = U64, filter: Piece = Piece, }
+}
+
+/// A table that is open.
+pub(crate) struct Table {
+    pub(crate) number: u32,
+    pub(crate) summary: Summary,
+    file: Box<dyn File>,
+    /// The first key of each block, ascending.
+    blocks: Vec<(Key, Piece)>,
+    filter: Filter,
+}
+
+/// Says of most objects that are not in a table that they are not (Bloom, 1970).
+struct Filter(Vec<u64>);
+
+impl Filter {
+    fn of(objects: &[u64]) -> Filter {
+        let mut filter = Filter(vec![0; (objects.len() * FILTER_BITS).div_ceil(64).max(1)]);
+        for hash in objects {
+            for bit in filter.bits(*hash) {
+                filter.0[bit / 64] |= 1 << (bit % 64);
+            }
+        }
+        filter
+    }
+
+    fn may_hold(&self, hash: u64) -> bool {
+        self.bits(hash).all(|bit| self.0[bit / 64] >> (bit % 64) & 1 == 1)
+    }
+
+    /// The places of an object: two halves of its hash give them all (Kirsch, Mitzenmacher: "Less hashing, same
+    /// performance", 2006).
+    fn bits(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
+        let count = self.0.len() as u64 * 64;
+        let (first, step) = (hash & 0xffff_ffff, hash >> 32 | 1);
+        (0..FILTER_HASHES).map(move |at| ((first + at * step) % count) as usize)
+    }
+}
+
+/// Object keys are numbers of ours: they need spreading, not secrecy.
+fn hash_of(key: &Key) -> u64 {
+    let mut low = [0; 8];
+    low.copy_from_slice(&key[1..OBJECT_BYTES]);
+    let mixed = (u64::from_le_bytes(low) ^ u64::from(key[0]) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    mixed ^ mixed >> 32
+}
+
+pub(crate) fn path(number: u32) -> String {
+    format!("{FOLDER}/{number:010}.table")
+}
+
+/// An operating system's refusal of what was asked of a file or folder.
+pub(crate) fn refused(path: &str) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| {
+        let message = format!("cannot read or write {path}: {error}; check the disk and its permissions");
+        Error::new(Code::Io, message).with("file", path).with("cause", error)
+    }
+}
+
+fn damaged(number: u32, what: &str) -> Error {
+    let path = path(number);
+    let message = format!("{path} {what}; delete the folder {FOLDER:?}, it is built again from the log");
+    Error::new(Code::Damaged, message).with("file", path)
+}
+
+fn head(store: StoreId, number: u32) -> [u8; HEAD_BYTES] {
+    let mut head = [0; HEAD_BYTES];
+    head[..8].copy_from_slice(MAGIC);
+    head[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+    head[12..28].copy_from_slice(&store.0);
+    head[28..32].copy_from_slice(&number.to_le_bytes());
+    let sum = crc32c::crc32c(&head[..32]);
+    head[32..].copy_from_slice(&sum.to_le_bytes());
+    head
+}
+
+/// Writes a table, its records ascending by key.
+pub(crate) struct TableWriter {
+    file: Box<dyn File>,
+    number: u32,
+    at: u64,
+    block: Vec<u8>,
+    first: Key,
+    last_end: Seq,
+    blocks: Vec<(Key, Piece)>,
+    objects: Vec<u64>,
+}
+
+impl TableWriter {
+    /// Begins a table; a file of a table that was never entered is replaced.
+    pub(crate) fn create(disk: &dyn Disk, store: StoreId, number: u32) -> Result<TableWriter> {
+        let file = disk.create(&path(number)).map_err(refused(&path(number)))?;
+        file.set_len(0).map_err(refused(&path(number)))?;
+        file.write_at(0, &head(store, number)).map_err(refused(&path(number)))?;
+        Ok(TableWriter {
+            file,
+            number,
+            at: HEAD_BYTES as u64,
+            block: Vec::with_capacity(2 * BLOCK_BYTES),
+            first: [0; 17],
+            last_end: 0,
+            blocks: Vec::new(),
+            objects: Vec::new(),
+        })
+    }
+
+    pub(crate) fn push(&mut self, key: &Key, record: &[u8]) -> Result<()> {
+        if self.block.is_empty() {
+            self.first = *key;
+        }
+        self.block.extend_from_slice(key);
+        put_bytes(&mut self.block, record);
+        self.last_end = self.last_end.max(end_of(key));
+        let hash = hash_of(key);
+        if self.objects.last() != Some(&hash) {
+            self.objects.push(hash);
+        }
+        if self.block.len() >= BLOCK_BYTES { self.close_block() } else { Ok(()) }
+    }
+
+    fn close_block(&mut self) -> Result<()> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let block = std::mem::take(&mut self.block);
+        let piece = self.write(&block)?;
+        self.blocks.push((self.first, piece));
+        self.block = block;
+        self.block.clear();
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<Piece> {
+        let length = u32::try_from(bytes.len()).map_err(|_| damaged(self.number, "would be too large"))?;
+        self.file.write_at(self.at, bytes).map_err(refused(&path(self.number)))?;
+        let piece = Piece { offset: self.at, length, sum: crc32c::crc32c(bytes) };
+        self.at += bytes.len() as u64;
+        Ok(piece)
+    }
+
+    /// Ends the table and makes it durable; its name is durable once the folder is synced.
+    pub(crate) fn finish(mut self) -> Result<Table> {
+        self.close_block()?;
+        let filter = Filter::of(&self.objects);
+        let words: Vec<u8> = filter.0.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let piece = self.write(&words)?;
+        self.file.sync_all().map_err(refused(&path(self.number)))?;
+        let summary = Summary { last: self.last_end, bytes: self.at, filter: piece };
+        Ok(Table { number: self.number, summary, file: self.file, blocks: self.blocks, filter })
+    }
+}
+
+impl Table {
+    /// Opens a table of which the directory says this.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        store: StoreId,
+        number: u32,
+        summary: Summary,
+        blocks: Vec<(Key, Piece)>,
+    ) -> Result<Table> {
+        let file = disk.open(&path(number), OpenMode::Read).map_err(refused(&path(number)))?;
+        let mut found = [0; HEAD_BYTES];
+        let length = file.len().map_err(refused(&path(number)))?;
+        let read = file.read_at(0, &mut found).map_err(refused(&path(number)))?;
+        if length != summary.bytes || read < HEAD_BYTES || found != head(store, number) {
+            return Err(damaged(number, "is not the table that the directory names"));
+        }
+        let mut table = Table { number, summary, file, blocks, filter: Filter(Vec::new()) };
+        let words = table.read(summary.filter)?;
+        let (words, rest) = words.as_chunks::<8>();
+        if words.is_empty() || !rest.is_empty() {
+            return Err(damaged(number, "has no filter"));
+        }
+        table.filter = Filter(words.iter().map(|word| u64::from_le_bytes(*word)).collect());
+        Ok(table)
+    }
+
+    /// What the directory is to say of it.
+    pub(crate) fn entries(&self) -> Vec<DirectoryEntry> {
+        let mut summary = Vec::new();
+        self.summary.encode(&mut summary);
+        let parts = (0u32..).zip(self.blocks.chunks(PART_BLOCKS)).map(|(part, blocks)| {
+            let mut value = Vec::new();
+            for (first, piece) in blocks {
+                value.extend_from_slice(first);
+                piece.encode(&mut value);
+            }
+            (entry_key(b'B', self.number, &part.to_be_bytes()), value)
+        });
+        std::iter::once((entry_key(b'T', self.number, &[]), summary)).chain(parts).collect()
+    }
+
+    fn read(&self, piece: Piece) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; piece.length as usize];
+        self.file.read_exact_at(piece.offset, &mut bytes).map_err(refused(&path(self.number)))?;
+        if crc32c::crc32c(&bytes) != piece.sum {
+            return Err(damaged(self.number, "does not match its checksum"));
+        }
+        Ok(bytes)
+    }
+
+    /// Every record of it, in order.
+    pub(crate) fn all(self: &Arc<Self>) -> Records {
+        let table = self.clone();
+        Box::new((0..self.blocks.len()).flat_map(move |at| {
+            let block: Result<Vec<Record>> = table.block(at).and_then(|block| {
+                records(&block).map(|record| record.map(|(key, bytes)| (key, bytes.into()))).collect()
+            });
+            match block {
+                Ok(records) => records.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        }))
+    }
+
+    /// A block's bytes, checked.
+    pub(crate) fn block(&self, at: usize) -> Result<Arc<[u8]>> {
+        Ok(self.read(self.blocks[at].1)?.into())
+    }
+
+    /// The blocks in which the first record after a key can be, if the object of the key may be in the table at all.
+    pub(crate) fn blocks_after(&self, key: &Key) -> Range<usize> {
+        if !self.filter.may_hold(hash_of(key)) {
+            return 0..0;
+        }
+        let next = self.blocks.partition_point(|(first, _)| first <= key);
+        let same_object =
+            self.blocks.get(next).is_some_and(|(first, _)| first[..OBJECT_BYTES] == key[..OBJECT_BYTES]);
+        next.saturating_sub(1)..next + usize::from(same_object)
+    }
+}
+
+/// A key of the directory.
+fn entry_key(kind: u8, number: u32, rest: &[u8]) -> Vec<u8> {
+    [&[kind][..], &number.to_be_bytes(), rest].concat()
+}
+
+/// The records of a block, in order.
+pub(crate) fn records(block: &[u8]) -> impl Iterator<Item = Result<(Key, &[u8])>> {
+    let mut cursor = Cursor::new(block);
+    std::iter::from_fn(move || (!cursor.is_empty()).then(|| Ok((cursor.array()?, cursor.bytes()?))))
+}
+
+/// The end of a record's chapter.
+pub(crate) fn end_of(key: &Key) -> Seq {
+    let mut end = [0; 8];
+    end.copy_from_slice(&key[OBJECT_BYTES..]);
+    Seq::from_be_bytes(end)
+}
+
+/// The records of several sources in one order. Of an error nothing follows.
+pub(crate) fn merged(sources: Vec<Records>) -> impl Iterator<Item = Result<Record>> {
+    let mut sources: Vec<_> = sources.into_iter().map(Iterator::peekable).collect();
+    std::iter::from_fn(move || {
+        let key = |source: &mut std::iter::Peekable<Records>| match source.peek() {
+            // What failed comes first, so that nobody goes on without it.
+            Some(Err(_)) => Some([0; 17]),
+            Some(Ok((key, _))) => Some(*key),
+            None => None,
+        };
+        let next = sources.iter_mut().filter_map(|source| key(source).map(|key| (key, source)));
+        next.min_by_key(|(key, _)| *key).and_then(|(_, source)| source.next())
+    })
+}

@@ -1,0 +1,148 @@
+//! The history on disk: derived, so that losing it costs time and never an answer.
+
+use std::sync::Arc;
+
+use karyon_history::{PAGE_COMMITS, Progress};
+use karyon_log::{Disk, segment_path};
+use karyon_model::{Code, Seq, Value};
+use karyon_store::{Moment, Options, Store};
+use karyon_testkit::disk::SimDisk;
+use karyon_testkit::{DIRECTORY, LogicalClock};
+
+use crate::bad_input::{disk_of, put, written};
+use crate::checkpoints::{Gated, integer, value_at};
+use crate::rig;
+
+/// So many that pages of commits fill and tables are merged.
+const COMMITS: i64 = 3 * PAGE_COMMITS as i64 + 100;
+
+/// A store with a long past, of which a checkpoint was taken now and then.
+fn aged(checkpoints: i64) -> SimDisk {
+    let disk = SimDisk::new();
+    let (store, _) = rig::open(disk.clone()).unwrap();
+    for n in 1..=COMMITS {
+        rig::commit(&store, &[put("a", Value::Integer(n))]).unwrap();
+        if n % 50 == 0 {
+            while store.write_frame().unwrap() {}
+        }
+        if n % (COMMITS / checkpoints) == 0 {
+            store.checkpoint().unwrap();
+        }
+    }
+    store.close().unwrap();
+    disk
+}
+
+fn tables(disk: &SimDisk) -> Vec<String> {
+    disk.files().into_keys().filter(|path| path.ends_with(".table")).collect()
+}
+
+fn whole_past_is_there(store: &Store) {
+    assert_eq!(store.progress(), Progress::Ready);
+    for version in (1..=COMMITS).step_by(37).chain([COMMITS]) {
+        assert_eq!(value_at(store, version as Seq).unwrap(), integer(version));
+        let time = store.time_of(version as Seq).unwrap();
+        assert_eq!(store.resolve(Moment::Time(time)).unwrap(), version as Seq);
+        assert_eq!(store.resolve(Moment::Time(time - 1)).unwrap(), version as Seq - 1);
+    }
+    store.verify().unwrap();
+}
+
+#[test]
+fn a_store_opens_with_its_whole_past_and_does_not_read_the_log_for_it() {
+    let gated = Gated::new(aged(4));
+    let options = rig::options(Arc::new(gated), &Arc::new(LogicalClock::new(1_000)));
+    let (store, recovery) = Store::open(Options { threads: true, ..options }).unwrap();
+    assert!(recovery.replayed < COMMITS as u64 / 4, "{recovery:?}");
+    whole_past_is_there(&store);
+    store.close().unwrap();
+}
+
+#[test]
+fn however_often_tables_are_written_there_are_few() {
+    let disk = aged(40);
+    assert!((2..=8).contains(&tables(&disk).len()), "{:?}", tables(&disk));
+    whole_past_is_there(&rig::open(disk).unwrap().0);
+}
+
+#[test]
+fn tables_that_are_missing_damaged_foreign_or_behind_are_built_again() {
+    let disk = aged(4);
+    let opens = |what: &str, disk: SimDisk| {
+        let (store, _) = rig::open(disk.clone()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        whole_past_is_there(&store);
+        store.checkpoint().unwrap();
+        drop(store);
+        whole_past_is_there(&rig::open(disk).unwrap().0);
+    };
+    for path in tables(&disk).into_iter().chain([DIRECTORY.into()]) {
+        let lost = disk.copy();
+        lost.remove(&path).unwrap();
+        opens(&format!("without {path}"), lost);
+        let cut = disk.copy();
+        cut.damage(&path, |bytes| bytes.truncate(bytes.len() / 2));
+        opens(&format!("half of {path}"), cut);
+    }
+    // The history of another store, and one from before the newest checkpoint.
+    let other = aged(3);
+    for (what, history) in [("foreign", other.files()), ("behind", written(5).files())] {
+        let mut files = disk.files();
+        files.retain(|path, _| !path.starts_with("history/"));
+        files.extend(history.into_iter().filter(|(path, _)| path.starts_with("history/")));
+        opens(what, disk_of(&files));
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_a_table_is_an_error_until_the_store_is_opened_again_and_never_an_answer() {
+    let disk = aged(4);
+    for path in tables(&disk) {
+        let length = disk.contents(&path).unwrap().len();
+        for byte in (0..length).step_by(length / 40) {
+            let flipped = disk.copy();
+            flipped.flip(&path, byte as u64 * 8 + 1);
+            let (store, _) = rig::open(flipped.clone()).unwrap();
+            let mut errors = 0;
+            for version in (1..=COMMITS).step_by(11) {
+                match value_at(&store, version as Seq) {
+                    Ok(value) => assert_eq!(value, integer(version), "{path} byte {byte}"),
+                    Err(error) => {
+                        assert_eq!(error.code(), Code::Damaged, "{error}");
+                        errors += 1;
+                    }
+                }
+            }
+            drop(store);
+            if errors > 0 {
+                whole_past_is_there(&rig::open(flipped).unwrap().0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_that_lost_its_end_takes_the_tables_of_that_end_with_it() {
+    let disk = aged(4);
+    let (store, _) = rig::open(disk.clone()).unwrap();
+    let early = store.durable();
+    drop(store);
+    let last_week = disk.files();
+    let (store, _) = rig::open(disk.clone()).unwrap();
+    for n in 1..=200 {
+        rig::write(&store, &[put("a", Value::Integer(-n))]).unwrap();
+    }
+    store.checkpoint().unwrap();
+    drop(store);
+    let mut files = disk.files();
+    files.insert(segment_path(1), last_week[&segment_path(1)].clone());
+    let (store, _) = rig::open(disk_of(&files)).unwrap();
+    assert_eq!(store.durable(), early);
+    whole_past_is_there(&store);
+    for n in 1..=200 {
+        rig::write(&store, &[put("a", Value::Integer(1_000_000 + n))]).unwrap();
+    }
+    for n in 1..=200 {
+        assert_eq!(value_at(&store, early + n as Seq).unwrap(), integer(1_000_000 + n));
+    }
+    store.verify().unwrap();
+}
