@@ -16,6 +16,7 @@ use karyon_model::bytes::Cursor;
 use karyon_model::{Code, Error, Result, Seq};
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Decoded chapters kept at hand, at most.
@@ -35,6 +36,8 @@ pub struct Chapters {
     chapters: Cache<Key, Arc<Chapter>>,
     blocks: Cache<(u32, usize), Arc<[u8]>>,
     progress: Mutex<Progress>,
+    /// A table was found damaged: nothing more is written, and the next opening builds all of them again.
+    given_up: AtomicBool,
     backing: Option<Backing>,
 }
 
@@ -70,6 +73,7 @@ impl Chapters {
             chapters: Cache::new(CHAPTERS_CACHED),
             blocks: Cache::new(BLOCKS_CACHED),
             progress: Mutex::new(Progress::Ready),
+            given_up: AtomicBool::new(false),
             backing: None,
         }
     }
@@ -150,7 +154,12 @@ impl Chapters {
     pub fn write(&self, durable: ChainPoint) -> Result<()> {
         let Some(backing) = &self.backing else { return Ok(()) };
         let mut next = lock(&backing.next);
-        if self.covered().is_none() {
+        let covered = self.covered();
+        if self.given_up.load(Ordering::Relaxed) || covered.is_some_and(|at| at.next_seq >= durable.next_seq)
+        {
+            return Ok(());
+        }
+        if covered.is_none() {
             backing.disk.create_dir(FOLDER).map_err(refused(FOLDER))?;
             backing.disk.sync_dir("").map_err(refused(FOLDER))?;
         }
@@ -268,6 +277,7 @@ impl Chapters {
         if error.code() == Code::Damaged
             && let Some(backing) = &self.backing
         {
+            self.given_up.store(true, Ordering::Relaxed);
             let _ = backing.directory.apply(Vec::new(), vec![WATERMARK.to_vec()]);
         }
         error

@@ -230,3 +230,36 @@ fn commits_are_found_in_full_pages_and_in_the_last_one_also_after_a_checkpoint()
         assert_eq!(visited, (from + 1..=to.min(total)).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_rebuild_never_moves_back_what_is_covered() {
+    let folder = Folder::new();
+    let chapters = folder.open(folder.directory()).unwrap();
+    for end in 2..=9 {
+        chapters.seal(ObjectId::Node(0), &chapter(end - 1, end)).unwrap();
+    }
+    chapters.write(point(9)).unwrap();
+    chapters.write(point(3)).unwrap();
+    assert_eq!(chapters.covered(), Some(point(9)));
+    drop(chapters);
+    assert_eq!(folder.open(folder.directory()).unwrap().covered(), Some(point(9)));
+}
+
+#[test]
+fn after_damage_was_found_nothing_makes_the_tables_believed_again() {
+    let folder = Folder::new();
+    let chapters = folder.open(folder.directory()).unwrap();
+    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.write(point(2)).unwrap();
+    drop(chapters);
+    let table = folder.0.join("history/0000000001.table");
+    let mut bytes = std::fs::read(&table).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&table, bytes).unwrap();
+    let chapters = folder.open(folder.directory()).unwrap();
+    assert_eq!(chapters.find(ObjectId::Node(0), 1).unwrap_err().code(), Code::Damaged);
+    chapters.seal(ObjectId::Node(0), &chapter(2, 3)).unwrap();
+    chapters.write(point(3)).unwrap();
+    drop(chapters);
+    assert_eq!(folder.open(folder.directory()).err().unwrap().code(), Code::Damaged);
+}

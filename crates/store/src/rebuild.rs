@@ -49,14 +49,14 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
             past.replay(&*history, &commit)
         })?;
         let done = past.graph.head();
-        if history.is_due() {
-            history.write(frame.end)?;
-        }
         if done >= until {
             return Ok(ControlFlow::Break(()));
         }
         if done % PROGRESS_STEP < Seq::from(frame.commit_count) {
             history.set_progress(Progress::Building { done, total: until });
+            if history.is_due() {
+                history.write(frame.end)?;
+            }
             gone = store.strong_count() == 0;
         }
         Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
