@@ -190,7 +190,10 @@ impl Chapters {
         }
         let tables = state.tables.clone();
         drop(state);
-        if tables.len() > TABLES_MAX { self.merge(backing, &mut next, &tables) } else { Ok(()) }
+        if tables.len() <= TABLES_MAX {
+            return Ok(());
+        }
+        self.merge(backing, &mut next, &tables).map_err(|error| self.give_up(error))
     }
 
     /// Makes one table of the two neighbours that are smallest together.
