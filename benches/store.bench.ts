@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Case, Side } from './measure.ts'
 import { ROOT } from './project.ts'
 import type { Change, Fact, Store } from './stores/driver.ts'
-import { changes, factOf, keyOf, numbers } from './stores/facts.ts'
+import { changes, factOf, keyOf, numbers, skewed } from './stores/facts.ts'
 import { karyonStore } from './stores/karyon.ts'
 import { lmdb } from './stores/lmdb.ts'
 import { sqlite } from './stores/sqlite.ts'
@@ -18,8 +18,12 @@ const IN_FLIGHT_WRITES = IN_FLIGHT * 20
 const MEMORY_WRITES = 10_000
 const READ_KEYS = 100_000
 const READS = 100_000
-const OPEN_KEYS = 20_000
-const OPEN_VERSIONS = 100_000
+const OPEN_KEYS = 100_000
+const VERSIONS = 1_000_000
+const VERSION_KEYS = 100_000
+const VERSION_READS = 50_000
+/** Distinct questions of a round that are asked again and again. */
+const HOT_QUESTIONS = 1_000
 
 const KEPT = 'every version kept by all'
 
@@ -57,11 +61,20 @@ export function cases(): readonly Case[] {
       note: `whole objects of ${READ_KEYS} keys, drawn uniformly`,
       ...against(reading, 'folder', karyonStore(), [lmdb(), sqlite()]),
     },
+    ...(['uniform', 'deep'] as const).flatMap((keys) =>
+      (['', '/distinct'] as const).map((questions): Case => ({
+        name: `store/asof-${keys}${questions}`,
+        unit: 'op/s',
+        operations: VERSION_READS,
+        note: `${VERSIONS} versions of ${VERSION_KEYS} keys; ${keys === 'deep' ? 'keys as often as they were changed' : 'any key'}, any version, ${questions === '' ? `${HOT_QUESTIONS} questions again and again` : 'each question once'}`,
+        ...against(readingVersions(keys, questions === ''), 'folder', karyonStore(), [lmdb(), sqlite()]),
+      })),
+    ),
     {
       name: 'store/open',
       unit: 'ms',
       operations: 1,
-      note: `${OPEN_VERSIONS} versions of ${OPEN_KEYS} keys, until the first read`,
+      note: `${VERSIONS} versions of ${OPEN_KEYS} keys, closed in good order, until the first read`,
       ...against(opening, 'folder', karyonStore(), [lmdb(), sqlite()]),
     },
   ]
@@ -70,6 +83,8 @@ export function cases(): readonly Case[] {
 /** What is done with an open store: before the first round, in each, and what is then compared. */
 interface Work {
   readonly filled: readonly Change[]
+  /** Each of them a version. */
+  readonly versions?: readonly Change[]
   prepare(round: number, store: Store): Promise<void> | void
   run(store: Store, folder: string | undefined): Promise<unknown> | unknown
   answer(store: Store): unknown
@@ -93,6 +108,7 @@ function against(
         }
         await store.open(folder)
         await store.load(own.filled)
+        if (own.versions) await store.loadVersions(own.versions)
       },
       prepare: (round) => own.prepare(round, store),
       run: () => own.run(store, folder),
@@ -156,10 +172,43 @@ function reading(): Work {
   }
 }
 
+function readingVersions(keys: 'uniform' | 'deep', again: boolean): () => Work {
+  return () => {
+    const drawn = skewed(VERSION_KEYS, 1)
+    const random = numbers(2)
+    const versions = Array.from(
+      { length: VERSIONS },
+      () => [keyOf(drawn()), factOf(random() % 1_000_000)] as const,
+    )
+    let questions: (readonly [string, number])[] = []
+    let sum = 0
+    return {
+      filled: [],
+      versions: [...everyKey(VERSION_KEYS), ...versions],
+      prepare(number) {
+        const random = numbers(number + 1)
+        const often = skewed(VERSION_KEYS, number + 1)
+        const moment = (): number => VERSION_KEYS + 1 + (random() % VERSIONS)
+        const key = (): number => (keys === 'deep' ? often() : random() % VERSION_KEYS)
+        const distinct = again ? HOT_QUESTIONS : VERSION_READS
+        questions = Array.from({ length: distinct }, () => [keyOf(key()), moment()] as const)
+      },
+      run(store) {
+        sum = 0
+        for (let at = 0; at < VERSION_READS; at++) {
+          const [key, version] = questions[at % questions.length]!
+          sum += weightOf(store.readAt(key, version))
+        }
+      },
+      answer: () => sum,
+    }
+  }
+}
+
 function opening(): Work {
   let first: Fact | undefined
   return {
-    filled: [...everyKey(OPEN_KEYS), ...changes(OPEN_VERSIONS - OPEN_KEYS, OPEN_KEYS, 1)],
+    filled: [...everyKey(OPEN_KEYS), ...changes(VERSIONS - OPEN_KEYS, OPEN_KEYS, 1)],
     prepare: (_number, store) => store.close(),
     async run(store, folder) {
       await store.open(folder)

@@ -22,5 +22,9 @@ export interface Store {
   writeInFlight(changes: readonly Change[]): Promise<unknown> | void
   /** The newest version, whole. */
   read(key: string): Fact | undefined
+  /** Changes that are a version each, numbered from 1 on; for filling, not measured. */
+  loadVersions(changes: readonly Change[]): Promise<void> | void
+  /** What a key held as of one of those versions, whole. */
+  readAt(key: string, version: number): Fact | undefined
   close(): Promise<void> | void
 }

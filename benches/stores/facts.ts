@@ -16,6 +16,26 @@ export function changes(count: number, keys: number, seed: number): Change[] {
   return Array.from({ length: count }, () => [keyOf(random() % keys), factOf(random() % 1_000_000)] as const)
 }
 
+/** Numbers below `count`, the first ones far more often than the last: Zipf's law with exponent 0.99 (Gray and others, 1994). */
+export function skewed(count: number, seed: number): () => number {
+  const exponent = 0.99
+  const random = numbers(seed)
+  let total = 0
+  for (let at = 1; at <= count; at++) total += 1 / at ** exponent
+  const two = 1 + 0.5 ** exponent
+  const eta = (1 - (2 / count) ** (1 - exponent)) / (1 - two / total)
+  return () => {
+    const unit = random() / 2 ** 32
+    const rank =
+      unit * total < 1
+        ? 0
+        : unit * total < two
+          ? 1
+          : Math.floor(count * (eta * unit - eta + 1) ** (1 / (1 - exponent)))
+    return Math.min(rank, count - 1)
+  }
+}
+
 /** xorshift32: small, and the same on every machine. */
 export function numbers(seed: number): () => number {
   let state = seed * 2_654_435_761 || 1

@@ -1,4 +1,4 @@
-import type { Kernel, Transaction } from '../../ts/index.ts'
+import type { Kernel, Transaction, View } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
 import type { Change, Fact, Store } from './driver.ts'
 
@@ -9,6 +9,15 @@ export function karyonStore(): Store {
   let kernel: Kernel
   const apply = (tx: Transaction, [key, fact]: Change): void =>
     tx.put(key, { labels: ['Fact'], props: { ...fact } })
+  let before = 0
+  const plain = (node: ReturnType<View['get']>): Fact | undefined => {
+    const props = node?.props
+    // Every property is read, so that nothing stays undecoded.
+    return (
+      props &&
+      ({ count: props['count'], score: props['score'], text: props['text'], sure: props['sure'] } as Fact)
+    )
+  }
   const write = (change: Change): Promise<unknown> => kernel.graph.write((tx) => apply(tx, change))
   return {
     name: 'karyon',
@@ -24,14 +33,14 @@ export function karyonStore(): Store {
     },
     write,
     writeInFlight: (changes) => Promise.all(changes.map(write)),
-    read(key) {
-      const props = kernel.graph.get(key)?.props
-      // Every property is read, so that nothing stays undecoded.
-      return (
-        props &&
-        ({ count: props['count'], score: props['score'], text: props['text'], sure: props['sure'] } as Fact)
-      )
+    read: (key) => plain(kernel.graph.get(key)),
+    async loadVersions(changes) {
+      before = Number(kernel.graph.stats().head)
+      for (let at = 0; at < changes.length; at += LOAD_BATCH) {
+        await Promise.all(changes.slice(at, at + LOAD_BATCH).map(write))
+      }
     },
+    readAt: (key, version) => plain(kernel.graph.at(BigInt(before + version)).get(key)),
     close: () => kernel.close(),
   }
 }

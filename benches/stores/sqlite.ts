@@ -14,6 +14,7 @@ interface Database {
   close(): void
 }
 interface Row {
+  readonly version: number
   readonly count: number
   readonly score: number
   readonly text: string
@@ -36,6 +37,8 @@ export type InFlight = 'one transaction each' | 'one transaction for all'
 export function sqlite(inFlight: InFlight = 'one transaction each'): Store {
   let database: Database
   let read: Statement
+  let readPast: Statement
+  let version = 0
   let one: (change: Change) => void
   let many: (changes: readonly Change[]) => void
   return {
@@ -47,13 +50,14 @@ export function sqlite(inFlight: InFlight = 'one transaction each'): Store {
       database.pragma('synchronous = FULL')
       database.exec(SCHEMA)
       const keep = database.prepare('INSERT INTO past SELECT * FROM facts WHERE key = ?')
-      const set = database.prepare(`
-        INSERT INTO facts VALUES (?, 1, ?, ?, ?, ?) ON CONFLICT(key) DO UPDATE SET version = version + 1,
-        count = excluded.count, score = excluded.score, text = excluded.text, sure = excluded.sure`)
-      read = database.prepare('SELECT count, score, text, sure FROM facts WHERE key = ?')
+      const set = database.prepare('INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?)')
+      read = database.prepare('SELECT version, count, score, text, sure FROM facts WHERE key = ?')
+      readPast = database.prepare(`
+        SELECT count, score, text, sure FROM past WHERE key = ? AND version <= ?
+        ORDER BY version DESC LIMIT 1`)
       const apply = ([key, fact]: Change): void => {
         keep.run(key)
-        set.run(key, fact.count, fact.score, fact.text, fact.sure ? 1 : 0)
+        set.run(key, ++version, fact.count, fact.score, fact.text, fact.sure ? 1 : 0)
       }
       one = database.transaction(apply)
       many = database.transaction((changes: readonly Change[]) => changes.forEach(apply))
@@ -64,10 +68,20 @@ export function sqlite(inFlight: InFlight = 'one transaction each'): Store {
       if (inFlight === 'one transaction for all') many(changes)
       else for (const change of changes) one(change)
     },
-    read(key): Fact | undefined {
-      const row = read.get(key) as Row | undefined
-      return row && { count: row.count, score: row.score, text: row.text, sure: row.sure === 1 }
+    read: (key) => plain(read.get(key) as Row | undefined),
+    loadVersions(changes) {
+      version = 0
+      many(changes)
+    },
+    readAt(key, moment) {
+      const newest = read.get(key) as Row | undefined
+      if (newest && newest.version <= moment) return plain(newest)
+      return plain(readPast.get(key, moment) as Row | undefined)
     },
     close: () => database.close(),
   }
+}
+
+function plain(row: Row | undefined): Fact | undefined {
+  return row && { count: row.count, score: row.score, text: row.text, sure: row.sure === 1 }
 }
