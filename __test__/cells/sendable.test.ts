@@ -62,7 +62,7 @@ test('what could not leave its isolate is refused with the path to it', async (t
     t.deepEqual((error as unknown as { details: unknown }).details, { path })
   }
   t.throws(() => ref.send('take', { own: new Holder(1) }), {
-    message: /payload\.own is a Holder, .* or a key/,
+    message: /payload\.own is an instance of Holder, .* or a key/,
   })
 })
 

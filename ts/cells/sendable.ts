@@ -44,9 +44,9 @@ function mayHold(value: unknown): boolean {
 
 /** Collects in `plain` what is to be frozen. */
 function walk(value: unknown, path: string, seen: Set<object>, plain: object[]): void {
-  if (typeof value === 'function' || typeof value === 'symbol') throw refused(path, typeof value)
+  if (typeof value === 'function' || typeof value === 'symbol') throw refused(path, `a ${typeof value}`)
   if (typeof value !== 'object' || value === null) return
-  if (types.isProxy(value)) throw refused(path, 'proxy')
+  if (types.isProxy(value)) throw refused(path, 'a proxy')
   if (seen.has(value) || value instanceof Reference) return
   seen.add(value)
   const below = (item: unknown, place: string | number, dot: string, end: string): void => {
@@ -80,7 +80,7 @@ function isOfRealm(value: object, prototypes: number): boolean {
 
 /** What an object of a class hides only the engine knows; it keeps the classes that it can clone, and no others. */
 function assertClones(value: object, path: string): void {
-  const name = (): string => value.constructor?.name || 'host object'
+  const name = (): string => `an instance of ${value.constructor?.name || 'a hidden class'}`
   let clone: unknown
   try {
     clone = structuredClone(value)
@@ -91,7 +91,7 @@ function assertClones(value: object, path: string): void {
 }
 
 function refused(path: string, what: string, cause?: unknown): KaryonError {
-  const message = `${path} is a ${what}, which cannot leave its isolate; send plain data, or a key`
+  const message = `${path} is ${what}, which cannot leave its isolate; send plain data, or a key`
   return new KaryonError('ERR_KARYON_NOT_SENDABLE', message, {
     details: { path },
     ...(cause !== undefined && { cause }),
