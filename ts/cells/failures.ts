@@ -25,7 +25,9 @@ export function bounded(name: string, value: number, least: number, most: number
 export function checkedName(name: string, what: string): string {
   const isName = typeof name === 'string' && name !== '' && !name.includes('/') && !name.includes('\0')
   const most = LIMITS.nameBytesMax
-  if (isName && isWellFormed(name) && Buffer.byteLength(name) <= most) return name
+  // UTF-8 needs at most three bytes for a unit: most names are not worth measuring.
+  const fits = isName && (name.length * 3 <= most || Buffer.byteLength(name) <= most)
+  if (fits && isWellFormed(name)) return name
   const message = `the name of ${what} is text of 1 to ${most} bytes without slashes, NULs or lone surrogates`
   throw badArgument(message, { name })
 }
