@@ -31,7 +31,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_CONFLICT` | another transaction committed first; run it again |
  * | `ERR_KARYON_WRITE_ASYNC` | the function given to `write` returned a promise |
  * | `ERR_KARYON_WRITE_OUTSIDE` | `graph` was used inside the function given to `write` |
- * | `ERR_KARYON_TRANSACTION_DONE` | the transaction has ended |
+ * | `ERR_KARYON_TRANSACTION_DONE` | the transaction, or the turn that it belongs to, has ended |
  * | `ERR_KARYON_TRANSACTION_TIMEOUT` | the transaction's time limit has passed |
  * | `ERR_KARYON_NODE_MISSING` | the node does not exist |
  * | `ERR_KARYON_EDGE_MISSING` | the edge does not exist |
@@ -50,7 +50,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_MESSAGE_UNKNOWN` | the cell has no such message |
  * | `ERR_KARYON_NOT_SENDABLE` | the payload could not leave its isolate |
  * | `ERR_KARYON_ASK_TIMEOUT` | no answer in time |
- * | `ERR_KARYON_ASK_ABORTED` | the asker's signal was aborted |
+ * | `ERR_KARYON_ASK_ABORTED` | the signal of an ask, or of a delivery, was aborted |
  * | `ERR_KARYON_ASK_CYCLE` | the asked cell waits for the asker |
  * | `ERR_KARYON_TURN_TIMEOUT` | the turn took longer than `turnTimeoutMs` |
  * | `ERR_KARYON_INVARIANT` | the state breaks the cell's invariant |

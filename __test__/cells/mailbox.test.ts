@@ -68,7 +68,12 @@ test('a delivery can be called off while it waits', async (t) => {
   const waiting = ref.deliver('take', 2, { signal: controller.signal })
   await world.rest()
   controller.abort(new Error('enough'))
-  await t.throwsAsync(waiting, { message: 'enough' })
+  const error = await t.throwsAsync(waiting, { code: 'ERR_KARYON_ASK_ABORTED' })
+  t.like(error?.cause, { message: 'enough' })
+  const late = t.throwsAsync(ref.deliver('take', 3, { signal: AbortSignal.abort() }), {
+    code: 'ERR_KARYON_ASK_ABORTED',
+  })
+  await late
   held.open()
   await world.rest()
   t.deepEqual(seen, [0, 1])

@@ -1,8 +1,10 @@
 import { createSecretKey } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { Socket } from 'node:net'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
-import { cell, message, type StandardSchema } from '../../ts/cells/index.ts'
+import { cell, message, supervisor, type StandardSchema } from '../../ts/cells/index.ts'
+import { Instant, Kernel } from '../../ts/index.ts'
 import { World } from './fake.ts'
 
 const taker = (seen: unknown[]) =>
@@ -22,6 +24,14 @@ class Holder {
   }
 }
 
+class Registry extends Map<string, number> {
+  total(): number {
+    return this.size
+  }
+}
+
+class Refusal extends Error {}
+
 test('what could not leave its isolate is refused with the path to it', async (t) => {
   const { port1: port, port2 } = new MessageChannel()
   const file = await open(import.meta.filename)
@@ -37,16 +47,67 @@ test('what could not leave its isolate is refused with the path to it', async (t
     [new Proxy({}, {}), 'payload'],
     [{ port }, 'payload.port'],
     [{ own: new Holder(port) }, 'payload.own'],
+    [{ own: new Holder(1) }, 'payload.own'],
+    [new Registry([['a', 1]]), 'payload'],
+    [{ list: new (class Rows extends Array<number> {})() }, 'payload.list'],
+    [{ controller: new AbortController() }, 'payload.controller'],
     [[new ReadableStream()], 'payload[0]'],
-    [{ file }, 'payload.file.close'],
+    [{ file }, 'payload.file'],
     [{ rows: [1].values() }, 'payload.rows'],
     [{ made: (function* () {})() }, 'payload.made'],
-    [{ socket: new Socket() }, 'payload.socket._events.end'],
+    [{ socket: new Socket() }, 'payload.socket'],
   ]
   for (const [payload, path] of refusals) {
     const error = t.throws(() => ref.send('take', payload), { code: 'ERR_KARYON_NOT_SENDABLE' })
     t.deepEqual((error as unknown as { details: unknown }).details, { path })
   }
+  t.throws(() => ref.send('take', { own: new Holder(1) }), {
+    message: /payload\.own is an instance of Holder, .* or a key/,
+  })
+})
+
+test('a graph, a view, a transaction are refused, and work as before', async (t) => {
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(taker([]))
+  await kernel.graph.write((tx) => tx.put('a'))
+  const view = kernel.graph.at(1n)
+  for (const graph of [
+    kernel.graph,
+    view,
+    kernel.graph.begin(),
+    kernel,
+    kernel.events(),
+    kernel.graph.nodes(),
+  ])
+    await t.throwsAsync(ref.ask('give', { graph }), { code: 'ERR_KARYON_NOT_SENDABLE' })
+  await t.notThrowsAsync(kernel.graph.write((tx) => tx.put('b')))
+  t.is(view.get('a')?.key, 'a')
+  await kernel.close()
+})
+
+test('what graphs answer may be sent: nodes, edges, changes with their instants', async (t) => {
+  const kernel = Kernel.memory()
+  const seen: unknown[] = []
+  const ref = kernel.spawn(taker(seen))
+  await kernel.graph.write((tx) => {
+    tx.put('a', { labels: ['L'], props: { list: [1, new Date(0)] } })
+    tx.link('a', 'T', 'a')
+  })
+  const payload = {
+    node: kernel.graph.get('a'),
+    edges: [...kernel.graph.out('a')],
+    history: [...kernel.graph.history('a')],
+    now: kernel.now(),
+    foreign: runInNewContext(
+      '({ list: [1], map: new Map([[1, {}]]), date: new Date(0), error: new Error() })',
+    ) as object,
+  }
+  t.true(ref.send('take', payload))
+  t.true(Object.isFrozen(payload.foreign))
+  t.false(Object.isFrozen(payload.now))
+  await ref.ask('give', 1)
+  t.is(seen[0], payload)
+  await kernel.close()
 })
 
 test('what is sent is frozen, arrives by reference, and may hold cycles, bytes and references', async (t) => {
@@ -67,17 +128,18 @@ test('what is sent is frozen, arrives by reference, and may hold cycles, bytes a
   t.false(Object.isFrozen(ref))
 })
 
-test('what the engine can clone may be sent, whatever its class', async (t) => {
+test('what the engine can clone may be sent, and references', async (t) => {
   const seen: unknown[] = []
   const world = new World()
   const ref = world.cells.spawn(taker(seen))
   const payloads = [
     createSecretKey(Buffer.from('key')),
     new Blob(['blob']),
-    new Holder({ deep: [1] }),
     new RangeError('no'),
     Object.create(null) as object,
-    { when: new Date(0), pattern: /a/, big: 1n, nothing: undefined, holder: new Holder(ref) },
+    { when: new Date(0), pattern: /a/, big: 1n, nothing: undefined, own: new Refusal(), bytes: Buffer.of(1) },
+    Instant.fromMicros(1n),
+    [ref, world.cells.spawn(supervisor({ name: 's', children: [] }))],
     new Map([[{ key: 1 }, new Set(['a'])]]),
   ]
   for (const payload of payloads) t.true(ref.send('take', payload))
@@ -129,4 +191,27 @@ test('a schema validates what is sent when it is sent, and the handler gets its 
   )
   t.is(await ref.ask('go', '21'), 42)
   t.throws(() => ref.send('go', -1), { code: 'ERR_KARYON_ARGUMENT', message: /-1 is not positive/ })
+})
+
+test('the schema of replies makes what the asker gets, and an answer that does not fit fails the turn', async (t) => {
+  const world = new World()
+  const ref = world.cells.spawn(
+    cell({
+      name: 'shop',
+      messages: { price: message(positive, positive) },
+      on: {
+        price: (ctx, amount) => {
+          ctx.tx.put(`sold ${amount}`, {})
+          return amount > 5 ? -1 : `${amount}0`
+        },
+      },
+    }),
+  )
+  t.is(await ref.ask('price', 4), 40)
+  const error = await t.throwsAsync(ref.ask('price', 6), { code: 'ERR_KARYON_CELL_FAILED' })
+  t.like(error?.cause, {
+    code: 'ERR_KARYON_ARGUMENT',
+    message: 'the reply does not fit its schema: -1 is not positive',
+  })
+  t.deepEqual([...world.graph.nodes.keys()], ['sold 4'])
 })

@@ -327,3 +327,59 @@ test('a monitor tells exactly once that a cell is gone for good, and not of rest
     { path: 'root/b', reason: 'stopped' },
   ])
 })
+
+const counting = cell({
+  name: 'counting',
+  messages: { read: message<void, number>(), fail: message() },
+  init: (_ctx, args: { count: number }) => {
+    try {
+      args.count++
+    } catch {}
+    return args.count
+  },
+  on: {
+    read: (ctx) => ctx.state,
+    fail: () => {
+      throw new Error('no')
+    },
+  },
+})
+
+test('args are frozen, so that each start gets the same; without the check they are handed on', async (t) => {
+  for (const [sendableCheck, first, second] of [
+    [true, 0, 0],
+    [false, 1, 2],
+  ] as const) {
+    const ref = new World({ sendableCheck }).cells.spawn(counting, { args: { count: 0 } })
+    t.is(await ref.ask('read'), first)
+    ref.send('fail')
+    t.is(await ref.ask('read'), second)
+  }
+  const args = { count: (() => 1) as unknown as number }
+  t.throws(() => new World().cells.spawn(counting, { args }), {
+    code: 'ERR_KARYON_NOT_SENDABLE',
+    message: /^args\.count/,
+  })
+})
+
+test('a stop does not lengthen a turn that is past its limit', async (t) => {
+  const world = new World()
+  const ref = world.cells.spawn(
+    cell({
+      name: 'slow',
+      limits: { turnTimeoutMs: 30 },
+      messages: { go: message<void, never>() },
+      on: { go: () => new Promise<never>(() => {}) },
+    }),
+  )
+  const asked = t.throwsAsync(ref.ask('go', undefined, { timeoutMs: Infinity }), {
+    code: 'ERR_KARYON_TURN_TIMEOUT',
+  })
+  await world.rest()
+  await world.pass(40)
+  const stopped = ref.stop()
+  await world.rest()
+  await world.pass(100)
+  await asked
+  await stopped
+})

@@ -1,3 +1,4 @@
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test from 'ava'
 import { cell, message, type Timer } from '../../ts/cells/index.ts'
 import { World } from './fake.ts'
@@ -128,4 +129,46 @@ test('a million armed timers are the limit, and cancelling makes room', async (t
   const ref = world.cells.spawn(hoarder)
   t.is(await ref.ask('hoard'), 'ERR_KARYON_TIMER_COUNT')
   await ref.stop()
+})
+
+test('what the scheduler still says of a timer that was called off never meets another', async (t) => {
+  let ticks = 0
+  // A clock that goes on by itself: the pump lets the loop have its turn after each crossing.
+  const world: World = new World({ now: () => (world.nowMs += ticks) })
+  const seen: number[] = []
+  let context:
+    { sendAfter(ms: number, name: 'due', at: number): Timer; cancel(timer: Timer): boolean } | undefined
+  const ref = world.cells.spawn(
+    cell({
+      name: 'many',
+      limits: { mailbox: 10_000 },
+      messages: { arm: message<number>(), due: message<number>() },
+      on: {
+        arm: (ctx, count) => {
+          context = ctx
+          for (let at = 0; at < count; at++) timers.push(ctx.sendAfter(10, 'due', at))
+        },
+        due: (_ctx, at) => seen.push(at),
+      },
+    }),
+  )
+  const timers: Timer[] = []
+  // More than one crossing hands over.
+  ref.send('arm', 6_000)
+  await world.rest()
+  world.nowMs += 10
+  ticks = 3
+  world.cells.wake()
+  await turnOfLoop()
+  t.false(timers[0]?.armed, 'the first are due')
+  t.true(timers[5_999]?.armed, 'the last are not told yet')
+  t.true(context?.cancel(timers[5_999] as Timer))
+  const fresh = context?.sendAfter(60_000, 'due', -1)
+  ticks = 0
+  for (let round = 0; round < 20; round++) await world.rest()
+  t.true(fresh?.armed)
+  t.is(seen.length, 5_999)
+  t.false(seen.includes(-1))
+  await world.pass(60_000)
+  t.is(seen.at(-1), -1)
 })

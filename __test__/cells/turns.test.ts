@@ -1,3 +1,4 @@
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test from 'ava'
 import { cell, message } from '../../ts/cells/index.ts'
 import { KaryonError } from '../../ts/errors.ts'
@@ -327,6 +328,117 @@ test('work left running fails its cell only after its turn', async (t) => {
   held.fail(new Error('later'))
   await world.rest()
   t.like(world.of('cell.restarted')[0], { reason: 'error', incarnation: 2 })
+})
+
+const worker = (handle: (work: Promise<unknown>) => unknown) =>
+  cell({
+    name: 'worker',
+    messages: { go: message<void, string>() },
+    on: {
+      go: async (ctx) => {
+        ctx.tx.put('a', {})
+        const handled = handle(
+          ctx.run(() => {
+            throw new RangeError('work')
+          }),
+        )
+        await turnOfLoop()
+        await handled
+        return 'went'
+      },
+    },
+  })
+
+test('work that fails during its turn and is nobody’s fails the turn', async (t) => {
+  for (const handle of [
+    () => {},
+    (work: Promise<unknown>) => work,
+    (work: Promise<unknown>) => work.finally(() => {}),
+  ]) {
+    const world = new World()
+    const error = await t.throwsAsync(world.cells.spawn(worker(handle)).ask('go'), {
+      code: 'ERR_KARYON_CELL_FAILED',
+    })
+    t.true(error?.cause instanceof RangeError)
+    t.is(world.of('cell.restarted').length, 1)
+    t.is(world.graph.nodes.size, 0)
+  }
+})
+
+test('work that fails during its turn and is handled is the handler’s affair', async (t) => {
+  const ways: ((work: Promise<unknown>) => unknown)[] = [
+    (work) => work.catch(() => {}),
+    (work) => work.then(undefined, () => {}),
+    (work) => Promise.allSettled([work]),
+    async (work) => {
+      try {
+        await work
+      } catch {}
+    },
+  ]
+  for (const handle of ways) {
+    const world = new World()
+    t.is(await world.cells.spawn(worker(handle)).ask('go'), 'went')
+    t.is(world.of('cell.restarted').length, 0)
+    t.is(world.graph.nodes.size, 1)
+  }
+})
+
+test('work that fails during init and is nobody’s fails init', async (t) => {
+  const world = new World()
+  let starts = 0
+  const ref = world.cells.spawn(
+    cell({
+      name: 'x',
+      messages: { go: message<void, number>() },
+      init: async (ctx) => {
+        if (++starts === 1) void ctx.run(async () => Promise.reject(new Error('work')))
+        await turnOfLoop()
+      },
+      on: { go: () => starts },
+    }),
+  )
+  t.is(await ref.ask('go'), 2)
+  t.like(world.of('cell.restarted')[0], { reason: 'init' })
+})
+
+test('work gives what the task gives, as any promise does', async (t) => {
+  const ref = new World().cells.spawn(
+    cell({
+      name: 'x',
+      messages: { go: message<void, unknown>() },
+      on: {
+        go: async (ctx) => [
+          await ctx.run(() => 1),
+          await ctx.run(async () => 2),
+          ctx.run(() => 3).then(Array.of) instanceof Promise,
+        ],
+      },
+    }),
+  )
+  t.deepEqual(await ref.ask('go'), [1, 2, true])
+})
+
+test('become and defer belong to their turn alone', async (t) => {
+  const world = new World()
+  let leaked: (() => void)[] = []
+  const ref = world.cells.spawn(
+    cell({
+      name: 'door',
+      messages: { leak: message(), enter: message<void, string>(), knock: message() },
+      on: {
+        leak: (ctx) => {
+          leaked = [() => ctx.become({ enter: () => 'open' }), () => ctx.defer()]
+        },
+        enter: () => 'shut',
+        knock: () => {},
+      },
+    }),
+  )
+  await ref.ask('leak')
+  for (const late of leaked)
+    t.throws(late, { code: 'ERR_KARYON_TRANSACTION_DONE', message: /ctx\.(become|defer)/ })
+  t.is(await ref.ask('enter'), 'shut')
 })
 
 test('ctx.random follows from the seed', async (t) => {

@@ -1,5 +1,13 @@
 // Checked by the compiler, never run: what is inferred, and what is refused.
-import { cell, message, supervisor, type CellRef, type Down, type Message } from '../../ts/cells/index.ts'
+import {
+  cell,
+  message,
+  supervisor,
+  type CellRef,
+  type Down,
+  type Message,
+  type StandardSchema,
+} from '../../ts/cells/index.ts'
 import { type CellRuntime } from '../../ts/cells/runtime.ts'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -14,7 +22,11 @@ interface Named {
   readonly go: Message<string, number>
 }
 
-export function checked(cells: CellRuntime, named: CellRef<Named>): unknown[] {
+export function checked(
+  cells: CellRuntime,
+  named: CellRef<Named>,
+  schema: StandardSchema<string, number>,
+): unknown[] {
   const researcher = cell({
     name: 'researcher',
     grants: { read: ['Fact'], write: '*' },
@@ -104,6 +116,25 @@ export function checked(cells: CellRuntime, named: CellRef<Named>): unknown[] {
     on: { total: () => 1 },
   })
 
+  // A schema of replies: what the handler answers is its input, what the asker gets its output.
+  const priced = cell({
+    name: 'priced',
+    messages: { price: message(schema, schema) },
+    on: {
+      price: (_ctx, amount) => {
+        same<typeof amount, number>(true)
+        return '10'
+      },
+    },
+  })
+  const price: Promise<number> = cells.spawn(priced).ask('price', '5')
+  cell({
+    name: 'mispriced',
+    messages: { price: message(schema, schema) },
+    // @ts-expect-error the schema of replies takes a string
+    on: { price: () => 10 },
+  })
+
   // Named interfaces of messages work as well as inferred ones.
   const answer: Promise<number> = named.ask('go', 'x')
 
@@ -112,5 +143,5 @@ export function checked(cells: CellRuntime, named: CellRef<Named>): unknown[] {
   )
   const child: CellRef<Named> = crew.child('researcher')
 
-  return [sent, count, counted, learned, delivered, wrong, answer, child]
+  return [sent, count, counted, learned, delivered, wrong, answer, price, child]
 }

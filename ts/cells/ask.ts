@@ -1,6 +1,7 @@
 // What is known of an ask, and what it is rejected with.
-import { KaryonError, type ErrorDetails, type KaryonErrorCode } from '../errors.ts'
+import { badArgument, type ErrorDetails, type KaryonError, type KaryonErrorCode } from '../errors.ts'
 import { failure, goneError } from './failures.ts'
+import { isFailure, peek } from './foreign.ts'
 import { AskEnd } from './protocol.ts'
 
 /** How long an ask waits, and what calls it off. */
@@ -35,9 +36,9 @@ export function askError(end: number, ask: AskFacts): KaryonError {
   ): KaryonError => failure(code, text, details, cause)
   switch (end) {
     case AskEnd.failed: {
-      if (error instanceof KaryonError && error.code === 'ERR_KARYON_INVARIANT') return error
-      const because = error instanceof Error ? `: ${error.message}` : ''
-      return said('ERR_KARYON_CELL_FAILED', `${what} failed${because}`, error)
+      if (isFailure(error, 'ERR_KARYON_INVARIANT')) return error
+      const because = peek(() => (error instanceof Error ? `: ${error.message}` : ''))
+      return said('ERR_KARYON_CELL_FAILED', `${what} failed${because ?? ''}`, error)
     }
     case AskEnd.conflict:
       return said('ERR_KARYON_CONFLICT', `${what} met a conflict at every attempt; ask again`, error)
@@ -51,7 +52,11 @@ export function askError(end: number, ask: AskFacts): KaryonError {
       )
     }
     case AskEnd.abandoned:
-      return said('ERR_KARYON_ASK_ABORTED', `the asker of ${what} called it off`, ask.signal?.reason)
+      return said(
+        'ERR_KARYON_ASK_ABORTED',
+        `${what} was called off by its signal`,
+        peek(() => ask.signal?.reason),
+      )
     case AskEnd.cycle: {
       const text = `cells would wait for each other: ${cycle.join(' → ')}`
       return said('ERR_KARYON_ASK_CYCLE', text, undefined, { ...facts, cycle })
@@ -66,5 +71,16 @@ export function askError(end: number, ask: AskFacts): KaryonError {
       return said('ERR_KARYON_CELL_DEAD', `${path} was stopped in the middle of ${message}`)
     default:
       return goneError(path, facts)
+  }
+}
+
+/** Refuses what is no signal, such as the controller that has one. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  // One of another realm, or of a library, will do.
+  const { aborted, addEventListener, removeEventListener } = Object(signal) as Partial<AbortSignal>
+  const listens = typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  if (!listens || typeof aborted !== 'boolean') {
+    throw badArgument('signal is an AbortSignal: of an AbortController, pass controller.signal')
   }
 }

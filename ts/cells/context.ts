@@ -77,8 +77,9 @@ export interface InitContext<M extends Messages<M>, Args> {
   /** Sends the cell the named message, with a `Down`, exactly once, when the other cell is gone for good. */
   monitor(ref: { readonly path: string }, name: DownName<M>): Monitor
   /**
-   * Starts work that may outlive the turn. It ends with the incarnation, whose signal it gets. If it fails after its
-   * turn is over, the cell fails.
+   * Starts work that may outlive the turn. It ends with the incarnation, whose signal it gets. If it fails while its turn
+   * goes on, whoever handles the returned promise decides; if nobody does by the end of the turn, the turn fails with
+   * that error. If it fails after its turn is over, the cell fails, whoever handles the promise.
    */
   run<T>(task: (signal: AbortSignal) => T | Promise<T>): Promise<T>
   /** The kernel's time. */

@@ -1,19 +1,30 @@
 import { badArgument } from '../errors.ts'
+import { checkedGrants } from '../graph/arguments.ts'
 import type { Grants } from '../graph/session.ts'
 import type { Context, InitContext } from './context.ts'
+import { bounded, checkedName } from './failures.ts'
+import { disown, isThenable } from './foreign.ts'
+import { LIMITS } from './scheduler.ts'
 
 declare const types: unique symbol
 
 /** A kind of message: what it carries and what answers it. */
-export interface Message<Payload = void, Reply = void, Input = Payload> {
+export interface Message<Payload = void, Reply = void, Input = Payload, Answered = Reply> {
   /** Only for the compiler. */
-  readonly [types]?: { readonly payload: Payload; readonly reply: Reply; readonly input: Input }
+  readonly [types]?: {
+    readonly payload: Payload
+    readonly reply: Reply
+    readonly input: Input
+    readonly answered: Answered
+  }
   /** Turns what is sent into what the handler gets, or throws. */
   readonly parse: ((input: unknown) => unknown) | undefined
+  /** Turns what the handler answers into what the asker gets, or throws. */
+  readonly parseReply: ((answer: unknown) => unknown) | undefined
 }
 
 /** The messages of a cell, by name. */
-export type Messages<M> = { readonly [Name in keyof M]: Message<unknown, unknown, unknown> }
+export type Messages<M> = { readonly [Name in keyof M]: Message<unknown, unknown, unknown, unknown> }
 
 /** What a handler of the message gets. */
 export type PayloadOf<M> = M extends { readonly [types]?: { readonly payload: infer Payload } }
@@ -23,6 +34,11 @@ export type PayloadOf<M> = M extends { readonly [types]?: { readonly payload: in
 export type InputOf<M> = M extends { readonly [types]?: { readonly input: infer Input } } ? Input : never
 /** What answers the message. */
 export type ReplyOf<M> = M extends { readonly [types]?: { readonly reply: infer Reply } } ? Reply : never
+
+/** What a handler of the message answers. */
+export type AnsweredOf<M> = M extends { readonly [types]?: { readonly answered: infer Answered } }
+  ? Answered
+  : never
 
 /** A payload as arguments: a void or untyped one may be left out. */
 export type PayloadArguments<M> =
@@ -56,29 +72,36 @@ type StandardResult<Output> =
 
 /**
  * A kind of message: `message<Payload, Reply>()`, or `message(schema)`, `message(schema, replySchema)` with validators,
- * which check what is sent when it is sent. `message()` alone, as JavaScript writes it, is checked by nobody.
+ * which check what is sent when it is sent, and what is answered before the asker gets it: an answer that does not fit
+ * fails the turn. `message()` alone, as JavaScript writes it, is checked by nobody.
  *
  * @example
  * const messages = { learn: message<{ key: string; text: string }>(), count: message<void, number>() }
  */
 export function message(): Message<Untyped, Untyped>
 export function message<Payload, Reply = void>(): Message<Payload, Reply>
-export function message<Input, Output, Reply = void>(
+export function message<Input, Output, Answered = void, Reply = Answered>(
   payload: StandardSchema<Input, Output>,
-  reply?: StandardSchema<unknown, Reply>,
-): Message<Output, Reply, Input>
-export function message(payload?: StandardSchema): Message<unknown, unknown> {
-  return { parse: payload === undefined ? undefined : (input) => parse(payload, input) }
+  reply?: StandardSchema<Answered, Reply>,
+): Message<Output, Reply, Input, Answered>
+export function message(payload?: StandardSchema, reply?: StandardSchema): Message<unknown, unknown> {
+  return { parse: parser(payload, 'payload'), parseReply: parser(reply, 'reply') }
 }
 
-function parse(schema: StandardSchema, input: unknown): unknown {
-  const result = schema['~standard'].validate(input)
-  if (result instanceof Promise) {
-    throw badArgument('the schema of a message must validate synchronously')
+function parser(schema: StandardSchema | undefined, what: string): ((input: unknown) => unknown) | undefined {
+  if (schema === undefined) return undefined
+  if (typeof schema?.['~standard']?.validate !== 'function')
+    throw badArgument(`message takes a Standard Schema for its ${what}: an object with '~standard'`)
+  return (input) => {
+    const result = schema['~standard'].validate(input)
+    if (isThenable(result)) {
+      disown(result)
+      throw badArgument(`the schema of a ${what} must validate synchronously`)
+    }
+    if (result.issues === undefined) return result.value
+    const sentences = result.issues.map((issue) => issue.message).join('; ')
+    throw badArgument(`the ${what} does not fit its schema: ${sentences}`, { issues: result.issues })
   }
-  if (result.issues === undefined) return result.value
-  const sentences = result.issues.map((issue) => issue.message).join('; ')
-  throw badArgument(`the payload does not fit its schema: ${sentences}`, { issues: result.issues })
 }
 
 /** What a handler may return: the reply or a promise of it; anything where nobody gets a reply. */
@@ -89,7 +112,7 @@ export type Handlers<M extends Messages<M>, State, Args> = {
   readonly [Name in keyof M]: (
     ctx: Context<M, State, Args>,
     payload: PayloadOf<M[Name]>,
-  ) => Answer<ReplyOf<M[Name]>>
+  ) => Answer<AnsweredOf<M[Name]>>
 }
 
 /** After which ends a cell is restarted. */
@@ -141,10 +164,11 @@ export interface CompiledCell {
   readonly names: readonly string[]
   readonly codes: ReadonlyMap<string, number>
   readonly parsers: readonly (((input: unknown) => unknown) | undefined)[]
+  readonly replies: readonly (((answer: unknown) => unknown) | undefined)[]
   readonly handlers: readonly Handler[]
   readonly init: ((ctx: unknown, args: unknown) => unknown) | undefined
   readonly invariant: ((state: unknown) => boolean) | undefined
-  readonly limits: CellLimits
+  readonly limits: Required<CellLimits>
   readonly restart: RestartKind
 }
 
@@ -169,30 +193,42 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   spec: CellSpec<M, State, Args>,
 ): CellDefinition<M, Args> {
   checkFields(spec, 'a cell', CELL_FIELDS)
-  checkFields(spec.messages, 'messages')
-  checkFields(spec.on, `\`on\` of ${spec.name}`, Object.keys(spec.messages))
-  checkFields(spec.limits ?? {}, `limits of ${spec.name}`, ['mailbox', 'turnTimeoutMs'])
-  checkFields(spec.grants ?? {}, `grants of ${spec.name}`, ['read', 'write'])
+  const { grants = {}, limits = {}, restart = 'transient' } = spec
+  const name = checkedName(spec.name, 'a cell')
+  checkFields(spec.messages, `messages of ${name}`)
+  checkFields(spec.on, `\`on\` of ${name}`, Object.keys(spec.messages))
+  checkFields(limits, `limits of ${name}`, ['mailbox', 'turnTimeoutMs'])
+  const { mailbox = LIMITS.mailboxDefault, turnTimeoutMs = 0 } = limits
+  bounded('limits.mailbox', mailbox, 1, LIMITS.mailboxMax)
+  bounded('limits.turnTimeoutMs', turnTimeoutMs, 0, LIMITS.delayMaxMs)
+  if (!RESTARTS.includes(restart)) throw badArgument(`cell ${name}: restart is one of ${RESTARTS.join(', ')}`)
+  for (const part of ['init', 'invariant'] as const) {
+    if (spec[part] !== undefined && typeof spec[part] !== 'function')
+      throw badArgument(`cell ${name}: ${part} is a function`)
+  }
   const names = Object.keys(spec.messages)
   const messages = spec.messages as Readonly<Record<string, Message>>
   const handlers = spec.on as unknown as Readonly<Record<string, Handler | undefined>>
   const missing = names.find((name) => typeof handlers[name] !== 'function')
   if (missing !== undefined) {
-    throw badArgument(`cell ${spec.name}: message ${missing} has no handler in \`on\``)
+    throw badArgument(`cell ${name}: message ${missing} has no handler in \`on\``)
   }
+  const foreign = names.find((each) => !('parseReply' in Object(messages[each])))
+  if (foreign !== undefined) throw badArgument(`cell ${name}: message ${foreign} is made by message()`)
   const compiled: CompiledCell & { readonly messages: M } = {
     kind: 'cell',
-    name: spec.name,
+    name,
     messages: spec.messages,
-    grants: spec.grants ?? {},
+    grants: checkedGrants(grants),
     names,
     codes: new Map(names.map((name, code) => [name, code])),
     parsers: names.map((name) => messages[name]?.parse),
+    replies: names.map((name) => messages[name]?.parseReply),
     handlers: names.map((name) => handlers[name] as Handler),
     init: spec.init as CompiledCell['init'],
     invariant: spec.invariant as CompiledCell['invariant'],
-    limits: spec.limits ?? {},
-    restart: spec.restart ?? 'transient',
+    limits: { mailbox, turnTimeoutMs },
+    restart,
   }
   return Object.freeze(compiled)
 }
@@ -257,24 +293,56 @@ export function supervisor(spec: {
   readonly children: readonly (ChildSpec | AnyCellDefinition | SupervisorDefinition)[]
 }): SupervisorDefinition {
   checkFields(spec, 'a supervisor', ['name', 'strategy', 'restart', 'children'])
-  checkFields(spec.restart ?? {}, `restart of ${spec.name}`, ['intensity', 'periodMs', 'backoff'])
-  if (spec.strategy !== undefined && spec.strategy !== 'one_for_one') {
-    throw badArgument(`supervisor ${spec.name}: the strategy is 'one_for_one', not ${String(spec.strategy)}`)
-  }
-  if (!Array.isArray(spec.children)) throw badArgument(`supervisor ${spec.name}: children are an array`)
+  const { strategy = 'one_for_one', restart = RESTART_DEFAULT, children } = spec
+  const name = checkedName(spec.name, 'a supervisor')
+  checkFields(restart, `restart of ${name}`, ['intensity', 'periodMs', 'backoff'])
+  bounded('restart.intensity', restart.intensity, 0, LIMITS.intensityMax)
+  bounded('restart.periodMs', restart.periodMs, 1, LIMITS.delayMaxMs)
+  const { initialMs, factor, maxMs, jitter } = backoffOf(restart)
+  checkFields(restart.backoff ?? {}, `backoff of ${name}`, ['initialMs', 'factor', 'maxMs', 'jitter'])
+  bounded('backoff.initialMs', initialMs, 0, LIMITS.delayMaxMs, false)
+  bounded('backoff.factor', factor, 1, Number.MAX_VALUE, false)
+  bounded('backoff.maxMs', maxMs, 0, LIMITS.delayMaxMs, false)
+  bounded('backoff.jitter', jitter, 0, 1, false)
+  if (strategy !== 'one_for_one') throw badArgument(`supervisor ${name}: the strategy is 'one_for_one'`)
+  if (!Array.isArray(children)) throw badArgument(`supervisor ${name}: children are an array`)
   return Object.freeze({
     kind: 'supervisor',
-    name: spec.name,
-    strategy: spec.strategy ?? 'one_for_one',
-    restart: spec.restart ?? RESTART_DEFAULT,
-    children: spec.children.map((child) => ('cell' in child ? child : { cell: child })),
+    name,
+    strategy,
+    restart,
+    children: children.map((child) => checkedChild(child, name)),
   })
 }
 
+/** The waits of a supervisor, with what it does not say. */
+export function backoffOf({ backoff }: RestartSpec): Required<NonNullable<RestartSpec['backoff']>> {
+  return { initialMs: 0, factor: 2, maxMs: 30_000, jitter: 0.2, ...backoff }
+}
+
+/** Whether `cell` or `supervisor` made it. */
+export function isDefinition(value: unknown): value is AnyCellDefinition | SupervisorDefinition {
+  const kind = (value as { readonly kind?: unknown } | null | undefined)?.kind
+  return kind === 'cell' || kind === 'supervisor'
+}
+
+function checkedChild(
+  child: ChildSpec | AnyCellDefinition | SupervisorDefinition,
+  parent: string,
+): ChildSpec {
+  const made = isDefinition(child) ? { cell: child } : child
+  checkFields(made, `a child of ${parent}`, ['name', 'cell', 'args'])
+  if (!isDefinition(made.cell))
+    throw badArgument(`a child of ${parent} is what cell() or supervisor() made, or { name, cell, args }`)
+  if (made.name !== undefined) checkedName(made.name, `a child of ${parent}`)
+  return made
+}
+
+const RESTARTS: readonly RestartKind[] = ['transient', 'permanent', 'temporary']
 const CELL_FIELDS = ['name', 'grants', 'messages', 'init', 'on', 'invariant', 'limits', 'restart']
 
 /** Refuses a field that nobody would read: a typing error would otherwise pass for a wish that was granted. */
-function checkFields(value: unknown, what: string, known?: readonly string[]): void {
+export function checkFields(value: unknown, what: string, known?: readonly string[]): void {
   if (typeof value !== 'object' || value === null) throw badArgument(`${what}: an object is needed`)
   const unread = known && Object.keys(value).find((name) => !known.includes(name))
   if (unread !== undefined) {

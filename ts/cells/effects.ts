@@ -3,6 +3,7 @@ import type { DownReason } from '../events.ts'
 import { askError } from './ask.ts'
 import { Incarnation, type Cell } from './cell.ts'
 import { failure, goneError } from './failures.ts'
+import { peek } from './foreign.ts'
 import { AskEnd, DEAD_LETTERS, DEATHS, DOWNS, EFFECT_WORDS, Effect, REFUSALS } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 import { placeOf } from './scheduler.ts'
@@ -83,7 +84,8 @@ function gone(cell: Cell, reason: DownReason): void {
 
 function askSettled(runtime: CellRuntime, slot: Slot, end: number): void {
   const ask = slot.ask as PendingAsk
-  if (ask.onAbort !== undefined) ask.signal?.removeEventListener('abort', ask.onAbort)
+  const { onAbort } = ask
+  if (onAbort !== undefined) peek(() => ask.signal?.removeEventListener('abort', onAbort))
   runtime.slots.settled(slot)
   if (end !== AskEnd.replied) ask.reject(askError(end, ask))
   else if (ask.error !== undefined) ask.reject(ask.error)

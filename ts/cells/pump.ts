@@ -1,15 +1,14 @@
 // Runs turns: takes batches from the scheduler, runs their handlers, and tells it what came of them.
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { KaryonError } from '../errors.ts'
 import type { Submitted } from '../graph/session.ts'
 import type { Incarnation } from './cell.ts'
 import type { CompiledCell, Handler } from './definition.ts'
 import { applyEffects, withError } from './effects.ts'
 import { failure } from './failures.ts'
+import { disown, isFailure, isThenable } from './foreign.ts'
 import { Life } from './life.ts'
 import { Header, INIT_TURN, Op, Verdict, type VerdictWord } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
-import { assertSendable } from './sendable.ts'
 import type { Slot } from './slots.ts'
 import { NOT_IN_BATCH, NOT_ISSUED, Turn } from './turn.ts'
 
@@ -136,44 +135,51 @@ export class Pump {
     const handler = incarnation.handlers[slot.code] as Handler
     this.current = turn
     let answer: unknown
+    let goesOn: boolean
     try {
       answer = handler(turn, slot.payload)
+      goesOn = isThenable(answer)
     } catch (error) {
       this.current = undefined
       this.#failTurn(turn, slot, error, Verdict.failed)
       return
     }
     this.current = undefined
-    if (isThenable(answer)) this.#goOn(turn, slot, answer)
+    if (goesOn) this.#goOn(turn, slot, answer)
     else this.#endTurn(turn, slot, answer)
   }
 
   /** The turn returned a promise. */
-  #goOn(turn: Turn, slot: Slot, answer: PromiseLike<unknown>): void {
+  #goOn(turn: Turn, slot: Slot, answer: unknown): void {
     const { incarnation } = turn
     this.#runtime.scheduler.write(Op.async, this.#positionOf(turn, slot), turn.number)
     turn.position = NOT_IN_BATCH
     incarnation.closedIn = this.#batch
-    this.#whenSettled(
-      turn,
-      answer,
-      (value) => this.#endTurn(turn, slot, value),
-      (error) => this.#failTurn(turn, slot, error, Verdict.failed),
-    )
+    void this.#whenSettled(turn, answer, (verdict, outcome) => {
+      if (verdict === Verdict.ended) this.#endTurn(turn, slot, outcome)
+      else this.#failTurn(turn, slot, outcome, verdict)
+    })
   }
 
-  #whenSettled(
+  async #whenSettled(
     turn: Turn,
-    answer: PromiseLike<unknown>,
-    end: (value: unknown) => void,
-    fail: (error: unknown) => void,
-  ): void {
+    answer: unknown,
+    settle: (verdict: VerdictWord, outcome: unknown) => void,
+  ): Promise<void> {
     const { incarnation } = turn
     incarnation.turn = turn
-    answer.then(
-      (value) => (incarnation.alive ? end(value) : this.#lateSettlement(incarnation)),
-      (error: unknown) => (incarnation.alive ? fail(error) : this.#lateSettlement(incarnation, error)),
-    )
+    let verdict: VerdictWord = Verdict.ended
+    let outcome: unknown
+    try {
+      // Whatever a thenable does, this goes on exactly once.
+      outcome = await answer
+      turn.assertWork()
+    } catch (error) {
+      verdict = Verdict.failed
+      outcome = error
+    }
+    if (incarnation.alive) settle(verdict, outcome)
+    else this.#lateSettlement(incarnation, verdict === Verdict.failed ? outcome : undefined)
   }
 
   /** The handler came through: what it left is checked and committed. */
@@ -184,26 +190,18 @@ export class Pump {
       this.#report(turn, slot, turn.became ? Verdict.deferredBecame : Verdict.deferred)
       return
     }
-    const { definition, path } = incarnation.cell
-    const { invariant } = definition as CompiledCell
+    let reply = answer
     let submitted: Submitted | undefined
-    let verdict: VerdictWord = Verdict.failed
+    let verdict: VerdictWord = Verdict.invariant
     try {
-      if (invariant !== undefined) {
-        verdict = Verdict.invariant
-        if (!invariant(incarnation.state)) {
-          const message = `the turn left ${path} in a state that breaks its invariant`
-          throw failure('ERR_KARYON_INVARIANT', message, { path })
-        }
-        verdict = Verdict.failed
-      }
-      if (slot.ask !== undefined && this.#runtime.check && answer !== undefined)
-        assertSendable(answer, 'reply')
+      assertInvariant(incarnation)
+      verdict = Verdict.failed
+      if (slot.ask !== undefined) reply = this.#runtime.admitReply(incarnation.cell, slot.code, answer)
+      verdict = Verdict.conflict
       // Also a turn that only read: what it answers may rest on commits that are not durable yet.
       submitted = turn.transaction?.submit()
     } catch (error) {
-      const isConflict = error instanceof KaryonError && error.code === 'ERR_KARYON_CONFLICT'
-      if (isConflict && verdict === Verdict.failed) verdict = Verdict.conflict
+      if (verdict === Verdict.conflict && !isFailure(error, 'ERR_KARYON_CONFLICT')) verdict = Verdict.failed
       this.#failTurn(turn, slot, error, verdict)
       return
     }
@@ -211,7 +209,7 @@ export class Pump {
     if (turn.became) this.#report(turn, slot, Verdict.became)
     else if (turn.position === NOT_ISSUED) this.#runtime.scheduler.ended++
     else if (turn.position === NOT_IN_BATCH) this.#report(turn, slot, Verdict.ended)
-    if (slot.ask !== undefined || submitted !== undefined) this.#answer(slot, answer, submitted?.durable)
+    if (slot.ask !== undefined || submitted !== undefined) this.#answer(slot, reply, submitted?.durable)
     this.#runtime.slots.outcome(slot)
   }
 
@@ -271,24 +269,18 @@ export class Pump {
     const turn = new Turn(incarnation, INIT_TURN, NOT_IN_BATCH)
     let verdict: VerdictWord = Verdict.ended
     let outcome: unknown
+    let goesOn = false
     this.current = turn
     try {
       outcome = cell.definition?.init?.(turn, cell.args)
+      goesOn = isThenable(outcome)
     } catch (error) {
       verdict = Verdict.failed
       outcome = error
     }
     this.current = undefined
-    if (verdict === Verdict.failed || !isThenable(outcome)) {
-      this.#inited(turn, verdict, outcome)
-      return
-    }
-    this.#whenSettled(
-      turn,
-      outcome,
-      (state) => this.#inited(turn, Verdict.ended, state),
-      (error) => this.#inited(turn, Verdict.failed, error),
-    )
+    if (goesOn) void this.#whenSettled(turn, outcome, (how, what) => this.#inited(turn, how, what))
+    else this.#inited(turn, verdict, outcome)
   }
 
   /** `init` is over: with the state, or with what it failed with. */
@@ -325,6 +317,15 @@ export class Pump {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+function assertInvariant({ cell: { definition, path }, state }: Incarnation): void {
+  const { invariant } = definition as CompiledCell
+  if (invariant === undefined) return
+  const holds: unknown = invariant(state)
+  const isLate = isThenable(holds)
+  if (isLate) disown(holds)
+  if (holds && !isLate) return
+  const message = isLate
+    ? `the invariant of ${path} answered with a promise, which is no answer; it must not be async`
+    : `the turn left ${path} in a state that breaks its invariant`
+  throw failure('ERR_KARYON_INVARIANT', message, { path })
 }

@@ -4,7 +4,7 @@ import type { Cell } from './cell.ts'
 import type { Messages, PayloadArguments, ReplyOf } from './definition.ts'
 
 /** What every reference has. */
-class Reference {
+export class Reference {
   readonly #cell: Cell
 
   /** Only the runtime makes references. */
@@ -29,7 +29,11 @@ class Reference {
 
   /** @internal */
   static cellOf(ref: Reference): Cell {
-    return ref.#cell
+    try {
+      return ref.#cell
+    } catch {
+      throw badArgument('a reference is needed: what spawn returned, or ctx.self')
+    }
   }
 }
 
@@ -50,7 +54,8 @@ export class CellRef<M extends Messages<M>> extends Reference {
   /**
    * As `send`, but waits for room. Resolves once the message is in the mailbox.
    *
-   * @throws ERR_KARYON_CELL_DEAD if the cell stops first, ERR_KARYON_MAILBOX_FULL if too many wait already
+   * @throws ERR_KARYON_CELL_DEAD if the cell stops first, ERR_KARYON_MAILBOX_FULL if too many wait already,
+   * ERR_KARYON_ASK_ABORTED (`cause` is the signal's reason)
    */
   deliver<Name extends keyof M & string>(
     name: Name,

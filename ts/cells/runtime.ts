@@ -1,8 +1,9 @@
 // The cells of one kernel: what references and contexts ask of it. The scheduler decides, the pump runs.
 import { KaryonError, badArgument } from '../errors.ts'
 import type { DownReason, KernelEvent } from '../events.ts'
+import { checkedOptions } from '../graph/arguments.ts'
 import type { Session, SessionSource } from '../graph/session.ts'
-import { askError, type AskOptions } from './ask.ts'
+import { askError, checkSignal, type AskOptions } from './ask.ts'
 import { Cell, type Incarnation } from './cell.ts'
 import type { Down, Monitor } from './context.ts'
 import { cell as define } from './definition.ts'
@@ -11,7 +12,7 @@ import { AskEnd, CLOSED, NO_CELL, Op } from './protocol.ts'
 import { Pump } from './pump.ts'
 import { CellRef, type AnyRef } from './ref.ts'
 import { LIMITS, Scheduler, placeOf } from './scheduler.ts'
-import { freezeSendable } from './sendable.ts'
+import { assertSendable, freezeSendable } from './sendable.ts'
 import { Slots, type PendingAsk } from './slots.ts'
 import { spawnBelow, type Spawn, type SpawnOptions } from './spawn.ts'
 import { Timers } from './timers.ts'
@@ -151,26 +152,32 @@ export class CellRuntime {
     cell: Cell,
     name: string,
     payload: unknown,
-    { signal }: { readonly signal?: AbortSignal } = {},
+    options: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
+    const { signal } = checkedOptions(options, 'signal')
+    checkSignal(signal)
     const code = this.codeOf(cell, name)
     const admitted = this.admit(cell, code, payload)
-    signal?.throwIfAborted()
+    const unlessAborted = (): void => {
+      const facts = { path: cell.path, message: name, timeoutMs: 0, signal }
+      if (signal?.aborted) throw askError(AskEnd.abandoned, facts)
+    }
+    unlessAborted()
     const room = this.#roomOf(cell)
     if (room > 0 || room === CLOSED) {
       if (!this.post(cell, code, admitted)) throw goneError(cell.path)
       return
     }
-    const slot = this.slots.take(code, admitted)
     const withdraw = (): void => this.scheduler.write(Op.withdraw, cell.id, slot.number)
     signal?.addEventListener('abort', withdraw, { once: true })
+    const slot = this.slots.take(code, admitted)
     try {
       await new Promise<void>((resolve, reject) => {
         slot.delivery = { resolve, reject }
         this.scheduler.write(Op.deliver, cell.id, slot.number)
       })
     } catch (error) {
-      signal?.throwIfAborted()
+      unlessAborted()
       throw error
     } finally {
       signal?.removeEventListener('abort', withdraw)
@@ -185,12 +192,12 @@ export class CellRuntime {
     asker: Turn | undefined = this.pump.current,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      const { timeoutMs = ASK_TIMEOUT_MS, signal } = checkedOptions(options, 'timeoutMs', 'signal')
+      checkSignal(signal)
       const code = this.codeOf(cell, name)
       const admitted = this.admit(cell, code, payload)
-      if (typeof options !== 'object' || options === null) throw badArgument('options of ask are an object')
-      const { timeoutMs = ASK_TIMEOUT_MS, signal } = options
       if (typeof timeoutMs !== 'number' || !(timeoutMs > 0))
-        throw badArgument(`an ask waits more than 0 ms, not ${timeoutMs}`, { timeoutMs })
+        throw badArgument('timeoutMs of an ask is a number above 0, or Infinity', { timeoutMs })
       const { path } = cell
       const ask: PendingAsk = { path, message: name, timeoutMs, signal, resolve, reject }
       if (signal?.aborted) throw askError(AskEnd.abandoned, ask)
@@ -199,13 +206,14 @@ export class CellRuntime {
         this.#turnAway(cell, code, room)
         throw room === CLOSED ? goneError(path) : askError(AskEnd.refused, ask)
       }
-      this.scheduler.memory.credits[placeOf(cell.id)] = room - 1
-      const slot = this.slots.take(code, admitted)
-      slot.ask = ask
       if (signal !== undefined) {
         ask.onAbort = () => this.scheduler.write(Op.abandon, slot.number)
         signal.addEventListener('abort', ask.onAbort, { once: true })
       }
+      // Nothing is taken before all that could throw is behind.
+      this.scheduler.memory.credits[placeOf(cell.id)] = room - 1
+      const slot = this.slots.take(code, admitted)
+      slot.ask = ask
       const waits = timeoutMs > LIMITS.delayMaxMs ? 0 : Math.ceil(timeoutMs)
       const id = asker === undefined ? NO_CELL : asker.incarnation.cell.id
       this.scheduler.write(Op.ask, cell.id, slot.number, id, asker?.number, waits)
@@ -261,6 +269,7 @@ export class CellRuntime {
   codeOf({ path, definition }: Cell, name: string): number {
     const code = definition?.codes.get(name)
     if (code !== undefined) return code
+    if (typeof name !== 'string') throw badArgument('a message is named by a string')
     const known = definition?.names.join(', ') ?? ''
     const message = `${path} has no message ${name}; it has: ${known}`
     throw failure('ERR_KARYON_MESSAGE_UNKNOWN', message, { path, message: name })
@@ -272,6 +281,14 @@ export class CellRuntime {
     const parsed = parser === undefined ? payload : parser(payload)
     if (this.check && parsed !== undefined) freezeSendable(parsed, 'payload')
     return parsed
+  }
+
+  /** What the asker will get: validated by the schema of replies, and checked outside of production. */
+  admitReply(cell: Cell, code: number, answer: unknown): unknown {
+    const parser = cell.definition?.replies[code]
+    const reply = parser === undefined ? answer : parser(answer)
+    if (this.check && reply !== undefined) assertSendable(reply, 'reply')
+    return reply
   }
 
   cellAt(id: number): Cell {

@@ -1,50 +1,38 @@
 import { types } from 'node:util'
 import { KaryonError } from '../errors.ts'
-import { CellRef } from './ref.ts'
-
-/** Prototypes of objects that hide nothing: what they hold says whether they can leave. */
-const OPEN: ReadonlySet<unknown> = new Set(
-  [Object, Array, Map, Set, Date, RegExp, Error, RangeError, TypeError].map(
-    (kind) => kind.prototype as unknown,
-  ),
-)
+import { Reference } from './ref.ts'
 
 /**
- * Refuses what could not leave its isolate, with the path to it: functions, symbols, and every object that
- * `structuredClone` refuses, such as promises, weak collections, proxies, ports, streams and file handles. References to
- * cells can leave. What is left: an instance of a program's own class passes, and arrives elsewhere as plain data; so
- * do an `arguments` object and a detached buffer, which elsewhere are refused.
+ * Refuses, with the path to it, what could not leave its isolate, and what would arrive there without its class: functions,
+ * symbols, and every object that `structuredClone` refuses or makes a plain one of, such as promises, proxies, graphs, streams
+ * and instances of a program's own classes. References to cells can leave. A subclass of `Date` or of an error passes, and
+ * arrives as its base; so do an `arguments` object and a detached buffer, which elsewhere are refused.
  */
 export function assertSendable(value: unknown, root: string): void {
-  if (!isFlat(value)) walk(value, root, new Set(), false)
+  if (!isFlat(value)) walk(value, root, new Set(), [])
 }
 
 /**
- * As `assertSendable`, and freezes plain objects and lists: what was sent belongs to the receiver. What a Map, a Date or a view
- * holds cannot be frozen: changing it after sending it shows in the receiver.
+ * As `assertSendable`, and freezes plain objects and lists: what was sent belongs to the receiver. Nothing else is frozen: what
+ * a Map, a Date or a view holds could be changed all the same, and the receiver sees it.
  */
 export function freezeSendable(value: unknown, root: string): void {
   if (isFlat(value)) {
     Object.freeze(value)
     return
   }
-  const seen = new Set<object>()
-  walk(value, root, seen, false)
+  const plain: object[] = []
+  walk(value, root, new Set(), plain)
   // Frozen only once all of it was found sendable, so that a refused payload is left as it was.
-  for (const object of seen) if (!ArrayBuffer.isView(object)) Object.freeze(object)
+  for (const object of plain) Object.freeze(object)
 }
 
 /** Most payloads: a primitive, or a plain object of nothing but primitives. */
 function isFlat(value: unknown): boolean {
   if (!mayHold(value)) return true
-  if (
-    typeof value !== 'object' ||
-    Object.getPrototypeOf(value) !== Object.prototype ||
-    types.isProxy(value)
-  ) {
-    return false
-  }
-  for (const name in value) if (mayHold((value as Record<string, unknown>)[name])) return false
+  // First of all: even to ask a proxy for its prototype runs a program's code.
+  if (types.isProxy(value) || Object.getPrototypeOf(value) !== Object.prototype) return false
+  for (const name in value as object) if (mayHold((value as Record<string, unknown>)[name])) return false
   return true
 }
 
@@ -54,38 +42,56 @@ function mayHold(value: unknown): boolean {
   )
 }
 
-/** `cloned`: an object around this one answers for all that structuredClone refuses. */
-function walk(value: unknown, path: string, seen: Set<object>, cloned: boolean): void {
-  if (typeof value === 'function' || typeof value === 'symbol') throw refused(path, typeof value)
-  if (typeof value !== 'object' || value === null || seen.has(value) || value instanceof CellRef) return
-  if (types.isProxy(value)) throw refused(path, 'proxy')
+/** Collects in `plain` what is to be frozen. */
+function walk(value: unknown, path: string, seen: Set<object>, plain: object[]): void {
+  if (typeof value === 'function' || typeof value === 'symbol') throw refused(path, `a ${typeof value}`)
+  if (typeof value !== 'object' || value === null) return
+  if (types.isProxy(value)) throw refused(path, 'a proxy')
+  if (seen.has(value) || value instanceof Reference) return
   seen.add(value)
-  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return
-  const opaque = !cloned && !OPEN.has(Object.getPrototypeOf(value))
-  const below = (item: unknown, place: string): void => walk(item, `${path}${place}`, seen, cloned || opaque)
-  if (value instanceof Map) {
+  const below = (item: unknown, place: string | number, dot: string, end: string): void => {
+    if (mayHold(item)) walk(item, `${path}${dot}${place}${end}`, seen, plain)
+  }
+  if (Array.isArray(value) ? isOfRealm(value, 2) : isOfRealm(value, 1)) plain.push(value)
+  else if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return
+  else if (types.isMap(value) && isOfRealm(value, 2)) {
     let place = 0
     for (const [key, item] of value) {
-      below(key, `.keys()[${place}]`)
-      below(item, `.values()[${place++}]`)
+      below(key, place, '.keys()[', ']')
+      below(item, place++, '.values()[', ']')
     }
-  } else if (value instanceof Set) {
+  } else if (types.isSet(value) && isOfRealm(value, 2)) {
     let place = 0
-    for (const item of value) below(item, `.values()[${place++}]`)
+    for (const item of value) below(item, place++, '.values()[', ']')
+  } else if (!types.isDate(value) && !types.isNativeError(value)) {
+    assertClones(value, path)
+    return
   }
-  const isList = Array.isArray(value)
-  for (const [key, item] of Object.entries(value)) below(item, isList ? `[${key}]` : `.${key}`)
-  if (!opaque) return
+  const [dot, end] = Array.isArray(value) ? ['[', ']'] : ['.', '']
+  for (const key of Object.keys(value)) below((value as Record<string, unknown>)[key], key, dot, end)
+}
+
+/** Whether it is made by no class, but by a realm: this many prototypes up there is none. */
+function isOfRealm(value: object, prototypes: number): boolean {
+  let above: unknown = Object.getPrototypeOf(value)
+  for (let at = 0; at < prototypes && above !== null; at++) above = Object.getPrototypeOf(above)
+  return above === null
+}
+
+/** What an object of a class hides only the engine knows; it keeps the classes that it can clone, and no others. */
+function assertClones(value: object, path: string): void {
+  const name = (): string => `an instance of ${value.constructor?.name || 'a hidden class'}`
+  let clone: unknown
   try {
-    // What such an object hides only the engine knows. Objects that clone as themselves or as plain data pass.
-    structuredClone(value)
+    clone = structuredClone(value)
   } catch (cause) {
-    throw refused(path, value.constructor?.name ?? 'host object', cause)
+    throw refused(path, name(), cause)
   }
+  if (Object.getPrototypeOf(clone) !== Object.getPrototypeOf(value)) throw refused(path, name())
 }
 
 function refused(path: string, what: string, cause?: unknown): KaryonError {
-  const message = `${path} is a ${what}, which cannot leave its isolate; send plain data`
+  const message = `${path} is ${what}, which cannot leave its isolate; send plain data, or a key`
   return new KaryonError('ERR_KARYON_NOT_SENDABLE', message, {
     details: { path },
     ...(cause !== undefined && { cause }),

@@ -1,17 +1,20 @@
 // How cells and supervisors start.
 import { badArgument } from '../errors.ts'
 import { native } from '../native.ts'
-import { isWellFormed } from '../values/writer.ts'
+import { checkedOptions } from '../graph/arguments.ts'
 import { Cell, type CellFacts } from './cell.ts'
-import type { CellDefinition, CompiledCell, Messages, SupervisorDefinition } from './definition.ts'
-import { bounded, failure } from './failures.ts'
+import {
+  backoffOf,
+  isDefinition,
+  type CellDefinition,
+  type CompiledCell,
+  type Messages,
+  type SupervisorDefinition,
+} from './definition.ts'
+import { checkedName, failure } from './failures.ts'
 import { SupervisorRef, type AnyRef, type CellRef } from './ref.ts'
-import { LIMITS, placeOf } from './scheduler.ts'
-
-/** The longest wait between restarts where a supervisor names none. */
-const BACKOFF_MAX_MS = 30_000
-const BACKOFF_FACTOR = 2
-const BACKOFF_JITTER = 0.2
+import { placeOf } from './scheduler.ts'
+import { freezeSendable } from './sendable.ts'
 
 const NUMBERED = 1
 const HAS_INIT = 2
@@ -21,7 +24,10 @@ const RESTART_FLAGS = { transient: 0, permanent: 4, temporary: 8 } as const
 export interface SpawnOptions<Args = unknown> {
   /** Unique among living siblings. By default the definition's name, numbered if it is taken. */
   readonly name?: string
-  /** What `init` gets, at each start. */
+  /**
+   * What `init` gets, at each start: checked and frozen like a payload. Where the sendable check is off, it is handed on as it
+   * is, and what an `init` changes in it the next one finds changed.
+   */
   readonly args?: Args
 }
 
@@ -43,17 +49,13 @@ export type Definition = CompiledCell | SupervisorDefinition
 
 /** Starts what is defined, below a cell, a supervisor or the root. */
 export function spawnBelow(parent: Cell, definition: Definition, options: SpawnOptions = {}): AnyRef {
-  if (typeof options !== 'object' || options === null) throw badArgument('options of spawn are an object')
-  const { name } = options
-  if (name !== undefined && (typeof name !== 'string' || !isWellFormed(name))) {
-    throw badArgument('a cell’s name is a string without lone surrogates')
-  }
-  const kind = definition?.kind
-  if (kind !== 'cell' && kind !== 'supervisor')
-    throw badArgument('spawn takes what cell() or supervisor() made')
+  const { name, args } = checkedOptions(options, 'name', 'args')
+  if (!isDefinition(definition)) throw badArgument('spawn takes what cell() or supervisor() made')
+  if (name !== undefined) checkedName(name, `a ${definition.kind}`)
   if (parent.runtime.scheduler.closed)
     throw failure('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
-  return kind === 'cell'
+  if (parent.runtime.check && args !== undefined) freezeSendable(args, 'args')
+  return definition.kind === 'cell'
     ? spawnCell(parent, definition, options)
     : spawnSupervisor(parent, definition, options)
 }
@@ -63,11 +65,10 @@ function spawnCell(parent: Cell, definition: CompiledCell, { name, args }: Spawn
   const { scheduler } = runtime
   const { limits, restart, init } = definition
   const flags = (name === undefined ? NUMBERED : 0) | (init ? HAS_INIT : 0) | RESTART_FLAGS[restart]
-  const mailbox = bounded('limits.mailbox', limits.mailbox ?? LIMITS.mailboxDefault, 1, LIMITS.mailboxMax)
-  const timeoutMs = bounded('limits.turnTimeoutMs', limits.turnTimeoutMs ?? 0, 0, LIMITS.delayMaxMs)
+  const { mailbox, turnTimeoutMs } = limits
   const { handle } = scheduler.memory
   const called = name ?? definition.name
-  const id = scheduler.started(native.spawnCell(handle, parent.id, called, flags, mailbox, timeoutMs))
+  const id = scheduler.started(native.spawnCell(handle, parent.id, called, flags, mailbox, turnTimeoutMs))
   const cell = adopt(parent, id, name, { definition, args, mailbox })
   if (init === undefined) runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
   else runtime.pump.schedule()
@@ -77,15 +78,8 @@ function spawnCell(parent: Cell, definition: CompiledCell, { name, args }: Spawn
 function spawnSupervisor(parent: Cell, definition: SupervisorDefinition, { name }: SpawnOptions): AnyRef {
   const { runtime } = parent
   const { scheduler } = runtime
-  const { intensity, periodMs, backoff } = definition.restart
-  const policy = {
-    intensity: bounded('restart.intensity', intensity, 0, LIMITS.intensityMax),
-    periodMs: bounded('restart.periodMs', periodMs, 1, LIMITS.delayMaxMs),
-    initialMs: backoff?.initialMs ?? 0,
-    factor: backoff?.factor ?? BACKOFF_FACTOR,
-    maxMs: backoff?.maxMs ?? BACKOFF_MAX_MS,
-    jitter: backoff?.jitter ?? BACKOFF_JITTER,
-  }
+  const { intensity, periodMs } = definition.restart
+  const policy = { intensity, periodMs, ...backoffOf(definition.restart) }
   const flags = name === undefined ? NUMBERED : 0
   const { handle } = scheduler.memory
   const called = name ?? definition.name

@@ -1,8 +1,9 @@
 // Timers of cells: numbered here, kept in order by the scheduler.
 import { badArgument } from '../errors.ts'
+import { checkedOptions } from '../graph/arguments.ts'
 import type { Cell } from './cell.ts'
 import type { Timer, TimerOptions } from './context.ts'
-import { failure } from './failures.ts'
+import { bounded, failure } from './failures.ts'
 import { Op } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 import { LIMITS } from './scheduler.ts'
@@ -19,8 +20,9 @@ export interface ArmedTimer extends Timer {
 /** All armed timers, by number. */
 export class Timers {
   readonly #runtime: CellRuntime
-  readonly #armed: (ArmedTimer | undefined)[] = []
-  readonly #free: number[] = []
+  /** A number comes back only after four billion others: what the scheduler still says of a timer never meets another. */
+  readonly #armed = new Map<number, ArmedTimer>()
+  #last = 0
 
   constructor(runtime: CellRuntime) {
     this.#runtime = runtime
@@ -33,28 +35,28 @@ export class Timers {
     periodMs: number,
     name: string,
     payload: unknown,
-    options?: TimerOptions,
+    options: TimerOptions = {},
   ): ArmedTimer {
-    if (!(delayMs >= 0 && delayMs <= LIMITS.delayMaxMs)) {
-      throw badArgument(`a timer waits 0 to ${LIMITS.delayMaxMs} ms, not ${delayMs}`, { delayMs })
-    }
+    bounded('the wait of a timer in milliseconds', delayMs, 0, LIMITS.delayMaxMs, false)
+    const { ref = true } = checkedOptions(options, 'ref')
+    if (typeof ref !== 'boolean') throw badArgument('ref of a timer is true or false')
     const limit = LIMITS.timersMax
-    if (this.#armed.length - this.#free.length >= limit) {
+    if (this.#armed.size >= limit) {
       throw failure('ERR_KARYON_TIMER_COUNT', `${limit} timers are armed; cancel some`, { limit })
     }
     const code = this.#runtime.codeOf(cell, name)
     const admitted = this.#runtime.admit(cell, code, payload)
-    const number = this.#free.pop() ?? this.#armed.length
-    const timer = { number, cell, code, payload: admitted, armed: true }
-    this.#armed[number] = timer
-    const referenced = (options?.ref ?? true) ? 1 : 0
+    do this.#last = (this.#last + 1) >>> 0
+    while (this.#armed.has(this.#last))
+    const timer = { number: this.#last, cell, code, payload: admitted, armed: true }
+    this.#armed.set(timer.number, timer)
     const [delay, period] = [Math.ceil(delayMs), Math.ceil(periodMs)]
-    this.#runtime.scheduler.write(Op.timerSet, number, cell.id, delay, period, referenced)
+    this.#runtime.scheduler.write(Op.timerSet, timer.number, cell.id, delay, period, ref ? 1 : 0)
     return timer
   }
 
   cancel(timer: ArmedTimer): boolean {
-    if (!timer.armed) return false
+    if (!timer?.armed || this.#armed.get(timer.number) !== timer) return false
     this.#runtime.scheduler.write(Op.timerCancel, timer.number)
     this.over(timer.number)
     return true
@@ -62,7 +64,7 @@ export class Timers {
 
   /** It fell due. */
   due(number: number, again: boolean): void {
-    const timer = this.#armed[number]
+    const timer = this.#armed.get(number)
     if (timer === undefined) return
     if (!again) this.over(number)
     this.#runtime.post(timer.cell, timer.code, timer.payload)
@@ -70,10 +72,9 @@ export class Timers {
 
   /** It will not fall due any more. */
   over(number: number): void {
-    const timer = this.#armed[number]
+    const timer = this.#armed.get(number)
     if (timer === undefined) return
     timer.armed = false
-    this.#armed[number] = undefined
-    this.#free.push(number)
+    this.#armed.delete(number)
   }
 }

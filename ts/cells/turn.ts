@@ -5,12 +5,13 @@ import type { Graph } from '../graph/types.ts'
 import type { AskOptions } from './ask.ts'
 import type { Incarnation } from './cell.ts'
 import type { Monitor, Timer, TimerOptions } from './context.ts'
-import type { Handler } from './definition.ts'
-import { failure } from './failures.ts'
+import { checkFields, type Handler } from './definition.ts'
+import { bounded, failure } from './failures.ts'
 import { Op } from './protocol.ts'
 import { CellRef, type AnyRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
 import { seeded, seedOf } from './random.ts'
+import { LIMITS } from './scheduler.ts'
 import { spawnBelow, type SpawnOptions } from './spawn.ts'
 import type { ArmedTimer } from './timers.ts'
 
@@ -18,6 +19,21 @@ import type { ArmedTimer } from './timers.ts'
 export const NOT_IN_BATCH = -1
 /** The place in the batch of a turn whose message was never issued: its cell was idle. */
 export const NOT_ISSUED = -2
+
+/** What `run` returns: a promise that knows whether anybody handles it. */
+class Work<T> extends Promise<T> {
+  handled = false
+
+  // Awaiting it, `catch`, `finally` and `Promise.all` all come by here.
+  // oxlint-disable-next-line unicorn/no-thenable -- a promise is one, and this one counts on it
+  override then<A = T, B = never>(
+    onEnd?: ((value: T) => A | PromiseLike<A>) | null,
+    onFailure?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.handled = true
+    return super.then(onEnd, onFailure)
+  }
+}
 
 /** The context as the runtime has it; handlers see it as `Context`. */
 export class Turn {
@@ -29,6 +45,8 @@ export class Turn {
   over = false
   deferred = false
   became = false
+  /** Tasks that failed while the turn went on. */
+  #failed: { readonly work: Work<unknown>; readonly error: unknown }[] | undefined
 
   constructor(incarnation: Incarnation, number: number, position: number) {
     this.incarnation = incarnation
@@ -61,10 +79,7 @@ export class Turn {
   }
 
   get tx(): TurnTransaction {
-    const incarnation = this.#living()
-    if (this.over) {
-      throw failure('ERR_KARYON_TRANSACTION_DONE', 'the turn is over; ctx.tx belongs to it alone')
-    }
+    const incarnation = this.#running('tx')
     return (this.transaction ??= this.#runtime.sessionOf(incarnation).begin())
   }
 
@@ -91,7 +106,7 @@ export class Turn {
   }
 
   every(periodMs: number, name: string, payload?: unknown, options?: TimerOptions): Timer {
-    if (!(periodMs >= 1)) throw badArgument(`every takes a period of at least 1 ms, not ${periodMs}`)
+    bounded('the period of every in milliseconds', periodMs, 1, LIMITS.delayMaxMs, false)
     return this.#runtime.timers.arm(this.#living().cell, periodMs, periodMs, name, payload, options)
   }
 
@@ -106,10 +121,14 @@ export class Turn {
 
   run<T>(task: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
     const incarnation = this.#living()
-    const work = (async () => task(incarnation.signal))()
-    work.catch((error: unknown) => {
+    if (typeof task !== 'function') throw badArgument('run takes a function, which is given a signal')
+    const work = new Work<T>((resolve) => resolve(task(incarnation.signal)))
+    const failed = (error: unknown): void => {
       if (this.over) this.#runtime.pump.failBetweenTurns(incarnation, error)
-    })
+      else (this.#failed ??= []).push({ work, error })
+    }
+    // Past its own `then`: this looks on, and handles nothing.
+    Reflect.apply(Promise.prototype.then, work, [undefined, failed])
     return work
   }
 
@@ -132,10 +151,14 @@ export class Turn {
   }
 
   become(handlers: Readonly<Record<string, Handler | undefined>>): void {
-    const incarnation = this.#living()
+    const incarnation = this.#running('become')
     const definition = incarnation.cell.definition
     if (definition === undefined) return
-    for (const name of Object.keys(handlers)) this.#runtime.codeOf(incarnation.cell, name)
+    checkFields(handlers, 'become')
+    for (const [name, handler] of Object.entries(handlers)) {
+      this.#runtime.codeOf(incarnation.cell, name)
+      if (typeof handler !== 'function') throw badArgument(`become: the handler of ${name} is a function`)
+    }
     incarnation.handlers = definition.names.map(
       (name, code) => handlers[name] ?? (definition.handlers[code] as Handler),
     )
@@ -143,7 +166,7 @@ export class Turn {
   }
 
   defer(): void {
-    this.#living()
+    this.#running('defer')
     this.deferred = true
   }
 
@@ -151,6 +174,18 @@ export class Turn {
   discard(): void {
     this.over = true
     this.transaction?.discard()
+  }
+
+  /** Throws what a task failed with that nobody handles. A turn that returns no promise is over before one can fail. */
+  assertWork(): void {
+    const lost = this.#failed?.find(({ work }) => !work.handled)
+    if (lost !== undefined) throw lost.error
+  }
+
+  #running(what: string): Incarnation {
+    const incarnation = this.#living()
+    if (!this.over) return incarnation
+    throw failure('ERR_KARYON_TRANSACTION_DONE', `the turn is over; ctx.${what} belongs to it alone`)
   }
 
   #living(): Incarnation {

@@ -121,6 +121,8 @@ pub struct CellLimits {
     pub outbox_max: u32,
     /// Restarts in a window.
     pub intensity_max: u32,
+    /// Bytes of a cell's name.
+    pub name_bytes_max: u32,
 }
 
 /// The bounds of every scheduler.
@@ -133,6 +135,7 @@ pub fn cell_limits() -> CellLimits {
         delay_max_ms: limits::DELAY_MAX_MS,
         outbox_max: limits::OUTBOX_MAX as u32,
         intensity_max: limits::INTENSITY_MAX,
+        name_bytes_max: limits::NAME_BYTES_MAX as u32,
     }
 }
 

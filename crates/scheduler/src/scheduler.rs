@@ -201,8 +201,11 @@ impl Scheduler {
                 self.controls.push_back(Control::StopSelf(cell, incarnation));
             }
             Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
-                if timer >= TIMERS_MAX || delay_ms > DELAY_MAX_MS || period_ms > DELAY_MAX_MS {
-                    return Err(ProtocolError("a timer out of range"));
+                if self.timers.len() >= TIMERS_MAX as usize
+                    || delay_ms > DELAY_MAX_MS
+                    || period_ms > DELAY_MAX_MS
+                {
+                    return Err(ProtocolError("a timer too many, or out of range"));
                 }
                 self.set_timer(timer, cell, delay_ms, period_ms, referenced);
             }

@@ -167,6 +167,29 @@ fn a_turn_past_its_limit_is_told_and_then_lost() {
 }
 
 #[test]
+fn a_stop_lengthens_no_turn() {
+    // At its limit 50, then 100 of grace: at 150 it is over, whenever the stop came.
+    for stopped_at in [20, 60] {
+        let mut bench = Bench::new();
+        let cell = bench.spawn("a", CellOptions { turn_timeout_ms: 50, ..CellOptions::default() });
+        bench.send(cell, 1);
+        bench.round(0, 0);
+        bench.take(Record::Async { position: 0, turn: 1 });
+        bench.round(0, 1);
+        bench.round(stopped_at.min(50), 0);
+        bench.round(stopped_at.saturating_sub(50), 0);
+        bench.take(Record::Stop { cell });
+        assert_eq!(bench.round(0, 0).0, [Effect::Abort { cell, stop: true }]);
+        bench.round(50_u64.saturating_sub(stopped_at), 0);
+        let (effects, _) = bench.round(149 - stopped_at.max(50), 0);
+        assert_eq!(effects, []);
+        let (effects, _) = bench.round(1, 0);
+        assert_eq!(effects[0], Effect::Died { cell, incarnation: 1, death: Death::Timeout });
+        assert_eq!(effects.last(), Some(&Effect::Gone { cell, gone: Gone::Stopped }));
+    }
+}
+
+#[test]
 fn conflicts_are_not_counted_as_failures() {
     let mut bench = Bench::new();
     let cell = bench.spawn("a", CellOptions::default());

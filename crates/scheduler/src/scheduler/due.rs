@@ -61,7 +61,11 @@ impl Scheduler {
         if std::mem::replace(&mut turn.stopping, true) {
             return;
         }
-        self.limit_turn(id, STOP_GRACE_MS, Due::StopGrace(id));
+        let until_us = self.now_us + u64::from(STOP_GRACE_MS) * 1_000;
+        // A stop lengthens nothing: a limit that ends sooner stays.
+        if turn.deadline.is_none_or(|(due_us, _)| due_us > until_us) {
+            self.limit_turn(id, STOP_GRACE_MS, Due::StopGrace(id));
+        }
         self.effects.push_back(Effect::Abort { cell: id, stop: true });
     }
 
