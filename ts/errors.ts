@@ -109,7 +109,7 @@ export type KaryonErrorCode =
   | 'ERR_KARYON_RESTART_INTENSITY'
   | 'ERR_KARYON_TIMER_COUNT'
 
-/** Facts about an error, for programs. */
+/** Facts about an error, for programs. Limits, counts, versions and process ids are numbers. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
 
 /**

@@ -10,7 +10,7 @@ test('a store that another process has open is refused with that process’s id'
   const child = new Child('hold.ts', [directory])
   await child.said(1)
   const error = await refused(t, 'ERR_KARYON_OWNED', Kernel.open(directory))
-  t.is<unknown, unknown>(Number(error.details['pid']), child.process.pid)
+  t.is<unknown, unknown>(error.details['pid'], child.process.pid)
   t.regex(error.message, new RegExp(`\\b${child.process.pid}\\b`))
   child.process.stdin?.end()
   t.is((await child.ended()).code, 0)

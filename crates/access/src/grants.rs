@@ -147,6 +147,6 @@ mod tests {
         let error = Grants::default().check("root/eve", Action::Write, ["Fact"]).unwrap_err();
         assert!(error.message().contains("root/eve may not write \"Fact\""));
         let expected = [("principal", "root/eve"), ("action", "write"), ("name", "Fact")];
-        assert!(error.details().iter().map(|(name, value)| (*name, value.as_str())).eq(expected));
+        assert_eq!(error.details(), expected.map(|(name, value)| (name, value.into())));
     }
 }

@@ -128,11 +128,11 @@ fn existing<S: Surface>(surface: &mut S, target: &Target<'_>) -> Result<EntityId
     let what = describe(target);
     Err(match target {
         Target::Node(key) => {
-            Error::new(Code::NodeMissing, format!("there is no {what}; put it first")).with("key", key)
+            Error::new(Code::NodeMissing, format!("there is no {what}; put it first")).with("key", *key)
         }
         Target::Edge(EdgeKey { from, kind, to, .. }) => {
             let error = Error::new(Code::EdgeMissing, format!("there is no {what}; link it first"));
-            error.with("from", from).with("type", kind).with("to", to)
+            error.with("from", *from).with("type", *kind).with("to", *to)
         }
     })
 }

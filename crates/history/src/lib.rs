@@ -64,8 +64,8 @@ impl Progress {
                     "the index of the past is being rebuilt: {done} of {total} commits; await graph.ready('history')"
                 ),
             )
-            .with("done", done)
-            .with("total", total)),
+            .with("done", *done)
+            .with("total", *total)),
         }
     }
 }

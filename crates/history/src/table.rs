@@ -110,7 +110,7 @@ pub(crate) fn refused(path: &str) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |error| {
         let message = format!("cannot read or write {path}: {error}; check the disk and its permissions");
-        Error::new(Code::Io, message).with("file", path).with("cause", error)
+        Error::new(Code::Io, message).with("file", path).with("cause", error.to_string())
     }
 }
 

@@ -49,7 +49,7 @@ pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
     let path = Path::new(path);
     if path.exists() && !path.is_dir() {
         let message = format!("{path:?} is a file; name a directory");
-        return Err(Error::new(Code::NotADirectory, message).with("path", path.display()));
+        return Err(Error::new(Code::NotADirectory, message).with("path", path.display().to_string()));
     }
     create_durably(path).map_err(io_error)?;
     let path = std::fs::canonicalize(path).map_err(io_error)?;
@@ -69,7 +69,7 @@ pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
         checkpoint_bytes,
         threads: true,
     })
-    .map_err(|error| error.with("directory", path.display()))?;
+    .map_err(|error| error.with("directory", path.display().to_string()))?;
     let engine = Engine { store, recovery };
     engines.insert(place.clone(), Running { engine: engine.clone(), openings: 1, _hold: hold });
     Ok(OpenStore::new(engine, Some(place)))

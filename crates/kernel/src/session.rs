@@ -45,7 +45,7 @@ impl Session {
         if !self.dead.load(Ordering::Acquire) {
             return Ok(());
         }
-        let (principal, incarnation) = (&self.principal, self.incarnation);
+        let (principal, incarnation) = (&*self.principal, self.incarnation);
         let message =
             format!("incarnation {incarnation} of {principal} is dead; its successor has its own ctx");
         Err(Error::new(Code::CellDead, message).with("principal", principal).with("incarnation", incarnation))

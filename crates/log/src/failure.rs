@@ -19,7 +19,9 @@ pub(crate) fn damaged(number: u32, offset: u32, reason: impl Into<String>) -> Er
 /// The operating system refused something that loses nothing.
 pub(crate) fn io_failed(verb: &str, path: &str, error: &io::Error) -> Error {
     let shown = if path.is_empty() { "the store's directory" } else { path };
-    Error::new(Code::Io, format!("cannot {verb} {shown}: {error}")).with("file", path).with("cause", error)
+    Error::new(Code::Io, format!("cannot {verb} {shown}: {error}"))
+        .with("file", path)
+        .with("cause", error.to_string())
 }
 
 /// A write or sync failed: what is on disk is unknown, or what is not has nowhere to go.
@@ -32,7 +34,7 @@ pub(crate) fn sync_failed(verb: &str, path: &str, error: &io::Error) -> Error {
     };
     Error::new(Code::SyncFailed, format!("cannot {verb} {path}: {error}; {remedy}"))
         .with("file", path)
-        .with("cause", error)
+        .with("cause", error.to_string())
 }
 
 /// An earlier write or sync failed.

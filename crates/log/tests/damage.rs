@@ -11,7 +11,7 @@ use std::sync::Arc;
 use karyon_log::{
     Disk, FrameDraft, LOG_DIRECTORY, Log, OpenMode, Position, SEGMENT_HEADER_BYTES, StoreId, segment_path,
 };
-use karyon_model::Code;
+use karyon_model::{Code, Fact};
 use karyon_testkit::Random;
 use karyon_testkit::disk::SimDisk;
 use support::{create, detail, filled, open, refused, scaled, spans, unchecked};
@@ -53,9 +53,9 @@ fn every_flipped_bit_of_a_small_log_is_noticed() {
         let offset = (bit / 8) as u32;
         if offset < last.offset {
             let error = refused(&flipped, Code::Damaged, 1);
-            let named: u32 = detail(&error, "offset").parse().unwrap();
+            let Fact::Number(named) = detail(&error, "offset") else { panic!("{error}") };
             let holder = spans.iter().find(|(start, end)| (start.offset..*end).contains(&offset));
-            assert_eq!(named, holder.map_or(0, |(start, _)| start.offset), "bit {bit}");
+            assert_eq!(named, holder.map_or(0, |(start, _)| start.offset.into()), "bit {bit}");
         } else if let Ok((_, recovery)) = unchecked(&flipped) {
             // A part of a sector that held one single bit and lost it looks as if it had never been written.
             assert!(recovery.frames == 2 && recovery.cut.is_some(), "bit {bit}: the last frame was accepted");
@@ -77,7 +77,7 @@ fn flipped_bits_of_a_large_log_are_noticed_and_placed() {
         let flipped = disk.copy();
         flipped.flip(&segment_path(start.segment), bit);
         let error = refused(&flipped, Code::Damaged, start.segment);
-        assert_eq!(detail(&error, "offset"), start.offset.to_string(), "seed {seed}, bit {bit}");
+        assert_eq!(detail(&error, "offset"), start.offset.into(), "seed {seed}, bit {bit}");
     }
     for number in 1..=last.segment {
         for bit in 0..SEGMENT_HEADER_BYTES as u64 * 8 / 7 {
@@ -113,7 +113,7 @@ fn a_segment_that_was_begun_although_the_one_before_does_not_say_so_is_damage() 
     }
     disk.damage(&segment_path(1), |bytes| bytes[end as usize..].fill(0));
     let error = refused(&disk, Code::Damaged, 1);
-    assert_eq!(detail(&error, "offset"), end.to_string());
+    assert_eq!(detail(&error, "offset"), end.into());
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_missing_segment_is_named_be_it_the_first_a_middle_one_or_the_last() {
             holed.remove(&segment_path(last + 1)).unwrap();
         }
         let error = refused(&holed, Code::SegmentMissing, number);
-        assert_eq!(detail(&error, "file"), segment_path(number));
+        assert_eq!(detail(&error, "file"), segment_path(number).into());
     }
     let empty = SimDisk::new();
     refused(&empty, Code::SegmentMissing, 1);
@@ -203,8 +203,8 @@ fn a_segment_of_an_older_copy_of_the_store_does_not_follow() {
     let number = common + 1;
     put(&disk, number, &segment(&fork, number));
     let error = unchecked(&disk).map(|_| ()).unwrap_err();
-    assert_eq!((error.code(), detail(&error, "segment")), (Code::Damaged, number.to_string().as_str()));
-    assert_eq!(detail(&error, "offset"), "0", "its header says so already");
+    assert_eq!((error.code(), detail(&error, "segment")), (Code::Damaged, number.into()));
+    assert_eq!(detail(&error, "offset"), Fact::Number(0), "its header says so already");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_frame_of_another_history_in_the_same_place_does_not_follow() {
         bytes[last.offset as usize..end as usize].copy_from_slice(&foreign)
     });
     let error = refused(&disk, Code::Damaged, 1);
-    assert_eq!(detail(&error, "offset"), last.offset.to_string());
+    assert_eq!(detail(&error, "offset"), last.offset.into());
 }
 
 #[test]
@@ -260,7 +260,10 @@ fn a_newer_format_is_said_to_be_newer() {
         let before = newer.files();
         let error = open(&newer).map(|_| ()).unwrap_err();
         assert_eq!(error.code(), Code::FormatNewer);
-        assert_eq!((detail(&error, "version"), detail(&error, "supported")), ("2", "1"));
+        assert_eq!(
+            (detail(&error, "version"), detail(&error, "supported")),
+            (Fact::Number(2), Fact::Number(1))
+        );
         assert!(newer.files() == before);
     }
 }
@@ -290,7 +293,7 @@ fn verifying_finds_what_opening_from_a_checkpoint_does_not_read() {
     let (log, recovery) = support::open_from(&disk, Some(head)).unwrap();
     assert_eq!(recovery.frames, 0);
     let error = log.reader().verify(&head, &mut |_| Ok(())).unwrap_err();
-    assert_eq!((error.code(), detail(&error, "offset")), (Code::Damaged, start.offset.to_string().as_str()));
+    assert_eq!((error.code(), detail(&error, "offset")), (Code::Damaged, start.offset.into()));
     let error = log
         .reader()
         .read_frames(spans_start(), head.position, &mut |_| Ok(ControlFlow::Continue(())))

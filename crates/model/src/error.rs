@@ -140,7 +140,38 @@ pub struct Error(Box<Inner>);
 struct Inner {
     code: Code,
     message: String,
-    details: Vec<(&'static str, String)>,
+    details: Vec<(&'static str, Fact)>,
+}
+
+/// A fact about an error that programs may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A limit, a count, a version.
+    Number(u64),
+    /// A name, a path, what the system said.
+    Text(String),
+}
+
+macro_rules! facts {
+    ($($number:ty),*) => {
+        $(impl From<$number> for Fact {
+            fn from(number: $number) -> Fact { Fact::Number(number as u64) }
+        })*
+    };
+}
+
+facts!(u32, u64, usize);
+
+impl From<String> for Fact {
+    fn from(text: String) -> Fact {
+        Fact::Text(text)
+    }
+}
+
+impl From<&str> for Fact {
+    fn from(text: &str) -> Fact {
+        Fact::Text(text.into())
+    }
 }
 
 impl Error {
@@ -151,8 +182,8 @@ impl Error {
 
     /// Adds a fact that programs may read, such as the segment's name or the limit that was hit.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.0.details.push((name, value.to_string()));
+    pub fn with(mut self, name: &'static str, value: impl Into<Fact>) -> Self {
+        self.0.details.push((name, value.into()));
         self
     }
 
@@ -167,7 +198,7 @@ impl Error {
     }
 
     /// The facts for programs, in the order in which they were added.
-    pub fn details(&self) -> &[(&'static str, String)] {
+    pub fn details(&self) -> &[(&'static str, Fact)] {
         &self.0.details
     }
 }
@@ -194,9 +225,9 @@ mod tests {
 
     #[test]
     fn an_error_keeps_its_code_message_and_details() {
-        let error = Error::new(Code::Damaged, "segment 3 is damaged").with("segment", 3).with("offset", 512);
+        let error = Error::new(Code::Damaged, "segment 3 is damaged").with("segment", 3u32).with("file", "a");
         assert_eq!(error.code(), Code::Damaged);
         assert_eq!(error.to_string(), "ERR_KARYON_DAMAGED: segment 3 is damaged");
-        assert_eq!(error.details(), [("segment", "3".to_string()), ("offset", "512".to_string())]);
+        assert_eq!(error.details(), [("segment", Fact::Number(3)), ("file", Fact::Text("a".into()))]);
     }
 }

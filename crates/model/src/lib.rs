@@ -13,7 +13,7 @@ pub mod value;
 mod verb;
 
 pub use commit::{CommitHeader, CommitRecord, Reverted, Trust, encode_commit};
-pub use error::{Code, Error, Result};
+pub use error::{Code, Error, Fact, Result};
 pub use ids::{EntityId, NameId, Seq, check_key, check_name};
 pub use operation::{Interval, Operation, OperationReader};
 pub use value::Value;

@@ -1,9 +1,9 @@
 //! Failures: what the last function that returned a negative number has to say.
 
 use crate::environment::find;
-use karyon_kernel::model::Code;
+use karyon_kernel::model::{Code, Fact};
 use napi::Env;
-use napi::bindgen_prelude::Uint8Array;
+use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
 /// A fact about a failure.
@@ -11,8 +11,8 @@ use napi_derive::napi;
 pub struct Detail {
     /// What it is about.
     pub name: String,
-    /// The fact, as text.
-    pub value: String,
+    /// The fact.
+    pub value: Either<f64, String>,
 }
 
 /// A failure.
@@ -30,11 +30,17 @@ pub struct Failure {
 #[napi]
 pub fn take_failure(env: &Env) -> Option<Failure> {
     let failure = find(env, |environment| Ok(environment.failure.take()))??;
-    let details = failure.details().iter();
+    let details = failure.details().iter().map(|(name, fact)| Detail {
+        name: (*name).into(),
+        value: match fact {
+            Fact::Number(number) => Either::A(*number as f64),
+            Fact::Text(text) => Either::B(text.clone()),
+        },
+    });
     Some(Failure {
         code: failure.code().to_string(),
         message: failure.message().to_owned(),
-        details: details.map(|(name, value)| Detail { name: (*name).into(), value: value.clone() }).collect(),
+        details: details.collect(),
     })
 }
 

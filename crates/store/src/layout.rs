@@ -35,7 +35,7 @@ pub(crate) fn io_error(path: &str, doing: &str) -> impl FnOnce(io::Error) -> Err
     let (path, doing) = (path.to_owned(), doing.to_owned());
     move |error| {
         let message = format!("cannot {doing} {path:?}: {error}; check the disk and its permissions");
-        Error::new(Code::Io, message).with("path", path).with("cause", error)
+        Error::new(Code::Io, message).with("path", path).with("cause", error.to_string())
     }
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn identify(disk: &Arc<dyn Disk>, fresh: StoreId) -> Result<(StoreId,
             return error;
         }
         let message = "the directory has a log and no identity file \"karyon\"; restore it from a backup";
-        Error::new(Code::Damaged, message).with("path", IDENTITY).with("cause", error)
+        Error::new(Code::Damaged, message).with("path", IDENTITY).with("cause", error.to_string())
     })?;
     let mut bytes = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &fresh.0, &[0; 32]].concat();
     bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());

@@ -170,8 +170,9 @@ fn take_lock(disk: &dyn Disk, process: u32) -> Result<Box<dyn Lock>> {
     }
     let mut text = [0; 16];
     let read = disk.open(OWNER, OpenMode::Read).and_then(|file| file.read_at(0, &mut text));
-    let owner =
-        read.ok().and_then(|count| std::str::from_utf8(&text[..count]).ok()).unwrap_or("unknown").to_owned();
-    let message = format!("process {owner} has the store open; close it there or open another directory");
-    Err(Error::new(Code::Owned, message).with("pid", owner))
+    let owner = read.ok().and_then(|count| std::str::from_utf8(&text[..count]).ok()?.parse::<u32>().ok());
+    let who = owner.map_or("another process".into(), |owner| format!("process {owner}"));
+    let message = format!("{who} has the store open; close it there or open another directory");
+    let error = Error::new(Code::Owned, message);
+    Err(owner.into_iter().fold(error, |error, owner| error.with("pid", owner)))
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use karyon_log::{ChainPoint, FrameDraft, FrameView, Log, Position, Recovery, SegmentSizes, StoreId};
-use karyon_model::{Code, Error, Result};
+use karyon_model::{Code, Error, Fact, Result};
 use karyon_testkit::Random;
 use karyon_testkit::disk::SimDisk;
 
@@ -129,9 +129,9 @@ pub fn spans(log: &Log) -> Vec<(Position, u32)> {
     spans
 }
 
-pub fn detail<'a>(error: &'a Error, name: &str) -> &'a str {
+pub fn detail(error: &Error, name: &str) -> Fact {
     let found = error.details().iter().find(|(detail, _)| *detail == name);
-    found.map_or_else(|| panic!("{error} has no detail {name}"), |(_, value)| value)
+    found.map_or_else(|| panic!("{error} has no detail {name}"), |(_, value)| value.clone())
 }
 
 /// Asserts that opening fails with `code`, naming `segment`, and changes nothing.
@@ -139,7 +139,7 @@ pub fn refused(disk: &SimDisk, code: Code, segment: u32) -> Error {
     let before = disk.files();
     let error = unchecked(disk).map(|_| ()).expect_err("it must not open");
     assert_eq!(error.code(), code, "{error}");
-    assert_eq!(detail(&error, "segment"), segment.to_string(), "{error}");
+    assert_eq!(detail(&error, "segment"), segment.into(), "{error}");
     assert!(disk.files() == before, "nothing was changed");
     error
 }

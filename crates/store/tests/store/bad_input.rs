@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use karyon_graph::Open;
 use karyon_log::{Disk, OpenMode, RealDisk, StoreId, segment_path};
-use karyon_model::{Code, Error, Value};
+use karyon_model::{Code, Error, Fact, Value};
 use karyon_store::{Author, Moment, Options, Store};
 use karyon_testkit::LogicalClock;
 use karyon_testkit::disk::SimDisk;
@@ -58,8 +58,8 @@ fn refused(disk: &SimDisk, code: Code) -> Error {
     error
 }
 
-fn detail<'a>(error: &'a Error, name: &str) -> Option<&'a str> {
-    error.details().iter().find(|detail| detail.0 == name).map(|detail| detail.1.as_str())
+fn detail(error: &Error, name: &str) -> Option<Fact> {
+    error.details().iter().find(|detail| detail.0 == name).map(|detail| detail.1.clone())
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn newer_formats_are_refused_by_name_and_a_newer_checkpoint_is_passed_over() {
         let sum = crc32c::crc32c(&bytes[..508]);
         bytes[508..512].copy_from_slice(&sum.to_le_bytes());
     });
-    assert_eq!(detail(&refused(&segment, Code::FormatNewer), "version"), Some("2"));
+    assert_eq!(detail(&refused(&segment, Code::FormatNewer), "version"), Some(Fact::Number(2)));
 
     let (store, _) = rig::open(disk.clone()).unwrap();
     store.checkpoint().unwrap();
@@ -139,8 +139,8 @@ fn damage_before_the_tail_names_segment_and_offset_and_is_never_cut() {
             let damaged = disk.copy();
             damaged.flip(&segment_path(1), (frame + byte) as u64 * 8);
             let error = refused(&damaged, Code::Damaged);
-            assert_eq!(detail(&error, "segment"), Some("1"));
-            assert_eq!(detail(&error, "offset"), Some(frame.to_string().as_str()));
+            assert_eq!(detail(&error, "segment"), Some(Fact::Number(1)));
+            assert_eq!(detail(&error, "offset"), Some((*frame).into()));
             damaged.flip(&segment_path(1), (frame + byte) as u64 * 8);
             assert_eq!(rig::open(damaged).unwrap().0.durable(), 4, "put right, it is all there");
         }
@@ -171,10 +171,10 @@ fn a_missing_segment_is_named_wherever_it_lay() {
             let mut rest = files.clone();
             rest.remove(*missing);
             let error = refused(&disk_of(&rest), Code::SegmentMissing);
-            assert_eq!(detail(&error, "file"), Some(missing.as_str()));
+            assert_eq!(detail(&error, "file"), Some(missing.as_str().into()));
         }
         let rest = files.clone().into_iter().filter(|file| !file.0.starts_with("log/")).collect();
-        assert_eq!(detail(&refused(&disk_of(&rest), Code::SegmentMissing), "segment"), Some("1"));
+        assert_eq!(detail(&refused(&disk_of(&rest), Code::SegmentMissing), "segment"), Some(Fact::Number(1)));
     }
 }
 
@@ -203,7 +203,7 @@ fn a_store_that_is_open_elsewhere_names_its_owner() {
     let (store, _) = rig::open(disk.clone()).unwrap();
     let error = rig::open(disk.clone()).err().unwrap();
     assert_eq!(error.code(), Code::Owned);
-    assert_eq!(detail(&error, "pid"), Some(PROCESS.to_string().as_str()));
+    assert_eq!(detail(&error, "pid"), Some(PROCESS.into()));
     rig::write(&store, &[put("a", Value::Null)]).unwrap();
     store.close().unwrap();
     // Closed is enough: whoever still holds the handle does not hold the directory.
@@ -236,7 +236,7 @@ fn the_lock_of_a_killed_process_blocks_nobody() {
     let (store, recovery) = rig::open(RealDisk::new(directory.path())).unwrap();
     assert_eq!((store.durable(), recovery.sealed, recovery.created), (1, false, false));
     let error = rig::open(RealDisk::new(directory.path())).err().unwrap();
-    assert_eq!((error.code(), detail(&error, "pid")), (Code::Owned, Some(PROCESS.to_string().as_str())));
+    assert_eq!((error.code(), detail(&error, "pid")), (Code::Owned, Some(PROCESS.into())));
 }
 
 #[test]
