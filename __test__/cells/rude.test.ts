@@ -241,6 +241,9 @@ test('what nobody could read is refused where it is written', (t) => {
     () => cells.spawn(plain, any({ nmae: 'x' })),
     () => cells.spawn(plain, any(null)),
     () => cells.spawn(any(null)),
+    () => cells.spawn(any({ kind: 'cell', name: 'by-hand' })),
+    () => cells.spawn({ ...plain }),
+    () => supervisor({ name: 's', children: [{ ...plain }] }),
     () => ref.send(any(Symbol('go'))),
   ]
   for (const call of refused) t.throws(call, { code: 'ERR_KARYON_ARGUMENT' }, String(call))

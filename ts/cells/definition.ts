@@ -230,7 +230,7 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
     limits: { mailbox, turnTimeoutMs },
     restart,
   }
-  return Object.freeze(compiled)
+  return definition(compiled)
 }
 
 /** How restarts of a supervisor's children are counted and delayed. */
@@ -306,7 +306,7 @@ export function supervisor(spec: {
   bounded('backoff.jitter', jitter, 0, 1, false)
   if (strategy !== 'one_for_one') throw badArgument(`supervisor ${name}: the strategy is 'one_for_one'`)
   if (!Array.isArray(children)) throw badArgument(`supervisor ${name}: children are an array`)
-  return Object.freeze({
+  return definition({
     kind: 'supervisor',
     name,
     strategy,
@@ -322,8 +322,14 @@ export function backoffOf({ backoff }: RestartSpec): Required<NonNullable<Restar
 
 /** Whether `cell` or `supervisor` made it. */
 export function isDefinition(value: unknown): value is AnyCellDefinition | SupervisorDefinition {
-  const kind = (value as { readonly kind?: unknown } | null | undefined)?.kind
-  return kind === 'cell' || kind === 'supervisor'
+  return definitions.has(Object(value))
+}
+
+const definitions = new WeakSet<object>()
+
+function definition<T extends object>(made: T): T {
+  definitions.add(made)
+  return Object.freeze(made)
 }
 
 function checkedChild(
