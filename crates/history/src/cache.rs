@@ -16,8 +16,13 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         Cache { slots: (0..slots).map(|_| Mutex::new(None)).collect() }
     }
 
-    /// The value of a key, made and kept if it is not at hand.
-    pub(crate) fn get<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+    /// The value of a key, made if it is not at hand, and then kept if it is worth it.
+    pub(crate) fn get<E>(
+        &self,
+        key: K,
+        keep: impl FnOnce(&V) -> bool,
+        make: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&key);
         let slot = &self.slots[(hash % self.slots.len() as u64) as usize];
         // A panic while a slot was held cannot leave half an entry: each is replaced as a whole.
@@ -27,7 +32,9 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
             return Ok(value.clone());
         }
         let value = make()?;
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, value.clone()));
+        if keep(&value) {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, value.clone()));
+        }
         Ok(value)
     }
 }

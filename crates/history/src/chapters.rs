@@ -13,6 +13,7 @@ use crate::table::{
 use crate::{Chapter, History, ObjectId, Progress};
 use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField};
 use karyon_model::bytes::Cursor;
+use karyon_model::fields::U32;
 use karyon_model::{Code, Error, Result, Seq};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -21,9 +22,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 /// Decoded chapters kept at hand, at most.
 const CHAPTERS_CACHED: usize = 4096;
-/// Blocks kept at hand, at most: 16 MiB.
+/// Blocks kept at hand, at most.
 const BLOCKS_CACHED: usize = 4096;
-/// Tables at most. One more is merged into its smallest neighbours.
+/// What is larger is not kept: with it, both caches hold at most 128 MiB.
+const CACHED_BYTES_MAX: usize = 16 * 1024;
+/// Tables at most. Before there is one more, the two neighbours that are smallest together are merged.
 const TABLES_MAX: usize = 8;
 /// A table is written when this many bytes of chapters wait in memory.
 const RECENT_BYTES: usize = 4 * 1024 * 1024;
@@ -36,8 +39,9 @@ pub struct Chapters {
     chapters: Cache<Key, Arc<Chapter>>,
     blocks: Cache<(u32, usize), Arc<[u8]>>,
     progress: Mutex<Progress>,
-    /// A table was found damaged: nothing more is written, and the next opening builds all of them again.
-    given_up: AtomicBool,
+    /// Nothing more is written: a table was found damaged and the next opening builds all of them again, or that is the
+    /// next owner's business.
+    ended: AtomicBool,
     backing: Option<Backing>,
 }
 
@@ -45,6 +49,8 @@ pub struct Chapters {
 struct State {
     recent: BTreeMap<Key, Arc<[u8]>>,
     recent_bytes: usize,
+    /// What waits when the next table is due; 0 before the first.
+    due_bytes: usize,
     /// Oldest first.
     tables: Arc<Vec<Arc<Table>>>,
     covered: Option<ChainPoint>,
@@ -73,7 +79,7 @@ impl Chapters {
             chapters: Cache::new(CHAPTERS_CACHED),
             blocks: Cache::new(BLOCKS_CACHED),
             progress: Mutex::new(Progress::Ready),
-            given_up: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             backing: None,
         }
     }
@@ -82,7 +88,7 @@ impl Chapters {
     pub fn open(disk: Arc<dyn Disk>, directory: Arc<dyn Directory>, store: StoreId) -> Result<Chapters> {
         let mut summaries = BTreeMap::new();
         let mut blocks: BTreeMap<u32, Vec<_>> = BTreeMap::new();
-        let mut covered = None;
+        let (mut covered, mut named) = (None, Vec::new());
         for (key, value) in directory.load()? {
             let (mut key, mut value) = (Cursor::new(&key), Cursor::new(&value));
             match key.byte()? {
@@ -98,17 +104,22 @@ impl Chapters {
                 }
                 _ if StoreIdField::decode(&mut value)? == store => {
                     covered = Some(ChainPoint::decode(&mut value)?);
+                    while !value.is_empty() {
+                        named.push((U32::decode(&mut value)?, U32::decode(&mut value)?));
+                    }
                 }
                 _ => return Err(useless("belongs to another store")),
             }
-        }
-        if covered.is_none() && !summaries.is_empty() {
-            return Err(useless("was given up"));
         }
         let mut tables = Vec::new();
         for (number, summary) in summaries {
             let blocks = blocks.remove(&number).unwrap_or_default();
             tables.push(Arc::new(Table::open(&*disk, store, number, summary, blocks)?));
+        }
+        tables.sort_by_key(|table| table.summary.last);
+        // A directory that lost an entry would answer for objects as if they had never been.
+        if named != names_of(&tables) {
+            return Err(useless("was given up, or its directory is damaged"));
         }
         // Written and never entered, or replaced and not removed before a crash.
         let names = if disk.exists(FOLDER).map_err(refused(FOLDER))? {
@@ -122,7 +133,6 @@ impl Chapters {
             }
         }
         let next = tables.iter().map(|table| table.number + 1).max().unwrap_or(1);
-        tables.sort_by_key(|table| table.summary.last);
         let state = State { tables: Arc::new(tables), covered, ..State::default() };
         let backing = Backing { disk, directory, store, next: Mutex::new(next) };
         Ok(Chapters { state: RwLock::new(state), backing: Some(backing), ..Chapters::in_memory() })
@@ -145,73 +155,92 @@ impl Chapters {
 
     /// Whether enough waits in memory that a table is worth writing.
     pub fn is_due(&self) -> bool {
-        self.backing.is_some() && self.state().recent_bytes >= RECENT_BYTES
+        let state = self.state();
+        let kept = self.backing.is_some() && !self.ended.load(Ordering::Relaxed);
+        kept && state.recent_bytes >= state.due_bytes.max(RECENT_BYTES)
     }
 
     /// Writes the chapters that end at or before a durable point of the log into a table, and has the directory say so.
     ///
-    /// Readers wait for none of it. After an error everything is as before.
+    /// Readers wait for none of it. After an error the chapters that are in no table are still in memory.
     pub fn write(&self, durable: ChainPoint) -> Result<()> {
         let Some(backing) = &self.backing else { return Ok(()) };
         let mut next = lock(&backing.next);
         let covered = self.covered();
-        if self.given_up.load(Ordering::Relaxed) || covered.is_some_and(|at| at.next_seq >= durable.next_seq)
-        {
+        if self.ended.load(Ordering::Relaxed) || covered.is_some_and(|at| at.next_seq >= durable.next_seq) {
             return Ok(());
-        }
-        if covered.is_none() {
-            backing.disk.create_dir(FOLDER).map_err(refused(FOLDER))?;
-            backing.disk.sync_dir("").map_err(refused(FOLDER))?;
         }
         let last = durable.next_seq - 1;
         let ready: Vec<_> = {
-            let state = self.state();
+            let mut state = self.state_mut();
+            // What cannot be written now, because it is not durable or the disk refuses it, is not tried with every frame.
+            state.due_bytes = state.recent_bytes + RECENT_BYTES;
             let ended = state.recent.iter().filter(|(key, _)| end_of(key) <= last);
             ended.map(|(key, record)| (*key, record.clone())).collect()
         };
-        let mut watermark = Vec::new();
-        StoreIdField::encode(&backing.store, &mut watermark);
-        durable.encode(&mut watermark);
-        let mut put = vec![(WATERMARK.to_vec(), watermark)];
-        let mut written = None;
-        if !ready.is_empty() {
-            let table =
-                backing.table(&mut next, ready.iter().map(|(key, record)| Ok((*key, record.clone()))))?;
-            put.extend(table.entries());
-            written = Some(Arc::new(table));
+        // Before, and not after: with a crash at the worst moment of each of its lives a store would have ever more.
+        while let Some(covered) = covered.filter(|_| self.state().tables.len() >= TABLES_MAX) {
+            self.merge(backing, &mut next, covered).map_err(|error| self.give_up(error))?;
         }
-        backing.directory.apply(put, Vec::new())?;
+        let mut tables = self.state().tables.to_vec();
+        if !ready.is_empty() {
+            let records = ready.iter().map(|(key, record)| Ok((*key, record.clone())));
+            tables.push(Arc::new(backing.table(&mut next, records)?));
+        }
+        self.enter(backing, tables, durable)?;
         let mut state = self.state_mut();
-        state.tables = Arc::new(state.tables.iter().cloned().chain(written).collect());
-        state.covered = Some(durable);
         for (key, record) in ready {
             state.recent.remove(&key);
             state.recent_bytes -= record.len();
         }
-        let tables = state.tables.clone();
-        drop(state);
-        if tables.len() <= TABLES_MAX {
-            return Ok(());
+        state.due_bytes = state.recent_bytes + RECENT_BYTES;
+        Ok(())
+    }
+
+    /// Has the directory name these tables, oldest first, instead of those it names, and removes what they replace.
+    fn enter(&self, backing: &Backing, tables: Vec<Arc<Table>>, covered: ChainPoint) -> Result<()> {
+        let before = self.state().tables.clone();
+        let (gone, fresh) = (apart(&before, &tables), apart(&tables, &before));
+        let mut watermark = Vec::new();
+        StoreIdField::encode(&backing.store, &mut watermark);
+        covered.encode(&mut watermark);
+        for (number, sum) in names_of(&tables) {
+            U32::encode(&number, &mut watermark);
+            U32::encode(&sum, &mut watermark);
         }
-        self.merge(backing, &mut next, &tables).map_err(|error| self.give_up(error))
+        let mut put = vec![(WATERMARK.to_vec(), watermark)];
+        put.extend(fresh.iter().flat_map(|table| table.entries()));
+        let remove = gone.iter().flat_map(|table| table.entries()).map(|entry| entry.0).collect();
+        let entered = backing.directory.apply(put, remove);
+        if entered.is_ok() {
+            let mut state = self.state_mut();
+            (state.tables, state.covered) = (Arc::new(tables), Some(covered));
+        }
+        // What is in no directory is nothing, and goes with the next opening if it cannot go now.
+        for table in if entered.is_ok() { gone } else { fresh } {
+            let _ = backing.disk.remove(&path(table.number));
+        }
+        entered
     }
 
     /// Makes one table of the two neighbours that are smallest together.
-    fn merge(&self, backing: &Backing, next: &mut u32, tables: &[Arc<Table>]) -> Result<()> {
+    fn merge(&self, backing: &Backing, next: &mut u32, covered: ChainPoint) -> Result<()> {
+        let mut tables = self.state().tables.to_vec();
         let bytes = |at: &usize| tables[*at].summary.bytes + tables[at + 1].summary.bytes;
         let Some(at) = (0..tables.len() - 1).min_by_key(bytes) else { return Ok(()) };
         let (older, newer) = (&tables[at], &tables[at + 1]);
         let merged = Arc::new(backing.table(next, merged(vec![older.all(), newer.all()]))?);
-        let gone =
-            [older, newer].into_iter().flat_map(|table| table.entries()).map(|entry| entry.0).collect();
-        backing.directory.apply(merged.entries(), gone)?;
-        let mut kept = tables.to_vec();
-        kept.splice(at..at + 2, [merged]);
-        self.state_mut().tables = Arc::new(kept);
-        for table in [older, newer] {
-            backing.disk.remove(&path(table.number)).map_err(refused(FOLDER))?;
+        tables.splice(at..at + 2, [merged]);
+        self.enter(backing, tables, covered)
+    }
+
+    /// Lets go of the directory. Reads go on.
+    pub fn close(&self) {
+        if let Some(backing) = &self.backing {
+            let _writing = lock(&backing.next);
+            self.ended.store(true, Ordering::Relaxed);
+            backing.directory.close();
         }
-        Ok(())
     }
 
     /// Says how far a rebuild has come; questions that it cannot answer yet fail with `HistoryBuilding`.
@@ -259,7 +288,11 @@ impl Chapters {
         let later = tables.iter().filter(|table| table.summary.last > end_of(key));
         for table in later {
             for at in table.blocks_after(key) {
-                let block = self.blocks.get((table.number, at), || table.block(at))?;
+                let block = self.blocks.get(
+                    (table.number, at),
+                    |block| block.len() <= CACHED_BYTES_MAX,
+                    || table.block(at),
+                )?;
                 for record in records(&block) {
                     let (found, bytes) = record?;
                     if found <= *key {
@@ -275,12 +308,12 @@ impl Chapters {
         Ok(recent)
     }
 
-    /// What was found cannot be trusted: the next opening reads the log again.
-    fn give_up(&self, error: Error) -> Error {
+    /// What was found cannot be trusted: nothing more is written, and the next opening reads the log again.
+    pub fn give_up(&self, error: Error) -> Error {
         if error.code() == Code::Damaged
             && let Some(backing) = &self.backing
+            && !self.ended.swap(true, Ordering::Relaxed)
         {
-            self.given_up.store(true, Ordering::Relaxed);
             let _ = backing.directory.apply(Vec::new(), vec![WATERMARK.to_vec()]);
         }
         error
@@ -290,15 +323,21 @@ impl Chapters {
 impl Backing {
     /// Writes a table and makes it durable, its name too.
     fn table(&self, next: &mut u32, records: impl Iterator<Item = Result<Record>>) -> Result<Table> {
-        let mut writer = TableWriter::create(&*self.disk, self.store, *next)?;
+        self.disk.create_dir(FOLDER).map_err(refused(FOLDER))?;
+        self.disk.sync_dir("").map_err(refused(FOLDER))?;
+        let number = *next;
+        let write = || {
+            let mut writer = TableWriter::create(&*self.disk, self.store, number)?;
+            for record in records {
+                let (key, bytes) = record?;
+                writer.push(&key, &bytes)?;
+            }
+            let table = writer.finish()?;
+            self.disk.sync_dir(FOLDER).map_err(refused(FOLDER))?;
+            Ok(table)
+        };
         *next += 1;
-        for record in records {
-            let (key, bytes) = record?;
-            writer.push(&key, &bytes)?;
-        }
-        let table = writer.finish()?;
-        self.disk.sync_dir(FOLDER).map_err(refused(FOLDER))?;
-        Ok(table)
+        write().inspect_err(|_| drop(self.disk.remove(&path(number))))
     }
 }
 
@@ -319,8 +358,9 @@ impl History for Chapters {
         let found = self.after(&Chapter::key(object, seq)).map_err(|error| self.give_up(error))?;
         if let Some((key, record)) = found {
             let decode = || Chapter::decode(object, end_of(&key), &record);
-            let chapter =
-                self.chapters.get(key, || decode().map(Arc::new)).map_err(|error| self.give_up(error))?;
+            let small = |_: &_| record.len() <= CACHED_BYTES_MAX;
+            let chapter = self.chapters.get(key, small, || decode().map(Arc::new));
+            let chapter = chapter.map_err(|error| self.give_up(error))?;
             if chapter.run.start() <= seq {
                 return Ok(Some(chapter));
             }
@@ -332,6 +372,22 @@ impl History for Chapters {
     fn progress(&self) -> Progress {
         lock(&self.progress).clone()
     }
+}
+
+/// The numbers of tables, and the checksums of what the directory says of them.
+fn names_of(tables: &[Arc<Table>]) -> Vec<(u32, u32)> {
+    let sum = |table: &Table| {
+        let entries = table.entries();
+        entries
+            .iter()
+            .fold(0, |sum, (key, value)| crc32c::crc32c_append(crc32c::crc32c_append(sum, key), value))
+    };
+    tables.iter().map(|table| (table.number, sum(table))).collect()
+}
+
+/// The tables of one list that are not in the other.
+fn apart(of: &[Arc<Table>], other: &[Arc<Table>]) -> Vec<Arc<Table>> {
+    of.iter().filter(|table| other.iter().all(|other| other.number != table.number)).cloned().collect()
 }
 
 fn useless(why: &str) -> Error {

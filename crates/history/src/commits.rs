@@ -99,8 +99,8 @@ impl Commits {
         page.iter().fold(0, |time, commit| commit.encode(time, &mut anchor));
         let (object, first) = (ObjectId::Commits(self.starts.len() as u32), &page[0]);
         self.starts.push(first.time);
-        let chapter =
-            Chapter { end: first.seq + PAGE_COMMITS, anchor: anchor.into(), run: Run::starting(first.seq) };
+        // Its end is its own last commit, so that it goes with the log up to there.
+        let chapter = Chapter { end: seq, anchor: anchor.into(), run: Run::starting(first.seq - 1) };
         Some((object, chapter))
     }
 
@@ -111,8 +111,8 @@ impl Commits {
         }
         let Some(at) = seq.checked_sub(1) else { return Ok(Page::default()) };
         let number = (at / PAGE_COMMITS) as u32;
-        self.pages.get(number, || {
-            let Some(chapter) = self.history.find(ObjectId::Commits(number), seq)? else {
+        self.pages.get(number, |_| true, || {
+            let Some(chapter) = self.history.find(ObjectId::Commits(number), at)? else {
                 return Err(Error::new(
                     Code::Damaged,
                     format!(
@@ -123,7 +123,7 @@ impl Commits {
             let mut cursor = Cursor::new(&chapter.anchor);
             let mut page = Vec::with_capacity(PAGE_COMMITS as usize);
             let mut time = 0;
-            for seq in chapter.run.start()..chapter.end {
+            for seq in chapter.run.start() + 1..=chapter.end {
                 let commit = Commit::decode(seq, time, &mut cursor)?;
                 time = commit.time;
                 page.push(commit);

@@ -18,6 +18,8 @@ pub trait Directory: Send + Sync {
     fn apply(&self, put: Vec<DirectoryEntry>, remove: Vec<Vec<u8>>) -> Result<()>;
     /// Forgets everything, also what cannot be read.
     fn clear(&self) -> Result<()>;
+    /// Lets go of it, for whoever opens it next.
+    fn close(&self);
 }
 
 /// Memory that its store may leave unused.
@@ -42,12 +44,7 @@ impl SledDirectory {
             // Flushed by `apply` alone: a background flush would only cost time, and its failure is never told.
             let config =
                 sled::Config::new().path(&self.folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-            let opened = guarded(|| config.open()).or_else(|_| {
-                // Nothing in it is worth more than the time to build it again.
-                let _ = std::fs::remove_dir_all(&self.folder);
-                guarded(|| config.open())
-            });
-            *database = Some(opened?);
+            *database = Some(guarded(|| config.open())?);
         }
         match &*database {
             Some(database) => guarded(|| act(database)),
@@ -82,23 +79,28 @@ impl Directory for SledDirectory {
     }
 
     fn clear(&self) -> Result<()> {
-        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.close();
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => guarded(|| Err(error.into())),
             _ => Ok(()),
         }
     }
+
+    fn close(&self) {
+        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// Runs what calls sled: it panics where others return an error.
 fn guarded<T>(act: impl FnOnce() -> sled::Result<T>) -> Result<T> {
-    let failed = |reason: String| {
-        let message = format!("the directory of the history cannot be used: {reason}; it is built again");
-        Error::new(Code::Damaged, message)
+    let failed = |code, reason: String| {
+        Error::new(code, format!("the directory of the history cannot be used: {reason}; it is built again"))
     };
     match catch_unwind(AssertUnwindSafe(act)) {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(_) => Err(failed("sled panicked".into())),
+        // Somebody holds it, or the disk refuses it: it may be whole.
+        Ok(Err(sled::Error::Io(error))) => Err(failed(Code::Io, error.to_string())),
+        Ok(Err(error)) => Err(failed(Code::Damaged, error.to_string())),
+        Err(_) => Err(failed(Code::Damaged, "sled panicked".into())),
     }
 }

@@ -216,7 +216,10 @@ impl Table {
         summary: Summary,
         blocks: Vec<(Key, Piece)>,
     ) -> Result<Table> {
-        let file = disk.open(&path(number), OpenMode::Read).map_err(refused(&path(number)))?;
+        let file = disk.open(&path(number), OpenMode::Read).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => damaged(number, "is missing"),
+            _ => refused(&path(number))(error),
+        })?;
         let mut found = [0; HEAD_BYTES];
         let length = file.len().map_err(refused(&path(number)))?;
         let read = file.read_at(0, &mut found).map_err(refused(&path(number)))?;

@@ -4,10 +4,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use karyon_history::{
-    Chapter, Chapters, Commits, Directory, History, ObjectId, PAGE_COMMITS, Progress, Run, SledDirectory,
+    Chapter, Chapters, Commits, Directory, DirectoryEntry, History, ObjectId, PAGE_COMMITS, Progress, Run,
+    SledDirectory,
 };
 use karyon_log::{ChainPoint, Hash, Position, RealDisk, StoreId};
 use karyon_model::{Code, CommitHeader, EntityId, Reverted, Seq, Trust};
@@ -44,7 +45,8 @@ impl Drop for Folder {
 }
 
 fn point(last: Seq) -> ChainPoint {
-    ChainPoint { position: Position { segment: 1, offset: 512 }, next_seq: last + 1, hash: Hash([9; 32]) }
+    let position = Position { segment: 1, offset: 512 };
+    ChainPoint { position, next_seq: last + 1, hash: Hash([9; 32]), frame: 512 }
 }
 
 fn chapter(start: Seq, end: Seq) -> Chapter {
@@ -141,7 +143,7 @@ fn a_store_without_tables_has_no_directory_and_none_of_its_threads() {
 }
 
 #[test]
-fn a_directory_that_sled_cannot_read_is_none() {
+fn a_directory_that_sled_cannot_read_is_damaged_and_can_be_cleared() {
     let folder = Folder::new();
     let chapters = folder.open(folder.directory()).unwrap();
     chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
@@ -153,7 +155,10 @@ fn a_directory_that_sled_cannot_read_is_none() {
             std::fs::write(file.path(), b"something else than sled wrote").unwrap();
         }
     }
-    let chapters = folder.open(folder.directory()).unwrap();
+    let directory = folder.directory();
+    assert_eq!(folder.open(directory.clone()).err().unwrap().code(), Code::Damaged);
+    directory.clear().unwrap();
+    let chapters = folder.open(directory).unwrap();
     assert_eq!((chapters.covered(), chapters.records().count()), (None, 0));
     assert_eq!(tables(&folder.0), 0, "tables without entries are removed");
 }
@@ -262,4 +267,63 @@ fn after_damage_was_found_nothing_makes_the_tables_believed_again() {
     chapters.write(point(3)).unwrap();
     drop(chapters);
     assert_eq!(folder.open(folder.directory()).err().unwrap().code(), Code::Damaged);
+}
+
+#[test]
+fn a_directory_that_somebody_holds_is_left_alone() {
+    let folder = Folder::new();
+    let chapters = folder.open(folder.directory()).unwrap();
+    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.write(point(2)).unwrap();
+    assert_eq!(folder.open(folder.directory()).err().unwrap().code(), Code::Io);
+    chapters.close();
+    assert_eq!(folder.open(folder.directory()).unwrap().covered(), Some(point(2)));
+    assert!(chapters.find(ObjectId::Node(0), 1).unwrap().is_some(), "reads go on");
+    chapters.write(point(3)).unwrap();
+    assert_eq!(folder.open(folder.directory()).unwrap().covered(), Some(point(2)), "nothing more is written");
+}
+
+/// A directory that forgets, and refuses everything while it is told to.
+struct Refusing(AtomicBool);
+
+impl Directory for Refusing {
+    fn load(&self) -> karyon_model::Result<Vec<DirectoryEntry>> {
+        Ok(Vec::new())
+    }
+    fn apply(&self, _: Vec<DirectoryEntry>, _: Vec<Vec<u8>>) -> karyon_model::Result<()> {
+        let refused = Err(karyon_model::Error::new(Code::Io, "no space left"));
+        if self.0.load(Ordering::Relaxed) { refused } else { Ok(()) }
+    }
+    fn clear(&self) -> karyon_model::Result<()> {
+        Ok(())
+    }
+    fn close(&self) {}
+}
+
+#[test]
+fn what_cannot_be_written_is_not_tried_again_at_once_and_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let refusing = Arc::new(Refusing(AtomicBool::new(false)));
+    let chapters = folder.open(refusing.clone()).unwrap();
+    let large = |end| Chapter { end, anchor: vec![7; 1 << 20].into(), run: Run::starting(end - 1) };
+    let seal = |ends: std::ops::Range<Seq>| {
+        ends.for_each(|end| chapters.seal(ObjectId::Node(0), &large(end)).unwrap());
+    };
+    seal(2..7);
+    assert!(chapters.is_due());
+    chapters.write(point(1)).unwrap();
+    assert!(!chapters.is_due(), "all of it is ahead of the log");
+    seal(7..12);
+    assert!(chapters.is_due());
+    refusing.0.store(true, Ordering::Relaxed);
+    for last in 12..20 {
+        chapters.write(point(last)).unwrap_err();
+        assert_eq!((chapters.is_due(), tables(&folder.0), chapters.covered()), (false, 0, Some(point(1))));
+    }
+    refusing.0.store(false, Ordering::Relaxed);
+    chapters.write(point(20)).unwrap();
+    assert_eq!((tables(&folder.0), chapters.covered()), (1, Some(point(20))));
+    for end in 2..12 {
+        assert_eq!(*chapters.find(ObjectId::Node(0), end - 1).unwrap().unwrap(), large(end));
+    }
 }

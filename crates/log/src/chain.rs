@@ -81,12 +81,15 @@ layout! {
         next_seq: u64 = U64,
         /// The hash of the frame before it.
         hash: Hash = HashField,
+        /// Where in its segment the frame before it begins; the point's own offset when that is in another segment.
+        frame: u32 = U32,
     }
 }
 
 impl ChainPoint {
     /// The point before a store's first frame.
     pub fn genesis(store: StoreId) -> ChainPoint {
-        ChainPoint { position: Position::first_of(1), hash: Hash::genesis(store), next_seq: FIRST_SEQ }
+        let position = Position::first_of(1);
+        ChainPoint { position, hash: Hash::genesis(store), next_seq: FIRST_SEQ, frame: position.offset }
     }
 }

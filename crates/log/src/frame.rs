@@ -176,6 +176,7 @@ impl Header {
             position: Position { segment, offset: offset.checked_add(u32::try_from(frame.len()).ok()?)? },
             hash: Hash::of_frame(self.previous_hash, frame),
             next_seq: self.first_seq.checked_add(u64::from(self.commit_count))?,
+            frame: offset,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, File, Lock, OpenMode};
 
@@ -10,25 +10,36 @@ use crate::disk::{Disk, File, Lock, OpenMode};
 #[derive(Clone, Debug)]
 pub struct RealDisk {
     root: PathBuf,
+    /// Which directory was there at first.
+    identity: Option<Identity>,
 }
 
+/// Device and number of a directory, where the system has them.
+type Identity = (u64, u64);
+
 impl RealDisk {
-    /// The disk whose root is the directory `root`, which must exist before anything but `RealDisk::new` is
-    /// called.
+    /// The disk whose root is the directory `root`, which must exist.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        RealDisk { root: root.into() }
+        let root = root.into();
+        RealDisk { identity: identity(&root), root }
     }
 
-    fn resolve(&self, path: &str) -> PathBuf {
+    /// Fails once the directory was moved: what is at its path then belongs to somebody else.
+    fn resolve(&self, path: &str) -> io::Result<PathBuf> {
+        if identity(&self.root) != self.identity {
+            let reason =
+                "the directory was moved or replaced while it was open; close it and open it where it is now";
+            return Err(io::Error::other(reason));
+        }
         // `Path::join` of an empty part would add a trailing separator, which some calls refuse.
-        path.split('/').filter(|part| !part.is_empty()).fold(self.root.clone(), |at, part| at.join(part))
+        Ok(path.split('/').filter(|part| !part.is_empty()).fold(self.root.clone(), |at, part| at.join(part)))
     }
 }
 
 impl Disk for RealDisk {
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(self.resolve(path))? {
+        for entry in fs::read_dir(self.resolve(path)?)? {
             // A name that is not Unicode is none of ours.
             if let Ok(name) = entry?.file_name().into_string() {
                 names.push(name);
@@ -39,11 +50,11 @@ impl Disk for RealDisk {
     }
 
     fn exists(&self, path: &str) -> io::Result<bool> {
-        self.resolve(path).try_exists()
+        self.resolve(path)?.try_exists()
     }
 
     fn create_dir(&self, path: &str) -> io::Result<()> {
-        let path = self.resolve(path);
+        let path = self.resolve(path)?;
         match fs::create_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             result => result,
@@ -53,25 +64,25 @@ impl Disk for RealDisk {
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Box<dyn File>> {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(mode != OpenMode::Read).create_new(mode == OpenMode::CreateNew);
-        Ok(Box::new(RealFile(options.open(self.resolve(path))?)))
+        Ok(Box::new(RealFile(options.open(self.resolve(path)?)?)))
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        fs::remove_file(self.resolve(path))
+        fs::remove_file(self.resolve(path)?)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.resolve(from), self.resolve(to))
+        fs::rename(self.resolve(from)?, self.resolve(to)?)
     }
 
     fn sync_dir(&self, path: &str) -> io::Result<()> {
-        if cfg!(unix) { fs::File::open(self.resolve(path))?.sync_all() } else { Ok(()) }
+        if cfg!(unix) { fs::File::open(self.resolve(path)?)?.sync_all() } else { Ok(()) }
     }
 
     fn try_lock(&self, path: &str) -> io::Result<Option<Box<dyn Lock>>> {
         let mut options = fs::OpenOptions::new();
         // Not truncated: the holder of the lock may have written its process id into the file.
-        let file = options.read(true).write(true).create(true).truncate(false).open(self.resolve(path))?;
+        let file = options.read(true).write(true).create(true).truncate(false).open(self.resolve(path)?)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(RealFile(file)))),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
@@ -121,6 +132,18 @@ fn repeat(len: usize, mut part: impl FnMut(usize) -> io::Result<usize>) -> io::R
         }
     }
     Ok(done)
+}
+
+#[cfg(unix)]
+fn identity(root: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(root).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// Where an open directory cannot be moved.
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<Identity> {
+    None
 }
 
 #[cfg(unix)]

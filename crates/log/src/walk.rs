@@ -37,7 +37,8 @@ impl<'d> Walk<'d> {
         let Some((header, _)) = segment.frame_at(store, position.offset)? else {
             return Err(damaged(position.segment, position.offset, "no whole frame begins here"));
         };
-        let point = ChainPoint { position, hash: header.previous_hash, next_seq: header.first_seq };
+        let Header { previous_hash: hash, first_seq: next_seq, .. } = header;
+        let point = ChainPoint { position, hash, next_seq, frame: position.offset };
         Ok(Walk { disk, store, mode: OpenMode::Read, segment, point })
     }
 
@@ -93,10 +94,17 @@ impl<'d> Walk<'d> {
                 Err(damaged(number, 0, "it does not follow the segment before it"))
             };
         }
-        // Every frame ends with a word that is not zero: a cheap proof that the log reaches up to here.
-        let before = self.segment.bytes(u64::from(offset.saturating_sub(4)), 4)?;
-        if before.len() < 4 || before == [0; 4] || self.segment.header.is_none() {
-            return Err(damaged(number, offset, "frames that a checkpoint holds are missing before here"));
+        // The log of a restored backup may be as long as this one was, and another.
+        let before = match self.segment.header {
+            Some(_) => self.segment.frame_at(self.store, self.point.frame)?,
+            None => None,
+        };
+        if before.and_then(|(header, bytes)| header.end(bytes)) != Some(self.point) {
+            return Err(damaged(
+                number,
+                offset,
+                "the frames before here are not those that a checkpoint holds",
+            ));
         }
         Ok(())
     }

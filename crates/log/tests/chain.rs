@@ -272,3 +272,25 @@ fn the_operating_systems_disk_holds_a_log_of_the_usual_sizes() {
     assert!(disk.try_lock("lock").unwrap().is_some());
     std::fs::remove_dir_all(&root).unwrap();
 }
+
+#[test]
+#[cfg(unix)]
+fn a_directory_that_was_moved_is_not_mistaken_for_the_one_at_its_old_place() {
+    let root = std::env::temp_dir().join(format!("karyon-log-moved-{}", std::process::id()));
+    let moved = root.with_extension("moved");
+    std::fs::create_dir_all(&root).unwrap();
+    let disk = RealDisk::new(&root);
+    disk.create("mine").unwrap();
+    std::fs::rename(&root, &moved).unwrap();
+    assert!(disk.create("lost").is_err(), "nothing is there");
+    std::fs::create_dir_all(&root).unwrap();
+    std::fs::write(root.join("theirs"), b"whole").unwrap();
+    assert!(disk.create("stray").err().unwrap().to_string().contains("moved"));
+    assert!(disk.remove("theirs").is_err());
+    assert!(disk.rename("theirs", "mine").is_err());
+    assert!(disk.create_dir("folder").is_err());
+    assert_eq!(RealDisk::new(&root).list("").unwrap(), ["theirs"]);
+    assert_eq!(RealDisk::new(&moved).list("").unwrap(), ["mine"]);
+    std::fs::remove_dir_all(&root).unwrap();
+    std::fs::remove_dir_all(&moved).unwrap();
+}

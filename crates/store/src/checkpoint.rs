@@ -8,8 +8,8 @@
 //! | 8 | u32 format |
 //! | 12 | store id, 16 bytes |
 //! | 28 | u64 version of the image |
-//! | 36 | where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash before it |
-//! | 84 | blocks, each with its length (u32) in front: the index of commits, then the graph's image; a length of 0 ends them |
+//! | 36 | where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash and u32 offset of the frame before it |
+//! | 88 | blocks, each with its length (u32) in front: the index of commits, then the graph's image; a length of 0 ends them |
 //! | | SHA-256 of everything before |
 //!
 //! Numbers are little-endian. The tail begins at or before the image's version; what the image already holds is skipped.

@@ -7,6 +7,7 @@
 //! | `owner` | that process's id, as text |
 //! | `log/` | the segments |
 //! | `checkpoint/` | images, the two newest |
+//! | `history/` | tables of chapters, and their directory |
 //! | `aside/` | bytes cut from a torn tail |
 //!
 //! The identity: 0 magic `KARYON` and two zero bytes; 8 u32 format, little-endian; 12 store id, 16 bytes; 28 zeros;
@@ -22,7 +23,7 @@ pub(crate) const OWNER: &str = "owner";
 pub(crate) const CHECKPOINTS: &str = "checkpoint";
 const IDENTITY: &str = "karyon";
 const IDENTITY_NEW: &str = "karyon.new";
-const KNOWN: [&str; 7] = [IDENTITY, IDENTITY_NEW, LOCK, OWNER, "log", CHECKPOINTS, "aside"];
+const KNOWN: [&str; 8] = [IDENTITY, IDENTITY_NEW, LOCK, OWNER, "log", CHECKPOINTS, "aside", "history"];
 
 const MAGIC: &[u8; 8] = b"KARYON\0\0";
 const BYTES: usize = 64;

@@ -56,7 +56,7 @@ impl Store {
         check_foreign(&*disk)?;
         let lock = take_lock(&*disk, process)?;
         let (id, created) = identify(&disk, fresh_id)?;
-        let history = Arc::new(open_history(&disk, &directory, id)?);
+        let history = Arc::new(open_history(&disk, &directory, id));
         let shared: Arc<dyn History> = history.clone();
         let (mut checkpoints, mut contradicted) = (load_all(&*disk, id, &shared)?, Vec::new());
         let recovered = loop {
@@ -126,12 +126,15 @@ struct Recovered {
     covers: bool,
 }
 
-/// The history's tables; none, to be built again, when they cannot be used.
-fn open_history(disk: &Arc<dyn Disk>, directory: &Arc<dyn Directory>, id: StoreId) -> Result<Chapters> {
-    Chapters::open(disk.clone(), directory.clone(), id).or_else(|_| {
-        directory.clear()?;
-        Chapters::open(disk.clone(), directory.clone(), id)
-    })
+/// The history's tables; none, to be built again, when they are damaged. Where they cannot be read now, as on a full disk,
+/// they are left alone, and the past is in memory this time.
+fn open_history(disk: &Arc<dyn Disk>, directory: &Arc<dyn Directory>, id: StoreId) -> Chapters {
+    let open = || Chapters::open(disk.clone(), directory.clone(), id);
+    let opened = open().or_else(|error| match error.code() {
+        Code::Damaged => directory.clear().and_then(|()| open()),
+        _ => Err(error),
+    });
+    opened.unwrap_or_default()
 }
 
 fn recover(

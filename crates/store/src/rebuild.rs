@@ -57,7 +57,8 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
             if history.is_due() {
                 history.write(frame.end)?;
             }
-            gone = store.strong_count() == 0;
+            let closed = |store: Arc<Store>| store.pipeline().is_ok_and(|pipeline| pipeline.closed);
+            gone = store.upgrade().is_none_or(closed);
         }
         Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;

@@ -59,9 +59,9 @@ impl Store {
                 let given = given?;
                 verified.chapters += 1;
                 let found = kept.find(|kept| kept.as_ref().map_or(true, |kept| kept.0 >= given.0));
-                if found.transpose()? != Some(given) {
+                if found.transpose().map_err(|error| self.history.give_up(error))? != Some(given) {
                     let message = "a chapter of the history is not what the log gives; open the store again";
-                    return Err(Error::new(Code::Damaged, message));
+                    return Err(self.history.give_up(Error::new(Code::Damaged, message)));
                 }
             }
         }

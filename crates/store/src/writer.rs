@@ -229,9 +229,10 @@ impl Store {
                 std::thread::yield_now();
             }
         }
-        // Whoever starts from the image finds every chapter before it in the tables.
+        // Whoever starts from the image finds every chapter before it in the tables. Where these cannot be written, the next
+        // opening builds them again: a tail that no image cuts off would cost more.
         if self.progress() == Progress::Ready {
-            self.write_history()?;
+            let _ = self.write_history();
         }
         let bytes = file.publish()?;
         let mut written = lock(&persistence.written);
@@ -272,6 +273,7 @@ impl Store {
         self.notify();
         // The directory is free whatever has happened, and not before the last checkpoint has ended.
         let _turn = lock(&persistence.checkpoint_turn);
+        self.history.close();
         drop(lock(&persistence.lock).take());
         sealed
     }

@@ -65,4 +65,6 @@ impl Directory for FileDirectory {
         self.0.remove(DIRECTORY).map_err(refused)?;
         self.0.sync_dir(FOLDER).map_err(refused)
     }
+
+    fn close(&self) {}
 }

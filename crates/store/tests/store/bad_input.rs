@@ -145,6 +145,10 @@ fn damage_before_the_tail_names_segment_and_offset_and_is_never_cut() {
             assert_eq!(rig::open(damaged).unwrap().0.durable(), 4, "put right, it is all there");
         }
     }
+    let lost = disk.copy();
+    lost.create_dir("history").unwrap();
+    lost.remove("karyon").unwrap();
+    assert!(refused(&lost, Code::Damaged).message().contains("karyon"));
     let identity = disk.copy();
     identity.flip("karyon", 20 * 8);
     refused(&identity, Code::Damaged);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use karyon_history::{PAGE_COMMITS, Progress};
-use karyon_log::{Disk, segment_path};
+use karyon_history::{Directory, PAGE_COMMITS, Progress, SledDirectory};
+use karyon_log::{Disk, RealDisk, segment_path};
 use karyon_model::{Code, Seq, Value};
 use karyon_store::{Moment, Options, Store};
-use karyon_testkit::disk::SimDisk;
-use karyon_testkit::{DIRECTORY, LogicalClock};
+use karyon_testkit::disk::{Fate, SimDisk};
+use karyon_testkit::{DIRECTORY, FileDirectory, LogicalClock};
 
 use crate::bad_input::{disk_of, put, written};
 use crate::checkpoints::{Gated, integer, value_at};
@@ -145,4 +145,153 @@ fn a_log_that_lost_its_end_takes_the_tables_of_that_end_with_it() {
         assert_eq!(value_at(&store, early + n as Seq).unwrap(), integer(1_000_000 + n));
     }
     store.verify().unwrap();
+}
+
+#[test]
+fn a_checkpoint_may_be_taken_at_any_commit() {
+    let page = PAGE_COMMITS as i64;
+    for commits in [page - 1, page, page + 1, 2 * page] {
+        let disk = SimDisk::new();
+        let (store, _) = rig::open(disk.clone()).unwrap();
+        for n in 1..=commits {
+            rig::commit(&store, &[put("a", Value::Integer(n))]).unwrap();
+        }
+        while store.write_frame().unwrap() {}
+        store.checkpoint().unwrap();
+        drop(store);
+        let (store, recovery) = rig::open(disk).unwrap();
+        assert_eq!((recovery.replayed, store.progress()), (0, Progress::Ready));
+        for version in [1, 5, page - 1, commits] {
+            assert_eq!(value_at(&store, version as Seq).unwrap(), integer(version));
+            let time = store.time_of(version as Seq).unwrap();
+            assert_eq!(store.resolve(Moment::Time(time)).unwrap(), version as Seq);
+        }
+        store.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_lost_or_changed_entry_of_the_directory_never_becomes_an_answer() {
+    let disk = aged(5);
+    let entries = FileDirectory(Arc::new(disk.copy())).load().unwrap();
+    assert!(entries.len() > 10, "{}", entries.len());
+    for (key, value) in &entries {
+        let lost = disk.copy();
+        FileDirectory(Arc::new(lost.clone())).apply(Vec::new(), vec![key.clone()]).unwrap();
+        whole_past_is_there(&rig::open(lost).unwrap().0);
+        for at in (0..value.len()).step_by(9) {
+            let changed = disk.copy();
+            let mut value = value.clone();
+            value[at] ^= 2;
+            FileDirectory(Arc::new(changed.clone())).apply(vec![(key.clone(), value)], Vec::new()).unwrap();
+            whole_past_is_there(&rig::open(changed).unwrap().0);
+        }
+    }
+}
+
+#[test]
+fn damage_that_was_found_is_mended_by_the_next_opening_whatever_was_written_meanwhile() {
+    for found_by_verify in [true, false] {
+        let disk = aged(4);
+        disk.flip(&tables(&disk)[0], 400 * 8);
+        let (store, _) = rig::open(disk.clone()).unwrap();
+        if found_by_verify {
+            assert_eq!(store.verify().unwrap_err().code(), Code::Damaged);
+        } else {
+            let answers: Vec<_> = (1..=COMMITS).map(|version| value_at(&store, version as Seq)).collect();
+            assert!(answers.iter().any(Result::is_err));
+        }
+        for n in 1..=100 {
+            rig::write(&store, &[put("b", Value::Integer(n))]).unwrap();
+        }
+        store.checkpoint().unwrap();
+        store.close().unwrap();
+        drop(store);
+        whole_past_is_there(&rig::open(disk).unwrap().0);
+    }
+}
+
+#[test]
+fn a_store_that_crashes_whenever_a_table_was_entered_still_has_few() {
+    let mut disk = SimDisk::new();
+    for life in 0..14 {
+        let (store, _) = rig::open(disk.clone()).unwrap();
+        for n in 0..120 {
+            rig::commit(&store, &[put("a", Value::Integer(life * 1_000 + n))]).unwrap();
+            if n % 60 == 59 {
+                while store.write_frame().unwrap() {}
+                store.checkpoint().unwrap();
+            }
+        }
+        drop(store);
+        let entered = |disk: &SimDisk| {
+            let entries = FileDirectory(Arc::new(disk.copy())).load().unwrap_or_default();
+            entries.iter().filter(|(key, _)| key[0] == b'T').count()
+        };
+        let mut crashes = disk.crashes();
+        let mut worst = disk.copy();
+        while let Some(crash) = crashes.next() {
+            let crashed = crash.disk(Fate::Kept);
+            if entered(&crashed) >= entered(&worst) {
+                worst = crashed;
+            }
+        }
+        assert!(entered(&worst) <= 8, "{}", entered(&worst));
+        disk = worst;
+    }
+}
+
+#[test]
+fn a_closed_store_that_somebody_still_holds_does_not_cost_the_next_one_its_history() {
+    let directory = rig::Directory::new("held");
+    let open = || {
+        let options =
+            rig::options(Arc::new(RealDisk::new(directory.path())), &Arc::new(LogicalClock::new(1_000_000)));
+        let sled = SledDirectory::new(directory.path().join("history").join("directory"));
+        Store::open(Options { directory: Arc::new(sled), ..options }).unwrap().0
+    };
+    let held = open();
+    for n in 1..=1_000 {
+        rig::commit(&held, &[put("a", Value::Integer(n))]).unwrap();
+    }
+    while held.write_frame().unwrap() {}
+    held.checkpoint().unwrap();
+    held.close().unwrap();
+    let table = directory.path().join("history").join("0000000001.table");
+    let written = std::fs::metadata(&table).unwrap().modified().unwrap();
+    let again = open();
+    assert_eq!(again.progress(), Progress::Ready);
+    assert_eq!(std::fs::metadata(&table).unwrap().modified().unwrap(), written, "it is not built again");
+    assert_eq!((value_at(&again, 5).unwrap(), value_at(&held, 5).unwrap()), (integer(5), integer(5)));
+    again.verify().unwrap();
+}
+
+#[test]
+fn a_checkpoint_of_another_branch_is_not_believed() {
+    let disk = SimDisk::new();
+    let (store, _) = rig::open(disk.clone()).unwrap();
+    for n in 1..=5 {
+        rig::write(&store, &[put("a", Value::Integer(n))]).unwrap();
+    }
+    drop(store);
+    let branch = |first: i64, checkpoint: bool| {
+        let branch = disk.copy();
+        let (store, _) = rig::open(branch.clone()).unwrap();
+        for n in 0..4 {
+            rig::write(&store, &[put("a", Value::Integer(first + n))]).unwrap();
+        }
+        if checkpoint {
+            store.checkpoint().unwrap();
+        }
+        branch
+    };
+    let mut files = branch(1_000, true).files();
+    files.extend(branch(2_000, false).files());
+    let mixed = disk_of(&files);
+    let (store, recovery) = rig::open(mixed.clone()).unwrap();
+    assert_eq!((recovery.checkpoint, value_at(&store, 9).unwrap()), (0, integer(2_003)));
+    rig::write(&store, &[put("a", Value::Integer(1))]).unwrap();
+    store.verify().unwrap();
+    drop(store);
+    rig::open(mixed).unwrap().0.verify().unwrap();
 }
