@@ -86,6 +86,31 @@ test('a directory that was moved while it was open is still the same store', asy
   t.is(two.graph.count(), 1)
 })
 
+test('a store whose directory was moved leaves the one that took its place alone', async (t) => {
+  const directory = freshDirectory(t)
+  const moved = `${directory}-moved`
+  t.teardown(() => rmSync(moved, { recursive: true, force: true }))
+  const one = await Kernel.open(directory)
+  renameSync(directory, moved)
+  const two = await openFor(t, directory)
+  let acknowledged = 0
+  let failure = ''
+  for (let n = 1; n <= 6; n++) {
+    const value = new Uint8Array(700_000).fill(n)
+    await two.graph.write((tx) => tx.put('a', { props: { n, value } }))
+    const written = one.graph.write((tx) => tx.put('a', { props: { n: -n, value } }))
+    await written.then(
+      () => (acknowledged = n),
+      (error: unknown) => (failure ||= String(error)),
+    )
+  }
+  t.regex(failure, /cannot create log\/.* was moved/, 'it needs a file, and may make none there')
+  await refused(t, 'ERR_KARYON_SYNC_FAILED', one.close())
+  t.is((await two.graph.verify()).version, 6n)
+  const again = await openFor(t, moved)
+  t.is(again.graph.get('a')?.props['n'], -acknowledged)
+})
+
 test('a file where the directory should be is refused', async (t) => {
   const file = join(freshDirectory(t), 'file')
   writeFileSync(file, 'not a store')

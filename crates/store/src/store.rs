@@ -1,6 +1,6 @@
 //! The store: one graph, one log, one history, shared by threads.
 //!
-//! The commit lock (`pipeline`) is taken first, the graph's lock second; neither is ever held across I/O.
+//! The commit lock (`pipeline`) is taken first, the graph's lock second; neither is held across a write or a sync.
 
 use crate::pipeline::Pipeline;
 use crate::time::Clock;
