@@ -243,6 +243,11 @@ test('since is exclusive, and nothing to take back makes no commit', async (t) =
   t.is(graph.digest(), before)
   await refused(t, 'ERR_KARYON_ARGUMENT', graph.revert({ principal: 5 as never, since: 0n }))
   await refused(t, 'ERR_KARYON_ARGUMENT', graph.revert(undefined as never))
+  for (const dryRun of [null, 0, 1, '', 'false', {}]) {
+    const options = { principal: 'root', since: 0n, dryRun } as never
+    await refused(t, 'ERR_KARYON_ARGUMENT', graph.revert(options), String(dryRun))
+  }
+  t.is(graph.digest(), before)
 })
 
 test('many questions at once get each its own answer', async (t) => {
