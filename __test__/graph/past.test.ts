@@ -139,6 +139,40 @@ test('a diff of more than a page tells each target once', async (t) => {
   t.deepEqual([targets.length, new Set(targets).size], [500, 500])
 })
 
+test('a diff whose end comes first is the mirror of the other', async (t) => {
+  const { graph } = Kernel.memory()
+  for (let round = 0; round < 3; round++) {
+    await graph.write((tx) => {
+      for (let n = round; n < 900; n += round + 1) {
+        const key = `n${n}`
+        if (tx.get(key) && n % 5 === 0) tx.remove(key, { detach: true })
+        else {
+          tx.put(key, { props: { round } })
+          tx.link(key, 'T', key, { props: { round } })
+        }
+      }
+    })
+  }
+  for (const [from, to] of [
+    [0n, 3n],
+    [1n, 2n],
+    [1n, 3n],
+  ] as const) {
+    const forth = [...graph.diff(from, to)]
+    const back = [...graph.diff(to, from)]
+    const mirror = { created: 'removed', removed: 'created', changed: 'changed' } as const
+    const expected = forth.map(({ kind, before, after, ...rest }) => ({
+      ...rest,
+      kind: mirror[kind],
+      ...(after && { before: after }),
+      ...(before && { after: before }),
+    }))
+    t.true(forth.length > 256)
+    t.deepEqual(back as unknown[], expected)
+  }
+  t.deepEqual([...graph.diff(2n, 2n)], [])
+})
+
 test('blame names who gave a property its value and who made the node', async (t) => {
   const principals = new Principals()
   const [alice, bob] = [
@@ -243,6 +277,11 @@ test('since is exclusive, and nothing to take back makes no commit', async (t) =
   t.is(graph.digest(), before)
   await refused(t, 'ERR_KARYON_ARGUMENT', graph.revert({ principal: 5 as never, since: 0n }))
   await refused(t, 'ERR_KARYON_ARGUMENT', graph.revert(undefined as never))
+  for (const dryRun of [null, 0, 1, '', 'false', {}]) {
+    const options = { principal: 'root', since: 0n, dryRun } as never
+    await refused(t, 'ERR_KARYON_ARGUMENT', graph.revert(options), String(dryRun))
+  }
+  t.is(graph.digest(), before)
 })
 
 test('many questions at once get each its own answer', async (t) => {

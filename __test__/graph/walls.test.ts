@@ -170,6 +170,29 @@ test('an option that nobody would read is refused, and nothing is done', async (
   t.is(graph.stats().head, 1n)
 })
 
+test('an edge whose identity has a field that no edge has is refused, and one that was read is not', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => {
+    tx.put('a')
+    tx.link('a', 'T', 'a')
+    tx.link('a', 'T', 'a', { key: '2' })
+  })
+  const before = graph.digest()
+  const slip = { from: 'a', type: 'T', to: 'a', kee: '2' }
+  const acts: readonly (() => unknown)[] = [
+    () => graph.edge(slip),
+    () => graph.snapshot().edge(slip),
+    () => [...graph.history(slip)],
+    () => graph.blame(slip),
+    () => graph.write((tx) => tx.edge(slip)),
+    () => graph.write((tx) => tx.patch(slip, { props: { n: 1 } })),
+    () => graph.write((tx) => tx.increment(slip, 'n')),
+  ]
+  for (const act of acts) await refused(t, 'ERR_KARYON_ARGUMENT', act, String(act))
+  t.is(graph.digest(), before)
+  for (const edge of graph.out('a')) t.deepEqual(graph.edge(edge), edge)
+})
+
 test('grants of another shape than a list of names are refused, and grant nothing else', async (t) => {
   const principals = new Principals()
   for (const grants of [

@@ -12,10 +12,21 @@ export interface PlainEdge {
   readonly key: string
 }
 
-/** Reads and checks an edge's identity. */
+/** An edge that was read may stand for its identity. */
+const EDGE_FIELDS: readonly string[] = ['from', 'type', 'to', 'key', 'props', 'version']
+
+/** Reads and checks an edge's identity. A field that no edge has is a slip of the pen: it would stand for another edge. */
 export function plainEdge(edge: EdgeIdentity): PlainEdge {
   if (typeof edge !== 'object' || edge === null) throw badArgument('an edge is { from, type, to, key }')
-  const { from, type, to, key = '' } = edge
+  for (const name in edge) {
+    if (EDGE_FIELDS.includes(name)) continue
+    throw badArgument(`an edge has no field ${name}; its identity is { from, type, to, key }`, { name })
+  }
+  return edgeOf(edge.from, edge.type, edge.to, edge.key)
+}
+
+/** Checks the parts of an edge's identity. */
+export function edgeOf(from: string, type: string, to: string, key = ''): PlainEdge {
   checkNodeKey(from)
   checkName(type)
   checkNodeKey(to)

@@ -148,7 +148,8 @@ export class StoreGraph extends BaseReader implements Graph {
       const { principal, since, dryRun = false } = checkedOptions(options, 'principal', 'since', 'dryRun')
       if (typeof principal !== 'string')
         throw badArgument('principal is the path of a cell, such as root/alice')
-      return revert(this.session, principal, this.#version(since), Boolean(dryRun))
+      if (typeof dryRun !== 'boolean') throw badArgument('dryRun is true or false')
+      return revert(this.session, principal, this.#version(since), dryRun)
     })
   }
 

@@ -9,7 +9,7 @@ import { checkName, checkNodeKey } from '../values/keys.ts'
 import { FRAME_BYTES_MAX, LABELS_MAX, OPERATIONS_MAX, PROPERTIES_MAX } from '../values/limits.ts'
 import type { PropertyChanges, Value } from '../values/types.ts'
 import { Writer } from '../values/writer.ts'
-import { checkedOptions, listOf, plainEdge, plainTarget } from './arguments.ts'
+import { checkedOptions, edgeOf, listOf, plainTarget } from './arguments.ts'
 import { BaseReader, putEdge, putTarget } from './reader.ts'
 import type { Scan } from './scan.ts'
 import type { NativeSession, Submitted, TurnTransaction } from './session.ts'
@@ -196,8 +196,8 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
 
   link(from: string, type: string, to: string, options: LinkOptions = {}): void {
     this.#verb(4, (writer) => {
-      const { key = '', props } = checkedOptions(options, 'key', 'props')
-      const edge = plainEdge({ from, type, to, key })
+      const { key, props } = checkedOptions(options, 'key', 'props')
+      const edge = edgeOf(from, type, to, key)
       putEdge(writer, edge)
       putChanges(writer, props)
     })
@@ -205,8 +205,8 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
 
   unlink(from: string, type: string, to: string, options: { readonly key?: string } = {}): void {
     this.#verb(5, (writer) => {
-      const { key = '' } = checkedOptions(options, 'key')
-      const edge = plainEdge({ from, type, to, key })
+      const { key } = checkedOptions(options, 'key')
+      const edge = edgeOf(from, type, to, key)
       putEdge(writer, edge)
     })
   }

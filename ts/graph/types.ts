@@ -238,8 +238,9 @@ export interface Graph extends Reader {
     options?: { readonly property?: string; readonly from?: Moment; readonly to?: Moment },
   ): IterableIterator<Change>
   /**
-   * What differs between two moments, each node and edge once, in the order of its last change between them. Cost: the changes
-   * between them, not the graph.
+   * What differs between two moments, each node and edge once, in the order of its last change between them. When `from` is the
+   * later one, it is what going back would change: `before` and `after` change places, `created` and `removed` too. Cost: the
+   * changes between them, not the graph.
    */
   diff(from: Moment, to: Moment): IterableIterator<Difference>
   /**

@@ -433,8 +433,8 @@ impl State for Entity {
         Ok(entity)
     }
 
-    fn undo(&mut self, delta: &[u8]) -> Result<()> {
-        decode_delta(delta)?.into_iter().try_for_each(|undo| self.revert(undo))
+    fn undo<'d>(&mut self, mut deltas: impl Iterator<Item = &'d [u8]>) -> Result<()> {
+        deltas.try_for_each(|delta| decode_delta(delta)?.into_iter().try_for_each(|undo| self.revert(undo)))
     }
 
     fn size(&self) -> usize {

@@ -1,7 +1,7 @@
 //! The head: the newest version of everything, with the runs that lead back from it.
 
 use crate::entity::Entity;
-use crate::ids::Ids;
+use crate::ids::{Ids, Listed, Recent};
 use crate::names::Names;
 use crate::reader::{EdgeItem, NodeItem};
 use crate::tables::{Direction, EdgeSlot, NodeSlot, Tables};
@@ -20,6 +20,7 @@ pub struct Graph {
     pub(crate) names: Names,
     pub(crate) labels: HashMap<NameId, Object<Ids>>,
     pub(crate) history: Arc<dyn History>,
+    recent: Recent,
     pub(crate) head: Seq,
     /// The newest commit that created or removed a node.
     pub(crate) membership: Seq,
@@ -35,6 +36,7 @@ impl Graph {
             names: Names::default(),
             labels: HashMap::new(),
             history,
+            recent: Recent::default(),
             head: 0,
             membership: 0,
             live: (0, 0),
@@ -121,10 +123,10 @@ impl Graph {
         direction: Direction,
         kind: NameId,
         seq: Seq,
-    ) -> Result<Cow<'_, Ids>> {
+    ) -> Result<Listed<'_>> {
         match self.node(node).list(direction, kind) {
-            None => Ok(Cow::default()),
-            Some(list) => Ok(list.at(list_id(node, direction, kind), seq, &*self.history)?.0),
+            None => Ok(Listed::Newest(&[])),
+            Some(list) => self.recent.at(list, list_id(node, direction, kind), seq, &*self.history),
         }
     }
 
@@ -140,10 +142,10 @@ impl Graph {
     }
 
     /// The numbers of the nodes with a label, ascending, as of a version.
-    pub(crate) fn labelled_at(&self, label: NameId, seq: Seq) -> Result<Cow<'_, Ids>> {
+    pub(crate) fn labelled_at(&self, label: NameId, seq: Seq) -> Result<Listed<'_>> {
         match self.labels.get(&label) {
-            None => Ok(Cow::default()),
-            Some(list) => Ok(list.at(ObjectId::Label(label), seq, &*self.history)?.0),
+            None => Ok(Listed::Newest(&[])),
+            Some(list) => self.recent.at(list, ObjectId::Label(label), seq, &*self.history),
         }
     }
 }

@@ -1,8 +1,20 @@
 //! A versioned list of ids: a node's edges of one type, a label's nodes.
 
-use crate::versioned::State;
-use karyon_model::Result;
+use crate::versioned::{Object, State};
+use karyon_history::{History, ObjectId};
 use karyon_model::bytes::{Cursor, put_varint};
+use karyon_model::{Result, Seq};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Lists of the past that are remembered.
+const RECENT_LISTS: usize = 4;
+/// Ids of all of them together, unless one has more by itself.
+const RECENT_IDS: usize = 1 << 22;
+/// Lists with fewer ids, now and then, are soon made again, and would push longer ones out.
+const RECENT_IDS_MIN: usize = 1024;
 
 /// Ids, ascending. Ids grow with time, so adding is mostly appending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +41,64 @@ impl Ids {
             _ => return false,
         }
         true
+    }
+}
+
+/// A list as of a version.
+pub(crate) enum Listed<'g> {
+    Newest(&'g [u32]),
+    Past(Arc<Ids>),
+}
+
+impl std::ops::Deref for Listed<'_> {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        match self {
+            Listed::Newest(ids) => ids,
+            Listed::Past(ids) => ids,
+        }
+    }
+}
+
+/// A list as it was from one version to another.
+type Past = (ObjectId, RangeInclusive<Seq>, Arc<Ids>);
+
+/// The long lists of the past that were read last: the pages of a scan share one. None goes stale, as a list is kept only as it
+/// was before a later commit changed it.
+#[derive(Default)]
+pub(crate) struct Recent(Mutex<VecDeque<Past>>);
+
+impl Recent {
+    /// The list as of `seq`.
+    ///
+    /// Cost: none for the newest state and for what is remembered; else as `Object::at`.
+    pub(crate) fn at<'g>(
+        &self,
+        list: &'g Object<Ids>,
+        id: ObjectId,
+        seq: Seq,
+        history: &dyn History,
+    ) -> Result<Listed<'g>> {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if list.last() > seq
+            && let Some(found) = lock().iter().find(|found| found.0 == id && found.1.contains(&seq))
+        {
+            return Ok(Listed::Past(found.2.clone()));
+        }
+        let (ids, since) = match list.at(id, seq, history)? {
+            (Cow::Borrowed(ids), _) => return Ok(Listed::Newest(ids)),
+            (Cow::Owned(ids), since) => (Arc::new(ids), since),
+        };
+        if ids.len().max(list.state().len()) >= RECENT_IDS_MIN {
+            let mut recent = lock();
+            recent.push_front((id, since..=seq, ids.clone()));
+            recent.truncate(RECENT_LISTS);
+            while recent.len() > 1 && recent.iter().map(|kept| kept.2.len()).sum::<usize>() > RECENT_IDS {
+                recent.pop_back();
+            }
+        }
+        Ok(Listed::Past(ids))
     }
 }
 
@@ -66,13 +136,30 @@ impl State for Ids {
         Ok(Ids(ids))
     }
 
-    fn undo(&mut self, delta: &[u8]) -> Result<()> {
-        let mut cursor = Cursor::new(delta);
-        for _ in 0..cursor.length()? {
-            let entry = cursor.varint()?;
-            let id = u32::try_from(entry >> 1).map_err(|_| cursor.malformed("an id beyond 32 bits"))?;
-            self.put(id, entry & 1 == 1);
+    /// Cost: one copy of the list, and the sorting of what has changed, however many commits did.
+    fn undo<'d>(&mut self, deltas: impl Iterator<Item = &'d [u8]>) -> Result<()> {
+        let mut before = Vec::new();
+        for delta in deltas {
+            let mut cursor = Cursor::new(delta);
+            for _ in 0..cursor.length()? {
+                let entry = cursor.varint()?;
+                let id = u32::try_from(entry >> 1).map_err(|_| cursor.malformed("an id beyond 32 bits"))?;
+                before.push((id, entry & 1 == 1));
+            }
         }
+        // Oldest first, and the sort is stable: of an id that came and went, the oldest answer is kept.
+        before.reverse();
+        before.sort_by_key(|entry| entry.0);
+        before.dedup_by_key(|entry| entry.0);
+        let (mut ids, mut rest) = (Vec::with_capacity(self.0.len() + before.len()), &self.0[..]);
+        for (id, present) in before {
+            let (kept, from) = rest.split_at(rest.partition_point(|held| *held < id));
+            ids.extend_from_slice(kept);
+            ids.extend(present.then_some(id));
+            rest = if from.first() == Some(&id) { &from[1..] } else { from };
+        }
+        ids.extend_from_slice(rest);
+        self.0 = ids;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use crate::entity::Entity;
 use crate::gate::{Gate, permitted};
 use crate::head::Graph;
-use crate::ids::Ids;
+use crate::ids::Listed;
 use crate::overlay::{Entry, Identity, Overlay};
 use crate::tables::Direction;
 use crate::transaction::{Read, Transaction, note};
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
         &self,
         (node, direction, only): (u32, Direction, Option<NameId>),
         first: NameId,
-    ) -> impl Iterator<Item = Result<(NameId, Cow<'a, Ids>)>> + use<'a> {
+    ) -> impl Iterator<Item = Result<(NameId, Listed<'a>)>> + use<'a> {
         let (graph, gate, seq) = (self.graph, self.gate, self.seq);
         let kinds = graph.edge_kinds(node, direction).filter(move |kind| match only {
             Some(only) => *kind == only,
@@ -301,13 +301,13 @@ impl<'a> Reader<'a> {
 
 /// The numbers on lists, from where a page begins, each with its list.
 fn along<'g>(
-    lists: impl Iterator<Item = Result<(NameId, Cow<'g, Ids>)>>,
+    lists: impl Iterator<Item = Result<(NameId, Listed<'g>)>>,
     start: PageStart,
 ) -> impl Iterator<Item = Result<(NameId, u32)>> {
     lists.flat_map(move |list| {
         let (list, ids, error) = match list {
             Ok((list, ids)) => (list, ids, None),
-            Err(error) => (0, Cow::default(), Some(Err(error))),
+            Err(error) => (0, Listed::Newest(&[]), Some(Err(error))),
         };
         let seen = if list == start.list { ids.partition_point(|id| *id < start.id) } else { 0 };
         (seen..ids.len()).map(move |at| Ok((list, ids[at]))).chain(error)

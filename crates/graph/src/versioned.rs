@@ -10,8 +10,8 @@ pub trait State: Clone + Default {
     fn encode(&self, out: &mut Vec<u8>);
     /// Reads what `encode` wrote.
     fn decode(bytes: &[u8]) -> Result<Self>;
-    /// Turns the state into the one that held before the delta's commit.
-    fn undo(&mut self, delta: &[u8]) -> Result<()>;
+    /// Turns the state into the one that held before the deltas' commits, which come newest first.
+    fn undo<'d>(&mut self, deltas: impl Iterator<Item = &'d [u8]>) -> Result<()>;
     /// About how many bytes `encode` would append; the same for equal states.
     fn size(&self) -> usize;
 }
@@ -127,7 +127,7 @@ impl<S: State> Object<S> {
             return Ok(None);
         }
         let mut before = self.state.clone();
-        before.undo(delta)?;
+        before.undo([delta].into_iter())?;
         let mut anchor = Vec::new();
         before.encode(&mut anchor);
         let run = self.run.take().map(|run| *run).unwrap_or_default();
@@ -139,8 +139,5 @@ impl<S: State> Object<S> {
 
 /// Takes a state at the end of a run back to the moment `seq`.
 fn undo_to<S: State>(state: &mut S, run: &Run, seq: Seq) -> Result<()> {
-    for (_, delta) in run.newest_first().take_while(|delta| delta.0 > seq) {
-        state.undo(delta)?;
-    }
-    Ok(())
+    state.undo(run.newest_first().take_while(|delta| delta.0 > seq).map(|delta| delta.1))
 }

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use karyon_graph::{DiffStart, Graph, Open, Transaction};
+use karyon_graph::{DiffStart, Direction, Graph, Open, PageStart, Reader, Transaction};
 use karyon_history::{Chapter, Chapters, Commits, History, ObjectId, Progress};
 use karyon_model::{
-    CommitHeader, EntityId, Result, Seq, Target, Trust, Value, Verb, VerbWriter, bytes::Cursor,
+    CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Value, Verb, VerbWriter, bytes::Cursor,
 };
 
 /// Counts the looks into sealed chapters.
@@ -166,5 +166,115 @@ fn a_page_of_a_diff_looks_at_no_commit_before_it_and_tells_each_target_once() {
             })
             .collect();
         assert_eq!((told.len(), distinct), (expected.len(), expected));
+    }
+}
+
+/// A hub whose edges come and go, a hundred with a commit, and what it was at every version.
+struct Hub {
+    bench: Bench,
+    keys: Vec<String>,
+    linked: Vec<BTreeSet<String>>,
+}
+
+impl Hub {
+    fn new() -> Hub {
+        let keys: Vec<String> = (0..2_000).map(|n| format!("leaf {n:04}")).collect();
+        let mut hub = Hub { bench: Bench::new(), keys, linked: vec![BTreeSet::new(); 2] };
+        hub.bench.write(&[Verb::Put { key: "hub", labels: vec![], changes: vec![] }]);
+        for _ in 0..200 {
+            hub.turn();
+        }
+        hub
+    }
+
+    /// Links the next hundred, with a label, or takes them away again.
+    fn turn(&mut self) {
+        let mut linked = self.linked.last().unwrap().clone();
+        let (mut verbs, first) = (Vec::new(), (self.linked.len() - 2) * 100 % self.keys.len());
+        for key in &self.keys[first..first + 100] {
+            let edge = EdgeKey { from: "hub", kind: "T", to: key, key: "" };
+            if linked.remove(key) {
+                verbs.push(Verb::Unlink { edge });
+                let (target, drop) = (Target::Node(key), vec!["On"]);
+                verbs.push(Verb::Patch { target, labels: vec![], drop, changes: vec![] });
+            } else {
+                linked.insert(key.clone());
+                verbs.push(Verb::Put { key, labels: vec!["On"], changes: vec![] });
+                verbs.push(Verb::Link { edge, changes: vec![] });
+            }
+        }
+        self.bench.write(&verbs);
+        self.linked.push(linked);
+    }
+
+    /// A commit that links and unlinks and is taken back.
+    fn refused(&mut self) {
+        let mut writer = VerbWriter::new();
+        let linked = self.linked.last().unwrap();
+        for to in self.keys.iter().step_by(7) {
+            let edge = EdgeKey { from: "hub", kind: "T", to, key: "" };
+            let link = Verb::Link { edge, changes: vec![] };
+            writer.push(&if linked.contains(to) { Verb::Unlink { edge } } else { link });
+        }
+        let edge = EdgeKey { from: "hub", kind: "T", to: "nobody", key: "" };
+        writer.push(&Verb::Link { edge, changes: vec![] });
+        let mut transaction = Transaction::new(self.bench.graph.head());
+        transaction.push(writer.bytes()).unwrap();
+        assert!(self.bench.graph.commit(&transaction, "root", &Open).is_err());
+    }
+
+    fn page(&self, seq: Seq, labelled: bool, start: PageStart, told: &mut Vec<String>) -> Option<PageStart> {
+        let mut reader = Reader::at(&self.bench.graph, seq, &Open);
+        if labelled {
+            return reader
+                .visit_nodes(Some("On"), start, 100, &mut |node| told.push(node.key.into()))
+                .unwrap();
+        }
+        let visit = &mut |edge: &karyon_graph::EdgeItem<'_>| told.push(edge.to.into());
+        reader.visit_edges("hub", Direction::Out, Some("T"), start, 100, visit).unwrap()
+    }
+}
+
+#[test]
+fn the_pages_of_a_long_list_of_the_past_are_of_one_version_and_look_for_it_once() {
+    let mut hub = Hub::new();
+    for labelled in [false, true] {
+        let head = hub.bench.graph.head();
+        let moments = [head / 3, head / 2, head / 2 + 1];
+        let before = hub.bench.history.looks.load(Ordering::Relaxed);
+        let mut scans = moments.map(|seq| (seq, Some(PageStart::default()), Vec::new()));
+        let mut pages = 0;
+        while scans.iter().any(|scan| scan.1.is_some()) {
+            for (seq, start, told) in &mut scans {
+                let Some(from) = *start else { continue };
+                *start = hub.page(*seq, labelled, from, told);
+                pages += 1;
+            }
+            hub.turn();
+            hub.refused();
+        }
+        for (seq, _, told) in scans {
+            assert!(told.iter().eq(&hub.linked[seq as usize]), "version {seq}, labelled {labelled}");
+        }
+        let looks = hub.bench.history.looks.load(Ordering::Relaxed) - before;
+        assert!(looks <= moments.len(), "{looks} looks for {pages} pages");
+    }
+}
+
+#[test]
+fn a_long_list_is_right_at_every_version_whatever_was_read_before() {
+    let mut hub = Hub::new();
+    for round in 0..3_000_u64 {
+        if round % 50 == 0 {
+            hub.turn();
+            hub.refused();
+        }
+        let head = hub.bench.graph.head();
+        // Back and forth over neighbours and over all of the past.
+        let seq = if round % 2 == 0 { round * 7919 % (head + 1) } else { head - round % 4 };
+        let mut reader = Reader::at(&hub.bench.graph, seq, &Open);
+        let expected = hub.linked[seq as usize].len();
+        assert_eq!(reader.degree("hub", Direction::Out, Some("T")).unwrap(), expected, "version {seq}");
+        assert_eq!(reader.count(Some("On"), true).unwrap(), expected, "version {seq}");
     }
 }
