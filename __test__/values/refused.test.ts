@@ -181,6 +181,7 @@ refusesVerb(ARGUMENT, 'a list of properties', (tx) => tx.put('bad', { props: [1]
 refusesVerb(ARGUMENT, 'a patch of nothing', (tx) => tx.patch('there', undefined as never))
 refusesVerb(ARGUMENT, 'a target of null', (tx) => tx.patch(null as never, {}))
 refusesVerb(ARGUMENT, 'an edge without an end', (tx) => tx.patch({ from: 'there', type: 'T' } as never, {}))
+refusesVerb(ARGUMENT, 'a detach that is no boolean', (tx) => tx.remove('there', { detach: 'no' as never }))
 refusesVerb(ARGUMENT, 'a splice from a negative start', (tx) => tx.splice('there', 'n', -1, 0, 'x'))
 refusesVerb(ARGUMENT, 'a splice of half a unit', (tx) => tx.splice('there', 'n', 0, 0.5, 'x'))
 

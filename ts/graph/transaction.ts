@@ -188,7 +188,8 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   remove(key: string, options: { readonly detach?: boolean } = {}): void {
     this.#verb(3, (writer) => {
       checkNodeKey(key)
-      const { detach } = checkedOptions(options, 'detach')
+      const { detach = false } = checkedOptions(options, 'detach')
+      if (typeof detach !== 'boolean') throw badArgument('detach is true or false')
       writer.text(key)
       writer.byte(detach ? 1 : 0)
     })
