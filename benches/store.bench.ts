@@ -82,9 +82,9 @@ export function cases(): readonly Case[] {
 
 /** What is done with an open store: before the first round, in each, and what is then compared. */
 interface Work {
-  readonly filled: readonly Change[]
-  /** Each of them a version. */
-  readonly versions?: readonly Change[]
+  filled(): readonly Change[]
+  /** Each of them a version. Made when they are written and dropped then: there are too many to keep those of every case. */
+  versions?(): readonly Change[]
   prepare(round: number, store: Store): Promise<void> | void
   run(store: Store, folder: string | undefined): Promise<unknown> | unknown
   answer(store: Store): unknown
@@ -107,8 +107,8 @@ function against(
           folder = mkdtempSync(join(RESULTS, 'store-'))
         }
         await store.open(folder)
-        await store.load(own.filled)
-        if (own.versions) await store.loadVersions(own.versions)
+        await store.load(own.filled())
+        if (own.versions) await store.loadVersions(own.versions())
       },
       prepare: (round) => own.prepare(round, store),
       run: () => own.run(store, folder),
@@ -126,7 +126,7 @@ function writingOneByOne(count: number): () => Work {
   return () => {
     let round: Change[] = []
     return {
-      filled: everyKey(WRITE_KEYS),
+      filled: () => everyKey(WRITE_KEYS),
       prepare(number) {
         round = changes(count, WRITE_KEYS, number + 1)
       },
@@ -141,7 +141,7 @@ function writingOneByOne(count: number): () => Work {
 function writingInFlight(): Work {
   let round: Change[][] = []
   return {
-    filled: everyKey(WRITE_KEYS),
+    filled: () => everyKey(WRITE_KEYS),
     prepare(number) {
       const all = changes(IN_FLIGHT_WRITES, WRITE_KEYS, number + 1)
       round = Array.from({ length: all.length / IN_FLIGHT }, (_, at) =>
@@ -159,7 +159,7 @@ function reading(): Work {
   let keys: string[] = []
   let sum = 0
   return {
-    filled: everyKey(READ_KEYS),
+    filled: () => everyKey(READ_KEYS),
     prepare(number) {
       const random = numbers(number + 1)
       keys = Array.from({ length: READS }, () => keyOf(random() % READ_KEYS))
@@ -174,17 +174,21 @@ function reading(): Work {
 
 function readingVersions(keys: 'uniform' | 'deep', again: boolean): () => Work {
   return () => {
-    const drawn = skewed(VERSION_KEYS, 1)
-    const random = numbers(2)
-    const versions = Array.from(
-      { length: VERSIONS },
-      () => [keyOf(drawn()), factOf(random() % 1_000_000)] as const,
-    )
     let questions: (readonly [string, number])[] = []
     let sum = 0
     return {
-      filled: [],
-      versions: [...everyKey(VERSION_KEYS), ...versions],
+      filled: () => [],
+      versions() {
+        const drawn = skewed(VERSION_KEYS, 1)
+        // Every fact is another: what changes nothing is no version to Karyon, and one to its peers.
+        return [
+          ...everyKey(VERSION_KEYS),
+          ...Array.from(
+            { length: VERSIONS },
+            (_, at) => [keyOf(drawn()), factOf(VERSION_KEYS + at)] as const,
+          ),
+        ]
+      },
       prepare(number) {
         const random = numbers(number + 1)
         const often = skewed(VERSION_KEYS, number + 1)
@@ -208,7 +212,7 @@ function readingVersions(keys: 'uniform' | 'deep', again: boolean): () => Work {
 function opening(): Work {
   let first: Fact | undefined
   return {
-    filled: [...everyKey(OPEN_KEYS), ...changes(VERSIONS - OPEN_KEYS, OPEN_KEYS, 1)],
+    filled: () => [...everyKey(OPEN_KEYS), ...changes(VERSIONS - OPEN_KEYS, OPEN_KEYS, 1)],
     prepare: (_number, store) => store.close(),
     async run(store, folder) {
       await store.open(folder)

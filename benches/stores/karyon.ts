@@ -39,6 +39,8 @@ export function karyonStore(): Store {
       for (let at = 0; at < changes.length; at += LOAD_BATCH) {
         await Promise.all(changes.slice(at, at + LOAD_BATCH).map(write))
       }
+      const versions = Number(kernel.graph.stats().head) - before
+      if (versions !== changes.length) throw new Error(`${changes.length} changes made ${versions} versions`)
     },
     readAt: (key, version) => plain(kernel.graph.at(BigInt(before + version)).get(key)),
     close: () => kernel.close(),
