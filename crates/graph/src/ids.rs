@@ -88,7 +88,10 @@ impl Recent {
         }
         let (ids, since) = match list.at(id, seq, history)? {
             (Cow::Borrowed(ids), _) => return Ok(Listed::Newest(ids)),
-            (Cow::Owned(ids), since) => (Arc::new(ids), since),
+            (Cow::Owned(mut ids), since) => {
+                ids.0.shrink_to_fit();
+                (Arc::new(ids), since)
+            }
         };
         if ids.len().max(list.state().len()) >= RECENT_IDS_MIN {
             let mut recent = lock();

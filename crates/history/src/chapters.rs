@@ -138,14 +138,22 @@ impl Chapters {
         Ok(Chapters { state: RwLock::new(state), backing: Some(backing), ..Chapters::in_memory() })
     }
 
-    /// Forgets the tables: what they hold is not of this log.
-    pub fn reset(&self) -> Result<()> {
-        let Some(backing) = &self.backing else { return Ok(()) };
+    /// Forgets the tables: what they hold is not of this log. Where that cannot be made to last, nothing more is written.
+    pub fn reset(&self) {
+        let Some(backing) = &self.backing else { return };
         let _writing = lock(&backing.next);
-        backing.directory.clear()?;
+        if backing.directory.clear().is_err() {
+            self.ended.store(true, Ordering::Relaxed);
+        }
         let mut state = self.state_mut();
         (state.tables, state.covered) = (Arc::default(), None);
-        Ok(())
+    }
+
+    /// Forgets what is in no table: what was sealed on a way that led nowhere.
+    pub fn forget(&self) {
+        let mut state = self.state_mut();
+        state.recent.clear();
+        state.recent_bytes = 0;
     }
 
     /// How much of the log the tables cover: every chapter that ends at or before its last commit is in them.
@@ -212,6 +220,10 @@ impl Chapters {
         put.extend(fresh.iter().flat_map(|table| table.entries()));
         let remove = gone.iter().flat_map(|table| table.entries()).map(|entry| entry.0).collect();
         let entered = backing.directory.apply(put, remove);
+        // Somebody may have found damage meanwhile.
+        if self.ended.load(Ordering::Relaxed) {
+            let _ = backing.directory.apply(Vec::new(), vec![WATERMARK.to_vec()]);
+        }
         if entered.is_ok() {
             let mut state = self.state_mut();
             (state.tables, state.covered) = (Arc::new(tables), Some(covered));

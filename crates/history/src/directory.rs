@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A key and its value.
@@ -29,27 +30,39 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 pub struct SledDirectory {
     folder: PathBuf,
     database: Mutex<Option<sled::Db>>,
+    closed: AtomicBool,
 }
 
 impl SledDirectory {
     /// A directory in a folder of its own.
     pub fn new(folder: PathBuf) -> SledDirectory {
-        SledDirectory { folder, database: Mutex::default() }
+        SledDirectory { folder, database: Mutex::default(), closed: AtomicBool::new(false) }
     }
 
     fn with<T>(&self, act: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
         // Whoever panicked with it has left it as it was: sled's own state is its own care.
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Error::new(Code::Closed, "the history is closed; open the store again"));
+        }
         if database.is_none() {
             // Flushed by `apply` alone: a background flush would only cost time, and its failure is never told.
             let config =
                 sled::Config::new().path(&self.folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
             *database = Some(guarded(|| config.open())?);
         }
-        match &*database {
+        let done = match &*database {
             Some(database) => guarded(|| act(database)),
             None => unreachable!("it was opened just now"),
+        };
+        // What failed once fails for good in sled, also when the disk has room again.
+        if done.is_err() {
+            let _ = guarded(|| {
+                drop(database.take());
+                Ok(())
+            });
         }
+        done
     }
 }
 
@@ -79,7 +92,7 @@ impl Directory for SledDirectory {
     }
 
     fn clear(&self) -> Result<()> {
-        self.close();
+        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => guarded(|| Err(error.into())),
             _ => Ok(()),
@@ -87,6 +100,7 @@ impl Directory for SledDirectory {
     }
 
     fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
         *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

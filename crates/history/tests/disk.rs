@@ -295,7 +295,7 @@ impl Directory for Refusing {
         if self.0.load(Ordering::Relaxed) { refused } else { Ok(()) }
     }
     fn clear(&self) -> karyon_model::Result<()> {
-        Ok(())
+        self.apply(Vec::new(), Vec::new())
     }
     fn close(&self) {}
 }
@@ -326,4 +326,36 @@ fn what_cannot_be_written_is_not_tried_again_at_once_and_leaves_nothing_behind()
     for end in 2..12 {
         assert_eq!(*chapters.find(ObjectId::Node(0), end - 1).unwrap().unwrap(), large(end));
     }
+}
+
+#[test]
+fn tables_that_cannot_be_forgotten_are_not_used_and_nothing_is_added_to_them() {
+    let folder = Folder::new();
+    let refusing = Arc::new(Refusing(AtomicBool::new(false)));
+    let chapters = folder.open(refusing.clone()).unwrap();
+    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.write(point(2)).unwrap();
+    refusing.0.store(true, Ordering::Relaxed);
+    chapters.reset();
+    assert_eq!((chapters.covered(), chapters.find(ObjectId::Node(0), 1).unwrap()), (None, None));
+    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.write(point(3)).unwrap();
+    assert_eq!(chapters.covered(), None);
+    assert!(chapters.find(ObjectId::Node(0), 1).unwrap().is_some(), "it is in memory");
+}
+
+#[test]
+fn after_a_failure_the_directory_is_opened_anew_and_after_close_it_stays_closed() {
+    let folder = Folder::new();
+    let directory = folder.directory();
+    std::fs::create_dir_all(folder.0.join("history")).unwrap();
+    std::fs::write(folder.0.join("history/directory"), b"in the way").unwrap();
+    let put = || directory.apply(vec![(vec![1], vec![2])], Vec::new());
+    assert_eq!(put().unwrap_err().code(), Code::Io);
+    std::fs::remove_file(folder.0.join("history/directory")).unwrap();
+    put().unwrap();
+    assert_eq!(directory.load().unwrap(), [(vec![1], vec![2])]);
+    directory.close();
+    assert_eq!(put().unwrap_err().code(), Code::Closed);
+    assert_eq!(folder.directory().load().unwrap(), [(vec![1], vec![2])]);
 }

@@ -10,6 +10,7 @@
 //! | 28 | u64 version of the image |
 //! | 36 | where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash and u32 offset of the frame before it |
 //! | 88 | blocks, each with its length (u32) in front: the index of commits, then the graph's image; a length of 0 ends them |
+//! | | a point of the log behind the image's version, as at 36: the log that the image belongs to goes through it |
 //! | | SHA-256 of everything before |
 //!
 //! Numbers are little-endian. The tail begins at or before the image's version; what the image already holds is skipped.
@@ -82,8 +83,10 @@ impl CheckpointWriter {
     }
 
     /// Ends the file, makes it durable and puts it in its place. Older checkpoints but one go. Returns its bytes.
-    pub(crate) fn publish(mut self) -> Result<u64> {
-        self.write(&0u32.to_le_bytes())?;
+    pub(crate) fn publish(mut self, through: ChainPoint) -> Result<u64> {
+        let mut end = 0u32.to_le_bytes().to_vec();
+        through.encode(&mut end);
+        self.write(&end)?;
         let hash = self.hash.finalize_reset();
         self.file.write_at(self.at, &hash).map_err(io_error(&self.new_path, "write"))?;
         self.file.sync_all().map_err(io_error(&self.new_path, "sync"))?;
@@ -120,6 +123,7 @@ fn list(disk: &dyn Disk) -> Result<Vec<String>> {
 /// A checkpoint that was read.
 pub(crate) struct Loaded {
     pub(crate) anchor: Anchor,
+    pub(crate) through: ChainPoint,
     pub(crate) body: Body,
     pub(crate) bytes: u64,
     pub(crate) path: String,
@@ -160,10 +164,12 @@ fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>
         }
         reader.take(block).ok()?;
     }
+    let through = ChainPoint::decode(&mut cursor).ok()?;
     let graph = reader.finish().ok()?;
     let whole = cursor.is_empty() && graph.head() == seq && commits.last() == seq;
     whole.then_some(Loaded {
         anchor: Anchor { seq, tail },
+        through,
         body: Body { graph, commits },
         bytes: length,
         path,

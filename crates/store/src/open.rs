@@ -67,6 +67,7 @@ impl Store {
                 // Its place in the log is not what it says: the log is a restored backup, or is damaged.
                 (Err(error), Some(path)) if ![Code::Io, Code::SyncFailed].contains(&error.code()) => {
                     contradicted.push(path);
+                    history.forget();
                 }
                 (Err(error), _) => return Err(error),
             }
@@ -88,7 +89,7 @@ impl Store {
             true => base,
             // Tables of another log, or of a part that it has lost.
             false => {
-                history.reset()?;
+                history.reset();
                 head
             }
         };
@@ -143,23 +144,26 @@ fn recover(
     history: &Arc<Chapters>,
     loaded: Option<Loaded>,
 ) -> Result<Recovered> {
-    let (mut body, anchor, image_bytes) = match loaded {
-        Some(Loaded { anchor, body, bytes, .. }) => (body, Some(anchor), bytes),
-        None => (Body::empty(history.clone()), None, 0),
+    let (mut body, anchor, through, image_bytes) = match loaded {
+        Some(Loaded { anchor, through, body, bytes, .. }) => (body, Some(anchor), Some(through), bytes),
+        None => (Body::empty(history.clone()), None, None, 0),
     };
     let base = anchor.map_or(0, |anchor| anchor.seq);
     let mut tail = anchor.map_or_else(|| ChainPoint::genesis(id), |anchor| anchor.tail);
     let covered = history.covered();
     let mut covers = covered.is_none() || covered == Some(tail);
+    let mut belongs = through.is_none() || through == Some(tail);
     let start = anchor.map(|anchor| anchor.tail);
     let (log, found) = Log::open(disk, id, SegmentSizes::default(), start, &mut |frame| {
         tail = frame.end;
         covers |= covered == Some(tail);
+        belongs |= through == Some(tail);
         visit_commits(frame, &mut |commit| {
             if commit.header.seq <= base { Ok(()) } else { body.replay(&**history, &commit) }
         })
     })?;
-    if log.head().next_seq <= base {
+    // Also a log that is long enough may be another: commits up to the image's version were not looked at.
+    if log.head().next_seq <= base || !belongs {
         return Err(log_too_short(base));
     }
     Ok(Recovered { body, log, tail, found, image_bytes, base, covers })

@@ -72,7 +72,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
 }
 
 pub(crate) fn log_too_short(checkpoint: Seq) -> Error {
-    Error::new(Code::Damaged, format!("the log ends before version {checkpoint} of the checkpoint"))
+    Error::new(Code::Damaged, format!("the log does not go through version {checkpoint} of the checkpoint"))
 }
 
 /// Starts the rebuild on a thread of its own.

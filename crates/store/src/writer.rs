@@ -234,7 +234,7 @@ impl Store {
         if self.progress() == Progress::Ready {
             let _ = self.write_history();
         }
-        let bytes = file.publish()?;
+        let bytes = file.publish(persistence.head())?;
         let mut written = lock(&persistence.written);
         (written.image_bytes, written.tail_bytes) = (bytes, written.tail_bytes - tail_bytes);
         Ok(Some(seq))

@@ -274,24 +274,31 @@ fn a_checkpoint_of_another_branch_is_not_believed() {
         rig::write(&store, &[put("a", Value::Integer(n))]).unwrap();
     }
     drop(store);
-    let branch = |first: i64, checkpoint: bool| {
+    let branch = |first: i64, checkpoint: bool, ahead: bool| {
         let branch = disk.copy();
         let (store, _) = rig::open(branch.clone()).unwrap();
-        for n in 0..4 {
-            rig::write(&store, &[put("a", Value::Integer(first + n))]).unwrap();
+        for n in 0..40 {
+            rig::commit(&store, &[put("a", Value::Integer(first + n))]).unwrap();
+            while !ahead && store.write_frame().unwrap() {}
         }
         if checkpoint {
             store.checkpoint().unwrap();
         }
         branch
     };
-    let mut files = branch(1_000, true).files();
-    files.extend(branch(2_000, false).files());
-    let mixed = disk_of(&files);
-    let (store, recovery) = rig::open(mixed.clone()).unwrap();
-    assert_eq!((recovery.checkpoint, value_at(&store, 9).unwrap()), (0, integer(2_003)));
-    rig::write(&store, &[put("a", Value::Integer(1))]).unwrap();
-    store.verify().unwrap();
-    drop(store);
-    rig::open(mixed).unwrap().0.verify().unwrap();
+    // Also when its image was ahead of the log, as it is when commits wait.
+    for ahead in [false, true] {
+        let mut files = branch(1_000, true, ahead).files();
+        files.extend(branch(2_000, false, false).files());
+        let mixed = disk_of(&files);
+        let (store, recovery) = rig::open(mixed.clone()).unwrap();
+        assert_eq!(recovery.checkpoint, 0);
+        for version in 6..=45 {
+            assert_eq!(value_at(&store, version).unwrap(), integer(1_994 + version as i64));
+        }
+        rig::write(&store, &[put("a", Value::Integer(1))]).unwrap();
+        store.verify().unwrap();
+        drop(store);
+        rig::open(mixed).unwrap().0.verify().unwrap();
+    }
 }
