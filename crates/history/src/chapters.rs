@@ -84,7 +84,7 @@ impl Chapters {
         }
     }
 
-    /// The chapters that a store has on disk. Fails with `Damaged` when they cannot be used: see `clear`.
+    /// The chapters that a store has on disk. Fails with `Damaged` when they cannot be used: see `Directory::clear`.
     pub fn open(disk: Arc<dyn Disk>, directory: Arc<dyn Directory>, store: StoreId) -> Result<Chapters> {
         let mut summaries = BTreeMap::new();
         let mut blocks: BTreeMap<u32, Vec<_>> = BTreeMap::new();

@@ -52,11 +52,12 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
         if done >= until {
             return Ok(ControlFlow::Break(()));
         }
+        if history.is_due() {
+            // What cannot be written stays in memory: the past can be asked for all the same.
+            let _ = history.write(frame.end);
+        }
         if done % PROGRESS_STEP < Seq::from(frame.commit_count) {
             history.set_progress(Progress::Building { done, total: until });
-            if history.is_due() {
-                history.write(frame.end)?;
-            }
             let closed = |store: Arc<Store>| store.pipeline().is_ok_and(|pipeline| pipeline.closed);
             gone = store.upgrade().is_none_or(closed);
         }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use karyon_history::{Directory, PAGE_COMMITS, Progress, SledDirectory};
+use karyon_history::{Directory, DirectoryEntry, PAGE_COMMITS, Progress, SledDirectory};
 use karyon_log::{Disk, RealDisk, segment_path};
-use karyon_model::{Code, Seq, Value};
+use karyon_model::{Code, Error, Seq, Value};
 use karyon_store::{Moment, Options, Store};
 use karyon_testkit::disk::{Fate, SimDisk};
 use karyon_testkit::{DIRECTORY, FileDirectory, LogicalClock};
@@ -301,4 +301,40 @@ fn a_checkpoint_of_another_branch_is_not_believed() {
         drop(store);
         rig::open(mixed).unwrap().0.verify().unwrap();
     }
+}
+
+/// A directory on a disk that is full.
+struct Full;
+
+impl Directory for Full {
+    fn load(&self) -> karyon_model::Result<Vec<DirectoryEntry>> {
+        Ok(Vec::new())
+    }
+    fn apply(&self, _: Vec<DirectoryEntry>, _: Vec<Vec<u8>>) -> karyon_model::Result<()> {
+        Err(Error::new(Code::Io, "no space left"))
+    }
+    fn clear(&self) -> karyon_model::Result<()> {
+        Ok(())
+    }
+    fn close(&self) {}
+}
+
+#[test]
+fn a_past_that_cannot_be_written_is_rebuilt_in_memory() {
+    let disk = SimDisk::new();
+    let (store, _) = rig::open(disk.clone()).unwrap();
+    for n in 1..=5_000i64 {
+        let value = Value::Bytes(n.to_le_bytes().repeat(250).into());
+        rig::commit(&store, &[put("a", value)]).unwrap();
+        if n % 100 == 0 {
+            while store.write_frame().unwrap() {}
+        }
+    }
+    store.checkpoint().unwrap();
+    drop(store);
+    let options = rig::options(Arc::new(disk), &Arc::new(LogicalClock::new(1_000_000)));
+    let (store, recovery) = Store::open(Options { directory: Arc::new(Full), ..options }).unwrap();
+    assert_eq!((recovery.checkpoint, store.progress()), (5_000, Progress::Ready));
+    assert!(value_at(&store, 5).unwrap().unwrap().ends_with(&5i64.to_le_bytes()));
+    store.verify().unwrap();
 }
