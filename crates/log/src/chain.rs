@@ -81,7 +81,7 @@ layout! {
         next_seq: u64 = U64,
         /// The hash of the frame before it.
         hash: Hash = HashField,
-        /// Where in its segment the frame before it begins; the point's own offset when that is in another segment.
+        /// Where in its segment the frame before it begins. Says nothing at a segment's first position: that frame is in another.
         frame: u32 = U32,
     }
 }

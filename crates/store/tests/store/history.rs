@@ -324,7 +324,7 @@ fn a_past_that_cannot_be_written_is_rebuilt_in_memory() {
     let disk = SimDisk::new();
     let (store, _) = rig::open(disk.clone()).unwrap();
     for n in 1..=5_000i64 {
-        let value = Value::Bytes(n.to_le_bytes().repeat(250).into());
+        let value = Value::Bytes(n.to_le_bytes().repeat(250));
         rig::commit(&store, &[put("a", value)]).unwrap();
         if n % 100 == 0 {
             while store.write_frame().unwrap() {}
