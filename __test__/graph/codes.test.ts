@@ -69,6 +69,8 @@ const WAYS: Readonly<
       tx.link('a', 'T', 'a')
       tx.remove('a')
     }),
+  ERR_KARYON_UNIQUE: '__test__/graph/index.test.ts',
+  ERR_KARYON_REQUIRED: '__test__/graph/index.test.ts',
   ERR_KARYON_SPLICE_RANGE: (graph) =>
     graph.write((tx) => {
       tx.put('a', { props: { text: 'x' } })

@@ -3,8 +3,10 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeLines, ROOT, shippedRust, shippedTypeScript } from './source.ts'
 
-/** A microkernel is read in one sitting or it is none: lines that are neither blank, comment nor test. */
-const KERNEL_LINES_MAX = 15_000
+/** A microkernel is read in one sitting or it is none: lines of the compiled engine that are neither blank, comment nor test. */
+const ENGINE_LINES_MAX = 15_000
+/** What a program says to it: definitions, policy, the public interface. */
+const FACE_LINES_MAX = 5_500
 
 /** Built with the feature `crossing` alone, to measure the boundary itself. */
 const ONLY_FOR_BENCHES = 'crates/node/src/crossing.rs'
@@ -28,10 +30,14 @@ test('the kernel stays under its line budget', (t) => {
     rooms.set(room, (rooms.get(room) ?? 0) + lines.length)
   }
 
-  const total = [...rooms.values()].reduce((a, b) => a + b, 0)
+  const total = (prefix: string): number =>
+    [...rooms].filter(([room]) => room.startsWith(prefix)).reduce((sum, [, lines]) => sum + lines, 0)
+  const [engine, face] = [total('crates/'), total('ts')]
   for (const [room, lines] of rooms) t.log(`${String(lines).padStart(6)}  ${room}`)
-  t.log(`${String(total).padStart(6)}  of ${KERNEL_LINES_MAX}`)
-  t.true(total <= KERNEL_LINES_MAX, `the kernel has ${total} lines`)
+  t.log(`${String(engine).padStart(6)}  of ${ENGINE_LINES_MAX}, the engine`)
+  t.log(`${String(face).padStart(6)}  of ${FACE_LINES_MAX}, its face`)
+  t.true(engine <= ENGINE_LINES_MAX, `the engine has ${engine} lines`)
+  t.true(face <= FACE_LINES_MAX, `its face has ${face} lines`)
 })
 
 test('comments and blank lines are not code', (t) => {

@@ -1,20 +1,23 @@
 // The graph: reads of the newest durable version, writes, and the way to the past.
 import { setTimeout as delay } from 'node:timers/promises'
 import { KaryonError, badArgument } from '../errors.ts'
-import { answer } from '../exchange.ts'
+import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
+import { checkName } from '../values/keys.ts'
 import { checkedOptions } from './arguments.ts'
 import { blame, checkSpan, diff, digestAt, history, questionOf, revert, verify } from './past.ts'
-import { BaseReader, NEWEST } from './reader.ts'
+import { BaseReader, NEWEST, question } from './reader.ts'
 import type { Submitted } from './session.ts'
 import { LongTransaction, SessionTransaction } from './transaction.ts'
 import type {
   Blame,
   Change,
+  Commit,
   Difference,
   Graph,
   GraphStats,
+  IndexRules,
   OpenTransaction,
   RevertReport,
   Target,
@@ -33,6 +36,7 @@ const ATTEMPTS_AT_ONCE = 4
 const RETRY_DELAY_MAX_MS = 16
 
 type RevertOptions = Parameters<Graph['revert']>[0]
+type IndexDeclaration = Parameters<Graph['index']>[0]
 
 /** The graph of a session. */
 export class StoreGraph extends BaseReader implements Graph {
@@ -151,6 +155,41 @@ export class StoreGraph extends BaseReader implements Graph {
       if (typeof dryRun !== 'boolean') throw badArgument('dryRun is true or false')
       return revert(this.session, principal, this.#version(since), dryRun)
     })
+  }
+
+  index(declaration: IndexDeclaration): Promise<Commit> {
+    return this.#declare(declaration, 'label', 'property', 'unique', 'required')
+  }
+
+  dropIndex(index: Pick<IndexDeclaration, 'label' | 'property'>): Promise<Commit> {
+    return this.#declare(index, 'label', 'property')
+  }
+
+  #declare(declaration: IndexDeclaration, ...fields: (keyof IndexDeclaration)[]): Promise<Commit> {
+    return this.#outside(async () => {
+      const { label, property, unique = false, required = false } = checkedOptions(declaration, ...fields)
+      checkName(label)
+      checkName(property)
+      if (typeof unique !== 'boolean' || typeof required !== 'boolean') {
+        throw badArgument('unique and required are true or false')
+      }
+      this.source()
+      const asked = question()
+      asked.text(label)
+      asked.text(property)
+      const rules = (fields.length > 2 ? 1 : 0) | (unique ? 2 : 0) | (required ? 4 : 0)
+      const length = native.declareRules(this.session.handle, rules, putWritten(asked))
+      const { version, time, durable } = this.session.submitted(length)
+      await durable
+      return { version, time }
+    })
+  }
+
+  indexes(moment?: Moment): readonly IndexRules[] {
+    const source = this.source()
+    const at = moment === undefined ? source : this.#version(moment)
+    const length = this.session.checked(native.readRules(this.session.handle, at))
+    return answer(length).value() as unknown as readonly IndexRules[]
   }
 
   digest(moment?: Moment): string {

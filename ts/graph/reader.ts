@@ -7,10 +7,15 @@ import type { Value } from '../values/types.ts'
 import { checkKey, checkName } from '../values/keys.ts'
 import { Writer } from '../values/writer.ts'
 import { type PlainEdge, checkedOptions, listOf, plainEdge } from './arguments.ts'
+import { REACH_MAX, encodedQuery, encodedWalk } from './query.ts'
 import { Scan, type Start } from './scan.ts'
 import type { NativeSession } from './session.ts'
-import type { Edge, EdgeIdentity, Node, Reader } from './types.ts'
+import type { Edge, EdgeIdentity, Node, NodeQuery, Reached, Reader, WalkOptions } from './types.ts'
 
+/** Nodes that `within` finds unless it is told otherwise. */
+const WITHIN_LIMIT = 1000
+/** How far `path` looks unless it is told otherwise. */
+const PATH_HOPS = 16
 /** Items of one page of a scan. */
 const PAGE_ITEMS = 256
 
@@ -92,11 +97,11 @@ export abstract class BaseReader implements Reader {
     })
   }
 
-  nodes(options: { readonly label?: string } = {}): IterableIterator<Node> {
-    const label = labelOf(options)
+  nodes(query: NodeQuery = {}): IterableIterator<Node> {
+    const encoded = encodedQuery(query)
     return this.#scan(readNode, (session, source, start) => {
       const asked = question()
-      asked.optionalText(label)
+      asked.append(encoded)
       putStart(asked, start)
       return native.pageNodes(session.handle, source, PAGE_ITEMS, putWritten(asked))
     })
@@ -120,11 +125,11 @@ export abstract class BaseReader implements Reader {
     return scan.items()
   }
 
-  count(options: { readonly label?: string } = {}): number {
-    const label = labelOf(options)
+  count(query: NodeQuery = {}): number {
+    const encoded = encodedQuery(query)
     const source = this.source()
     const asked = question()
-    asked.optionalText(label)
+    asked.append(encoded)
     return this.session.checked(native.countNodes(this.session.handle, source, putWritten(asked)))
   }
 
@@ -139,12 +144,43 @@ export abstract class BaseReader implements Reader {
     const written = putWritten(asked)
     return this.session.checked(native.countEdges(this.session.handle, source, direction === 'in', written))
   }
-}
 
-function labelOf(options: { readonly label?: string }): string | undefined {
-  const { label } = checkedOptions(options, 'label')
-  if (label !== undefined) checkName(label)
-  return label
+  within(key: string, options: WalkOptions & { readonly limit?: number } = {}): readonly Reached[] {
+    checkKey(key)
+    const { limit = WITHIN_LIMIT, ...walk } = checkedOptions(options, 'type', 'direction', 'hops', 'limit')
+    const encoded = encodedWalk(walk, limit)
+    const { session } = this
+    const source = this.source()
+    const asked = question()
+    asked.text(key)
+    asked.append(encoded)
+    const bytes = answer(session.checked(native.readWithin(session.handle, source, putWritten(asked))))
+    const reached: Reached[] = []
+    while (bytes.byte() === 1) {
+      const hops = bytes.varint()
+      reached.push({ node: readNode(session, bytes), hops })
+    }
+    return reached
+  }
+
+  path(from: string, to: string, options: WalkOptions = {}): readonly Edge[] | undefined {
+    checkKey(from)
+    checkKey(to)
+    const walk = checkedOptions(options, 'type', 'direction', 'hops')
+    const encoded = encodedWalk({ hops: PATH_HOPS, ...walk }, REACH_MAX)
+    const { session } = this
+    const source = this.source()
+    const asked = question()
+    asked.text(from)
+    asked.text(to)
+    asked.append(encoded)
+    const length = session.checked(native.readPath(session.handle, source, putWritten(asked)))
+    if (length === 0) return undefined
+    const bytes = answer(length)
+    const edges: Edge[] = []
+    while (bytes.byte() === 1) edges.push(readEdge(session, bytes))
+    return edges.toReversed()
+  }
 }
 
 /** Appends a target that `plainTarget` gave. */

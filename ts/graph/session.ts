@@ -1,8 +1,8 @@
 // Sessions: what one incarnation of one principal may do. Cells get theirs here; the program has one of its own.
 import { KaryonError, checked, takeFailure } from '../errors.ts'
-import { putWritten } from '../exchange.ts'
+import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
-import type { Instant, Version } from '../time.ts'
+import { Instant, type Version } from '../time.ts'
 import type { ByteReader } from '../values/decode.ts'
 import { checkedGrants } from './arguments.ts'
 import { type Connection, closedError } from './connection.ts'
@@ -120,6 +120,14 @@ export class NativeSession implements Session {
     const failure = takeFailure()
     if (failure.code === 'ERR_KARYON_ACCESS') this.#onRefusal(failure)
     throw failure
+  }
+
+  /** A commit that was published, from the answer of the native side. */
+  submitted(length: number): Submitted {
+    const bytes = answer(this.checked(length))
+    const version = bytes.varint()
+    const time = Instant.fromMicros(bytes.signedBig())
+    return { version: BigInt(version), time, durable: this.connection.durableAt(version) }
   }
 
   /** Awaits a native task and reads its outcome, with the same care. */

@@ -1,9 +1,9 @@
 // Transactions: verbs are encoded as they are asked for, and cross in one batch, at the latest when something is read.
 import { isUint8Array } from 'node:util/types'
 import { KaryonError, badArgument } from '../errors.ts'
-import { answer, putWritten } from '../exchange.ts'
+import { putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
-import { Instant, type Version } from '../time.ts'
+import type { Version } from '../time.ts'
 import { encodeValue, isPlain } from '../values/encode.ts'
 import { checkName, checkNodeKey } from '../values/keys.ts'
 import { FRAME_BYTES_MAX, LABELS_MAX, OPERATIONS_MAX, PROPERTIES_MAX } from '../values/limits.ts'
@@ -130,10 +130,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       this.#handle = NONE
     }
     this.discard()
-    const bytes = answer(session.checked(length))
-    const version = bytes.varint()
-    const time = Instant.fromMicros(bytes.signedBig())
-    return { version: BigInt(version), time, durable: connection.durableAt(version) }
+    return session.submitted(length)
   }
 
   /** Encodes one verb: its number, and what `encode` adds. Nothing of it is kept when it throws. */

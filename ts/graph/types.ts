@@ -34,6 +34,40 @@ export interface Edge {
 /** A node's key, or an edge. */
 export type Target = string | EdgeIdentity
 
+/**
+ * What a property holds: one value; one from `from` (inclusive) to `to` (exclusive), of one kind; or text or bytes that begin with
+ * `prefix`. Numbers and bigints are what they are worth: 1 equals 1n.
+ */
+export type Condition = { readonly property: string } & (
+  | { readonly equals: Value }
+  | { readonly from: Value; readonly to?: Value }
+  | { readonly to: Value; readonly from?: Value }
+  | { readonly prefix: string | Uint8Array }
+)
+
+/** Which nodes are meant: all, or those with a label, that meet a condition, or several at once. */
+export interface NodeQuery {
+  readonly label?: string
+  readonly where?: Condition | readonly Condition[]
+}
+
+/** Which edges a traversal follows, and how far. */
+export interface WalkOptions {
+  /** Edges of one type only. */
+  readonly type?: string
+  /** Along edges (`'out'`, the default), against them, or both. */
+  readonly direction?: 'out' | 'in' | 'both'
+  /** How many edges away the farthest node may be. */
+  readonly hops?: number
+}
+
+/** A node that a traversal has come to. */
+export interface Reached {
+  readonly node: Node
+  /** How many edges away it is. */
+  readonly hops: number
+}
+
 /** What can be read of one version. */
 export interface Reader {
   /** A node, whole; `undefined` when there is none. Cost: one hash look-up and the decoding of its properties. */
@@ -46,12 +80,25 @@ export interface Reader {
   out(key: string, type?: string): IterableIterator<Edge>
   /** The edges that enter a node, of one type or all. */
   in(key: string, type?: string): IterableIterator<Edge>
-  /** The nodes, all or those with a label. */
-  nodes(options?: { readonly label?: string }): IterableIterator<Node>
-  /** How many nodes there are, all or those with a label. */
-  count(options?: { readonly label?: string }): number
+  /**
+   * The nodes that are meant. Where a condition's property is indexed for the label (`graph.index`), now or as of the version that is
+   * read, they come in the order of its values, and cost what meets the condition; otherwise all nodes with the label are looked at.
+   */
+  nodes(query?: NodeQuery): IterableIterator<Node>
+  /** How many nodes are meant. Cost: constant without a condition where nothing is hidden, else as `nodes`. */
+  count(query?: NodeQuery): number
   /** How many edges a node has in one direction, of one type or all. */
   degree(key: string, direction: 'out' | 'in', type?: string): number
+  /**
+   * The nodes within some edges of one (1 by default), each once, the nearest first, without that one; at most `limit` (1,000 by default,
+   * 65,536 at most). In one crossing. Throws `ERR_KARYON_TRANSACTION_SIZE` when it would look at over a million edges.
+   */
+  within(key: string, options?: WalkOptions & { readonly limit?: number }): readonly Reached[]
+  /**
+   * The edges of a shortest way from one node to another, at most 16 by default; none from a node to itself; `undefined` when there is no
+   * way within that, or within the 65,536 nodes that are nearest.
+   */
+  path(from: string, to: string, options?: WalkOptions): readonly Edge[] | undefined
 }
 
 /** The graph as of one version. It never changes. */
@@ -168,6 +215,18 @@ interface Differing<Entity, Identity, Side> {
   readonly after?: Side
 }
 
+/** What holds for a property of the nodes with a label. */
+export interface IndexRules {
+  readonly label: string
+  readonly property: string
+  /** Its values are indexed. */
+  readonly indexed: boolean
+  /** No two nodes with the label have the same value. */
+  readonly unique: boolean
+  /** Every node with the label has the property. */
+  readonly required: boolean
+}
+
 /** What a revert did, or would do. */
 export interface RevertReport {
   /** The compensating commit; absent for a dry run or when nothing was left to take back. It may restore nothing, and counts. */
@@ -257,6 +316,25 @@ export interface Graph extends Reader {
     readonly since: Moment
     readonly dryRun?: boolean
   }): Promise<RevertReport>
+  /**
+   * Declares an index of a property for the nodes with a label, in place of what was declared before, and the rules that it has to keep
+   * from then on: `unique`, `required`. Indexes answer as of any version from their declaration on. Rejects with `ERR_KARYON_UNIQUE` or
+   * `ERR_KARYON_REQUIRED` when the nodes there are break the rules. For those who may write everything. Cost: a pass over the nodes with
+   * the label, during which commits wait. 1,024 properties may have one.
+   *
+   * @example
+   * await graph.index({ label: 'Person', property: 'mail', unique: true })
+   */
+  index(rules: {
+    readonly label: string
+    readonly property: string
+    readonly unique?: boolean
+    readonly required?: boolean
+  }): Promise<Commit>
+  /** Takes back what was declared for a property. The past keeps its index. */
+  dropIndex(index: { readonly label: string; readonly property: string }): Promise<Commit>
+  /** What holds as of a moment (now by default). For those who may read everything. */
+  indexes(moment?: Moment): readonly IndexRules[]
   /** SHA-256, in hex, of everything that the graph says as of a moment (now by default). */
   digest(moment?: Moment): string
   /** Reads everything on disk again and compares it with memory. Throws `ERR_KARYON_DAMAGED` when something differs. */

@@ -60,6 +60,13 @@ export class Writer {
     this.length += length
   }
 
+  /** What another writer holds. */
+  append({ bytes, length }: Writer): void {
+    this.reserve(length)
+    bytes.copy(this.bytes, this.length, 0, length)
+    this.length += length
+  }
+
   /** A count and texts. */
   texts(texts: readonly string[]): void {
     this.varint(texts.length)

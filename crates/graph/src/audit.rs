@@ -7,8 +7,8 @@ use karyon_history::ObjectId;
 use karyon_model::{Code, EntityId, Error, Result, Seq};
 
 impl Graph {
-    /// Checks that no edge dangles, that both ends list every edge and nothing else, and that label lists say what the
-    /// nodes say. Returns how many nodes and edges exist.
+    /// Checks that no edge dangles, that both ends list every edge and nothing else, and that label lists and indexes say what
+    /// the nodes say. Returns how many nodes and edges exist.
     ///
     /// Cost: a pass over everything that ever existed.
     pub fn audit_at(&self, seq: Seq) -> Result<(usize, usize)> {
@@ -20,6 +20,10 @@ impl Graph {
         for label in self.labels.keys() {
             listed.extend(self.labelled_at(*label, seq)?.iter().map(|node| (ObjectId::Label(*label), *node)));
         }
+        for posting in 0..self.indexes.numbered().1 as u32 {
+            let nodes = self.posted_at(posting, seq)?;
+            listed.extend(nodes.iter().map(|node| (ObjectId::Posting(posting), *node)));
+        }
         for id in 0..nodes {
             for direction in Direction::BOTH {
                 for kind in self.edge_kinds(id, direction) {
@@ -30,6 +34,12 @@ impl Graph {
             let Some((entity, _)) = self.entity_at(EntityId::Node(id), seq)? else { continue };
             live.0 += 1;
             due.extend(entity.labels().map(|label| (ObjectId::Label(label), id)));
+            for (index, key) in self.indexes.entries(&entity, seq)? {
+                let Some(posting) = self.indexes.all[index as usize].postings.get(&key[..]) else {
+                    return broken(format!("{:?} is missing in an index", self.node(id).key));
+                };
+                due.insert((ObjectId::Posting(*posting), id));
+            }
         }
         for id in 0..edges {
             if self.entity_at(EntityId::Edge(id), seq)?.is_none() {

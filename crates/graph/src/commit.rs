@@ -7,8 +7,9 @@ use crate::draft::{Draft, Outcome};
 use crate::entity::Slot;
 use crate::gate::{Gate, Labels, ask, ask_sides};
 use crate::head::Graph;
+use crate::index::Index;
 use crate::plan::{Surface, describe, perform, target};
-use crate::transaction::{Read, Transaction};
+use crate::transaction::{Declaration, Read, Transaction};
 use crate::versioned::Object;
 use karyon_model::limits::PARENTS_MAX;
 use karyon_model::{Code, CommitRecord, EntityId, Error, NameId, OperationReader, Result, Seq, Verb};
@@ -38,7 +39,7 @@ impl Graph {
         let mut draft = Draft::new(self);
         let done = carry_out(&mut draft, transaction, principal, gate);
         let principal = match done {
-            Ok(principal) if draft.touched().next().is_some() || transaction.reverts().is_some() => principal,
+            Ok(principal) if draft.has_changed() || transaction.reverts().is_some() => principal,
             done => {
                 draft.roll_back();
                 return done.map(|_| None);
@@ -62,6 +63,7 @@ impl Graph {
         for operation in OperationReader::new(record.operations) {
             draft.replay(operation?)?;
         }
+        draft.index()?;
         draft.finish()
     }
 
@@ -92,6 +94,11 @@ impl Graph {
                 lists.iter().map(|list| list.1.last()).max().unwrap_or(0)
             }
             Read::Label(name) => self.labels.get(name).map_or(0, Object::last),
+            Read::Value(index, key) => {
+                let posting = self.indexes.all[*index as usize].postings.get(&**key);
+                posting.map_or(0, |posting| self.indexes.postings[*posting as usize].nodes.last())
+            }
+            Read::Index(index) => self.indexes.all[*index as usize].last,
             Read::Nodes => self.membership,
         }
     }
@@ -108,6 +115,14 @@ impl Graph {
                 format!("the edges ({direction:?}) of {:?}", self.node(*node).key)
             }
             Read::Label(name) => format!("the nodes labelled {:?}", self.names.text(*name)),
+            Read::Value(index, _) | Read::Index(index) => {
+                let Index { label, property, .. } = &self.indexes.all[*index as usize];
+                format!(
+                    "the nodes labelled {:?} by {:?}",
+                    self.names.text(*label),
+                    self.names.text(*property)
+                )
+            }
             Read::Nodes => "the set of nodes".into(),
         }
     }
@@ -178,6 +193,11 @@ fn carry_out(
         }
     }
     let principal = draft.name(principal)?;
+    if let Some(Declaration { label, property, rules }) = transaction.declares() {
+        gate.write_node(&mut std::iter::empty(), draft.names())?;
+        let (label, property) = (draft.name(label)?, draft.name(property)?);
+        draft.declare(label, property, *rules)?;
+    }
     for verb in transaction.verbs() {
         let verb = verb?;
         let bytes = draft.operations.len();
@@ -190,5 +210,6 @@ fn carry_out(
     for id in draft.touched() {
         ask_sides(gate, draft.names(), draft.sides_of(id), Labels::new())?;
     }
+    draft.index()?;
     Ok(principal)
 }

@@ -10,7 +10,7 @@ use crate::tables::Direction;
 use crate::versioned::Object;
 use karyon_history::{Chapter, ObjectId};
 use karyon_model::limits::FRAME_BYTES_MAX;
-use karyon_model::{Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Seq, Target};
+use karyon_model::{Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of a frame's payload that are left to headers.
@@ -36,7 +36,10 @@ pub(crate) struct Draft<'g> {
     /// What is no longer as it was in a list: an id, and whether the list held it.
     lists: BTreeMap<ObjectId, Vec<(u32, bool)>>,
     named: Vec<NameId>,
+    /// The indexes whose rules have changed.
+    declared: Vec<u32>,
     numbered: (u32, u32),
+    indexed: (usize, usize),
     live: (usize, usize),
     membership: bool,
 }
@@ -50,7 +53,9 @@ impl<'g> Draft<'g> {
             undo: BTreeMap::new(),
             lists: BTreeMap::new(),
             named: Vec::new(),
+            declared: Vec::new(),
             numbered: graph.numbered(),
+            indexed: graph.indexes.numbered(),
             live: graph.live(),
             membership: false,
             graph,
@@ -60,6 +65,11 @@ impl<'g> Draft<'g> {
     /// The entities changed so far.
     pub(crate) fn touched(&self) -> impl Iterator<Item = EntityId> {
         self.undo.keys().copied()
+    }
+
+    /// Whether there is anything to record.
+    pub(crate) fn has_changed(&self) -> bool {
+        !self.undo.is_empty() || !self.declared.is_empty()
     }
 
     /// A node's labels before the commit and now; `None` where it does not exist. Of an edge its type.
@@ -95,6 +105,7 @@ impl<'g> Draft<'g> {
                     && tables.edge(from, kind, to, key).is_none()
                     && tables.add_edge(from, kind, to, key)? == id
             }
+            Operation::Declare { label, name, rules } => return self.declare(label, name, rules),
             Operation::Set { valid, .. } | Operation::Unset { valid, .. } if valid != Interval::ALWAYS => {
                 let message = "the log has facts with valid time; use a newer Karyon";
                 return Err(Error::new(Code::FormatNewer, message));
@@ -156,6 +167,71 @@ impl<'g> Draft<'g> {
         }
     }
 
+    /// Has rules hold for a property of the nodes with a label from this commit on; nothing when they hold already.
+    pub(crate) fn declare(&mut self, label: NameId, property: NameId, rules: Rules) -> Result<()> {
+        let indexes = &mut self.graph.indexes;
+        let at = indexes.find(label, property).map_or_else(|| indexes.add(label, property), Ok)?;
+        let index = &mut indexes.all[at as usize];
+        let before = index.rules_at(self.seq);
+        if before == rules {
+            return Ok(());
+        }
+        index.rules.push((self.seq, rules));
+        self.declared.push(at);
+        Operation::Declare { label, name: property, rules }.encode(&mut self.operations);
+        let nodes = self.graph.labels.get(&label).map_or_else(Vec::new, |list| list.state().to_vec());
+        for node in nodes {
+            let entity = self.state(EntityId::Node(node));
+            self.check_required(entity)?;
+            let as_of = if rules.indexed { self.seq } else { self.graph.head };
+            let entries = self.graph.indexes.entries(entity, as_of)?;
+            for (_, key) in entries.iter().filter(|entry| entry.0 == at && before.indexed != rules.indexed) {
+                self.post(at, key, node, rules.indexed);
+            }
+        }
+        let postings: Vec<_> = self.graph.indexes.all[at as usize].postings.values().copied().collect();
+        self.check_unique(&postings)
+    }
+
+    fn check_required(&self, entity: &Entity) -> Result<()> {
+        let missing = self.graph.indexes.missing(entity, self.seq);
+        missing.map_or(Ok(()), |index| Err(self.graph.rule_error(index, Code::Required)))
+    }
+
+    fn check_unique(&self, postings: &[u32]) -> Result<()> {
+        let crowded = postings.iter().find_map(|posting| self.graph.indexes.crowded(*posting, self.seq));
+        crowded.map_or(Ok(()), |index| Err(self.graph.rule_error(index, Code::Unique)))
+    }
+
+    /// Adds a node to the posting of a value or removes it.
+    fn post(&mut self, index: u32, key: &[u8], node: u32, add: bool) -> u32 {
+        let posting = self.graph.indexes.posting(index, key);
+        self.list(ObjectId::Posting(posting), node, add);
+        posting
+    }
+
+    /// Brings the indexes up to date with the nodes that were changed, and refuses what their rules do not allow.
+    pub(crate) fn index(&mut self) -> Result<()> {
+        let mut changed = Vec::new();
+        for (id, undos) in &self.undo {
+            let concerned = undos.iter().any(|undo| self.graph.indexes.concerns(undo.slot()));
+            let EntityId::Node(node) = *id else { continue };
+            if concerned {
+                let now = self.state(*id);
+                let mut before = now.clone();
+                undos.iter().try_for_each(|undo| before.revert(undo.clone()))?;
+                let entries = |entity| self.graph.indexes.entries(entity, self.seq);
+                let (was, is) = (entries(&before)?, entries(now)?);
+                self.check_required(now)?;
+                changed.extend(was.difference(&is).map(|entry| (entry.clone(), node, false)));
+                changed.extend(is.difference(&was).map(|entry| (entry.clone(), node, true)));
+            }
+        }
+        let posted = changed.iter().map(|((index, key), node, add)| self.post(*index, key, *node, *add));
+        let posted: Vec<_> = posted.collect();
+        self.check_unique(&posted)
+    }
+
     /// Records the commit: every changed object gets its delta, full runs become chapters.
     ///
     /// It fails only when the state in memory contradicts itself, which is a defect; the head is then unusable.
@@ -174,6 +250,10 @@ impl<'g> Draft<'g> {
             before.dedup_by_key(|entry| entry.0);
             let chapter = list_object(self.graph, id).record(id, self.seq, &ids::encode_delta(&before))?;
             sealed.extend(chapter.map(|chapter| (id, chapter)));
+            if let ObjectId::Posting(posting) = id {
+                let index = self.graph.indexes.postings[posting as usize].index;
+                self.graph.indexes.all[index as usize].last = self.seq;
+            }
         }
         self.graph.head = self.seq;
         if self.membership {
@@ -196,6 +276,10 @@ impl<'g> Draft<'g> {
                 list.put(id, present);
             }
         }
+        for index in self.declared {
+            self.graph.indexes.all[index as usize].rules.pop();
+        }
+        self.graph.indexes.truncate(self.indexed);
         self.named.iter().for_each(|name| self.graph.names.unmark_logged(*name));
         self.graph.tables.truncate(self.numbered);
         self.graph.live = self.live;
@@ -271,7 +355,10 @@ impl Surface for Draft<'_> {
 /// The node or edge that an operation changes; `None` for definitions.
 pub(crate) fn changed(operation: &Operation<'_>) -> Option<EntityId> {
     match *operation {
-        Operation::DefineName { .. } | Operation::DefineNode { .. } | Operation::DefineEdge { .. } => None,
+        Operation::DefineName { .. }
+        | Operation::DefineNode { .. }
+        | Operation::DefineEdge { .. }
+        | Operation::Declare { .. } => None,
         Operation::Label { node, .. } | Operation::Unlabel { node, .. } => Some(EntityId::Node(node)),
         Operation::Create { entity }
         | Operation::Remove { entity }
@@ -287,6 +374,7 @@ fn list_object(graph: &mut Graph, id: ObjectId) -> &mut Object<Ids> {
         ObjectId::Out(node, kind) => graph.tables.nodes[node as usize].list_mut(Direction::Out, kind),
         ObjectId::In(node, kind) => graph.tables.nodes[node as usize].list_mut(Direction::In, kind),
         ObjectId::Label(name) => graph.labels.entry(name).or_default(),
+        ObjectId::Posting(posting) => &mut graph.indexes.postings[posting as usize].nodes,
         ObjectId::Node(_) | ObjectId::Edge(_) | ObjectId::Commits(_) => {
             unreachable!("only lists are asked for")
         }

@@ -253,9 +253,10 @@ impl Entity {
                 (property.value, property.since) = (value, seq);
                 return Ok(());
             }
-            Operation::DefineName { .. } | Operation::DefineNode { .. } | Operation::DefineEdge { .. } => {
-                return Ok(());
-            }
+            Operation::DefineName { .. }
+            | Operation::DefineNode { .. }
+            | Operation::DefineEdge { .. }
+            | Operation::Declare { .. } => return Ok(()),
         };
         match slot {
             Slot::Label(name) if there == self.label(name).is_some() => return Ok(()),

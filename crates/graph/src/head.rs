@@ -2,6 +2,7 @@
 
 use crate::entity::Entity;
 use crate::ids::{Ids, Listed, Recent};
+use crate::index::Indexes;
 use crate::names::Names;
 use crate::reader::{EdgeItem, NodeItem};
 use crate::tables::{Direction, EdgeSlot, NodeSlot, Tables};
@@ -19,8 +20,9 @@ pub struct Graph {
     pub(crate) tables: Tables,
     pub(crate) names: Names,
     pub(crate) labels: HashMap<NameId, Object<Ids>>,
+    pub(crate) indexes: Indexes,
     pub(crate) history: Arc<dyn History>,
-    recent: Recent,
+    pub(crate) recent: Recent,
     pub(crate) head: Seq,
     /// The newest commit that created or removed a node.
     pub(crate) membership: Seq,
@@ -35,6 +37,7 @@ impl Graph {
             tables: Tables::default(),
             names: Names::default(),
             labels: HashMap::new(),
+            indexes: Indexes::default(),
             history,
             recent: Recent::default(),
             head: 0,

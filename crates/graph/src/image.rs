@@ -9,24 +9,27 @@
 //! | `N` | nodes, ascending from 0 | key, object, out lists, in lists (each: count; type, object) |
 //! | `E` | edges, ascending from 0 | from, type, to, key, object |
 //! | `L` | labels | name id, object |
+//! | `X` | indexes | label, property, count of (version, rules) |
+//! | `P` | postings, ascending from 0 | index, key, object |
 //!
 //! An object is a byte (0: nothing as of the version; 1; 2: it has sealed chapters), its state (length, bytes) and its run.
 
 use crate::entity::Entity;
 use crate::head::{Graph, list_id};
 use crate::ids::Ids;
+use crate::index::Index;
 use crate::tables::Direction;
 use crate::versioned::{Object, State};
 use karyon_history::{History, ObjectId, Run};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
-use karyon_model::{Code, Error, NameId, Result, Seq};
+use karyon_model::{Code, Error, NameId, Result, Rules, Seq};
 use std::sync::Arc;
 
 /// A block is closed when it has reached this size.
 const BLOCK_BYTES: usize = 256 * 1024;
 
 /// The blocks' tags, in their order.
-const TAGS: &[u8; 5] = b"HDNEL";
+const TAGS: &[u8; 7] = b"HDNELXP";
 
 /// Writes an image of the head as it was when the writer was made, also while commits go on.
 pub struct ImageWriter {
@@ -34,6 +37,7 @@ pub struct ImageWriter {
     numbered: (u32, u32),
     names: Vec<(NameId, Arc<str>)>,
     labels: Vec<NameId>,
+    indexed: (usize, usize),
     /// Which tag, and which of its items is next.
     next: (usize, u32),
 }
@@ -44,7 +48,7 @@ impl ImageWriter {
         let mut labels: Vec<_> = graph.labels.keys().copied().collect();
         labels.sort_unstable();
         let (seq, numbered, names) = (graph.head(), graph.numbered(), graph.names.logged());
-        ImageWriter { seq, numbered, names, labels, next: (0, 0) }
+        ImageWriter { seq, numbered, names, labels, indexed: graph.indexes.numbered(), next: (0, 0) }
     }
 
     /// The version that the image shows.
@@ -61,7 +65,9 @@ impl ImageWriter {
             b'D' => self.names.len() as u32,
             b'N' => self.numbered.0,
             b'E' => self.numbered.1,
-            _ => self.labels.len() as u32,
+            b'L' => self.labels.len() as u32,
+            b'X' => self.indexed.0 as u32,
+            _ => self.indexed.1 as u32,
         };
         let mut out = Vec::with_capacity(BLOCK_BYTES + 4096);
         out.push(*tag);
@@ -105,6 +111,23 @@ impl ImageWriter {
                 }
                 put_bytes(out, edge.key.as_bytes());
                 self.put_object(graph, &edge.object, ObjectId::Edge(at), out)?;
+            }
+            b'X' => {
+                let Index { label, property, rules, .. } = &graph.indexes.all[at as usize];
+                let rules: Vec<_> = rules.iter().filter(|rules| rules.0 <= self.seq).collect();
+                [*label, *property, rules.len() as u32]
+                    .into_iter()
+                    .for_each(|part| put_varint(out, part.into()));
+                for (seq, rules) in rules {
+                    put_varint(out, *seq);
+                    rules.encode(out);
+                }
+            }
+            b'P' => {
+                let posting = &graph.indexes.postings[at as usize];
+                put_varint(out, posting.index.into());
+                put_bytes(out, &posting.key);
+                self.put_object(graph, &posting.nodes, ObjectId::Posting(at), out)?;
             }
             _ => {
                 let name = self.labels[at as usize];
@@ -197,6 +220,24 @@ impl ImageReader {
                 let name = cursor.id()?;
                 let list = take_object::<Ids>(cursor)?;
                 graph.labels.insert(name, list);
+            }
+            b'X' => {
+                let at = graph.indexes.add(cursor.id()?, cursor.id()?)?;
+                for _ in 0..cursor.length()? {
+                    let rules = (cursor.varint()?, Rules::decode(cursor)?);
+                    graph.indexes.all[at as usize].rules.push(rules);
+                }
+            }
+            b'P' => {
+                let (index, key) = (cursor.id()?, cursor.bytes()?);
+                if index as usize >= graph.indexes.all.len() {
+                    return Err(cursor.malformed("a posting of the image without its index"));
+                }
+                let number = graph.indexes.posting(index, key) as usize;
+                let nodes = take_object::<Ids>(cursor)?;
+                let last = &mut graph.indexes.all[index as usize].last;
+                *last = nodes.last().max(*last);
+                graph.indexes.postings[number].nodes = nodes;
             }
             _ => return Err(cursor.malformed("an unknown block of the image")),
         }

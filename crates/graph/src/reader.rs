@@ -4,12 +4,15 @@ use crate::entity::Entity;
 use crate::gate::{Gate, permitted};
 use crate::head::Graph;
 use crate::ids::Listed;
+use crate::index::shortened;
 use crate::overlay::{Entry, Identity, Overlay};
 use crate::tables::Direction;
 use crate::transaction::{Read, Transaction, note};
 use hashbrown::HashSet;
+use karyon_model::order::{Span, order_key};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
+use std::ops::Bound;
 
 /// A node as it is read.
 #[derive(Debug)]
@@ -39,12 +42,21 @@ pub struct EdgeItem<'a> {
     pub version: Seq,
 }
 
+/// What a property of the nodes that are looked for holds.
+#[derive(Clone, Debug)]
+pub struct Condition<'a> {
+    /// The property.
+    pub property: &'a str,
+    /// The values that are meant.
+    pub span: Span,
+}
+
 /// Where the next page of a scan begins. The first page begins at the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageStart {
     /// Numbers below this one have been seen.
     pub id: u32,
-    /// Which of several lists.
+    /// Which of several lists: a type, or one more than a posting.
     pub list: NameId,
     /// Once the snapshot's are through: one more than the transaction's own entries that have been seen.
     pub own: u32,
@@ -60,8 +72,11 @@ pub struct Reader<'a> {
     gate: &'a dyn Gate,
 }
 
-/// Something that a scan has come to: where, its number in the snapshot, and what is shown of it.
-type Found<T> = (PageStart, Option<EntityId>, T);
+/// Something that a scan has come to: where, its number in the snapshot, and what is shown of it, unless it is passed over.
+type Found<T> = (PageStart, Option<EntityId>, Option<T>);
+
+/// Lists of numbers, each with what tells it from the others.
+type Lists<'a> = Box<dyn Iterator<Item = Result<(u32, Listed<'a>)>> + 'a>;
 
 impl<'a> Reader<'a> {
     /// Reads as of `seq`.
@@ -152,15 +167,17 @@ impl<'a> Reader<'a> {
         limit: usize,
         visit: &mut dyn FnMut(&T),
     ) -> Result<Option<PageStart>> {
-        for (count, found) in found.enumerate() {
+        let mut count = 0;
+        for found in found {
             let (start, id, item) = found?;
-            if count == limit {
+            if count == limit && item.is_some() {
                 return Ok(Some(start));
             }
             if let Some(id) = id {
                 self.note(|| Read::Entity(id))?;
             }
-            visit(&item);
+            count += usize::from(item.is_some());
+            item.iter().for_each(&mut *visit);
         }
         Ok(None)
     }
@@ -216,7 +233,7 @@ impl<'a> Reader<'a> {
             let (list, id) = listed?;
             let found = snapshot(EntityId::Edge(id))?;
             let item = found.map(|(entity, version)| graph.edge_item(id, entity, version));
-            Ok(item.map(|item| (PageStart { id, list, own: 0 }, Some(EntityId::Edge(id)), item)))
+            Ok(item.map(|item| (PageStart { id, list, own: 0 }, Some(EntityId::Edge(id)), Some(item))))
         });
         let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
             let Target::Edge(edge) = identity.target() else { return Ok(None) };
@@ -227,42 +244,95 @@ impl<'a> Reader<'a> {
                 return Ok(None);
             }
             let (EdgeKey { from, to, key, .. }, entity, version) = (edge, Cow::Borrowed(entity), *version);
-            Ok(Some((at, None, EdgeItem { from, kind, to, key, entity, version })))
+            Ok(Some((at, None, Some(EdgeItem { from, kind, to, key, entity, version }))))
         });
         let found = listed.chain(own).filter_map(Result::transpose);
         self.page(found, limit, visit)
     }
 
-    /// Hands up to `limit` nodes to `visit`, all or those with a label, in the order in which they were first named.
+    /// Where to look for the nodes with a label that meet conditions, once it is noted: the posting of a value, those of a span of
+    /// values, the label's list. `None` when nothing but a look at every node helps.
+    fn sources(
+        &mut self,
+        label: Option<NameId>,
+        wanted: &[(NameId, &Span)],
+        start: PageStart,
+    ) -> Result<Option<Lists<'a>>> {
+        let (graph, seq) = (self.graph, self.seq);
+        let Some(label) = label else { return self.note(|| Read::Nodes).map(|()| None) };
+        let indexed = wanted.iter().filter_map(|(name, span)| {
+            let at = graph.indexes.find(label, *name)?;
+            let index = &graph.indexes.all[at as usize];
+            index.rules_at(seq).indexed.then_some((at, index, *span))
+        });
+        // One value is a better guide than many.
+        let best = indexed.min_by_key(|(.., span)| !matches!(span.to, Bound::Included(_)));
+        let Some((at, index, span)) = best else {
+            self.note(|| Read::Label(label))?;
+            return Ok(Some(Box::new(std::iter::once_with(move || Ok((0, graph.labelled_at(label, seq)?))))));
+        };
+        self.note(|| match &span.to {
+            Bound::Included(to) => Read::Value(at, shortened(to).into()),
+            _ => Read::Index(at),
+        })?;
+        let first = start.list.checked_sub(1).map(|posting| &*graph.indexes.postings[posting as usize].key);
+        let lists =
+            index.within(span, first).map(move |posting| Ok((posting + 1, graph.posted_at(posting, seq)?)));
+        Ok(Some(Box::new(lists)))
+    }
+
+    /// Hands up to `limit` nodes to `visit`, all or those with a label that meet every condition; by an index in the order of their
+    /// values, otherwise in the order in which they were first named.
     ///
     /// Nodes with a label that may not be read are left out; a label that is asked for and may not be read is an error.
+    ///
+    /// Cost: with an index on one of the conditions the nodes that meet it, and for a span of values each value that was ever in it;
+    /// otherwise all nodes with the label.
     pub fn visit_nodes(
         &mut self,
         label: Option<&str>,
+        conditions: &[Condition<'_>],
         start: PageStart,
         limit: usize,
         visit: &mut dyn FnMut(&NodeItem<'_>),
     ) -> Result<Option<PageStart>> {
         let Some(label) = self.asked(label)? else { return Ok(None) };
-        self.note(|| label.map_or(Read::Nodes, Read::Label))?;
-        let (graph, gate, seq, snapshot) = (self.graph, self.gate, self.seq, self.snapshot());
+        let (graph, gate, snapshot) = (self.graph, self.gate, self.snapshot());
+        let mut wanted = Vec::with_capacity(conditions.len());
+        for Condition { property, span } in conditions {
+            match graph.names().get(property) {
+                Some(name) => wanted.push((name, span)),
+                None if self.reads.is_some() => wanted.push((graph.names().intern(property)?, span)),
+                None => return Ok(None),
+            }
+        }
+        let meets = |entity: &Entity| {
+            wanted.iter().all(|(name, span)| {
+                let key = entity.property(*name).map(|held| order_key(&held.value));
+                key.is_some_and(|key| key.is_ok_and(|key| span.holds(&key)))
+            })
+        };
         let may_see = |entity: &Entity| permitted(gate.read_node(&mut entity.labels(), graph.names()));
         let first = start.own == 0;
-        let labelled = label.filter(|_| first).map(|label| Ok((0, graph.labelled_at(label, seq)?)));
-        let all = if first && label.is_none() { start.id..graph.numbered().0 } else { 0..0 };
-        let listed = along(labelled.into_iter(), start).chain(all.map(|id| Ok((0, id))));
+        let lists = if first {
+            self.sources(label, &wanted, start)?
+        } else {
+            Some(Box::new(std::iter::empty()) as Lists<'a>)
+        };
+        let all = if lists.is_none() { start.id..graph.numbered().0 } else { 0..0 };
+        let listed = along(lists.into_iter().flatten(), start).chain(all.map(|id| Ok((0, id))));
         let listed = listed.map(|listed| {
             let (list, id) = listed?;
             let Some((entity, version)) = snapshot(EntityId::Node(id))? else { return Ok(None) };
             let visible = may_see(&entity)?;
-            let item = graph.node_item(id, entity, version);
+            let item = meets(&entity).then(|| graph.node_item(id, entity, version));
             Ok(visible.then_some((PageStart { id, list, own: 0 }, Some(EntityId::Node(id)), item)))
         });
         let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
             let Target::Node(key) = identity.target() else { return Ok(None) };
-            let wanted = label.is_none_or(|label| entity.label(label).is_some());
+            let wanted = label.is_none_or(|label| entity.label(label).is_some()) && meets(entity);
             let item = NodeItem { key, entity: Cow::Borrowed(entity), version: *version };
-            Ok((wanted && may_see(entity)?).then_some((at, None, item)))
+            Ok((wanted && may_see(entity)?).then_some((at, None, Some(item))))
         });
         let found = listed.chain(own).filter_map(Result::transpose);
         self.page(found, limit, visit)
@@ -282,19 +352,19 @@ impl<'a> Reader<'a> {
         self.lists((node, direction, only), 0).try_fold(0, |count, list| Ok(count + list?.1.len()))
     }
 
-    /// How many nodes there are, all or those with a label, that may be read.
+    /// How many nodes there are that may be read, all or those with a label that meet every condition.
     ///
-    /// Cost: a scan where something is hidden or past, else constant.
-    pub fn count(&mut self, label: Option<&str>, open: bool) -> Result<usize> {
+    /// Cost: a scan where something is hidden, past or to be met, else constant.
+    pub fn count(&mut self, label: Option<&str>, conditions: &[Condition<'_>], open: bool) -> Result<usize> {
         let graph = self.graph;
-        let plain = open && self.overlay.is_none_or(Overlay::is_empty);
+        let plain = open && self.overlay.is_none_or(Overlay::is_empty) && conditions.is_empty();
         if plain && (label.is_some() || self.seq >= graph.head()) {
             let Some(label) = self.asked(label)? else { return Ok(0) };
             self.note(|| label.map_or(Read::Nodes, Read::Label))?;
             return label.map_or(Ok(graph.live().0), |label| Ok(graph.labelled_at(label, self.seq)?.len()));
         }
         let mut count = 0;
-        self.visit_nodes(label, PageStart::default(), usize::MAX, &mut |_| count += 1)?;
+        self.visit_nodes(label, conditions, PageStart::default(), usize::MAX, &mut |_| count += 1)?;
         Ok(count)
     }
 }

@@ -7,13 +7,25 @@ use crate::plan::{Surface, perform, target};
 use crate::tables::Direction;
 use hashbrown::HashSet;
 use karyon_model::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX, READS_MAX};
-use karyon_model::{Code, EntityId, Error, NameId, Result, Reverted, Seq, Target, VerbReader};
+use karyon_model::{Code, EntityId, Error, NameId, Result, Reverted, Rules, Seq, Target, VerbReader};
+
+/// Rules that shall hold for a property of the nodes with a label from a commit on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declaration {
+    /// The label.
+    pub label: String,
+    /// The property.
+    pub property: String,
+    /// What shall hold; nothing any more by default.
+    pub rules: Rules,
+}
 
 /// A transaction over one graph. Dropping it discards it.
 #[derive(Debug, Default)]
 pub struct Transaction {
     snapshot: Seq,
     reverts: Option<Reverted>,
+    declares: Option<Declaration>,
     verbs: Vec<u8>,
     count: usize,
     /// How many bytes of `verbs` the overlay has seen.
@@ -35,6 +47,18 @@ impl Transaction {
         Transaction { snapshot, reverts: Some(reverts), ..Transaction::default() }
     }
 
+    /// A transaction that declares rules, and that only who may write everything can commit.
+    ///
+    /// Its commit fails with `Unique` or `Required` when the nodes there are break them. Cost: a pass over the nodes with the label.
+    pub fn declaring(snapshot: Seq, declaration: Declaration) -> Transaction {
+        Transaction { snapshot, declares: Some(declaration), ..Transaction::default() }
+    }
+
+    /// The rules that it declares, if that is what it is for.
+    pub(crate) fn declares(&self) -> Option<&Declaration> {
+        self.declares.as_ref()
+    }
+
     /// What it takes back, if that is what it is for.
     pub fn reverts(&self) -> Option<Reverted> {
         self.reverts
@@ -47,7 +71,7 @@ impl Transaction {
 
     /// Whether it asks for anything.
     pub fn is_dirty(&self) -> bool {
-        self.count > 0 || self.reverts.is_some()
+        self.count > 0 || self.reverts.is_some() || self.declares.is_some()
     }
 
     /// Adds a batch of verbs. Every verb is checked; a batch with a bad one is refused whole.
@@ -113,6 +137,10 @@ pub(crate) enum Read {
     Lists(u32, Direction),
     /// The nodes with a label.
     Label(NameId),
+    /// The nodes with one value of an indexed property, by the value's key.
+    Value(u32, Box<[u8]>),
+    /// Which node holds which value of an indexed property.
+    Index(u32),
     /// Which nodes exist.
     Nodes,
 }

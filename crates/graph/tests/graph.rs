@@ -214,7 +214,7 @@ fn reading_an_empty_list_or_an_absent_key_is_a_read() {
     Reader::through(&bench.graph, &mut seeker, &Open).unwrap().visit_node("c", &mut |_| {}).unwrap();
     let mut scanner = bench.begin();
     let mut reader = Reader::through(&bench.graph, &mut scanner, &Open).unwrap();
-    reader.visit_nodes(Some("Rare"), PageStart::default(), 9, &mut |_| {}).unwrap();
+    reader.visit_nodes(Some("Rare"), &[], PageStart::default(), 9, &mut |_| {}).unwrap();
     bench.write(&[link("a", "b")]).unwrap();
     bench.write(&[put("c", &[])]).unwrap();
     bench.write(&[Verb::Put { key: "d", labels: vec!["Rare"], changes: vec![] }]).unwrap();
@@ -267,7 +267,7 @@ fn a_transaction_reads_its_own_writes() {
     assert!(!reader.visit_node("gone", &mut |_| {}).unwrap());
     assert_eq!(out_edges(&mut reader, "a"), ["c"]);
     assert_eq!(reader.degree("a", Direction::Out, Some("KNOWS")).unwrap(), 1);
-    assert_eq!(reader.count(Some("Fact"), true).unwrap(), 3);
+    assert_eq!(reader.count(Some("Fact"), &[], true).unwrap(), 3);
     bench.commit_as("root", &own).unwrap();
     assert_eq!(out_edges(&mut Reader::at(&bench.graph, 2, &Open), "a"), ["c"]);
     assert_eq!(out_edges(&mut Reader::at(&bench.graph, 1, &Open), "a"), ["b"]);
@@ -396,7 +396,7 @@ fn a_transaction_shows_what_it_did_not_change_with_its_version() {
     let mut scanned = Vec::new();
     let start = PageStart::default();
     reader
-        .visit_nodes(None, start, 9, &mut |node| scanned.push((node.key.to_owned(), node.version)))
+        .visit_nodes(None, &[], start, 9, &mut |node| scanned.push((node.key.to_owned(), node.version)))
         .unwrap();
     scanned.sort();
     assert_eq!(scanned, [("a".into(), 1), ("b".into(), 1), ("c".into(), 0)]);

@@ -227,7 +227,7 @@ impl Hub {
         let mut reader = Reader::at(&self.bench.graph, seq, &Open);
         if labelled {
             return reader
-                .visit_nodes(Some("On"), start, 100, &mut |node| told.push(node.key.into()))
+                .visit_nodes(Some("On"), &[], start, 100, &mut |node| told.push(node.key.into()))
                 .unwrap();
         }
         let visit = &mut |edge: &karyon_graph::EdgeItem<'_>| told.push(edge.to.into());
@@ -275,6 +275,6 @@ fn a_long_list_is_right_at_every_version_whatever_was_read_before() {
         let mut reader = Reader::at(&hub.bench.graph, seq, &Open);
         let expected = hub.linked[seq as usize].len();
         assert_eq!(reader.degree("hub", Direction::Out, Some("T")).unwrap(), expected, "version {seq}");
-        assert_eq!(reader.count(Some("On"), true).unwrap(), expected, "version {seq}");
+        assert_eq!(reader.count(Some("On"), &[], true).unwrap(), expected, "version {seq}");
     }
 }

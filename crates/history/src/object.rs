@@ -13,6 +13,8 @@ pub enum ObjectId {
     In(u32, u32),
     /// The nodes with a label.
     Label(u32),
+    /// The nodes with a value of an indexed property.
+    Posting(u32),
     /// A full page of the index of commits, which never changes.
     Commits(u32),
 }
@@ -26,6 +28,7 @@ impl ObjectId {
             ObjectId::Out(node, kind) => (b'O', node, kind),
             ObjectId::In(node, kind) => (b'I', node, kind),
             ObjectId::Label(name) => (b'L', name, 0),
+            ObjectId::Posting(id) => (b'P', id, 0),
             ObjectId::Commits(page) => (b'C', page, 0),
         };
         let mut key = [kind; 9];
@@ -36,6 +39,6 @@ impl ObjectId {
 
     /// Whether the object is a list, whose run is bounded by its bytes alone.
     pub fn is_list(self) -> bool {
-        matches!(self, ObjectId::Out(..) | ObjectId::In(..) | ObjectId::Label(_))
+        !matches!(self, ObjectId::Node(_) | ObjectId::Edge(_) | ObjectId::Commits(_))
     }
 }

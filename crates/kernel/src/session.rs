@@ -1,8 +1,8 @@
 //! Sessions: one principal's way to a store. The hub: no read or write has a second path.
 
 use karyon_access::{Action, Grants};
-use karyon_graph::{Gate, Names, Reader, Transaction};
-use karyon_model::{Code, Error, NameId, Result, Seq};
+use karyon_graph::{Declaration, Gate, Names, Reader, Transaction};
+use karyon_model::{Code, Error, NameId, Result, Rules, Seq, Value};
 use karyon_store::{Author, Committed, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,6 +70,30 @@ impl Session {
     pub fn begin(&self) -> Result<Transaction> {
         self.check_alive()?;
         self.store.begin()
+    }
+
+    /// Has rules hold for a property of the nodes with a label. For those who may write everything.
+    pub fn declare(&self, declaration: Declaration) -> Result<Committed> {
+        let snapshot = self.begin()?.snapshot();
+        self.commit(&Transaction::declaring(snapshot, declaration), None)
+    }
+
+    /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.
+    pub fn rules(&self, at: Seq) -> Result<Value> {
+        self.check_sees_everything()?;
+        let body = self.store.body()?;
+        let named = |name| Value::text(&*body.graph.names().text(name));
+        let rules = body.graph.indexes().iter().map(|index| (index, index.rules_at(at)));
+        let held = rules.filter(|(_, rules)| *rules != Rules::default()).map(|(index, rules)| {
+            Value::map([
+                ("label", named(index.label)),
+                ("property", named(index.property)),
+                ("indexed", Value::Bool(rules.indexed)),
+                ("unique", Value::Bool(rules.unique)),
+                ("required", Value::Bool(rules.required)),
+            ])
+        });
+        Ok(Value::List(held.collect()))
     }
 
     /// Validates and publishes a transaction. Nothing has changed when it fails.

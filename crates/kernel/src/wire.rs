@@ -8,9 +8,11 @@
 //! - page: items to the end, each with a byte 1 in front; then a byte 0 and where the next page begins: 0, or 1 and three
 //!   numbers
 
-use karyon_graph::{EdgeItem, Entity, Graph, NodeItem, PageStart, Slot};
+use karyon_graph::{Condition, EdgeItem, Entity, Graph, NodeItem, PageStart, Slot};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
-use karyon_model::{EntityId, NameId, Result, Seq, Target, Value};
+use karyon_model::order::Span;
+use karyon_model::value::check;
+use karyon_model::{EntityId, NameId, Result, Seq, Target, Value, check_name};
 
 /// Appends a version, labels and properties.
 pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) {
@@ -59,6 +61,27 @@ pub fn read_start(cursor: &mut Cursor<'_>) -> Result<PageStart> {
         return Ok(PageStart::default());
     }
     Ok(PageStart { id: cursor.id()?, list: cursor.id()?, own: cursor.id()? })
+}
+
+/// Reads what is asked of nodes: a count, and for each condition its property and a byte: 0 and the value that it equals; 1, a byte
+/// (bit 0: from; bit 1: to) and those values; 2 and the prefix.
+pub fn read_conditions<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<Condition<'a>>> {
+    (0..cursor.length()?)
+        .map(|_| {
+            let (property, kind) = (check_name(cursor.text()?)?, cursor.byte()?);
+            let span = match kind {
+                0 => Span::equal(check(cursor)?)?,
+                1 => {
+                    let bounds = cursor.byte()?;
+                    let from = (bounds & 1 != 0).then(|| check(cursor)).transpose()?;
+                    let to = (bounds & 2 != 0).then(|| check(cursor)).transpose()?;
+                    Span::between(from, to)?
+                }
+                _ => Span::prefix(check(cursor)?)?,
+            };
+            Ok(Condition { property, span })
+        })
+        .collect()
 }
 
 /// A node's key, or an edge's identity as a map.

@@ -84,6 +84,10 @@ codes! {
     EdgeMissing = "ERR_KARYON_EDGE_MISSING",
     /// The node still has edges.
     HasEdges = "ERR_KARYON_HAS_EDGES",
+    /// A node would hold a value that another one holds, and that may be there only once.
+    Unique = "ERR_KARYON_UNIQUE",
+    /// A node would lack a property that every node with its label must have.
+    Required = "ERR_KARYON_REQUIRED",
     /// A splice lies outside of its value or cuts a character in two.
     SpliceRange = "ERR_KARYON_SPLICE_RANGE",
     /// Too many views of the past are open.

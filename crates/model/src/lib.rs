@@ -9,12 +9,13 @@ pub mod fields;
 mod ids;
 pub mod limits;
 mod operation;
+pub mod order;
 pub mod value;
 mod verb;
 
 pub use commit::{CommitHeader, CommitRecord, Reverted, Trust, encode_commit};
 pub use error::{Code, Error, Fact, Result};
 pub use ids::{EntityId, NameId, Seq, check_key, check_name};
-pub use operation::{Interval, Operation, OperationReader};
+pub use operation::{Interval, Operation, OperationReader, Rules};
 pub use value::Value;
 pub use verb::{Change, EdgeKey, Target, Verb, VerbReader, VerbWriter, property_count_error};

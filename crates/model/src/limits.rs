@@ -26,5 +26,13 @@ pub const PARENTS_MAX: usize = 64;
 pub const NAMES_MAX: usize = 1 << 24;
 /// Nodes ever created in one store, and likewise edges.
 pub const ENTITIES_MAX: usize = u32::MAX as usize - 1;
+/// Properties of labels for which rules were ever declared.
+pub const INDEXES_MAX: usize = 1024;
+/// Bytes of a value that an index keeps; of a longer one it keeps the beginning and a hash.
+pub const INDEX_KEY_BYTES: usize = 64;
+/// Nodes that one traversal reaches at most.
+pub const REACH_MAX: usize = 65_536;
+/// Edges that one traversal looks at.
+pub const TRAVERSED_EDGES_MAX: usize = 1_000_000;
 /// How often `write` runs its function again after a conflict.
 pub const WRITE_ATTEMPTS_MAX: u32 = 16;

@@ -14,6 +14,7 @@
 //! | 9 | unset | entity, name, interval |
 //! | 10 | splice | entity, name, at and removed in payload bytes, inserted items (lists), inserted payload |
 //! | 11 | increment | entity, name, number |
+//! | 12 | declare | label, property, rules (bit 0: indexed; 1: unique; 2: required; 0: none any more) |
 //!
 //! An interval is one byte (bit 0: it has a beginning; bit 1: it has an end) and a signed varint in µs for each.
 
@@ -52,6 +53,33 @@ impl Interval {
     }
 }
 
+/// What holds for a property of the nodes with a label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Its values are indexed.
+    pub indexed: bool,
+    /// No two nodes have the same value; only where it is indexed.
+    pub unique: bool,
+    /// Every node has it.
+    pub required: bool,
+}
+
+impl Rules {
+    /// Appends one byte.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.indexed) | u8::from(self.unique) << 1 | u8::from(self.required) << 2);
+    }
+
+    /// Reads what `encode` wrote.
+    pub fn decode(cursor: &mut Cursor<'_>) -> Result<Rules> {
+        let bits = cursor.byte()?;
+        if bits > 7 || bits & 3 == 2 {
+            return Err(cursor.malformed("unknown rules"));
+        }
+        Ok(Rules { indexed: bits & 1 != 0, unique: bits & 2 != 0, required: bits & 4 != 0 })
+    }
+}
+
 codecs! {
     Entity(EntityId)
         |cursor| EntityId::unpack(cursor.varint()?).ok_or_else(|| cursor.malformed("an entity beyond 32 bits")),
@@ -78,6 +106,7 @@ records! {
         at: u32 = Id, removed: u32 = Id, items: u32 = Id, inserted: &'a [u8] = Bytes
     }
     11 Increment { entity: EntityId = Entity, name: NameId = Id, by: &'a [u8] = Encoded }
+    12 Declare { label: NameId = Id, name: NameId = Id, rules: Rules = Rules }
 }
 
 #[cfg(test)]
@@ -103,6 +132,11 @@ mod tests {
             Operation::Unset { entity: node, name: 2, valid: Interval { from: None, to: Some(0) } },
             Operation::Splice { entity: node, name: 2, at: 3, removed: 1, items: 0, inserted: b"xyz" },
             Operation::Increment { entity: node, name: 2, by: &[3, 2] },
+            Operation::Declare {
+                label: 1,
+                name: 2,
+                rules: Rules { indexed: true, unique: true, required: false },
+            },
         ];
         let mut bytes = Vec::new();
         operations.iter().for_each(|operation| operation.encode(&mut bytes));

@@ -5,9 +5,10 @@
 
 use crate::environment::{Handle, enter};
 use crate::transaction::done;
-use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::bytes::{Cursor, put_varint};
+use karyon_kernel::model::limits::REACH_MAX;
 use karyon_kernel::model::{Code, EdgeKey, Error, Result, check_key};
-use karyon_kernel::{Direction, Session, Source, wire};
+use karyon_kernel::{Direction, Session, Source, Walk, wire};
 use napi::Env;
 use napi_derive::napi;
 
@@ -116,15 +117,15 @@ pub fn page_edges(env: &Env, session: u32, source: f64, incoming: bool, limit: u
     })
 }
 
-/// Reads a page of nodes. The exchange holds a byte 0 or 1 and the label, and where the page begins.
+/// Reads a page of nodes. The exchange holds a byte 0 or 1 and the label, conditions, and where the page begins.
 #[napi]
 pub fn page_nodes(env: &Env, session: u32, source: f64, limit: u32, length: u32) -> f64 {
     read(env, session, source, length, |session, source, input, out| {
         let mut cursor = Cursor::new(input);
-        let label = optional_text(&mut cursor)?;
+        let (label, conditions) = (optional_text(&mut cursor)?, wire::read_conditions(&mut cursor)?);
         let (start, limit) = (wire::read_start(&mut cursor)?, limit.clamp(1, PAGE_MAX) as usize);
         let next = session.read(source, |reader| {
-            reader.visit_nodes(label, start, limit, &mut |node| {
+            reader.visit_nodes(label, &conditions, start, limit, &mut |node| {
                 out.push(1);
                 wire::put_node(node, out);
             })
@@ -134,12 +135,14 @@ pub fn page_nodes(env: &Env, session: u32, source: f64, limit: u32, length: u32)
     })
 }
 
-/// Counts nodes. The exchange holds a byte 0 or 1 and the label.
+/// Counts nodes. The exchange holds a byte 0 or 1 and the label, and conditions.
 #[napi]
 pub fn count_nodes(env: &Env, session: u32, source: f64, length: u32) -> f64 {
     read(env, session, source, length, |session, source, input, _| {
-        let (label, open) = (optional_text(&mut Cursor::new(input))?, session.reads_everything());
-        Ok(Some(session.read(source, |reader| reader.count(label, open))? as f64))
+        let mut cursor = Cursor::new(input);
+        let (label, conditions) = (optional_text(&mut cursor)?, wire::read_conditions(&mut cursor)?);
+        let open = session.reads_everything();
+        Ok(Some(session.read(source, |reader| reader.count(label, &conditions, open))? as f64))
     })
 }
 
@@ -151,6 +154,55 @@ pub fn count_edges(env: &Env, session: u32, source: f64, incoming: bool, length:
         let (key, kind) = (cursor.text()?, optional_text(&mut cursor)?);
         Ok(Some(session.read(source, |reader| reader.degree(key, direction(incoming), kind))? as f64))
     })
+}
+
+/// Reads the nodes within some edges of one, near ones first: for each a byte 1, how many edges away, and the node; then a 0. The
+/// exchange holds the node's key, a byte 0 or 1 and a type, a byte (0: along edges; 1: against them; 2: both), hops and a limit.
+#[napi]
+pub fn read_within(env: &Env, session: u32, source: f64, length: u32) -> f64 {
+    read(env, session, source, length, |session, source, input, out| {
+        let mut cursor = Cursor::new(input);
+        let (key, walk) = (cursor.text()?, read_walk(&mut cursor)?);
+        session.read(source, |reader| {
+            for node in reader.reach(key, walk, None)?.iter().skip(1) {
+                out.push(1);
+                put_varint(out, node.hops.into());
+                reader.visit_node(&node.key, &mut |node| wire::put_node(node, out))?;
+            }
+            Ok(())
+        })?;
+        out.push(0);
+        Ok(None)
+    })
+}
+
+/// Reads the edges of a shortest way from one node to another, the last one first: for each a byte 1 and the edge; then a 0. Returns
+/// 0 when there is none. The exchange holds both keys, and the rest as for `read_within`.
+#[napi]
+pub fn read_path(env: &Env, session: u32, source: f64, length: u32) -> f64 {
+    read(env, session, source, length, |session, source, input, out| {
+        let mut cursor = Cursor::new(input);
+        let (ends, walk) = ((cursor.text()?, cursor.text()?), read_walk(&mut cursor)?);
+        let found_one = session.read(source, |reader| {
+            reader.visit_path(ends, walk, &mut |edge| {
+                out.push(1);
+                wire::put_edge(edge, out);
+            })
+        })?;
+        out.push(0);
+        Ok(found(found_one))
+    })
+}
+
+fn read_walk<'a>(cursor: &mut Cursor<'a>) -> Result<Walk<'a>> {
+    let (kind, directions) = (optional_text(cursor)?, cursor.byte()?);
+    let directions: &[Direction] = match directions {
+        0 => &[Direction::Out],
+        1 => &[Direction::In],
+        _ => &[Direction::Out, Direction::In],
+    };
+    let (hops, limit) = (cursor.id()?, (cursor.id()? as usize).min(REACH_MAX));
+    Ok(Walk { directions, kind, hops, limit })
 }
 
 fn direction(incoming: bool) -> Direction {

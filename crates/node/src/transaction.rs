@@ -1,9 +1,9 @@
 //! Transactions: begin, verbs in batches, commit.
 
 use crate::environment::{Environment, Handle, enter};
-use karyon_kernel::model::bytes::{put_signed, put_varint};
-use karyon_kernel::model::{Code, Error, Result, Seq};
-use karyon_kernel::{Session, Transaction};
+use karyon_kernel::model::bytes::{Cursor, put_signed, put_varint};
+use karyon_kernel::model::{Code, Error, Result, Rules, Seq, check_name};
+use karyon_kernel::{Committed, Declaration, Session, Transaction};
 use napi::Env;
 use napi_derive::napi;
 
@@ -60,9 +60,37 @@ fn commit(
     cause: f64,
 ) -> Result<f64> {
     let committed = session.commit(transaction, (cause >= 0.0).then_some(cause as Seq))?;
+    put_committed(environment, committed)
+}
+
+fn put_committed(environment: &mut Environment, committed: Committed) -> Result<f64> {
     environment.answer(|out| {
         put_varint(out, committed.seq);
         put_signed(out, committed.time);
+    })
+}
+
+/// Has rules hold for a property of the nodes with a label, both in the exchange. `rules`: bit 0, indexed; 1, unique; 2, required.
+/// The answer holds version and time.
+#[napi]
+pub fn declare_rules(env: &Env, session: u32, rules: u8, length: u32) -> f64 {
+    enter(env, |environment| {
+        let session = environment.session(session)?.session;
+        let mut cursor = environment.input(length);
+        let (label, property) = (check_name(cursor.text()?)?.into(), check_name(cursor.text()?)?.into());
+        let rules = Rules::decode(&mut Cursor::new(&[rules]))?;
+        let committed = session.declare(Declaration { label, property, rules })?;
+        put_committed(environment, committed)
+    })
+}
+
+/// The rules that hold as of a version, as an encoded list of maps.
+#[napi]
+pub fn read_rules(env: &Env, session: u32, at: f64) -> f64 {
+    enter(env, |environment| {
+        let session = environment.session(session)?;
+        let rules = session.session.rules(session.version(at))?;
+        environment.answer(|out| rules.encode(out))
     })
 }
 

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use karyon_graph::{Direction, Open, Reader, Transaction};
-use karyon_model::{Code, Seq};
-use karyon_store::{Author, Options, Store};
+use karyon_graph::{Declaration, Direction, Open, Reader, Transaction};
+use karyon_model::{Code, Rules, Seq};
+use karyon_store::{Author, Committed, Options, Store};
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{LogicalClock, Random};
 
 use crate::footprint::{Footprint, Read, Verdict, verdict};
 use crate::invariants::{self, Checked, Expected};
 use crate::model::{Place, State, Step, batch, carry_out, changes, edge_key};
-use crate::workload::{self, KINDS, LABELS};
+use crate::rules::{Declared, Wanted, broken};
+use crate::workload::{self, KINDS, LABELS, NAMES};
 use crate::{reading, rig};
 
 const OPEN_TRANSACTIONS_MAX: usize = 4;
@@ -102,7 +103,9 @@ impl Driver {
             7..=8 => self.ask(),
             9..=12 => self.look(),
             13..=16 => self.commit(),
-            17 | 18 => self.write_frame(),
+            17 => self.write_frame(),
+            18 if self.random.chance(1, 3) => self.declare(),
+            18 => self.write_frame(),
             _ => self.drop_one(),
         }
     }
@@ -186,7 +189,19 @@ impl Driver {
                 "through the transaction of {snapshot}, {what}\n   found {found}\nexpected {expected}"
             ))
         };
-        match random.below(6) {
+        match random.below(8) {
+            6 | 7 => {
+                let declared = &self.expected.declared[snapshot as usize];
+                let wanted = Wanted::any(random, own, declared);
+                let found = reading::wanted(&mut reader, &wanted, page).map_err(said)?;
+                let sorted: BTreeSet<&String> = found.iter().collect();
+                let expected: BTreeSet<&String> = wanted.nodes(own).into_keys().collect();
+                differs(&format!("{wanted:?}"), format!("{sorted:?}"), format!("{expected:?}"))?;
+                differs("how many nodes", found.len().to_string(), expected.len().to_string())?;
+                let all = self.expected.oracle.at(snapshot).nodes.keys().cloned();
+                running.claimed.extend(all.map(|key| Read::Place(Place::Node(key))));
+                running.seen.insert(Read::Where(wanted));
+            }
             0 | 1 => {
                 let key = workload::key(random);
                 let found = reading::node(&mut reader, names, &key).map_err(said)?.map(|found| found.0);
@@ -232,7 +247,7 @@ impl Driver {
                     |node: &&String| label.is_none_or(|label| own.nodes[*node].labels.contains(label));
                 let expected: BTreeSet<String> = own.nodes.keys().filter(wanted).cloned().collect();
                 if random.chance(1, 3) {
-                    let count = reader.count(label, true).map_err(said)?;
+                    let count = reader.count(label, &[], true).map_err(said)?;
                     differs("a count", count.to_string(), expected.len().to_string())?;
                 } else {
                     let found = reading::labelled(&mut reader, label, page).map_err(said)?;
@@ -268,6 +283,7 @@ impl Driver {
             running.transaction = Transaction::new(newest);
             running.transaction.push(&batch(&running.steps)).map_err(|error| error.to_string())?;
         }
+        let declared = self.declared().clone();
         let outcome = self.store.commit(&running.transaction, author, &Open);
         self.trace.push(format!("commit of {snapshot} over {newest}: {outcome:?}"));
         let conflicted = outcome.as_ref().is_err_and(|error| error.code() == Code::Conflict);
@@ -291,6 +307,13 @@ impl Driver {
             };
         }
         match (outcome, carry_out(&running.steps, &before)) {
+            (Err(error), Ok((_, after))) if broken(&after, &declared).contains(error.code().as_str()) => {
+                self.refusals += 1;
+                self.unchanged(newest)
+            }
+            (Ok(_), Ok((_, after))) if !broken(&after, &declared).is_empty() => {
+                Err(format!("a commit went through that breaks {:?}", broken(&after, &declared)))
+            }
             (Err(error), expected) => {
                 self.refusals += 1;
                 same_code("a commit", error.code(), expected.err())?;
@@ -308,11 +331,48 @@ impl Driver {
                 if committed.seq != seq || committed.time <= self.expected.times[seq as usize - 1] {
                     return Err(format!("version {seq} was due, {committed:?} came"));
                 }
-                self.expected.prints.push(Footprint::of(&running.steps, &before));
-                self.expected.times.push(committed.time);
-                self.expected.principals.push(principal.to_owned());
+                self.record(committed, principal, Footprint::of(&running.steps, &before), declared);
                 Ok(())
             }
+        }
+    }
+
+    fn record(&mut self, committed: Committed, principal: &str, print: Footprint, declared: Declared) {
+        self.expected.prints.push(print);
+        self.expected.times.push(committed.time);
+        self.expected.principals.push(principal.to_owned());
+        self.expected.declared.push(declared);
+    }
+
+    /// The rules that hold now.
+    fn declared(&self) -> &Declared {
+        &self.expected.declared[self.expected.oracle.version() as usize]
+    }
+
+    /// Has other rules hold for a property of a label.
+    fn declare(&mut self) -> Checked {
+        let (newest, random) = (self.expected.oracle.version(), &mut self.random);
+        let (label, property) = (random.pick(&LABELS).to_string(), random.pick(&NAMES).to_string());
+        let indexed = random.chance(3, 4);
+        let rules = Rules { indexed, unique: indexed && random.chance(1, 6), required: random.chance(1, 12) };
+        let mut declared = self.declared().clone();
+        declared.insert((label.clone(), property.clone()), rules);
+        let broken = broken(self.expected.oracle.newest(), &declared);
+        let same =
+            self.declared().get(&(label.clone(), property.clone())).copied().unwrap_or_default() == rules;
+        let declaration = Declaration { label: label.clone(), property, rules };
+        self.trace.push(format!("{declaration:?}"));
+        let transaction = Transaction::declaring(newest, declaration);
+        let author = Author { principal: PRINCIPALS[0], incarnation: 0, cause: None };
+        match self.store.commit(&transaction, author, &Open) {
+            Err(error) if broken.contains(error.code().as_str()) => self.unchanged(newest),
+            Ok(committed) if broken.is_empty() && same && committed.seq == newest => self.unchanged(newest),
+            Ok(committed) if broken.is_empty() && !same && committed.seq == newest + 1 => {
+                self.expected.oracle.apply(&[]).expect("nothing is refused");
+                self.record(committed, PRINCIPALS[0], Footprint::of_rules(&label), declared);
+                Ok(())
+            }
+            other => Err(format!("{other:?} after {newest}, {broken:?} {same}")),
         }
     }
 

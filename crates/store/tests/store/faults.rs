@@ -66,6 +66,7 @@ impl Scenario {
                 self.expected.prints.push(Footprint::of(&steps, &before));
                 self.expected.times.push(committed.time);
                 self.expected.principals.push(rig::ROOT.principal.to_owned());
+                self.expected.declared.push(Default::default());
             }
         }
         if at % 2 == 1 {

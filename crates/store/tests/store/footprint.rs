@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use karyon_testkit::oracle::EdgeName;
 
 use crate::model::{Place, State, Step};
+use crate::rules::Wanted;
 
 /// One slot of a node or edge.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +24,7 @@ pub enum Read {
     Place(Place),
     Edges { key: String, out: bool, kind: Option<String> },
     Label(String),
+    Where(Wanted),
     Nodes,
 }
 
@@ -59,6 +61,11 @@ impl Footprint {
             .collect();
         print.labels.extend(relabelled);
         print
+    }
+
+    /// That of a commit that declares rules for a label.
+    pub fn of_rules(label: &str) -> Footprint {
+        Footprint { labels: BTreeSet::from([label.to_owned()]), ..Footprint::default() }
     }
 
     pub fn places(&self) -> impl Iterator<Item = &Place> {
@@ -174,6 +181,7 @@ impl Footprint {
                     || self.parts.contains_key(&Place::Node(key.clone()))
             }
             Read::Label(label) => self.labels.contains(label),
+            Read::Where(wanted) => self.labels.contains(&wanted.label),
             Read::Nodes => self.nodes,
         }
     }
@@ -201,6 +209,7 @@ fn sees_another(read: &Read, a: &State, b: &State) -> bool {
             };
             list(a) != list(b)
         }
+        Read::Where(wanted) => wanted.nodes(a) != wanted.nodes(b),
         Read::Nodes => !a.nodes.keys().eq(b.nodes.keys()),
     }
 }

@@ -7,12 +7,14 @@ use karyon_history::Progress;
 use karyon_model::bytes::{put_bytes, put_varint};
 use karyon_model::{EntityId, Seq};
 use karyon_store::{Moment, Store};
+use karyon_testkit::Random;
 use karyon_testkit::oracle::FullCopyOracle;
 use sha2::{Digest, Sha256};
 
 use crate::footprint::Footprint;
 use crate::model::{Place, State, edge_key};
 use crate::reading;
+use crate::rules::{Declared, Wanted};
 use crate::workload::{KINDS, LABELS};
 
 /// What a suite knows of a run: the graph at every version, what each commit touched, and when it was.
@@ -25,12 +27,15 @@ pub struct Expected {
     pub times: Vec<i64>,
     /// By version.
     pub principals: Vec<String>,
+    /// By version: the rules that hold from it on.
+    pub declared: Vec<Declared>,
 }
 
 impl Expected {
     pub fn new() -> Expected {
         let (prints, times) = (vec![Footprint::default()], vec![0]);
-        Expected { oracle: FullCopyOracle::new(), prints, times, principals: vec![String::new()] }
+        let (principals, declared) = (vec![String::new()], vec![Declared::new()]);
+        Expected { oracle: FullCopyOracle::new(), prints, times, principals, declared }
     }
 
     /// Forgets what was lost.
@@ -39,6 +44,7 @@ impl Expected {
         self.prints.truncate(version as usize + 1);
         self.times.truncate(version as usize + 1);
         self.principals.truncate(version as usize + 1);
+        self.declared.truncate(version as usize + 1);
     }
 }
 
@@ -82,9 +88,18 @@ pub fn as_of_equals_oracle(store: &Store, expected: &Expected, version: Seq, pag
             reading::labelled(&mut reader, Some(label), page).map_err(said)?.into_iter().collect();
         let labelled = state.nodes.iter().filter(|node| node.1.labels.contains(label));
         same(&format!("nodes labelled {label}"), &listed, &labelled.map(|node| node.0.clone()).collect())?;
-        same("their count", &reader.count(Some(label), true).map_err(said)?, &listed.len())?;
+        same("their count", &reader.count(Some(label), &[], true).map_err(said)?, &listed.len())?;
     }
-    same("count of nodes", &reader.count(None, true).map_err(said)?, &state.nodes.len())?;
+    let mut random = Random::new(version);
+    for _ in 0..8 {
+        let wanted = Wanted::any(&mut random, state, &expected.declared[version as usize]);
+        let found = reading::wanted(&mut reader, &wanted, page).map_err(said)?;
+        let sorted: BTreeSet<_> = found.iter().collect();
+        let expected = wanted.nodes(state).into_keys().collect();
+        same(&format!("as of version {version}, {wanted:?}"), &sorted, &expected)?;
+        same("how many", &found.len(), &expected.len())?;
+    }
+    same("count of nodes", &reader.count(None, &[], true).map_err(said)?, &state.nodes.len())?;
     for key in state.nodes.keys() {
         for kind in KINDS {
             let edges = state.edges.keys().filter(|edge| edge.from == *key && edge.edge_type == kind);

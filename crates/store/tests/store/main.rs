@@ -22,6 +22,7 @@ mod panics;
 mod reading;
 mod reverts;
 mod rig;
+mod rules;
 mod sensitivity;
 mod time;
 mod workload;

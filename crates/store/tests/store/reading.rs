@@ -7,6 +7,7 @@ use karyon_model::{Result, Seq};
 use karyon_testkit::oracle::{EdgeName, Node};
 
 use crate::model::{Place, State};
+use crate::rules::Wanted;
 
 /// What was read, and the version that each node and edge says it was changed by.
 #[derive(Debug, Default)]
@@ -67,7 +68,16 @@ pub fn edges(
 
 pub fn labelled(reader: &mut Reader<'_>, label: Option<&str>, page: usize) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    pages(|start| reader.visit_nodes(label, start, page, &mut |node| found.push(node.key.to_owned())))?;
+    pages(|start| reader.visit_nodes(label, &[], start, page, &mut |node| found.push(node.key.to_owned())))?;
+    Ok(found)
+}
+
+/// The nodes that meet a condition.
+pub fn wanted(reader: &mut Reader<'_>, wanted: &Wanted, page: usize) -> Result<Vec<String>> {
+    let (label, conditions, mut found) = (Some(&*wanted.label), [wanted.condition()], Vec::new());
+    pages(|start| {
+        reader.visit_nodes(label, &conditions, start, page, &mut |node| found.push(node.key.to_owned()))
+    })?;
     Ok(found)
 }
 

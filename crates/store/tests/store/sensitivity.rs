@@ -81,6 +81,7 @@ fn a_store_that_shows_something_else_is_noticed() {
     other.prints.push(expected.prints[newest as usize].clone());
     other.times.push(expected.times[newest as usize]);
     other.principals.push(expected.principals[newest as usize].clone());
+    other.declared.push(expected.declared[newest as usize].clone());
     assert!(invariants::as_of_equals_oracle(store, &other, newest, 3).is_err());
     assert!(invariants::digest_is_canonical(store, &other, newest).is_err());
     assert!(invariants::past_equals_oracle(store, &other).is_err());

@@ -12,7 +12,7 @@ pub const KEYS: [&str; 7] = ["a", "b", "c", "d", "e", "é😀", "z"];
 pub const LABELS: [&str; 3] = ["Fact", "Person", "Rare"];
 pub const KINDS: [&str; 2] = ["KNOWS", "SAYS"];
 /// Each name has mostly values of one kind: numbers, texts, bytes, lists, anything.
-const NAMES: [&str; 6] = ["n", "text", "bytes", "list", "any", "m"];
+pub const NAMES: [&str; 6] = ["n", "text", "bytes", "list", "any", "m"];
 
 pub fn key(random: &mut Random) -> String {
     KEYS[random.skewed(KEYS.len())].to_owned()
@@ -70,6 +70,7 @@ fn number(random: &mut Random) -> Value {
     match random.below(60) {
         0..=4 => Value::Float(random.below(9) as f64 - 4.5),
         5 => Value::BigInt(random.next_u64().cast_signed()),
+        7..=20 => Value::Integer(random.below(3) as i64),
         6 => Value::Integer((1 << 53) - 1 - random.below(3) as i64),
         _ => Value::Integer(random.below(200) as i64 - 100),
     }
@@ -102,7 +103,7 @@ fn list(random: &mut Random) -> Value {
     Value::List((0..random.below(longest + 1)).map(|_| anything(random, 1)).collect())
 }
 
-fn value(random: &mut Random, name: &str) -> Value {
+pub fn value(random: &mut Random, name: &str) -> Value {
     match name {
         _ if random.chance(1, 40) => anything(random, 2),
         "n" | "m" => number(random),

@@ -1,0 +1,199 @@
+//! Indexes: for a property of the nodes with a label, which nodes hold which value, now and as of any version; and what their
+//! label demands of it.
+//!
+//! The nodes with one value are a versioned list, a *posting*, like those with a label. Postings are numbered in the order in which
+//! commits need them, so a replay gives the same numbers and the log does not name them.
+
+use crate::entity::{Entity, Slot};
+use crate::head::Graph;
+use crate::ids::{Ids, Listed};
+use crate::versioned::Object;
+use hashbrown::HashMap;
+use karyon_history::ObjectId;
+use karyon_model::limits::{INDEX_KEY_BYTES, INDEXES_MAX};
+use karyon_model::order::{Span, after_prefix, order_key};
+use karyon_model::{Code, Error, NameId, Result, Rules, Seq};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// Bytes of a long value's order key that the index keeps in front of the hash.
+const KEPT_BYTES: usize = INDEX_KEY_BYTES - 16;
+
+/// A property of the nodes with a label.
+#[derive(Debug)]
+pub struct Index {
+    /// The label.
+    pub label: NameId,
+    /// The property.
+    pub property: NameId,
+    /// What holds, and from which commit on, ascending.
+    pub rules: Vec<(Seq, Rules)>,
+    /// The posting of every value that was ever there, in the order of the values.
+    pub(crate) postings: BTreeMap<Arc<[u8]>, u32>,
+    /// The newest commit that changed one of them.
+    pub(crate) last: Seq,
+}
+
+/// The nodes with one value.
+#[derive(Debug)]
+pub(crate) struct Posting {
+    pub(crate) index: u32,
+    pub(crate) key: Arc<[u8]>,
+    pub(crate) nodes: Object<Ids>,
+}
+
+/// All indexes of a graph. Neither they nor postings ever go away: they answer for the past.
+#[derive(Debug, Default)]
+pub(crate) struct Indexes {
+    pub(crate) all: Vec<Index>,
+    pub(crate) postings: Vec<Posting>,
+    by_label: HashMap<NameId, Vec<u32>>,
+}
+
+impl Index {
+    /// What holds as of a version.
+    pub fn rules_at(&self, seq: Seq) -> Rules {
+        self.rules.iter().rev().find(|rules| rules.0 <= seq).map_or_else(Rules::default, |rules| rules.1)
+    }
+
+    /// The postings that may hold what is meant, in the order of their values, from a value on.
+    ///
+    /// Of a long value the key keeps only the beginning: whoever asks looks at the value itself.
+    pub(crate) fn within(&self, span: &Span, first: Option<&[u8]>) -> impl Iterator<Item = u32> + use<'_> {
+        let cut = |key: &[u8]| key[..key.len().min(KEPT_BYTES)].to_vec();
+        let (from, to) = match &span.to {
+            Bound::Included(to) => (shortened(to), Bound::Included(shortened(to))),
+            Bound::Excluded(to) if to.len() > KEPT_BYTES => {
+                (cut(&span.from), Bound::Excluded(after_prefix(&cut(to))))
+            }
+            to => (cut(&span.from), to.clone()),
+        };
+        let from = first.unwrap_or(&from);
+        let some = match &to {
+            Bound::Included(to) => from <= &to[..],
+            Bound::Excluded(to) => from < &to[..],
+            Bound::Unbounded => true,
+        };
+        let to = to.as_ref().map(Vec::as_slice);
+        some.then(|| self.postings.range::<[u8], _>((Bound::Included(from), to)))
+            .into_iter()
+            .flatten()
+            .map(|entry| *entry.1)
+    }
+}
+
+/// The order key as an index keeps it.
+pub(crate) fn shortened(key: &[u8]) -> Vec<u8> {
+    if key.len() <= INDEX_KEY_BYTES {
+        return key.to_vec();
+    }
+    [&key[..KEPT_BYTES], &Sha256::digest(key)[..INDEX_KEY_BYTES - KEPT_BYTES]].concat()
+}
+
+impl Indexes {
+    /// The index of a property, if rules were ever declared for it.
+    pub(crate) fn find(&self, label: NameId, property: NameId) -> Option<u32> {
+        let mut of_label = self.by_label.get(&label)?.iter();
+        of_label.find(|at| self.all[**at as usize].property == property).copied()
+    }
+
+    pub(crate) fn add(&mut self, label: NameId, property: NameId) -> Result<u32> {
+        if self.all.len() >= INDEXES_MAX {
+            let message =
+                format!("rules were declared for {INDEXES_MAX} properties, the limit; use those there are");
+            return Err(Error::new(Code::TransactionSize, message).with("limit", INDEXES_MAX));
+        }
+        let at = self.all.len() as u32;
+        self.all.push(Index { label, property, rules: Vec::new(), postings: BTreeMap::new(), last: 0 });
+        self.by_label.entry(label).or_default().push(at);
+        Ok(at)
+    }
+
+    /// The posting of a key, made if need be.
+    pub(crate) fn posting(&mut self, index: u32, key: &[u8]) -> u32 {
+        let postings = &mut self.all[index as usize].postings;
+        if let Some(posting) = postings.get(key) {
+            return *posting;
+        }
+        let (key, number): (Arc<[u8]>, _) = (key.into(), self.postings.len() as u32);
+        postings.insert(key.clone(), number);
+        self.postings.push(Posting { index, key, nodes: Object::default() });
+        number
+    }
+
+    /// How many indexes and postings there are.
+    pub(crate) fn numbered(&self) -> (usize, usize) {
+        (self.all.len(), self.postings.len())
+    }
+
+    /// Forgets what was added since, after a commit was refused.
+    pub(crate) fn truncate(&mut self, (indexes, postings): (usize, usize)) {
+        for posting in self.postings.drain(postings..) {
+            self.all[posting.index as usize].postings.remove(&posting.key);
+        }
+        for index in self.all.drain(indexes..) {
+            self.by_label.get_mut(&index.label).map(Vec::pop);
+        }
+    }
+
+    /// Whether a change of a slot can matter to any index.
+    pub(crate) fn concerns(&self, slot: Slot) -> bool {
+        match slot {
+            Slot::Existence => !self.all.is_empty(),
+            Slot::Label(name) => self.by_label.contains_key(&name),
+            Slot::Property(name) => self.all.iter().any(|index| index.property == name),
+        }
+    }
+
+    fn of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = (u32, &'a Index)> {
+        let labels = entity.labels().filter_map(|label| self.by_label.get(&label));
+        labels.flatten().map(|at| (*at, &self.all[*at as usize]))
+    }
+
+    /// The indexes that hold a node as of a version, with its value's key in each.
+    pub(crate) fn entries(&self, entity: &Entity, seq: Seq) -> Result<BTreeSet<(u32, Vec<u8>)>> {
+        let indexed = self.of(entity).filter(|(_, index)| index.rules_at(seq).indexed);
+        let held = indexed.filter_map(|(at, index)| entity.property(index.property).map(|held| (at, held)));
+        held.map(|(at, held)| Ok((at, shortened(&order_key(&held.value)?)))).collect()
+    }
+
+    /// A property that a node's labels demand and that it does not have.
+    pub(crate) fn missing<'a>(&'a self, entity: &'a Entity, seq: Seq) -> Option<&'a Index> {
+        let mut required = self.of(entity).map(|of| of.1).filter(move |index| index.rules_at(seq).required);
+        required.find(|index| entity.property(index.property).is_none())
+    }
+
+    /// The index of a posting that holds more nodes than it may.
+    pub(crate) fn crowded(&self, posting: u32, seq: Seq) -> Option<&Index> {
+        let Posting { index, nodes, .. } = &self.postings[posting as usize];
+        let index = &self.all[*index as usize];
+        (nodes.state().len() > 1 && index.rules_at(seq).unique).then_some(index)
+    }
+}
+
+impl Graph {
+    /// Every property for which rules were ever declared.
+    pub fn indexes(&self) -> &[Index] {
+        &self.indexes.all
+    }
+
+    /// The nodes of a posting as of a version.
+    pub(crate) fn posted_at(&self, posting: u32, seq: Seq) -> Result<Listed<'_>> {
+        let nodes = &self.indexes.postings[posting as usize].nodes;
+        self.recent.at(nodes, ObjectId::Posting(posting), seq, &*self.history)
+    }
+
+    /// The error for what an index's rules do not allow.
+    pub(crate) fn rule_error(&self, index: &Index, code: Code) -> Error {
+        let (label, property) = (self.names.text(index.label), self.names.text(index.property));
+        let message = match code {
+            Code::Required => {
+                format!("every {label} must have {property}, and one would not; set it, or drop the rule")
+            }
+            _ => format!("two {label} would have the same {property}; change or remove one of them"),
+        };
+        Error::new(code, message).with("label", &*label).with("property", &*property)
+    }
+}
