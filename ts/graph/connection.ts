@@ -70,6 +70,8 @@ export class Connection {
   /** Ascending by version. */
   #waiters: Waiter[] = []
   #historyWaiters: Waiter[] = []
+  /** Those who wait for any news. */
+  readonly #watchers = new Set<() => void>()
   /** Those who wait for the clock; each is to be called when the store closes. */
   readonly #sleepers = new Set<() => void>()
   /** Released when the store closes. */
@@ -142,6 +144,25 @@ export class Connection {
     return new Promise<void>((resolve, reject) => this.#wait({ version, resolve, reject }))
   }
 
+  /** Has `wake` called once there is news: a version that is visible, a failure, the end. Returns what takes it back. */
+  watch(wake: () => void): () => void {
+    this.checkNotClosed()
+    if (this.#failure) throw this.#failure
+    this.#watchers.add(wake)
+    this.#keepAlive.add()
+    return () => {
+      if (this.#watchers.delete(wake)) this.#keepAlive.release()
+    }
+  }
+
+  #tell(): void {
+    for (const wake of this.#watchers) {
+      this.#watchers.delete(wake)
+      this.#keepAlive.release()
+      wake()
+    }
+  }
+
   #wait(waiter: Waiter): void {
     this.#keepAlive.add()
     const waiters = this.#waiters
@@ -194,6 +215,7 @@ export class Connection {
       this.#keepAlive.release()
       waiter.resolve()
     }
+    this.#tell()
   }
 
   #fail(error: KaryonError): void {
@@ -202,6 +224,7 @@ export class Connection {
       this.#keepAlive.release()
       waiter.reject(error)
     }
+    this.#tell()
   }
 
   /** A moment's version; throws when it is not settled. */

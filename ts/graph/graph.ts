@@ -6,7 +6,8 @@ import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
 import { checkName } from '../values/keys.ts'
 import { checkedOptions } from './arguments.ts'
-import { blame, checkSpan, diff, digestAt, history, questionOf, revert, verify } from './past.ts'
+import { Feed } from './feed.ts'
+import { blame, checkSpan, diff, digestAt, history, questionOf, revert, verify, why } from './past.ts'
 import { BaseReader, NEWEST, question } from './reader.ts'
 import type { Submitted } from './session.ts'
 import { LongTransaction, SessionTransaction } from './transaction.ts'
@@ -15,10 +16,12 @@ import type {
   Change,
   Commit,
   Difference,
+  FeedOptions,
   Graph,
   GraphStats,
   IndexRules,
   OpenTransaction,
+  Provenance,
   RevertReport,
   Target,
   Transaction,
@@ -145,6 +148,20 @@ export class StoreGraph extends BaseReader implements Graph {
   blame(target: Target, property?: string): Blame | undefined {
     this.source()
     return blame(this.session, questionOf(target, property))
+  }
+
+  why(target: Target, property?: string): IterableIterator<Provenance> {
+    this.source()
+    return why(this.session, questionOf(target, property))
+  }
+
+  changes(options: FeedOptions = {}): Feed {
+    const { from } = checkedOptions(options, 'from', 'after', 'signal')
+    return new Feed(
+      this.session,
+      options,
+      from === undefined ? this.session.fixed(this.source()) : this.#version(from),
+    )
   }
 
   revert(options: RevertOptions): Promise<RevertReport> {

@@ -8,7 +8,17 @@ import { checkName } from '../values/keys.ts'
 import { type PlainEdge, plainTarget } from './arguments.ts'
 import { NEWEST, putTarget, question, readEdge, readNode } from './reader.ts'
 import type { NativeSession } from './session.ts'
-import type { Blame, Change, Difference, Edge, Node, RevertReport, Target, VerifyReport } from './types.ts'
+import type {
+  Blame,
+  Change,
+  Difference,
+  Edge,
+  Node,
+  Provenance,
+  RevertReport,
+  Target,
+  VerifyReport,
+} from './types.ts'
 
 /** The digest as of a version, in hex. */
 export function digestAt(session: NativeSession, source: number): string {
@@ -36,7 +46,7 @@ function ask({ target, property }: Question): number {
 }
 
 /** The commit's time is an `Instant`, also when its microseconds happen to be whole milliseconds. */
-function withInstant<T extends { readonly time: Date }>(found: T): T & { readonly time: Instant } {
+export function withInstant<T extends { readonly time: Date }>(found: T): T & { readonly time: Instant } {
   const { time } = found
   if (time instanceof Instant) return { ...found, time }
   return { ...found, time: Instant.fromMicros(BigInt(time.getTime()) * 1000n) }
@@ -47,6 +57,21 @@ export function blame(session: NativeSession, about: Question): Blame | undefine
   const length = session.checked(native.readBlame(session.handle, NEWEST, ask(about)))
   const found = answer(length).value() as unknown as Blame | null
   return found === null ? undefined : withInstant(found)
+}
+
+/** The commit that made something what it is, then those that wrote what it had read, and so on, the newest first. */
+export function* why(session: NativeSession, about: Question): IterableIterator<Provenance> {
+  const start = blame(session, about)
+  const due = new Set<bigint>(start ? [start.version] : [])
+  while (due.size > 0) {
+    const version = [...due].reduce((a, b) => (a > b ? a : b))
+    due.delete(version)
+    session.connection.checkOpen()
+    const length = session.checked(native.readCommit(session.handle, Number(version)))
+    const commit = withInstant(answer(length).value() as unknown as Provenance)
+    for (const parent of commit.parents) due.add(parent)
+    yield commit
+  }
 }
 
 /** A target's changes, newest first, page by page. */

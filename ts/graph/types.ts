@@ -204,6 +204,31 @@ export interface Change extends Blame {
   readonly after?: Value
 }
 
+/** A commit, who made it, and what it had read. */
+export interface Provenance extends Blame {
+  /** The commits that wrote what it had read, the newest first, at most 64. */
+  readonly parents: readonly Version[]
+  /** Whether older ones were left out. */
+  readonly coarse: boolean
+}
+
+/** A change as a feed gives it. */
+export interface FeedChange extends Change {
+  readonly target: Target
+  /** Where it stands in its commit; with the version, where a feed goes on. */
+  readonly place: number
+}
+
+/** Where a feed begins, and when it ends. */
+export interface FeedOptions {
+  /** After this moment; now by default. */
+  readonly from?: Moment
+  /** After this change: where another feed has ended. */
+  readonly after?: Pick<FeedChange, 'version' | 'place'>
+  /** Ends it. */
+  readonly signal?: AbortSignal
+}
+
 /** What differs between two versions. */
 export type Difference = Differing<'node', string, Node> | Differing<'edge', EdgeIdentity, Edge>
 
@@ -307,6 +332,20 @@ export interface Graph extends Reader {
    * there is nothing now.
    */
   blame(target: Target, property?: string): Blame | undefined
+  /**
+   * The commit that made a property what it is, or without one the existence; then the commits that wrote what it had read; and so on,
+   * the newest first. Where `coarse` is set, a commit had read more than is kept. For those who may see everything.
+   */
+  why(target: Target, property?: string): IterableIterator<Provenance>
+  /**
+   * Every durable change after `from` (now by default), exactly in the order of the log, and then those to come, until the kernel closes,
+   * the signal aborts or the loop ends. What is not asked for stays in the log, so a slow reader holds a page of 256 changes at most. To go
+   * on later, pass the last change as `after`. Changes that may not be seen are left out.
+   *
+   * @example
+   * for await (const change of graph.changes({ from: 0n })) console.log(change.version, change.target, change.kind)
+   */
+  changes(options?: FeedOptions): AsyncIterableIterator<FeedChange, undefined> & AsyncDisposable
   /**
    * Takes back what a principal wrote after `since`, in one compensating commit, and nobody else's work: what others have changed
    * since stays and is reported. Principals who wrote over each other can be taken back in any order.

@@ -3,7 +3,8 @@
 //! Commits come in pages of [`PAGE_COMMITS`]. A full page is sealed as a chapter of its own, [`ObjectId::Commits`]; the
 //! last one is in memory, with the first time of every page, so that a time is found in one look. A page's bytes are,
 //! for each commit: time (signed, from the one before), principal, incarnation, cause (0, or steps back + 1), touched
-//! (count; number × 2, + 1 for an edge), parents (count; steps back), all varints.
+//! (count; number × 2, + 1 for an edge), parents (count × 2, + 1 when
+//! older ones were left out; steps back), all varints.
 
 use crate::cache::Cache;
 use crate::{Chapter, History, ObjectId, Run};
@@ -34,6 +35,8 @@ pub struct Commit {
     pub touched: Box<[EntityId]>,
     /// The commits that wrote what it read.
     pub parents: Box<[Seq]>,
+    /// Whether older parents were left out.
+    pub coarse: bool,
 }
 
 /// A page of commits.
@@ -89,6 +92,7 @@ impl Commits {
             cause,
             touched,
             parents,
+            coarse: header.coarse,
         });
         self.reverts.extend(header.reverts.map(|reverts| (seq, reverts)));
         if self.tail.len() as u64 != PAGE_COMMITS {
@@ -234,7 +238,7 @@ impl Commit {
         put_varint(out, self.cause.map_or(0, |cause| self.seq - cause + 1));
         put_varint(out, self.touched.len() as u64);
         self.touched.iter().for_each(|entity| put_varint(out, entity.packed()));
-        put_varint(out, self.parents.len() as u64);
+        put_varint(out, (self.parents.len() as u64) << 1 | u64::from(self.coarse));
         self.parents.iter().for_each(|parent| put_varint(out, self.seq - parent));
         self.time
     }
@@ -251,11 +255,11 @@ impl Commit {
         for _ in 0..cursor.length()? {
             touched.push(EntityId::unpack(cursor.varint()?).ok_or_else(|| malformed(cursor))?);
         }
-        let mut parents = Vec::new();
-        for _ in 0..cursor.length()? {
+        let (mut parents, count) = (Vec::new(), cursor.varint()?);
+        for _ in 0..count >> 1 {
             parents.push(seq.checked_sub(cursor.varint()?).ok_or_else(|| malformed(cursor))?);
         }
         let (touched, parents) = (touched.into(), parents.into());
-        Ok(Commit { seq, time, principal, incarnation, cause, touched, parents })
+        Ok(Commit { seq, time, principal, incarnation, cause, touched, parents, coarse: count & 1 == 1 })
     }
 }

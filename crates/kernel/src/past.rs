@@ -4,11 +4,15 @@ use crate::session::Session;
 use crate::wire::{put_edge, put_node, slot_text, target_value};
 use karyon_graph::{DiffStart, Entity, Gate, Graph, Slot, SlotChange, permitted};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
+use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
 use karyon_store::{Body, RevertReport, RevertRequest};
 
-/// Changes of one page of a history.
+/// Changes of one page of a history, or of all changes.
 const HISTORY_PAGE: usize = 256;
+/// What tells the changes of one commit apart: the place of the node or edge among those that it touched, times this, and the place
+/// of the change among those of that node or edge, of which there are fewer.
+const PLACES: usize = 2 * (PROPERTIES_MAX + LABELS_MAX);
 /// Entities of one page of a diff.
 const DIFF_PAGE: usize = 128;
 
@@ -111,6 +115,56 @@ impl Session {
             Ok(true)
         })?;
         Ok(page_value(values, next))
+    }
+
+    /// A page of all changes in `(after, until]` that may be seen, in the order of their commits, from a place in the first one on.
+    ///
+    /// The answer is a map of `changes`, each with its target and its place in its commit, and of `after` and `place`, where the next
+    /// page begins, if there is more.
+    pub fn changes(&self, (mut after, mut place): (Seq, usize), until: Seq) -> Result<Value> {
+        self.check_alive()?;
+        let body = self.store().body()?;
+        let (mut values, mut count, mut more) = (Vec::new(), 0, false);
+        body.commits.visit(after, until, &mut |commit| {
+            let touched = commit.touched.iter().enumerate().skip(place / PLACES);
+            for (at, id) in touched {
+                if count >= HISTORY_PAGE {
+                    (place, more) = (at * PLACES, true);
+                    return Ok(false);
+                }
+                let (mut next, visible) = (at * PLACES, self.may_see_change(&body, *id, commit.seq)?);
+                body.graph.visit_changes(*id, commit.seq - 1, commit.seq, &mut |change| {
+                    if visible && next >= place {
+                        let mut entries = provenance(&body, commit.seq)?;
+                        entries.push(("target", target_value(&body.graph, *id)));
+                        entries.push(("place", Value::Integer(next as i64)));
+                        values.push(change_value(&body, change, entries)?);
+                    }
+                    (count, next) = (count + 1, next + 1);
+                    Ok(true)
+                })?;
+            }
+            (after, place) = (commit.seq, 0);
+            Ok(true)
+        })?;
+        let mut entries = vec![("changes", Value::List(values))];
+        if more {
+            entries.extend([("after", Value::number(after)), ("place", Value::Integer(place as i64))]);
+        }
+        Ok(Value::map(entries))
+    }
+
+    /// Who made a commit, and the commits that wrote what it had read. For those who may see everything.
+    pub fn commit_at(&self, seq: Seq) -> Result<Value> {
+        self.check_sees_everything()?;
+        let body = self.store().body()?;
+        let mut entries = provenance(&body, seq)?;
+        body.commits.read(seq, |commit| {
+            let parents = commit.parents.iter().map(|parent| Value::number(*parent));
+            entries.push(("parents", Value::List(parents.collect())));
+            entries.push(("coarse", Value::Bool(commit.coarse)));
+        })?;
+        Ok(Value::map(entries))
     }
 
     /// Who made a property, or without a name the existence, what it is as of a version; null when nobody did.

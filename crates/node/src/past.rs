@@ -25,6 +25,27 @@ pub fn read_history(env: &Env, session: u32, after: f64, until: f64, length: u32
     })
 }
 
+/// A page of all changes in `(after, until]`, from a place in the first commit on, as an encoded map of `changes`, and of `after` and
+/// `place` when there is more.
+#[napi]
+pub fn read_changes(env: &Env, session: u32, after: f64, place: f64, until: f64) -> f64 {
+    enter(env, |environment| {
+        let session = environment.session(session)?.session;
+        let value = session.changes((after as u64, place as usize), until as u64)?;
+        environment.answer(|out| value.encode(out))
+    })
+}
+
+/// Who made a commit and from what, as an encoded map.
+#[napi]
+pub fn read_commit(env: &Env, session: u32, version: f64) -> f64 {
+    enter(env, |environment| {
+        let session = environment.session(session)?.session;
+        let value = session.commit_at(version as u64)?;
+        environment.answer(|out| value.encode(out))
+    })
+}
+
 /// Who made a property or the existence what it is as of a version, as an encoded map or null.
 #[napi]
 pub fn read_blame(env: &Env, session: u32, at: f64, length: u32) -> f64 {
