@@ -127,6 +127,8 @@ const CASES: readonly (readonly [string, readonly Anomaly[], History])[] = [
     history(
       at(1, ['r', 'x', null], ['w', 'x', 1]),
       at(2, ['r', 'x', 1], ['w', 'x', 2], ['r', 'x', 2]),
+      at(3, ['w', 'x', 3], ['w', 'x', 4]),
+      at(4, ['r', 'x', 4], ['w', 'x', 5]),
       ok(['r', 'x', 1]),
     ),
   ],

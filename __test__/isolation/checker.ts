@@ -173,7 +173,7 @@ class Dependencies {
     const writerOf = new Map(writes.map(({ at, value }) => [value, at]))
     /** The place in the order, or after everything for what nobody has seen. */
     const placeOf = new Map(order.map((value, place) => [value, place]))
-    const unseen = writes.filter(({ value }) => !placeOf.has(value)).map(({ at }) => at)
+    const unseen = writes.filter(({ value }) => isList && !placeOf.has(value)).map(({ at }) => at)
     const after = (place: number): number[] => {
       const next = order[place + 1]
       if (next === undefined) return unseen
