@@ -10,8 +10,8 @@ import type { Attempt, History } from './history.ts'
 import { secondOpinions } from './judge.ts'
 import type { Start } from './thread.ts'
 
-/** Histories of each sort; more for a longer search. */
-const HISTORIES = 3 * Number(process.env['KARYON_SEEDS_TIMES'] ?? 1)
+/** For a longer search. */
+const TIMES = Number(process.env['KARYON_SEEDS_TIMES'] ?? 1)
 const TRANSACTIONS = 240
 const THREADS = 4
 
@@ -21,7 +21,7 @@ const MATTERS: readonly Matter[] = ['lists', 'registers']
 for (const level of LEVELS) {
   for (const matter of MATTERS) {
     test(`${level}, ${matter}: clients of one thread in turns`, async (t) => {
-      await judge(t, level, async (seed) => {
+      await judge(t, level, 3 * TIMES, async (seed) => {
         const random = seededRandom(seed)
         const { graph } = Kernel.memory()
         const clients = 8 + below(random, 25)
@@ -32,7 +32,7 @@ for (const level of LEVELS) {
     })
 
     test(`${level}, ${matter}: clients of several threads that share a directory`, async (t) => {
-      await judge(t, level, (seed) => inThreads(t, { level, matter, seed }))
+      await judge(t, level, TIMES, (seed) => inThreads(t, { level, matter, seed }))
     })
   }
 }
@@ -41,12 +41,13 @@ for (const level of LEVELS) {
 async function judge(
   t: ExecutionContext,
   level: Level,
+  count: number,
   historyOf: (seed: number) => Promise<History>,
 ): Promise<void> {
   const seed = chooseSeed()
   t.log(`KARYON_SEED=${seed}`)
   const histories: History[] = []
-  for (let n = 0; n < HISTORIES; n++) histories.push(await historyOf(seed + n))
+  for (let n = 0; n < count; n++) histories.push(await historyOf(seed + n))
   const cases = histories.flatMap((history) => LEVELS.map((level) => ({ history, level })))
   const opinions = await secondOpinions(cases)
   let skewed = 0
