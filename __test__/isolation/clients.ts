@@ -1,5 +1,5 @@
 // Clients of the public API whose transactions overlap, and what they saw.
-import type { Graph, OpenTransaction, Reader, Transaction } from '../../ts/index.ts'
+import type { Edge, Graph, OpenTransaction, Reader, Transaction } from '../../ts/index.ts'
 import { KaryonError } from '../../ts/index.ts'
 import { below, pick, type Random } from '../values/random.ts'
 import type { Level } from './checker.ts'
@@ -28,11 +28,12 @@ const THREADS_MAX = 64
  * The kinds of places, by matter.
  *
  * - `L`: a list in a node, appended to blindly · `A`: one in a node that may be absent, read and put whole
+ * - `H`: a list in the one edge of a node, appended to, or made anew by a removal of the node with its edge
  * - `E/`: the edges that leave a node · `N/`: the nodes with a label
  * - `R.p`, `R.q`: two properties of a node that may be absent · `Q.p`: a property of an edge that may be absent
  */
 const KINDS: Readonly<Record<Matter, readonly string[]>> = {
-  lists: ['L', 'A', 'E/', 'N/'],
+  lists: ['L', 'A', 'H', 'E/', 'N/'],
   registers: ['R.p', 'R.q', 'Q.p'],
 }
 
@@ -48,6 +49,8 @@ export async function prepare(graph: Graph, transactions: number): Promise<void>
     for (let number = 0; number < transactions / TURNOVER + OPEN; number++) {
       tx.put(placeOf('L', number))
       tx.put(`E${number}`)
+      tx.put(placeOf('H', number))
+      tx.link(placeOf('H', number), 'T', 'end')
     }
   })
 }
@@ -60,6 +63,8 @@ function look(reader: Reader, place: string): Step {
     case 'L':
     case 'A':
       return ['r', place, (reader.get(place)?.props['list'] as number[] | undefined) ?? []]
+    case 'H':
+      return ['r', place, (heldBy(reader, place)?.props['list'] as number[] | undefined) ?? []]
     case 'E': {
       const found = [...reader.out(key, 'T')].map((edge) => Number(edge.key))
       same(reader.degree(key, 'out', 'T'), found.length)
@@ -79,6 +84,10 @@ function look(reader: Reader, place: string): Step {
   }
 }
 
+function heldBy(reader: Reader, key: string): Edge | undefined {
+  return [...reader.out(key, 'T')][0]
+}
+
 function same(counted: number, scanned: number): void {
   if (counted !== scanned) throw new Error(`${counted} were counted and ${scanned} scanned`)
 }
@@ -94,6 +103,18 @@ function change(tx: Transaction, place: string, value: number): Step[] {
     case 'A': {
       const before = look(tx, place)
       tx.put(place, { props: { list: [...(before[2] as number[]), value] } })
+      return [before, ['append', place, value]]
+    }
+    case 'H': {
+      const before = look(tx, place)
+      const edge = heldBy(tx, place)
+      if (edge && Math.floor(value / THREADS_MAX) % 2 === 0) tx.append(edge, 'list', [value])
+      else {
+        const list = [...(before[2] as number[]), value]
+        tx.remove(place, { detach: true })
+        tx.put(place)
+        tx.link(place, 'T', 'end', { key: String(value), props: { list } })
+      }
       return [before, ['append', place, value]]
     }
     case 'E':

@@ -205,6 +205,8 @@ fn carry_out(
     for id in draft.touched() {
         ask_sides(gate, draft.names(), draft.sides_of(id), Labels::new())?;
         let last = draft.graph.object(id).last();
+        #[cfg(karyon_broken = "detach")]
+        let last = 0;
         // An edge that goes with its node is written like one that is unlinked, though no verb names it.
         if transaction.snapshot_isolation && last > snapshot && draft.state(id).since() > snapshot {
             return draft.graph.with_target(id, |it| Err(conflict(&describe(&it), "remove", last, snapshot)));
