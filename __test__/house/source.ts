@@ -34,7 +34,7 @@ export function codeLines(source: string): string[] {
   return code
 }
 
-/** The code of a crate as it ships: without `#[cfg(test)]` items and the files they name. */
+/** The code of a crate as it ships: without items for tests or for builds broken on purpose, and the files they name. */
 export function shippedRust(crateSource: string): Map<string, string[]> {
   const files = new Map(filesUnder(crateSource, '.rs').map((file) => [file, codeLines(read(file))]))
   for (const [file, lines] of files) {
@@ -58,13 +58,15 @@ export function shippedTypeScript(): Map<string, string[]> {
   return new Map(files.map((file) => [file, codeLines(read(file))]))
 }
 
+const NOT_SHIPPED = /^\s*#\[cfg\((?:test|karyon_broken = "\w+")\)\]$/
+
 /** rustfmt ends an item at the first line that closes it at the indentation of its first line. */
 function withoutTestItems(lines: readonly string[]): { kept: string[]; modules: string[] } {
   const kept: string[] = []
   const modules: string[] = []
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at]!
-    if (line.trim() !== '#[cfg(test)]') {
+    if (!NOT_SHIPPED.test(line)) {
       kept.push(line)
       continue
     }

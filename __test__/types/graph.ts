@@ -58,7 +58,7 @@ export async function inference(kernel: Kernel, error: KaryonError): Promise<voi
   same<(typeof readers)[number], Reader>(true)
   using view = graph.at(kernel.now())
   same<typeof view, View>(true)
-  using tx = graph.begin({ timeoutMs: 5 })
+  using tx = graph.begin({ timeoutMs: 5, isolation: 'snapshot' })
   same<typeof tx, OpenTransaction>(true)
 
   for (const change of graph.history('a')) {
@@ -77,6 +77,8 @@ export async function inference(kernel: Kernel, error: KaryonError): Promise<voi
 }
 
 export function refused(graph: Graph, tx: Transaction): void {
+  // @ts-expect-error isolation is 'serializable' or 'snapshot'
+  graph.begin({ isolation: 'read committed' })
   // @ts-expect-error a bare number is no moment
   graph.at(5)
   // @ts-expect-error a function is no value

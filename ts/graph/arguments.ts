@@ -2,7 +2,7 @@
 import { badArgument } from '../errors.ts'
 import { checkKey, checkName, checkNodeKey } from '../values/keys.ts'
 import type { Grants } from './session.ts'
-import type { EdgeIdentity, Target } from './types.ts'
+import type { EdgeIdentity, Isolation, Target } from './types.ts'
 
 /** An edge's identity with nothing left to chance. */
 export interface PlainEdge {
@@ -56,6 +56,12 @@ export function checkedOptions<T extends object>(options: T, ...fields: readonly
     throw badArgument(`there is no option ${name}; the options are ${fields.join(', ')}`, { name })
   }
   return options
+}
+
+/** Whether snapshot isolation is asked for. Throws when it is neither that nor the default. */
+export function isSnapshot(isolation: Isolation = 'serializable'): boolean {
+  if (isolation === 'serializable' || isolation === 'snapshot') return isolation === 'snapshot'
+  throw badArgument("isolation is 'serializable' or 'snapshot'")
 }
 
 /** Refuses grants that are neither `'*'` nor lists of names. */

@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { KaryonError, badArgument } from '../errors.ts'
 import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
-import type { Moment, Version } from '../time.ts'
+import type { Moment } from '../time.ts'
 import { checkName } from '../values/keys.ts'
-import { checkedOptions } from './arguments.ts'
+import { checkedOptions, isSnapshot } from './arguments.ts'
 import { Feed } from './feed.ts'
 import { blame, checkSpan, diff, digestAt, history, questionOf, revert, verify, why } from './past.ts'
 import { BaseReader, NEWEST, question } from './reader.ts'
@@ -25,6 +25,7 @@ import type {
   RevertReport,
   Target,
   Transaction,
+  TransactionOptions,
   VerifyReport,
   View,
   Written,
@@ -54,16 +55,18 @@ export class StoreGraph extends BaseReader implements Graph {
     return act()
   }
 
-  write<T>(fn: (tx: Transaction) => T, options: { readonly cause?: Version } = {}): Promise<Written<T>> {
+  write<T>(fn: (tx: Transaction) => T, options: TransactionOptions = {}): Promise<Written<T>> {
     return this.#outside(() => this.#write(fn, options))
   }
 
-  async #write<T>(fn: (tx: Transaction) => T, options: { readonly cause?: Version }): Promise<Written<T>> {
+  async #write<T>(fn: (tx: Transaction) => T, options: TransactionOptions): Promise<Written<T>> {
     if (typeof fn !== 'function') throw badArgument('write takes a function of a transaction')
-    const { cause } = checkedOptions(options, 'cause')
+    const { cause, isolation } = checkedOptions(options, 'cause', 'isolation')
+    const snapshotIsolation = isSnapshot(isolation)
     for (let attempt = 1; ; attempt++) {
       this.source()
       const transaction = new SessionTransaction(this.session)
+      transaction.snapshotIsolation = snapshotIsolation
       const value = this.#run(fn, transaction)
       let submitted: Submitted
       try {
@@ -100,10 +103,10 @@ export class StoreGraph extends BaseReader implements Graph {
     )
   }
 
-  begin(options: { readonly timeoutMs?: number; readonly cause?: Version } = {}): OpenTransaction {
+  begin(options: TransactionOptions & { readonly timeoutMs?: number } = {}): OpenTransaction {
     this.source()
-    const { timeoutMs, cause } = checkedOptions(options, 'timeoutMs', 'cause')
-    return new LongTransaction(this.session, timeoutMs, cause)
+    const { timeoutMs, cause, isolation } = checkedOptions(options, 'timeoutMs', 'cause', 'isolation')
+    return new LongTransaction(this.session, isSnapshot(isolation), timeoutMs, cause)
   }
 
   at(moment: Moment): View {

@@ -42,6 +42,8 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   /** Scans that have pages left to fetch. */
   readonly #scans = new Set<Scan<unknown>>()
   #ended: (() => KaryonError) | undefined
+  /** Whether what it reads is left unvalidated; to be said before it reads. */
+  snapshotIsolation = false
 
   /** A transaction whose snapshot is taken now. */
   static open(session: NativeSession): SessionTransaction {
@@ -55,7 +57,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   #begin(): void {
-    this.#handle = this.session.checked(native.beginTransaction(this.session.handle))
+    this.#handle = this.session.checked(native.beginTransaction(this.session.handle, this.snapshotIsolation))
     this.session.open.add(this)
   }
 
@@ -323,10 +325,11 @@ export class LongTransaction extends SessionTransaction implements OpenTransacti
   readonly #timer: NodeJS.Timeout
   readonly #cause: Version | undefined
 
-  constructor(session: NativeSession, timeoutMs: number = TIMEOUT_MS, cause?: Version) {
+  constructor(session: NativeSession, snapshot: boolean, timeoutMs: number = TIMEOUT_MS, cause?: Version) {
     checkTimeout(timeoutMs)
     causeOf(cause)
     super(session)
+    this.snapshotIsolation = snapshot
     this.#cause = cause
     // Reading nothing: the snapshot is taken now, not at the first read.
     this.source()

@@ -162,6 +162,29 @@ export interface Transaction extends Reader {
   splice(target: Target, property: string, start: number, deleteCount: number, insert: Sequence): void
 }
 
+/**
+ * How far a transaction is kept apart from others that run at the same time. Both read one version, with their own writes, and
+ * refuse a property, label or existence that another one wrote first.
+ *
+ * - `'serializable'`: the outcome is that of running the transactions one after the other. What was read is validated at the commit:
+ *   nodes, edges, lists, counts, and what was not there.
+ * - `'snapshot'`: what was read is not validated, so that a long reader need not abort; write skew is possible. Two that each read
+ *   what the other writes may both commit, and so may two that add to a list that both have read. A write of what is already there
+ *   is none, and guards nothing. An increment of what was read counts as a write, and so does the removal of an edge with its node.
+ *
+ * In both, an end of an edge that is gone by the commit is `ERR_KARYON_NODE_MISSING`, and edges that a node has got by then are
+ * `ERR_KARYON_HAS_EDGES` where it is removed without `detach`, unless what was read is in conflict before: no edge ever dangles.
+ */
+export type Isolation = 'serializable' | 'snapshot'
+
+/** How a transaction runs. */
+export interface TransactionOptions {
+  /** The commit that made the writer act. */
+  readonly cause?: Version
+  /** `'serializable'` by default; anything that is neither throws `ERR_KARYON_ARGUMENT`. */
+  readonly isolation?: Isolation
+}
+
 /** What a commit was given. Of a transaction whose verbs change nothing: the newest commit's, as it is none of its own. */
 export interface Commit {
   /** Its dense number. */
@@ -296,18 +319,20 @@ export interface GraphStats {
 export interface Graph extends Reader {
   /**
    * Runs `fn` in a transaction and commits it. Resolves once the commit is durable. `fn` is synchronous and pure: after a conflict
-   * it runs again, at most 16 times. What it throws rejects the promise and nothing is written. Inside of it every use of the graph
+   * it runs again, at most 16 times, then rejects with `ERR_KARYON_CONFLICT`. What it throws rejects the promise and nothing is written. Inside of it every use of the graph
    * or of a view throws `ERR_KARYON_WRITE_OUTSIDE`, at once also where it would return a promise.
+   *
+   * Cost: one crossing, one look at each thing read and written, and a share of a sync.
    *
    * @example
    * const { version } = await graph.write((tx) => tx.put('sky', { labels: ['Fact'], props: { text: 'blue' } }))
    */
-  write<T>(fn: (tx: Transaction) => T, options?: { readonly cause?: Version }): Promise<Written<T>>
+  write<T>(fn: (tx: Transaction) => T, options?: TransactionOptions): Promise<Written<T>>
   /**
    * Begins a transaction that may live across awaits, for `timeoutMs` milliseconds at most (30,000 by default, up to 2^31 − 1). A
    * thread may have 1,024 of them open; one more throws `ERR_KARYON_SNAPSHOT_COUNT`.
    */
-  begin(options?: { readonly timeoutMs?: number; readonly cause?: Version }): OpenTransaction
+  begin(options?: TransactionOptions & { readonly timeoutMs?: number }): OpenTransaction
   /** The graph as of a moment. Throws `ERR_KARYON_UNSETTLED` for one whose commits are not all durable yet. */
   at(moment: Moment): View
   /** The graph as of now. */

@@ -242,6 +242,37 @@ fn write_skew_is_refused() {
 }
 
 #[test]
+fn under_snapshot_isolation_what_was_read_gives_the_parents_as_of_the_snapshot() {
+    let mut bench = Bench::new();
+    bench.write(&[put("a", &[("n", &int(1))]), put("b", &[])]).unwrap();
+    let linked = bench.write(&[link("a", "b")]).unwrap();
+    let patched = bench.write(&[put("a", &[("n", &int(2))])]).unwrap();
+    let snapshot = bench.begin().snapshot();
+    // Enough for the objects' runs to be cut: the snapshot is in a sealed chapter.
+    for n in 3..400 {
+        bench.write(&[put("a", &[("n", &int(n))]), put(&format!("later {n}"), &[])]).unwrap();
+        bench.write(&[link("b", "a")]).unwrap();
+    }
+    for (reads_all_nodes, coarse) in [(false, false), (true, true)] {
+        let mut skewed = Transaction::new(snapshot);
+        skewed.snapshot_isolation = true;
+        let mut reader = Reader::through(&bench.graph, &mut skewed, &Open).unwrap();
+        reader.visit_node("a", &mut |_| {}).unwrap();
+        reader.visit_node("later 3", &mut |_| {}).unwrap();
+        assert_eq!(out_edges(&mut reader, "a"), ["b"]);
+        if reads_all_nodes {
+            reader.count(None, &[], true).unwrap();
+        }
+        let key = format!("copy {coarse}");
+        let skewed = transaction(skewed, &[put(&key, &[])]).unwrap();
+        bench.commit_as("root", &skewed).unwrap();
+        let header = &bench.log.last().unwrap().0;
+        assert_eq!(header.coarse, coarse, "which commit last made or removed a node is not known");
+        assert!(header.parents.starts_with(&[patched, linked]), "{:?}", header.parents);
+    }
+}
+
+#[test]
 fn a_transaction_reads_its_own_writes() {
     let mut bench = Bench::new();
     bench.write(&[put("a", &[("n", &int(1))]), put("b", &[]), put("gone", &[]), link("a", "b")]).unwrap();

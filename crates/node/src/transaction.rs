@@ -7,12 +7,13 @@ use karyon_kernel::{Committed, Declaration, Session, Transaction};
 use napi::Env;
 use napi_derive::napi;
 
-/// Begins a transaction over the newest published version. Returns its handle.
+/// Begins a transaction over the newest published version, serializable or under snapshot isolation. Returns its handle.
 #[napi]
-pub fn begin_transaction(env: &Env, session: u32) -> f64 {
+pub fn begin_transaction(env: &Env, session: u32, snapshot_isolation: bool) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?;
-        let transaction = session.session.begin()?;
+        let mut transaction = session.session.begin()?;
+        transaction.snapshot_isolation = snapshot_isolation;
         environment.keep(Handle::Transaction(Box::new(transaction), session))
     })
 }
