@@ -38,6 +38,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_HAS_EDGES` | the node still has edges |
  * | `ERR_KARYON_UNIQUE` | another node holds the value that may be there only once |
  * | `ERR_KARYON_REQUIRED` | a node would lack a property that its label requires |
+ * | `ERR_KARYON_LAYER` | there is no such fork, or none can be made |
  * | `ERR_KARYON_SPLICE_RANGE` | a splice lies outside of its value |
  * | `ERR_KARYON_SNAPSHOT_COUNT` | too many transactions are open |
  * | `ERR_KARYON_TIME` | a bare number, an unreadable time, an unknown version |
@@ -92,6 +93,7 @@ export type KaryonErrorCode =
   | 'ERR_KARYON_HAS_EDGES'
   | 'ERR_KARYON_UNIQUE'
   | 'ERR_KARYON_REQUIRED'
+  | 'ERR_KARYON_LAYER'
   | 'ERR_KARYON_SPLICE_RANGE'
   | 'ERR_KARYON_SNAPSHOT_COUNT'
   | 'ERR_KARYON_TIME'

@@ -71,6 +71,7 @@ const WAYS: Readonly<
     }),
   ERR_KARYON_UNIQUE: '__test__/graph/index.test.ts',
   ERR_KARYON_REQUIRED: '__test__/graph/index.test.ts',
+  ERR_KARYON_LAYER: (graph) => graph.openFork('nowhere'),
   ERR_KARYON_SPLICE_RANGE: (graph) =>
     graph.write((tx) => {
       tx.put('a', { props: { text: 'x' } })

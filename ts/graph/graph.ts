@@ -3,13 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { KaryonError, badArgument } from '../errors.ts'
 import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
-import type { Moment } from '../time.ts'
+import type { Moment, Version } from '../time.ts'
 import { checkName } from '../values/keys.ts'
 import { checkedOptions, isSnapshot } from './arguments.ts'
 import { Feed } from './feed.ts'
-import { blame, checkSpan, diff, digestAt, history, questionOf, revert, verify, why } from './past.ts'
+import { blame, checkSpan, diff, digestAt, history, merge, questionOf, revert, verify, why } from './past.ts'
 import { BaseReader, NEWEST, question } from './reader.ts'
-import type { Submitted } from './session.ts'
+import type { NativeSession, Submitted } from './session.ts'
 import { LongTransaction, SessionTransaction } from './transaction.ts'
 import type {
   Blame,
@@ -17,9 +17,12 @@ import type {
   Commit,
   Difference,
   FeedOptions,
+  Fork,
+  ForkInfo,
   Graph,
   GraphStats,
   IndexRules,
+  MergeReport,
   OpenTransaction,
   Provenance,
   RevertReport,
@@ -50,13 +53,13 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   /** Starts what answers with a promise; inside the function given to `write` it throws at once. */
-  #outside<T>(act: () => Promise<T>): Promise<T> {
+  protected outside<T>(act: () => Promise<T>): Promise<T> {
     this.session.connection.checkOutside()
     return act()
   }
 
   write<T>(fn: (tx: Transaction) => T, options: TransactionOptions = {}): Promise<Written<T>> {
-    return this.#outside(() => this.#write(fn, options))
+    return this.outside(() => this.#write(fn, options))
   }
 
   async #write<T>(fn: (tx: Transaction) => T, options: TransactionOptions): Promise<Written<T>> {
@@ -118,11 +121,11 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   settled(moment: Moment): Promise<void> {
-    return this.#outside(() => this.session.connection.settled(moment))
+    return this.outside(() => this.session.connection.settled(moment))
   }
 
   ready(what: 'history'): Promise<void> {
-    return this.#outside(async () => {
+    return this.outside(async () => {
       if (what !== 'history') throw badArgument("ready takes 'history'")
       await this.session.connection.historyReady()
     })
@@ -168,7 +171,7 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   revert(options: RevertOptions): Promise<RevertReport> {
-    return this.#outside(async () => {
+    return this.outside(async () => {
       const { principal, since, dryRun = false } = checkedOptions(options, 'principal', 'since', 'dryRun')
       if (typeof principal !== 'string')
         throw badArgument('principal is the path of a cell, such as root/alice')
@@ -186,7 +189,7 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   #declare(declaration: IndexDeclaration, ...fields: (keyof IndexDeclaration)[]): Promise<Commit> {
-    return this.#outside(async () => {
+    return this.outside(async () => {
       const { label, property, unique = false, required = false } = checkedOptions(declaration, ...fields)
       checkName(label)
       checkName(property)
@@ -205,6 +208,30 @@ export class StoreGraph extends BaseReader implements Graph {
     })
   }
 
+  async fork(name: string, options: { readonly from?: Moment } = {}): Promise<Fork> {
+    await this.outside(async () => {
+      const { from } = checkedOptions(options, 'from')
+      checkName(name)
+      const version = from === undefined ? this.source() : this.#version(from)
+      const asked = question()
+      asked.text(name)
+      await this.session.submitted(native.makeFork(this.session.handle, version, putWritten(asked))).durable
+    })
+    return this.openFork(name)
+  }
+
+  openFork(name: string): Fork {
+    checkName(name)
+    const info = this.forks().find((fork) => fork.name === name)
+    return new StoreFork(this.session.inFork(name), info ?? { name, from: 0n, created: 0n })
+  }
+
+  forks(): readonly ForkInfo[] {
+    this.source()
+    const length = this.session.checked(native.readForks(this.session.handle))
+    return answer(length).value() as unknown as readonly ForkInfo[]
+  }
+
   indexes(moment?: Moment): readonly IndexRules[] {
     const source = this.source()
     const at = moment === undefined ? source : this.#version(moment)
@@ -218,7 +245,7 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   verify(): Promise<VerifyReport> {
-    return this.#outside(async () => {
+    return this.outside(async () => {
       this.source()
       return verify(this.session)
     })
@@ -228,6 +255,51 @@ export class StoreGraph extends BaseReader implements Graph {
     this.source()
     const length = this.session.checked(native.storeStats(this.session.handle))
     return answer(length).value() as unknown as GraphStats
+  }
+}
+
+/** A fork: a graph whose session reads and writes above a version of another one. */
+class StoreFork extends StoreGraph implements Fork {
+  readonly name: string
+  readonly from: Version
+  readonly created: Version
+
+  constructor(session: NativeSession, { name, from, created }: ForkInfo) {
+    super(session)
+    this.name = name
+    this.from = from
+    this.created = created
+  }
+
+  override diff(from: Moment = this.created, to?: Moment): IterableIterator<Difference> {
+    return super.diff(from, to ?? BigInt(this.session.fixed(this.source())))
+  }
+
+  merge(options: { readonly prefer?: 'base' | 'fork' } = {}): Promise<MergeReport> {
+    return this.outside(async () => {
+      const { prefer } = checkedOptions(options, 'prefer')
+      const side = [undefined, 'base', 'fork'].indexOf(prefer)
+      if (side < 0) throw badArgument("prefer is 'base' or 'fork'")
+      return merge(this.session, side)
+    })
+  }
+
+  drop(): Promise<Commit> {
+    return this.outside(async () => {
+      this.source()
+      const { version, time, durable } = this.session.submitted(native.dropFork(this.session.handle))
+      await durable
+      this.close()
+      return { version, time }
+    })
+  }
+
+  close(): void {
+    this.session.letGo()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 }
 

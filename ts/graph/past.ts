@@ -13,6 +13,7 @@ import type {
   Change,
   Difference,
   Edge,
+  MergeReport,
   Node,
   Provenance,
   RevertReport,
@@ -146,6 +147,16 @@ export async function revert(
       return native.revertPrincipal(session.handle, since, dryRun, putWritten(asked))
     },
     (length) => answer(length).value() as unknown as RevertReport,
+  )
+  if (report.version !== undefined) await session.connection.durableAt(Number(report.version))
+  return report
+}
+
+/** Merges the fork that a session reads: 0, preferring nobody; 1, what it stands on; 2, the fork. */
+export async function merge(session: NativeSession, prefer: number): Promise<MergeReport> {
+  const report = await session.background(
+    () => native.mergeFork(session.handle, prefer),
+    (length) => answer(length).value() as unknown as MergeReport,
   )
   if (report.version !== undefined) await session.connection.durableAt(Number(report.version))
   return report

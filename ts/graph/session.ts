@@ -49,6 +49,16 @@ export interface SessionSource {
   session(principal: string, incarnation: number, grants: Grants): Session
 }
 
+function openSession(connection: Connection, principal: string, incarnation: number, grants: Grants): number {
+  const asked = question()
+  asked.text(principal)
+  const { read = [], write = [] } = checkedGrants(grants)
+  for (const scope of [read, write]) {
+    asked.texts(scope === '*' ? ['*'] : scope)
+  }
+  return native.openSession(connection.handle, incarnation, putWritten(asked))
+}
+
 /** A session on the native side, shared by everything that reads and writes through it. */
 export class NativeSession implements Session {
   readonly connection: Connection
@@ -56,7 +66,10 @@ export class NativeSession implements Session {
   readonly #principal: string
   readonly #incarnation: number
   readonly #handle: number
+  readonly #grants: Grants
   readonly #onRefusal: (error: KaryonError) => void
+  /** The same incarnation in forks. */
+  readonly #forks = new Set<NativeSession>()
   /** Transactions that the native side holds for it; they end with it. */
   readonly open: Set<{ end(reason: () => KaryonError): void }> = new Set()
   #alive = true
@@ -67,20 +80,35 @@ export class NativeSession implements Session {
     incarnation: number,
     grants: Grants,
     onRefusal: (error: KaryonError) => void,
+    open: (this: void) => number = () => openSession(connection, principal, incarnation, grants),
   ) {
     connection.checkNotClosed()
-    const asked = question()
-    asked.text(principal)
-    const { read = [], write = [] } = checkedGrants(grants)
-    for (const scope of [read, write]) {
-      asked.texts(scope === '*' ? ['*'] : scope)
-    }
+    this.#handle = checked(open())
     this.connection = connection
+    this.#grants = grants
     this.#principal = principal
     this.#incarnation = incarnation
     this.#onRefusal = onRefusal
-    this.#handle = checked(native.openSession(connection.handle, incarnation, putWritten(asked)))
     connection.sessions.add(this)
+  }
+
+  /** The same session in a fork. It ends with this one. */
+  inFork(name: string): NativeSession {
+    const [parent, principal, incarnation] = [this.handle, this.#principal, this.#incarnation]
+    const fork = new NativeSession(
+      this.connection,
+      principal,
+      incarnation,
+      this.#grants,
+      this.#onRefusal,
+      () => {
+        const asked = question()
+        asked.text(name)
+        return native.openFork(parent, putWritten(asked))
+      },
+    )
+    this.#forks.add(fork)
+    return fork
   }
 
   /** Its number on the native side. Throws once it is gone there: the number may by then be another session's. */
@@ -103,6 +131,13 @@ export class NativeSession implements Session {
   kill(): void {
     if (!this.#alive) return
     native.killSession(this.#handle)
+    this.letGo()
+  }
+
+  /** Ends it here; nothing when it has ended. */
+  letGo(): void {
+    if (!this.#alive) return
+    for (const fork of this.#forks) fork.letGo()
     this.connection.sessions.delete(this)
     this.release()
   }

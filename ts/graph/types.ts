@@ -275,6 +275,46 @@ export interface IndexRules {
   readonly required: boolean
 }
 
+/** A fork, as `forks()` lists it. */
+export interface ForkInfo {
+  readonly name: string
+  /** The version that it stands on. */
+  readonly from: Version
+  /** The commit that made it. */
+  readonly created: Version
+}
+
+/**
+ * A graph of its own above a version of another one: what is written in it is seen in it alone, until it is merged. It has a past, as-of
+ * views, transactions, a feed and forks of its own; indexes and rules are those of the version that it stands on. It ends with the
+ * kernel or cell that opened it.
+ */
+export interface Fork extends Graph, ForkInfo, Disposable {
+  /** What differs between two moments; without them, all that the fork has changed. */
+  diff(from?: Moment, to?: Moment): IterableIterator<Difference>
+  /**
+   * Takes what the fork has changed over into what it stands on, in one commit: slot by slot, where only the fork has changed it since it
+   * was made or last merged. What both have changed is a conflict: without `prefer` nothing is merged then; with it that side counts. An
+   * edge that was added at one side while its end was removed at the other is one too. The fork stays, and can be merged again. For
+   * those who may see everything.
+   */
+  merge(options?: { readonly prefer?: 'base' | 'fork' }): Promise<MergeReport>
+  /** Gives it up, with what was written in it, and closes it. For those who may write everything. */
+  drop(): Promise<Commit>
+  /** Lets go of it; the fork stays, and can be opened again. */
+  close(): void
+}
+
+/** What a merge did. */
+export interface MergeReport {
+  /** The commit; absent when there was nothing to take over, or when there are conflicts and nobody is preferred. */
+  readonly version?: Version
+  /** How many existences, labels and properties it changes. */
+  readonly applied: number
+  /** What both have changed. */
+  readonly conflicts: readonly { readonly target: Target; readonly slot: string; readonly reason: string }[]
+}
+
 /** What a revert did, or would do. */
 export interface RevertReport {
   /** The compensating commit; absent for a dry run or when nothing was left to take back. It may restore nothing, and counts. */
@@ -397,6 +437,20 @@ export interface Graph extends Reader {
   }): Promise<Commit>
   /** Takes back what was declared for a property. The past keeps its index. */
   dropIndex(index: { readonly label: string; readonly property: string }): Promise<Commit>
+  /**
+   * Makes a fork above a version (now by default), named like no other living one. Cost: one small commit, however large the graph. Rejects
+   * with `ERR_KARYON_LAYER` when the name is taken, for the ninth above each other, and for the 65,537th.
+   *
+   * @example
+   * const idea = await graph.fork('idea')
+   * await idea.write((tx) => tx.patch('plan', { props: { budget: 0 } }))
+   * await idea.merge()
+   */
+  fork(name: string, options?: { readonly from?: Moment }): Promise<Fork>
+  /** A fork that was made before. Throws `ERR_KARYON_LAYER` when there is none of that name, or none above this graph. */
+  openFork(name: string): Fork
+  /** The living forks above this graph. */
+  forks(): readonly ForkInfo[]
   /** What holds as of a moment (now by default). For those who may read everything. */
   indexes(moment?: Moment): readonly IndexRules[]
   /** SHA-256, in hex, of everything that the graph says as of a moment (now by default). */

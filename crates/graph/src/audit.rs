@@ -12,29 +12,37 @@ impl Graph {
     ///
     /// Cost: a pass over everything that ever existed.
     pub fn audit_at(&self, seq: Seq) -> Result<(usize, usize)> {
+        self.audit_in(0, seq)
+    }
+
+    /// The same of a layer.
+    pub fn audit_in(&self, layer: u32, seq: Seq) -> Result<(usize, usize)> {
+        let listed_in = |list| self.listed_in(layer, list, seq);
         let broken = |what: String| {
             Err(Error::new(Code::Damaged, format!("at version {seq}: {what}; restore a backup")))
         };
         let (nodes, edges) = self.numbered();
         let (mut live, mut listed, mut due) = ((0, 0), HashSet::new(), HashSet::new());
         for label in self.labels.keys() {
-            listed.extend(self.labelled_at(*label, seq)?.iter().map(|node| (ObjectId::Label(*label), *node)));
+            listed.extend(
+                listed_in(ObjectId::Label(*label))?.iter().map(|node| (ObjectId::Label(*label), *node)),
+            );
         }
         for posting in 0..self.indexes.numbered().1 as u32 {
-            let nodes = self.posted_at(posting, seq)?;
+            let nodes = listed_in(ObjectId::Posting(posting))?;
             listed.extend(nodes.iter().map(|node| (ObjectId::Posting(posting), *node)));
         }
         for id in 0..nodes {
             for direction in Direction::BOTH {
                 for kind in self.edge_kinds(id, direction) {
-                    let edges = self.edges_at(id, direction, kind, seq)?;
+                    let edges = listed_in(list_id(id, direction, kind))?;
                     listed.extend(edges.iter().map(|edge| (list_id(id, direction, kind), *edge)));
                 }
             }
-            let Some((entity, _)) = self.entity_at(EntityId::Node(id), seq)? else { continue };
+            let Some((entity, _)) = self.entity_in(layer, EntityId::Node(id), seq)? else { continue };
             live.0 += 1;
             due.extend(entity.labels().map(|label| (ObjectId::Label(label), id)));
-            for (index, key) in self.indexes.entries(&entity, seq)? {
+            for (index, key) in self.indexes.entries(&entity, self.ground(layer, seq))? {
                 let Some(posting) = self.indexes.all[index as usize].postings.get(&key[..]) else {
                     return broken(format!("{:?} is missing in an index", self.node(id).key));
                 };
@@ -42,13 +50,13 @@ impl Graph {
             }
         }
         for id in 0..edges {
-            if self.entity_at(EntityId::Edge(id), seq)?.is_none() {
+            if self.entity_in(layer, EntityId::Edge(id), seq)?.is_none() {
                 continue;
             }
             live.1 += 1;
             let slot = self.edge(id);
             for (end, direction) in [(slot.from, Direction::Out), (slot.to, Direction::In)] {
-                if self.entity_at(EntityId::Node(end), seq)?.is_none() {
+                if self.entity_in(layer, EntityId::Node(end), seq)?.is_none() {
                     return broken(format!("an edge dangles at {:?}", self.node(end).key));
                 }
                 due.insert((list_id(end, direction, slot.kind), id));
@@ -57,7 +65,7 @@ impl Graph {
         if let Some((list, id)) = due.symmetric_difference(&listed).next() {
             return broken(format!("the list {list:?} is wrong about number {id}"));
         }
-        if seq == self.head() && self.live() != live {
+        if layer == 0 && seq == self.head() && self.live() != live {
             return broken("the counts of nodes and edges are wrong".into());
         }
         Ok(live)

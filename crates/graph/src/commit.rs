@@ -7,11 +7,10 @@
 use crate::draft::{Draft, Outcome};
 use crate::entity::Slot;
 use crate::gate::{Gate, Labels, ask, ask_sides};
-use crate::head::{Graph, list_id, object_id};
+use crate::head::{Graph, list_id};
 use crate::index::Index;
 use crate::plan::{Surface, describe, perform, target};
-use crate::transaction::{Declaration, Read, Transaction};
-use crate::versioned::Object;
+use crate::transaction::{Declaration, Purpose, Read, Transaction};
 use karyon_history::ObjectId;
 use karyon_model::limits::PARENTS_MAX;
 use karyon_model::{Code, CommitRecord, EntityId, Error, NameId, OperationReader, Result, Seq, Verb};
@@ -37,8 +36,9 @@ impl Graph {
         principal: &str,
         gate: &dyn Gate,
     ) -> Result<Option<(Outcome, NameId, Parents)>> {
+        self.living(transaction.layer())?;
         let parents = self.validate_reads(transaction)?;
-        let mut draft = Draft::new(self);
+        let mut draft = Draft::new(self, transaction.layer());
         let done = carry_out(&mut draft, transaction, principal, gate);
         let principal = match done {
             Ok(principal) if draft.has_changed() || transaction.reverts().is_some() => principal,
@@ -52,15 +52,12 @@ impl Graph {
 
     /// Repeats a commit of the log at `head() + 1`. After an error the graph is of no use.
     pub fn replay(&mut self, record: &CommitRecord<'_>) -> Result<Outcome> {
-        let mut draft = Draft::new(self);
+        self.living(record.header.layer)?;
+        let mut draft = Draft::new(self, record.header.layer);
         let (head, seq) = (draft.graph.head, record.header.seq);
         if head + 1 != seq {
             let message = format!("version {seq} follows version {head} in the log");
             return Err(Error::new(Code::Damaged, message));
-        }
-        if record.header.layer != 0 {
-            let message = "the log has commits of other layers; open the store with a newer Karyon";
-            return Err(Error::new(Code::FormatNewer, message));
         }
         for operation in OperationReader::new(record.operations) {
             draft.replay(operation?)?;
@@ -70,18 +67,18 @@ impl Graph {
     }
 
     fn validate_reads(&self, transaction: &Transaction) -> Result<Parents> {
-        let snapshot = transaction.snapshot();
+        let (layer, snapshot) = (transaction.layer(), transaction.snapshot());
         #[cfg(karyon_broken = "reads")]
         let snapshot = self.head;
         let (mut parents, mut lost) = (BTreeSet::new(), false);
         for read in &transaction.reads {
-            let last = self.last_change(read, self.head)?;
+            let last = self.last_change(layer, read, self.head)?;
             if last > snapshot && !transaction.snapshot_isolation {
                 return Err(conflict(&self.describe(read), "read", last, snapshot));
             }
             // Which commit last changed the set of nodes, or an index, is known of the head alone.
             lost |= last > snapshot && matches!(read, Read::Nodes | Read::Index(_));
-            parents.insert(if last > snapshot { self.last_change(read, snapshot)? } else { last });
+            parents.insert(if last > snapshot { self.last_change(layer, read, snapshot)? } else { last });
         }
         parents.remove(&0);
         let coarse = parents.len() > PARENTS_MAX || lost;
@@ -89,26 +86,24 @@ impl Graph {
     }
 
     /// The newest commit, as of `seq`, that changed what was read; 0 when none had, or when it is not known.
-    fn last_change(&self, read: &Read, seq: Seq) -> Result<Seq> {
-        let history = &*self.history;
+    fn last_change(&self, layer: u32, read: &Read, seq: Seq) -> Result<Seq> {
         let known = |last| if last <= seq { last } else { 0 };
-        let entity = |id| self.object(id).last_at(object_id(id), seq, history);
-        let listed = |list: Option<&Object<_>>, id| list.map_or(Ok(0), |list| list.last_at(id, seq, history));
-        let edges = |node, way, kind| listed(self.node(node).list(way, kind), list_id(node, way, kind));
+        let entity = |id| self.last_in(layer, id, seq);
+        let listed = |list| self.list_last_in(layer, list, seq);
         match *read {
             Read::Entity(id) => entity(id),
             Read::Never(ref identity) => self.id_of(&identity.target()).map_or(Ok(0), entity),
-            Read::List(node, way, kind) => edges(node, way, kind),
-            Read::Lists(node, way) => {
-                self.edge_kinds(node, way).try_fold(0, |last, kind| Ok(edges(node, way, kind)?.max(last)))
-            }
-            Read::Label(name) => listed(self.labels.get(&name), ObjectId::Label(name)),
+            Read::List(node, way, kind) => listed(list_id(node, way, kind)),
+            Read::Lists(node, way) => self
+                .edge_kinds(node, way)
+                .try_fold(0, |last, kind| Ok(listed(list_id(node, way, kind))?.max(last))),
+            Read::Label(name) => listed(ObjectId::Label(name)),
             Read::Value(index, ref key) => {
-                let posting = self.indexes.all[index as usize].postings.get(&**key).copied();
-                let nodes = posting.map(|posting| &self.indexes.postings[posting as usize].nodes);
-                listed(nodes, ObjectId::Posting(posting.unwrap_or(0)))
+                let posting = self.indexes.all[index as usize].postings.get(&**key);
+                posting.map_or(Ok(0), |posting| listed(ObjectId::Posting(*posting)))
             }
-            Read::Index(index) => Ok(known(self.indexes.all[index as usize].last)),
+            Read::Index(index) => Ok(known(self.index_last_in(layer, index))),
+            Read::Nodes if layer > 0 => Ok(known(self.layer(layer).membership)),
             Read::Nodes => Ok(known(self.membership)),
         }
     }
@@ -142,8 +137,9 @@ impl Graph {
         #[cfg(karyon_broken = "writes")]
         let snapshot = self.head;
         let Some(id) = self.id_of(&target(verb)) else { return Ok(()) };
-        let object = self.object(id);
-        if object.last() <= snapshot {
+        let layer = transaction.layer();
+        let last = self.last_in(layer, id, self.head)?;
+        if last <= snapshot {
             return Ok(());
         }
         let properties = |names: &mut dyn Iterator<Item = &str>| -> Vec<Slot> {
@@ -165,20 +161,20 @@ impl Graph {
                 .extend(labels.iter().chain(drop).filter_map(|label| self.names.get(label)).map(Slot::Label));
         }
         let whole = matches!(verb, Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. });
-        if !whole && !self.touches(id, snapshot, &slots)? {
+        if !whole && !self.touches((layer, id), snapshot, &slots)? {
             return Ok(());
         }
-        Err(conflict(&describe(&target(verb)), "write", object.last(), snapshot))
+        Err(conflict(&describe(&target(verb)), "write", last, snapshot))
     }
 
     /// Whether commits after the snapshot changed the object's existence or one of these slots.
-    fn touches(&self, id: EntityId, snapshot: Seq, slots: &[Slot]) -> Result<bool> {
-        let now = self.object(id).state();
+    fn touches(&self, (layer, id): (u32, EntityId), snapshot: Seq, slots: &[Slot]) -> Result<bool> {
+        let now = self.state_in(layer, id, self.head)?.0;
         let later = |slot: &Slot| now.slot(*slot).is_some_and(|(_, since)| since > snapshot);
         let mut hit = now.since() > snapshot || slots.iter().any(later);
         if !hit && slots.iter().any(|slot| now.slot(*slot).is_none()) {
             // What is not there now may have been there in between.
-            self.visit_changes(id, snapshot, self.head, &mut |change| {
+            self.visit_changes((layer, id), snapshot, self.head, &mut |change| {
                 hit = slots.contains(&change.slot);
                 Ok(!hit)
             })?;
@@ -210,10 +206,21 @@ fn carry_out(
         }
     }
     let principal = draft.name(principal)?;
-    if let Some(Declaration { label, property, rules }) = transaction.declares() {
+    if let Some(Purpose::Declare(_) | Purpose::Drop(_)) = transaction.purpose {
         gate.write_node(&mut std::iter::empty(), draft.names())?;
-        let (label, property) = (draft.name(label)?, draft.name(property)?);
-        draft.declare(label, property, *rules)?;
+    }
+    match &transaction.purpose {
+        Some(Purpose::Declare(Declaration { label, property, rules })) => {
+            let (label, property) = (draft.name(label)?, draft.name(property)?);
+            draft.declare(label, property, *rules)?;
+        }
+        Some(Purpose::Fork { name, parent, from }) => {
+            let name = draft.name(name)?;
+            draft.fork(name, *parent, *from)?;
+        }
+        Some(Purpose::Drop(layer)) => draft.drop_layer(*layer)?,
+        Some(Purpose::Merge(layer)) => draft.merge(*layer)?,
+        Some(Purpose::Revert(_)) | None => {}
     }
     for verb in transaction.verbs() {
         let verb = verb?;
@@ -225,8 +232,8 @@ fn carry_out(
         done?;
     }
     for id in draft.touched() {
-        ask_sides(gate, draft.names(), draft.sides_of(id), Labels::new())?;
-        let last = draft.graph.object(id).last();
+        ask_sides(gate, draft.names(), draft.sides_of(id)?, Labels::new())?;
+        let last = draft.graph.last_in(draft.layer, id, draft.graph.head)?;
         #[cfg(karyon_broken = "detach")]
         let last = 0;
         // An edge that goes with its node is written like one that is unlinked, though no verb names it.

@@ -14,6 +14,11 @@ impl Graph {
     ///
     /// Cost: a pass over everything that ever existed and a sort.
     pub fn digest_at(&self, seq: Seq) -> Result<[u8; 32]> {
+        self.digest_in(0, seq)
+    }
+
+    /// The same of a layer.
+    pub fn digest_in(&self, layer: u32, seq: Seq) -> Result<[u8; 32]> {
         let names = self.names.from(0);
         let mut hash = Sha256::new();
         hash.update([1]);
@@ -27,7 +32,7 @@ impl Graph {
         let mut edges: Vec<u32> = (0..self.numbered().1).collect();
         edges.sort_unstable_by_key(|id| edge(*id));
         for id in nodes.into_iter().map(EntityId::Node).chain(edges.into_iter().map(EntityId::Edge)) {
-            let Some((entity, _)) = self.entity_at(id, seq)? else { continue };
+            let Some((entity, _)) = self.entity_in(layer, id, seq)? else { continue };
             let mut out = Vec::new();
             match id {
                 EntityId::Node(id) => {

@@ -4,13 +4,16 @@ use crate::entity::{Entity, Slot, Undo, add_undo, encode_delta};
 use crate::gate::Labels;
 use crate::head::{Graph, list_id, object_id};
 use crate::ids::{self, Ids};
+use crate::layer::Act;
 use crate::names::Names;
 use crate::plan::Surface;
 use crate::tables::Direction;
 use crate::versioned::Object;
+use hashbrown::HashMap;
 use karyon_history::{Chapter, ObjectId};
 use karyon_model::limits::FRAME_BYTES_MAX;
 use karyon_model::{Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of a frame's payload that are left to headers.
@@ -29,10 +32,17 @@ pub struct Outcome {
 
 pub(crate) struct Draft<'g> {
     pub(crate) graph: &'g mut Graph,
-    seq: Seq,
+    /// The layer that is written to; 0 is the base.
+    pub(crate) layer: u32,
+    pub(crate) seq: Seq,
     /// Verbs that change something add to it.
     pub(crate) operations: Vec<u8>,
-    undo: BTreeMap<EntityId, Vec<Undo>>,
+    pub(crate) undo: BTreeMap<EntityId, Vec<Undo>>,
+    /// In a layer: what nodes and edges are in the making.
+    pub(crate) copies: HashMap<EntityId, Entity>,
+    /// In a layer: whether a list held an id before the commit, and whether it does now.
+    pub(crate) pending: BTreeMap<(ObjectId, u32), (bool, bool)>,
+    pub(crate) act: Option<Act>,
     /// What is no longer as it was in a list: an id, and whether the list held it.
     lists: BTreeMap<ObjectId, Vec<(u32, bool)>>,
     named: Vec<NameId>,
@@ -41,16 +51,20 @@ pub(crate) struct Draft<'g> {
     numbered: (u32, u32),
     indexed: (usize, usize),
     live: (usize, usize),
-    membership: bool,
+    pub(crate) membership: bool,
 }
 
 impl<'g> Draft<'g> {
     /// Starts the commit after the head.
-    pub(crate) fn new(graph: &'g mut Graph) -> Draft<'g> {
+    pub(crate) fn new(graph: &'g mut Graph, layer: u32) -> Draft<'g> {
         Draft {
+            layer,
             seq: graph.head + 1,
             operations: Vec::new(),
             undo: BTreeMap::new(),
+            copies: HashMap::new(),
+            pending: BTreeMap::new(),
+            act: None,
             lists: BTreeMap::new(),
             named: Vec::new(),
             declared: Vec::new(),
@@ -69,15 +83,18 @@ impl<'g> Draft<'g> {
 
     /// Whether there is anything to record.
     pub(crate) fn has_changed(&self) -> bool {
-        !self.undo.is_empty() || !self.declared.is_empty()
+        !self.undo.is_empty() || !self.declared.is_empty() || self.act.is_some()
     }
 
     /// A node's labels before the commit and now; `None` where it does not exist. Of an edge its type.
-    pub(crate) fn sides_of(&self, id: EntityId) -> [Option<Labels>; 2] {
+    pub(crate) fn sides_of(&self, id: EntityId) -> Result<[Option<Labels>; 2]> {
         if let EntityId::Edge(id) = id {
-            return [Some(Labels::from_elem(self.graph.edge(id).kind, 1)), None];
+            return Ok([Some(Labels::from_elem(self.graph.edge(id).kind, 1)), None]);
         }
-        let now = self.state(id);
+        let now = match self.copies.get(&id) {
+            Some(copy) => Cow::Borrowed(copy),
+            None => self.graph.state_in(self.layer, id, self.graph.head)?.0,
+        };
         let (mut existed, mut before) = (now.is_alive(), now.labels().collect::<Labels>());
         for undo in self.undo.get(&id).into_iter().flatten() {
             match undo {
@@ -87,7 +104,16 @@ impl<'g> Draft<'g> {
                 _ => {}
             }
         }
-        [existed.then_some(before), now.is_alive().then(|| now.labels().collect())]
+        Ok([existed.then_some(before), now.is_alive().then(|| now.labels().collect())])
+    }
+
+    /// In a layer: takes a copy to work on.
+    fn load(&mut self, id: EntityId) -> Result<()> {
+        if self.layer > 0 && !self.copies.contains_key(&id) {
+            let state = self.graph.state_in(self.layer, id, self.graph.head)?.0.into_owned();
+            self.copies.insert(id, state);
+        }
+        Ok(())
     }
 
     /// Repeats an operation of the log.
@@ -106,6 +132,9 @@ impl<'g> Draft<'g> {
                     && tables.add_edge(from, kind, to, key)? == id
             }
             Operation::Declare { label, name, rules } => return self.declare(label, name, rules),
+            Operation::Fork { name, parent, from } => return self.fork(name, parent, from),
+            Operation::Drop { layer } => return self.drop_layer(layer),
+            Operation::Merge { layer } => return self.merge(layer),
             Operation::Set { valid, .. } | Operation::Unset { valid, .. } if valid != Interval::ALWAYS => {
                 let message = "the log has facts with valid time; use a newer Karyon";
                 return Err(Error::new(Code::FormatNewer, message));
@@ -125,11 +154,14 @@ impl<'g> Draft<'g> {
     }
 
     fn change(&mut self, id: EntityId, operation: &Operation<'_>) -> Result<()> {
-        let object = self.graph.tables.object_mut(id);
-        let was_alive = object.state().is_alive();
+        self.load(id)?;
+        let entity = match self.copies.get_mut(&id) {
+            Some(copy) => copy,
+            None => self.graph.tables.object_mut(id).state_mut(),
+        };
+        let was_alive = entity.is_alive();
         let mut undos = Vec::new();
-        object.state_mut().apply(operation, self.seq, &mut |undo| undos.push(undo))?;
-        let entity = object.state();
+        entity.apply(operation, self.seq, &mut |undo| undos.push(undo))?;
         let is_alive = entity.is_alive();
         let before = self.undo.entry(id).or_default();
         let mut relabelled = Vec::new();
@@ -139,11 +171,16 @@ impl<'g> Draft<'g> {
             }
             add_undo(before, undo, entity)?;
         }
-        let count = |live: &mut usize| *live = *live + usize::from(is_alive) - usize::from(was_alive);
+        let of_base = self.layer == 0;
+        let count = |live: &mut usize| {
+            if of_base {
+                *live = *live + usize::from(is_alive) - usize::from(was_alive);
+            }
+        };
         match id {
             EntityId::Node(node) => {
                 for (label, added) in relabelled {
-                    self.list(ObjectId::Label(label), node, added);
+                    self.list(ObjectId::Label(label), node, added)?;
                 }
                 self.membership |= is_alive != was_alive;
                 count(&mut self.graph.live.0);
@@ -151,8 +188,8 @@ impl<'g> Draft<'g> {
             EntityId::Edge(edge) if is_alive != was_alive => {
                 let slot = self.graph.edge(edge);
                 let (from, kind, to) = (slot.from, slot.kind, slot.to);
-                self.list(list_id(from, Direction::Out, kind), edge, is_alive);
-                self.list(list_id(to, Direction::In, kind), edge, is_alive);
+                self.list(list_id(from, Direction::Out, kind), edge, is_alive)?;
+                self.list(list_id(to, Direction::In, kind), edge, is_alive)?;
                 count(&mut self.graph.live.1);
             }
             EntityId::Edge(_) => {}
@@ -161,14 +198,23 @@ impl<'g> Draft<'g> {
     }
 
     /// Adds an id to a list or removes it, remembering what the list held before the commit.
-    fn list(&mut self, list: ObjectId, id: u32, add: bool) {
-        if list_object(self.graph, list).state_mut().put(id, add) {
+    fn list(&mut self, list: ObjectId, id: u32, add: bool) -> Result<()> {
+        // The base has the list, be it empty: whoever looks for a node's edges looks for its lists there.
+        let object = list_object(self.graph, list);
+        if self.layer > 0 {
+            let held = self.holds(list, id)?;
+            self.pending.entry((list, id)).or_insert((held, held)).1 = add;
+        } else if object.state_mut().put(id, add) {
             self.lists.entry(list).or_default().push((id, !add));
         }
+        Ok(())
     }
 
     /// Has rules hold for a property of the nodes with a label from this commit on; nothing when they hold already.
     pub(crate) fn declare(&mut self, label: NameId, property: NameId, rules: Rules) -> Result<()> {
+        if self.layer > 0 {
+            return Err(Error::new(Code::Layer, "rules are declared in the graph, not in a fork of it"));
+        }
         let indexes = &mut self.graph.indexes;
         let at = indexes.find(label, property).map_or_else(|| indexes.add(label, property), Ok)?;
         let index = &mut indexes.all[at as usize];
@@ -186,7 +232,7 @@ impl<'g> Draft<'g> {
             let as_of = if rules.indexed { self.seq } else { self.graph.head };
             let entries = self.graph.indexes.entries(entity, as_of)?;
             for (_, key) in entries.iter().filter(|entry| entry.0 == at && before.indexed != rules.indexed) {
-                self.post(at, key, node, rules.indexed);
+                self.post(at, key, node, rules.indexed)?;
             }
         }
         let postings: Vec<_> = self.graph.indexes.all[at as usize].postings.values().copied().collect();
@@ -194,20 +240,45 @@ impl<'g> Draft<'g> {
     }
 
     fn check_required(&self, entity: &Entity) -> Result<()> {
-        let missing = self.graph.indexes.missing(entity, self.seq);
+        let missing = self.graph.indexes.missing(entity, self.rules_at());
         missing.map_or(Ok(()), |index| Err(self.graph.rule_error(index, Code::Required)))
     }
 
     fn check_unique(&self, postings: &[u32]) -> Result<()> {
-        let crowded = postings.iter().find_map(|posting| self.graph.indexes.crowded(*posting, self.seq));
-        crowded.map_or(Ok(()), |index| Err(self.graph.rule_error(index, Code::Unique)))
+        for posting in postings {
+            let Some(index) = self.graph.indexes.unique(*posting, self.rules_at()) else { continue };
+            let list = ObjectId::Posting(*posting);
+            let mut holders: BTreeSet<u32> =
+                self.graph.listed_in(self.layer, list, self.seq)?.iter().copied().collect();
+            self.apply_pending(list, &mut holders);
+            if holders.len() > 1 {
+                return Err(self.graph.rule_error(index, Code::Unique));
+            }
+        }
+        Ok(())
+    }
+
+    /// The version whose rules hold.
+    fn rules_at(&self) -> Seq {
+        self.graph.ground(self.layer, self.seq)
+    }
+
+    /// In a layer: brings a list up to what the commit has made of it.
+    fn apply_pending(&self, list: ObjectId, ids: &mut BTreeSet<u32>) {
+        for ((_, id), (_, now)) in self.pending.range((list, 0)..=(list, u32::MAX)) {
+            if *now {
+                ids.insert(*id)
+            } else {
+                ids.remove(id)
+            };
+        }
     }
 
     /// Adds a node to the posting of a value or removes it.
-    fn post(&mut self, index: u32, key: &[u8], node: u32, add: bool) -> u32 {
+    fn post(&mut self, index: u32, key: &[u8], node: u32, add: bool) -> Result<u32> {
         let posting = self.graph.indexes.posting(index, key);
-        self.list(ObjectId::Posting(posting), node, add);
-        posting
+        self.list(ObjectId::Posting(posting), node, add)?;
+        Ok(posting)
     }
 
     /// Brings the indexes up to date with the nodes that were changed, and refuses what their rules do not allow.
@@ -220,7 +291,7 @@ impl<'g> Draft<'g> {
                 let now = self.state(*id);
                 let mut before = now.clone();
                 undos.iter().try_for_each(|undo| before.revert(undo.clone()))?;
-                let entries = |entity| self.graph.indexes.entries(entity, self.seq);
+                let entries = |entity| self.graph.indexes.entries(entity, self.rules_at());
                 let (was, is) = (entries(&before)?, entries(now)?);
                 self.check_required(now)?;
                 changed.extend(was.difference(&is).map(|entry| (entry.clone(), node, false)));
@@ -228,7 +299,7 @@ impl<'g> Draft<'g> {
             }
         }
         let posted = changed.iter().map(|((index, key), node, add)| self.post(*index, key, *node, *add));
-        let posted: Vec<_> = posted.collect();
+        let posted = posted.collect::<Result<Vec<_>>>()?;
         self.check_unique(&posted)
     }
 
@@ -237,6 +308,9 @@ impl<'g> Draft<'g> {
     /// It fails only when the state in memory contradicts itself, which is a defect; the head is then unusable.
     pub(crate) fn finish(mut self) -> Result<Outcome> {
         self.undo.retain(|_, undo| !undo.is_empty());
+        if self.layer > 0 {
+            return self.finish_layer();
+        }
         let touched = self.touched().collect();
         let mut sealed = Vec::new();
         for (entity, undo) in self.undo {
@@ -259,12 +333,16 @@ impl<'g> Draft<'g> {
         if self.membership {
             self.graph.membership = self.seq;
         }
+        if self.act.is_some() {
+            Draft::clear_dropped(self.graph);
+        }
         Ok(Outcome { operations: self.operations, touched, sealed })
     }
 
     /// Takes everything back: the head is as it was before the commit began.
     pub(crate) fn roll_back(self) {
-        for (id, undo) in self.undo {
+        let of_base = self.undo.into_iter().filter(|_| self.layer == 0);
+        for (id, undo) in of_base {
             for undo in undo {
                 let taken_back = self.graph.tables.object_mut(id).state_mut().revert(undo);
                 debug_assert!(taken_back.is_ok(), "what was just changed can be changed back");
@@ -280,6 +358,7 @@ impl<'g> Draft<'g> {
             self.graph.indexes.all[index as usize].rules.pop();
         }
         self.graph.indexes.truncate(self.indexed);
+        Draft::undo_act(self.graph, self.act);
         self.named.iter().for_each(|name| self.graph.names.unmark_logged(*name));
         self.graph.tables.truncate(self.numbered);
         self.graph.live = self.live;
@@ -292,7 +371,7 @@ impl Surface for Draft<'_> {
     }
 
     fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
-        Ok(self.graph.id_of(target).map_or([None, None], |id| self.sides_of(id)))
+        self.graph.id_of(target).map_or(Ok([None, None]), |id| self.sides_of(id))
     }
 
     /// Defined in the log if it is new there.
@@ -306,30 +385,40 @@ impl Surface for Draft<'_> {
     }
 
     fn find(&mut self, target: &Target<'_>) -> Result<Option<EntityId>> {
-        Ok(self.graph.id_of(target).filter(|id| self.state(*id).is_alive()))
+        let id = self.graph.id_of(target);
+        id.map_or(Ok(()), |id| self.load(id))?;
+        Ok(id.filter(|id| self.state(*id).is_alive()))
     }
 
     fn node(&mut self, key: &str) -> Result<u32> {
-        if let Some(id) = self.graph.tables.node(key) {
-            return Ok(id);
-        }
-        let id = self.graph.tables.add_node(key)?;
-        Operation::DefineNode { id, key }.encode(&mut self.operations);
+        let id = match self.graph.tables.node(key) {
+            Some(id) => id,
+            None => {
+                let id = self.graph.tables.add_node(key)?;
+                Operation::DefineNode { id, key }.encode(&mut self.operations);
+                id
+            }
+        };
+        self.load(EntityId::Node(id))?;
         Ok(id)
     }
 
     fn edge(&mut self, edge: &EdgeKey<'_>) -> Result<EntityId> {
         let (from, to, kind) = (self.node(edge.from)?, self.node(edge.to)?, self.name(edge.kind)?);
-        if let Some(id) = self.graph.tables.edge(from, kind, to, edge.key) {
-            return Ok(EntityId::Edge(id));
-        }
-        let id = self.graph.tables.add_edge(from, kind, to, edge.key)?;
-        Operation::DefineEdge { id, from, kind, to, key: edge.key }.encode(&mut self.operations);
+        let id = match self.graph.tables.edge(from, kind, to, edge.key) {
+            Some(id) => id,
+            None => {
+                let id = self.graph.tables.add_edge(from, kind, to, edge.key)?;
+                Operation::DefineEdge { id, from, kind, to, key: edge.key }.encode(&mut self.operations);
+                id
+            }
+        };
+        self.load(EntityId::Edge(id))?;
         Ok(EntityId::Edge(id))
     }
 
     fn state(&self, id: EntityId) -> &Entity {
-        self.graph.object(id).state()
+        self.copies.get(&id).unwrap_or_else(|| self.graph.object(id).state())
     }
 
     /// Writes the operation down that repeats it.
@@ -346,8 +435,19 @@ impl Surface for Draft<'_> {
     }
 
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {
-        let edges: BTreeSet<_> =
-            self.graph.node_id(key).into_iter().flat_map(|node| self.graph.edges_of(node)).collect();
+        let Some(node) = self.graph.node_id(key) else { return Ok(Vec::new()) };
+        let mut edges: BTreeSet<u32> = BTreeSet::new();
+        for way in Direction::BOTH {
+            for kind in self.graph.edge_kinds(node, way) {
+                let list = list_id(node, way, kind);
+                edges.extend(self.graph.listed_in(self.layer, list, self.seq)?.iter());
+            }
+        }
+        for way in Direction::BOTH {
+            for kind in self.graph.edge_kinds(node, way) {
+                self.apply_pending(list_id(node, way, kind), &mut edges);
+            }
+        }
         Ok(edges.into_iter().map(EntityId::Edge).collect())
     }
 }
@@ -358,7 +458,10 @@ pub(crate) fn changed(operation: &Operation<'_>) -> Option<EntityId> {
         Operation::DefineName { .. }
         | Operation::DefineNode { .. }
         | Operation::DefineEdge { .. }
-        | Operation::Declare { .. } => None,
+        | Operation::Declare { .. }
+        | Operation::Fork { .. }
+        | Operation::Drop { .. }
+        | Operation::Merge { .. } => None,
         Operation::Label { node, .. } | Operation::Unlabel { node, .. } => Some(EntityId::Node(node)),
         Operation::Create { entity }
         | Operation::Remove { entity }
@@ -375,8 +478,10 @@ fn list_object(graph: &mut Graph, id: ObjectId) -> &mut Object<Ids> {
         ObjectId::In(node, kind) => graph.tables.nodes[node as usize].list_mut(Direction::In, kind),
         ObjectId::Label(name) => graph.labels.entry(name).or_default(),
         ObjectId::Posting(posting) => &mut graph.indexes.postings[posting as usize].nodes,
-        ObjectId::Node(_) | ObjectId::Edge(_) | ObjectId::Commits(_) => {
-            unreachable!("only lists are asked for")
-        }
+        ObjectId::Node(_)
+        | ObjectId::Edge(_)
+        | ObjectId::Copy(..)
+        | ObjectId::Difference(..)
+        | ObjectId::Commits(_) => unreachable!("only lists of the base are asked for"),
     }
 }

@@ -256,7 +256,10 @@ impl Entity {
             Operation::DefineName { .. }
             | Operation::DefineNode { .. }
             | Operation::DefineEdge { .. }
-            | Operation::Declare { .. } => return Ok(()),
+            | Operation::Declare { .. }
+            | Operation::Fork { .. }
+            | Operation::Drop { .. }
+            | Operation::Merge { .. } => return Ok(()),
         };
         match slot {
             Slot::Label(name) if there == self.label(name).is_some() => return Ok(()),

@@ -1,8 +1,9 @@
 //! The head: the newest version of everything, with the runs that lead back from it.
 
 use crate::entity::Entity;
-use crate::ids::{Ids, Listed, Recent};
+use crate::ids::{Ids, Recent};
 use crate::index::Indexes;
+use crate::layer::Layer;
 use crate::names::Names;
 use crate::reader::{EdgeItem, NodeItem};
 use crate::tables::{Direction, EdgeSlot, NodeSlot, Tables};
@@ -21,6 +22,9 @@ pub struct Graph {
     pub(crate) names: Names,
     pub(crate) labels: HashMap<NameId, Object<Ids>>,
     pub(crate) indexes: Indexes,
+    pub(crate) layers: Vec<Layer>,
+    /// Shared with images in the making.
+    pub(crate) imaging: Arc<()>,
     pub(crate) history: Arc<dyn History>,
     pub(crate) recent: Recent,
     pub(crate) head: Seq,
@@ -38,6 +42,8 @@ impl Graph {
             names: Names::default(),
             labels: HashMap::new(),
             indexes: Indexes::default(),
+            layers: Vec::new(),
+            imaging: Arc::default(),
             history,
             recent: Recent::default(),
             head: 0,
@@ -113,24 +119,9 @@ impl Graph {
         }
     }
 
-    /// A node's or edge's state as of a version, and the version of its last change; `None` when it did not exist.
+    /// A node's or edge's state in the base as of a version, and the version of its last change; `None` when it did not exist.
     pub fn entity_at(&self, id: EntityId, seq: Seq) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
-        let (state, version) = self.object(id).at(object_id(id), seq, &*self.history)?;
-        Ok(state.is_alive().then_some((state, version)))
-    }
-
-    /// The numbers of a node's edges of one type, ascending, as of a version.
-    pub(crate) fn edges_at(
-        &self,
-        node: u32,
-        direction: Direction,
-        kind: NameId,
-        seq: Seq,
-    ) -> Result<Listed<'_>> {
-        match self.node(node).list(direction, kind) {
-            None => Ok(Listed::Newest(&[])),
-            Some(list) => self.recent.at(list, list_id(node, direction, kind), seq, &*self.history),
-        }
+        self.entity_in(0, id, seq)
     }
 
     /// The edges that a node has at the head, those that leave it first.
@@ -142,14 +133,6 @@ impl Graph {
     /// The types of which a node ever had an edge, ascending by interned name.
     pub(crate) fn edge_kinds(&self, node: u32, direction: Direction) -> impl Iterator<Item = NameId> {
         self.node(node).lists(direction).iter().map(|list| list.0)
-    }
-
-    /// The numbers of the nodes with a label, ascending, as of a version.
-    pub(crate) fn labelled_at(&self, label: NameId, seq: Seq) -> Result<Listed<'_>> {
-        match self.labels.get(&label) {
-            None => Ok(Listed::Newest(&[])),
-            Some(list) => self.recent.at(list, ObjectId::Label(label), seq, &*self.history),
-        }
     }
 }
 

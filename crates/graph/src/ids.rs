@@ -61,6 +61,17 @@ impl std::ops::Deref for Listed<'_> {
     }
 }
 
+impl<'g> Listed<'g> {
+    /// The list with some ids more and some less, each in the list or not in it.
+    pub(crate) fn with(&self, more: &[u32], less: &[u32]) -> Listed<'g> {
+        let kept = self.iter().filter(|id| less.binary_search(id).is_err());
+        let mut ids: Vec<u32> = kept.chain(more).copied().collect();
+        // Two ascending runs.
+        ids.sort();
+        Listed::Past(Arc::new(Ids(ids)))
+    }
+}
+
 /// A list as it was from one version to another.
 type Past = (ObjectId, RangeInclusive<Seq>, Arc<Ids>);
 

@@ -11,6 +11,7 @@
 //! | `L` | labels | name id, object |
 //! | `X` | indexes | label, property, count of (version, rules) |
 //! | `P` | postings, ascending from 0 | index, key, object |
+//! | `F` | layers, ascending from 1 | name, parent, from, created, dropped (0: not), merges (count; versions); copies (count; entity, first version, object) and differences (count; list, less, object) |
 //!
 //! An object is a byte (0: nothing as of the version; 1; 2: it has sealed chapters), its state (length, bytes) and its run.
 
@@ -18,18 +19,19 @@ use crate::entity::Entity;
 use crate::head::{Graph, list_id};
 use crate::ids::Ids;
 use crate::index::Index;
+use crate::layer::Layer;
 use crate::tables::Direction;
 use crate::versioned::{Object, State};
 use karyon_history::{History, ObjectId, Run};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
-use karyon_model::{Code, Error, NameId, Result, Rules, Seq};
+use karyon_model::{Code, EntityId, Error, NameId, Result, Rules, Seq};
 use std::sync::Arc;
 
 /// A block is closed when it has reached this size.
 const BLOCK_BYTES: usize = 256 * 1024;
 
 /// The blocks' tags, in their order.
-const TAGS: &[u8; 7] = b"HDNELXP";
+const TAGS: &[u8; 8] = b"HDNELXPF";
 
 /// Writes an image of the head as it was when the writer was made, also while commits go on.
 pub struct ImageWriter {
@@ -38,6 +40,10 @@ pub struct ImageWriter {
     names: Vec<(NameId, Arc<str>)>,
     labels: Vec<NameId>,
     indexed: (usize, usize),
+    /// How many copies and differences each layer has.
+    layers: Vec<(usize, usize)>,
+    /// Keeps what layers hold that are dropped meanwhile.
+    _imaging: Arc<()>,
     /// Which tag, and which of its items is next.
     next: (usize, u32),
 }
@@ -48,7 +54,17 @@ impl ImageWriter {
         let mut labels: Vec<_> = graph.labels.keys().copied().collect();
         labels.sort_unstable();
         let (seq, numbered, names) = (graph.head(), graph.numbered(), graph.names.logged());
-        ImageWriter { seq, numbered, names, labels, indexed: graph.indexes.numbered(), next: (0, 0) }
+        let layers = graph.layers.iter().map(|layer| (layer.copies.len(), layer.differences.len()));
+        ImageWriter {
+            seq,
+            numbered,
+            names,
+            labels,
+            indexed: graph.indexes.numbered(),
+            layers: layers.collect(),
+            _imaging: graph.imaging.clone(),
+            next: (0, 0),
+        }
     }
 
     /// The version that the image shows.
@@ -67,7 +83,8 @@ impl ImageWriter {
             b'E' => self.numbered.1,
             b'L' => self.labels.len() as u32,
             b'X' => self.indexed.0 as u32,
-            _ => self.indexed.1 as u32,
+            b'P' => self.indexed.1 as u32,
+            _ => self.layers.len() as u32,
         };
         let mut out = Vec::with_capacity(BLOCK_BYTES + 4096);
         out.push(*tag);
@@ -129,11 +146,39 @@ impl ImageWriter {
                 put_bytes(out, &posting.key);
                 self.put_object(graph, &posting.nodes, ObjectId::Posting(at), out)?;
             }
+            b'F' => self.put_layer(graph, at, out)?,
             _ => {
                 let name = self.labels[at as usize];
                 put_varint(out, name.into());
                 self.put_object(graph, &graph.labels[&name], ObjectId::Label(name), out)?;
             }
+        }
+        Ok(())
+    }
+
+    /// What the layer was at the image's version: what was added since has higher numbers.
+    fn put_layer(&self, graph: &Graph, at: u32, out: &mut Vec<u8>) -> Result<()> {
+        let layer = &graph.layers[at as usize];
+        [layer.name, layer.parent].into_iter().for_each(|part| put_varint(out, part.into()));
+        let dropped = layer.dropped.filter(|dropped| *dropped <= self.seq);
+        [layer.from, layer.created, dropped.unwrap_or(0)].into_iter().for_each(|part| put_varint(out, part));
+        let merges: Vec<_> = layer.merges.iter().filter(|merge| **merge <= self.seq).collect();
+        put_varint(out, merges.len() as u64);
+        merges.into_iter().for_each(|merge| put_varint(out, *merge));
+        let shown = self.layers[at as usize];
+        let shown = if dropped.is_some() { (0, 0) } else { shown };
+        let (copies, differences) = (&layer.copies[..shown.0], &layer.differences[..shown.1]);
+        put_varint(out, copies.len() as u64);
+        for (number, copied) in (0..).zip(copies) {
+            put_varint(out, copied.id.packed());
+            put_varint(out, copied.first);
+            self.put_object(graph, &copied.object, ObjectId::Copy(at + 1, number), out)?;
+        }
+        put_varint(out, differences.len() as u64);
+        for (number, difference) in (0..).zip(differences) {
+            out.extend_from_slice(&difference.list.key());
+            out.push(difference.less.into());
+            self.put_object(graph, &difference.ids, ObjectId::Difference(at + 1, number), out)?;
         }
         Ok(())
     }
@@ -238,6 +283,27 @@ impl ImageReader {
                 let last = &mut graph.indexes.all[index as usize].last;
                 *last = nodes.last().max(*last);
                 graph.indexes.postings[number].nodes = nodes;
+            }
+            b'F' => {
+                let (name, parent, from) = (cursor.id()?, cursor.id()?, cursor.varint()?);
+                let mut layer = Layer::new(name, parent, from, cursor.varint()?);
+                layer.dropped = Some(cursor.varint()?).filter(|dropped| *dropped > 0);
+                layer.merges = (0..cursor.length()?).map(|_| cursor.varint()).collect::<Result<_>>()?;
+                for _ in 0..cursor.length()? {
+                    let id = EntityId::unpack(cursor.varint()?);
+                    let id = id.ok_or_else(|| cursor.malformed("a copy of nothing in the image"))?;
+                    let (first, object) = (cursor.varint()?, take_object(cursor)?);
+                    layer.copy_mut(id, first).1.object = object;
+                }
+                for _ in 0..cursor.length()? {
+                    let list = ObjectId::from_key(cursor.array()?);
+                    let list =
+                        list.ok_or_else(|| cursor.malformed("a difference to nothing in the image"))?;
+                    let (less, ids) = (cursor.byte()? != 0, take_object(cursor)?);
+                    *layer.difference_mut(list, less).1 = ids;
+                }
+                layer.membership = graph.head;
+                graph.layers.push(layer);
             }
             _ => return Err(cursor.malformed("an unknown block of the image")),
         }

@@ -6,10 +6,9 @@
 
 use crate::entity::{Entity, Slot};
 use crate::head::Graph;
-use crate::ids::{Ids, Listed};
+use crate::ids::Ids;
 use crate::versioned::Object;
 use hashbrown::HashMap;
-use karyon_history::ObjectId;
 use karyon_model::limits::{INDEX_KEY_BYTES, INDEXES_MAX};
 use karyon_model::order::{Span, after_prefix, order_key};
 use karyon_model::{Code, Error, NameId, Result, Rules, Seq};
@@ -165,11 +164,10 @@ impl Indexes {
         required.find(|index| entity.property(index.property).is_none())
     }
 
-    /// The index of a posting that holds more nodes than it may.
-    pub(crate) fn crowded(&self, posting: u32, seq: Seq) -> Option<&Index> {
-        let Posting { index, nodes, .. } = &self.postings[posting as usize];
-        let index = &self.all[*index as usize];
-        (nodes.state().len() > 1 && index.rules_at(seq).unique).then_some(index)
+    /// The index of a posting, when it holds a value that no two nodes may have.
+    pub(crate) fn unique(&self, posting: u32, seq: Seq) -> Option<&Index> {
+        let index = &self.all[self.postings[posting as usize].index as usize];
+        index.rules_at(seq).unique.then_some(index)
     }
 }
 
@@ -177,12 +175,6 @@ impl Graph {
     /// Every property for which rules were ever declared.
     pub fn indexes(&self) -> &[Index] {
         &self.indexes.all
-    }
-
-    /// The nodes of a posting as of a version.
-    pub(crate) fn posted_at(&self, posting: u32, seq: Seq) -> Result<Listed<'_>> {
-        let nodes = &self.indexes.postings[posting as usize].nodes;
-        self.recent.at(nodes, ObjectId::Posting(posting), seq, &*self.history)
     }
 
     /// The error for what an index's rules do not allow.

@@ -3,7 +3,7 @@
 use crate::draft::changed;
 use crate::entity::Entity;
 use crate::gate::Labels;
-use crate::head::Graph;
+use crate::head::{Graph, list_id};
 use crate::names::Names;
 use crate::plan::Surface;
 use crate::tables::Direction;
@@ -90,6 +90,7 @@ impl Overlay {
 /// A transaction's private surface above its snapshot.
 pub(crate) struct Private<'a> {
     pub(crate) graph: &'a Graph,
+    pub(crate) layer: u32,
     pub(crate) snapshot: Seq,
     pub(crate) overlay: &'a mut Overlay,
     pub(crate) reads: &'a mut HashSet<Read>,
@@ -112,7 +113,7 @@ impl Private<'_> {
     }
 
     fn copy(&mut self, target: &Target<'_>, id: Option<EntityId>) -> Result<u32> {
-        let found = id.map(|id| self.graph.entity_at(id, self.snapshot)).transpose()?.flatten();
+        let found = id.map(|id| self.graph.entity_in(self.layer, id, self.snapshot)).transpose()?.flatten();
         let (entity, version) =
             found.map(|(entity, version)| (entity.into_owned(), version)).unwrap_or_default();
         Ok(self.overlay.insert(Entry { identity: target.into(), entity, version }, id))
@@ -126,7 +127,7 @@ impl Surface for Private<'_> {
 
     fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
         let found = match self.graph.id_of(target) {
-            Some(id @ EntityId::Node(_)) => self.graph.entity_at(id, self.snapshot)?,
+            Some(id @ EntityId::Node(_)) => self.graph.entity_in(self.layer, id, self.snapshot)?,
             Some(EntityId::Edge(id)) => {
                 return Ok([Some(Labels::from_elem(self.graph.edge(id).kind, 1)), None]);
             }
@@ -173,7 +174,8 @@ impl Surface for Private<'_> {
             for direction in Direction::BOTH {
                 note(self.reads, Read::Lists(node, direction))?;
                 for kind in graph.edge_kinds(node, direction) {
-                    let edges = graph.edges_at(node, direction, kind, self.snapshot)?;
+                    let list = list_id(node, direction, kind);
+                    let edges = graph.listed_in(self.layer, list, self.snapshot)?;
                     for id in edges.iter().map(|edge| EntityId::Edge(*edge)) {
                         if !self.overlay.hides(id) {
                             graph.with_target(id, |target| self.copy(&target, Some(id)))?;

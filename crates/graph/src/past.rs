@@ -2,7 +2,7 @@
 //! versions.
 
 use crate::entity::{Encoded, Entity, Slot, Undo, decode_delta};
-use crate::head::{Graph, object_id};
+use crate::head::Graph;
 use karyon_history::Commits;
 use karyon_model::{EntityId, Result, Seq};
 use std::borrow::Cow;
@@ -29,24 +29,31 @@ pub type Sides<'a> = [Option<(Cow<'a, Entity>, Seq)>; 2];
 pub type DiffStart = (Seq, usize);
 
 impl Graph {
-    /// Hands every change in `(after, until]` to `visit`, newest first, until it returns false.
+    /// Hands every change in `(after, until]` of a node or edge in a layer to `visit`, newest first, until it returns false.
     ///
     /// Cost: those changes, one anchor for each chapter passed, and what the first one holds after `until`: at most one run.
     pub fn visit_changes(
         &self,
-        id: EntityId,
+        (mut layer, id): (u32, EntityId),
         after: Seq,
         until: Seq,
         visit: &mut dyn FnMut(SlotChange) -> Result<bool>,
     ) -> Result<()> {
-        let (object, history, mut at) = (self.object(id), &*self.history, until);
-        while at > after && object.last() > after {
-            let id = object_id(id);
-            let start = object.in_run(id, at, history, |state, run| {
+        let (history, mut at) = (&*self.history, until);
+        while at > after {
+            // A copy of a layer begins where what it was copied from goes on below.
+            let (found_in, of, object, seq) = self.found_in(layer, id, at);
+            (layer, at) = (found_in, seq);
+            if at <= after || object.last() <= after {
+                break;
+            }
+            // What it is below does not show beyond the version that the layer stands on.
+            let seen = at;
+            let start = object.in_run(of, at, history, |state, run| {
                 let mut state = state()?.into_owned();
                 for (seq, delta) in run.newest_first().take_while(|delta| delta.0 > after) {
                     let undos = decode_delta(delta)?;
-                    let slots = undos.iter().map(Undo::slot).filter(|_| seq <= until);
+                    let slots = undos.iter().map(Undo::slot).filter(|_| seq <= seen);
                     let (held, since) = (holding(&state, slots), state.since());
                     undos.into_iter().try_for_each(|undo| state.revert(undo))?;
                     if !tell(seq, &state, held, state.since() != since, visit)? {
@@ -56,7 +63,7 @@ impl Graph {
                 // The first change of a run has no delta: it leads from the chapter before, or from nothing.
                 let start = run.start();
                 if start > after {
-                    let before = object.at(id, start - 1, history)?.0;
+                    let before = self.state_in(layer, id, start - 1)?.0;
                     let slots: BTreeSet<_> = state.slots().chain(before.slots()).collect();
                     let held = holding(&state, slots.into_iter());
                     if !tell(start, &before, held, state.since() != before.since(), visit)? {
@@ -70,13 +77,14 @@ impl Graph {
         Ok(())
     }
 
-    /// Hands every node and edge that differs between two versions to `visit`, each once, in the order of its last change
+    /// Hands every node and edge that differs between two versions of a layer to `visit`, each once, in the order of its last change
     /// between them, until `visit` does not take one: the next page begins there.
     ///
     /// Cost: a look at each change of the commits from `start` on, and two reads for each node and edge that they changed.
     pub fn visit_differences(
         &self,
         commits: &Commits,
+        layer: u32,
         (from, to): (Seq, Seq),
         start: DiffStart,
         visit: &mut dyn FnMut(EntityId, Sides<'_>) -> Result<bool>,
@@ -86,10 +94,10 @@ impl Graph {
             let through = if commit.seq == start.0 { start.1 } else { 0 };
             for (at, id) in commit.touched.iter().enumerate().skip(through) {
                 // What a later commit changes again is told there.
-                if self.object(*id).last_at(object_id(*id), end, &*self.history)? != commit.seq {
+                if commit.layer != layer || self.last_in(layer, *id, end)? != commit.seq {
                     continue;
                 }
-                let sides = [self.entity_at(*id, from)?, self.entity_at(*id, to)?];
+                let sides = [self.entity_in(layer, *id, from)?, self.entity_in(layer, *id, to)?];
                 let same = match &sides {
                     [None, None] => true,
                     [Some((before, _)), Some((after, _))] => before.holds_the_same(after),
@@ -108,14 +116,14 @@ impl Graph {
     /// The commit that made a slot what it is as of `seq`, also when it holds nothing because it was unset.
     ///
     /// Cost: none beyond the read for what exists; the object's past for what was unset.
-    pub fn author_at(&self, id: EntityId, slot: Slot, seq: Seq) -> Result<Option<Seq>> {
-        if let Some((entity, _)) = self.entity_at(id, seq)?
+    pub fn author_in(&self, layer: u32, id: EntityId, slot: Slot, seq: Seq) -> Result<Option<Seq>> {
+        if let Some((entity, _)) = self.entity_in(layer, id, seq)?
             && let Some((_, since)) = entity.slot(slot)
         {
             return Ok(Some(since));
         }
         let mut author = None;
-        self.visit_changes(id, 0, seq, &mut |change| {
+        self.visit_changes((layer, id), 0, seq, &mut |change| {
             if change.slot == slot {
                 author = Some(change.seq);
             }

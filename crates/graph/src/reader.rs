@@ -2,13 +2,14 @@
 
 use crate::entity::Entity;
 use crate::gate::{Gate, permitted};
-use crate::head::Graph;
+use crate::head::{Graph, list_id};
 use crate::ids::Listed;
 use crate::index::shortened;
 use crate::overlay::{Entry, Identity, Overlay};
 use crate::tables::Direction;
 use crate::transaction::{Read, Transaction, note};
 use hashbrown::HashSet;
+use karyon_history::ObjectId;
 use karyon_model::order::{Span, order_key};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
@@ -65,6 +66,8 @@ pub struct PageStart {
 /// A reader of one version.
 pub struct Reader<'a> {
     graph: &'a Graph,
+    /// 0 is the base.
+    layer: u32,
     seq: Seq,
     /// What the transaction has written, and where it notes what it has seen.
     overlay: Option<&'a Overlay>,
@@ -79,9 +82,15 @@ type Found<T> = (PageStart, Option<EntityId>, Option<T>);
 type Lists<'a> = Box<dyn Iterator<Item = Result<(u32, Listed<'a>)>> + 'a>;
 
 impl<'a> Reader<'a> {
-    /// Reads as of `seq`.
+    /// Reads the base as of `seq`.
     pub fn at(graph: &'a Graph, seq: Seq, gate: &'a dyn Gate) -> Reader<'a> {
-        Reader { graph, seq, overlay: None, reads: None, gate }
+        Reader { graph, layer: 0, seq, overlay: None, reads: None, gate }
+    }
+
+    /// Reads through a layer.
+    #[must_use]
+    pub fn in_layer(self, layer: u32) -> Reader<'a> {
+        Reader { layer, ..self }
     }
 
     /// Reads through a transaction: its own writes first, then its snapshot.
@@ -91,10 +100,11 @@ impl<'a> Reader<'a> {
         gate: &'a dyn Gate,
     ) -> Result<Reader<'a>> {
         transaction.catch_up(graph, gate)?;
-        let (seq, reads) = (transaction.snapshot(), Some(&mut transaction.reads));
+        let (layer, seq) = (transaction.layer(), transaction.snapshot());
+        let reads = Some(&mut transaction.reads);
         #[cfg(karyon_broken = "snapshot")]
         let seq = graph.head();
-        Ok(Reader { graph, seq, overlay: Some(&transaction.overlay), reads, gate })
+        Ok(Reader { graph, layer, seq, overlay: Some(&transaction.overlay), reads, gate })
     }
 
     fn note(&mut self, read: impl FnOnce() -> Read) -> Result<()> {
@@ -120,7 +130,7 @@ impl<'a> Reader<'a> {
         if let Some(own) = self.overlay.and_then(|overlay| overlay.get(target)) {
             return Ok(own.entity.is_alive().then_some((Cow::Borrowed(&own.entity), own.version)));
         }
-        Ok(id.map(|id| self.graph.entity_at(id, self.seq)).transpose()?.flatten())
+        Ok(id.map(|id| self.graph.entity_in(self.layer, id, self.seq)).transpose()?.flatten())
     }
 
     /// Hands a node to `visit` without copying it. False when there is none.
@@ -147,10 +157,10 @@ impl<'a> Reader<'a> {
 
     /// What the snapshot has under a number, unless the transaction has its own.
     fn snapshot(&self) -> impl Fn(EntityId) -> Result<Option<(Cow<'a, Entity>, Seq)>> + use<'a> {
-        let (graph, seq, overlay) = (self.graph, self.seq, self.overlay);
+        let (graph, layer, seq, overlay) = (self.graph, self.layer, self.seq, self.overlay);
         move |id| match overlay {
             Some(overlay) if overlay.hides(id) => Ok(None),
-            _ => graph.entity_at(id, seq),
+            _ => graph.entity_in(layer, id, seq),
         }
     }
 
@@ -201,7 +211,7 @@ impl<'a> Reader<'a> {
         (node, direction, only): (u32, Direction, Option<NameId>),
         first: NameId,
     ) -> impl Iterator<Item = Result<(NameId, Listed<'a>)>> + use<'a> {
-        let (graph, gate, seq) = (self.graph, self.gate, self.seq);
+        let (graph, gate, layer, seq) = (self.graph, self.gate, self.layer, self.seq);
         let kinds = graph.edge_kinds(node, direction).filter(move |kind| match only {
             Some(only) => *kind == only,
             None => *kind >= first,
@@ -210,7 +220,7 @@ impl<'a> Reader<'a> {
             if only.is_none() && !permitted(gate.read_edge(kind, graph.names()))? {
                 return Ok(None);
             }
-            Ok(Some((kind, graph.edges_at(node, direction, kind, seq)?)))
+            Ok(Some((kind, graph.listed_in(layer, list_id(node, direction, kind), seq)?)))
         };
         kinds.map(list).filter_map(Result::transpose)
     }
@@ -260,26 +270,29 @@ impl<'a> Reader<'a> {
         wanted: &[(NameId, &Span)],
         start: PageStart,
     ) -> Result<Option<Lists<'a>>> {
-        let (graph, seq) = (self.graph, self.seq);
+        let (graph, layer, seq) = (self.graph, self.layer, self.seq);
         let Some(label) = label else { return self.note(|| Read::Nodes).map(|()| None) };
         let indexed = wanted.iter().filter_map(|(name, span)| {
             let at = graph.indexes.find(label, *name)?;
             let index = &graph.indexes.all[at as usize];
-            index.rules_at(seq).indexed.then_some((at, index, *span))
+            index.rules_at(graph.ground(layer, seq)).indexed.then_some((at, index, *span))
         });
         // One value is a better guide than many.
         let best = indexed.min_by_key(|(.., span)| !matches!(span.to, Bound::Included(_)));
         let Some((at, index, span)) = best else {
             self.note(|| Read::Label(label))?;
-            return Ok(Some(Box::new(std::iter::once_with(move || Ok((0, graph.labelled_at(label, seq)?))))));
+            return Ok(Some(Box::new(std::iter::once_with(move || {
+                Ok((0, graph.listed_in(layer, ObjectId::Label(label), seq)?))
+            }))));
         };
         self.note(|| match &span.to {
             Bound::Included(to) => Read::Value(at, shortened(to).into()),
             _ => Read::Index(at),
         })?;
         let first = start.list.checked_sub(1).map(|posting| &*graph.indexes.postings[posting as usize].key);
-        let lists =
-            index.within(span, first).map(move |posting| Ok((posting + 1, graph.posted_at(posting, seq)?)));
+        let lists = index
+            .within(span, first)
+            .map(move |posting| Ok((posting + 1, graph.listed_in(layer, ObjectId::Posting(posting), seq)?)));
         Ok(Some(Box::new(lists)))
     }
 
@@ -360,10 +373,12 @@ impl<'a> Reader<'a> {
     pub fn count(&mut self, label: Option<&str>, conditions: &[Condition<'_>], open: bool) -> Result<usize> {
         let graph = self.graph;
         let plain = open && self.overlay.is_none_or(Overlay::is_empty) && conditions.is_empty();
-        if plain && (label.is_some() || self.seq >= graph.head()) {
+        if plain && (label.is_some() || (self.layer == 0 && self.seq >= graph.head())) {
             let Some(label) = self.asked(label)? else { return Ok(0) };
             self.note(|| label.map_or(Read::Nodes, Read::Label))?;
-            return label.map_or(Ok(graph.live().0), |label| Ok(graph.labelled_at(label, self.seq)?.len()));
+            return label.map_or(Ok(graph.live().0), |label| {
+                Ok(graph.listed_in(self.layer, ObjectId::Label(label), self.seq)?.len())
+            });
         }
         let mut count = 0;
         self.visit_nodes(label, conditions, PageStart::default(), usize::MAX, &mut |_| count += 1)?;

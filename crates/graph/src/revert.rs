@@ -7,7 +7,7 @@
 
 use crate::entity::{Encoded, Slot};
 use crate::head::Graph;
-use crate::transaction::Transaction;
+use crate::transaction::{Purpose, Transaction};
 use hashbrown::{HashMap, HashSet};
 use karyon_history::Commits;
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Reverted, Seq, Target, Verb, VerbWriter};
@@ -66,6 +66,9 @@ impl Scope {
         }
         commits.visit(oldest, head, &mut |commit| {
             let seq = commit.seq;
+            if commit.layer != 0 {
+                return Ok(true);
+            }
             let own = commit.principal == principal && seq > since;
             let covers = |(revert, since): &(Seq, Seq)| *since < seq && seq < *revert;
             let through = commits.reverts(seq).is_some()
@@ -137,7 +140,8 @@ impl Graph {
             self.restore(*id, slots, &stands, &mut plan, &mut verbs);
         }
         if scope.fresh || verbs.count() > 0 {
-            let mut transaction = Transaction::reverting(self.head(), Reverted { principal, since });
+            let mut transaction =
+                Transaction::with(self.head(), Purpose::Revert(Reverted { principal, since }));
             transaction.push(verbs.bytes())?;
             plan.transaction = Some(transaction);
         }
@@ -167,7 +171,7 @@ impl Graph {
         let mut slots = Slots::new();
         // The newest removal that is not seen through: whatever was there before it is gone for good.
         let mut removal = 0;
-        self.visit_changes(id, scope.oldest, self.head(), &mut |change| {
+        self.visit_changes((0, id), scope.oldest, self.head(), &mut |change| {
             let through = scope.through.contains(&change.seq);
             if !through && change.slot == Slot::Existence && change.after.is_none() {
                 removal = change.seq.max(removal);

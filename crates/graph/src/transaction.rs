@@ -20,12 +20,22 @@ pub struct Declaration {
     pub rules: Rules,
 }
 
+/// What a transaction is for, beside its verbs.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    Revert(Reverted),
+    Declare(Declaration),
+    Fork { name: String, parent: u32, from: Seq },
+    Drop(u32),
+    Merge(u32),
+}
+
 /// A transaction over one graph. Dropping it discards it.
 #[derive(Debug, Default)]
 pub struct Transaction {
     snapshot: Seq,
-    reverts: Option<Reverted>,
-    declares: Option<Declaration>,
+    layer: u32,
+    pub(crate) purpose: Option<Purpose>,
     /// Whether its commit validates only what it writes, and not what it has read, so that write skew is possible.
     pub snapshot_isolation: bool,
     verbs: Vec<u8>,
@@ -44,26 +54,45 @@ impl Transaction {
         Transaction { snapshot, ..Transaction::default() }
     }
 
-    /// A transaction that takes something back: it is a commit also when it changes nothing.
-    pub(crate) fn reverting(snapshot: Seq, reverts: Reverted) -> Transaction {
-        Transaction { snapshot, reverts: Some(reverts), ..Transaction::default() }
+    /// The same in a layer.
+    #[must_use]
+    pub fn in_layer(self, layer: u32) -> Transaction {
+        Transaction { layer, ..self }
+    }
+
+    /// A transaction that is a commit also when it has no verbs.
+    pub(crate) fn with(snapshot: Seq, purpose: Purpose) -> Transaction {
+        Transaction { snapshot, purpose: Some(purpose), ..Transaction::default() }
     }
 
     /// A transaction that declares rules, and that only who may write everything can commit.
     ///
     /// Its commit fails with `Unique` or `Required` when the nodes there are break them. Cost: a pass over the nodes with the label.
     pub fn declaring(snapshot: Seq, declaration: Declaration) -> Transaction {
-        Transaction { snapshot, declares: Some(declaration), ..Transaction::default() }
+        Transaction::with(snapshot, Purpose::Declare(declaration))
     }
 
-    /// The rules that it declares, if that is what it is for.
-    pub(crate) fn declares(&self) -> Option<&Declaration> {
-        self.declares.as_ref()
+    /// A transaction that makes a layer above a version of the base (0) or of another layer. Itself it is one of the base.
+    pub fn forking(snapshot: Seq, name: &str, parent: u32, from: Seq) -> Transaction {
+        Transaction::with(snapshot, Purpose::Fork { name: name.into(), parent, from })
+    }
+
+    /// A transaction that drops a layer, and that only who may write everything can commit.
+    pub fn dropping(snapshot: Seq, layer: u32) -> Transaction {
+        Transaction::with(snapshot, Purpose::Drop(layer))
     }
 
     /// What it takes back, if that is what it is for.
     pub fn reverts(&self) -> Option<Reverted> {
-        self.reverts
+        match self.purpose {
+            Some(Purpose::Revert(reverted)) => Some(reverted),
+            _ => None,
+        }
+    }
+
+    /// The layer that it reads and writes; 0 is the base.
+    pub fn layer(&self) -> u32 {
+        self.layer
     }
 
     /// The version that it reads.
@@ -73,7 +102,7 @@ impl Transaction {
 
     /// Whether it asks for anything.
     pub fn is_dirty(&self) -> bool {
-        self.count > 0 || self.reverts.is_some() || self.declares.is_some()
+        self.count > 0 || self.purpose.is_some()
     }
 
     /// Adds a batch of verbs. Every verb is checked; a batch with a bad one is refused whole.
@@ -112,8 +141,9 @@ impl Transaction {
         }
         let fresh = &self.verbs[self.overlaid..];
         self.overlaid = self.verbs.len();
+        let (layer, snapshot) = (self.layer, self.snapshot);
         let mut private =
-            Private { graph, snapshot: self.snapshot, overlay: &mut self.overlay, reads: &mut self.reads };
+            Private { graph, layer, snapshot, overlay: &mut self.overlay, reads: &mut self.reads };
         let carried_out = VerbReader::new(fresh).try_for_each(|verb| {
             let verb = verb?;
             if let [Some(before), _] = private.sides(&target(&verb))? {

@@ -143,7 +143,7 @@ fn every_life_that_one_commit_renews_is_told() {
     let mut lives = Vec::new();
     let head = hot.graph.head();
     hot.graph
-        .visit_changes(EntityId::Node(0), 0, head, &mut |change| {
+        .visit_changes((0, EntityId::Node(0)), 0, head, &mut |change| {
             if change.slot == Slot::Existence {
                 lives.push(change.seq);
             }
@@ -152,6 +152,6 @@ fn every_life_that_one_commit_renews_is_told() {
         .unwrap();
     assert_eq!(lives, (1..=head).rev().collect::<Vec<_>>());
     for seq in 1..=head {
-        assert_eq!(hot.graph.author_at(EntityId::Node(0), Slot::Existence, seq).unwrap(), Some(seq));
+        assert_eq!(hot.graph.author_in(0, EntityId::Node(0), Slot::Existence, seq).unwrap(), Some(seq));
     }
 }

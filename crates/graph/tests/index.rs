@@ -37,7 +37,7 @@ impl Bench {
         let header = CommitHeader {
             seq: self.graph.head(),
             time: self.graph.head() as i64,
-            layer: 0,
+            layer: transaction.layer(),
             principal,
             incarnation: 0,
             on_behalf_of: None,
@@ -337,6 +337,43 @@ fn an_image_holds_the_indexes_as_they_were_when_it_began() {
         let again = found(&mut Reader::at(&graph, seq, &Open), "n", between(1, 3));
         assert_eq!(again, bench.find(seq, "n", between(1, 3)), "version {seq}");
     }
+}
+
+#[test]
+fn an_image_holds_a_fork_as_it_was_also_when_it_is_dropped_meanwhile() {
+    let mut bench = Bench::new();
+    let one = int(1);
+    bench.write(&[person("a", "n", &one), person("b", "n", &one), link("a", "KNOWS", "b")]).unwrap();
+    bench.commit(&Transaction::forking(1, "fork", 0, 1), &Open).unwrap();
+    let in_fork = |bench: &mut Bench, verbs: &[Verb<'_>]| {
+        let transaction = bench.transaction(verbs).in_layer(1);
+        bench.commit(&transaction, &Open).unwrap()
+    };
+    let two = int(2);
+    let mut version = in_fork(&mut bench, &[person("a", "n", &two), Verb::Remove { key: "b", detach: true }]);
+    for at in 0..40 {
+        version = in_fork(&mut bench, &[person("a", "n", &int(at))]);
+    }
+    let (whole, digest) = (bench.image(), bench.graph.digest_in(1, version).unwrap());
+    let mut writer = ImageWriter::new(&bench.graph);
+    let mut late = vec![writer.next_block(&bench.graph).unwrap().unwrap()];
+    in_fork(&mut bench, &[person("late", "n", &two), person("a", "m", &two)]);
+    bench.commit(&Transaction::dropping(bench.graph.head(), 1), &Open).unwrap();
+    bench.commit(&Transaction::forking(1, "another", 0, 1), &Open).unwrap();
+    late.extend(std::iter::from_fn(|| writer.next_block(&bench.graph).unwrap()));
+    drop(writer);
+    assert_eq!(late, whole);
+    let mut reader = ImageReader::new(bench.history.clone());
+    late.iter().for_each(|block| reader.take(block).unwrap());
+    let mut graph = reader.finish().unwrap();
+    assert_eq!(graph.digest_in(1, version).unwrap(), digest);
+    graph.audit_in(1, version).unwrap();
+    for (header, operations) in &bench.log[version as usize..] {
+        graph.replay(&CommitRecord { header: header.clone(), operations }).unwrap();
+    }
+    bench.commit(&Transaction::dropping(bench.graph.head(), 2), &Open).unwrap();
+    assert!(bench.image().concat().len() < whole.concat().len(), "what was dropped is let go of");
+    assert_eq!(bench.image(), bench.replayed().image());
 }
 
 fn link<'a>(from: &'a str, kind: &'a str, to: &'a str) -> Verb<'a> {

@@ -112,7 +112,7 @@ fn a_page_of_a_history_begins_where_it_lies_and_not_at_the_present() {
             (left, last) = (left - 1, change.seq);
             Ok(true)
         };
-        bench.graph.visit_changes(EntityId::Node(0), 0, until, &mut visit).unwrap();
+        bench.graph.visit_changes((0, EntityId::Node(0)), 0, until, &mut visit).unwrap();
         until = last.saturating_sub(1);
         pages += 1;
     }
@@ -146,7 +146,7 @@ fn a_page_of_a_diff_looks_at_no_commit_before_it_and_tells_each_target_once() {
                 left -= 1;
                 Ok(true)
             };
-            let next = bench.graph.visit_differences(&commits, (from, to), start, &mut visit).unwrap();
+            let next = bench.graph.visit_differences(&commits, 0, (from, to), start, &mut visit).unwrap();
             let end = next.map_or(from.max(to), |next| next.0);
             looked += end - start.0.max(from.min(to));
             let Some(next) = next else { break };

@@ -2,7 +2,7 @@
 //!
 //! Commits come in pages of [`PAGE_COMMITS`]. A full page is sealed as a chapter of its own, [`ObjectId::Commits`]; the
 //! last one is in memory, with the first time of every page, so that a time is found in one look. A page's bytes are,
-//! for each commit: time (signed, from the one before), principal, incarnation, cause (0, or steps back + 1), touched
+//! for each commit: time (signed, from the one before), layer, principal, incarnation, cause (0, or steps back + 1), touched
 //! (count; number × 2, + 1 for an edge), parents (count × 2, + 1 when
 //! older ones were left out; steps back), all varints.
 
@@ -25,6 +25,8 @@ pub struct Commit {
     pub seq: Seq,
     /// µs since 1970.
     pub time: i64,
+    /// The layer that it wrote to; 0 is the base.
+    pub layer: u32,
     /// Who committed it.
     pub principal: NameId,
     /// Which incarnation of the principal.
@@ -81,12 +83,13 @@ impl Commits {
     /// Adds the next commit and what it changed. Returns a page when one is full, to be sealed before anyone reads again.
     pub fn push(&mut self, header: &CommitHeader, touched: &[EntityId]) -> Option<(ObjectId, Chapter)> {
         debug_assert_eq!(header.seq, self.last() + 1);
-        let CommitHeader { seq, time, principal, incarnation, cause, .. } = *header;
+        let CommitHeader { seq, time, layer, principal, incarnation, cause, .. } = *header;
         let (touched, parents) = (touched.into(), header.parents.as_slice().into());
         self.newest_time = time;
         Arc::make_mut(&mut self.tail).push(Commit {
             seq,
             time,
+            layer,
             principal,
             incarnation,
             cause,
@@ -233,6 +236,7 @@ impl Commit {
     /// Appends the commit, and returns its time for the next one.
     fn encode(&self, before: i64, out: &mut Vec<u8>) -> i64 {
         put_signed(out, self.time - before);
+        put_varint(out, self.layer.into());
         put_varint(out, self.principal.into());
         put_varint(out, self.incarnation.into());
         put_varint(out, self.cause.map_or(0, |cause| self.seq - cause + 1));
@@ -246,7 +250,7 @@ impl Commit {
     fn decode(seq: Seq, before: i64, cursor: &mut Cursor<'_>) -> Result<Commit> {
         let malformed = |cursor: &Cursor<'_>| cursor.malformed("a commit of the index");
         let time = before.checked_add(cursor.signed()?).ok_or_else(|| malformed(cursor))?;
-        let (principal, incarnation) = (cursor.id()?, cursor.id()?);
+        let (layer, principal, incarnation) = (cursor.id()?, cursor.id()?, cursor.id()?);
         let cause = match cursor.varint()? {
             0 => None,
             step => Some(seq.checked_sub(step - 1).ok_or_else(|| malformed(cursor))?),
@@ -260,6 +264,7 @@ impl Commit {
             parents.push(seq.checked_sub(cursor.varint()?).ok_or_else(|| malformed(cursor))?);
         }
         let (touched, parents) = (touched.into(), parents.into());
-        Ok(Commit { seq, time, principal, incarnation, cause, touched, parents, coarse: count & 1 == 1 })
+        let coarse = count & 1 == 1;
+        Ok(Commit { seq, time, layer, principal, incarnation, cause, touched, parents, coarse })
     }
 }

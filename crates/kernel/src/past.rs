@@ -2,11 +2,11 @@
 
 use crate::session::Session;
 use crate::wire::{put_edge, put_node, slot_text, target_value};
-use karyon_graph::{DiffStart, Entity, Gate, Graph, Slot, SlotChange, permitted};
+use karyon_graph::{DiffStart, Entity, Gate, Graph, Prefer, Slot, SlotChange, permitted};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
-use karyon_store::{Body, RevertReport, RevertRequest};
+use karyon_store::{Body, MergeReport, RevertReport, RevertRequest};
 
 /// Changes of one page of a history, or of all changes.
 const HISTORY_PAGE: usize = 256;
@@ -56,7 +56,7 @@ impl Session {
             return Ok(true);
         }
         for side in [seq - 1, seq] {
-            let entity = body.graph.entity_at(id, side)?.map(|found| found.0);
+            let entity = body.graph.entity_in(self.layer(), id, side)?.map(|found| found.0);
             let Some(entity) = entity else { continue };
             if !permitted(self.may_see(&body.graph, id, Some(&entity)))? {
                 return Ok(false);
@@ -76,7 +76,7 @@ impl Session {
     ) -> Result<Option<(EntityId, Option<Slot>)>> {
         let graph = &body.graph;
         let Some(id) = graph.id_of(target) else { return Ok(None) };
-        let entity = graph.entity_at(id, at)?.map(|found| found.0);
+        let entity = graph.entity_in(self.layer(), id, at)?.map(|found| found.0);
         self.may_see(graph, id, entity.as_deref())?;
         let known = name.map(|name| graph.names().get(name).map(Slot::Property));
         Ok(if known == Some(None) { None } else { Some((id, known.flatten())) })
@@ -95,7 +95,7 @@ impl Session {
         // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
         // labels then, and what may not be seen is left out, as in a diff.
         let (mut count, mut told) = (0, (Seq::MAX, false));
-        body.graph.visit_changes(id, after, until, &mut |change| {
+        body.graph.visit_changes((self.layer(), id), after, until, &mut |change| {
             if only.is_some_and(|only| only != change.slot) {
                 return Ok(true);
             }
@@ -126,14 +126,15 @@ impl Session {
         let body = self.store().body()?;
         let (mut values, mut count, mut more) = (Vec::new(), 0, false);
         body.commits.visit(after, until, &mut |commit| {
-            let touched = commit.touched.iter().enumerate().skip(place / PLACES);
+            let ours = commit.layer == self.layer();
+            let touched = commit.touched.iter().filter(|_| ours).enumerate().skip(place / PLACES);
             for (at, id) in touched {
                 if count >= HISTORY_PAGE {
                     (place, more) = (at * PLACES, true);
                     return Ok(false);
                 }
                 let (mut next, visible) = (at * PLACES, self.may_see_change(&body, *id, commit.seq)?);
-                body.graph.visit_changes(*id, commit.seq - 1, commit.seq, &mut |change| {
+                body.graph.visit_changes((commit.layer, *id), commit.seq - 1, commit.seq, &mut |change| {
                     if visible && next >= place {
                         let mut entries = provenance(&body, commit.seq)?;
                         entries.push(("target", target_value(&body.graph, *id)));
@@ -172,7 +173,7 @@ impl Session {
         self.check_alive()?;
         let body = self.store().body()?;
         let Some((id, slot)) = self.asked(&body, target, name, at)? else { return Ok(Value::Null) };
-        let author = body.graph.author_at(id, slot.unwrap_or(Slot::Existence), at)?;
+        let author = body.graph.author_in(self.layer(), id, slot.unwrap_or(Slot::Existence), at)?;
         let Some(seq) = author else { return Ok(Value::Null) };
         if !self.may_see_change(&body, id, seq)? {
             return Ok(Value::Null);
@@ -189,32 +190,33 @@ impl Session {
         let body = self.store().body()?;
         let graph = &body.graph;
         let mut left = DIFF_PAGE;
-        let next = graph.visit_differences(&body.commits, (from, to), start, &mut |id, sides| {
-            for (entity, _) in sides.iter().flatten() {
-                if !permitted(self.may_see(graph, id, Some(entity)))? {
-                    return Ok(true);
-                }
-            }
-            if left == 0 {
-                return Ok(false);
-            }
-            left -= 1;
-            out.push(1);
-            out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
-            for side in sides {
-                out.push(u8::from(side.is_some()));
-                match (side, id) {
-                    (None, _) => {}
-                    (Some((entity, version)), EntityId::Node(node)) => {
-                        put_node(&graph.node_item(node, entity, version), out);
-                    }
-                    (Some((entity, version)), EntityId::Edge(edge)) => {
-                        put_edge(&graph.edge_item(edge, entity, version), out);
+        let next =
+            graph.visit_differences(&body.commits, self.layer(), (from, to), start, &mut |id, sides| {
+                for (entity, _) in sides.iter().flatten() {
+                    if !permitted(self.may_see(graph, id, Some(entity)))? {
+                        return Ok(true);
                     }
                 }
-            }
-            Ok(true)
-        })?;
+                if left == 0 {
+                    return Ok(false);
+                }
+                left -= 1;
+                out.push(1);
+                out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
+                for side in sides {
+                    out.push(u8::from(side.is_some()));
+                    match (side, id) {
+                        (None, _) => {}
+                        (Some((entity, version)), EntityId::Node(node)) => {
+                            put_node(&graph.node_item(node, entity, version), out);
+                        }
+                        (Some((entity, version)), EntityId::Edge(edge)) => {
+                            put_edge(&graph.edge_item(edge, entity, version), out);
+                        }
+                    }
+                }
+                Ok(true)
+            })?;
         out.push(0);
         let (seq, through) = next.unwrap_or_default();
         [seq, through as u64].into_iter().for_each(|part| put_varint(out, part));
@@ -225,16 +227,13 @@ impl Session {
     pub fn revert(&self, principal: &str, since: Seq, dry_run: bool) -> Result<Value> {
         // Its report names whatever the principal has written, of any label.
         self.check_sees_everything()?;
+        if self.layer() > 0 {
+            return Err(Error::new(Code::Layer, "a fork is not reverted; write in it, or drop it"));
+        }
         let request = RevertRequest { principal, since, dry_run };
         let RevertReport { plan, committed } = self.store().revert(request, self.author(None), self)?;
         let body = self.store().body()?;
-        let kept = plan.kept.iter().map(|kept| {
-            Value::map([
-                ("target", target_value(&body.graph, kept.entity)),
-                ("slot", Value::text(slot_text(&body.graph, kept.slot))),
-                ("reason", Value::text(kept.reason)),
-            ])
-        });
+        let kept = plan.kept.iter().map(|kept| place_value(&body.graph, kept.entity, kept.slot, kept.reason));
         let mut entries = vec![
             ("restored", Value::Integer(plan.restored as i64)),
             ("kept", Value::List(kept.collect())),
@@ -244,10 +243,42 @@ impl Session {
         Ok(Value::map(entries))
     }
 
+    /// The forks that stand on what it reads, each with its name, the version it stands on and the commit that made it.
+    pub fn forks(&self) -> Result<Value> {
+        self.check_alive()?;
+        let body = self.store().body()?;
+        let ours =
+            body.graph.layers().iter().filter(|layer| layer.is_living() && layer.parent == self.layer());
+        let forks = ours.map(|layer| {
+            Value::map([
+                ("name", Value::text(&*body.graph.names().text(layer.name))),
+                ("from", Value::number(layer.from)),
+                ("created", Value::number(layer.created)),
+            ])
+        });
+        Ok(Value::List(forks.collect()))
+    }
+
+    /// Merges the fork that it reads into what it stands on; see `Store::merge`. For those who may see everything.
+    pub fn merge_fork(&self, prefer: Prefer) -> Result<Value> {
+        self.check_sees_everything()?;
+        let MergeReport { plan, committed } =
+            self.store().merge(self.layer(), prefer, self.author(None), self)?;
+        let body = self.store().body()?;
+        let clashes =
+            plan.clashes.iter().map(|clash| place_value(&body.graph, clash.entity, clash.slot, clash.reason));
+        let mut entries = vec![
+            ("applied", Value::Integer(plan.applied as i64)),
+            ("conflicts", Value::List(clashes.collect())),
+        ];
+        entries.extend(committed.map(|committed| ("version", Value::number(committed.seq))));
+        Ok(Value::map(entries))
+    }
+
     /// The digest as of a version, for those who may see everything.
     pub fn digest(&self, at: Seq) -> Result<[u8; 32]> {
         self.check_sees_everything()?;
-        self.store().body()?.graph.digest_at(at)
+        self.store().body()?.graph.digest_in(self.layer(), at)
     }
 
     /// Appends the names from a number on: count, texts.
@@ -258,6 +289,15 @@ impl Session {
         names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
         Ok(())
     }
+}
+
+/// Where something could not be done, and why.
+fn place_value(graph: &Graph, entity: EntityId, slot: Slot, reason: &str) -> Value {
+    Value::map([
+        ("target", target_value(graph, entity)),
+        ("slot", Value::text(slot_text(graph, slot))),
+        ("reason", Value::text(reason)),
+    ])
 }
 
 /// A change in words and values, beside who made it.

@@ -13,7 +13,10 @@ pub struct Session {
     principal: Box<str>,
     incarnation: u32,
     grants: Grants,
-    dead: AtomicBool,
+    /// What it reads and writes: a fork, or the base (0).
+    layer: u32,
+    /// Shared with its sessions in forks.
+    dead: Arc<AtomicBool>,
 }
 
 /// What a read reads from.
@@ -27,7 +30,37 @@ pub enum Source<'t> {
 impl Session {
     /// A session of a principal: supervision path and name, and which incarnation.
     pub fn new(store: Arc<Store>, principal: &str, incarnation: u32, grants: Grants) -> Session {
-        Session { store, principal: principal.into(), incarnation, grants, dead: AtomicBool::new(false) }
+        Session { store, principal: principal.into(), incarnation, grants, layer: 0, dead: Arc::default() }
+    }
+
+    /// The same session in a fork, found by name among those that stand on what it reads. It ends with this one.
+    pub fn in_fork(&self, name: &str) -> Result<Session> {
+        self.check_alive()?;
+        let body = self.store.body()?;
+        let stands_here = |layer: &u32| body.graph.layers()[*layer as usize - 1].parent == self.layer;
+        let layer = body.graph.layer_named(name).filter(stands_here);
+        let missing =
+            || Error::new(Code::Layer, format!("there is no fork {name:?} of this graph; make it first"));
+        let (store, principal, grants) = (self.store.clone(), self.principal.clone(), self.grants.clone());
+        let (incarnation, dead, layer) = (self.incarnation, self.dead.clone(), layer.ok_or_else(missing)?);
+        Ok(Session { store, principal, incarnation, grants, layer, dead })
+    }
+
+    /// The layer that it reads and writes.
+    pub(crate) fn layer(&self) -> u32 {
+        self.layer
+    }
+
+    /// Makes a fork above a version of what it reads.
+    pub fn fork(&self, name: &str, from: Seq) -> Result<Committed> {
+        self.check_alive()?;
+        self.store.fork(name, (self.layer, from), self.author(None), self).map(|made| made.1)
+    }
+
+    /// Drops the fork that it reads. For those who may write everything.
+    pub fn drop_fork(&self) -> Result<Committed> {
+        let snapshot = self.begin()?.snapshot();
+        self.commit(&Transaction::dropping(snapshot, self.layer), None)
     }
 
     /// The store behind it, for what concerns nobody's data.
@@ -60,8 +93,9 @@ impl Session {
     pub fn read<T>(&self, source: Source<'_>, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
         self.check_alive()?;
         let body = self.store.body()?;
+        body.graph.living(self.layer)?;
         match source {
-            Source::At(seq) => read(&mut Reader::at(&body.graph, seq, self)),
+            Source::At(seq) => read(&mut Reader::at(&body.graph, seq, self).in_layer(self.layer)),
             Source::Through(transaction) => read(&mut Reader::through(&body.graph, transaction, self)?),
         }
     }
@@ -69,13 +103,13 @@ impl Session {
     /// A transaction over the newest published version.
     pub fn begin(&self) -> Result<Transaction> {
         self.check_alive()?;
-        self.store.begin()
+        Ok(self.store.begin()?.in_layer(self.layer))
     }
 
     /// Has rules hold for a property of the nodes with a label. For those who may write everything.
     pub fn declare(&self, declaration: Declaration) -> Result<Committed> {
         let snapshot = self.begin()?.snapshot();
-        self.commit(&Transaction::declaring(snapshot, declaration), None)
+        self.commit(&Transaction::declaring(snapshot, declaration).in_layer(self.layer), None)
     }
 
     /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.
@@ -83,6 +117,7 @@ impl Session {
         self.check_sees_everything()?;
         let body = self.store.body()?;
         let named = |name| Value::text(&*body.graph.names().text(name));
+        let at = body.graph.ground(self.layer, at);
         let rules = body.graph.indexes().iter().map(|index| (index, index.rules_at(at)));
         let held = rules.filter(|(_, rules)| *rules != Rules::default()).map(|(index, rules)| {
             Value::map([

@@ -88,6 +88,8 @@ codes! {
     Unique = "ERR_KARYON_UNIQUE",
     /// A node would lack a property that every node with its label must have.
     Required = "ERR_KARYON_REQUIRED",
+    /// There is no such fork, or none can be made.
+    Layer = "ERR_KARYON_LAYER",
     /// A splice lies outside of its value or cuts a character in two.
     SpliceRange = "ERR_KARYON_SPLICE_RANGE",
     /// Too many views of the past are open.

@@ -30,6 +30,10 @@ pub const ENTITIES_MAX: usize = u32::MAX as usize - 1;
 pub const INDEXES_MAX: usize = 1024;
 /// Bytes of a value that an index keeps; of a longer one it keeps the beginning and a hash.
 pub const INDEX_KEY_BYTES: usize = 64;
+/// Forks that one stands on, itself among them.
+pub const LAYER_DEPTH_MAX: usize = 8;
+/// Forks that a store ever had.
+pub const LAYERS_MAX: usize = 65_536;
 /// Nodes that one traversal reaches at most.
 pub const REACH_MAX: usize = 65_536;
 /// Edges that one traversal looks at.

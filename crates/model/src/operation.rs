@@ -15,11 +15,13 @@
 //! | 10 | splice | entity, name, at and removed in payload bytes, inserted items (lists), inserted payload |
 //! | 11 | increment | entity, name, number |
 //! | 12 | declare | label, property, rules (bit 0: indexed; 1: unique; 2: required; 0: none any more) |
+//! | 13 | fork | name, layer below, version of it |
+//! | 14, 15 | drop, merge | layer |
 //!
 //! An interval is one byte (bit 0: it has a beginning; bit 1: it has an end) and a signed varint in µs for each.
 
 use crate::bytes::{Cursor, put_signed, put_varint};
-use crate::fields::{Bytes, Encoded, Id, Text, records};
+use crate::fields::{Bytes, Encoded, Id, Number, Text, records};
 use crate::{EntityId, NameId, Result, codecs};
 
 /// When a fact holds, in valid time: `[from, to)` in µs since 1970, open where `None`.
@@ -107,6 +109,9 @@ records! {
     }
     11 Increment { entity: EntityId = Entity, name: NameId = Id, by: &'a [u8] = Encoded }
     12 Declare { label: NameId = Id, name: NameId = Id, rules: Rules = Rules }
+    13 Fork { name: NameId = Id, parent: u32 = Id, from: u64 = Number }
+    14 Drop { layer: u32 = Id }
+    15 Merge { layer: u32 = Id }
 }
 
 #[cfg(test)]

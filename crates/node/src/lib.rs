@@ -10,6 +10,7 @@ mod crossing;
 mod environment;
 mod exchange;
 mod failure;
+mod forks;
 mod past;
 mod reading;
 mod session;

@@ -64,7 +64,7 @@ fn commit(
     put_committed(environment, committed)
 }
 
-fn put_committed(environment: &mut Environment, committed: Committed) -> Result<f64> {
+pub(crate) fn put_committed(environment: &mut Environment, committed: Committed) -> Result<f64> {
     environment.answer(|out| {
         put_varint(out, committed.seq);
         put_signed(out, committed.time);

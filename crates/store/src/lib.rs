@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod layout;
+mod merge;
 mod open;
 mod pipeline;
 mod rebuild;
@@ -15,6 +16,7 @@ mod verify;
 mod writer;
 
 pub use layout::FORMAT_VERSION;
+pub use merge::MergeReport;
 pub use open::{Options, Recovery};
 pub use revert::{RevertReport, RevertRequest};
 pub use store::{Author, Body, Committed, Listener, Stats, Store};

@@ -169,7 +169,7 @@ impl Store {
             let header = CommitHeader {
                 seq: body.graph.head(),
                 time: pipeline.stamp((self.clock)()),
-                layer: 0,
+                layer: transaction.layer(),
                 principal,
                 incarnation: author.incarnation,
                 on_behalf_of: None,

@@ -54,6 +54,8 @@ pub struct Driver {
     pub acknowledged: Vec<(usize, Seq)>,
     pub conflicts: usize,
     pub refusals: usize,
+    /// The version of the newest checkpoint.
+    checkpointed: Seq,
 }
 
 impl Driver {
@@ -77,6 +79,7 @@ impl Driver {
             acknowledged: Vec::new(),
             conflicts: 0,
             refusals: 0,
+            checkpointed: 0,
         }
     }
 
@@ -399,6 +402,7 @@ impl Driver {
     pub fn checkpoint(&mut self) -> Checked {
         let version = self.store.checkpoint().map_err(|error| error.to_string())?;
         self.trace.push(format!("checkpoint of {version:?}"));
+        self.checkpointed = version.unwrap_or(self.checkpointed);
         self.acknowledged.push((self.disk.operations(), self.store.durable()));
         Ok(())
     }
@@ -420,7 +424,8 @@ impl Driver {
         self.trace.push(format!("reopened ({cleanly}): {recovery:?}"));
         // A sudden end is one only for who has written since the last clean one.
         let sealed = cleanly || (!written && recovery.sealed);
-        if recovery.sealed != sealed || recovery.cut.is_some() || recovery.created {
+        let believed = recovery.checkpoint == self.checkpointed;
+        if recovery.sealed != sealed || recovery.cut.is_some() || recovery.created || !believed {
             return Err(format!("after a {} end: {recovery:?}", if cleanly { "clean" } else { "sudden" }));
         }
         let least = if cleanly { self.expected.oracle.version() } else { durable };

@@ -201,7 +201,7 @@ pub fn past_equals_oracle(store: &Store, expected: &Expected) -> Checked {
         let mut order = Seq::MAX;
         let mut disorder = false;
         graph
-            .visit_changes(id, 0, durable, &mut |change| {
+            .visit_changes((0, id), 0, durable, &mut |change| {
                 disorder |= change.seq > order;
                 order = change.seq;
                 let slot = match change.slot {

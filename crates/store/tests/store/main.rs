@@ -14,6 +14,7 @@ mod crashes;
 mod driver;
 mod faults;
 mod footprint;
+mod forks;
 mod history;
 mod invariants;
 mod model;

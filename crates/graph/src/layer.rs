@@ -1,0 +1,371 @@
+//! Layers: what is written above a version of the base, or of another layer, and is seen by whoever reads through the layer alone.
+//!
+//! A layer has a copy of each node and edge that was changed in it, with versions of its own, and what its lists have more or less
+//! than those below. Everything else is what it stands on as of the version it was made above, which never changes. Copies and
+//! differences are numbered in the order in which commits need them, so a replay numbers them alike.
+
+use crate::draft::{Draft, Outcome};
+use crate::entity::{Entity, encode_delta};
+use crate::head::{Graph, object_id};
+use crate::ids::{self, Ids, Listed};
+use crate::tables::Direction;
+use crate::versioned::Object;
+use hashbrown::HashMap;
+use karyon_history::ObjectId;
+use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
+use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A layer. Number 1 is the first; 0 stands for the base.
+#[derive(Debug)]
+pub struct Layer {
+    /// Its name; those of living layers differ.
+    pub name: NameId,
+    /// What it stands on.
+    pub parent: u32,
+    /// The version of that.
+    pub from: Seq,
+    /// The commit that made it.
+    pub created: Seq,
+    /// The commit that dropped it.
+    pub dropped: Option<Seq>,
+    /// The commits that merged it into what it stands on, ascending.
+    pub merges: Vec<Seq>,
+    pub(crate) copies: Vec<Copied>,
+    pub(crate) differences: Vec<Difference>,
+    copy_numbers: HashMap<EntityId, u32>,
+    difference_numbers: HashMap<(ObjectId, bool), u32>,
+    /// The newest commit that created or removed a node in it.
+    pub(crate) membership: Seq,
+}
+
+/// A node or edge as a layer has it, from a commit on.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    pub(crate) id: EntityId,
+    pub(crate) first: Seq,
+    pub(crate) object: Object<Entity>,
+}
+
+/// What a list of a layer has more, or less, than the one below.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    pub(crate) list: ObjectId,
+    pub(crate) less: bool,
+    pub(crate) ids: Object<Ids>,
+}
+
+impl Layer {
+    pub(crate) fn new(name: NameId, parent: u32, from: Seq, created: Seq) -> Layer {
+        Layer {
+            name,
+            parent,
+            from,
+            created,
+            dropped: None,
+            merges: Vec::new(),
+            copies: Vec::new(),
+            differences: Vec::new(),
+            copy_numbers: HashMap::new(),
+            difference_numbers: HashMap::new(),
+            membership: 0,
+        }
+    }
+
+    /// The number of a copy, if there is one.
+    pub(crate) fn copy_of(&self, id: EntityId) -> Option<u32> {
+        self.copy_numbers.get(&id).copied()
+    }
+
+    pub(crate) fn copy_mut(&mut self, id: EntityId, first: Seq) -> (u32, &mut Copied) {
+        let number = *self.copy_numbers.entry(id).or_insert_with(|| {
+            self.copies.push(Copied { id, first, object: Object::default() });
+            self.copies.len() as u32 - 1
+        });
+        (number, &mut self.copies[number as usize])
+    }
+
+    fn difference(&self, list: ObjectId, less: bool) -> Option<(u32, &Object<Ids>)> {
+        let number = *self.difference_numbers.get(&(list, less))?;
+        Some((number, &self.differences[number as usize].ids))
+    }
+
+    pub(crate) fn difference_mut(&mut self, list: ObjectId, less: bool) -> (u32, &mut Object<Ids>) {
+        let number = *self.difference_numbers.entry((list, less)).or_insert_with(|| {
+            self.differences.push(Difference { list, less, ids: Object::default() });
+            self.differences.len() as u32 - 1
+        });
+        (number, &mut self.differences[number as usize].ids)
+    }
+
+    /// Whether it may be read and written.
+    pub fn is_living(&self) -> bool {
+        self.dropped.is_none()
+    }
+
+    /// Lets go of everything but what it was called.
+    fn clear(&mut self) {
+        (self.copies, self.differences) = Default::default();
+        (self.copy_numbers, self.difference_numbers) = Default::default();
+    }
+}
+
+impl Graph {
+    /// Every layer there ever was, the first one first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The number of the living layer of a name.
+    pub fn layer_named(&self, name: &str) -> Option<u32> {
+        let name = self.names.get(name)?;
+        let at = self.layers.iter().position(|layer| layer.name == name && layer.is_living())?;
+        Some(at as u32 + 1)
+    }
+
+    /// A layer that may be read and written; `None` for the base.
+    pub fn living(&self, layer: u32) -> Result<Option<&Layer>> {
+        let Some(at) = layer.checked_sub(1) else { return Ok(None) };
+        match self.layers.get(at as usize) {
+            Some(found) if found.is_living() => Ok(Some(found)),
+            _ => Err(Error::new(Code::Layer, "there is no such fork, or it was dropped; make another")),
+        }
+    }
+
+    pub(crate) fn layer(&self, layer: u32) -> &Layer {
+        &self.layers[layer as usize - 1]
+    }
+
+    fn layer_mut(&mut self, layer: u32) -> &mut Layer {
+        &mut self.layers[layer as usize - 1]
+    }
+
+    /// The version of the base that a layer shows where nothing was changed above.
+    pub fn ground(&self, layer: u32, seq: Seq) -> Seq {
+        if layer == 0 {
+            return seq;
+        }
+        let Layer { parent, from, .. } = *self.layer(layer);
+        self.ground(parent, seq.min(from))
+    }
+
+    /// What a layer has a copy of at a version, in it or below: the copy's object, the layer it is of, and the version to read.
+    pub(crate) fn found_in(
+        &self,
+        layer: u32,
+        id: EntityId,
+        seq: Seq,
+    ) -> (u32, ObjectId, &Object<Entity>, Seq) {
+        if layer == 0 {
+            return (0, object_id(id), self.object(id), seq);
+        }
+        let above = self.layer(layer);
+        match above.copy_of(id).map(|number| (number, &above.copies[number as usize])) {
+            Some((number, copied)) if copied.first <= seq => {
+                (layer, ObjectId::Copy(layer, number), &copied.object, seq)
+            }
+            _ => self.found_in(above.parent, id, seq.min(above.from)),
+        }
+    }
+
+    /// A node's or edge's state in a layer as of a version, also where it does not exist, and the version of its last change.
+    pub(crate) fn state_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<(Cow<'_, Entity>, Seq)> {
+        let (_, object, found, seq) = self.found_in(layer, id, seq);
+        found.at(object, seq, &*self.history)
+    }
+
+    /// As `entity_at`, in a layer.
+    pub fn entity_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
+        let (state, version) = self.state_in(layer, id, seq)?;
+        Ok(state.is_alive().then_some((state, version)))
+    }
+
+    /// The commit that made a node or edge what it is in a layer as of a version.
+    pub(crate) fn last_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<Seq> {
+        let (_, object, found, seq) = self.found_in(layer, id, seq);
+        found.last_at(object, seq, &*self.history)
+    }
+
+    /// A list in a layer as of a version.
+    pub(crate) fn listed_in(&self, layer: u32, list: ObjectId, seq: Seq) -> Result<Listed<'_>> {
+        if layer == 0 {
+            return match self.list(list) {
+                Some(object) => self.recent.at(object, list, seq, &*self.history),
+                None => Ok(Listed::Newest(&[])),
+            };
+        }
+        let above = self.layer(layer);
+        let below = self.listed_in(above.parent, list, seq.min(above.from))?;
+        let ids = |less| match above.difference(list, less) {
+            Some((number, ids)) => {
+                self.recent.at(ids, ObjectId::Difference(layer, number), seq, &*self.history)
+            }
+            None => Ok(Listed::Newest(&[])),
+        };
+        let (more, less) = (ids(false)?, ids(true)?);
+        Ok(if more.is_empty() && less.is_empty() { below } else { below.with(&more, &less) })
+    }
+
+    /// The commit that made a list what it is in a layer as of a version.
+    pub(crate) fn list_last_in(&self, layer: u32, list: ObjectId, seq: Seq) -> Result<Seq> {
+        if layer == 0 {
+            return self.list(list).map_or(Ok(0), |object| object.last_at(list, seq, &*self.history));
+        }
+        let above = self.layer(layer);
+        let mut last = self.list_last_in(above.parent, list, seq.min(above.from))?;
+        for (number, ids) in [false, true].into_iter().filter_map(|less| above.difference(list, less)) {
+            last = ids.last_at(ObjectId::Difference(layer, number), seq, &*self.history)?.max(last);
+        }
+        Ok(last)
+    }
+
+    /// The newest commit that changed a posting of an index, or which nodes exist, in a layer; of the base at the head.
+    pub(crate) fn index_last_in(&self, layer: u32, index: u32) -> Seq {
+        if layer == 0 {
+            return self.indexes.all[index as usize].last;
+        }
+        let of_index = |difference: &&Difference| match difference.list {
+            ObjectId::Posting(posting) => self.indexes.postings[posting as usize].index == index,
+            _ => false,
+        };
+        let differences = self.layer(layer).differences.iter().filter(of_index);
+        differences.map(|difference| difference.ids.last()).max().unwrap_or(0)
+    }
+
+    /// The object of a list of the base.
+    pub(crate) fn list(&self, list: ObjectId) -> Option<&Object<Ids>> {
+        match list {
+            ObjectId::Out(node, kind) => self.node(node).list(Direction::Out, kind),
+            ObjectId::In(node, kind) => self.node(node).list(Direction::In, kind),
+            ObjectId::Label(name) => self.labels.get(&name),
+            ObjectId::Posting(posting) => Some(&self.indexes.postings[posting as usize].nodes),
+            _ => None,
+        }
+    }
+}
+
+/// What a commit does to a layer as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    Made,
+    Dropped(u32),
+    Merged(u32),
+}
+
+impl Draft<'_> {
+    /// Makes a layer above a version of the base or of another layer.
+    pub(crate) fn fork(&mut self, name: NameId, parent: u32, from: Seq) -> Result<()> {
+        let graph = &mut *self.graph;
+        let refused = |message: String| Err(Error::new(Code::Layer, message));
+        if graph.layers.iter().any(|layer| layer.name == name && layer.is_living()) {
+            return refused(format!(
+                "there is a fork {:?} already; drop it, or choose another name",
+                graph.names.text(name)
+            ));
+        }
+        let (mut depth, mut below) = (1, parent);
+        while let Some(layer) = graph.living(below)? {
+            (depth, below) = (depth + 1, layer.parent);
+        }
+        if depth >= LAYER_DEPTH_MAX || graph.layers.len() >= LAYERS_MAX || from > graph.head {
+            return refused(format!(
+                "a fork stands on at most {LAYER_DEPTH_MAX} others, a store has had at most {LAYERS_MAX}, and none stands on the future; merge some"
+            ));
+        }
+        graph.layers.push(Layer::new(name, parent, from, self.seq));
+        self.act = Some(Act::Made);
+        Operation::Fork { name, parent, from }.encode(&mut self.operations);
+        Ok(())
+    }
+
+    /// Drops a layer that no living one stands on.
+    pub(crate) fn drop_layer(&mut self, layer: u32) -> Result<()> {
+        self.graph.living(layer)?;
+        if self.graph.layers.iter().any(|above| above.is_living() && above.parent == layer) {
+            return Err(Error::new(
+                Code::Layer,
+                "another fork stands on this one; merge or drop that one first",
+            ));
+        }
+        self.graph.layer_mut(layer).dropped = Some(self.seq);
+        self.act = Some(Act::Dropped(layer));
+        Operation::Drop { layer }.encode(&mut self.operations);
+        Ok(())
+    }
+
+    /// Notes that this commit merges a layer into what it stands on.
+    pub(crate) fn merge(&mut self, layer: u32) -> Result<()> {
+        self.graph.living(layer)?;
+        self.graph.layer_mut(layer).merges.push(self.seq);
+        self.act = Some(Act::Merged(layer));
+        Operation::Merge { layer }.encode(&mut self.operations);
+        Ok(())
+    }
+
+    /// Takes back what was done to layers.
+    pub(crate) fn undo_act(graph: &mut Graph, act: Option<Act>) {
+        match act {
+            None => {}
+            Some(Act::Made) => drop(graph.layers.pop()),
+            Some(Act::Dropped(layer)) => graph.layer_mut(layer).dropped = None,
+            Some(Act::Merged(layer)) => drop(graph.layer_mut(layer).merges.pop()),
+        }
+    }
+
+    /// Whether a list holds an id now, in a layer.
+    pub(crate) fn holds(&self, list: ObjectId, id: u32) -> Result<bool> {
+        match self.pending.get(&(list, id)) {
+            Some((_, now)) => Ok(*now),
+            None => {
+                let listed = self.graph.listed_in(self.layer, list, self.graph.head)?;
+                Ok(listed.binary_search(&id).is_ok())
+            }
+        }
+    }
+
+    /// Records a commit of a layer.
+    pub(crate) fn finish_layer(mut self) -> Result<Outcome> {
+        let (layer, seq) = (self.layer, self.seq);
+        let (parent, from) = (self.graph.layer(layer).parent, self.graph.layer(layer).from);
+        let (touched, mut sealed) = (self.touched().collect(), Vec::new());
+        for (id, undo) in &self.undo {
+            let Some(state) = self.copies.remove(id) else { continue };
+            let (number, copied) = self.graph.layer_mut(layer).copy_mut(*id, seq);
+            *copied.object.state_mut() = state;
+            let object = ObjectId::Copy(layer, number);
+            let chapter = copied.object.record(object, seq, &encode_delta(undo))?;
+            sealed.extend(chapter.map(|chapter| (object, chapter)));
+        }
+        let mut changes: BTreeMap<_, Vec<(u32, bool)>> = BTreeMap::new();
+        for ((list, id), (before, now)) in self.pending.into_iter().filter(|change| change.1.0 != change.1.1)
+        {
+            // What the list below has, the layer can only have less; what it has not, more.
+            let below = self.graph.listed_in(parent, list, from)?.binary_search(&id).is_ok();
+            debug_assert_ne!(before, now);
+            changes.entry((list, below)).or_default().push((id, before != below));
+        }
+        for ((list, less), before) in changes {
+            let (number, ids) = self.graph.layer_mut(layer).difference_mut(list, less);
+            for (id, held) in &before {
+                ids.state_mut().put(*id, !held);
+            }
+            let object = ObjectId::Difference(layer, number);
+            let chapter = ids.record(object, seq, &ids::encode_delta(&before))?;
+            sealed.extend(chapter.map(|chapter| (object, chapter)));
+        }
+        self.graph.head = seq;
+        if self.membership {
+            self.graph.layer_mut(layer).membership = seq;
+        }
+        Ok(Outcome { operations: self.operations, touched, sealed })
+    }
+
+    /// Lets go of what dropped layers held, unless an image is in the making, which still has to show it.
+    pub(crate) fn clear_dropped(graph: &mut Graph) {
+        if Arc::strong_count(&graph.imaging) == 1 {
+            graph.layers.iter_mut().filter(|layer| !layer.is_living()).for_each(Layer::clear);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Merging a layer into what it stands on: three-way, slot by slot.
+//!
+//! What a slot was when the layer was made, or in it when it was last merged, is compared with what the layer and what is below have
+//! made of it.
+//! Where only the layer has changed it, the change is taken over; where both have, and not to the same, they clash.
+
+use crate::entity::{Entity, Slot};
+use crate::head::{Graph, list_id};
+use crate::layer::Layer;
+use crate::tables::Direction;
+use crate::transaction::{Purpose, Transaction};
+use hashbrown::HashSet;
+use karyon_model::{EntityId, Result, Seq, Target, Verb, VerbWriter};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whose change counts where two clash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefer {
+    /// Nobody's: nothing is merged then.
+    Neither,
+    /// That of what the layer stands on.
+    Below,
+    /// The layer's.
+    Layer,
+}
+
+/// Something that both have changed.
+#[derive(Debug)]
+pub struct Clash {
+    /// Where.
+    pub entity: EntityId,
+    /// Which slot.
+    pub slot: Slot,
+    /// How, for people.
+    pub reason: &'static str,
+}
+
+/// What a merge would do.
+#[derive(Debug, Default)]
+pub struct MergePlan {
+    /// What takes the changes over, to be committed; `None` when nothing is to be taken over, or when something clashes that nobody
+    /// is preferred for.
+    pub transaction: Option<Transaction>,
+    /// How many existences, labels and properties it changes.
+    pub applied: usize,
+    /// What both have changed.
+    pub clashes: Vec<Clash>,
+}
+
+/// A node or edge: as both had it last, as the layer has it, as it is below.
+struct Sides<'g> {
+    old: Cow<'g, Entity>,
+    layer: Cow<'g, Entity>,
+    below: Cow<'g, Entity>,
+}
+
+/// A merge in the making.
+struct Merge<'g> {
+    graph: &'g Graph,
+    layer: u32,
+    parent: u32,
+    prefer: Prefer,
+    plan: MergePlan,
+    /// In the order in which they can be carried out: edges go before nodes, nodes come before edges.
+    unlinks: VerbWriter,
+    removes: VerbWriter,
+    nodes: VerbWriter,
+    edges: VerbWriter,
+    /// What the layer does not have any more.
+    gone: HashSet<EntityId>,
+    /// Nodes that the merge brings.
+    made: HashSet<EntityId>,
+}
+
+impl Graph {
+    /// Plans the merge of a layer into what it stands on, as of the head.
+    ///
+    /// Cost: two reads at each side of whatever was ever changed in the layer.
+    pub fn plan_merge(&self, layer: u32, prefer: Prefer) -> Result<MergePlan> {
+        let Some(Layer { parent, from, merges, copies, .. }) = self.living(layer)? else {
+            return Ok(MergePlan::default());
+        };
+        let (parent, head, since) = (*parent, self.head(), merges.last().copied());
+        let state = |layer: u32, id: EntityId, seq: Seq| self.state_in(layer, id, seq).map(|found| found.0);
+        let writers = || (VerbWriter::new(), VerbWriter::new());
+        let ((unlinks, removes), (nodes, edges)) = (writers(), writers());
+        let (gone, made, plan) = (HashSet::new(), HashSet::new(), MergePlan::default());
+        let mut merge =
+            Merge { graph: self, layer, parent, prefer, plan, unlinks, removes, nodes, edges, gone, made };
+        let mut all = BTreeMap::new();
+        for id in copies.iter().map(|copied| copied.id) {
+            // What was below and not in the layer when it was merged last, the layer has never seen.
+            let old = since.map_or_else(|| state(parent, id, *from), |since| state(layer, id, since))?;
+            let sides = Sides { old, layer: state(layer, id, head)?, below: state(parent, id, head)? };
+            if !sides.layer.is_alive() {
+                merge.gone.insert(id);
+            }
+            all.insert(id, sides);
+        }
+        // Nodes come first here, so that an edge finds which of its ends come with it.
+        all.iter().try_for_each(|(id, sides)| merge.take(*id, sides))?;
+        let Merge { mut plan, unlinks, removes, nodes, edges, .. } = merge;
+        let undecided = prefer == Prefer::Neither && !plan.clashes.is_empty();
+        if !undecided && (plan.applied > 0 || !plan.clashes.is_empty()) {
+            let mut transaction = Transaction::with(head, Purpose::Merge(layer)).in_layer(parent);
+            [unlinks, removes, nodes, edges].iter().try_for_each(|verbs| transaction.push(verbs.bytes()))?;
+            plan.transaction = Some(transaction);
+        }
+        Ok(plan)
+    }
+}
+
+fn same(a: &Entity, b: &Entity) -> bool {
+    a.is_alive() == b.is_alive() && a.holds_the_same(b)
+}
+
+impl Merge<'_> {
+    /// Notes a clash. Whether the layer's side is taken all the same.
+    fn clash(&mut self, entity: EntityId, slot: Slot, reason: &'static str) -> bool {
+        self.plan.clashes.push(Clash { entity, slot, reason });
+        self.prefer == Prefer::Layer
+    }
+
+    fn take(&mut self, id: EntityId, sides: &Sides<'_>) -> Result<()> {
+        let Sides { old, layer, below } = sides;
+        if same(old, layer) || same(layer, below) {
+            return Ok(());
+        }
+        if !layer.is_alive() {
+            let changed = !same(old, below) || self.has_edges_beside(id)?;
+            let reason = "the fork has removed it, and it was changed or linked below";
+            if below.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
+                self.plan.applied += 1;
+                let (removes, unlinks) = (&mut self.removes, &mut self.unlinks);
+                self.graph.with_target(id, |target| match target {
+                    Target::Node(key) => removes.push(&Verb::Remove { key, detach: true }),
+                    Target::Edge(edge) => unlinks.push(&Verb::Unlink { edge }),
+                });
+            }
+            return Ok(());
+        }
+        if below.is_alive() {
+            return self.take_slots(id, sides);
+        }
+        let reason = "the fork has changed it, and it was removed below";
+        if (old.is_alive() && !self.clash(id, Slot::Existence, reason)) || !self.bring_ends(id)? {
+            return Ok(());
+        }
+        self.bring(id, layer);
+        Ok(())
+    }
+
+    /// Takes over what the layer has changed of what exists at both sides.
+    fn take_slots(&mut self, id: EntityId, Sides { old, layer, below }: &Sides<'_>) -> Result<()> {
+        let held = |entity: &Entity, slot| entity.slot(slot).map(|held| held.0.to_vec());
+        let slots: BTreeSet<Slot> = old.slots().chain(layer.slots()).collect();
+        let mut changes = Vec::new();
+        for slot in slots.into_iter().filter(|slot| *slot != Slot::Existence) {
+            let (value, value_below) = (held(layer, slot), held(below, slot));
+            let was = held(old, slot);
+            if was == value || value == value_below {
+                continue;
+            }
+            if was == value_below || self.clash(id, slot, "both have changed it") {
+                changes.push((slot, value));
+            }
+        }
+        self.patch(id, &changes);
+        Ok(())
+    }
+
+    /// Whether the ends of an edge stand below, once the merge is done.
+    fn bring_ends(&mut self, id: EntityId) -> Result<bool> {
+        let EntityId::Edge(edge) = id else { return Ok(true) };
+        let slot = self.graph.edge(edge);
+        for end in [slot.from, slot.to].map(EntityId::Node) {
+            let stands = || self.graph.entity_in(self.parent, end, self.graph.head());
+            if self.made.contains(&end) || stands()?.is_some() {
+                continue;
+            }
+            if !self.clash(id, Slot::Existence, "an end of the edge was removed below") {
+                return Ok(false);
+            }
+            let state = self.graph.state_in(self.layer, end, self.graph.head())?.0;
+            self.bring(end, &state);
+        }
+        Ok(true)
+    }
+
+    /// Brings a node or edge whole.
+    fn bring(&mut self, id: EntityId, state: &Entity) {
+        let whole = state.slots().filter(|slot| *slot != Slot::Existence);
+        let whole: Vec<_> = whole.map(|slot| (slot, state.slot(slot).map(|held| held.0.to_vec()))).collect();
+        self.plan.applied += 1;
+        self.made.insert(id);
+        self.push(id, &whole);
+    }
+
+    fn patch(&mut self, id: EntityId, changes: &[(Slot, Option<Vec<u8>>)]) {
+        if !changes.is_empty() {
+            self.push(id, changes);
+        }
+    }
+
+    fn push(&mut self, id: EntityId, slots: &[(Slot, Option<Vec<u8>>)]) {
+        self.plan.applied += slots.len();
+        let (mut labels, mut dropped, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+        for (slot, value) in slots {
+            match *slot {
+                Slot::Existence => {}
+                Slot::Label(name) if value.is_some() => labels.push(self.graph.names.text(name)),
+                Slot::Label(name) => dropped.push(self.graph.names.text(name)),
+                Slot::Property(name) => changes.push((self.graph.names.text(name), value.as_deref())),
+            }
+        }
+        let labels = labels.iter().map(|label| &**label).collect();
+        let drop = dropped.iter().map(|label| &**label).collect();
+        let changes = changes.iter().map(|(name, value)| (&**name, *value)).collect();
+        let (nodes, edges) = (&mut self.nodes, &mut self.edges);
+        self.graph.with_target(id, |target| match target {
+            Target::Edge(edge) => edges.push(&Verb::Link { edge, changes }),
+            target => nodes.push(&Verb::Patch { target, labels, drop, changes }),
+        });
+    }
+
+    /// Whether a node has edges below that the layer has not removed with it.
+    fn has_edges_beside(&self, id: EntityId) -> Result<bool> {
+        let EntityId::Node(node) = id else { return Ok(false) };
+        for way in Direction::BOTH {
+            for kind in self.graph.edge_kinds(node, way) {
+                let edges = self.graph.listed_in(self.parent, list_id(node, way, kind), self.graph.head())?;
+                if edges.iter().any(|edge| !self.gone.contains(&EntityId::Edge(*edge))) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,65 @@
+//! Forks: sessions of their own above a version of what another one reads.
+
+use crate::environment::{Handle, SessionHandle, enter, find};
+use crate::store::{Background, Outcome};
+use crate::transaction::put_committed;
+use karyon_kernel::Prefer;
+use karyon_kernel::model::{Value, check_name};
+use napi::Env;
+use napi::bindgen_prelude::AsyncTask;
+use napi_derive::napi;
+use std::sync::Arc;
+
+/// Makes a fork, named in the exchange, above a version of what a session reads. The answer holds version and time.
+#[napi]
+pub fn make_fork(env: &Env, session: u32, from: f64, length: u32) -> f64 {
+    enter(env, |environment| {
+        let session = environment.session(session)?;
+        let name = check_name(environment.input(length).text()?)?.to_owned();
+        let committed = session.session.fork(&name, session.version(from))?;
+        put_committed(environment, committed)
+    })
+}
+
+/// Opens the fork named in the exchange: a session like the one given, in the fork. Returns its handle.
+#[napi]
+pub fn open_fork(env: &Env, session: u32, length: u32) -> f64 {
+    enter(env, |environment| {
+        let SessionHandle { session, visible } = environment.session(session)?;
+        let session = session.in_fork(environment.input(length).text()?)?;
+        environment.keep(Handle::Session(SessionHandle { session: Arc::new(session), visible }))
+    })
+}
+
+/// The forks that stand on what a session reads, as an encoded list of maps.
+#[napi]
+pub fn read_forks(env: &Env, session: u32) -> f64 {
+    enter(env, |environment| {
+        let forks = environment.session(session)?.session.forks()?;
+        environment.answer(|out| forks.encode(out))
+    })
+}
+
+/// Drops the fork that a session reads. The answer holds version and time.
+#[napi]
+pub fn drop_fork(env: &Env, session: u32) -> f64 {
+    enter(env, |environment| {
+        let committed = environment.session(session)?.session.drop_fork()?;
+        put_committed(environment, committed)
+    })
+}
+
+/// Merges the fork that a session reads into what it stands on. `prefer`: 0, nobody; 1, what it stands on; 2, the fork. Its outcome is
+/// a map.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn merge_fork(env: &Env, session: u32, prefer: u8) -> Option<AsyncTask<Background<Value>>> {
+    find(env, |environment| {
+        let session = environment.session(session)?.session;
+        let prefer = match prefer {
+            1 => Prefer::Below,
+            2 => Prefer::Layer,
+            _ => Prefer::Neither,
+        };
+        Ok(Background::start(move || session.merge_fork(prefer), |_, value| Ok(Outcome::Value(value))))
+    })
+}

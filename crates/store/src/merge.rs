@@ -1,0 +1,58 @@
+//! Forks: made, merged into what they stand on in one commit.
+
+use crate::store::{Author, Committed, Store};
+use karyon_graph::{Gate, MergePlan, Prefer, Transaction};
+use karyon_model::limits::WRITE_ATTEMPTS_MAX;
+use karyon_model::{Code, Error, Result, Seq};
+
+/// What a merge did, or would do.
+#[derive(Debug)]
+pub struct MergeReport {
+    /// What it takes over, and what both have changed.
+    pub plan: MergePlan,
+    /// The commit; `None` when there was nothing to take over, or when something clashes and nobody is preferred.
+    pub committed: Option<Committed>,
+}
+
+impl Store {
+    /// Makes a layer above a version of the base (0) or of another layer. Returns its number.
+    ///
+    /// Cost: one small commit, however large what it stands on.
+    pub fn fork(
+        &self,
+        name: &str,
+        (parent, from): (u32, Seq),
+        author: Author<'_>,
+        gate: &dyn Gate,
+    ) -> Result<(u32, Committed)> {
+        let head = self.body()?.graph.head();
+        let committed = self.commit(&Transaction::forking(head, name, parent, from), author, gate)?;
+        let layer = self.body()?.graph.layer_named(name);
+        let layer = layer.ok_or_else(|| {
+            Error::new(Code::Layer, "the fork was dropped at once by another; make it again")
+        })?;
+        Ok((layer, committed))
+    }
+
+    /// Merges a layer into what it stands on: three-way, slot by slot, in one commit.
+    ///
+    /// Cost: what was ever changed in the layer.
+    pub fn merge(
+        &self,
+        layer: u32,
+        prefer: Prefer,
+        author: Author<'_>,
+        gate: &dyn Gate,
+    ) -> Result<MergeReport> {
+        let mut attempts = 0;
+        loop {
+            let mut plan = self.body()?.graph.plan_merge(layer, prefer)?;
+            let transaction = plan.transaction.take();
+            attempts += 1;
+            match transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose() {
+                Err(error) if error.code() == Code::Conflict && attempts < WRITE_ATTEMPTS_MAX => {}
+                committed => return Ok(MergeReport { plan, committed: committed? }),
+            }
+        }
+    }
+}

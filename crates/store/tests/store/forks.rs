@@ -1,0 +1,386 @@
+//! Forks: what is written in one is seen there alone, as of any version, over checkpoints and kills, and merges three-way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use karyon_graph::{Open, Prefer, Reader, Slot, Transaction};
+use karyon_model::{Code, EntityId, Result, Seq, Value};
+use karyon_store::{Committed, Store};
+use karyon_testkit::disk::SimDisk;
+use karyon_testkit::oracle::EdgeName;
+use karyon_testkit::{LogicalClock, Random};
+
+use crate::invariants::{Checked, canonical_digest};
+use crate::model::{Place, State, Step, batch, carry_out};
+use crate::{reading, rig, workload};
+
+/// What a layer was at each of its versions: the last one at or before a version counts. The base is layer 0.
+#[derive(Clone, Default)]
+struct Layer {
+    parent: u32,
+    from: Seq,
+    versions: BTreeMap<Seq, State>,
+    dropped: bool,
+}
+
+#[derive(Clone, Default)]
+struct World {
+    layers: Vec<Layer>,
+}
+
+impl World {
+    fn new() -> World {
+        World {
+            layers: vec![Layer { versions: BTreeMap::from([(0, State::default())]), ..Layer::default() }],
+        }
+    }
+
+    fn at(&self, layer: u32, seq: Seq) -> &State {
+        let Layer { parent, from, versions, .. } = &self.layers[layer as usize];
+        match versions.range(..=seq).next_back() {
+            Some((_, state)) => state,
+            None => self.at(*parent, seq.min(*from)),
+        }
+    }
+
+    fn living(&self) -> Vec<u32> {
+        (0..self.layers.len() as u32).filter(|layer| !self.layers[*layer as usize].dropped).collect()
+    }
+}
+
+fn commit_in(store: &Store, layer: u32, steps: &[Step]) -> Result<Committed> {
+    let mut transaction = store.begin()?.in_layer(layer);
+    transaction.push(&batch(steps))?;
+    store.commit(&transaction, rig::ROOT, &Open)
+}
+
+fn holds(store: &Store, world: &World, random: &mut Random) -> Checked {
+    let durable = store.durable();
+    let body = store.body().map_err(|error| error.to_string())?;
+    let graph = &body.graph;
+    for layer in world.living() {
+        for key in workload::KEYS {
+            past_holds(store, world, layer, key)?;
+        }
+        let mut versions: Vec<Seq> = (0..=durable).filter(|_| random.chance(1, 6)).collect();
+        versions.push(durable);
+        for seq in versions {
+            let said = |error: karyon_model::Error| format!("layer {layer} at {seq}: {error}");
+            let page = 1 + random.below(5);
+            let mut reader = Reader::at(graph, seq, &Open).in_layer(layer);
+            let found = reading::everything(&mut reader, graph.names(), page)?;
+            let expected = world.at(layer, seq);
+            if found.state != *expected {
+                return Err(format!(
+                    "layer {layer} at {seq}\n   found {:?}\nexpected {expected:?}",
+                    found.state
+                ));
+            }
+            let live = graph.audit_in(layer, seq).map_err(said)?;
+            if live != (expected.nodes.len(), expected.edges.len()) {
+                return Err(format!("layer {layer} at {seq}: {live:?} exist"));
+            }
+            if graph.digest_in(layer, seq).map_err(said)? != canonical_digest(expected) {
+                return Err(format!("layer {layer} at {seq}: another digest"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The past of a node's properties in a layer, change by change, is what its versions say.
+fn past_holds(store: &Store, world: &World, layer: u32, key: &str) -> Checked {
+    let durable = store.durable();
+    let body = store.body().map_err(|error| error.to_string())?;
+    let Some(id) = body.graph.node_id(key).map(EntityId::Node) else { return Ok(()) };
+    let mut found = Vec::new();
+    let told = body.graph.visit_changes((layer, id), 0, durable, &mut |change| {
+        if let Slot::Property(name) = change.slot {
+            let bytes = |value: Option<karyon_graph::Encoded>| value.map(|value| value.to_vec());
+            found.push((
+                change.seq,
+                body.graph.names().text(name).to_string(),
+                bytes(change.before),
+                bytes(change.after),
+            ));
+        }
+        Ok(true)
+    });
+    told.map_err(|error| error.to_string())?;
+    found.sort();
+    let mut expected = Vec::new();
+    for seq in 1..=durable {
+        let props =
+            |seq| world.at(layer, seq).nodes.get(key).map(|node| node.props.clone()).unwrap_or_default();
+        let (before, after) = (props(seq - 1), props(seq));
+        let names: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        for name in names.into_iter().filter(|name| before.get(*name) != after.get(*name)) {
+            expected.push((seq, name.clone(), before.get(name).cloned(), after.get(name).cloned()));
+        }
+    }
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!("layer {layer}, the past of {key}\n   found {found:?}\nexpected {expected:?}"))
+}
+
+/// One random thing, done to the store and to the model.
+fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked {
+    let head = store.body().unwrap().graph.head();
+    let layer = *random.pick(&world.living());
+    match random.below(24) {
+        0 if world.layers.len() < 12 => {
+            let (name, from) =
+                (format!("fork {}", world.layers.len()), random.below(head as usize + 1) as Seq);
+            match store.fork(&name, (layer, from), rig::ROOT, &Open) {
+                Ok((made, _)) if made as usize == world.layers.len() => {
+                    world.layers.push(Layer { parent: layer, from, ..Layer::default() });
+                }
+                Err(error) if error.code() == Code::Layer => {}
+                other => return Err(format!("{other:?}")),
+            }
+        }
+        1 if layer > 0 => {
+            let leaned_on = world.layers.iter().any(|above| above.parent == layer && !above.dropped);
+            let done = store.commit(&Transaction::dropping(head, layer), rig::ROOT, &Open);
+            match done {
+                Ok(_) if !leaned_on => world.layers[layer as usize].dropped = true,
+                Err(error) if error.code() == Code::Layer && leaned_on => {}
+                other => return Err(format!("{other:?}")),
+            }
+            let refused = commit_in(store, layer, &[]).and_then(|_| {
+                let body = store.body()?;
+                body.graph.living(layer).map(|_| ())
+            });
+            if !leaned_on && refused.is_ok() {
+                return Err("a dropped fork is living".into());
+            }
+        }
+        2 | 3 => while store.write_frame().map_err(|error| error.to_string())? {},
+        _ => {
+            let before = world.at(layer, head).clone();
+            let steps = workload::steps(random, &before);
+            match (commit_in(store, layer, &steps), carry_out(&steps, &before)) {
+                (Ok(committed), Ok((_, after))) => {
+                    if committed.seq > head {
+                        world.layers[layer as usize].versions.insert(committed.seq, after);
+                    } else if after != before {
+                        return Err(format!("layer {layer}: nothing was committed of {steps:?}"));
+                    }
+                }
+                (Err(error), Err(code)) if error.code() == code => {}
+                (found, expected) => {
+                    return Err(format!(
+                        "layer {layer}: {found:?}, expected {:?}",
+                        expected.map(|done| done.1)
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn run(seed: u64) -> Checked {
+    let (disk, clock) = (SimDisk::new(), Arc::new(LogicalClock::new(1_000_000)));
+    let open = || Store::open(rig::options(Arc::new(disk.clone()), &clock));
+    let said = |error: karyon_model::Error| error.to_string();
+    let (mut store, mut checkpoint) = (open().map_err(said)?.0, 0);
+    let (mut world, mut random) = (World::new(), Random::new(seed));
+    for _ in 0..5 {
+        for _ in 0..70 {
+            round(&store, &mut world, &mut random)?;
+        }
+        while store.write_frame().map_err(said)? {}
+        holds(&store, &world, &mut random)?;
+        if random.chance(1, 2) {
+            checkpoint = store.checkpoint().map_err(said)?.unwrap_or(checkpoint);
+            holds(&store, &world, &mut random)?;
+        }
+        if random.chance(1, 2) {
+            store.close().map_err(said)?;
+        }
+        store = Store::memory(Arc::new(|| 0));
+        let (opened, recovery) = open().map_err(said)?;
+        store = opened;
+        if recovery.checkpoint != checkpoint {
+            return Err(format!("the image of version {checkpoint} was not believed: {recovery:?}"));
+        }
+        holds(&store, &world, &mut random)?;
+        store.verify().map_err(said)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn forks_do_what_full_copies_do() {
+    for seed in rig::seeds(40_000, 12) {
+        run(seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}
+
+fn patch(key: &str, name: &str, value: i64) -> Step {
+    let props = BTreeMap::from([(name.to_owned(), Some(Value::Integer(value)))]);
+    Step::Patch { place: Place::Node(key.into()), labels: [].into(), drop: [].into(), props }
+}
+
+fn remove(key: &str) -> Step {
+    Step::Remove { key: key.into(), detach: true }
+}
+
+fn link(from: &str, to: &str) -> Step {
+    let edge = EdgeName { from: from.into(), edge_type: "KNOWS".into(), to: to.into(), key: String::new() };
+    Step::Link { edge, props: [].into() }
+}
+
+/// What is done in the graph and in a fork of it, and what comes of a merge.
+struct Case {
+    store: Arc<Store>,
+    fork: u32,
+}
+
+impl Case {
+    /// Begins with nodes a and b, linked, both with n = 0.
+    fn new() -> Case {
+        let (store, _) = rig::memory();
+        rig::commit(&store, &[patch("a", "n", 0), patch("b", "n", 0), link("a", "b")]).unwrap();
+        let (fork, _) = store.fork("fork", (0, 1), rig::ROOT, &Open).unwrap();
+        Case { store, fork }
+    }
+
+    fn base(self, steps: &[Step]) -> Case {
+        rig::commit(&self.store, steps).unwrap();
+        self
+    }
+
+    fn fork(self, steps: &[Step]) -> Case {
+        commit_in(&self.store, self.fork, steps).unwrap();
+        self
+    }
+
+    /// Merges; gives the clashes and the graph then.
+    fn merged(&self, prefer: Prefer) -> (Vec<String>, State) {
+        let report = self.store.merge(self.fork, prefer, rig::ROOT, &Open).unwrap();
+        let body = self.store.body().unwrap();
+        body.graph.audit_at(body.graph.head()).unwrap();
+        let clashes = report.plan.clashes.iter().map(|clash| {
+            let name = match clash.entity {
+                EntityId::Node(node) => body.graph.node(node).key.to_string(),
+                EntityId::Edge(_) => "edge".into(),
+            };
+            match clash.slot {
+                Slot::Existence => name,
+                Slot::Label(slot) | Slot::Property(slot) => {
+                    format!("{name}.{}", body.graph.names().text(slot))
+                }
+            }
+        });
+        let clashes = clashes.collect();
+        let mut reader = Reader::at(&body.graph, body.graph.head(), &Open);
+        (clashes, reading::everything(&mut reader, body.graph.names(), 9).unwrap().state)
+    }
+}
+
+/// The properties of a node, in words.
+fn props(state: &State, key: &str) -> Option<String> {
+    let node = state.nodes.get(key)?;
+    let shown = node.props.iter().map(|(name, value)| {
+        let value = Value::decode(&mut karyon_model::bytes::Cursor::new(value)).unwrap();
+        format!("{name}={value:?}")
+    });
+    Some(shown.collect::<Vec<_>>().join(" ").replace("Integer", ""))
+}
+
+#[test]
+fn what_only_one_side_has_changed_is_kept_of_both() {
+    let case = Case::new();
+    let case = case.base(&[patch("a", "n", 1), patch("new", "n", 7)]);
+    let case = case.fork(&[patch("a", "m", 2), patch("mine", "n", 8), link("mine", "a"), remove("b")]);
+    let (clashes, state) = case.merged(Prefer::Neither);
+    assert_eq!(clashes, [""; 0]);
+    assert_eq!(props(&state, "a").unwrap(), "m=(2) n=(1)");
+    assert_eq!((props(&state, "b"), state.edges.len()), (None, 1));
+    assert_eq!(
+        (props(&state, "new").unwrap(), props(&state, "mine").unwrap()),
+        ("n=(7)".into(), "n=(8)".into())
+    );
+    // Once more there is nothing to do, and later changes of either side go on from here.
+    let head = case.store.durable();
+    assert_eq!(case.merged(Prefer::Neither).0, [""; 0]);
+    assert_eq!(case.store.durable(), head);
+    let case = case.fork(&[patch("a", "n", 5)]).base(&[patch("a", "m", 6)]);
+    let (clashes, state) = case.merged(Prefer::Neither);
+    assert_eq!(
+        (clashes, props(&state, "a").unwrap()),
+        (vec!["a.n".to_owned()], "m=(6) n=(1)".into()),
+        "the fork still had n = 0"
+    );
+}
+
+#[test]
+fn both_have_changed_a_property() {
+    for (prefer, n) in [(Prefer::Neither, 1), (Prefer::Below, 1), (Prefer::Layer, 2)] {
+        let case = Case::new().base(&[patch("a", "n", 1)]).fork(&[patch("a", "n", 2), patch("a", "m", 3)]);
+        let (clashes, state) = case.merged(prefer);
+        assert_eq!(clashes, ["a.n"]);
+        let m = if prefer == Prefer::Neither { String::new() } else { "m=(3) ".into() };
+        assert_eq!(props(&state, "a").unwrap(), format!("{m}n=({n})"), "{prefer:?}");
+    }
+    let case = Case::new().base(&[patch("a", "n", 4)]).fork(&[patch("a", "n", 4)]);
+    assert_eq!(case.merged(Prefer::Neither).0, [""; 0], "to the same");
+}
+
+#[test]
+fn one_has_removed_what_the_other_has_changed() {
+    for (prefer, there) in [(Prefer::Neither, true), (Prefer::Below, true), (Prefer::Layer, false)] {
+        let case = Case::new().base(&[patch("b", "n", 1)]).fork(&[remove("b")]);
+        let (clashes, state) = case.merged(prefer);
+        assert_eq!((clashes, props(&state, "b").is_some()), (vec!["b".to_owned()], there), "{prefer:?}");
+    }
+    for (prefer, found) in
+        [(Prefer::Neither, None), (Prefer::Below, None), (Prefer::Layer, Some("m=(1) n=(0)"))]
+    {
+        let case = Case::new().base(&[remove("b")]).fork(&[patch("b", "m", 1)]);
+        let (clashes, state) = case.merged(prefer);
+        assert_eq!((clashes, props(&state, "b").as_deref()), (vec!["b".to_owned()], found), "{prefer:?}");
+    }
+}
+
+#[test]
+fn an_edge_was_added_while_its_end_was_removed() {
+    // In the fork the edge, in the graph the removal.
+    for (prefer, edges) in [(Prefer::Neither, 0), (Prefer::Below, 0), (Prefer::Layer, 1)] {
+        let case = Case::new().base(&[remove("b")]).fork(&[link("b", "a")]);
+        let (clashes, state) = case.merged(prefer);
+        assert_eq!((clashes, state.edges.len()), (vec!["edge".to_owned()], edges), "{prefer:?}");
+        assert_eq!(props(&state, "b").is_some(), edges > 0);
+    }
+    // The other way round.
+    for (prefer, edges) in [(Prefer::Neither, 2), (Prefer::Below, 2), (Prefer::Layer, 0)] {
+        let case = Case::new().base(&[link("b", "a")]).fork(&[remove("b")]);
+        let (clashes, state) = case.merged(prefer);
+        assert_eq!(clashes, ["b"], "{prefer:?}");
+        assert_eq!(state.edges.len(), if prefer == Prefer::Below { 1 } else { edges }, "{prefer:?}");
+    }
+}
+
+#[test]
+fn transactions_of_a_fork_conflict_with_each_other_and_with_nobody_else() {
+    let Case { store, fork } = Case::new();
+    let begin = |layer| store.begin().unwrap().in_layer(layer);
+    let read_and_write = |mut transaction: Transaction, key: &str| {
+        let body = store.body().unwrap();
+        Reader::through(&body.graph, &mut transaction, &Open).unwrap().visit_node("a", &mut |_| {}).unwrap();
+        drop(body);
+        transaction.push(&batch(&[patch(key, "m", 1)])).unwrap();
+        transaction
+    };
+    let [one, two] = [fork, fork].map(|layer| read_and_write(begin(layer), "c"));
+    rig::commit(&store, &[patch("a", "n", 9)]).unwrap();
+    let in_base = read_and_write(begin(0), "d");
+    store.commit(&one, rig::ROOT, &Open).unwrap();
+    store.commit(&in_base, rig::ROOT, &Open).unwrap();
+    commit_in(&store, fork, &[patch("a", "n", 10)]).unwrap();
+    assert_eq!(store.commit(&two, rig::ROOT, &Open).unwrap_err().code(), Code::Conflict);
+    assert_eq!(commit_in(&store, 9, &[patch("a", "n", 1)]).unwrap_err().code(), Code::Layer);
+}
