@@ -200,7 +200,7 @@ fn run(seed: u64) -> Checked {
         if random.chance(1, 2) {
             store.close().map_err(said)?;
         }
-        store = Store::memory(Arc::new(|| 0));
+        drop(store);
         let (opened, recovery) = open().map_err(said)?;
         store = opened;
         if recovery.checkpoint != checkpoint {
