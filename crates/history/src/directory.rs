@@ -1,12 +1,13 @@
 //! The directory of the tables: which there are, where their blocks lie, and how much of the log they cover.
 
 use karyon_model::{Code, Error, Result};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A key and its value.
 pub type DirectoryEntry = (Vec<u8>, Vec<u8>);
@@ -19,12 +20,16 @@ pub trait Directory: Send + Sync {
     fn apply(&self, put: Vec<DirectoryEntry>, remove: Vec<Vec<u8>>) -> Result<()>;
     /// Forgets everything, also what cannot be read.
     fn clear(&self) -> Result<()>;
-    /// Lets go of it, for whoever opens it next.
+    /// Lets go of it: when this returns, whoever opens it next finds it free.
     fn close(&self);
 }
 
 /// Memory that its store may leave unused.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// How long sled's threads are waited for at most: a busy machine takes some milliseconds, a thread that hangs never ends.
+const RELEASE_MAX: Duration = Duration::from_secs(10);
+/// The pause between two looks at the lock that they hold.
+const RELEASE_PAUSE: Duration = Duration::from_millis(1);
 
 /// The directory in sled, opened when there is something in it: a store that never wrote a table has none of its threads.
 pub struct SledDirectory {
@@ -57,12 +62,29 @@ impl SledDirectory {
         };
         // What failed once fails for good in sled, also when the disk has room again.
         if done.is_err() {
-            let _ = guarded(|| {
-                drop(database.take());
-                Ok(())
-            });
+            self.release(&mut database);
         }
         done
+    }
+
+    /// Drops the database and waits until it can be opened again: a write of sled's goes on for a moment after it was told
+    /// to be done, on a thread of sled's that nobody can join and that holds the lock of the file until then.
+    fn release(&self, database: &mut Option<sled::Db>) {
+        let Some(database) = database.take() else { return };
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(database)));
+        let Ok(file) = File::options().write(true).open(self.folder.join("db")) else { return };
+        let until = Instant::now() + RELEASE_MAX;
+        while matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && Instant::now() < until {
+            std::thread::sleep(RELEASE_PAUSE);
+        }
+        // Not left to the end of `file`: a process that is being started has a copy of it, and would keep the lock.
+        let _ = file.unlock();
+    }
+}
+
+impl Drop for SledDirectory {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -92,7 +114,7 @@ impl Directory for SledDirectory {
     }
 
     fn clear(&self) -> Result<()> {
-        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.release(&mut self.database.lock().unwrap_or_else(PoisonError::into_inner));
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => guarded(|| Err(error.into())),
             _ => Ok(()),
@@ -101,7 +123,7 @@ impl Directory for SledDirectory {
 
     fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
-        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.release(&mut self.database.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

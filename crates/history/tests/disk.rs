@@ -359,3 +359,22 @@ fn after_a_failure_the_directory_is_opened_anew_and_after_close_it_stays_closed(
     assert_eq!(put().unwrap_err().code(), Code::Closed);
     assert_eq!(folder.directory().load().unwrap(), [(vec![1], vec![2])]);
 }
+
+/// A write of sled's goes on after its database was dropped, and longer on a busy machine, which these directories make.
+#[test]
+fn what_was_closed_or_dropped_can_be_opened_at_once_also_on_a_busy_machine() {
+    let rounds = || {
+        let folder = Folder::new();
+        for round in 0..60u8 {
+            let directory = folder.directory();
+            directory.apply(vec![(vec![round], vec![round; 2000])], Vec::new()).unwrap();
+            if round % 2 == 0 {
+                directory.close();
+            } else {
+                drop(directory);
+            }
+            assert_eq!(folder.directory().load().unwrap().len(), usize::from(round) + 1);
+        }
+    };
+    std::thread::scope(|scope| (0..16).for_each(|_| drop(scope.spawn(rounds))));
+}
