@@ -230,7 +230,7 @@ function importsOfPackage(): Import[] {
       const listed = (all ?? list).split(',').map((one) => one.trim())
       const names = listed
         .filter(Boolean)
-        .map((one) => (allTypes && !/^type /.test(one) ? `type ${one}` : one))
+        .map((one) => (allTypes && !one.startsWith('type ') ? `type ${one}` : one))
       imports.push({ file, name, path, names })
     }
   }

@@ -114,7 +114,7 @@ export class Pattern<Row> {
   #draw<More>(direction: Direction, edge: string | object, name: string, said: NodePattern): Pattern<More> {
     const written = this.#written
     const { at } = written
-    if (at === undefined) throw badPattern('a pattern begins with a node: match(graph).node(…)')
+    if (at === undefined) throw noNode()
     const drawn = edgePart(edge, direction, [at, name])
     const named = drawn.name === undefined ? written.names : withEdge(written.names, drawn.name)
     const names = withNode(named, name)
@@ -163,12 +163,13 @@ export class Pattern<Row> {
    * From the graph they are all of one version, that of this call. In a transaction what it reads is read by the transaction, and what
    * it writes between two rows may show in later ones: gather first what you are about to change.
    *
-   * It begins at a key, else where the graph counts the fewest nodes (in a transaction, which counts nothing, at a label with
+   * It begins with the keys, else where the graph counts the fewest nodes (in a transaction, which counts nothing, at a label with
    * conditions, a label, the first node), and follows edges from there. Cost: what lies on the way; a node without label or key that
    * it has to begin at costs a look at every node.
    */
   rows(): IterableIterator<Row> {
-    const { reader } = this.#written
+    const { reader, at } = this.#written
+    if (at === undefined) throw noNode()
     if (!isGraph(reader)) return this.#rowsOf(reader)
     return this.#rowsOf(reader.snapshot(), (view) => view.close())
   }
@@ -216,6 +217,10 @@ export function match(reader: Reader): PatternStart {
     throw badPattern('match takes a graph, a view or a transaction')
   }
   return patternOf<EmptyRow>({ reader, parts: [], names: new Map(), at: undefined, verbs: 0, origin: {} })
+}
+
+function noNode(): KaryonError {
+  return badPattern('a pattern begins with a node: match(graph).node(…)')
 }
 
 function isGraph(reader: Reader): reader is Graph {

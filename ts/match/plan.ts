@@ -57,11 +57,14 @@ class Scope {
       if (this.#known.has(name) && said.some(saysSomething)) this.steps.push(byLooking(name, meetsAll(said)))
     }
     this.#filter()
+    // One look each, and every edge between two of them need not be walked blindly.
+    for (const start of this.#starts()) if (start.key !== undefined) this.#begin(start)
     for (;;) {
       const edge = this.#nextEdge()
+      const start = edge ? undefined : this.#cheapest()
       if (edge) this.#follow(edge)
-      else if (!this.#begin()) break
-      this.#filter()
+      else if (start) this.#begin(start)
+      else break
     }
     for (const { parts, names } of this.#optionals) {
       this.steps.push(byChance(plan(parts, [...this.#known], this.#count), names))
@@ -105,30 +108,30 @@ class Scope {
     else if (both) this.steps.push(byBothEnds(edge, this.#count !== undefined))
     else this.steps.push(byEdge(edge, from, to, meets))
     this.#know(left, right, ...(edge.name === undefined ? [] : [edge.name]))
+    this.#filter()
   }
 
   #said(name: string): readonly NodePart[] {
     return this.#nodes.get(name) ?? []
   }
 
-  /** Begins at the cheapest node that is not known; false when all are. */
-  #begin(): boolean {
+  /** The nodes that are not known yet, in the order in which they are mentioned. */
+  #starts(): readonly Start[] {
     const open = [...this.#nodes.keys()].filter((name) => !this.#known.has(name))
-    const starts = open.map((name) => startOf(name, this.#said(name)))
-    const [only] = starts
-    if (!only) return false
-    const ranked = starts.length === 1 ? [only] : this.#ranked(starts)
-    const { name, key, query, meets } = ranked[0]!
-    this.steps.push(key === undefined ? byQuery(name, query, meets) : byKey(name, key, meets))
-    this.#know(name)
-    return true
+    return open.map((name) => startOf(name, this.#said(name)))
   }
 
-  #ranked(starts: readonly Start[]): readonly Start[] {
-    const byKeys = starts.filter(({ key }) => key !== undefined)
-    if (byKeys.length > 0) return byKeys
+  #cheapest(): Start | undefined {
+    const starts = this.#starts()
+    if (starts.length < 2) return starts[0]
     const costs = starts.map((start) => ({ start, cost: this.#cost(start) }))
-    return costs.toSorted((a, b) => a.cost - b.cost).map(({ start }) => start)
+    return costs.toSorted((a, b) => a.cost - b.cost)[0]?.start
+  }
+
+  #begin({ name, key, query, meets }: Start): void {
+    this.steps.push(key === undefined ? byQuery(name, query, meets) : byKey(name, key, meets))
+    this.#know(name)
+    this.#filter()
   }
 
   /** How many nodes a start gives; without counting, a guess that only puts them in order. */
