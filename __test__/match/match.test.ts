@@ -1,5 +1,5 @@
 import test from 'ava'
-import { match, type Graph, type Reader } from '../../ts/index.ts'
+import { Kernel, cell, match, message, type Graph, type Reader } from '../../ts/index.ts'
 import { Principals } from '../graph/principals.ts'
 import { refused } from '../kernel/refused.ts'
 import { papers } from './people.ts'
@@ -305,6 +305,46 @@ test('what a cell may not see is in none of its rows', async (t) => {
     'nor on a way',
   )
   await refused(t, 'ERR_KARYON_ACCESS', async () => match(reader).node('a').out('HATES', 'b').count())
+})
+
+test('a cell looks for patterns in its turn, and with what it has written there', async (t) => {
+  const kernel = Kernel.memory()
+  const author = cell({
+    name: 'author',
+    grants: { read: '*', write: '*' },
+    messages: { write: message<string, number>() },
+    on: {
+      write: (ctx, paper) => {
+        ctx.tx.put('me')
+        ctx.tx.put(paper)
+        ctx.tx.link('me', 'WROTE', paper)
+        return match(ctx.tx).node('me', { key: 'me' }).out('WROTE', 'paper').count()
+      },
+    },
+  })
+  const ref = kernel.spawn(author, { name: 'author' })
+  t.is(await ref.ask('write', 'p1'), 1)
+  t.is(await ref.ask('write', 'p2'), 2)
+  t.is(match(kernel.graph).node('me', { key: 'me' }).out('WROTE', 'paper').count(), 2)
+  await kernel.close()
+})
+
+test('joins through a hub are the same from whichever end they are looked for', async (t) => {
+  const graph = await crowd()
+  await graph.write((tx) => {
+    for (let n = 0; n < 1_000; n += 100) tx.link(`n${n}`, 'LIKES', `n${n + 1}`)
+    for (let n = 0; n < 300; n++) tx.link('n0', 'LIKES', `n${n}`)
+  })
+  const likes = match(graph).node('a', { label: 'Leaf' }).out('LIKES', 'b')
+  const hub = likes.in('HAS', 'hub').out('HAS', 'a')
+  t.is(hub.count(), 308, 'no edge twice: who likes itself is in none')
+  t.is(
+    likes.node('hub', { label: 'Hub' }).out('HAS', 'a').node('hub').out('HAS', 'b').count(),
+    308,
+    'no edge twice',
+  )
+  using tx = graph.begin()
+  t.is(match(tx).node('a', { label: 'Leaf' }).out('LIKES', 'b').in('HAS', 'hub').out('HAS', 'a').count(), 308)
 })
 
 test('what a filter throws ends the search', async (t) => {

@@ -2,9 +2,10 @@
 import { KaryonError } from '../errors.ts'
 import type { Graph, Node, Reader } from '../graph/types.ts'
 import { badPattern, checkedText } from './arguments.ts'
+import { Finding } from './finding.ts'
 import { type Direction, type Part, edgePart, nodePart } from './parts.ts'
 import { counting, plan } from './plan.ts'
-import { Finding, type Step, take } from './steps.ts'
+import { type Step, take } from './steps.ts'
 import type {
   AnyRow,
   DrawnEdge,
@@ -46,7 +47,7 @@ let patternOf: <Row>(written: Written) => Pattern<Row>
  *
  * A row has what each name stands for. **Nodes may repeat in a row** (two names can stand for one node; say otherwise with `filter`),
  * **edges may not**, named or not, alone or on a path: who walks on does not walk back. Parallel edges are different edges, and each of
- * them makes a row. Rows come in no particular order. What the reader may not see is in no row.
+ * them makes a row. Rows come in no particular order. What the reader may not see is in no row; to come to such a node is an `access.refused` event.
  */
 export class Pattern<Row> {
   readonly #written: Written

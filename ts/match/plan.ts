@@ -105,8 +105,10 @@ class Scope {
     const both = knowsLeft && knowsRight
     const meets = both ? anything : meetsAll(this.#said(to))
     if (edge.hops) this.steps.push(byPath(edge, from, to, both ? 'there' : 'new', meets))
-    else if (both) this.steps.push(byBothEnds(edge, this.#count !== undefined))
-    else this.steps.push(byEdge(edge, from, to, meets))
+    else if (both) {
+      const earlier = [...this.#known].find((name) => edge.ends.includes(name))!
+      this.steps.push(byBothEnds(edge, earlier, this.#count !== undefined))
+    } else this.steps.push(byEdge(edge, from, to, meets))
     this.#know(left, right, ...(edge.name === undefined ? [] : [edge.name]))
     this.#filter()
   }

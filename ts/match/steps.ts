@@ -1,53 +1,11 @@
 // How a plan is carried out: depth first, one node or edge after the other, each step holding at most a page of what it looks through.
-import { KaryonError } from '../errors.ts'
-import type { Edge, Node, NodeQuery, Reader } from '../graph/types.ts'
-import type { Bound } from './types.ts'
-import { type Direction, type EdgePart, type FilterPart, isSameEdge } from './parts.ts'
+import type { Edge, Node, NodeQuery } from '../graph/types.ts'
+import { type Neighbour, around, degree, edgesOf, opposite, otherEnd, seenFrom, visible } from './edges.ts'
+import type { Finding } from './finding.ts'
+import type { EdgePart, FilterPart } from './parts.ts'
 
-/** Edges whose other ends are fetched in one crossing: few at first, as many rows are left early. */
-const FIRST_BATCH = 4
-const BATCH_GROWTH = 4
-const BATCH_MAX = 256
-
-/** What has been found so far on the way to a row. */
-export class Finding {
-  readonly reader: Reader
-  readonly #held = new Map<string, Bound>()
-  /** Edges of the row, also those without a name. No edge stands in a row twice. */
-  readonly #edges: Edge[] = []
-
-  constructor(reader: Reader) {
-    this.reader = reader
-  }
-
-  hold(name: string, what: Bound): void {
-    this.#held.set(name, what)
-  }
-
-  /** A node that a step before has found. */
-  node(name: string): Node {
-    return this.#held.get(name) as Node
-  }
-
-  isFree(edge: Edge): boolean {
-    return !this.#edges.some((other) => isSameEdge(edge, other))
-  }
-
-  push(edge: Edge): void {
-    this.#edges.push(edge)
-  }
-
-  pop(): void {
-    this.#edges.pop()
-  }
-
-  /** The names asked for, in their order, those that stand for nothing included. */
-  row(names: readonly string[]): Record<string, Bound> {
-    const row: Record<string, Bound> = {}
-    for (const name of names) row[name] = this.#held.get(name)
-    return row
-  }
-}
+/** Edges of a node that are held while others are compared with it: a page. */
+const HELD_MAX = 256
 
 /** One way to go on after another: each time it is asked, it has put one into the finding, until there is none. */
 export type Step = (finding: Finding) => Generator<undefined, void, undefined>
@@ -108,18 +66,61 @@ export function byEdge(part: EdgePart, from: string, to: string, meets: (node: N
     for (const { edge, node } of around(finding, part, finding.node(from).key, direction)) {
       if (!meets(node)) continue
       finding.hold(to, node)
-      yield* held(finding, part, edge)
+      yield* placed(finding, part, edge)
     }
   }
 }
 
-/** Between two nodes that are there. `counts` says whether to look from the one with fewer edges. */
-export function byBothEnds(part: EdgePart, counts: boolean): Step {
-  return function* (finding) {
-    for (const edge of between(finding, part, counts)) {
-      if (finding.isFree(edge)) yield* held(finding, part, edge)
-    }
+/**
+ * Between two nodes that are there, of which `earlier` was found first. It stays the same while the other one changes, so it is looked
+ * from there as long as its edges fit in a page, and those are held; otherwise from the one with fewer edges, if `counts` allows.
+ */
+export function byBothEnds(part: EdgePart, earlier: string, counts: boolean): Step {
+  const steady = part.ends.indexOf(earlier)
+  const { type, key, direction } = part
+  const directions = [direction, opposite(direction)] as const
+  let held: Held | undefined
+
+  const near = ({ reader }: Finding, keys: readonly string[]): number => {
+    if (held && keys[held.end] === held.key) return held.end
+    if (!counts) return steady
+    const [here, there] = [steady, 1 - steady].map((end) =>
+      degree(reader, keys[end]!, directions[end]!, type),
+    )
+    return here! <= HELD_MAX || here! <= there! ? steady : 1 - steady
   }
+
+  function* between(finding: Finding): Generator<Edge, void, undefined> {
+    const { reader } = finding
+    const keys = part.ends.map((name) => finding.node(name).key)
+    if (type !== undefined && key !== undefined && direction !== 'both') {
+      const [from, to] = direction === 'out' ? keys : keys.toReversed()
+      const edge = reader.edge({ from: from!, type, to: to!, key })
+      if (edge && part.meets(edge)) yield edge
+      return
+    }
+    const end = near(finding, keys)
+    const [here, there] = [keys[end]!, keys[1 - end]!]
+    const isHeld = held?.end === end && held.key === here
+    const edges = isHeld ? held!.edges : edgesOf(reader, part, here, directions[end]!)
+    const seen: Edge[] = []
+    for (const edge of edges) {
+      if (seen.length <= HELD_MAX) seen.push(edge)
+      if (otherEnd(edge, here) === there && part.meets(edge)) yield edge
+    }
+    if (seen.length <= HELD_MAX) held = { end, key: here, edges: seen }
+  }
+
+  return function* (finding) {
+    for (const edge of between(finding)) if (finding.isFree(edge)) yield* placed(finding, part, edge)
+  }
+}
+
+/** All edges of a node, at one end of an edge that is looked for. */
+interface Held {
+  readonly end: number
+  readonly key: string
+  readonly edges: readonly Edge[]
 }
 
 /** Along paths, to nodes that are new, or to one that is there. */
@@ -192,7 +193,7 @@ export function byFilter({ holds, needs }: FilterPart): Step {
   }
 }
 
-function* held(finding: Finding, { name }: EdgePart, edge: Edge): Generator<undefined, void, undefined> {
+function* placed(finding: Finding, { name }: EdgePart, edge: Edge): Generator<undefined, void, undefined> {
   if (name !== undefined) finding.hold(name, edge)
   finding.push(edge)
   try {
@@ -200,109 +201,4 @@ function* held(finding: Finding, { name }: EdgePart, edge: Edge): Generator<unde
   } finally {
     finding.pop()
   }
-}
-
-interface Neighbour {
-  readonly edge: Edge
-  readonly node: Node
-}
-
-/** The edges of a node that a part means, with what is at their other ends. */
-function* around(
-  finding: Finding,
-  part: EdgePart,
-  key: string,
-  direction: Direction,
-): Generator<Neighbour, void, undefined> {
-  let batch: Edge[] = []
-  let size = FIRST_BATCH
-  for (const edge of edgesOf(finding.reader, part, key, direction)) {
-    if (!part.meets(edge) || !finding.isFree(edge)) continue
-    if (batch.push(edge) < size) continue
-    yield* withEnds(finding.reader, key, batch)
-    batch = []
-    size = Math.min(size * BATCH_GROWTH, BATCH_MAX)
-  }
-  yield* withEnds(finding.reader, key, batch)
-}
-
-function* withEnds(
-  reader: Reader,
-  key: string,
-  edges: readonly Edge[],
-): Generator<Neighbour, void, undefined> {
-  const nodes = visible(
-    reader,
-    edges.map((edge) => otherEnd(edge, key)),
-  )
-  for (const [at, edge] of edges.entries()) {
-    const node = nodes[at]
-    if (node) yield { edge, node }
-  }
-}
-
-function otherEnd({ from, to }: Edge, key: string): string {
-  return from === key ? to : from
-}
-
-function* edgesOf(
-  reader: Reader,
-  { type }: EdgePart,
-  key: string,
-  direction: Direction,
-): Generator<Edge, void, undefined> {
-  if (direction !== 'in') yield* reader.out(key, type)
-  if (direction === 'out') return
-  for (const edge of reader.in(key, type)) {
-    // An edge from a node to itself has been seen.
-    if (direction === 'in' || edge.from !== edge.to) yield edge
-  }
-}
-
-/** The edges between two nodes that are there. */
-function* between(finding: Finding, part: EdgePart, counts: boolean): Generator<Edge, void, undefined> {
-  const { reader } = finding
-  const [left, right] = part.ends.map((name) => finding.node(name).key) as [string, string]
-  const { type, key, direction } = part
-  if (type !== undefined && key !== undefined && direction !== 'both') {
-    const [from, to] = direction === 'out' ? [left, right] : [right, left]
-    const edge = reader.edge({ from, type, to, key })
-    if (edge && part.meets(edge)) yield edge
-    return
-  }
-  const back =
-    counts && degree(reader, right, opposite(direction), type) < degree(reader, left, direction, type)
-  const [near, far] = back ? [right, left] : [left, right]
-  for (const edge of edgesOf(reader, part, near, back ? opposite(direction) : direction)) {
-    if (otherEnd(edge, near) === far && part.meets(edge)) yield edge
-  }
-}
-
-function degree(reader: Reader, key: string, direction: Direction, type: string | undefined): number {
-  return direction === 'both'
-    ? reader.degree(key, 'out', type) + reader.degree(key, 'in', type)
-    : reader.degree(key, direction, type)
-}
-
-function seenFrom({ direction, ends }: EdgePart, name: string): Direction {
-  return name === ends[0] ? direction : opposite(direction)
-}
-
-function opposite(direction: Direction): Direction {
-  return direction === 'both' ? 'both' : direction === 'out' ? 'in' : 'out'
-}
-
-/** Several nodes, without those that the reader may not see: what is hidden is in no row, as it is in no scan. */
-function visible(reader: Reader, keys: readonly string[]): (Node | undefined)[] {
-  if (keys.length === 0) return []
-  try {
-    return reader.getMany(keys)
-  } catch (error) {
-    if (!isRefusal(error)) throw error
-    return keys.length === 1 ? [undefined] : keys.flatMap((key) => visible(reader, [key]))
-  }
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof KaryonError && error.code === 'ERR_KARYON_ACCESS'
 }
