@@ -214,6 +214,23 @@ test('it begins where there is least to look through, and asks for what the grap
   t.deepEqual(asked.slice(1), ['getMany 1', 'in n7 HAS'])
 })
 
+test('nothing is counted in a transaction, and a hub is looked through once', async (t) => {
+  const graph = await crowd()
+  await graph.write((tx) => {
+    for (let n = 1; n < 4; n++) tx.link('n0', 'LIKES', `n${n}`)
+  })
+  using tx = graph.begin()
+  const asked: string[] = []
+  const counted = (): never => t.fail() as never
+  const reader = { ...watched(tx, asked), put: () => {}, count: counted, degree: counted }
+  const hub = match(reader).node('hub', { key: 'hub' })
+  t.is(hub.node('a', { key: 'n0' }).out('LIKES', 'b').in('HAS', 'hub').count(), 3)
+  t.deepEqual(
+    asked.filter((what) => what.includes('HAS')),
+    ['out hub HAS', 'in n2 HAS', 'in n3 HAS'],
+  )
+})
+
 test('rows are found as they are asked for, and the search ends with whoever asks', async (t) => {
   using view = (await crowd()).snapshot()
   const asked: string[] = []

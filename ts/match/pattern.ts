@@ -166,7 +166,7 @@ export class Pattern<Row> {
    *
    * It begins with the keys, else where the graph counts the fewest nodes (in a transaction, which counts nothing, at a label with
    * conditions, a label, the first node), and follows edges from there. Cost: what lies on the way; a node without label or key that
-   * it has to begin at costs a look at every node.
+   * it has to begin at costs a look at every node, and to count nodes by conditions that no index answers one at all with the label.
    */
   rows(): IterableIterator<Row> {
     const { reader, at } = this.#written

@@ -73,17 +73,20 @@ export function byEdge(part: EdgePart, from: string, to: string, meets: (node: N
 
 /**
  * Between two nodes that are there, of which `earlier` was found first. It stays the same while the other one changes, so it is looked
- * from there as long as its edges fit in a page, and those are held; otherwise from the one with fewer edges, if `counts` allows.
+ * from there as long as its edges fit in a page, and those are held; otherwise from the one with fewer edges, or where nothing `counts`
+ * them from the other one.
  */
 export function byBothEnds(part: EdgePart, earlier: string, counts: boolean): Step {
   const steady = part.ends.indexOf(earlier)
   const { type, key, direction } = part
   const directions = [direction, opposite(direction)] as const
   let held: Held | undefined
+  /** The last one whose edges did not fit. */
+  let crowded: string | undefined
 
   const near = ({ reader }: Finding, keys: readonly string[]): number => {
     if (held && keys[held.end] === held.key) return held.end
-    if (!counts) return steady
+    if (!counts) return keys[steady] === crowded ? 1 - steady : steady
     const [here, there] = [steady, 1 - steady].map((end) =>
       degree(reader, keys[end]!, directions[end]!, type),
     )
@@ -109,6 +112,7 @@ export function byBothEnds(part: EdgePart, earlier: string, counts: boolean): St
       if (otherEnd(edge, here) === there && part.meets(edge)) yield edge
     }
     if (seen.length <= HELD_MAX) held = { end, key: here, edges: seen }
+    else crowded = here
   }
 
   return function* (finding) {
