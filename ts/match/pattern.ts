@@ -47,7 +47,8 @@ let patternOf: <Row>(written: Written) => Pattern<Row>
  *
  * A row has what each name stands for. **Nodes may repeat in a row** (two names can stand for one node; say otherwise with `filter`),
  * **edges may not**, named or not, alone or on a path: who walks on does not walk back. Parallel edges are different edges, and each of
- * them makes a row. Rows come in no particular order. What the reader may not see is in no row; to come to such a node is an `access.refused` event.
+ * them makes a row. Rows come in no particular order. What the reader may not see is in no row; to come to such a node makes
+ * `access.refused` events.
  */
 export class Pattern<Row> {
   readonly #written: Written
