@@ -6,5 +6,14 @@ export type { DeadLetterReason, DeathReason, DownReason, KernelEvent } from './e
 export type { Grants } from './graph/session.ts'
 export type * from './graph/types.ts'
 export { Kernel, type KernelOptions, type KernelStats, type OpenOptions, type Recovery } from './kernel.ts'
+export {
+  match,
+  type AnyRow,
+  type EdgePattern,
+  type Hops,
+  type NodePattern,
+  type Pattern,
+  type PatternStart,
+} from './match/index.ts'
 export { Instant, type Moment, type Version } from './time.ts'
 export type { Properties, PropertyChanges, Value } from './values/types.ts'

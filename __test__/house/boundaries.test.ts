@@ -33,7 +33,12 @@ const NEVER_NAMES: Readonly<Record<string, RegExp>> = {
 }
 
 /** Folders of ts/ that stand outside of the kernel, on its public interface. */
-const TYPESCRIPT_OUTSIDE = ['cli', 'inspector', 'integrations', 'demo']
+const TYPESCRIPT_OUTSIDE = ['cli', 'inspector', 'integrations', 'demo', 'match']
+
+/** The door of the package. */
+const DOOR = 'ts/index.ts'
+/** What is shown at the door though it is not kernel; through the door it cannot come itself, so it names what stands there. */
+const AT_THE_DOOR = 'ts/match/'
 
 interface Package {
   readonly name: string
@@ -123,18 +128,43 @@ test('the package imports nothing but itself and Node', (t) => {
 
 test('the kernel of the package knows nothing that is built on it', (t) => {
   const guilty = importsOfPackage().filter(
-    ({ file, path }) => !isOutside(file) && path !== undefined && isOutside(path),
+    ({ file, path }) =>
+      !isOutside(file) &&
+      path !== undefined &&
+      isOutside(path) &&
+      !(file === DOOR && path.startsWith(AT_THE_DOOR)),
   )
   t.deepEqual(guilty, [])
 })
 
+test('pattern matching knows nothing of the package that its users cannot see', (t) => {
+  const imports = importsOfPackage().filter(
+    ({ file, path }) => path !== undefined && isOwn(file) && !isOwn(path),
+  )
+  t.not(imports.length, 0)
+  t.deepEqual(
+    imports.filter(({ path, names }) => names.length === 0 || !names.every((name) => isShown(path!, name))),
+    [],
+  )
+})
+
+function isOwn(path: string): boolean {
+  return path.startsWith(AT_THE_DOOR)
+}
+
+/** Whether the door shows what a file exports under a name: `type` in front of it where it is shown as a type alone. */
+function isShown(path: string, name: string): boolean {
+  const shown = importsOfPackage().filter(({ file, path: from }) => file === DOOR && from === path)
+  const plain = name.replace(/^type /, '')
+  return shown.some(({ names }) =>
+    names.some((one) => one === plain || (name !== plain && (one === 'type *' || one === name))),
+  )
+}
+
 test('the demonstration stands on the public interface', (t) => {
   const guilty = importsOfPackage().filter(
     ({ file, path }) =>
-      file.startsWith('ts/demo/') &&
-      path !== undefined &&
-      path !== 'ts/index.ts' &&
-      !path.startsWith('ts/demo/'),
+      file.startsWith('ts/demo/') && path !== undefined && path !== DOOR && !path.startsWith('ts/demo/'),
   )
   t.deepEqual(guilty, [])
 })
@@ -182,6 +212,8 @@ interface Import {
   readonly name: string
   /** The file of the repository it stands for, if it is one of ours. */
   readonly path: string | undefined
+  /** What is taken from it, with `type ` in front where it is a type alone; none when all of it is. */
+  readonly names: readonly string[]
 }
 
 function importsOfPackage(): Import[] {
@@ -189,13 +221,17 @@ function importsOfPackage(): Import[] {
   for (const [file, lines] of shippedTypeScript()) {
     const source = lines.join('\n')
     for (const match of source.matchAll(
-      /(?:\bfrom\s+|^import\s+|\bimport\(\s*|\brequire\(\s*)'([^'\n]+)'/gm,
+      /(?:^(?:import|export)( type)?\s+(?:\{([^}]*)\}|(\*))\s*from\s+|\bfrom\s+|^import\s+|\bimport\(\s*|\brequire\(\s*)'([^'\n]+)'/gm,
     )) {
-      const name = match[1]!
+      const [, allTypes, list = '', all, name = ''] = match
       // Text of a program that is written out, not an import.
       if (name.includes('${')) continue
       const path = name.startsWith('.') ? join(dirname(file), name).replaceAll('\\', '/') : undefined
-      imports.push({ file, name, path })
+      const listed = (all ?? list).split(',').map((one) => one.trim())
+      const names = listed
+        .filter(Boolean)
+        .map((one) => (allTypes && !one.startsWith('type ') ? `type ${one}` : one))
+      imports.push({ file, name, path, names })
     }
   }
   return imports
