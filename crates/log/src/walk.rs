@@ -1,6 +1,6 @@
 //! Reading the chain frame by frame: what opening, verifying and reading ranges have in common.
 
-use karyon_model::Result;
+use karyon_model::{Code, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
@@ -10,23 +10,25 @@ use crate::segment_file::SegmentFile;
 
 /// A walk along the chain.
 pub(crate) struct Walk<'d> {
-    disk: &'d dyn Disk,
-    store: StoreId,
-    mode: OpenMode,
+    pub(crate) disk: &'d dyn Disk,
+    pub(crate) store: StoreId,
+    pub(crate) mode: OpenMode,
+    forgiving: bool,
     pub(crate) segment: SegmentFile,
     pub(crate) point: ChainPoint,
 }
 
 impl<'d> Walk<'d> {
-    /// A walk from a known point of the chain.
+    /// A walk from a known point of the chain; a forgiving one passes over damaged headers of segments.
     pub(crate) fn from_point(
         disk: &'d dyn Disk,
         store: StoreId,
         mode: OpenMode,
         at: ChainPoint,
+        forgiving: bool,
     ) -> Result<Self> {
-        let segment = SegmentFile::open(disk, store, at.position.segment, mode)?;
-        let mut walk = Walk { disk, store, mode, segment, point: at };
+        let segment = open_segment(disk, store, mode, at, forgiving)?;
+        let mut walk = Walk { disk, store, mode, forgiving, segment, point: at };
         walk.check_start()?;
         Ok(walk)
     }
@@ -39,7 +41,7 @@ impl<'d> Walk<'d> {
         };
         let Header { previous_hash: hash, first_seq: next_seq, .. } = header;
         let point = ChainPoint { position, hash, next_seq, frame: position.offset };
-        Ok(Walk { disk, store, mode: OpenMode::Read, segment, point })
+        Ok(Walk { disk, store, mode: OpenMode::Read, forgiving: false, segment, point })
     }
 
     /// Passes over the frame here, and on into the next segment where it says so. `None` where no whole frame
@@ -76,8 +78,8 @@ impl<'d> Walk<'d> {
         let Some(number) = segment.checked_add(1) else {
             return Err(damaged(segment, offset, "no segment can follow"));
         };
-        self.segment = SegmentFile::open(self.disk, self.store, number, self.mode)?;
         self.point.position = Position::first_of(number);
+        self.segment = open_segment(self.disk, self.store, self.mode, self.point, self.forgiving)?;
         self.check_start()
     }
 
@@ -107,5 +109,22 @@ impl<'d> Walk<'d> {
             ));
         }
         Ok(())
+    }
+}
+
+fn open_segment(
+    disk: &dyn Disk,
+    store: StoreId,
+    mode: OpenMode,
+    at: ChainPoint,
+    forgiving: bool,
+) -> Result<SegmentFile> {
+    let number = at.position.segment;
+    let opened = SegmentFile::open(disk, store, number, mode);
+    match &opened {
+        Ok(segment) if segment.header.is_some() => opened,
+        Err(error) if error.code() != Code::Damaged => opened,
+        _ if forgiving => SegmentFile::without_header(disk, store, at),
+        _ => opened,
     }
 }
