@@ -58,6 +58,12 @@ export function checkedOptions<T extends object>(options: T, ...fields: readonly
   return options
 }
 
+/** Passes a directory's path on. */
+export function checkedPath(path: string): string {
+  if (typeof path !== 'string' || path === '') throw badArgument('the path of a directory is a text')
+  return path
+}
+
 /** Refuses grants that are neither `'*'` nor lists of names. */
 export function checkedGrants(grants: Grants): Grants {
   const { read, write } = checkedOptions(grants, 'read', 'write')

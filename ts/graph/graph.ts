@@ -4,14 +4,15 @@ import { KaryonError, badArgument } from '../errors.ts'
 import { answer } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
-import { checkedOptions } from './arguments.ts'
-import { blame, checkSpan, diff, digestAt, history, questionOf, revert, verify } from './past.ts'
+import { checkedOptions, checkedPath } from './arguments.ts'
+import { backup, blame, checkSpan, diff, digestAt, history, questionOf, revert, verify } from './past.ts'
 import { BaseReader, NEWEST } from './reader.ts'
 import type { Submitted } from './session.ts'
 import { LongTransaction, SessionTransaction } from './transaction.ts'
 import type {
   Blame,
   Change,
+  Copied,
   Difference,
   Graph,
   GraphStats,
@@ -162,6 +163,13 @@ export class StoreGraph extends BaseReader implements Graph {
     return this.#outside(async () => {
       this.source()
       return verify(this.session)
+    })
+  }
+
+  backup(path: string): Promise<Copied> {
+    return this.#outside(async () => {
+      this.source()
+      return backup(this.session, checkedPath(path))
     })
   }
 

@@ -134,11 +134,6 @@ impl Log {
         self.head
     }
 
-    /// Bytes of the segments that have been begun.
-    pub fn bytes(&self) -> u64 {
-        self.closed_bytes + self.active.len
-    }
-
     /// Bytes of the frames behind the `start` that the log was opened with, those appended since included.
     /// Never shrinks.
     pub fn tail_bytes(&self) -> u64 {
@@ -185,35 +180,34 @@ impl Log {
         // that is said and the file is missing, somebody removed it.
         let mut next = self.next_segment(sync_failed)?;
         next.extend(needed, sync_failed)?;
+        self.go_on_in(next)
+    }
+
+    /// Says that the log goes on in the next segment, durably, and goes on there.
+    fn go_on_in(&mut self, next: SegmentFile) -> Result<()> {
         let header = self.encode(Kind::Continued, &FrameDraft::empty(self.head.next_seq, 0))?;
         self.write_buffer(&header)?;
         self.sync_in_flight()?;
-        self.go_on_in(next);
-        Ok(())
-    }
-
-    fn go_on_in(&mut self, next: SegmentFile) {
         self.closed_bytes += self.active.len;
         self.head.position = Position::first_of(next.number);
         self.active = next;
+        Ok(())
     }
 
-    /// Writes a frame of another log where it stands there, in a segment of the same length, which is synced when it
+    /// Writes a frame of another log where it stands there, in a segment of the same length, not durable before that
     /// is full: half a copy is none.
     pub(crate) fn repeat(&mut self, kind: Kind, frame: &FrameView<'_>, capacity: u64) -> Result<()> {
-        let FrameView { position, first_seq, commit_count, base_time, payload, .. } = *frame;
-        self.guarded(|log| {
-            if position.segment != log.active.number {
-                log.sync_in_flight()?;
-                let next = log.next_segment(sync_failed)?;
-                log.go_on_in(next);
-            }
-            if log.active.header.is_none() {
-                log.active.extend(capacity.max(log.sizes.smallest), sync_failed)?;
-            }
-            let header = log.encode(kind, &FrameDraft { first_seq, commit_count, base_time, payload })?;
-            log.write_buffer(&header)
-        })
+        if kind == Kind::Continued {
+            let next = self.next_segment(sync_failed)?;
+            return self.go_on_in(next);
+        }
+        if self.active.header.is_none() {
+            self.active.extend(capacity.max(self.sizes.smallest), sync_failed)?;
+        }
+        let FrameView { first_seq, commit_count, base_time, payload, .. } = *frame;
+        self.sealed = (kind == Kind::Seal).then_some(base_time);
+        let header = self.encode(kind, &FrameDraft { first_seq, commit_count, base_time, payload })?;
+        self.write_buffer(&header)
     }
 
     /// Writes the frame in the buffer at the head, after the segment's header if it is the first.

@@ -3,7 +3,6 @@
 //! Each step may be interrupted and is then done again: bytes are copied aside and synced before they are
 //! zeroed, and a write that is half zeroed is still an unfinished write.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use karyon_model::{Code, Error, Result};
@@ -39,18 +38,27 @@ impl Log {
         let disk = disk.as_ref();
         let start = start.unwrap_or_else(|| ChainPoint::genesis(store));
         let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start, false)?;
+        let mut recovery = Recovery::default();
         let mut tail_bytes = 0;
-        let mut recovery = walk_on(&mut walk, &mut |frame| {
-            tail_bytes += u64::from(frame.end.position.offset - frame.position.offset);
-            visit(frame).map(ControlFlow::Continue)
-        })?;
-        if walk.segment.len < sizes.smallest {
-            let Walk { segment: SegmentFile { number, len, .. }, .. } = walk;
-            return Err(damaged(number, 0, format!("the file was cut to {len} bytes")));
+        while let Some((kind, frame)) = walk.step()? {
+            recovery.sealed = kind == Kind::Seal;
+            match kind {
+                Kind::Commits => {
+                    visit(&frame)?;
+                    tail_bytes += u64::from(frame.end.position.offset - frame.position.offset);
+                    recovery.frames += 1;
+                    recovery.last_time = Some(frame.base_time);
+                }
+                Kind::Seal => recovery.sealed_time = recovery.sealed_time.max(Some(frame.base_time)),
+                Kind::Continued => {}
+            }
         }
-        // Both ends are judged before either is changed.
+        recovery.last_seq = walk.point.next_seq.saturating_sub(1);
         let (prepared, cuts) = judge_end(&mut walk)?;
         let Walk { segment: active, point: head, .. } = walk;
+        if active.len < sizes.smallest {
+            return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
+        }
         for (segment, cut) in [Some(&active), prepared.as_ref()].into_iter().zip(cuts) {
             if let (Some(segment), Some((offset, rest))) = (segment, cut) {
                 let file = keep_aside(disk, segment.number, offset, &rest)?;
@@ -85,51 +93,28 @@ impl Log {
     }
 }
 
-/// Walks to the log's end, or until `visit` breaks.
-pub(crate) fn walk_on(
-    walk: &mut Walk<'_>,
-    visit: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<()>>,
-) -> Result<Recovery> {
-    let mut recovery = Recovery::default();
-    while let Some((kind, frame)) = walk.step()? {
-        recovery.sealed = kind == Kind::Seal;
-        match kind {
-            Kind::Commits => {
-                recovery.frames += 1;
-                recovery.last_time = Some(frame.base_time);
-                if visit(&frame)?.is_break() {
-                    break;
-                }
-            }
-            Kind::Seal => recovery.sealed_time = recovery.sealed_time.max(Some(frame.base_time)),
-            Kind::Continued => {}
-        }
-    }
-    recovery.last_seq = walk.point.next_seq.saturating_sub(1);
-    Ok(recovery)
-}
-
 /// What an unfinished write left: where it begins and its bytes.
 type Unfinished = Option<(u32, Vec<u8>)>;
 
-/// The segment that is prepared behind a walk's end, and what stands at the end and there. Changes nothing.
+/// The segment that is prepared behind a walk's end, and what stands at the end and there; damage fails. Changes
+/// nothing.
 pub(crate) fn judge_end(walk: &mut Walk<'_>) -> Result<(Option<SegmentFile>, [Unfinished; 2])> {
-    let last = segment::last(walk.disk)?;
-    let (store, end) = (walk.store, walk.point.position);
-    let mut prepared = prepared_segment(walk, last)?;
-    let behind = prepared.as_mut().map_or(Ok(None), |prepared| unfinished(store, prepared, 0));
-    Ok((prepared, [unfinished(store, &mut walk.segment, end.offset)?, behind?]))
+    let mut prepared = prepared_segment(walk)?;
+    let end = unfinished(walk.store, &mut walk.segment, walk.point.position.offset)?;
+    let behind = prepared.as_mut().map_or(Ok(None), |prepared| unfinished(walk.store, prepared, 0))?;
+    Ok((prepared, [end, behind]))
 }
 
 /// The segment after the active one, which must not have been begun: the active one does not say that it goes
 /// on.
-fn prepared_segment(walk: &Walk<'_>, last: u32) -> Result<Option<SegmentFile>> {
+fn prepared_segment(walk: &Walk<'_>) -> Result<Option<SegmentFile>> {
     let Position { segment: active, offset } = walk.point.position;
-    let behind = last - active;
+    let behind = segment::last(walk.disk)? - active;
     if behind == 0 {
         return Ok(None);
     }
-    let prepared = SegmentFile::open(walk.disk, walk.store, active + 1, walk.mode)?;
+    let mut prepared = SegmentFile::open(walk.disk, walk.store, active + 1, walk.mode)?;
+    prepared.damage.take().map_or(Ok(()), Err)?;
     if behind > 1 || prepared.header.is_some() {
         let reason = format!("no whole frame stands here, but segment {} has been begun", active + 1);
         return Err(damaged(active, offset, reason));

@@ -3,16 +3,16 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use karyon_model::Result;
+use karyon_model::{Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::damaged;
-use crate::frame::{FrameView, Kind};
+use crate::frame::{FrameView, Kind, MIN_FRAME_BYTES};
 use crate::log::Log;
-use crate::open::{judge_end, walk_on};
-use crate::recovery::Recovery;
+use crate::open::judge_end;
 use crate::segment::SegmentSizes;
+use crate::segment_file::SegmentFile;
 use crate::walk::Walk;
 
 /// Reads frames that are durable, from any thread, while the log goes on being written. Cheap to clone.
@@ -20,8 +20,6 @@ use crate::walk::Walk;
 pub struct LogReader {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) store: StoreId,
-    /// Whether segments with a damaged header are read by their frames alone.
-    forgiving: bool,
 }
 
 /// What [`LogReader::verify`] went over.
@@ -34,19 +32,9 @@ pub struct Verified {
 }
 
 impl LogReader {
-    /// A reader of the log of `store` on `disk`, open for writing or not.
+    /// A reader of the log of `store` on `disk`.
     pub fn new(disk: Arc<dyn Disk>, store: StoreId) -> Self {
-        LogReader { disk, store, forgiving: false }
-    }
-
-    /// A reader that goes by the frames alone, which are chained from segment to segment: what the headers of the
-    /// segments say is redundant. For salvage.
-    pub fn forgiving(self) -> Self {
-        LogReader { forgiving: true, ..self }
-    }
-
-    fn walk(&self, start: ChainPoint) -> Result<Walk<'_>> {
-        Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, start, self.forgiving)
+        LogReader { disk, store }
     }
 
     /// Where a store's first frame begins.
@@ -71,47 +59,40 @@ impl LogReader {
         read_on(&mut Walk::from_position(self.disk.as_ref(), self.store, from)?, until, visit)
     }
 
-    /// Walks a log that nobody writes to from `start` (the beginning by default) to its end, as
-    /// [`Log::open`](crate::Log::open) does, and changes nothing: an unfinished write is passed over, and damage
-    /// fails as it does there. Where `visit` breaks, nothing behind is looked at; a [forgiving](LogReader::forgiving)
-    /// reader does not judge the end.
-    pub fn survey(
-        &self,
-        start: Option<ChainPoint>,
-        visit: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<()>>,
-    ) -> Result<Recovery> {
-        let start = start.unwrap_or_else(|| ChainPoint::genesis(self.store));
-        let mut walk = self.walk(start)?;
-        let mut broken = false;
-        let found = walk_on(&mut walk, &mut |frame| visit(frame).inspect(|flow| broken = flow.is_break()))?;
-        if !broken && !self.forgiving {
-            judge_end(&mut walk)?;
-        }
-        Ok(found)
-    }
-
-    /// Makes a log on `target`, where there is none, of the frames up to `end`, byte for byte: segments, hashes and
-    /// store are the same. The last segment may not be durable before the log is [synced](crate::Log::sync).
+    /// Makes a log on `target`, where there is none, of the frames from the first on, byte for byte: segments, hashes and
+    /// store are the same. `take` is asked about each frame of commits: it goes on, or breaks and says whether this one
+    /// is copied still; what stands behind is not looked at then. The log is durable after [`sync`](Log::sync).
     ///
-    /// `end` is the end of a frame of commits that is durable, or the genesis. Reads, hashes and writes the log once;
-    /// keeps one frame in memory.
-    pub fn copy(&self, end: &ChainPoint, target: Arc<dyn Disk>, sizes: SegmentSizes) -> Result<Log> {
+    /// Where the source is damaged, the copy ends before, and the damage stands beside it; an unfinished write is none.
+    /// That of a segment's header alone costs no frame. Fails when the copy cannot be written. Reads, hashes and writes
+    /// each frame once, after zeros; keeps one in memory.
+    pub fn copy(
+        &self,
+        target: Arc<dyn Disk>,
+        sizes: SegmentSizes,
+        take: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<bool>>,
+    ) -> Result<(Log, Option<Error>)> {
         let mut log = Log::create(target, self.store, sizes)?;
-        if log.head() == *end {
-            return Ok(log);
-        }
-        let mut walk = self.walk(log.head())?;
-        while walk.point.position < end.position {
-            let Position { segment, offset } = walk.point.position;
-            let capacity = walk.segment.header.map_or(0, |header| header.capacity.into());
-            match walk.step()? {
-                Some((kind, frame)) => log.repeat(kind, &frame, capacity)?,
-                None => return Err(damaged(segment, offset, "the frame here is not whole")),
+        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, log.head(), true)?;
+        let (mut damage, mut flow) = (None, ControlFlow::Continue(()));
+        while flow.is_continue() {
+            let SegmentFile { header, len, .. } = &walk.segment;
+            // A file that was cut has no room for the frame that says where the log goes on.
+            let capacity = header.map_or(len + MIN_FRAME_BYTES as u64, |header| header.capacity.into());
+            damage = damage.or(walk.segment.damage.take());
+            let (kind, frame) = match walk.step() {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok((log, damage.or_else(|| judge_end(&mut walk).err()))),
+                Err(error) => return Ok((log, damage.or(Some(error)))),
+            };
+            if kind == Kind::Commits {
+                flow = take(&frame)?;
+            }
+            if flow != ControlFlow::Break(false) {
+                log.repeat(kind, &frame, capacity)?;
             }
         }
-        let Position { segment, offset } = walk.point.position;
-        // Also what was written is bound to `end`: a copy that differs in a byte has another hash.
-        if log.head() == *end { Ok(log) } else { Err(damaged(segment, offset, ANOTHER_HASH)) }
+        Ok((log, damage))
     }
 
     /// Checks the whole chain from the store's first frame to `head`, handing each frame of commits to
@@ -123,7 +104,8 @@ impl LogReader {
         visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
     ) -> Result<Verified> {
         let mut verified = Verified { frames: 0, commits: 0 };
-        let mut walk = self.walk(ChainPoint::genesis(self.store))?;
+        let start = ChainPoint::genesis(self.store);
+        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, start, false)?;
         read_on(&mut walk, head.position, &mut |frame| {
             verified.frames += 1;
             verified.commits += u64::from(frame.commit_count);
@@ -133,11 +115,9 @@ impl LogReader {
             return Ok(verified);
         }
         let Position { segment, offset } = walk.point.position;
-        Err(damaged(segment, offset, ANOTHER_HASH))
+        Err(damaged(segment, offset, "the chain ends here with another hash than the log's"))
     }
 }
-
-const ANOTHER_HASH: &str = "the chain ends here with another hash than the log's";
 
 /// Walks over frames that are known to be there, up to `until`.
 fn read_on(

@@ -2,12 +2,12 @@
 
 use std::io;
 
-use karyon_model::Result;
+use karyon_model::{Code, Error, Result};
 
-use crate::chain::{ChainPoint, Position, StoreId};
+use crate::chain::{Position, StoreId};
 use crate::disk::{Disk, File, OpenMode};
 use crate::failure::{Failure, io_failed, sync_failed};
-use crate::frame::{FRAME_HEADER_BYTES, Header, MIN_FRAME_BYTES};
+use crate::frame::{FRAME_HEADER_BYTES, Header};
 use crate::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
 
 /// How much of a segment is read at once.
@@ -23,13 +23,14 @@ pub(crate) struct SegmentFile {
     pub(crate) len: u64,
     window: Vec<u8>,
     window_start: u64,
+    /// What is wrong with its header. Whoever opens the file passes that on, or goes by the frames alone.
+    pub(crate) damage: Option<Error>,
 }
 
 impl SegmentFile {
-    /// The file without a look at what is in it.
-    pub(crate) fn new(number: u32, file: Box<dyn File>) -> io::Result<SegmentFile> {
+    fn new(number: u32, file: Box<dyn File>) -> io::Result<SegmentFile> {
         let len = file.len()?;
-        Ok(SegmentFile { number, file, header: None, len, window: Vec::new(), window_start: 0 })
+        Ok(SegmentFile { number, file, header: None, len, window: Vec::new(), window_start: 0, damage: None })
     }
 
     /// Creates the file of segment `number`, or takes up what an interrupted attempt left of it: zeros.
@@ -49,24 +50,13 @@ impl SegmentFile {
         let mut sector = opened.bytes(0, SEGMENT_HEADER_BYTES)?.to_vec();
         sector.resize(SEGMENT_HEADER_BYTES, 0);
         if sector != [0; SEGMENT_HEADER_BYTES] {
-            let header = SegmentHeader::check(store, number, len, &sector)?;
-            opened.len = u64::from(header.capacity);
-            opened.header = Some(header);
+            match SegmentHeader::check(store, number, len, &sector) {
+                Ok(header) => (opened.len, opened.header) = (u64::from(header.capacity), Some(header)),
+                Err(error) if error.code() == Code::Damaged => opened.damage = Some(error),
+                Err(error) => return Err(error),
+            }
         }
         Ok(opened)
-    }
-
-    /// The segment at `at` for reading, with the header that the chain says it had. It has room for the frame that says
-    /// where the log goes on also where the file was cut.
-    pub(crate) fn without_header(disk: &dyn Disk, store: StoreId, at: ChainPoint) -> Result<SegmentFile> {
-        let (number, path) = (at.position.segment, segment::path(at.position.segment));
-        let opened = disk.open(&path, OpenMode::Read).and_then(|file| SegmentFile::new(number, file));
-        let mut segment = opened.map_err(|error| io_failed("open", &path, &error))?;
-        let capacity = (segment.len + MIN_FRAME_BYTES as u64).next_multiple_of(SEGMENT_HEADER_BYTES as u64);
-        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
-        let ChainPoint { next_seq, hash: previous_hash, .. } = at;
-        segment.header = Some(SegmentHeader { number, store, next_seq, previous_hash, capacity });
-        Ok(segment)
     }
 
     /// The same for writing: without what was read, and without half a sector that a crash may have left at the

@@ -1,6 +1,6 @@
 //! Reading the chain frame by frame: what opening, verifying and reading ranges have in common.
 
-use karyon_model::{Code, Result};
+use karyon_model::Result;
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
@@ -19,7 +19,8 @@ pub(crate) struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
-    /// A walk from a known point of the chain; a forgiving one passes over damaged headers of segments.
+    /// A walk from a known point of the chain. A forgiving one goes by the frames alone where a segment's header is
+    /// damaged, which it then holds: the frames are chained from segment to segment.
     pub(crate) fn from_point(
         disk: &'d dyn Disk,
         store: StoreId,
@@ -27,7 +28,7 @@ impl<'d> Walk<'d> {
         at: ChainPoint,
         forgiving: bool,
     ) -> Result<Self> {
-        let segment = open_segment(disk, store, mode, at, forgiving)?;
+        let segment = SegmentFile::open(disk, store, at.position.segment, mode)?;
         let mut walk = Walk { disk, store, mode, forgiving, segment, point: at };
         walk.check_start()?;
         Ok(walk)
@@ -36,6 +37,7 @@ impl<'d> Walk<'d> {
     /// A walk from the frame at `position`, whose word is taken for what came before it.
     pub(crate) fn from_position(disk: &'d dyn Disk, store: StoreId, position: Position) -> Result<Walk<'d>> {
         let mut segment = SegmentFile::open(disk, store, position.segment, OpenMode::Read)?;
+        segment.damage.take().map_or(Ok(()), Err)?;
         let Some((header, _)) = segment.frame_at(store, position.offset)? else {
             return Err(damaged(position.segment, position.offset, "no whole frame begins here"));
         };
@@ -48,7 +50,7 @@ impl<'d> Walk<'d> {
     /// stands, be it the end, a torn frame or damage: the walk stays there.
     pub(crate) fn step(&mut self) -> Result<Option<(Kind, FrameView<'_>)>> {
         let Position { segment: number, offset } = self.point.position;
-        if self.segment.header.is_none() {
+        if self.segment.header.is_none() && !self.forgiving {
             return Ok(None);
         }
         let Some((header, bytes)) = self.segment.frame_at(self.store, offset)? else { return Ok(None) };
@@ -78,14 +80,15 @@ impl<'d> Walk<'d> {
         let Some(number) = segment.checked_add(1) else {
             return Err(damaged(segment, offset, "no segment can follow"));
         };
+        self.segment = SegmentFile::open(self.disk, self.store, number, self.mode)?;
         self.point.position = Position::first_of(number);
-        self.segment = open_segment(self.disk, self.store, self.mode, self.point, self.forgiving)?;
         self.check_start()
     }
 
     /// What must hold where a walk enters a segment.
     fn check_start(&mut self) -> Result<()> {
         let Position { segment: number, offset } = self.point.position;
+        self.segment.damage.take_if(|_| !self.forgiving).map_or(Ok(()), Err)?;
         if self.point.position == Position::first_of(number) {
             let follows = self.segment.header.is_none_or(|header| {
                 header.previous_hash == self.point.hash && header.next_seq == self.point.next_seq
@@ -109,22 +112,5 @@ impl<'d> Walk<'d> {
             ));
         }
         Ok(())
-    }
-}
-
-fn open_segment(
-    disk: &dyn Disk,
-    store: StoreId,
-    mode: OpenMode,
-    at: ChainPoint,
-    forgiving: bool,
-) -> Result<SegmentFile> {
-    let number = at.position.segment;
-    let opened = SegmentFile::open(disk, store, number, mode);
-    match &opened {
-        Ok(segment) if segment.header.is_some() => opened,
-        Err(error) if error.code() != Code::Damaged => opened,
-        _ if forgiving => SegmentFile::without_header(disk, store, at),
-        _ => opened,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::environment::{Environment, Handle, closed, enter, find};
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{Moment, OpenStore, Recovery, Store, Verified};
+use karyon_kernel::{Copied, Moment, OpenStore, Recovery, Store, Verified};
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Task};
@@ -271,6 +271,62 @@ pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background<Veri
             |_, verified| Ok(Outcome::Value(verified_value(&verified))),
         ))
     })
+}
+
+/// Copies everything durable to a directory. For those who may see everything. Its outcome is a map.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn backup_store(env: &Env, session: u32, to: String) -> Option<AsyncTask<Background<Copied>>> {
+    find(env, |environment| {
+        let session = environment.session(session)?.session;
+        session.check_sees_everything()?;
+        let store = session.store().clone();
+        Ok(Background::start(
+            move || karyon_kernel::backup(&store, &to),
+            |_, copied| Ok(copied_value(copied)),
+        ))
+    })
+}
+
+/// Copies the store in one directory to another, as of a time (µs) or version if one is given; or what is whole of it. Its
+/// outcome is a map.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn restore_store(
+    from: String,
+    to: String,
+    salvage: bool,
+    is_time: bool,
+    moment: Option<f64>,
+) -> AsyncTask<Background<Copied>> {
+    let at = moment.map(|moment| as_moment(is_time, moment));
+    let work = move || karyon_kernel::restore(&from, &to, at, salvage);
+    Background::start(work, |_, copied| Ok(copied_value(copied)))
+}
+
+fn copied_value(copied: Copied) -> Outcome {
+    let Copied { newest, bytes, damage, lost, checkpoint } = copied;
+    let lost = lost.into_iter().map(|part| {
+        let mut entries = vec![
+            ("segment", Value::Integer(part.position.segment.into())),
+            ("offset", Value::Integer(part.position.offset.into())),
+            ("bytes", Value::Integer(part.bytes as i64)),
+            ("reason", Value::text(part.reason)),
+        ];
+        if let Some(whole) = part.whole {
+            let list = |of: fn((Seq, i64)) -> Value| Value::List(whole.map(of).into());
+            entries.push(("versions", list(|(version, _)| Value::number(version))));
+            entries.push(("times", list(|(_, time)| Value::Timestamp(time))));
+        }
+        Value::map(entries)
+    });
+    let mut entries = vec![
+        ("version", Value::number(newest.seq)),
+        ("time", Value::Timestamp(newest.time)),
+        ("bytes", Value::Integer(bytes as i64)),
+        ("lost", Value::List(lost.collect())),
+    ];
+    entries.extend(damage.map(|damage| ("damage", Value::text(damage.message()))));
+    entries.extend(checkpoint.map(|version| ("checkpoint", Value::number(version))));
+    Outcome::Value(Value::map(entries))
 }
 
 fn verified_value(verified: &Verified) -> Value {

@@ -4,6 +4,7 @@
 //! that can always be built again.
 
 mod checkpoint;
+mod copy;
 mod layout;
 mod open;
 mod pipeline;
@@ -14,6 +15,8 @@ mod time;
 mod verify;
 mod writer;
 
+pub use copy::{Copied, restore};
+pub use karyon_log::Lost;
 pub use layout::FORMAT_VERSION;
 pub use open::{Options, Recovery};
 pub use revert::{RevertReport, RevertRequest};
