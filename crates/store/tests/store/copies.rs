@@ -137,16 +137,19 @@ fn commits_go_on_while_a_backup_is_written_and_it_holds_what_was_durable_when_it
     let (store, _) = rig::open(written(5)).unwrap();
     let ((reached, reaches), (goes, go)) = (mpsc::channel(), mpsc::channel());
     let disk = SimDisk::new();
+    let taken = disk.clone();
     let pausing = Arc::new(Pausing { disk: disk.clone(), reached, go: Mutex::new(go) });
-    let copied = std::thread::scope(|scope| {
-        let copying = scope.spawn(|| store.backup(pausing, PROCESS).unwrap());
+    let store = &store;
+    // What it owns ends with it, also when it panics: nobody waits for ever.
+    let copied = std::thread::scope(move |scope| {
+        let copying = scope.spawn(move || store.backup(pausing, PROCESS).unwrap());
         reaches.recv().unwrap();
         for n in 6..=40 {
             assert_eq!(rig::write(&store, &[put("a", Value::Integer(n))]).unwrap().seq, n as Seq);
         }
         store.checkpoint().unwrap();
-        assert_eq!(rig::open(disk.clone()).err().unwrap().code(), Code::Owned, "nobody makes a store of it");
-        let second = store.backup(shared(&disk), PROCESS).unwrap_err();
+        assert_eq!(rig::open(taken.clone()).err().unwrap().code(), Code::Owned, "nobody makes a store of it");
+        let second = store.backup(shared(&taken), PROCESS).unwrap_err();
         assert_eq!(second.code(), Code::Owned);
         goes.send(()).unwrap();
         copying.join().unwrap()
