@@ -1,9 +1,10 @@
 //! Backups, restored and salvaged stores: each is the store as of a version, whole, or it is none.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, mpsc};
 
-use karyon_log::{Disk, File, Lock, OpenMode, segment_path};
+use karyon_log::{Disk, File, Lock, LogReader, OpenMode, Position, segment_path};
 use karyon_model::{Code, Error, Result, Seq, Value};
 use karyon_store::{Copied, Moment, restore};
 use karyon_testkit::disk::{Fate, Fault, SimDisk};
@@ -182,6 +183,34 @@ fn a_store_can_be_restored_as_of_each_of_its_versions_and_times() {
         assert_eq!(error.code(), Code::Time);
         assert!(error.message().contains(&format!("the newest is {newest}")), "{error}");
         assert_eq!(whole_or_none(&target, &run, newest), Ok(false));
+    }
+}
+
+#[test]
+fn a_cut_inside_of_a_frame_keeps_the_commits_before_it() {
+    let disk = SimDisk::new();
+    let (store, _) = rig::open(disk.clone()).unwrap();
+    for frame in 0..3 {
+        for n in 1..=4 {
+            rig::commit(&store, &[put("a", Value::Integer(frame * 4 + n))]).unwrap();
+        }
+        store.write_frame().unwrap();
+    }
+    assert_eq!((store.stats().unwrap().frames, store.durable()), (3, 12));
+    let times: Vec<_> = (0..=12).map(|version| store.time_of(version).unwrap()).collect();
+    store.close().unwrap();
+    drop(store);
+    for version in 0..=12 {
+        let target = SimDisk::new();
+        restored(&disk, &target, Some(Moment::Version(version))).unwrap();
+        let (store, _) = rig::open(target).unwrap();
+        assert_eq!(store.durable(), version);
+        for seq in 1..=version {
+            assert_eq!(value_at(&store, seq).unwrap(), integer(seq as i64), "version {seq} of {version}");
+            assert_eq!(store.time_of(seq).unwrap(), times[seq as usize]);
+        }
+        assert_eq!(rig::write(&store, &[put("a", Value::Integer(0))]).unwrap().seq, version + 1);
+        store.verify().unwrap();
     }
 }
 
@@ -414,6 +443,64 @@ fn segments() -> SimDisk {
     let fourth = disk.contents(&segment_path(4)).unwrap();
     assert!(fourth.starts_with(b"KARYLOG"), "it is begun");
     disk
+}
+
+#[test]
+fn a_copy_of_several_segments_is_durable_when_it_is_done() {
+    let disk = segments();
+    rig::open(disk.clone()).unwrap().0.close().unwrap();
+    let target = SimDisk::new();
+    restored(&disk, &target, None).unwrap();
+    for number in 1..=4 {
+        assert!(
+            disk.contents(&segment_path(number)) == target.contents(&segment_path(number)),
+            "segment {number}"
+        );
+    }
+    let (mut crashes, operations, mut images) = (target.crashes(), target.operations(), 0);
+    while let Some(crash) = crashes.next() {
+        // Power is cut about where a segment ends, and at the end.
+        if crash.operations + 6 < operations && crash.operations % 7 > 0 {
+            continue;
+        }
+        for fate in [Fate::Dropped, Fate::Torn(1)] {
+            let found = crash.disk(fate);
+            images += 1;
+            if found.contents("karyon").is_none() {
+                assert!(crash.operations < operations, "a copy that was done is lost");
+                continue;
+            }
+            let (store, _) = rig::open(found).unwrap();
+            assert_eq!(store.durable(), COMMITS, "after operation {}, {fate:?}", crash.operations);
+            store.verify().unwrap();
+        }
+    }
+    assert!(images > 10, "only {images} images");
+}
+
+/// A cut file has no room for the frame that says where the log goes on; its copy has.
+#[test]
+fn a_copy_of_a_segment_that_was_cut_behind_a_frame_goes_on() {
+    let disk = segments();
+    let (reader, mut end) = (LogReader::new(shared(&disk), rig::STORE), None);
+    let until = Position { segment: 3, offset: u32::MAX };
+    let read = reader.read_frames(reader.first(), until, &mut |frame| {
+        end = Some(frame.end.position).filter(|_| frame.first_seq == 11).or(end);
+        Ok(if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    });
+    read.unwrap();
+    let end = end.unwrap();
+    assert!(end.segment == 3 && end.offset > 1 << 20, "{end:?}");
+    disk.damage(&segment_path(3), |bytes| bytes.truncate(end.offset as usize));
+    let (target, copied) = salvaged(&disk);
+    assert_eq!(copied.newest.seq, 11);
+    let (store, _) = rig::open(target.clone()).unwrap();
+    rig::write(&store, &[put("a", Value::Integer(112))]).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let (store, _) = rig::open(target).unwrap();
+    assert_eq!(value_at(&store, 12).unwrap(), integer(112));
+    store.verify().unwrap();
 }
 
 #[test]
