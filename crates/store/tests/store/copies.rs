@@ -146,7 +146,7 @@ fn commits_go_on_while_a_backup_is_written_and_it_holds_what_was_durable_when_it
         let copying = scope.spawn(move || store.backup(pausing, PROCESS).unwrap());
         reaches.recv().unwrap();
         for n in 6..=40 {
-            assert_eq!(rig::write(&store, &[put("a", Value::Integer(n))]).unwrap().seq, n as Seq);
+            assert_eq!(rig::write(store, &[put("a", Value::Integer(n))]).unwrap().seq, n as Seq);
         }
         store.checkpoint().unwrap();
         assert_eq!(rig::open(taken.clone()).err().unwrap().code(), Code::Owned, "nobody makes a store of it");
