@@ -6,7 +6,7 @@ import { EventHub, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
 import { checkedOptions, checkedPath } from './graph/arguments.ts'
 import { Connection } from './graph/connection.ts'
-import { copied } from './graph/past.ts'
+import { copied } from './graph/copies.ts'
 import { type Grants, NativeSession } from './graph/session.ts'
 import type { Copied, Graph, GraphStats, Salvaged } from './graph/types.ts'
 import { native } from './native.ts'
@@ -149,9 +149,7 @@ export class Kernel implements AsyncDisposable {
    * await Kernel.restore('./backup', './memory', { at: '2026-11-25T12:00' })
    */
   static async restore(from: string, to: string, options: { readonly at?: Moment } = {}): Promise<Copied> {
-    const { at } = checkedOptions(options, 'at')
-    const { version, time, bytes } = await copyStore(from, to, false, at)
-    return { version, time, bytes }
+    return copyStore(from, to, false, checkedOptions(options, 'at').at)
   }
 
   /**

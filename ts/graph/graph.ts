@@ -5,7 +5,8 @@ import { answer } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
 import { checkedOptions, checkedPath } from './arguments.ts'
-import { backup, blame, checkSpan, diff, digestAt, history, questionOf, revert, verify } from './past.ts'
+import { copied } from './copies.ts'
+import { blame, checkSpan, diff, digestAt, history, questionOf, revert, verify } from './past.ts'
 import { BaseReader, NEWEST } from './reader.ts'
 import type { Submitted } from './session.ts'
 import { LongTransaction, SessionTransaction } from './transaction.ts'
@@ -169,7 +170,8 @@ export class StoreGraph extends BaseReader implements Graph {
   backup(path: string): Promise<Copied> {
     return this.#outside(async () => {
       this.source()
-      return backup(this.session, checkedPath(path))
+      checkedPath(path)
+      return this.session.background(() => native.backupStore(this.session.handle, path), copied)
     })
   }
 

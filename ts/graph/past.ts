@@ -8,18 +8,7 @@ import { checkName } from '../values/keys.ts'
 import { type PlainEdge, plainTarget } from './arguments.ts'
 import { NEWEST, putTarget, question, readEdge, readNode } from './reader.ts'
 import type { NativeSession } from './session.ts'
-import type {
-  Blame,
-  Change,
-  Copied,
-  Difference,
-  Edge,
-  Node,
-  RevertReport,
-  Salvaged,
-  Target,
-  VerifyReport,
-} from './types.ts'
+import type { Blame, Change, Difference, Edge, Node, RevertReport, Target, VerifyReport } from './types.ts'
 
 /** The digest as of a version, in hex. */
 export function digestAt(session: NativeSession, source: number): string {
@@ -47,7 +36,7 @@ function ask({ target, property }: Question): number {
 }
 
 /** The commit's time is an `Instant`, also when its microseconds happen to be whole milliseconds. */
-function withInstant<T extends { readonly time: Date }>(found: T): T & { readonly time: Instant } {
+export function withInstant<T extends { readonly time: Date }>(found: T): T & { readonly time: Instant } {
   const { time } = found
   if (time instanceof Instant) return { ...found, time }
   return { ...found, time: Instant.fromMicros(BigInt(time.getTime()) * 1000n) }
@@ -143,20 +132,6 @@ export function verify(session: NativeSession): Promise<VerifyReport> {
     () => native.verifyStore(session.handle),
     (length) => answer(length).value() as unknown as VerifyReport,
   )
-}
-
-/** What a copy holds, from its encoding. */
-export function copied(length: number): Salvaged {
-  return withInstant(answer(length).value() as unknown as Salvaged)
-}
-
-/** Copies everything durable to a directory. */
-export async function backup(session: NativeSession, path: string): Promise<Copied> {
-  const { version, time, bytes } = await session.background(
-    () => native.backupStore(session.handle, path),
-    copied,
-  )
-  return { version, time, bytes }
 }
 
 /** Refuses a span whose end lies before its beginning. */

@@ -15,4 +15,4 @@ pub use karyon_access::{Action, Grants, Scope};
 pub use karyon_graph::{Direction, PageStart, Transaction};
 pub use karyon_model as model;
 pub use karyon_scheduler as scheduler;
-pub use karyon_store::{Committed, Copied, Listener, Moment, Recovery, Stats, Store, Verified};
+pub use karyon_store::{Committed, Copied, Listener, Lost, Moment, Recovery, Stats, Store, Verified};

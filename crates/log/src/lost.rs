@@ -65,15 +65,7 @@ fn look_through(mut file: SegmentFile, store: StoreId, mut position: Position) -
     }
     let start = position.offset.into();
     let end = file.written_end(start).unwrap_or(Some(file.len));
-    let reason = match (end, whole) {
-        (None, _) => "",
-        (_, None) => "no frame is whole",
-        (_, Some(_)) => "frames are whole, but not connected with the beginning",
-    };
-    Lost {
-        position,
-        bytes: end.map_or(0, |end| end - start),
-        whole,
-        reason: unread.unwrap_or(reason.to_owned()),
-    }
+    let known = if end.is_some() { "damaged, or connected with nothing before it" } else { "" };
+    let (bytes, reason) = (end.map_or(0, |end| end - start), unread.unwrap_or(known.to_owned()));
+    Lost { position, bytes, whole, reason }
 }

@@ -2,7 +2,7 @@
 
 use crate::environment::{Environment, Handle, closed, enter, find};
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{Copied, Moment, OpenStore, Recovery, Store, Verified};
+use karyon_kernel::{Copied, Lost, Moment, OpenStore, Recovery, Store, Verified};
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Task};
@@ -304,7 +304,7 @@ pub fn restore_store(
 
 fn copied_value(copied: Copied) -> Outcome {
     let Copied { newest, bytes, damage, lost, checkpoint } = copied;
-    let lost = lost.into_iter().map(|part| {
+    let value_of = |part: Lost| {
         let mut entries = vec![
             ("segment", Value::Integer(part.position.segment.into())),
             ("offset", Value::Integer(part.position.offset.into())),
@@ -312,18 +312,17 @@ fn copied_value(copied: Copied) -> Outcome {
             ("reason", Value::text(part.reason)),
         ];
         if let Some(whole) = part.whole {
-            let list = |of: fn((Seq, i64)) -> Value| Value::List(whole.map(of).into());
-            entries.push(("versions", list(|(version, _)| Value::number(version))));
-            entries.push(("times", list(|(_, time)| Value::Timestamp(time))));
+            entries.push(("versions", Value::List(whole.map(|(version, _)| Value::number(version)).into())));
+            entries.push(("times", Value::List(whole.map(|(_, time)| Value::Timestamp(time)).into())));
         }
         Value::map(entries)
-    });
+    };
     let mut entries = vec![
         ("version", Value::number(newest.seq)),
         ("time", Value::Timestamp(newest.time)),
         ("bytes", Value::Integer(bytes as i64)),
-        ("lost", Value::List(lost.collect())),
     ];
+    entries.extend(lost.map(|lost| ("lost", Value::List(lost.into_iter().map(value_of).collect()))));
     entries.extend(damage.map(|damage| ("damage", Value::text(damage.message()))));
     entries.extend(checkpoint.map(|version| ("checkpoint", Value::number(version))));
     Outcome::Value(Value::map(entries))

@@ -30,8 +30,8 @@ pub struct Copied {
     pub bytes: u64,
     /// What is wrong with the store that it was salvaged from, as opening says it.
     pub damage: Option<Error>,
-    /// What of that store is not in the copy. Empty where the damage cost nothing.
-    pub lost: Vec<Lost>,
+    /// What of that store is not in the copy, if it was salvaged. Empty where the damage cost nothing.
+    pub lost: Option<Vec<Lost>>,
     /// The version of the newest whole checkpoint that the copy does not reach. With it the damaged store may open: its
     /// present is whole then, and can be read there.
     pub checkpoint: Option<Seq>,
@@ -75,7 +75,7 @@ pub fn restore(
         return Err(owned(&*source));
     }
     let reader = LogReader::new(source.clone(), id);
-    let mut copied = copy(&reader, id, target, at, (!salvage).then_some(0))?;
+    let mut copied = copy(&reader, id, target, at, (!salvage).then_some(i64::MIN))?;
     if copied.damage.is_some() {
         let history: Arc<dyn History> = Arc::new(Chapters::in_memory());
         let newest = load_all(&*source, id, &history)?.next().map(|loaded| loaded.anchor.seq);
@@ -108,17 +108,16 @@ fn copy(
     let write = || {
         let (mut newest, mut rest) = (Committed::default(), Batch::default());
         let mut take = |frame: &FrameView<'_>| {
-            let (mut cursor, mut count) = (Cursor::new(frame.payload), 0);
-            while count < frame.commit_count {
-                let (seq, bytes) = (frame.first_seq + Seq::from(count), cursor.position());
-                let time = CommitRecord::decode(&mut cursor, seq, frame.base_time)?.header.time;
+            let (mut cursor, first, base_time) =
+                (Cursor::new(frame.payload), frame.first_seq, frame.base_time);
+            for count in 0..frame.commit_count {
+                let (seq, bytes) = (first + Seq::from(count), cursor.position());
+                let time = CommitRecord::decode(&mut cursor, seq, base_time)?.header.time;
                 if seq > until || time > latest {
-                    let (first, base_time) = (frame.first_seq, frame.base_time);
                     rest = Batch { first, count, base_time, payload: frame.payload[..bytes].to_vec() };
                     return Ok(ControlFlow::Break(false));
                 }
                 newest = Committed { seq, time };
-                count += 1;
             }
             Ok(if newest.seq == until { ControlFlow::Break(true) } else { ControlFlow::Continue(()) })
         };
@@ -128,8 +127,8 @@ fn copy(
         };
         let lost = match &damage {
             Some(error) if floor.is_some() || error.code() == Code::FormatNewer => return Err(error.clone()),
-            Some(_) => reader.lost(&log.head())?,
-            None => Vec::new(),
+            Some(_) => Some(reader.lost(&log.head())?),
+            None => floor.is_none().then(Vec::new),
         };
         if until > newest.seq && until < Seq::MAX {
             let message = format!("there is no version {until}, the newest is {}; name that", newest.seq);
@@ -139,7 +138,7 @@ fn copy(
             log.append(&rest.draft())?;
         }
         log.sync()?;
-        log.seal(newest.time.max(floor.unwrap_or(0)))?;
+        log.seal(newest.time.max(floor.unwrap_or(i64::MIN)))?;
         write_identity(&*target, id)?;
         Ok(Copied { newest, bytes: log.tail_bytes(), damage, lost, checkpoint: None })
     };
