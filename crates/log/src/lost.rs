@@ -42,6 +42,7 @@ impl LogReader {
 }
 
 fn look_through(mut file: SegmentFile, store: StoreId, mut position: Position) -> Lost {
+    file.patient = true;
     let (mut whole, mut unread, mut at) = (None::<[(u64, i64); 2]>, None, position.offset as usize);
     while (at as u64) < file.len {
         at += match file.frame_at(store, at as u32) {
@@ -59,7 +60,7 @@ fn look_through(mut file: SegmentFile, store: StoreId, mut position: Position) -
             Ok(None) => FRAME_ALIGNMENT,
             Err(error) => {
                 unread = Some(error.message().to_owned());
-                SECTOR_BYTES
+                SECTOR_BYTES - at % SECTOR_BYTES
             }
         };
     }

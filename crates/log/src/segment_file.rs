@@ -23,6 +23,10 @@ pub(crate) struct SegmentFile {
     pub(crate) len: u64,
     window: Vec<u8>,
     window_start: u64,
+    /// How much is read at once, at least.
+    ahead: usize,
+    /// Whether a failed read is repeated with no more than is needed: beside a bad sector all is good.
+    pub(crate) patient: bool,
     /// What is wrong with its header. Whoever opens the file passes that on, or goes by the frames alone.
     pub(crate) damage: Option<Error>,
 }
@@ -30,7 +34,18 @@ pub(crate) struct SegmentFile {
 impl SegmentFile {
     fn new(number: u32, file: Box<dyn File>) -> io::Result<SegmentFile> {
         let len = file.len()?;
-        Ok(SegmentFile { number, file, header: None, len, window: Vec::new(), window_start: 0, damage: None })
+        let (ahead, patient, window) = (0, false, Vec::new());
+        Ok(SegmentFile {
+            number,
+            file,
+            header: None,
+            len,
+            window,
+            window_start: 0,
+            ahead,
+            patient,
+            damage: None,
+        })
     }
 
     /// Creates the file of segment `number`, or takes up what an interrupted attempt left of it: zeros.
@@ -49,6 +64,7 @@ impl SegmentFile {
         let len = opened.len;
         let mut sector = opened.bytes(0, SEGMENT_HEADER_BYTES)?.to_vec();
         sector.resize(SEGMENT_HEADER_BYTES, 0);
+        opened.ahead = WINDOW_BYTES;
         if sector != [0; SEGMENT_HEADER_BYTES] {
             match SegmentHeader::check(store, number, len, &sector) {
                 Ok(header) => (opened.len, opened.header) = (u64::from(header.capacity), Some(header)),
@@ -73,12 +89,15 @@ impl SegmentFile {
         let end = offset.saturating_add(len as u64).min(self.len).max(start);
         if start < self.window_start || end > self.window_start + self.window.len() as u64 {
             let room = usize::try_from(self.len - start).unwrap_or(usize::MAX);
-            self.window.resize(len.max(WINDOW_BYTES).min(room), 0);
+            self.window.resize(len.max(self.ahead).min(room), 0);
             self.window_start = start;
-            self.file
-                .read_exact_at(start, &mut self.window)
-                .inspect_err(|_| self.window.clear())
-                .map_err(|error| io_failed("read", &segment::path(self.number), &error))?;
+            if let Err(error) = self.file.read_exact_at(start, &mut self.window) {
+                self.window.clear();
+                if self.patient && std::mem::take(&mut self.ahead) > len {
+                    return self.bytes(offset, len);
+                }
+                return Err(io_failed("read", &segment::path(self.number), &error));
+            }
         }
         Ok(&self.window[(start - self.window_start) as usize..(end - self.window_start) as usize])
     }

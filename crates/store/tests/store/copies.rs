@@ -631,7 +631,34 @@ fn what_a_checkpoint_still_shows_beyond_the_damage_is_said() {
 }
 
 #[test]
-fn a_sector_that_cannot_be_read_is_damage_like_any_other() {
+fn a_sector_that_cannot_be_read_costs_what_is_in_it_and_not_what_is_beside() {
+    let disk = written(200);
+    let (reader, mut ends) = (LogReader::new(shared(&disk), rig::STORE), vec![]);
+    let until = Position { segment: 1, offset: restored(&disk, &SimDisk::new(), None).unwrap().bytes as u32 };
+    let read = reader.read_frames(reader.first(), until, &mut |frame| {
+        ends.push(u64::from(frame.end.position.offset));
+        Ok(ControlFlow::Continue(()))
+    });
+    read.unwrap();
+    assert!(ends.len() > 150);
+    for sector in (1024..ends[150]).step_by(1536) {
+        let bad = disk.copy();
+        bad.spoil(&segment_path(1), sector);
+        let error = restored(&bad, &SimDisk::new(), None).unwrap_err();
+        assert_eq!(error.code(), Code::Io, "{error}");
+        let (target, copied, lost) = salvaged(&bad);
+        let before = ends.iter().filter(|end| **end <= sector).count() as Seq;
+        let after = ends.iter().position(|end| *end >= sector + 512).unwrap() as Seq + 2;
+        assert_eq!(copied.newest.seq, before, "the sector at {sector}: {lost:?}");
+        let [first, last] = lost[0].whole.unwrap();
+        assert_eq!((first.0, last.0), (after, 200), "the sector at {sector}");
+        assert!(lost[0].reason.contains("cannot read"), "{lost:?}");
+        assert_eq!(rig::open(target).unwrap().0.durable(), before);
+    }
+}
+
+#[test]
+fn a_read_that_fails_once_costs_nothing_or_is_told() {
     let disk = segments();
     for call in 4..30 {
         let target = SimDisk::new();

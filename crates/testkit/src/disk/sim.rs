@@ -42,6 +42,8 @@ struct State {
     faults: BTreeMap<u64, Fault>,
     /// A fault that has come and lasts.
     lasting: Option<Fault>,
+    /// Files and the numbers of their sectors that cannot be read.
+    bad: BTreeSet<(usize, u64)>,
     read_only: bool,
     /// Bytes that files may still grow by.
     room: Option<u64>,
@@ -70,6 +72,7 @@ impl SimDisk {
                 calls: 0,
                 faults: BTreeMap::new(),
                 lasting: None,
+                bad: BTreeSet::new(),
                 read_only: false,
                 room: None,
                 lie: None,
@@ -116,6 +119,16 @@ impl SimDisk {
     /// to be left.
     pub fn set_room(&self, room: Option<u64>) {
         self.state().room = room;
+    }
+
+    /// Makes every read of the sector at `offset` of the file `path` fail from now on.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn spoil(&self, path: &str, offset: u64) {
+        let mut state = self.state();
+        let file = state.volume.file(path).expect("the file that is to be spoilt exists");
+        state.bad.insert((file, offset / SECTOR_BYTES as u64));
     }
 
     /// Makes some syncs report success and do nothing from now on, or no longer. No code survives that: a
@@ -324,6 +337,10 @@ impl File for SimFile {
         let bytes = state.volume.bytes(self.file);
         let start = bytes.len().min(offset as usize);
         let count = buffer.len().min(bytes.len() - start);
+        let sectors = (start / SECTOR_BYTES) as u64..(start + count).div_ceil(SECTOR_BYTES) as u64;
+        if state.bad.iter().any(|(file, sector)| *file == self.file && sectors.contains(sector)) {
+            return Err(Fault::Io.error());
+        }
         buffer[..count].copy_from_slice(&bytes[start..start + count]);
         Ok(count)
     }
