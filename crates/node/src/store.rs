@@ -266,10 +266,7 @@ pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background<Veri
         let session = environment.session(session)?.session;
         session.check_sees_everything()?;
         let store = session.store().clone();
-        Ok(Background::start(
-            move || store.verify(),
-            |_, verified| Ok(Outcome::Value(verified_value(&verified))),
-        ))
+        Ok(Background::start(move || store.verify(), verified_value))
     })
 }
 
@@ -280,10 +277,7 @@ pub fn backup_store(env: &Env, session: u32, to: String) -> Option<AsyncTask<Bac
         let session = environment.session(session)?.session;
         session.check_sees_everything()?;
         let store = session.store().clone();
-        Ok(Background::start(
-            move || karyon_kernel::backup(&store, &to),
-            |_, copied| Ok(copied_value(copied)),
-        ))
+        Ok(Background::start(move || karyon_kernel::backup(&store, &to), copied_value))
     })
 }
 
@@ -298,11 +292,10 @@ pub fn restore_store(
     moment: Option<f64>,
 ) -> AsyncTask<Background<Copied>> {
     let at = moment.map(|moment| as_moment(is_time, moment));
-    let work = move || karyon_kernel::restore(&from, &to, at, salvage);
-    Background::start(work, |_, copied| Ok(copied_value(copied)))
+    Background::start(move || karyon_kernel::restore(&from, &to, at, salvage), copied_value)
 }
 
-fn copied_value(copied: Copied) -> Outcome {
+fn copied_value(_: &mut Environment, copied: Copied) -> Result<Outcome> {
     let Copied { newest, bytes, damage, lost, checkpoint } = copied;
     let value_of = |part: Lost| {
         let mut entries = vec![
@@ -325,17 +318,17 @@ fn copied_value(copied: Copied) -> Outcome {
     entries.extend(lost.map(|lost| ("lost", Value::List(lost.into_iter().map(value_of).collect()))));
     entries.extend(damage.map(|damage| ("damage", Value::text(damage.message()))));
     entries.extend(checkpoint.map(|version| ("checkpoint", Value::number(version))));
-    Outcome::Value(Value::map(entries))
+    Ok(Outcome::Value(Value::map(entries)))
 }
 
-fn verified_value(verified: &Verified) -> Value {
+fn verified_value(_: &mut Environment, verified: Verified) -> Result<Outcome> {
     let hex: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Value::map([
+    Ok(Outcome::Value(Value::map([
         ("version", Value::number(verified.version)),
         ("frames", Value::Integer(verified.frames as i64)),
         ("nodes", Value::Integer(verified.nodes as i64)),
         ("edges", Value::Integer(verified.edges as i64)),
         ("chapters", Value::Integer(verified.chapters as i64)),
         ("digest", Value::text(hex)),
-    ])
+    ])))
 }

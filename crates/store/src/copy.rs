@@ -143,10 +143,7 @@ fn copy(
         Ok(Copied { newest, bytes: log.tail_bytes(), damage, lost, checkpoint: None })
     };
     write().map_err(|error: Error| match error.code() {
-        Code::SyncFailed => {
-            let message = format!("the copy is not finished, make another: {}", error.message());
-            Error::new(Code::Io, message).with("cause", error.message())
-        }
+        Code::SyncFailed => Error::new(Code::Io, format!("the copy is not finished: {}", error.message())),
         _ => error,
     })
 }
