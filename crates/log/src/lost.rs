@@ -42,7 +42,7 @@ impl LogReader {
 }
 
 fn look_through(mut file: SegmentFile, store: StoreId, mut position: Position) -> Lost {
-    file.patient = true;
+    file.ahead = 0;
     let (mut whole, mut unread, mut at) = (None::<[(u64, i64); 2]>, None, position.offset as usize);
     while (at as u64) < file.len {
         at += match file.frame_at(store, at as u32) {

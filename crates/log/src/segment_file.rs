@@ -23,10 +23,8 @@ pub(crate) struct SegmentFile {
     pub(crate) len: u64,
     window: Vec<u8>,
     window_start: u64,
-    /// How much is read at once, at least.
-    ahead: usize,
-    /// Whether a failed read is repeated with no more than is needed: beside a bad sector all is good.
-    pub(crate) patient: bool,
+    /// How much is read at once, at least; nothing beside what is needed where a sector may be bad.
+    pub(crate) ahead: usize,
     /// What is wrong with its header. Whoever opens the file passes that on, or goes by the frames alone.
     pub(crate) damage: Option<Error>,
 }
@@ -34,18 +32,8 @@ pub(crate) struct SegmentFile {
 impl SegmentFile {
     fn new(number: u32, file: Box<dyn File>) -> io::Result<SegmentFile> {
         let len = file.len()?;
-        let (ahead, patient, window) = (0, false, Vec::new());
-        Ok(SegmentFile {
-            number,
-            file,
-            header: None,
-            len,
-            window,
-            window_start: 0,
-            ahead,
-            patient,
-            damage: None,
-        })
+        let window = Vec::new();
+        Ok(SegmentFile { number, file, header: None, len, window, window_start: 0, ahead: 0, damage: None })
     }
 
     /// Creates the file of segment `number`, or takes up what an interrupted attempt left of it: zeros.
@@ -91,13 +79,10 @@ impl SegmentFile {
             let room = usize::try_from(self.len - start).unwrap_or(usize::MAX);
             self.window.resize(len.max(self.ahead).min(room), 0);
             self.window_start = start;
-            if let Err(error) = self.file.read_exact_at(start, &mut self.window) {
-                self.window.clear();
-                if self.patient && std::mem::take(&mut self.ahead) > len {
-                    return self.bytes(offset, len);
-                }
-                return Err(io_failed("read", &segment::path(self.number), &error));
-            }
+            self.file
+                .read_exact_at(start, &mut self.window)
+                .inspect_err(|_| self.window.clear())
+                .map_err(|error| io_failed("read", &segment::path(self.number), &error))?;
         }
         Ok(&self.window[(start - self.window_start) as usize..(end - self.window_start) as usize])
     }

@@ -88,7 +88,9 @@ impl<'d> Walk<'d> {
     /// What must hold where a walk enters a segment.
     fn check_start(&mut self) -> Result<()> {
         let Position { segment: number, offset } = self.point.position;
-        self.segment.patient = self.forgiving;
+        if self.forgiving {
+            self.segment.ahead = 0;
+        }
         self.segment.damage.take_if(|_| !self.forgiving).map_or(Ok(()), Err)?;
         if self.point.position == Position::first_of(number) {
             let follows = self.segment.header.is_none_or(|header| {
