@@ -12,6 +12,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_IO` | the operating system refused a file operation |
  * | `ERR_KARYON_NOT_A_DIRECTORY` | the path is a file |
  * | `ERR_KARYON_NOT_A_STORE` | the directory holds something else |
+ * | `ERR_KARYON_NOT_EMPTY` | the directory for a copy of a store is not empty |
  * | `ERR_KARYON_OWNED` | another process has the store open (`details.pid`) |
  * | `ERR_KARYON_FORMAT_NEWER` | written by a newer Karyon |
  * | `ERR_KARYON_DAMAGED` | acknowledged bytes do not match their checksum or hash |
@@ -67,6 +68,7 @@ export type KaryonErrorCode =
   | 'ERR_KARYON_IO'
   | 'ERR_KARYON_NOT_A_DIRECTORY'
   | 'ERR_KARYON_NOT_A_STORE'
+  | 'ERR_KARYON_NOT_EMPTY'
   | 'ERR_KARYON_OWNED'
   | 'ERR_KARYON_FORMAT_NEWER'
   | 'ERR_KARYON_DAMAGED'

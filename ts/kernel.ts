@@ -4,12 +4,13 @@ import { CellRuntime } from './cells/runtime.ts'
 import { type KaryonError, badArgument, checked } from './errors.ts'
 import { EventHub, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
-import { checkedOptions } from './graph/arguments.ts'
+import { checkedOptions, checkedPath } from './graph/arguments.ts'
 import { Connection } from './graph/connection.ts'
+import { copied } from './graph/copies.ts'
 import { type Grants, NativeSession } from './graph/session.ts'
-import type { Graph, GraphStats } from './graph/types.ts'
+import type { Copied, Graph, GraphStats, Salvaged } from './graph/types.ts'
 import { native } from './native.ts'
-import type { Instant, Version } from './time.ts'
+import { type Instant, type Moment, nativeMoment, type Version } from './time.ts'
 
 /** What every kernel takes. */
 export interface KernelOptions {
@@ -114,7 +115,7 @@ export class Kernel implements AsyncDisposable {
    * const kernel = await Kernel.open('./memory')
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Kernel> {
-    if (typeof path !== 'string' || path === '') throw badArgument('open takes the path of a directory')
+    checkedPath(path)
     const { checkpointBytes = 0, ...rest } = checkedOptions(
       options,
       'seed',
@@ -134,6 +135,34 @@ export class Kernel implements AsyncDisposable {
       native.releaseStore(handle)
       throw error
     }
+  }
+
+  /**
+   * Copies the store in the directory `from`, which is not changed, to `to`, which must be empty or not exist: as of `at`, or with
+   * everything. Versions, times, authors and ids stay; `to` goes its own way from there.
+   *
+   * Throws `ERR_KARYON_OWNED` while the store is open, `ERR_KARYON_NOT_A_STORE`, `ERR_KARYON_NOT_EMPTY`, `ERR_KARYON_TIME` for a
+   * version it does not have, `ERR_KARYON_IO` when the copy cannot be written, and what `open` throws when the store is damaged
+   * before `at`. Cost: a pass over the log up to there, on another thread.
+   *
+   * @example
+   * await Kernel.restore('./backup', './memory', { at: '2026-11-25T12:00' })
+   */
+  static async restore(from: string, to: string, options: { readonly at?: Moment } = {}): Promise<Copied> {
+    return copyStore(from, to, false, checkedOptions(options, 'at').at)
+  }
+
+  /**
+   * Copies what is whole of a damaged store to `to`, from its beginning to the first frame that is not, and says what is lost. The
+   * store is not changed. One that is not damaged is copied as it is, with nothing lost.
+   *
+   * Throws as `restore` does, and `ERR_KARYON_SEGMENT_MISSING` when not even the log's beginning is there.
+   *
+   * @example
+   * const { version, lost } = await Kernel.salvage('./memory', './saved')
+   */
+  static salvage(from: string, to: string): Promise<Salvaged> {
+    return copyStore(from, to, true)
   }
 
   /** A kernel that keeps nothing: for tests, and for programs that only need the cells. */
@@ -193,6 +222,12 @@ export class Kernel implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+async function copyStore(from: string, to: string, salvage: boolean, at?: Moment): Promise<Salvaged> {
+  const { isTime, value } = at === undefined ? { isTime: false, value: null } : nativeMoment(at)
+  const copying = native.restoreStore(checkedPath(from), checkedPath(to), salvage, isTime, value)
+  return copied(checked(native.takeOutcome(await copying)))
 }
 
 function checkOptions(options: KernelOptions): void {

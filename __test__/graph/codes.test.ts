@@ -24,6 +24,7 @@ const WAYS: Readonly<
   ERR_KARYON_IO: () => Kernel.open('a\0b'),
   ERR_KARYON_NOT_A_DIRECTORY: '__test__/kernel/open.test.ts',
   ERR_KARYON_NOT_A_STORE: '__test__/kernel/open.test.ts',
+  ERR_KARYON_NOT_EMPTY: '__test__/kernel/copies.test.ts',
   ERR_KARYON_OWNED: '__test__/kernel/processes.test.ts',
   ERR_KARYON_FORMAT_NEWER: '__test__/kernel/open.test.ts',
   ERR_KARYON_DAMAGED: '__test__/kernel/open.test.ts',

@@ -4,7 +4,9 @@ import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { GitError } from '../demo/git.ts'
 import { demo } from '../demo/main.ts'
-import { ArgumentsError, parseArguments, USAGE } from './arguments.ts'
+import { KaryonError } from '../index.ts'
+import { ArgumentsError, parseArguments, type StoreCommand, USAGE } from './arguments.ts'
+import { runOnStore } from './store.ts'
 
 /** The conventional exit codes. */
 const EXIT = { held: 0, failed: 1, usage: 2, interrupted: 130 } as const
@@ -31,7 +33,29 @@ async function main(words: readonly string[]): Promise<number> {
       })
       return held ? EXIT.held : EXIT.failed
     }
+    case 'store':
+      return onStore(command.command)
   }
+}
+
+async function onStore(command: StoreCommand): Promise<number> {
+  try {
+    const { document, text, held } = await runOnStore(command)
+    process.stdout.write(command.json ? jsonOf(document) : `${text}\n`)
+    return held ? EXIT.held : EXIT.failed
+  } catch (error) {
+    if (!(error instanceof KaryonError)) throw error
+    const { code, message, details } = error
+    if (command.json) process.stdout.write(jsonOf({ error: { code, message, details } }))
+    else process.stderr.write(`karyon: ${message} (${code})\n`)
+    return EXIT.failed
+  }
+}
+
+/** Versions are numbers here: they are below 2^53. */
+function jsonOf(document: object): string {
+  const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)
+  return `${JSON.stringify(document, plain, 2)}\n`
 }
 
 /** Somebody pressed Ctrl-C. */

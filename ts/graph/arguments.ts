@@ -64,6 +64,12 @@ export function isSnapshot(isolation: Isolation = 'serializable'): boolean {
   throw badArgument("isolation is 'serializable' or 'snapshot'")
 }
 
+/** Passes a directory's path on. */
+export function checkedPath(path: string): string {
+  if (typeof path !== 'string' || path === '') throw badArgument('the path of a directory is a text')
+  return path
+}
+
 /** Refuses grants that are neither `'*'` nor lists of names. */
 export function checkedGrants(grants: Grants): Grants {
   const { read, write } = checkedOptions(grants, 'read', 'write')

@@ -5,7 +5,8 @@ import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
 import { checkName } from '../values/keys.ts'
-import { checkedOptions, isSnapshot } from './arguments.ts'
+import { checkedOptions, checkedPath, isSnapshot } from './arguments.ts'
+import { copied } from './copies.ts'
 import { Feed } from './feed.ts'
 import { blame, checkSpan, diff, digestAt, history, merge, questionOf, revert, verify, why } from './past.ts'
 import { BaseReader, NEWEST, question } from './reader.ts'
@@ -15,6 +16,7 @@ import type {
   Blame,
   Change,
   Commit,
+  Copied,
   Difference,
   FeedOptions,
   Fork,
@@ -248,6 +250,14 @@ export class StoreGraph extends BaseReader implements Graph {
     return this.outside(async () => {
       this.source()
       return verify(this.session)
+    })
+  }
+
+  backup(path: string): Promise<Copied> {
+    return this.outside(async () => {
+      this.source()
+      checkedPath(path)
+      return this.session.background(() => native.backupStore(this.session.handle, path), copied)
     })
   }
 

@@ -339,6 +339,39 @@ export interface VerifyReport {
   readonly digest: string
 }
 
+/** What a copy of a store holds. */
+export interface Copied {
+  /** Its newest version, and that one's time; 0n and 1970 for an empty store. */
+  readonly version: Version
+  readonly time: Instant
+  /** Bytes of its log's frames. */
+  readonly bytes: number
+}
+
+/** What was saved of a store, and what was not. */
+export interface Salvaged extends Copied {
+  /** What is wrong with the store; absent when nothing is. */
+  readonly damage?: string
+  /**
+   * What is not in the copy, by segment of the log: everything from `offset` on. Empty when the damage cost nothing. Frames that
+   * are whole in there, but connected with nothing before them, hold `versions` from the first to the last, of these `times`.
+   */
+  readonly lost: readonly {
+    readonly segment: number
+    readonly offset: number
+    /** 0 for a file that is missing. */
+    readonly bytes: number
+    readonly versions?: readonly [Version, Version]
+    readonly times?: readonly [Date, Date]
+    readonly reason: string
+  }[]
+  /**
+   * The version of a whole checkpoint that lies beyond the damage: if the damaged store still opens with it, its present is whole
+   * there, and what this copy lacks of it can be read from there and written again.
+   */
+  readonly checkpoint?: Version
+}
+
 /** Counts and sizes. */
 export interface GraphStats {
   /** The newest published version. */
@@ -457,6 +490,18 @@ export interface Graph extends Reader {
   digest(moment?: Moment): string
   /** Reads everything on disk again and compares it with memory. Throws `ERR_KARYON_DAMAGED` when something differs. */
   verify(): Promise<VerifyReport>
+  /**
+   * Copies everything that is durable now to a directory, which must be empty or not exist, while writers go on. The copy is a
+   * store with the whole past: `Kernel.open` opens it. It is one only once this has resolved, whatever happens before.
+   *
+   * Throws `ERR_KARYON_NOT_EMPTY`, `ERR_KARYON_NOT_A_DIRECTORY`, `ERR_KARYON_OWNED` while another copy is written there,
+   * `ERR_KARYON_IO` when the copy cannot be written, `ERR_KARYON_DAMAGED` when the log is, `ERR_KARYON_ARGUMENT` for a memory
+   * kernel. Cost: a pass over the whole log, on another thread.
+   *
+   * @example
+   * const { version } = await graph.backup('./backup-2026-11-25')
+   */
+  backup(path: string): Promise<Copied>
   /** Counts and sizes. */
   stats(): GraphStats
 }

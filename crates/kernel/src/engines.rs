@@ -3,12 +3,12 @@
 use karyon_history::SledDirectory;
 use karyon_log::{Disk, RealDisk, StoreId};
 use karyon_model::{Code, Error, Result};
-use karyon_store::{Clock, Options, Recovery, Store};
+use karyon_store::{Clock, Copied, Moment, Options, Recovery, Store};
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -42,20 +42,10 @@ static ENGINES: LazyLock<Mutex<HashMap<Place, Running>>> = LazyLock::new(Mutex::
 
 /// Opens the store in a directory, which is made if need be.
 pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
-    let io_error = |error: io::Error| {
-        let message = format!("cannot open {path:?}: {error}; check the path and its permissions");
-        Error::new(Code::Io, message).with("path", path)
-    };
-    let path = Path::new(path);
-    if path.exists() && !path.is_dir() {
-        let message = format!("{path:?} is a file; name a directory");
-        return Err(Error::new(Code::NotADirectory, message).with("path", path.display().to_string()));
-    }
-    create_durably(path).map_err(io_error)?;
-    let path = std::fs::canonicalize(path).map_err(io_error)?;
+    let (path, asked) = (directory(path)?, path);
     // Held while opening: whoever opens the same directory meanwhile joins.
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-    let (place, hold) = place_of(&path).map_err(io_error)?;
+    let (place, hold) = place_of(&path).map_err(refused(asked))?;
     if let Some(running) = engines.get_mut(&place) {
         running.openings += 1;
         return Ok(OpenStore::new(running.engine.clone(), Some(place)));
@@ -73,6 +63,34 @@ pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
     let engine = Engine { store, recovery };
     engines.insert(place.clone(), Running { engine: engine.clone(), openings: 1, _hold: hold });
     Ok(OpenStore::new(engine, Some(place)))
+}
+
+/// Copies the durable state of an open store to a directory, which is made if need be.
+pub fn backup(store: &Store, to: &str) -> Result<Copied> {
+    store.backup(Arc::new(RealDisk::new(directory(to)?)), std::process::id())
+}
+
+/// Copies the store in one directory to another, which is made if need be, as of a moment; or what is whole of it.
+pub fn restore(from: &str, to: &str, at: Option<Moment>, salvage: bool) -> Result<Copied> {
+    let target: Arc<dyn Disk> = Arc::new(RealDisk::new(directory(to)?));
+    karyon_store::restore(Arc::new(RealDisk::new(from)), (target, std::process::id()), at, salvage)
+}
+
+fn refused(path: &str) -> impl Fn(io::Error) -> Error {
+    move |error| {
+        let message = format!("cannot open {path:?}: {error}; check the path and its permissions");
+        Error::new(Code::Io, message).with("path", path)
+    }
+}
+
+/// The directory at a path, made if need be.
+fn directory(path: &str) -> Result<PathBuf> {
+    let directory = Path::new(path);
+    if directory.exists() && !directory.is_dir() {
+        let message = format!("{path:?} is a file; name a directory");
+        return Err(Error::new(Code::NotADirectory, message).with("path", path));
+    }
+    create_durably(directory).and_then(|()| std::fs::canonicalize(directory)).map_err(refused(path))
 }
 
 /// Makes a directory and those above it, and what names them durable: a store in a directory that a power cut takes away

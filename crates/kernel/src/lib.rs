@@ -8,11 +8,11 @@ mod past;
 mod session;
 pub mod wire;
 
-pub use engines::{OpenStore, memory, open};
+pub use engines::{OpenStore, backup, memory, open, restore};
 pub use session::{Session, Source};
 
 pub use karyon_access::{Action, Grants, Scope};
 pub use karyon_graph::{Declaration, Direction, PageStart, Prefer, Transaction, Walk};
 pub use karyon_model as model;
 pub use karyon_scheduler as scheduler;
-pub use karyon_store::{Committed, Listener, Moment, Recovery, Stats, Store, Verified};
+pub use karyon_store::{Committed, Copied, Listener, Lost, Moment, Recovery, Stats, Store, Verified};

@@ -10,7 +10,8 @@ use crate::segment;
 pub(crate) fn damaged(number: u32, offset: u32, reason: impl Into<String>) -> Error {
     let (file, reason) = (segment::path(number), reason.into());
     let message = format!(
-        "{file} is damaged at offset {offset}: {reason}; nothing was changed, restore the file from a backup"
+        "{file} is damaged at offset {offset}: {reason}; nothing was changed: put the file back from a backup, or salvage \
+         what is whole"
     );
     let error = Error::new(Code::Damaged, message).with("segment", number).with("offset", offset);
     error.with("file", file).with("reason", reason)

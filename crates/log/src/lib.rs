@@ -8,7 +8,7 @@
 //! - `frame`, `sector_map`, `segment`: the bytes, drawn and coded
 //! - `segment_file`: a segment's file, read and written; `walk`: reading along the chain; `reader`: the same for other threads
 //! - `recovery`: what an unreadable end is; `open`: what is done about it
-//! - `log`: writing
+//! - `log`: writing · `lost`: what still stands behind damage
 #![deny(missing_docs)]
 
 mod chain;
@@ -16,6 +16,7 @@ mod disk;
 mod failure;
 mod frame;
 mod log;
+mod lost;
 mod open;
 mod reader;
 mod real_disk;
@@ -29,6 +30,7 @@ pub use chain::{ChainPoint, FIRST_SEQ, Hash, HashField, Position, StoreId, Store
 pub use disk::{Disk, File, Lock, OpenMode};
 pub use frame::{FRAME_HEADER_BYTES, FrameDraft, FrameView, MAX_COMMITS, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES};
 pub use log::Log;
+pub use lost::Lost;
 pub use open::ASIDE_DIRECTORY;
 pub use reader::{LogReader, Verified};
 pub use real_disk::RealDisk;

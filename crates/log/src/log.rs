@@ -7,7 +7,7 @@ use karyon_model::{Code, Error, Result};
 use crate::chain::{ChainPoint, FIRST_SEQ, Position, StoreId};
 use crate::disk::Disk;
 use crate::failure::{Failure, io_failed, poisoned, sync_failed};
-use crate::frame::{self, FrameDraft, Header, Kind, MIN_FRAME_BYTES};
+use crate::frame::{self, FrameDraft, FrameView, Header, Kind, MIN_FRAME_BYTES};
 use crate::reader::LogReader;
 use crate::segment::{self, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentSizes};
 use crate::segment_file::SegmentFile;
@@ -180,6 +180,11 @@ impl Log {
         // that is said and the file is missing, somebody removed it.
         let mut next = self.next_segment(sync_failed)?;
         next.extend(needed, sync_failed)?;
+        self.go_on_in(next)
+    }
+
+    /// Says that the log goes on in the next segment, durably, and goes on there.
+    fn go_on_in(&mut self, next: SegmentFile) -> Result<()> {
         let header = self.encode(Kind::Continued, &FrameDraft::empty(self.head.next_seq, 0))?;
         self.write_buffer(&header)?;
         self.sync_in_flight()?;
@@ -187,6 +192,22 @@ impl Log {
         self.head.position = Position::first_of(next.number);
         self.active = next;
         Ok(())
+    }
+
+    /// Writes a frame of another log where it stands there, in a segment of the same length, not durable before that
+    /// is full: half a copy is none.
+    pub(crate) fn repeat(&mut self, kind: Kind, frame: &FrameView<'_>, capacity: u64) -> Result<()> {
+        if kind == Kind::Continued {
+            let next = self.next_segment(sync_failed)?;
+            return self.go_on_in(next);
+        }
+        if self.active.header.is_none() {
+            self.active.extend(capacity.max(self.sizes.smallest), sync_failed)?;
+        }
+        let FrameView { first_seq, commit_count, base_time, payload, .. } = *frame;
+        self.sealed = (kind == Kind::Seal).then_some(base_time);
+        let header = self.encode(kind, &FrameDraft { first_seq, commit_count, base_time, payload })?;
+        self.write_buffer(&header)
     }
 
     /// Writes the frame in the buffer at the head, after the segment's header if it is the first.

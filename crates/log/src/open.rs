@@ -36,9 +36,8 @@ impl Log {
     ) -> Result<(Log, Recovery)> {
         let shared = disk.clone();
         let disk = disk.as_ref();
-        let last = segment::last(disk)?;
         let start = start.unwrap_or_else(|| ChainPoint::genesis(store));
-        let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start)?;
+        let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start, false)?;
         let mut recovery = Recovery::default();
         let mut tail_bytes = 0;
         while let Some((kind, frame)) = walk.step()? {
@@ -54,17 +53,12 @@ impl Log {
                 Kind::Continued => {}
             }
         }
-        let Walk { segment: mut active, point: head, .. } = walk;
-        recovery.last_seq = head.next_seq.saturating_sub(1);
+        recovery.last_seq = walk.point.next_seq.saturating_sub(1);
+        let (prepared, cuts) = judge_end(&mut walk)?;
+        let Walk { segment: active, point: head, .. } = walk;
         if active.len < sizes.smallest {
             return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
         }
-        let mut prepared = prepared_segment(disk, store, head.position, last)?;
-        // Both are judged before either is changed.
-        let cuts = [
-            unfinished(store, &mut active, head.position.offset)?,
-            prepared.as_mut().map_or(Ok(None), |prepared| unfinished(store, prepared, 0))?,
-        ];
         for (segment, cut) in [Some(&active), prepared.as_ref()].into_iter().zip(cuts) {
             if let (Some(segment), Some((offset, rest))) = (segment, cut) {
                 let file = keep_aside(disk, segment.number, offset, &rest)?;
@@ -99,20 +93,28 @@ impl Log {
     }
 }
 
+/// What an unfinished write left: where it begins and its bytes.
+type Unfinished = Option<(u32, Vec<u8>)>;
+
+/// The segment that is prepared behind a walk's end, and what stands at the end and there; damage fails. Changes
+/// nothing.
+pub(crate) fn judge_end(walk: &mut Walk<'_>) -> Result<(Option<SegmentFile>, [Unfinished; 2])> {
+    let mut prepared = prepared_segment(walk)?;
+    let end = unfinished(walk.store, &mut walk.segment, walk.point.position.offset)?;
+    let behind = prepared.as_mut().map_or(Ok(None), |prepared| unfinished(walk.store, prepared, 0))?;
+    Ok((prepared, [end, behind]))
+}
+
 /// The segment after the active one, which must not have been begun: the active one does not say that it goes
 /// on.
-fn prepared_segment(
-    disk: &dyn Disk,
-    store: StoreId,
-    end: Position,
-    last: u32,
-) -> Result<Option<SegmentFile>> {
-    let Position { segment: active, offset } = end;
-    let behind = last - active;
+fn prepared_segment(walk: &Walk<'_>) -> Result<Option<SegmentFile>> {
+    let Position { segment: active, offset } = walk.point.position;
+    let behind = segment::last(walk.disk)? - active;
     if behind == 0 {
         return Ok(None);
     }
-    let prepared = SegmentFile::open(disk, store, active + 1, OpenMode::ReadWrite)?;
+    let mut prepared = SegmentFile::open(walk.disk, walk.store, active + 1, walk.mode)?;
+    prepared.damage.take().map_or(Ok(()), Err)?;
     if behind > 1 || prepared.header.is_some() {
         let reason = format!("no whole frame stands here, but segment {} has been begun", active + 1);
         return Err(damaged(active, offset, reason));
@@ -120,8 +122,7 @@ fn prepared_segment(
     Ok(Some(prepared))
 }
 
-/// What an unfinished write left at the end of the chain: where it begins and its bytes.
-fn unfinished(store: StoreId, segment: &mut SegmentFile, offset: u32) -> Result<Option<(u32, Vec<u8>)>> {
+fn unfinished(store: StoreId, segment: &mut SegmentFile, offset: u32) -> Result<Unfinished> {
     let from = if segment.header.is_some() { offset } else { 0 };
     let Some(end) = segment.written_end(u64::from(from))? else { return Ok(None) };
     let (number, room) = (segment.number, segment.len - u64::from(from));

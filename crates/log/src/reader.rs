@@ -3,19 +3,23 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use karyon_model::Result;
+use karyon_model::{Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::damaged;
-use crate::frame::{FrameView, Kind};
+use crate::frame::{FrameView, Kind, MIN_FRAME_BYTES};
+use crate::log::Log;
+use crate::open::judge_end;
+use crate::segment::SegmentSizes;
+use crate::segment_file::SegmentFile;
 use crate::walk::Walk;
 
 /// Reads frames that are durable, from any thread, while the log goes on being written. Cheap to clone.
 #[derive(Clone)]
 pub struct LogReader {
-    disk: Arc<dyn Disk>,
-    store: StoreId,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) store: StoreId,
 }
 
 /// What [`LogReader::verify`] went over.
@@ -28,7 +32,8 @@ pub struct Verified {
 }
 
 impl LogReader {
-    pub(crate) fn new(disk: Arc<dyn Disk>, store: StoreId) -> Self {
+    /// A reader of the log of `store` on `disk`.
+    pub fn new(disk: Arc<dyn Disk>, store: StoreId) -> Self {
         LogReader { disk, store }
     }
 
@@ -54,6 +59,42 @@ impl LogReader {
         read_on(&mut Walk::from_position(self.disk.as_ref(), self.store, from)?, until, visit)
     }
 
+    /// Makes a log on `target`, where there is none, of the frames from the first on, byte for byte: segments, hashes and
+    /// store are the same. `take` is asked about each frame of commits: it goes on, or breaks and says whether this one
+    /// is copied still; what stands behind is not looked at then. The log is durable after [`sync`](Log::sync).
+    ///
+    /// Where the source is damaged, the copy ends before, and the damage stands beside it; an unfinished write is none.
+    /// That of a segment's header alone costs no frame. Fails when the copy cannot be written. Reads, hashes and writes
+    /// each frame once, after zeros; keeps one in memory.
+    pub fn copy(
+        &self,
+        target: Arc<dyn Disk>,
+        sizes: SegmentSizes,
+        take: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<bool>>,
+    ) -> Result<(Log, Option<Error>)> {
+        let mut log = Log::create(target, self.store, sizes)?;
+        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, log.head(), true)?;
+        let (mut damage, mut flow) = (None, ControlFlow::Continue(()));
+        while flow.is_continue() {
+            let SegmentFile { header, len, .. } = &walk.segment;
+            // A file that was cut has no room for the frame that says where the log goes on.
+            let capacity = header.map_or(len + MIN_FRAME_BYTES as u64, |header| header.capacity.into());
+            damage = damage.or(walk.segment.damage.take());
+            let (kind, frame) = match walk.step() {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok((log, damage.or_else(|| judge_end(&mut walk).err()))),
+                Err(error) => return Ok((log, damage.or(Some(error)))),
+            };
+            if kind == Kind::Commits {
+                flow = take(&frame)?;
+            }
+            if flow != ControlFlow::Break(false) {
+                log.repeat(kind, &frame, capacity)?;
+            }
+        }
+        Ok((log, damage))
+    }
+
     /// Checks the whole chain from the store's first frame to `head`, handing each frame of commits to
     /// `visit`. Changes nothing. Fails with `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first
     /// thing that is wrong.
@@ -64,7 +105,7 @@ impl LogReader {
     ) -> Result<Verified> {
         let mut verified = Verified { frames: 0, commits: 0 };
         let start = ChainPoint::genesis(self.store);
-        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, start)?;
+        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, start, false)?;
         read_on(&mut walk, head.position, &mut |frame| {
             verified.frames += 1;
             verified.commits += u64::from(frame.commit_count);

@@ -131,17 +131,23 @@ fn number_of(name: &str) -> Option<u32> {
 
 /// The number of the last segment file; all before it, from 1, exist as well.
 pub(crate) fn last(disk: &dyn Disk) -> Result<u32> {
+    let numbers = numbers(disk)?;
+    let gap = (1..).zip(&numbers).find(|(expected, found)| expected != *found);
+    match (gap, numbers.last()) {
+        (Some((expected, _)), _) => Err(missing(expected)),
+        (None, last) => last.copied().ok_or_else(|| missing(1)),
+    }
+}
+
+/// The numbers of the segment files there are, ascending.
+pub(crate) fn numbers(disk: &dyn Disk) -> Result<Vec<u32>> {
     let names = match disk.list(LOG_DIRECTORY) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         names => names.map_err(|error| io_failed("list", LOG_DIRECTORY, &error))?,
     };
     let mut numbers: Vec<u32> = names.iter().filter_map(|name| number_of(name)).collect();
     numbers.sort_unstable();
-    let gap = (1..).zip(&numbers).find(|(expected, found)| expected != *found);
-    match (gap, numbers.last()) {
-        (Some((expected, _)), _) => Err(missing(expected)),
-        (None, last) => last.copied().ok_or_else(|| missing(1)),
-    }
+    Ok(numbers)
 }
 
 pub(crate) fn missing(number: u32) -> Error {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use karyon_model::Result;
+use karyon_model::{Code, Error, Result};
 
 use crate::chain::{Position, StoreId};
 use crate::disk::{Disk, File, OpenMode};
@@ -23,12 +23,17 @@ pub(crate) struct SegmentFile {
     pub(crate) len: u64,
     window: Vec<u8>,
     window_start: u64,
+    /// How much is read at once, at least; nothing beside what is needed where a sector may be bad.
+    pub(crate) ahead: usize,
+    /// What is wrong with its header. Whoever opens the file passes that on, or goes by the frames alone.
+    pub(crate) damage: Option<Error>,
 }
 
 impl SegmentFile {
     fn new(number: u32, file: Box<dyn File>) -> io::Result<SegmentFile> {
         let len = file.len()?;
-        Ok(SegmentFile { number, file, header: None, len, window: Vec::new(), window_start: 0 })
+        let window = Vec::new();
+        Ok(SegmentFile { number, file, header: None, len, window, window_start: 0, ahead: 0, damage: None })
     }
 
     /// Creates the file of segment `number`, or takes up what an interrupted attempt left of it: zeros.
@@ -47,10 +52,13 @@ impl SegmentFile {
         let len = opened.len;
         let mut sector = opened.bytes(0, SEGMENT_HEADER_BYTES)?.to_vec();
         sector.resize(SEGMENT_HEADER_BYTES, 0);
+        opened.ahead = WINDOW_BYTES;
         if sector != [0; SEGMENT_HEADER_BYTES] {
-            let header = SegmentHeader::check(store, number, len, &sector)?;
-            opened.len = u64::from(header.capacity);
-            opened.header = Some(header);
+            match SegmentHeader::check(store, number, len, &sector) {
+                Ok(header) => (opened.len, opened.header) = (u64::from(header.capacity), Some(header)),
+                Err(error) if error.code() == Code::Damaged => opened.damage = Some(error),
+                Err(error) => return Err(error),
+            }
         }
         Ok(opened)
     }
@@ -69,7 +77,7 @@ impl SegmentFile {
         let end = offset.saturating_add(len as u64).min(self.len).max(start);
         if start < self.window_start || end > self.window_start + self.window.len() as u64 {
             let room = usize::try_from(self.len - start).unwrap_or(usize::MAX);
-            self.window.resize(len.max(WINDOW_BYTES).min(room), 0);
+            self.window.resize(len.max(self.ahead).min(room), 0);
             self.window_start = start;
             self.file
                 .read_exact_at(start, &mut self.window)

@@ -10,23 +10,26 @@ use crate::segment_file::SegmentFile;
 
 /// A walk along the chain.
 pub(crate) struct Walk<'d> {
-    disk: &'d dyn Disk,
-    store: StoreId,
-    mode: OpenMode,
+    pub(crate) disk: &'d dyn Disk,
+    pub(crate) store: StoreId,
+    pub(crate) mode: OpenMode,
+    forgiving: bool,
     pub(crate) segment: SegmentFile,
     pub(crate) point: ChainPoint,
 }
 
 impl<'d> Walk<'d> {
-    /// A walk from a known point of the chain.
+    /// A walk from a known point of the chain. A forgiving one goes by the frames alone where a segment's header is
+    /// damaged, which it then holds: the frames are chained from segment to segment.
     pub(crate) fn from_point(
         disk: &'d dyn Disk,
         store: StoreId,
         mode: OpenMode,
         at: ChainPoint,
+        forgiving: bool,
     ) -> Result<Self> {
         let segment = SegmentFile::open(disk, store, at.position.segment, mode)?;
-        let mut walk = Walk { disk, store, mode, segment, point: at };
+        let mut walk = Walk { disk, store, mode, forgiving, segment, point: at };
         walk.check_start()?;
         Ok(walk)
     }
@@ -34,19 +37,20 @@ impl<'d> Walk<'d> {
     /// A walk from the frame at `position`, whose word is taken for what came before it.
     pub(crate) fn from_position(disk: &'d dyn Disk, store: StoreId, position: Position) -> Result<Walk<'d>> {
         let mut segment = SegmentFile::open(disk, store, position.segment, OpenMode::Read)?;
+        segment.damage.take().map_or(Ok(()), Err)?;
         let Some((header, _)) = segment.frame_at(store, position.offset)? else {
             return Err(damaged(position.segment, position.offset, "no whole frame begins here"));
         };
         let Header { previous_hash: hash, first_seq: next_seq, .. } = header;
         let point = ChainPoint { position, hash, next_seq, frame: position.offset };
-        Ok(Walk { disk, store, mode: OpenMode::Read, segment, point })
+        Ok(Walk { disk, store, mode: OpenMode::Read, forgiving: false, segment, point })
     }
 
     /// Passes over the frame here, and on into the next segment where it says so. `None` where no whole frame
     /// stands, be it the end, a torn frame or damage: the walk stays there.
     pub(crate) fn step(&mut self) -> Result<Option<(Kind, FrameView<'_>)>> {
         let Position { segment: number, offset } = self.point.position;
-        if self.segment.header.is_none() {
+        if self.segment.header.is_none() && !self.forgiving {
             return Ok(None);
         }
         let Some((header, bytes)) = self.segment.frame_at(self.store, offset)? else { return Ok(None) };
@@ -84,6 +88,10 @@ impl<'d> Walk<'d> {
     /// What must hold where a walk enters a segment.
     fn check_start(&mut self) -> Result<()> {
         let Position { segment: number, offset } = self.point.position;
+        if self.forgiving {
+            self.segment.ahead = 0;
+        }
+        self.segment.damage.take_if(|_| !self.forgiving).map_or(Ok(()), Err)?;
         if self.point.position == Position::first_of(number) {
             let follows = self.segment.header.is_none_or(|header| {
                 header.previous_hash == self.point.hash && header.next_seq == self.point.next_seq

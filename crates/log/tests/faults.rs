@@ -63,7 +63,7 @@ fn whichever_call_fails_nothing_acknowledged_is_lost() {
             let passed_untouched = disk.calls() <= start + call;
             assert_eq!(
                 result.is_ok(),
-                passed_untouched || went_on,
+                passed_untouched || (went_on && !fault.lasts()),
                 "{fault:?} at call {call}: no failure is passed over but that of a preparation"
             );
             goings_on += u32::from(went_on);
@@ -95,7 +95,7 @@ fn whichever_call_fails_nothing_acknowledged_is_lost() {
             }
         }
     }
-    assert!(goings_on > 3 * 4, "only {goings_on} preparations failed");
+    assert!(goings_on > 5 * 4, "only {goings_on} preparations failed");
 }
 
 /// The disk fills up while the next segment is prepared. The active one has room: that is used to its end.

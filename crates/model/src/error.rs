@@ -36,6 +36,8 @@ codes! {
     NotADirectory = "ERR_KARYON_NOT_A_DIRECTORY",
     /// The directory holds something else than a store.
     NotAStore = "ERR_KARYON_NOT_A_STORE",
+    /// The directory for a copy is not empty.
+    NotEmpty = "ERR_KARYON_NOT_EMPTY",
     /// Another process has the store open.
     Owned = "ERR_KARYON_OWNED",
     /// A file was written by a newer version of Karyon.

@@ -2,7 +2,7 @@
 
 use crate::environment::{Environment, Handle, closed, enter, find};
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{Moment, OpenStore, Recovery, Store, Verified};
+use karyon_kernel::{Copied, Lost, Moment, OpenStore, Recovery, Store, Verified};
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Task};
@@ -266,21 +266,69 @@ pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background<Veri
         let session = environment.session(session)?.session;
         session.check_sees_everything()?;
         let store = session.store().clone();
-        Ok(Background::start(
-            move || store.verify(),
-            |_, verified| Ok(Outcome::Value(verified_value(&verified))),
-        ))
+        Ok(Background::start(move || store.verify(), verified_value))
     })
 }
 
-fn verified_value(verified: &Verified) -> Value {
+/// Copies everything durable to a directory. For those who may see everything. Its outcome is a map.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn backup_store(env: &Env, session: u32, to: String) -> Option<AsyncTask<Background<Copied>>> {
+    find(env, |environment| {
+        let session = environment.session(session)?.session;
+        session.check_sees_everything()?;
+        let store = session.store().clone();
+        Ok(Background::start(move || karyon_kernel::backup(&store, &to), copied_value))
+    })
+}
+
+/// Copies the store in one directory to another, as of a time (µs) or version if one is given; or what is whole of it. Its
+/// outcome is a map.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn restore_store(
+    from: String,
+    to: String,
+    salvage: bool,
+    is_time: bool,
+    moment: Option<f64>,
+) -> AsyncTask<Background<Copied>> {
+    let at = moment.map(|moment| as_moment(is_time, moment));
+    Background::start(move || karyon_kernel::restore(&from, &to, at, salvage), copied_value)
+}
+
+fn copied_value(_: &mut Environment, copied: Copied) -> Result<Outcome> {
+    let Copied { newest, bytes, damage, lost, checkpoint } = copied;
+    let value_of = |part: Lost| {
+        let mut entries = vec![
+            ("segment", Value::Integer(part.position.segment.into())),
+            ("offset", Value::Integer(part.position.offset.into())),
+            ("bytes", Value::Integer(part.bytes as i64)),
+            ("reason", Value::text(part.reason)),
+        ];
+        if let Some(whole) = part.whole {
+            entries.push(("versions", Value::List(whole.map(|(version, _)| Value::number(version)).into())));
+            entries.push(("times", Value::List(whole.map(|(_, time)| Value::Timestamp(time)).into())));
+        }
+        Value::map(entries)
+    };
+    let mut entries = vec![
+        ("version", Value::number(newest.seq)),
+        ("time", Value::Timestamp(newest.time)),
+        ("bytes", Value::Integer(bytes as i64)),
+    ];
+    entries.extend(lost.map(|lost| ("lost", Value::List(lost.into_iter().map(value_of).collect()))));
+    entries.extend(damage.map(|damage| ("damage", Value::text(damage.message()))));
+    entries.extend(checkpoint.map(|version| ("checkpoint", Value::number(version))));
+    Ok(Outcome::Value(Value::map(entries)))
+}
+
+fn verified_value(_: &mut Environment, verified: Verified) -> Result<Outcome> {
     let hex: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Value::map([
+    Ok(Outcome::Value(Value::map([
         ("version", Value::number(verified.version)),
         ("frames", Value::Integer(verified.frames as i64)),
         ("nodes", Value::Integer(verified.nodes as i64)),
         ("edges", Value::Integer(verified.edges as i64)),
         ("chapters", Value::Integer(verified.chapters as i64)),
         ("digest", Value::text(hex)),
-    ])
+    ])))
 }

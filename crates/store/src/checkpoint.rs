@@ -55,10 +55,8 @@ impl CheckpointWriter {
         disk.sync_dir("").map_err(io_error("", "sync"))?;
         let path = format!("{CHECKPOINTS}/{:020}.image", anchor.seq);
         let new_path = format!("{CHECKPOINTS}/new");
-        if disk.exists(&new_path).map_err(io_error(&new_path, "find"))? {
-            disk.remove(&new_path).map_err(io_error(&new_path, "remove"))?;
-        }
-        let file = disk.open(&new_path, OpenMode::CreateNew).map_err(io_error(&new_path, "create"))?;
+        let file = disk.create(&new_path).map_err(io_error(&new_path, "create"))?;
+        file.set_len(0).map_err(io_error(&new_path, "cut"))?;
         let mut writer = CheckpointWriter { disk, file, hash: Sha256::new(), at: 0, path, new_path };
         let mut head = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &store.0].concat();
         U64::encode(&anchor.seq, &mut head);

@@ -83,21 +83,28 @@ pub(crate) fn identify(disk: &Arc<dyn Disk>, fresh: StoreId) -> Result<(StoreId,
         let message = "the directory has a log and no identity file \"karyon\"; restore it from a backup";
         Error::new(Code::Damaged, message).with("path", IDENTITY).with("cause", error.to_string())
     })?;
-    let mut bytes = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &fresh.0, &[0; 32]].concat();
-    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
-    write_whole(&**disk, IDENTITY_NEW, &bytes)?;
-    disk.rename(IDENTITY_NEW, IDENTITY).map_err(io_error(IDENTITY, "rename"))?;
-    disk.sync_dir("").map_err(io_error("", "sync"))?;
-    Ok((fresh, true))
+    write_identity(&**disk, fresh).map(|()| (fresh, true))
 }
 
-fn read(disk: &dyn Disk) -> Result<StoreId> {
-    let file = disk.open(IDENTITY, OpenMode::Read).map_err(io_error(IDENTITY, "open"))?;
+/// Makes the directory a store, durably: the last thing that is done to it.
+pub(crate) fn write_identity(disk: &dyn Disk, id: StoreId) -> Result<()> {
+    let mut bytes = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &id.0, &[0; 32]].concat();
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    write_whole(disk, IDENTITY_NEW, &bytes)?;
+    disk.rename(IDENTITY_NEW, IDENTITY).map_err(io_error(IDENTITY, "rename"))?;
+    disk.sync_dir("").map_err(io_error("", "sync"))
+}
+
+/// The id of the store that is there.
+pub(crate) fn read(disk: &dyn Disk) -> Result<StoreId> {
     let mut bytes = [0; BYTES];
-    let count = file.read_at(0, &mut bytes).map_err(io_error(IDENTITY, "read"))?;
+    let count = match disk.open(IDENTITY, OpenMode::Read).and_then(|file| file.read_at(0, &mut bytes)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        read => read.map_err(io_error(IDENTITY, "read"))?,
+    };
     if count < 12 || bytes[..8] != *MAGIC {
         let message =
-            "the file \"karyon\" is not a store's identity; name another directory or restore a backup";
+            "there is no file \"karyon\" with a store's identity; name another directory or restore a backup";
         return Err(Error::new(Code::NotAStore, message).with("path", IDENTITY));
     }
     let format = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
@@ -118,11 +125,7 @@ fn read(disk: &dyn Disk) -> Result<StoreId> {
 
 /// Writes a file anew and makes its bytes durable; its name is durable after the directory's sync.
 pub(crate) fn write_whole(disk: &dyn Disk, path: &str, bytes: &[u8]) -> Result<()> {
-    let file = match disk.open(path, OpenMode::CreateNew) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.open(path, OpenMode::ReadWrite),
-        opened => opened,
-    }
-    .map_err(io_error(path, "create"))?;
+    let file = disk.create(path).map_err(io_error(path, "create"))?;
     file.set_len(0).map_err(io_error(path, "cut"))?;
     file.write_at(0, bytes).map_err(io_error(path, "write"))?;
     file.sync_all().map_err(io_error(path, "sync"))

@@ -4,6 +4,7 @@
 //! that can always be built again.
 
 mod checkpoint;
+mod copy;
 mod layout;
 mod merge;
 mod open;
@@ -15,6 +16,8 @@ mod time;
 mod verify;
 mod writer;
 
+pub use copy::{Copied, restore};
+pub use karyon_log::Lost;
 pub use layout::FORMAT_VERSION;
 pub use merge::MergeReport;
 pub use open::{Options, Recovery};

@@ -170,16 +170,19 @@ fn recover(
 }
 
 /// Takes the directory for this process. The lock goes with the process, however it ends.
-fn take_lock(disk: &dyn Disk, process: u32) -> Result<Box<dyn Lock>> {
-    if let Some(lock) = disk.try_lock(LOCK).map_err(io_error(LOCK, "lock"))? {
-        write_whole(disk, OWNER, process.to_string().as_bytes())?;
-        return Ok(lock);
-    }
+pub(crate) fn take_lock(disk: &dyn Disk, process: u32) -> Result<Box<dyn Lock>> {
+    let lock = disk.try_lock(LOCK).map_err(io_error(LOCK, "lock"))?.ok_or_else(|| owned(disk))?;
+    write_whole(disk, OWNER, process.to_string().as_bytes())?;
+    Ok(lock)
+}
+
+/// Somebody else has the lock.
+pub(crate) fn owned(disk: &dyn Disk) -> Error {
     let mut text = [0; 16];
     let read = disk.open(OWNER, OpenMode::Read).and_then(|file| file.read_at(0, &mut text));
     let owner = read.ok().and_then(|count| std::str::from_utf8(&text[..count]).ok()?.parse::<u32>().ok());
     let who = owner.map_or("another process".into(), |owner| format!("process {owner}"));
     let message = format!("{who} has the store open; close it there or open another directory");
     let error = Error::new(Code::Owned, message);
-    Err(owner.into_iter().fold(error, |error, owner| error.with("pid", owner)))
+    owner.into_iter().fold(error, |error, owner| error.with("pid", owner))
 }

@@ -6,7 +6,7 @@ use crate::store::Store;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use karyon_graph::ImageWriter;
 use karyon_history::Progress;
-use karyon_log::{ChainPoint, Disk, FrameDraft, Lock, Log, LogReader, StoreId};
+use karyon_log::{ChainPoint, Disk, Lock, Log, LogReader, StoreId};
 use karyon_model::{Code, Error, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -96,13 +96,7 @@ impl Store {
         let mut log = lock(&persistence.log);
         let Some(batch) = self.pipeline()?.next() else { return Ok(false) };
         let last = batch.last();
-        let draft = FrameDraft {
-            first_seq: batch.first,
-            commit_count: batch.count,
-            base_time: batch.base_time,
-            payload: &batch.payload,
-        };
-        let done = log.append(&draft).and_then(|_| log.sync()).and_then(|()| {
+        let done = log.append(&batch.draft()).and_then(|_| log.sync()).and_then(|()| {
             let mut written = lock(&persistence.written);
             written.head = log.head();
             written.frames += 1;

@@ -10,6 +10,7 @@
 mod bad_input;
 mod checkpoints;
 mod concurrency;
+mod copies;
 mod crashes;
 mod driver;
 mod faults;

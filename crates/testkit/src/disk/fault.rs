@@ -12,17 +12,28 @@ pub enum Fault {
     /// A write stops half way, between two sectors (operating systems copy whole pages), then fails. Other
     /// operations fail without an effect.
     Short,
+    /// From this call on the disk takes no change; it can be read.
+    ReadOnly,
+    /// From this call on the disk is gone, also for what was open.
+    Gone,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Fault; 3] = [Fault::Io, Fault::Full, Fault::Short];
+    pub const ALL: [Fault; 5] = [Fault::Io, Fault::Full, Fault::Short, Fault::ReadOnly, Fault::Gone];
+
+    /// Whether it lasts until the disk is healed.
+    pub fn lasts(self) -> bool {
+        matches!(self, Fault::ReadOnly | Fault::Gone)
+    }
 
     pub(super) fn error(self) -> io::Error {
         match self {
             Fault::Io => io::Error::other("simulated input/output error"),
             Fault::Full => io::ErrorKind::StorageFull.into(),
             Fault::Short => io::ErrorKind::WriteZero.into(),
+            Fault::ReadOnly => io::ErrorKind::ReadOnlyFilesystem.into(),
+            Fault::Gone => io::Error::other("the simulated disk is gone"),
         }
     }
 }

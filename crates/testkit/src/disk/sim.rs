@@ -40,6 +40,10 @@ struct State {
     /// Calls so far, reads included.
     calls: u64,
     faults: BTreeMap<u64, Fault>,
+    /// A fault that has come and lasts.
+    lasting: Option<Fault>,
+    /// Files and the numbers of their sectors that cannot be read.
+    bad: BTreeSet<(usize, u64)>,
     read_only: bool,
     /// Bytes that files may still grow by.
     room: Option<u64>,
@@ -67,6 +71,8 @@ impl SimDisk {
                 locked: BTreeSet::new(),
                 calls: 0,
                 faults: BTreeMap::new(),
+                lasting: None,
+                bad: BTreeSet::new(),
                 read_only: false,
                 room: None,
                 lie: None,
@@ -91,14 +97,16 @@ impl SimDisk {
         self.state().calls
     }
 
-    /// Makes the call with the number `call` (from 0) fail.
+    /// Makes the call with the number `call` (from 0) fail, and all later ones where the fault lasts.
     pub fn fail(&self, call: u64, fault: Fault) {
         self.state().faults.insert(call, fault);
     }
 
-    /// Forgets the faults that have not come yet.
+    /// Forgets the faults that have not come yet, and ends one that lasts.
     pub fn heal(&self) {
-        self.state().faults.clear();
+        let mut state = self.state();
+        state.faults.clear();
+        state.lasting = None;
     }
 
     /// Refuses all that would change something from now on, or no longer.
@@ -111,6 +119,16 @@ impl SimDisk {
     /// to be left.
     pub fn set_room(&self, room: Option<u64>) {
         self.state().room = room;
+    }
+
+    /// Makes every read of the sector at `offset` of the file `path` fail from now on.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn spoil(&self, path: &str, offset: u64) {
+        let mut state = self.state();
+        let file = state.volume.file(path).expect("the file that is to be spoilt exists");
+        state.bad.insert((file, offset / SECTOR_BYTES as u64));
     }
 
     /// Makes some syncs report success and do nothing from now on, or no longer. No code survives that: a
@@ -170,11 +188,20 @@ impl State {
     fn call(&mut self) -> Option<Fault> {
         let call = self.calls;
         self.calls += 1;
-        self.faults.remove(&call)
+        let fault = self.faults.remove(&call).or(self.lasting);
+        self.lasting = fault.filter(|fault| fault.lasts());
+        fault
     }
 
     fn read(&mut self) -> io::Result<()> {
-        self.call().map_or(Ok(()), |fault| Err(fault.error()))
+        self.call().filter(|fault| *fault != Fault::ReadOnly).map_or(Ok(()), |fault| Err(fault.error()))
+    }
+
+    /// Opens something for writing, which is to be refused where nothing may be written.
+    fn may_write(&mut self) -> io::Result<()> {
+        self.read()?;
+        let refused = self.read_only || self.lasting == Some(Fault::ReadOnly);
+        if refused { Err(Fault::ReadOnly.error()) } else { Ok(()) }
     }
 
     fn change(&mut self, operation: Operation) -> io::Result<()> {
@@ -251,10 +278,8 @@ impl Disk for SimDisk {
         let mut state = self.state();
         match mode {
             OpenMode::CreateNew => state.change(Operation::CreateFile(path.into()))?,
-            OpenMode::Read | OpenMode::ReadWrite => state.read()?,
-        }
-        if mode == OpenMode::ReadWrite && state.read_only {
-            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+            OpenMode::Read => state.read()?,
+            OpenMode::ReadWrite => state.may_write()?,
         }
         let file = state.volume.file(path)?;
         Ok(Box::new(SimFile { disk: self.clone(), file, writable: mode != OpenMode::Read }))
@@ -275,7 +300,7 @@ impl Disk for SimDisk {
     fn try_lock(&self, path: &str) -> io::Result<Option<Box<dyn Lock>>> {
         let mut state = self.state();
         if state.volume.exists(path) {
-            state.read()?;
+            state.may_write()?;
         } else {
             state.change(Operation::CreateFile(path.into()))?;
         }
@@ -312,6 +337,10 @@ impl File for SimFile {
         let bytes = state.volume.bytes(self.file);
         let start = bytes.len().min(offset as usize);
         let count = buffer.len().min(bytes.len() - start);
+        let sectors = (start / SECTOR_BYTES) as u64..(start + count).div_ceil(SECTOR_BYTES) as u64;
+        if state.bad.iter().any(|(file, sector)| *file == self.file && sectors.contains(sector)) {
+            return Err(Fault::Io.error());
+        }
         buffer[..count].copy_from_slice(&bytes[start..start + count]);
         Ok(count)
     }

@@ -131,3 +131,24 @@ fn a_full_disk_takes_what_fits_and_what_is_written_over() {
     disk.set_room(None);
     file.write_at(len + 100, &[3; 5000]).unwrap();
 }
+
+#[test]
+fn a_fault_that_lasts_ends_when_the_disk_is_healed() {
+    let disk = SimDisk::new();
+    let file = written(&disk);
+    let before = disk.files();
+    disk.fail(disk.calls(), Fault::ReadOnly);
+    assert!(disk.exists("f").unwrap(), "it can be read");
+    for _ in 0..2 {
+        assert_eq!(file.write_at(0, b"x").unwrap_err().kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+        assert!(disk.open("f", OpenMode::ReadWrite).is_err() && disk.open("f", OpenMode::Read).is_ok());
+    }
+    disk.fail(disk.calls(), Fault::Gone);
+    for _ in 0..2 {
+        assert!(disk.list("").is_err() && disk.exists("f").is_err());
+        assert!(file.read_at(0, &mut [0]).is_err() && file.sync_all().is_err());
+    }
+    assert_eq!(disk.files(), before);
+    disk.heal();
+    file.write_at(0, b"x").unwrap();
+}
