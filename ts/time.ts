@@ -119,6 +119,12 @@ function microsOfText(text: string): number {
   return midnight * 1000 + (minutes * 60 + second) * 1_000_000 + micros
 }
 
+/** Microseconds since 1970 of an instant of valid time, which no version stands for. */
+export function instantMicros(instant: Date | string): number {
+  if (typeof instant === 'string' || isDate(instant)) return microsOf(instant)
+  throw timeError(`an instant of valid time is a Date or an ISO string, not ${describe(instant)}`)
+}
+
 /** A moment for the native side. */
 export function nativeMoment(moment: Moment): NativeMoment {
   if (typeof moment === 'bigint') {
@@ -135,6 +141,7 @@ function describe(value: unknown): string {
     : typeof value
 }
 
-function timeError(message: string): KaryonError {
+/** The error for a time that is none. */
+export function timeError(message: string): KaryonError {
   return new KaryonError('ERR_KARYON_TIME', message)
 }

@@ -13,7 +13,7 @@ export interface PlainEdge {
 }
 
 /** An edge that was read may stand for its identity. */
-const EDGE_FIELDS: readonly string[] = ['from', 'type', 'to', 'key', 'props', 'version']
+const EDGE_FIELDS: readonly string[] = ['from', 'type', 'to', 'key', 'props', 'intervals', 'valid', 'version']
 
 /** Reads and checks an edge's identity. A field that no edge has is a slip of the pen: it would stand for another edge. */
 export function plainEdge(edge: EdgeIdentity): PlainEdge {

@@ -122,6 +122,10 @@ export class StoreGraph extends BaseReader implements Graph {
     return new StoreView(this.session, this.session.fixed(this.source()))
   }
 
+  validAt(instant: Date | string): View {
+    return this.snapshot().validAt(instant)
+  }
+
   settled(moment: Moment): Promise<void> {
     return this.outside(() => this.session.connection.settled(moment))
   }

@@ -10,12 +10,25 @@ import { type PlainEdge, checkedOptions, listOf, plainEdge } from './arguments.t
 import { REACH_MAX, encodedQuery, encodedWalk } from './query.ts'
 import { Scan, type Start } from './scan.ts'
 import type { NativeSession } from './session.ts'
-import type { Edge, EdgeIdentity, Node, NodeQuery, Reached, Reader, WalkOptions } from './types.ts'
+import type {
+  Edge,
+  EdgeIdentity,
+  Node,
+  NodeQuery,
+  Reached,
+  Reader,
+  ValidValue,
+  WalkOptions,
+} from './types.ts'
 
 /** Nodes that `within` finds unless it is told otherwise. */
 const WITHIN_LIMIT = 1000
 /** How far `path` looks unless it is told otherwise. */
 const PATH_HOPS = 16
+/** Begins what does not hold always, as in crates/model/src/valid.rs. */
+const TEMPORAL = 255
+/** The property of an edge that says when it holds; no user's has this name. */
+const HOLDS = '__proto__'
 /** Items of one page of a scan. */
 const PAGE_ITEMS = 256
 
@@ -205,20 +218,41 @@ function readStart(bytes: ByteReader): Start | undefined {
   return bytes.byte() === 0 ? undefined : [bytes.varint(), bytes.varint(), bytes.varint()]
 }
 
-function readProperties(session: NativeSession, bytes: ByteReader): Record<string, Value> {
-  const props: Record<string, Value> = {}
+/** Reads what properties hold always into `props`, and returns what others hold when, if there are any. */
+function readProperties(
+  session: NativeSession,
+  bytes: ByteReader,
+  props: Record<string, Value>,
+): Record<string, ValidValue[]> | undefined {
+  let intervals: Record<string, ValidValue[]> | undefined
   for (let left = bytes.varint(); left > 0; left--) {
     const name = session.name(bytes)
-    props[name] = bytes.value()
+    // Without a prototype, as one name is that of a prototype.
+    if (bytes.peek() === TEMPORAL) (intervals ??= Object.create(null))[name] = readIntervals(bytes)
+    else props[name] = bytes.value()
   }
-  return props
+  return intervals
+}
+
+function readIntervals(bytes: ByteReader): ValidValue[] {
+  bytes.byte()
+  return Array.from({ length: bytes.varint() }, () => {
+    const bounds = bytes.byte()
+    const from = (bounds & 1) > 0 && { from: bytes.time() }
+    const to = (bounds & 2) > 0 && { to: bytes.time() }
+    return { ...from, ...to, value: bytes.value() }
+  })
 }
 
 function readNodeBody(session: NativeSession, bytes: ByteReader, key: string): Node {
   const version = BigInt(bytes.varint())
   const labels: string[] = []
   for (let left = bytes.varint(); left > 0; left--) labels.push(session.name(bytes))
-  return { key, labels, props: readProperties(session, bytes), version }
+  const props: Record<string, Value> = {}
+  const intervals = readProperties(session, bytes, props)
+  return intervals
+    ? { key, labels, props, intervals: { ...intervals }, version }
+    : { key, labels, props, version }
 }
 
 /** Reads a node with its key. */
@@ -228,7 +262,13 @@ export function readNode(session: NativeSession, bytes: ByteReader): Node {
 
 function readEdgeBody(session: NativeSession, bytes: ByteReader, identity: PlainEdge): Edge {
   const version = BigInt(bytes.varint())
-  return { ...identity, props: readProperties(session, bytes), version }
+  const props: Record<string, Value> = {}
+  const intervals = readProperties(session, bytes, props)
+  if (!intervals) return { ...identity, props, version }
+  const { [HOLDS]: valid, ...rest } = intervals
+  const some = Object.keys(rest).length > 0
+  const times = valid?.map(({ from, to }) => ({ ...(from && { from }), ...(to && { to }) }))
+  return { ...identity, props, ...(some && { intervals: rest }), ...(times && { valid: times }), version }
 }
 
 /** Reads an edge with its identity. */

@@ -3,7 +3,7 @@ import { isUint8Array } from 'node:util/types'
 import { KaryonError, badArgument } from '../errors.ts'
 import { putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
-import type { Version } from '../time.ts'
+import { type Version, instantMicros, timeError } from '../time.ts'
 import { encodeValue, isPlain } from '../values/encode.ts'
 import { checkName, checkNodeKey } from '../values/keys.ts'
 import { FRAME_BYTES_MAX, LABELS_MAX, OPERATIONS_MAX, PROPERTIES_MAX } from '../values/limits.ts'
@@ -13,7 +13,17 @@ import { checkedOptions, edgeOf, listOf, plainTarget } from './arguments.ts'
 import { BaseReader, putEdge, putTarget } from './reader.ts'
 import type { Scan } from './scan.ts'
 import type { NativeSession, Submitted, TurnTransaction } from './session.ts'
-import type { Changes, Commit, LinkOptions, NodeContent, OpenTransaction, Sequence, Target } from './types.ts'
+import type {
+  Changes,
+  Commit,
+  LinkOptions,
+  NodeContent,
+  OpenTransaction,
+  Sequence,
+  Target,
+  UnlinkOptions,
+  Validity,
+} from './types.ts'
 
 /** How long a transaction that `begin` opened may take, unless it says otherwise. */
 const TIMEOUT_MS = 30_000
@@ -21,6 +31,9 @@ const TIMEOUT_MS = 30_000
 const TIMEOUT_MAX_MS = 2 ** 31 - 1
 
 const NONE = -1
+
+/** The options that say when something holds. */
+const VALIDITY = ['valid', 'expireAt'] as const
 
 /** Writers of transactions that have ended, for the next ones: a buffer outside of the heap is dear to make. */
 const idle: Writer[] = []
@@ -135,14 +148,15 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     return session.submitted(length)
   }
 
-  /** Encodes one verb: its number, and what `encode` adds. Nothing of it is kept when it throws. */
-  #verb(number: number, encode: (writer: Writer) => void): void {
+  /** Encodes one verb: when it holds, its number, and what `encode` adds. Nothing of it is kept when it throws. */
+  #verb(number: number, when: Validity | undefined, encode: (writer: Writer) => void): void {
     this.#check()
     // Scans show the transaction as it was when they began.
     for (const scan of this.#scans) scan.fetchAll()
     const start = this.#verbs.length
     this.#encoding = true
     try {
+      if (when) putValidity(this.#verbs, when)
       this.#verbs.byte(number)
       encode(this.#verbs)
       if (this.#count >= OPERATIONS_MAX || this.#crossed + this.#verbs.length > FRAME_BYTES_MAX) {
@@ -159,9 +173,9 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   put(key: string, node: NodeContent = {}): void {
-    this.#verb(1, (writer) => {
+    this.#verb(1, node, (writer) => {
       checkNodeKey(key)
-      const { labels, props } = checkedOptions(node, 'labels', 'props')
+      const { labels, props } = checkedOptions(node, 'labels', 'props', ...VALIDITY)
       writer.text(key)
       putLabels(writer, labels)
       const entries = entriesOf(props).filter((entry) => entry[1] !== undefined)
@@ -174,9 +188,15 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   patch(target: Target, changes: Changes): void {
-    this.#verb(2, (writer) => {
+    this.#verb(2, changes, (writer) => {
       const plain = plainTarget(target)
-      const { labels, dropLabels, props } = checkedOptions(changes, 'labels', 'dropLabels', 'props')
+      const { labels, dropLabels, props } = checkedOptions(
+        changes,
+        'labels',
+        'dropLabels',
+        'props',
+        ...VALIDITY,
+      )
       putTarget(writer, plain)
       putLabels(writer, labels)
       putLabels(writer, dropLabels)
@@ -185,7 +205,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   remove(key: string, options: { readonly detach?: boolean } = {}): void {
-    this.#verb(3, (writer) => {
+    this.#verb(3, undefined, (writer) => {
       checkNodeKey(key)
       const { detach = false } = checkedOptions(options, 'detach')
       if (typeof detach !== 'boolean') throw badArgument('detach is true or false')
@@ -195,24 +215,24 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   link(from: string, type: string, to: string, options: LinkOptions = {}): void {
-    this.#verb(4, (writer) => {
-      const { key, props } = checkedOptions(options, 'key', 'props')
+    this.#verb(4, options, (writer) => {
+      const { key, props } = checkedOptions(options, 'key', 'props', ...VALIDITY)
       const edge = edgeOf(from, type, to, key)
       putEdge(writer, edge)
       putChanges(writer, props)
     })
   }
 
-  unlink(from: string, type: string, to: string, options: { readonly key?: string } = {}): void {
-    this.#verb(5, (writer) => {
-      const { key } = checkedOptions(options, 'key')
+  unlink(from: string, type: string, to: string, options: UnlinkOptions = {}): void {
+    this.#verb(5, options, (writer) => {
+      const { key } = checkedOptions(options, 'key', 'valid')
       const edge = edgeOf(from, type, to, key)
       putEdge(writer, edge)
     })
   }
 
   increment(target: Target, property: string, by: number | bigint = 1): void {
-    this.#verb(6, (writer) => {
+    this.#verb(6, undefined, (writer) => {
       const plain = plainTarget(target)
       checkName(property)
       if (typeof by !== 'number' && typeof by !== 'bigint') {
@@ -225,7 +245,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   append(target: Target, property: string, more: Sequence): void {
-    this.#verb(8, (writer) => {
+    this.#verb(8, undefined, (writer) => {
       const plain = plainTarget(target)
       checkName(property)
       checkSequence(more)
@@ -236,7 +256,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   splice(target: Target, property: string, start: number, deleteCount: number, insert: Sequence): void {
-    this.#verb(7, (writer) => {
+    this.#verb(7, undefined, (writer) => {
       if (!isCount(start) || !isCount(deleteCount)) {
         throw badArgument('start and deleteCount are whole numbers from 0 on')
       }
@@ -313,6 +333,22 @@ function putChanges(writer: Writer, props: PropertyChanges | undefined): void {
     writer.byte(value === undefined ? 0 : 1)
     if (value !== undefined) encodeValue(writer, value, name)
   }
+}
+
+/** Says when the next verb holds; nothing where that is always. */
+function putValidity(writer: Writer, { valid, expireAt }: Validity): void {
+  if (valid === undefined && expireAt === undefined) return
+  if (valid && expireAt) throw badArgument('valid says when it ends; leave expireAt away')
+  const { from, to = expireAt } = checkedOptions(valid === undefined ? {} : valid, 'from', 'to')
+  // A Date has no such fields, and would mean always.
+  if (valid && !isPlain(valid)) throw badArgument('valid is { from, to }, each a Date or an ISO string')
+  const bounds = [from, to].map((bound) => (bound === undefined ? undefined : instantMicros(bound)))
+  const [begin = -Infinity, end = Infinity] = bounds
+  if (begin >= end) throw timeError('valid ends before it begins, or when it begins; swap from and to')
+  writer.byte(9)
+  writer.byte((from === undefined ? 0 : 1) | (to === undefined ? 0 : 2))
+  for (const bound of bounds) if (bound !== undefined) writer.signed(bound)
+  writer.byte(expireAt === undefined ? 0 : 1)
 }
 
 function checkTimeout(timeoutMs: number): void {

@@ -2,12 +2,34 @@
 import type { Instant, Moment, Version } from '../time.ts'
 import type { Properties, PropertyChanges, Value } from '../values/types.ts'
 
+/**
+ * When something holds in valid time: from an instant on (inclusive), to another one (exclusive); without one it is open there. An
+ * instant is a `Date` (an `Instant` with its microseconds) or an ISO string, which without an offset is UTC.
+ */
+export interface ValidTime {
+  readonly from?: Date | string
+  readonly to?: Date | string
+}
+
+/** A value, and when it holds: from an instant on (inclusive), to another one (exclusive); without one it is open there. */
+export interface ValidValue {
+  readonly from?: Date
+  readonly to?: Date
+  readonly value: Value
+}
+
+/** What properties hold that do not hold one value always, in order. */
+export type Intervals = Readonly<Record<string, readonly ValidValue[]>>
+
 /** A node as of a version. */
 export interface Node {
   /** Its identity. */
   readonly key: string
   readonly labels: readonly string[]
+  /** What holds always; in a view with an instant of valid time, what holds then. */
   readonly props: Properties
+  /** The properties that hold different values at different instants, or none at some; absent where there are none. */
+  readonly intervals?: Intervals
   /** The commit that last changed it; 0n when the transaction that reads it did. */
   readonly version: Version
 }
@@ -26,7 +48,12 @@ export interface Edge {
   readonly type: string
   readonly to: string
   readonly key: string
+  /** What holds always; in a view with an instant of valid time, what holds then. */
   readonly props: Properties
+  /** The properties that hold different values at different instants, or none at some; absent where there are none. */
+  readonly intervals?: Intervals
+  /** When it holds, in order; absent where that is always, and in a view with an instant of valid time. */
+  readonly valid?: readonly Omit<ValidValue, 'value'>[]
   /** The commit that last changed it; 0n when the transaction that reads it did. */
   readonly version: Version
 }
@@ -105,14 +132,41 @@ export interface Reader {
 export interface View extends Reader, Disposable {
   readonly version: Version
   readonly time: Instant
-  /** SHA-256, in hex, of everything that the graph says as of this version. Cost: a pass over the graph. */
+  /** The instant of valid time whose values it shows; without one it shows of properties those that hold always. */
+  readonly valid: Instant | undefined
+  /**
+   * The same version, as of an instant of valid time: `props` and conditions are about the values that hold then, edges and traversals
+   * about the edges that do, and there are no `intervals`. Nodes and labels have no valid time. Throws `ERR_KARYON_TIME` for a version or a bare number.
+   * Cost: that of the read, and a binary search for each property that has intervals.
+   *
+   * @example
+   * graph.at(monday).validAt('2026-01-15').get('ann')?.props.salary   // what was believed on Monday about January
+   */
+  validAt(instant: Date | string): View
+  /** SHA-256, in hex, of everything that the graph says as of this version, at every instant. Cost: a pass over the graph. */
   digest(): string
   /** Ends the view; further reads throw `ERR_KARYON_CLOSED`. */
   close(): void
 }
 
+/**
+ * When what a verb sets holds. Without either always, in the place of all that the properties held before.
+ *
+ * A property holds something in at most 4,096 intervals, else `ERR_KARYON_VALUE_SIZE`. Cost: a pass over its intervals; that of any
+ * other write where nothing has intervals.
+ */
+export interface Validity {
+  /**
+   * The properties of this call, and with `link` the edge, hold in that time. What they held outside of it stays; what overlaps it
+   * is cut. A property of `undefined` holds nothing in that time, nor does, with `put`, one that is not given.
+   */
+  readonly valid?: ValidTime
+  /** They hold up to that instant, and nothing from then on. Nothing is ever deleted by a clock. */
+  readonly expireAt?: Date | string
+}
+
 /** What a node is put with. */
-export interface NodeContent {
+export interface NodeContent extends Validity {
   readonly labels?: readonly string[]
   readonly props?: PropertyChanges
 }
@@ -123,9 +177,14 @@ export interface Changes extends NodeContent {
 }
 
 /** What is merged into an edge, and which of parallel ones is meant. */
-export interface LinkOptions {
+export interface LinkOptions extends Validity {
   readonly key?: string
   readonly props?: PropertyChanges
+}
+
+/** Which of parallel edges does not hold any more, and when; always without `valid`. */
+export interface UnlinkOptions extends Pick<Validity, 'valid'> {
+  readonly key?: string
 }
 
 /** What can be appended and spliced in. */
@@ -147,11 +206,17 @@ export interface Transaction extends Reader {
   patch(target: Target, changes: Changes): void
   /** Removes a node; nothing when there is none. Throws `ERR_KARYON_HAS_EDGES` when it has edges, unless `detach`. */
   remove(key: string, options?: { readonly detach?: boolean }): void
-  /** Creates an edge or merges into it. Both ends must exist. */
+  /**
+   * Creates an edge or merges into it. Both ends must exist. With `valid` the edge itself holds in that time, beside the times in which
+   * it does already; without, always.
+   */
   link(from: string, type: string, to: string, options?: LinkOptions): void
-  /** Removes an edge; nothing when there is none. */
-  unlink(from: string, type: string, to: string, options?: { readonly key?: string }): void
-  /** Adds to a number; an absent one counts as 0. Increments of different transactions do not conflict. */
+  /** Removes an edge; nothing when there is none. With `valid` it does not hold in that time; one that never does any more is removed. */
+  unlink(from: string, type: string, to: string, options?: UnlinkOptions): void
+  /**
+   * Adds to a number; an absent one counts as 0. Increments of different transactions do not conflict. As `append` and `splice` it is
+   * `ERR_KARYON_VALUE_TYPE` for a property that holds different values at different times: none of them is meant more than another.
+   */
   increment(target: Target, property: string, by?: number | bigint): void
   /** Appends to a string, bytes or list without writing it again; an absent one is set. */
   append(target: Target, property: string, more: Sequence): void
@@ -221,10 +286,14 @@ export interface Change extends Blame {
   readonly kind: 'created' | 'removed' | 'labelled' | 'unlabelled' | 'set' | 'unset'
   readonly label?: string
   readonly property?: string
-  /** A property's value before; absent when it had none. */
+  /** A property's value before; absent when it had none, or not one always. */
   readonly before?: Value
-  /** A property's value from then on; absent when it has none. */
+  /** A property's value from then on; absent when it has none, or not one always. */
   readonly after?: Value
+  /** What the property held when, before; only where that was not one value always. */
+  readonly intervalsBefore?: readonly ValidValue[]
+  /** What the property holds when, from then on; only where that is not one value always. */
+  readonly intervalsAfter?: readonly ValidValue[]
 }
 
 /** A commit, who made it, and what it had read. */
@@ -410,6 +479,8 @@ export interface Graph extends Reader {
   at(moment: Moment): View
   /** The graph as of now. */
   snapshot(): View
+  /** The graph as of now, with the values that hold at an instant of valid time; see `View.validAt`. */
+  validAt(instant: Date | string): View
   /** Resolves when `at(moment)` has its final answer. */
   settled(moment: Moment): Promise<void>
   /** Resolves when every moment of the past can be asked for. */

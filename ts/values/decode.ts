@@ -31,6 +31,11 @@ export class ByteReader {
     this.at = rest.at
   }
 
+  /** The next byte, which is still to be read. */
+  peek(): number {
+    return this.#bytes[this.at] as number
+  }
+
   byte(): number {
     return this.#bytes[this.at++] as number
   }
@@ -100,6 +105,12 @@ export class ByteReader {
     return new Uint8Array(copied.buffer, copied.byteOffset, copied.byteLength)
   }
 
+  /** A Date as it was stored; only what a Date cannot hold comes back as an Instant. */
+  time(): Date {
+    const micros = this.signedBig()
+    return micros % 1000n === 0n ? new Date(Number(micros / 1000n)) : Instant.fromMicros(micros)
+  }
+
   value(): Value {
     switch (this.byte()) {
       case 0:
@@ -121,11 +132,8 @@ export class ByteReader {
         return this.text()
       case 7:
         return this.copy(this.varint())
-      case 8: {
-        const micros = this.signedBig()
-        // A Date as it was stored; only what a Date cannot hold comes back as an Instant.
-        return micros % 1000n === 0n ? new Date(Number(micros / 1000n)) : Instant.fromMicros(micros)
-      }
+      case 8:
+        return this.time()
       case 9: {
         const list: Value[] = []
         for (let left = this.varint(); left > 0; left--) list.push(this.value())

@@ -13,6 +13,7 @@ use crate::plan::{Surface, describe, perform, target};
 use crate::transaction::{Declaration, Purpose, Read, Transaction};
 use karyon_history::ObjectId;
 use karyon_model::limits::PARENTS_MAX;
+use karyon_model::valid::HOLDS;
 use karyon_model::{Code, CommitRecord, EntityId, Error, NameId, OperationReader, Result, Seq, Verb};
 use std::collections::BTreeSet;
 
@@ -133,6 +134,9 @@ impl Graph {
     }
 
     fn validate_write(&self, verb: &Verb<'_>, transaction: &Transaction) -> Result<()> {
+        if let Verb::Within { verb, .. } = verb {
+            return self.validate_write(verb, transaction);
+        }
         let snapshot = transaction.snapshot();
         #[cfg(karyon_broken = "writes")]
         let snapshot = self.head;
@@ -146,15 +150,16 @@ impl Graph {
             names.filter_map(|name| self.names.get(name)).map(Slot::Property).collect()
         };
         let mut slots = match verb {
-            Verb::Patch { changes, .. } | Verb::Link { changes, .. } => {
-                properties(&mut changes.iter().map(|change| change.0))
+            Verb::Patch { changes, .. } => properties(&mut changes.iter().map(|change| change.0)),
+            Verb::Link { changes, .. } => {
+                properties(&mut changes.iter().map(|change| change.0).chain([HOLDS]))
             }
             // An increment commutes, unless its transaction has seen what it adds to.
             Verb::Increment { .. } if !transaction.reads.contains(&Read::Entity(id)) => vec![],
             Verb::Splice { name, .. } | Verb::Append { name, .. } | Verb::Increment { name, .. } => {
                 properties(&mut [*name].into_iter())
             }
-            Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. } => vec![],
+            Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. } | Verb::Within { .. } => vec![],
         };
         if let Verb::Patch { labels, drop, .. } = verb {
             slots

@@ -12,7 +12,7 @@ use crate::versioned::Object;
 use hashbrown::HashMap;
 use karyon_history::{Chapter, ObjectId};
 use karyon_model::limits::FRAME_BYTES_MAX;
-use karyon_model::{Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target};
+use karyon_model::{Code, EdgeKey, EntityId, Error, NameId, Operation, Result, Rules, Seq, Target};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -135,10 +135,6 @@ impl<'g> Draft<'g> {
             Operation::Fork { name, parent, from } => return self.fork(name, parent, from),
             Operation::Drop { layer } => return self.drop_layer(layer),
             Operation::Merge { layer } => return self.merge(layer),
-            Operation::Set { valid, .. } | Operation::Unset { valid, .. } if valid != Interval::ALWAYS => {
-                let message = "the log has facts with valid time; use a newer Karyon";
-                return Err(Error::new(Code::FormatNewer, message));
-            }
             _ => true,
         };
         if !defined {

@@ -1,6 +1,6 @@
 //! A node's or edge's state: existence, labels, properties, each with the commit that last changed it.
 //!
-//! An anchor holds: alive (byte), since, labels (count; name, since), properties (count; name, since, interval byte 0,
+//! An anchor holds: alive (byte), since, labels (count; name, since), properties (count; name, since, interval byte,
 //! value). A delta holds: count, then for each slot that the commit changed
 //!
 //! | tag | slot | before the commit |
@@ -9,14 +9,17 @@
 //! | 2 | label | name: it was not there |
 //! | 3 | label | name, since |
 //! | 4 | property | name: it was not there |
-//! | 5 | property | name, since, interval byte 0, value |
+//! | 5 | property | name, since, interval byte, value |
 //! | 6 | property, spliced | name, since, at, inserted bytes, removed items, removed payload |
+//!
+//! The interval byte is 0 where the value holds always; the others are in `model/src/valid.rs`.
 
 use crate::versioned::State;
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX, VALUE_BYTES_MAX};
+use karyon_model::valid::{self, is_temporal};
 use karyon_model::value::{self, Sequence};
-use karyon_model::{Code, Error, NameId, Operation, Result, Seq, property_count_error};
+use karyon_model::{Code, Error, Interval, NameId, Operation, Result, Seq, property_count_error};
 use smallvec::SmallVec;
 
 /// An encoded value. Up to 16 bytes lie in the entity itself.
@@ -29,7 +32,7 @@ pub struct Property {
     pub name: NameId,
     /// The commit that last changed it.
     pub since: Seq,
-    /// Its encoded value.
+    /// Its encoded value, or those that it holds at different instants of valid time.
     pub value: Encoded,
 }
 
@@ -90,8 +93,7 @@ impl Undo {
                 let since = (held.there || name.is_none()).then_some(held.since);
                 name.map(u64::from).into_iter().chain(since).for_each(|field| put_varint(out, field));
                 if held.there && tag == 4 {
-                    out.push(0);
-                    out.extend_from_slice(&held.value);
+                    valid::put(&held.value, out);
                 }
             }
             Undo::Splice { name, since, at, inserted, items, removed } => {
@@ -124,16 +126,8 @@ impl Undo {
         };
         let there = tag & 1 == 1;
         let since = if there || tag == 0 { cursor.varint()? } else { 0 };
-        let value = if tag == 5 { read_value(cursor)? } else { Encoded::new() };
+        let value = if tag == 5 { valid::read(cursor)?.into() } else { Encoded::new() };
         Ok(Undo::Whole(slot, Held { there, since, value }))
-    }
-}
-
-/// Reads an interval byte and a value. Facts with valid time are of a later format.
-fn read_value(cursor: &mut Cursor<'_>) -> Result<Encoded> {
-    match cursor.byte()? {
-        0 => Ok(value::check(cursor)?.into()),
-        _ => Err(Error::new(Code::FormatNewer, "a fact has valid time; open the store with a newer Karyon")),
     }
 }
 
@@ -206,6 +200,33 @@ impl Entity {
             && self.properties.iter().map(pair).eq(other.properties.iter().map(pair))
     }
 
+    /// What it holds at an instant of valid time; `None` when the property that says when an edge holds has nothing then.
+    pub(crate) fn valid_at(&self, instant: i64, holds: Option<NameId>) -> Option<Entity> {
+        let mut properties = Vec::with_capacity(self.properties.len());
+        for Property { name, since, value } in &self.properties {
+            match valid::at(value, instant) {
+                [] if Some(*name) == holds => return None,
+                value if !value.is_empty() && Some(*name) != holds => {
+                    properties.push(Property { name: *name, since: *since, value: value.into() });
+                }
+                _ => {}
+            }
+        }
+        Some(Entity { alive: self.alive, since: self.since, labels: self.labels.clone(), properties })
+    }
+
+    /// Whether a property holds different values at different instants.
+    pub(crate) fn is_temporal(&self) -> bool {
+        self.properties.iter().any(|property| is_temporal(&property.value))
+    }
+
+    /// What a property holds once it is written in an interval.
+    fn portion(&self, name: NameId, valid: Interval, value: &[u8]) -> Result<(Slot, bool, Encoded)> {
+        let before = self.property(name).map_or(&[][..], |property| &property.value);
+        let held = valid::portion(before, valid, value)?;
+        Ok((Slot::Property(name), !held.is_empty(), Encoded::from_vec(held)))
+    }
+
     fn find(&self, name: NameId) -> std::result::Result<usize, usize> {
         self.properties.binary_search_by_key(&name, |property| property.name)
     }
@@ -230,8 +251,14 @@ impl Entity {
             }
             Operation::Label { name, .. } => (Slot::Label(name), true, Encoded::new()),
             Operation::Unlabel { name, .. } => (Slot::Label(name), false, Encoded::new()),
-            Operation::Set { name, value, .. } => (Slot::Property(name), true, value.into()),
-            Operation::Unset { name, .. } => (Slot::Property(name), false, Encoded::new()),
+            Operation::Set { name, valid: Interval::ALWAYS, value, .. } => {
+                (Slot::Property(name), true, value.into())
+            }
+            Operation::Unset { name, valid: Interval::ALWAYS, .. } => {
+                (Slot::Property(name), false, Encoded::new())
+            }
+            Operation::Set { name, valid, value, .. } => self.portion(name, valid, value)?,
+            Operation::Unset { name, valid, .. } => self.portion(name, valid, &[])?,
             Operation::Increment { name, by, .. } => {
                 let current = self.property(name).map(|property| value::add(&property.value, by));
                 let value = current.transpose()?.unwrap_or_else(|| by.to_vec());
@@ -413,8 +440,7 @@ impl State for Entity {
         for property in &self.properties {
             put_varint(out, u64::from(property.name));
             put_varint(out, property.since);
-            out.push(0);
-            out.extend_from_slice(&property.value);
+            valid::put(&property.value, out);
         }
     }
 
@@ -428,7 +454,7 @@ impl State for Entity {
         }
         for _ in 0..cursor.length()? {
             let (name, since) = (cursor.id()?, cursor.varint()?);
-            entity.properties.push(Property { name, since, value: read_value(&mut cursor)? });
+            entity.properties.push(Property { name, since, value: valid::read(&mut cursor)?.into() });
         }
         let sorted = entity.labels.is_sorted_by(|a, b| a.0 < b.0);
         if !sorted || !entity.properties.is_sorted_by(|a, b| a.name < b.name) || !cursor.is_empty() {

@@ -3,15 +3,19 @@
 //!
 //! The nodes with one value are a versioned list, a *posting*, like those with a label. Postings are numbered in the order in which
 //! commits need them, so a replay gives the same numbers and the log does not name them.
+//!
+//! Indexed by its value is what holds always. The nodes whose property depends on the instant of valid time are one posting of their own,
+//! through which whoever asks as of an instant looks too. Unique are values that hold always; what is required holds something at every
+//! instant.
 
-use crate::entity::{Entity, Slot};
+use crate::entity::{Entity, Property, Slot};
 use crate::head::Graph;
 use crate::ids::Ids;
 use crate::versioned::Object;
 use hashbrown::HashMap;
 use karyon_model::limits::{INDEX_KEY_BYTES, INDEXES_MAX};
 use karyon_model::order::{Span, after_prefix, order_key};
-use karyon_model::{Code, Error, NameId, Result, Rules, Seq};
+use karyon_model::{Code, Error, NameId, Result, Rules, Seq, valid};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -19,6 +23,8 @@ use std::sync::Arc;
 
 /// Bytes of a long value's order key that the index keeps in front of the hash.
 const KEPT_BYTES: usize = INDEX_KEY_BYTES - 16;
+/// Stands for what depends on the instant; greater than every value's key.
+pub(crate) const TEMPORAL_KEY: [u8; 1] = [valid::TEMPORAL];
 
 /// A property of the nodes with a label.
 #[derive(Debug)]
@@ -67,6 +73,7 @@ impl Index {
             Bound::Excluded(to) if to.len() > KEPT_BYTES => {
                 (cut(&span.from), Bound::Excluded(after_prefix(&cut(to))))
             }
+            Bound::Unbounded => (cut(&span.from), Bound::Excluded(TEMPORAL_KEY.into())),
             to => (cut(&span.from), to.clone()),
         };
         let from = first.unwrap_or(&from);
@@ -155,19 +162,25 @@ impl Indexes {
     pub(crate) fn entries(&self, entity: &Entity, seq: Seq) -> Result<BTreeSet<(u32, Vec<u8>)>> {
         let indexed = self.of(entity).filter(|(_, index)| index.rules_at(seq).indexed);
         let held = indexed.filter_map(|(at, index)| entity.property(index.property).map(|held| (at, held)));
-        held.map(|(at, held)| Ok((at, shortened(&order_key(&held.value)?)))).collect()
+        let key = |held: &Property| match valid::is_temporal(&held.value) {
+            true => Ok(TEMPORAL_KEY.into()),
+            false => order_key(&held.value).map(|key| shortened(&key)),
+        };
+        held.map(|(at, held)| Ok((at, key(held)?))).collect()
     }
 
     /// A property that a node's labels demand and that it does not have.
     pub(crate) fn missing<'a>(&'a self, entity: &'a Entity, seq: Seq) -> Option<&'a Index> {
         let mut required = self.of(entity).map(|of| of.1).filter(move |index| index.rules_at(seq).required);
-        required.find(|index| entity.property(index.property).is_none())
+        let always = |held: &Property| valid::is_gapless(&held.value);
+        required.find(|index| !entity.property(index.property).is_some_and(always))
     }
 
     /// The index of a posting, when it holds a value that no two nodes may have.
     pub(crate) fn unique(&self, posting: u32, seq: Seq) -> Option<&Index> {
-        let index = &self.all[self.postings[posting as usize].index as usize];
-        index.rules_at(seq).unique.then_some(index)
+        let Posting { index, key, .. } = &self.postings[posting as usize];
+        let index = &self.all[*index as usize];
+        (index.rules_at(seq).unique && **key != TEMPORAL_KEY).then_some(index)
     }
 }
 

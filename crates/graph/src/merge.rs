@@ -217,9 +217,11 @@ impl Merge<'_> {
         let labels = labels.iter().map(|label| &**label).collect();
         let drop = dropped.iter().map(|label| &**label).collect();
         let changes = changes.iter().map(|(name, value)| (&**name, *value)).collect();
-        let (nodes, edges) = (&mut self.nodes, &mut self.edges);
+        // A link says that the edge holds always, unless it is told otherwise.
+        let (nodes, edges, made) = (&mut self.nodes, &mut self.edges, self.made.contains(&id));
         self.graph.with_target(id, |target| match target {
-            Target::Edge(edge) => edges.push(&Verb::Link { edge, changes }),
+            Target::Edge(edge) if made => edges.push(&Verb::Link { edge, changes }),
+            target @ Target::Edge(_) => edges.push(&Verb::Patch { target, labels, drop, changes }),
             target => nodes.push(&Verb::Patch { target, labels, drop, changes }),
         });
     }

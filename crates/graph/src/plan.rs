@@ -1,9 +1,10 @@
 //! What a verb means: the changes it makes to what it finds. One text for commits and for a transaction's own reads.
 
-use crate::entity::Entity;
+use crate::entity::{Entity, Property};
 use crate::gate::Labels;
 use crate::names::Names;
 use karyon_model::limits::PROPERTIES_MAX;
+use karyon_model::valid::{HOLDS, TRUE, is_temporal, portion};
 use karyon_model::value::{self, Sequence};
 use karyon_model::{
     Change, Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Target, Verb,
@@ -44,13 +45,25 @@ pub(crate) fn target<'a>(verb: &Verb<'a>) -> Target<'a> {
         | Verb::Increment { target, .. }
         | Verb::Splice { target, .. }
         | Verb::Append { target, .. } => target,
+        Verb::Within { ref verb, .. } => target(verb),
     }
 }
 
 /// Carries out one verb.
 pub(crate) fn perform<S: Surface>(surface: &mut S, verb: &Verb<'_>) -> Result<()> {
+    perform_in(surface, verb, Interval::ALWAYS)
+}
+
+/// Carries out one verb, whose properties are written in an interval of valid time.
+fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> Result<()> {
     match verb {
-        Verb::Put { key, labels, changes } => put(surface, key, labels, changes),
+        Verb::Put { key, labels, changes } => put(surface, key, labels, changes, valid),
+        Verb::Within { valid, ends, verb } => {
+            perform_in(surface, verb, *valid)?;
+            let Some(end) = valid.to.filter(|_| *ends) else { return Ok(()) };
+            let rest = Interval { from: Some(end), to: None };
+            unsetting(verb).iter().try_for_each(|verb| perform_in(surface, verb, rest))
+        }
         Verb::Patch { target: Target::Node(key), labels, drop, changes } => {
             let node = surface.node(key)?;
             create(surface, EntityId::Node(node))?;
@@ -64,14 +77,14 @@ pub(crate) fn perform<S: Surface>(surface: &mut S, verb: &Verb<'_>) -> Result<()
                 let name = surface.name(label)?;
                 label_once(surface, node, name)?;
             }
-            change(surface, EntityId::Node(node), changes)
+            change(surface, EntityId::Node(node), changes, valid)
         }
         Verb::Patch { target: target @ Target::Edge(_), labels, drop, changes } => {
             if !labels.is_empty() || !drop.is_empty() {
                 return Err(Error::new(Code::Argument, "edges have a type, not labels; link another type"));
             }
             let entity = existing(surface, target)?;
-            change(surface, entity, changes)
+            change(surface, entity, changes, valid)
         }
         Verb::Remove { key, detach } => remove(surface, key, *detach),
         Verb::Link { edge, changes } => {
@@ -79,11 +92,13 @@ pub(crate) fn perform<S: Surface>(surface: &mut S, verb: &Verb<'_>) -> Result<()
                 existing(surface, &Target::Node(end))?;
             }
             let entity = surface.edge(edge)?;
+            let held = surface.state(entity).is_alive();
             create(surface, entity)?;
-            change(surface, entity, changes)
+            hold(surface, entity, held, valid, TRUE)?;
+            change(surface, entity, changes, valid)
         }
         Verb::Unlink { edge } => match surface.find(&Target::Edge(*edge))? {
-            Some(entity) => surface.apply(Operation::Remove { entity }),
+            Some(entity) => hold(surface, entity, true, valid, &[]),
             None => Ok(()),
         },
         Verb::Increment { target, name, by } => {
@@ -92,7 +107,7 @@ pub(crate) fn perform<S: Surface>(surface: &mut S, verb: &Verb<'_>) -> Result<()
                 Code::IntegerRange => Ok(()),
                 _ => Err(error),
             })?;
-            match surface.state(entity).property(name) {
+            match steady(surface.state(entity), name)? {
                 Some(property) if value::add(&property.value, by)? == property.value[..] => Ok(()),
                 Some(_) => surface.apply(Operation::Increment { entity, name, by }),
                 None => surface.apply(set(entity, name, by)),
@@ -105,7 +120,7 @@ pub(crate) fn perform<S: Surface>(surface: &mut S, verb: &Verb<'_>) -> Result<()
         Verb::Append { target, name, more } => {
             let (entity, name) = (existing(surface, target)?, surface.name(name)?);
             Sequence::of(more)?;
-            if surface.state(entity).property(name).is_none() {
+            if steady(surface.state(entity), name)?.is_none() {
                 return surface.apply(set(entity, name, more));
             }
             splice(surface, entity, name, (u64::MAX, 0), more)
@@ -117,8 +132,61 @@ fn set(entity: EntityId, name: NameId, value: &[u8]) -> Operation<'_> {
     Operation::Set { entity, name, valid: Interval::ALWAYS, value }
 }
 
-fn unset(entity: EntityId, name: NameId) -> Operation<'static> {
-    Operation::Unset { entity, name, valid: Interval::ALWAYS }
+/// What ends with what a verb has set: its properties, and the edge.
+fn unsetting<'a>(verb: &Verb<'a>) -> Vec<Verb<'a>> {
+    let unset = |changes: &[Change<'a>]| changes.iter().map(|change| (change.0, None)).collect();
+    match verb {
+        Verb::Put { key, labels, .. } => vec![Verb::Put { key, labels: labels.clone(), changes: vec![] }],
+        Verb::Patch { target, changes, .. } => {
+            let (target, changes) = (*target, unset(changes));
+            vec![Verb::Patch { target, labels: vec![], drop: vec![], changes }]
+        }
+        Verb::Link { edge, changes } => {
+            let (target, changes) = (Target::Edge(*edge), unset(changes));
+            let patch = Verb::Patch { target, labels: vec![], drop: vec![], changes };
+            vec![patch, Verb::Unlink { edge: *edge }]
+        }
+        _ => vec![],
+    }
+}
+
+/// Has an edge hold in an interval, or not (no bytes). One that does not hold at any instant any more is removed.
+fn hold<S: Surface>(
+    surface: &mut S,
+    entity: EntityId,
+    held: bool,
+    valid: Interval,
+    holds: &[u8],
+) -> Result<()> {
+    if valid == Interval::ALWAYS && holds.is_empty() {
+        return surface.apply(Operation::Remove { entity });
+    }
+    if valid == Interval::ALWAYS && !surface.state(entity).is_temporal() {
+        return Ok(());
+    }
+    let name = surface.name(HOLDS)?;
+    let own = surface.state(entity).property(name).map(|property| &property.value[..]);
+    let before = own.unwrap_or(if held { TRUE } else { &[] });
+    let after = portion(before, valid, holds)?;
+    if after == before {
+        return Ok(());
+    }
+    if after.is_empty() {
+        return surface.apply(Operation::Remove { entity });
+    }
+    write(surface, entity, name, Some(&after[..]).filter(|after| *after != TRUE), Interval::ALWAYS)
+}
+
+/// A property for verbs that make a value of the one before: there is none where it depends on the instant.
+fn steady(entity: &Entity, name: NameId) -> Result<Option<&Property>> {
+    match entity.property(name) {
+        Some(property) if is_temporal(&property.value) => {
+            let message =
+                "the property holds different values at different times; set it with patch and valid";
+            Err(Error::new(Code::ValueType, message))
+        }
+        property => Ok(property),
+    }
 }
 
 fn existing<S: Surface>(surface: &mut S, target: &Target<'_>) -> Result<EntityId> {
@@ -151,7 +219,14 @@ fn create<S: Surface>(surface: &mut S, entity: EntityId) -> Result<()> {
     if surface.state(entity).is_alive() { Ok(()) } else { surface.apply(Operation::Create { entity }) }
 }
 
-fn put<S: Surface>(surface: &mut S, key: &str, labels: &[&str], changes: &[Change<'_>]) -> Result<()> {
+/// Replaces a node; its properties only in the interval.
+fn put<S: Surface>(
+    surface: &mut S,
+    key: &str,
+    labels: &[&str],
+    changes: &[Change<'_>],
+    valid: Interval,
+) -> Result<()> {
     let node = surface.node(key)?;
     let entity = EntityId::Node(node);
     create(surface, entity)?;
@@ -160,11 +235,11 @@ fn put<S: Surface>(surface: &mut S, key: &str, labels: &[&str], changes: &[Chang
     let state = surface.state(entity);
     let gone_labels = state.labels().filter(|label| !labels.contains(label));
     let gone = state.properties().iter().map(|property| property.name).filter(|name| !names.contains(name));
-    let unlabels = gone_labels.map(|name| Operation::Unlabel { node, name });
-    let gone: Vec<_> = unlabels.chain(gone.map(|name| unset(entity, name))).collect();
-    gone.into_iter().try_for_each(|operation| surface.apply(operation))?;
+    let (gone_labels, gone): (Vec<_>, Vec<_>) = (gone_labels.collect(), gone.collect());
+    gone_labels.into_iter().try_for_each(|name| surface.apply(Operation::Unlabel { node, name }))?;
+    gone.into_iter().try_for_each(|name| write(surface, entity, name, None, valid))?;
     labels.into_iter().try_for_each(|label| label_once(surface, node, label))?;
-    change(surface, entity, changes)
+    change(surface, entity, changes, valid)
 }
 
 fn label_once<S: Surface>(surface: &mut S, node: u32, name: NameId) -> Result<()> {
@@ -174,25 +249,48 @@ fn label_once<S: Surface>(surface: &mut S, node: u32, name: NameId) -> Result<()
     }
 }
 
-/// Sets and unsets properties. What already has the value is left alone, so that its author stays.
-fn change<S: Surface>(surface: &mut S, entity: EntityId, changes: &[Change<'_>]) -> Result<()> {
+fn change<S: Surface>(
+    surface: &mut S,
+    entity: EntityId,
+    changes: &[Change<'_>],
+    valid: Interval,
+) -> Result<()> {
     if changes.len() > PROPERTIES_MAX {
         return Err(property_count_error(changes.len()));
     }
     for (name, value) in changes {
         let name = surface.name(name)?;
-        let before = surface.state(entity).property(name).map(|property| &property.value[..]);
-        let operation = match (before, *value) {
-            (before, value) if before == value => continue,
-            (_, None) => unset(entity, name),
-            (Some(before), Some(value)) => {
-                as_splice(entity, name, before, value)?.unwrap_or_else(|| set(entity, name, value))
-            }
-            (None, Some(value)) => set(entity, name, value),
-        };
-        surface.apply(operation)?;
+        write(surface, entity, name, *value, valid)?;
     }
     Ok(())
+}
+
+/// Sets or unsets a property in an interval. What already has the value is left alone, so that its author stays.
+fn write<S: Surface>(
+    surface: &mut S,
+    entity: EntityId,
+    name: NameId,
+    value: Option<&[u8]>,
+    valid: Interval,
+) -> Result<()> {
+    let before = surface.state(entity).property(name).map(|property| &property.value[..]);
+    let operation = match (before, value) {
+        _ if valid != Interval::ALWAYS => {
+            let before = before.unwrap_or_default();
+            if portion(before, valid, value.unwrap_or_default())? == before {
+                return Ok(());
+            }
+            let unset = Operation::Unset { entity, name, valid };
+            value.map_or(unset, |value| Operation::Set { entity, name, valid, value })
+        }
+        (before, value) if before == value => return Ok(()),
+        (_, None) => Operation::Unset { entity, name, valid },
+        (Some(before), Some(value)) => {
+            as_splice(entity, name, before, value)?.unwrap_or_else(|| set(entity, name, value))
+        }
+        (None, Some(value)) => set(entity, name, value),
+    };
+    surface.apply(operation)
 }
 
 fn remove<S: Surface>(surface: &mut S, key: &str, detach: bool) -> Result<()> {
@@ -217,7 +315,7 @@ fn splice<S: Surface>(
     let inserted = Sequence::of(insert)?;
     let outside =
         || Error::new(Code::SpliceRange, "the splice lies outside of the value or cuts a character in two");
-    let Some(property) = surface.state(entity).property(name) else { return Err(outside()) };
+    let Some(property) = steady(surface.state(entity), name)? else { return Err(outside()) };
     let current = Sequence::of(&property.value)?;
     if !current.same_kind(&inserted) {
         let message =

@@ -4,13 +4,15 @@ use crate::entity::Entity;
 use crate::gate::{Gate, permitted};
 use crate::head::{Graph, list_id};
 use crate::ids::Listed;
-use crate::index::shortened;
+use crate::index::{TEMPORAL_KEY, shortened};
+use crate::names::Names;
 use crate::overlay::{Entry, Identity, Overlay};
 use crate::tables::Direction;
 use crate::transaction::{Read, Transaction, note};
 use hashbrown::HashSet;
 use karyon_history::ObjectId;
 use karyon_model::order::{Span, order_key};
+use karyon_model::valid::HOLDS;
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
 use std::ops::Bound;
@@ -63,12 +65,17 @@ pub struct PageStart {
     pub own: u32,
 }
 
+/// An instant of valid time, and the dictionary.
+type Valid<'a> = Option<(i64, &'a Names)>;
+
 /// A reader of one version.
 pub struct Reader<'a> {
     graph: &'a Graph,
     /// 0 is the base.
     layer: u32,
     seq: Seq,
+    /// The instant of valid time whose values are shown; without one, those of properties that hold one always.
+    valid: Valid<'a>,
     /// What the transaction has written, and where it notes what it has seen.
     overlay: Option<&'a Overlay>,
     reads: Option<&'a mut HashSet<Read>>,
@@ -84,13 +91,20 @@ type Lists<'a> = Box<dyn Iterator<Item = Result<(u32, Listed<'a>)>> + 'a>;
 impl<'a> Reader<'a> {
     /// Reads the base as of `seq`.
     pub fn at(graph: &'a Graph, seq: Seq, gate: &'a dyn Gate) -> Reader<'a> {
-        Reader { graph, layer: 0, seq, overlay: None, reads: None, gate }
+        Reader { graph, layer: 0, seq, valid: None, overlay: None, reads: None, gate }
     }
 
     /// Reads through a layer.
     #[must_use]
     pub fn in_layer(self, layer: u32) -> Reader<'a> {
         Reader { layer, ..self }
+    }
+
+    /// Shows of every property the value that holds at an instant, in µs since 1970, and the edges that do.
+    #[must_use]
+    pub fn valid_at(self, instant: Option<i64>) -> Reader<'a> {
+        let names = self.graph.names();
+        Reader { valid: instant.map(|instant| (instant, names)), ..self }
     }
 
     /// Reads through a transaction: its own writes first, then its snapshot.
@@ -104,7 +118,8 @@ impl<'a> Reader<'a> {
         let reads = Some(&mut transaction.reads);
         #[cfg(karyon_broken = "snapshot")]
         let seq = graph.head();
-        Ok(Reader { graph, layer, seq, overlay: Some(&transaction.overlay), reads, gate })
+        let overlay = Some(&transaction.overlay);
+        Ok(Reader { graph, layer, seq, valid: None, overlay, reads, gate })
     }
 
     fn note(&mut self, read: impl FnOnce() -> Read) -> Result<()> {
@@ -130,7 +145,8 @@ impl<'a> Reader<'a> {
         if let Some(own) = self.overlay.and_then(|overlay| overlay.get(target)) {
             return Ok(own.entity.is_alive().then_some((Cow::Borrowed(&own.entity), own.version)));
         }
-        Ok(id.map(|id| self.graph.entity_in(self.layer, id, self.seq)).transpose()?.flatten())
+        let found = id.map(|id| self.graph.entity_in(self.layer, id, self.seq)).transpose()?.flatten();
+        Ok(shown(found, self.valid))
     }
 
     /// Hands a node to `visit` without copying it. False when there is none.
@@ -158,9 +174,10 @@ impl<'a> Reader<'a> {
     /// What the snapshot has under a number, unless the transaction has its own.
     fn snapshot(&self) -> impl Fn(EntityId) -> Result<Option<(Cow<'a, Entity>, Seq)>> + use<'a> {
         let (graph, layer, seq, overlay) = (self.graph, self.layer, self.seq, self.overlay);
+        let valid = self.valid;
         move |id| match overlay {
             Some(overlay) if overlay.hides(id) => Ok(None),
-            _ => graph.entity_in(layer, id, seq),
+            _ => graph.entity_in(layer, id, seq).map(|found| shown(found, valid)),
         }
     }
 
@@ -292,6 +309,7 @@ impl<'a> Reader<'a> {
         let first = start.list.checked_sub(1).map(|posting| &*graph.indexes.postings[posting as usize].key);
         let lists = index
             .within(span, first)
+            .chain(self.valid.and_then(|_| index.postings.get(&TEMPORAL_KEY[..]).copied()))
             .map(move |posting| Ok((posting + 1, graph.listed_in(layer, ObjectId::Posting(posting), seq)?)));
         Ok(Some(Box::new(lists)))
     }
@@ -301,7 +319,8 @@ impl<'a> Reader<'a> {
     ///
     /// Nodes with a label that may not be read are left out; a label that is asked for and may not be read is an error.
     ///
-    /// Cost: with an index on one of the conditions the nodes that meet it, and for a span of values each value that was ever in it;
+    /// Cost: with an index on one of the conditions the nodes that meet it, and for a span of values each value that was ever in it, at an
+    /// instant of valid time also all nodes whose property depends on it;
     /// otherwise all nodes with the label.
     pub fn visit_nodes(
         &mut self,
@@ -355,10 +374,10 @@ impl<'a> Reader<'a> {
 
     /// How many edges a node has in one direction, of one type or all that may be read.
     ///
-    /// Cost: the lengths of its lists; through a transaction that has written, a scan.
+    /// Cost: the lengths of its lists; a scan through a transaction that has written, and at an instant of valid time.
     pub fn degree(&mut self, key: &str, direction: Direction, kind: Option<&str>) -> Result<usize> {
         let mut count = 0;
-        if !self.overlay.is_none_or(Overlay::is_empty) {
+        if !self.overlay.is_none_or(Overlay::is_empty) || self.valid.is_some() {
             self.visit_edges(key, direction, kind, PageStart::default(), usize::MAX, &mut |_| count += 1)?;
             return Ok(count);
         }
@@ -383,6 +402,16 @@ impl<'a> Reader<'a> {
         let mut count = 0;
         self.visit_nodes(label, conditions, PageStart::default(), usize::MAX, &mut |_| count += 1)?;
         Ok(count)
+    }
+}
+
+/// What is shown of a node or edge at an instant of valid time.
+fn shown<'e>(found: Option<(Cow<'e, Entity>, Seq)>, valid: Valid<'_>) -> Option<(Cow<'e, Entity>, Seq)> {
+    match (found, valid) {
+        (Some((entity, version)), Some((instant, names))) if entity.is_temporal() => {
+            entity.valid_at(instant, names.get(HOLDS)).map(|entity| (Cow::Owned(entity), version))
+        }
+        (found, _) => found,
     }
 }
 

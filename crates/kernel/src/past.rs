@@ -1,10 +1,11 @@
 //! Questions about the past, answered as canonical values: none of them is on a hot path.
 
 use crate::session::Session;
-use crate::wire::{put_edge, put_node, slot_text, target_value};
+use crate::wire::{intervals_value, put_edge, put_node, slot_text, target_value};
 use karyon_graph::{DiffStart, Entity, Gate, Graph, Prefer, Slot, SlotChange, permitted};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
+use karyon_model::valid::{HOLDS, is_temporal};
 use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
 use karyon_store::{Body, MergeReport, RevertReport, RevertRequest};
 
@@ -313,10 +314,17 @@ fn change_value(body: &Body, change: SlotChange, mut entries: Vec<(&'static str,
         Slot::Existence => {}
         Slot::Label(name) => entries.push(("label", text(name))),
         Slot::Property(name) => {
-            entries.push(("property", text(name)));
-            for (side, value) in [("before", change.before), ("after", change.after)] {
-                if let Some(value) = value {
-                    entries.push((side, Value::decode(&mut Cursor::new(&value))?));
+            // Without a property it is told when an edge holds.
+            entries.extend(
+                Some(text(name)).filter(|name| *name != Value::text(HOLDS)).map(|name| ("property", name)),
+            );
+            let sides =
+                [("before", "intervalsBefore", change.before), ("after", "intervalsAfter", change.after)];
+            for (side, intervals, value) in sides {
+                match value {
+                    Some(held) if is_temporal(&held) => entries.push((intervals, intervals_value(&held)?)),
+                    Some(value) => entries.push((side, Value::decode(&mut Cursor::new(&value))?)),
+                    None => {}
                 }
             }
         }

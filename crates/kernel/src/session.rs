@@ -23,6 +23,8 @@ pub struct Session {
 pub enum Source<'t> {
     /// A version.
     At(Seq),
+    /// A version, as of an instant of valid time in µs since 1970.
+    ValidAt(Seq, i64),
     /// A transaction: its own writes, then its snapshot.
     Through(&'t mut Transaction),
 }
@@ -96,6 +98,9 @@ impl Session {
         body.graph.living(self.layer)?;
         match source {
             Source::At(seq) => read(&mut Reader::at(&body.graph, seq, self).in_layer(self.layer)),
+            Source::ValidAt(seq, instant) => {
+                read(&mut Reader::at(&body.graph, seq, self).in_layer(self.layer).valid_at(instant.into()))
+            }
             Source::Through(transaction) => read(&mut Reader::through(&body.graph, transaction, self)?),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Numbers are varints, names are dictionary numbers that JavaScript resolves once.
 //!
-//! - body: version; labels (count, names; none for an edge); properties (count; name, value)
+//! - body: version; labels (count, names; none for an edge); properties (count; name, value, or 255 and intervals: a count; an interval as
+//!   in operations, value)
 //! - node: key (length, UTF-8), body
 //! - edge: from, type name, to, key, body
 //! - page: items to the end, each with a byte 1 in front; then a byte 0 and where the next page begins: 0, or 1 and three
@@ -11,8 +12,9 @@
 use karyon_graph::{Condition, EdgeItem, Entity, Graph, NodeItem, PageStart, Slot};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::order::Span;
+use karyon_model::valid::HOLDS;
 use karyon_model::value::check;
-use karyon_model::{EntityId, NameId, Result, Seq, Target, Value, check_name};
+use karyon_model::{EntityId, Interval, NameId, Result, Seq, Target, Value, check_name, valid};
 
 /// Appends a version, labels and properties.
 pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) {
@@ -24,7 +26,17 @@ pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) 
     put_varint(out, entity.properties().len() as u64);
     for property in entity.properties() {
         put_varint(out, property.name.into());
-        out.extend_from_slice(&property.value);
+        if valid::is_temporal(&property.value) {
+            let intervals = valid::intervals(&property.value);
+            out.push(valid::TEMPORAL);
+            put_varint(out, intervals.len() as u64);
+            for (interval, value) in intervals {
+                interval.encode(out);
+                out.extend_from_slice(value);
+            }
+        } else {
+            out.extend_from_slice(&property.value);
+        }
     }
 }
 
@@ -84,6 +96,17 @@ pub fn read_conditions<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<Condition<'a>>
         .collect()
 }
 
+/// When a property holds which value: a list of maps of `from` and `to`, absent where it is open, and `value`.
+pub fn intervals_value(held: &[u8]) -> Result<Value> {
+    let interval = |(Interval { from, to }, value): (Interval, &[u8])| {
+        let bounds =
+            [("from", from), ("to", to)].map(|(name, bound)| bound.map(|at| (name, Value::Timestamp(at))));
+        let value = Value::decode(&mut Cursor::new(value))?;
+        Ok(Value::map(bounds.into_iter().flatten().chain([("value", value)])))
+    };
+    Ok(Value::List(valid::intervals(held).into_iter().map(interval).collect::<Result<_>>()?))
+}
+
 /// A node's key, or an edge's identity as a map.
 pub fn target_value(graph: &Graph, id: EntityId) -> Value {
     graph.with_target(id, |target| match target {
@@ -97,12 +120,13 @@ pub fn target_value(graph: &Graph, id: EntityId) -> Value {
     })
 }
 
-/// What a slot is called: `existence`, `label:…` or `property:…`.
+/// What a slot is called: `existence`, `label:…` or `property:…`; `valid` for when an edge holds.
 pub fn slot_text(graph: &Graph, slot: Slot) -> String {
     let text = |name: NameId| graph.names().text(name);
     match slot {
         Slot::Existence => "existence".into(),
         Slot::Label(name) => format!("label:{}", text(name)),
+        Slot::Property(name) if *text(name) == *HOLDS => "valid".into(),
         Slot::Property(name) => format!("property:{}", text(name)),
     }
 }

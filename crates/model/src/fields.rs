@@ -1,6 +1,7 @@
 //! Fields, and records that state theirs once: what reads them and what writes them follow from it.
 
 use crate::bytes::{put_bytes, put_varint};
+use crate::valid;
 use crate::value::check;
 
 /// Names encodings of fields: the type, how it is read, how it is written.
@@ -135,4 +136,6 @@ codecs! {
     pub Bytes(&'a [u8]) |cursor| cursor.bytes(), |bytes, out| put_bytes(out, bytes);
     /// An encoded value.
     pub Encoded(&'a [u8]) |cursor| check(cursor), |value, out| out.extend_from_slice(value);
+    /// What a property holds: an encoded value, or several in valid time.
+    pub Held(&'a [u8]) |cursor| valid::check(cursor), |held, out| out.extend_from_slice(held);
 }

@@ -4,6 +4,8 @@
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Bytes of one string or bytes value, and of one property's whole encoded value.
 pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Intervals of valid time in which one property holds something.
+pub const INTERVALS_MAX: usize = 4_096;
 /// Lists and maps inside each other.
 pub const NESTING_MAX: usize = 32;
 /// Properties of one node or edge.

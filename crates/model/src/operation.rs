@@ -18,10 +18,11 @@
 //! | 13 | fork | name, layer below, version of it |
 //! | 14, 15 | drop, merge | layer |
 //!
-//! An interval is one byte (bit 0: it has a beginning; bit 1: it has an end) and a signed varint in µs for each.
+//! An interval is one byte (bit 0: it has a beginning; bit 1: it has an end) and a signed varint in µs for each. What is set always may
+//! have intervals of its own (`valid.rs`): so a revert or a merge brings back at once what a property holds.
 
 use crate::bytes::{Cursor, put_signed, put_varint};
-use crate::fields::{Bytes, Encoded, Id, Number, Text, records};
+use crate::fields::{Bytes, Encoded, Held, Id, Number, Text, records};
 use crate::{EntityId, NameId, Result, codecs};
 
 /// When a fact holds, in valid time: `[from, to)` in µs since 1970, open where `None`.
@@ -37,14 +38,16 @@ impl Interval {
     /// Always: the interval of facts that say nothing about valid time.
     pub const ALWAYS: Interval = Interval { from: None, to: None };
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    /// Appends the encoding.
+    pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.from.is_some()) | u8::from(self.to.is_some()) << 1);
         for bound in [self.from, self.to].into_iter().flatten() {
             put_signed(out, bound);
         }
     }
 
-    fn decode(cursor: &mut Cursor<'_>) -> Result<Interval> {
+    /// Reads what `encode` wrote.
+    pub fn decode(cursor: &mut Cursor<'_>) -> Result<Interval> {
         let flags = cursor.byte()?;
         if flags > 3 {
             return Err(cursor.malformed("an unknown interval"));
@@ -101,7 +104,7 @@ records! {
     5 Remove { entity: EntityId = Entity }
     6 Label { node: u32 = Id, name: NameId = Id }
     7 Unlabel { node: u32 = Id, name: NameId = Id }
-    8 Set { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Interval, value: &'a [u8] = Encoded }
+    8 Set { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Interval, value: &'a [u8] = Held }
     9 Unset { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Interval }
     10 Splice {
         entity: EntityId = Entity, name: NameId = Id,

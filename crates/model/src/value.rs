@@ -24,7 +24,7 @@ pub const INTEGER_MAX: i64 = (1 << 53) - 1;
 
 const NULL: u8 = 0;
 const FALSE: u8 = 1;
-const TRUE: u8 = 2;
+pub(crate) const TRUE: u8 = 2;
 const INTEGER: u8 = 3;
 const FLOAT: u8 = 4;
 const BIGINT: u8 = 5;

@@ -10,16 +10,18 @@
 //! | 6 | increment | target, property, number |
 //! | 7 | splice | target, property, start, count to delete (a count beyond the end stops there), sequence |
 //! | 8 | append | target, property, sequence |
+//! | 9 | within | interval, whether nothing holds from its end on (0, 1), and a put, patch, link or unlink, which is about that time only |
 //!
 //! Text is a length and UTF-8. A target is 0 and a node's key, or 1 and from, type, to, key. Labels are a count and
-//! texts. Properties are a count and (name, value); a change is (name, 1, value) or (name, 0) to unset.
+//! texts. Properties are a count and (name, value); a change is (name, 1, value) or (name, 0) to unset. Only reverts and merges write
+//! values with intervals (`valid.rs`), and the reserved property of edges that says when they hold. An interval is as in operations.
 
 use crate::bytes::{Cursor, put_bytes, put_varint};
 use crate::fields::{Encoded, Flag, Number, records};
 use crate::ids::{check_key, check_name};
 use crate::limits::{LABELS_MAX, PROPERTIES_MAX};
-use crate::value::check;
-use crate::{Code, Error, Result, codecs, layout};
+use crate::valid::{HOLDS, check};
+use crate::{Code, Error, Interval, Result, codecs, layout};
 
 layout! {
     /// An edge's identity.
@@ -73,6 +75,16 @@ codecs! {
     Changes(Vec<Change<'a>>)
         |cursor| read_changes(cursor, Flag::decode),
         |changes, out| write_changes(changes, out, Flag::encode);
+    Span(Interval) |cursor| match Interval::decode(cursor)? {
+        Interval { from: Some(from), to: Some(to) } if from >= to => {
+            Err(Error::new(Code::Time, "valid ends before it begins, or when it begins; swap from and to"))
+        }
+        valid => Ok(valid),
+    }, |valid, out| valid.encode(out);
+    Setting(Box<Verb<'a>>) |cursor| match { *cursor }.byte()? {
+        1 | 2 | 4 | 5 => Verb::decode(cursor).map(Box::new),
+        _ => Err(cursor.malformed("a verb that is not about valid time")),
+    }, |verb, out| verb.encode(out);
 }
 
 fn read_changes<'a>(
@@ -84,7 +96,10 @@ fn read_changes<'a>(
         return Err(property_count_error(count));
     }
     let change = |cursor: &mut Cursor<'a>| {
-        let name = Name::decode(cursor)?;
+        let name = match cursor.text()? {
+            HOLDS => HOLDS,
+            name => check_name(name)?,
+        };
         Ok((name, if is_set(cursor)? { Some(check(cursor)?) } else { None }))
     };
     (0..count).map(|_| change(cursor)).collect()
@@ -119,6 +134,7 @@ records! {
         start: u64 = Number, delete: u64 = Number, insert: &'a [u8] = Encoded
     }
     8 Append { target: Target<'a> = Target, name: &'a str = Name, more: &'a [u8] = Encoded }
+    9 Within { valid: Interval = Span, ends: bool = Flag, verb: Box<Verb<'a>> = Setting }
 }
 
 impl<'a> Target<'a> {
@@ -203,6 +219,11 @@ mod tests {
             Verb::Increment { target: Target::Node("a"), name: "n", by: &value },
             Verb::Splice { target: Target::Node("a"), name: "t", start: 1, delete: 2, insert: &text },
             Verb::Append { target: Target::Edge(edge), name: "t", more: &text },
+            Verb::Within {
+                valid: Interval { from: Some(-1), to: Some(1) },
+                ends: true,
+                verb: Box::new(Verb::Link { edge, changes: vec![("n", Some(&value))] }),
+            },
         ];
         let mut writer = VerbWriter::new();
         verbs.iter().for_each(|verb| {
@@ -227,6 +248,14 @@ mod tests {
             code(Verb::Put { key: "a", labels: vec!["__proto__"], changes: vec![] }),
             Some(Code::NameReserved)
         );
+        let within = |verb, to| {
+            let valid = Interval { from: Some(5), to: Some(to) };
+            code(Verb::Within { valid, ends: false, verb: Box::new(verb) })
+        };
+        let put = || Verb::Put { key: "a", labels: vec![], changes: vec![] };
+        assert_eq!(within(put(), 6), None);
+        assert_eq!(within(put(), 5), Some(Code::Time));
+        assert_eq!(within(Verb::Remove { key: "a", detach: true }, 6), Some(Code::Damaged));
         let null = Value::Null.to_bytes();
         let names: Vec<_> = (0..=PROPERTIES_MAX).map(|n| n.to_string()).collect();
         let changes = names.iter().map(|name| (name.as_str(), Some(&null[..]))).collect();

@@ -46,6 +46,8 @@ pub(crate) struct Environment {
     pub(crate) failure: Option<Error>,
     /// Reused for answers, so that none of them allocates.
     pub(crate) scratch: Vec<u8>,
+    /// The instant of valid time for reads of a version and a half.
+    pub(crate) valid: i64,
     handles: Vec<Option<Handle>>,
     free: Vec<u32>,
     /// Transactions that are open.

@@ -1,7 +1,8 @@
 //! Reading nodes and edges.
 //!
 //! A source is a number: a version from 0 on; −1 for the newest version that this environment was told is durable; −2 and
-//! below for the transaction with the handle −2 − source.
+//! below for the transaction with the handle −2 − source. A version and a half is that version as of an instant of valid time, the one
+//! that `set_valid_time` was told last: reads without one pay nothing for it.
 
 use crate::environment::{Handle, enter};
 use crate::transaction::done;
@@ -29,7 +30,9 @@ fn read(
         let mut out = std::mem::take(&mut environment.scratch);
         out.clear();
         let answer = if source >= -1.0 {
-            let version = Source::At(session.version(source));
+            let seq = session.version(source);
+            let valid = Source::ValidAt(seq, environment.valid);
+            let version = if source.fract() > 0.0 { valid } else { Source::At(seq) };
             act(&session.session, version, environment.exchange.input(length as usize), &mut out)
         } else {
             let input = environment.exchange.input(length as usize).to_vec();
@@ -49,6 +52,15 @@ fn read(
 /// The answer of a look-up: 0 for what is not there, otherwise the output.
 fn found(found: bool) -> Option<f64> {
     if found { None } else { Some(0.0) }
+}
+
+/// The instant of valid time, in µs since 1970, for reads of a version and a half from now on.
+#[napi]
+pub fn set_valid_time(env: &Env, micros: f64) -> f64 {
+    enter(env, |environment| {
+        environment.valid = micros as i64;
+        Ok(0.0)
+    })
 }
 
 /// Reads the node whose key is in the exchange. Returns the length of its body, or 0 when there is none.

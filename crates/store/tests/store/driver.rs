@@ -453,7 +453,8 @@ impl Running {
         for step in &self.steps[self.looked_through..] {
             let print = Footprint::of(std::slice::from_ref(step), snapshot);
             self.claimed.extend(print.places().cloned().map(Read::Place));
-            match step {
+            match step.plain() {
+                Step::Within { .. } => unreachable!("it is not plain"),
                 Step::Link { edge, .. } | Step::Unlink { edge } => {
                     let ends = [edge.from.clone(), edge.to.clone()];
                     self.claimed.extend(ends.map(|key| Read::Place(Place::Node(key))));

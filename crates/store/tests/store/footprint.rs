@@ -9,6 +9,7 @@ use karyon_testkit::oracle::EdgeName;
 
 use crate::model::{Place, State, Step};
 use crate::rules::Wanted;
+use crate::timeline::HOLDS;
 
 /// One slot of a node or edge.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +92,7 @@ impl Footprint {
 
     fn add(&mut self, step: &Step, before: &State) {
         match step {
+            Step::Within { step, .. } => self.add(step, before),
             Step::Put { key, labels, props } => {
                 let place = Place::Node(key.clone());
                 self.props(&place, props.keys());
@@ -128,6 +130,7 @@ impl Footprint {
             Step::Link { edge, props } => {
                 let place = Place::Edge(edge.clone());
                 self.props(&place, props.keys());
+                self.part(&place, Part::Property(HOLDS.into()));
                 if !before.edges.contains_key(edge) {
                     self.part(&place, Part::Existence);
                 }
@@ -229,7 +232,8 @@ fn holds(state: &State, place: &Place, part: &Part) -> Option<Vec<u8>> {
 fn writes(step: &Step) -> (Place, bool, BTreeSet<Part>) {
     let property = |name: &String| Part::Property(name.clone());
     let existence = BTreeSet::from([Part::Existence]);
-    match step {
+    match step.plain() {
+        Step::Within { .. } => unreachable!("it is not plain"),
         Step::Put { key, .. } | Step::Remove { key, .. } => (Place::Node(key.clone()), true, existence),
         Step::Unlink { edge } => (Place::Edge(edge.clone()), true, existence),
         Step::Patch { place, labels, drop, props } => {
@@ -240,6 +244,7 @@ fn writes(step: &Step) -> (Place, bool, BTreeSet<Part>) {
         }
         Step::Link { edge, props } => {
             let mut parts = existence;
+            parts.insert(Part::Property(HOLDS.into()));
             parts.extend(props.keys().map(property));
             (Place::Edge(edge.clone()), false, parts)
         }

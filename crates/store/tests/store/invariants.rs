@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use karyon_graph::{Direction, Open, Reader, Slot};
+use karyon_graph::{Direction, Graph, Open, Reader, Slot};
 use karyon_history::Progress;
 use karyon_model::bytes::{put_bytes, put_varint};
 use karyon_model::{EntityId, Seq};
@@ -15,6 +15,7 @@ use crate::footprint::Footprint;
 use crate::model::{Place, State, edge_key};
 use crate::reading;
 use crate::rules::{Declared, Wanted};
+use crate::timeline::{CELLS, instant, is_temporal, shown};
 use crate::workload::{KINDS, LABELS};
 
 /// What a suite knows of a run: the graph at every version, what each commit touched, and when it was.
@@ -99,6 +100,11 @@ pub fn as_of_equals_oracle(store: &Store, expected: &Expected, version: Seq, pag
         same(&format!("as of version {version}, {wanted:?}"), &sorted, &expected)?;
         same("how many", &found.len(), &expected.len())?;
     }
+    for cell in 0..CELLS {
+        if random.chance(1, 3) {
+            valid_time_equals_oracle(graph, expected, (version, cell), page, &mut random)?;
+        }
+    }
     same("count of nodes", &reader.count(None, &[], true).map_err(said)?, &state.nodes.len())?;
     for key in state.nodes.keys() {
         for kind in KINDS {
@@ -125,6 +131,34 @@ pub fn as_of_equals_oracle(store: &Store, expected: &Expected, version: Seq, pag
     Ok(())
 }
 
+/// A version shows at an instant of valid time what the oracle holds then.
+fn valid_time_equals_oracle(
+    graph: &Graph,
+    expected: &Expected,
+    (version, cell): (Seq, usize),
+    page: usize,
+    random: &mut Random,
+) -> Checked {
+    let state = shown(expected.oracle.at(version), cell);
+    let what = format!("as of version {version}, valid in cell {cell}");
+    let mut reader = Reader::at(graph, version, &Open).valid_at(Some(instant(cell)));
+    let found = reading::everything(&mut reader, graph.names(), page)?;
+    same(&what, &found.state, &state)?;
+    for key in state.nodes.keys() {
+        let degree = reader.degree(key, Direction::In, None).map_err(said)?;
+        let edges = state.edges.keys().filter(|edge| edge.to == *key);
+        same(&format!("{what}, degree of {key:?}"), &degree, &edges.count())?;
+    }
+    for _ in 0..4 {
+        let wanted = Wanted::any(random, &state, &expected.declared[version as usize]);
+        let found = reading::wanted(&mut reader, &wanted, page).map_err(said)?;
+        let sorted: BTreeSet<_> = found.iter().collect();
+        same(&format!("{what}, {wanted:?}"), &sorted, &wanted.nodes(&state).into_keys().collect())?;
+        same("how many", &found.len(), &sorted.len())?;
+    }
+    Ok(())
+}
+
 /// The digest is the documented hash of what the oracle holds.
 pub fn digest_is_canonical(store: &Store, expected: &Expected, version: Seq) -> Checked {
     let digest = store.body().map_err(said)?.graph.digest_at(version).map_err(said)?;
@@ -138,7 +172,9 @@ pub fn canonical_digest(state: &State) -> [u8; 32] {
         put_varint(out, props.len() as u64);
         for (name, value) in props {
             put_bytes(out, name.as_bytes());
-            out.push(0);
+            if !is_temporal(value) {
+                out.push(0);
+            }
             out.extend_from_slice(value);
         }
     };

@@ -1,7 +1,7 @@
 //! What a store promises, compared with a model that keeps a full copy of every version.
 //!
 //! - `rig`: opening stores on simulated and real disks · `reading`: a whole version, through the public readers
-//! - `model`: what a verb means, said a second time · `footprint`: what a commit may have touched, and who conflicts
+//! - `model`, and for valid time `timeline`: what a verb means, said a second time · `footprint`: what a commit may have touched, and who conflicts
 //! - `invariants`: what must hold of any store, each one a function that every suite calls
 //! - `workload`: random transactions · `driver`: the store and the model side by side
 //! - the rest are the suites
@@ -27,4 +27,5 @@ mod rig;
 mod rules;
 mod sensitivity;
 mod time;
+mod timeline;
 mod workload;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_model::bytes::Cursor;
 use karyon_model::value::INTEGER_MAX;
-use karyon_model::{Code, EdgeKey, Target, Value, Verb, VerbWriter};
+use karyon_model::{Code, EdgeKey, Target, Value, Verb, VerbReader, VerbWriter};
 use karyon_testkit::oracle::{self, EdgeName, Refusal};
+
+use crate::timeline::{HOLDS, Span, TRUE, interval, is_temporal, written};
 
 /// One version of the graph; a property's value is its canonical bytes.
 pub type State = oracle::Version<Vec<u8>>;
@@ -23,14 +25,51 @@ pub enum Place {
 /// One verb of a transaction.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Put { key: String, labels: Labels, props: BTreeMap<String, Value> },
-    Patch { place: Place, labels: Labels, drop: Labels, props: Changes },
-    Remove { key: String, detach: bool },
-    Link { edge: EdgeName, props: Changes },
-    Unlink { edge: EdgeName },
-    Increment { place: Place, name: String, by: Value },
-    Append { place: Place, name: String, more: Value },
-    Splice { place: Place, name: String, start: u64, delete: u64, insert: Value },
+    Put {
+        key: String,
+        labels: Labels,
+        props: BTreeMap<String, Value>,
+    },
+    Patch {
+        place: Place,
+        labels: Labels,
+        drop: Labels,
+        props: Changes,
+    },
+    Remove {
+        key: String,
+        detach: bool,
+    },
+    Link {
+        edge: EdgeName,
+        props: Changes,
+    },
+    Unlink {
+        edge: EdgeName,
+    },
+    Increment {
+        place: Place,
+        name: String,
+        by: Value,
+    },
+    Append {
+        place: Place,
+        name: String,
+        more: Value,
+    },
+    Splice {
+        place: Place,
+        name: String,
+        start: u64,
+        delete: u64,
+        insert: Value,
+    },
+    /// A put, patch, link or unlink in a span of valid time, at whose end what it sets may end.
+    Within {
+        span: Span,
+        ends: bool,
+        step: Box<Step>,
+    },
 }
 
 pub fn edge_key(edge: &EdgeName) -> EdgeKey<'_> {
@@ -100,6 +139,13 @@ impl Step {
             | Step::Append { more: value, .. }
             | Step::Splice { insert: value, .. } => bytes = value.to_bytes(),
             Step::Remove { .. } | Step::Unlink { .. } => {}
+            Step::Within { span, ends, step } => {
+                let mut inner = VerbWriter::new();
+                step.push(&mut inner);
+                let verb = VerbReader::new(inner.bytes()).next().unwrap().unwrap();
+                writer.push(&Verb::Within { valid: interval(*span), ends: *ends, verb: Box::new(verb) });
+                return;
+            }
         }
         let labels = labels.iter().map(String::as_str).collect();
         let drop = drops.iter().map(String::as_str).collect();
@@ -113,12 +159,85 @@ impl Step {
             Step::Increment { place, name, .. } => {
                 Verb::Increment { target: target(place), name, by: &bytes }
             }
+            Step::Within { .. } => unreachable!("it was pushed above"),
             Step::Append { place, name, .. } => Verb::Append { target: target(place), name, more: &bytes },
             Step::Splice { place, name, start, delete, .. } => {
                 let (start, delete) = (*start, *delete);
                 Verb::Splice { target: target(place), name, start, delete, insert: &bytes }
             }
         });
+    }
+
+    /// The step itself, whenever it is to hold.
+    pub fn plain(&self) -> &Step {
+        if let Step::Within { step, .. } = self { step } else { self }
+    }
+
+    /// What a step in a span of valid time does.
+    fn meaning_within(&self, state: &State, span: Span, ends: bool) -> Result<Vec<OracleVerb>, Code> {
+        let held =
+            |place: &Place, name: &String| place.props(state).and_then(|props| props.get(name)).cloned();
+        let after = |place: &Place, name: &String, value: Option<Vec<u8>>| {
+            written(held(place, name).as_ref(), span, ends, value)
+        };
+        let changed = |place: &Place, changes: &Changes| -> BTreeMap<_, _> {
+            let bytes = |value: &Option<Value>| value.as_ref().map(Value::to_bytes);
+            let change = |(name, value): (&String, _)| (name.clone(), after(place, name, bytes(value)));
+            changes.iter().map(change).collect()
+        };
+        let holding = |edge: &EdgeName, value: Option<Vec<u8>>| {
+            let own = state.edges.get(edge).map(|props| props.get(HOLDS).cloned().unwrap_or(TRUE.into()));
+            written(own.as_ref(), span, ends, value)
+        };
+        // What holds always says nothing about it.
+        let own = |holding: Vec<u8>| Some(holding).filter(|holding| *holding != TRUE);
+        Ok(match self {
+            Step::Put { key, labels, props } => {
+                let place = Place::Node(key.clone());
+                let names = place.props(state).into_iter().flatten().map(|held| held.0).chain(props.keys());
+                let after = |name: &String| {
+                    let value = props.get(name).map(Value::to_bytes);
+                    after(&place, name, value).map(|held| (name.clone(), held))
+                };
+                let props = names.filter_map(after).collect();
+                vec![OracleVerb::Put { key: key.clone(), labels: labels.clone(), props }]
+            }
+            Step::Patch { place, labels, drop, props } => {
+                let plain = Step::Patch {
+                    place: place.clone(),
+                    labels: labels.clone(),
+                    drop: drop.clone(),
+                    props: [].into(),
+                };
+                let mut verbs = plain.meaning(state)?;
+                let (OracleVerb::Patch { props: all, .. } | OracleVerb::PatchEdge { props: all, .. }) =
+                    &mut verbs[0]
+                else {
+                    unreachable!("a patch means one patch")
+                };
+                *all = changed(place, props);
+                verbs
+            }
+            Step::Link { edge, props } => {
+                let mut props = changed(&Place::Edge(edge.clone()), props);
+                props.insert(
+                    HOLDS.into(),
+                    own(holding(edge, Some(TRUE.into())).expect("a span is not empty")),
+                );
+                vec![
+                    OracleVerb::Link { edge: edge.clone(), props: BTreeMap::new() },
+                    OracleVerb::PatchEdge { edge: edge.clone(), props },
+                ]
+            }
+            Step::Unlink { edge } => match holding(edge, None) {
+                Some(holding) => {
+                    let props = BTreeMap::from([(HOLDS.to_owned(), own(holding))]);
+                    vec![OracleVerb::PatchEdge { edge: edge.clone(), props }]
+                }
+                None => vec![OracleVerb::Unlink { edge: edge.clone() }],
+            },
+            _ => unreachable!("it is not about valid time"),
+        })
     }
 
     /// What the step does to this state, in the oracle's words, or the code with which it is refused.
@@ -130,6 +249,7 @@ impl Step {
             changes.iter().map(encode).collect::<BTreeMap<_, _>>()
         };
         Ok(vec![match self {
+            Step::Within { span, ends, step } => return step.meaning_within(state, *span, *ends),
             Step::Put { key, labels, props } => {
                 let props = props.iter().map(|(name, value)| (name.clone(), value.to_bytes())).collect();
                 OracleVerb::Put { key: key.clone(), labels: labels.clone(), props }
@@ -146,9 +266,11 @@ impl Step {
             }
             Step::Remove { key, detach } => OracleVerb::Remove { key: key.clone(), detach: *detach },
             Step::Link { edge, props } => {
+                let mut props = encoded(props);
+                props.insert(HOLDS.into(), None);
                 return Ok(vec![
                     OracleVerb::Link { edge: edge.clone(), props: BTreeMap::new() },
-                    OracleVerb::PatchEdge { edge: edge.clone(), props: encoded(props) },
+                    OracleVerb::PatchEdge { edge: edge.clone(), props },
                 ]);
             }
             Step::Unlink { edge } => OracleVerb::Unlink { edge: edge.clone() },
@@ -157,7 +279,7 @@ impl Step {
                 if !matches!(by, Value::Integer(_) | Value::Float(_) | Value::BigInt(_)) {
                     return Err(Code::ValueType);
                 }
-                let sum = match value(place, state, name) {
+                let sum = match value(place, state, name)? {
                     Some(current) => sum(&current, by)?,
                     None => by.clone(),
                 };
@@ -166,7 +288,7 @@ impl Step {
             Step::Append { place, name, more } => {
                 place.existing(state)?;
                 is_sequence(more)?;
-                let appended = match value(place, state, name) {
+                let appended = match value(place, state, name)? {
                     Some(current) => spliced(&current, None, more)?,
                     None => more.clone(),
                 };
@@ -175,7 +297,7 @@ impl Step {
             Step::Splice { place, name, start, delete, insert } => {
                 place.existing(state)?;
                 is_sequence(insert)?;
-                let current = value(place, state, name).ok_or(Code::SpliceRange)?;
+                let current = value(place, state, name)?.ok_or(Code::SpliceRange)?;
                 place.set(name, spliced(&current, Some((*start, *delete)), insert)?.to_bytes())
             }
         }])
@@ -215,9 +337,15 @@ pub fn batch(steps: &[Step]) -> Vec<u8> {
     writer.bytes().to_vec()
 }
 
-fn value(place: &Place, state: &State, name: &str) -> Option<Value> {
-    let bytes = place.props(state)?.get(name)?;
-    Some(Value::decode(&mut Cursor::new(bytes)).expect("the model's own values are canonical"))
+/// The value that a property holds always.
+fn value(place: &Place, state: &State, name: &str) -> Result<Option<Value>, Code> {
+    match place.props(state).and_then(|props| props.get(name)) {
+        None => Ok(None),
+        Some(bytes) if is_temporal(bytes) => Err(Code::ValueType),
+        Some(bytes) => {
+            Ok(Some(Value::decode(&mut Cursor::new(bytes)).expect("the model's own values are canonical")))
+        }
+    }
 }
 
 fn sum(current: &Value, by: &Value) -> Result<Value, Code> {

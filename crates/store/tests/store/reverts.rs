@@ -12,6 +12,7 @@ use karyon_testkit::oracle::EdgeName;
 use crate::invariants::{Checked, canonical_digest};
 use crate::model::{Place, State, Step, batch, carry_out};
 use crate::rig;
+use crate::workload::within;
 
 /// Nodes that everybody writes to and nobody removes.
 const SHARED: [&str; 2] = ["a", "b"];
@@ -75,7 +76,8 @@ fn run(seed: u64) -> Checked {
         let step = if let Some(key) = SHARED.get(round) {
             patch(key, "x", Some(Value::Null), &[])
         } else if lying {
-            lie(&mut random)
+            let lie = lie(&mut random);
+            within(&mut random, lie)
         } else {
             honest(&mut random)
         };
@@ -188,7 +190,10 @@ fn run_with_several(seed: u64) -> Checked {
         let lying = round > 2 && random.chance(2, 3);
         let step = match SHARED.get(round) {
             Some(key) => patch(key, "x", Some(Value::Null), &["Fact"]),
-            None if lying => any_lie(&mut random, round as i64),
+            None if lying => {
+                let lie = any_lie(&mut random, round as i64);
+                within(&mut random, lie)
+            }
             None => plain_fact(&mut random, round as i64),
         };
         let mut transaction = store.begin().map_err(said)?;

@@ -11,6 +11,7 @@ use karyon_testkit::Random;
 use karyon_testkit::oracle::Node;
 
 use crate::model::State;
+use crate::timeline::{is_gapless, is_temporal};
 use crate::workload::{self, LABELS, NAMES};
 
 /// The rules that hold, by label and property.
@@ -101,7 +102,8 @@ impl Wanted {
             random.pick(&indexed).clone()
         };
         // Mostly a value that some node holds.
-        let held: Vec<&Vec<u8>> = state.nodes.values().filter_map(|node| node.props.get(&property)).collect();
+        let held = state.nodes.values().filter_map(|node| node.props.get(&property));
+        let held: Vec<&Vec<u8>> = held.filter(|held| !is_temporal(held)).collect();
         let value = |random: &mut Random| match held.is_empty() || random.chance(1, 3) {
             true => workload::value(random, &property),
             false => decoded(random.pick::<&Vec<u8>>(&held)),
@@ -130,7 +132,8 @@ impl Wanted {
     }
 
     fn meets(&self, node: &Node<Vec<u8>>) -> bool {
-        let Some(value) = node.props.get(&self.property).map(|value| decoded(value)) else { return false };
+        let held = node.props.get(&self.property).filter(|held| !is_temporal(held));
+        let Some(value) = held.map(|value| decoded(value)) else { return false };
         let of_the_kind = |bound: &Value| {
             std::mem::discriminant(bound) == std::mem::discriminant(&value)
                 || compare(bound, &value).is_some()
@@ -174,11 +177,12 @@ pub fn broken(state: &State, declared: &Declared) -> BTreeSet<&'static str> {
     let mut codes = BTreeSet::new();
     for ((label, property), rules) in declared {
         let nodes = state.nodes.values().filter(|node| node.labels.contains(label));
-        let values: Vec<_> = nodes.map(|node| node.props.get(property).map(|value| decoded(value))).collect();
-        if rules.required && values.iter().any(Option::is_none) {
+        let values: Vec<_> = nodes.map(|node| node.props.get(property)).collect();
+        if rules.required && values.iter().any(|held| !held.is_some_and(|held| is_gapless(held))) {
             codes.insert(Code::Required.as_str());
         }
-        let held: Vec<_> = values.into_iter().flatten().collect();
+        let held = values.into_iter().flatten().filter(|held| !is_temporal(held));
+        let held: Vec<_> = held.map(|held| decoded(held)).collect();
         let twice =
             |at: usize| held[..at].iter().any(|other| compare(other, &held[at]) == Some(Ordering::Equal));
         if rules.unique && (0..held.len()).any(twice) {

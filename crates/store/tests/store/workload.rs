@@ -7,6 +7,7 @@ use karyon_testkit::Random;
 use karyon_testkit::oracle::EdgeName;
 
 use crate::model::{Place, State, Step};
+use crate::timeline::CELLS;
 
 pub const KEYS: [&str; 7] = ["a", "b", "c", "d", "e", "é😀", "z"];
 pub const LABELS: [&str; 3] = ["Fact", "Person", "Rare"];
@@ -172,7 +173,25 @@ pub fn step(random: &mut Random, state: &State) -> Step {
     }
 }
 
+/// Sometimes only in a span of valid time.
+pub fn within(random: &mut Random, step: Step) -> Step {
+    let timely =
+        matches!(step, Step::Put { .. } | Step::Patch { .. } | Step::Link { .. } | Step::Unlink { .. });
+    if !timely || random.chance(2, 3) {
+        return step;
+    }
+    let from = random.below(CELLS);
+    let to = if random.chance(1, 3) { CELLS } else { random.within(from + 1..CELLS + 1) };
+    let ends = to < CELLS && !matches!(step, Step::Unlink { .. }) && random.chance(1, 4);
+    Step::Within { span: (from, to), ends, step: Box::new(step) }
+}
+
 pub fn steps(random: &mut Random, state: &State) -> Vec<Step> {
     let most = if random.chance(1, 8) { 9 } else { 2 };
-    (0..random.within(1..most + 1)).map(|_| step(random, state)).collect()
+    (0..random.within(1..most + 1))
+        .map(|_| {
+            let step = step(random, state);
+            within(random, step)
+        })
+        .collect()
 }
