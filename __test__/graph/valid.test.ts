@@ -281,6 +281,14 @@ test('intervals come back whole from a revert and from a fork', async (t) => {
   const expected = idea.digest()
   t.deepEqual((await idea.merge()).conflicts, [])
   t.is(graph.digest(), expected)
+  const like = { from: 'tea', type: 'LIKE', to: 'tea' }
+  await idea.write((tx) => tx.patch(like, { props: { m: 1 } }))
+  await idea.merge()
+  t.deepEqual(
+    graph.edge(like)?.valid,
+    [{ from: day('2026-02-01') }],
+    'a merge of a property leaves when it holds',
+  )
   t.deepEqual(held(graph, 'tea', 'price'), [1, 2, 3])
   await graph.write((tx) => tx.patch('tea', { props: { price: 4 } }))
   await idea.write((tx) => {
@@ -328,6 +336,16 @@ test('a transaction sees intervals that it has written', async (t) => {
   both[1]?.patch('a', { props: { n: 3 }, valid: { to: january } })
   await both[0]?.commit()
   await refused(t, 'ERR_KARYON_CONFLICT', both[1]?.commit() ?? Promise.resolve(), 'a property is one slot')
+  const links = [graph.begin(), graph.begin()]
+  links[0]?.link('a', 'T', 'a', { valid: { from: march } })
+  links[1]?.link('a', 'T', 'a')
+  await links[0]?.commit()
+  await refused(
+    t,
+    'ERR_KARYON_CONFLICT',
+    links[1]?.commit() ?? Promise.resolve(),
+    'and so is when an edge holds',
+  )
 })
 
 test('an instant of valid time is a Date or ISO text, and time does not run backwards', async (t) => {

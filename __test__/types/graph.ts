@@ -14,6 +14,7 @@ import {
   type Reader,
   type RevertReport,
   type Transaction,
+  type ValidValue,
   type Value,
   type View,
   type Written,
@@ -61,9 +62,18 @@ export async function inference(kernel: Kernel, error: KaryonError): Promise<voi
   using tx = graph.begin({ timeoutMs: 5, isolation: 'snapshot' })
   same<typeof tx, OpenTransaction>(true)
 
+  same<typeof node, Node | undefined>(true)
+  same<NonNullable<Node['intervals']>[string], readonly ValidValue[]>(true)
+  same<ValidValue['value'], Value>(true)
+  same<NonNullable<Edge['valid']>[number]['from'], Date | undefined>(true)
+  const then = graph.at(1n).validAt(kernel.now()).validAt('2026-01-01')
+  same<typeof then, View>(true)
+  same<typeof then.valid, Instant | undefined>(true)
+
   for (const change of graph.history('a')) {
     same<typeof change, Change>(true)
     same<typeof change.after, Value | undefined>(true)
+    same<typeof change.intervalsAfter, readonly ValidValue[] | undefined>(true)
   }
   for (const difference of graph.diff(0n, '2026-11-23')) {
     same<typeof difference, Difference>(true)
@@ -97,6 +107,20 @@ export function refused(graph: Graph, tx: Transaction): void {
   void graph.revert({ since: 0n })
   // @ts-expect-error what was read is not to be changed
   graph.get('a')!.props['n'] = 1
+  // @ts-expect-error a version is no instant of valid time
+  graph.validAt(5n)
+  // @ts-expect-error nor is a bare number
+  tx.patch('a', { valid: { from: 5 } })
+  // @ts-expect-error valid is a span
+  tx.patch('a', { valid: new Date() })
+  // @ts-expect-error a removal is about existence, which has no valid time
+  tx.remove('a', { valid: { to: '2026-01-01' } })
+  // @ts-expect-error a transaction shows intervals, and no single instant
+  tx.validAt('2026-01-01')
+  // An edge ends, and what is put, linked or patched may begin and end.
+  tx.unlink('a', 'T', 'b', { valid: { from: new Date() } })
+  tx.link('a', 'T', 'b', { valid: { from: '2026-01-01', to: new Date() } })
+  tx.put('a', { expireAt: '2026-01-01' })
   // @ts-expect-error a direction is 'out' or 'in'
   graph.degree('a', 'both')
   // @ts-expect-error only the kernel makes kernels

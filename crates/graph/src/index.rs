@@ -73,7 +73,6 @@ impl Index {
             Bound::Excluded(to) if to.len() > KEPT_BYTES => {
                 (cut(&span.from), Bound::Excluded(after_prefix(&cut(to))))
             }
-            Bound::Unbounded => (cut(&span.from), Bound::Excluded(TEMPORAL_KEY.into())),
             to => (cut(&span.from), to.clone()),
         };
         let from = first.unwrap_or(&from);

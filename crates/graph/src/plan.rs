@@ -174,7 +174,13 @@ fn hold<S: Surface>(
     if after.is_empty() {
         return surface.apply(Operation::Remove { entity });
     }
-    write(surface, entity, name, Some(&after[..]).filter(|after| *after != TRUE), Interval::ALWAYS)
+    if after == TRUE {
+        return write(surface, entity, name, None, Interval::ALWAYS);
+    }
+    if own.is_none() && held {
+        surface.apply(set(entity, name, TRUE))?;
+    }
+    write(surface, entity, name, Some(holds).filter(|holds| !holds.is_empty()), valid)
 }
 
 /// A property for verbs that make a value of the one before: there is none where it depends on the instant.
