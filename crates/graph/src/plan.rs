@@ -93,7 +93,9 @@ fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> 
             }
             let entity = surface.edge(edge)?;
             let held = surface.state(entity).is_alive();
-            create(surface, entity)?;
+            if !held {
+                surface.apply(Operation::Create { entity })?;
+            }
             hold(surface, entity, held, valid, TRUE)?;
             change(surface, entity, changes, valid)
         }
