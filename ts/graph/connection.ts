@@ -67,6 +67,8 @@ export class Connection {
   readonly #keepAlive = new KeepAlive()
   /** The store's dictionary, as far as it is known here. */
   readonly names: string[] = []
+  /** The numbers of names that were asked for. */
+  readonly nameNumbers: Map<string, number> = new Map()
   /** Ascending by version. */
   #waiters: Waiter[] = []
   #historyWaiters: Waiter[] = []
