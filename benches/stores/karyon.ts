@@ -1,4 +1,4 @@
-import type { Kernel, Node, Transaction, View } from '../../ts/index.ts'
+import type { Kernel, Node, OpenOptions, Transaction, View } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
 import type { Batched, Change, Concurrent, Fact, Indexed, Linked, Named } from './driver.ts'
 
@@ -12,7 +12,7 @@ export interface KaryonStore extends Concurrent, Linked, Batched, Indexed {
 }
 
 /** A node per fact. Every version is kept without being asked for. */
-export function karyonStore(): KaryonStore {
+export function karyonStore(options: OpenOptions = {}): KaryonStore {
   let kernel: Kernel
   let before = 0
   const apply = (tx: Transaction, [key, fact]: Change): void =>
@@ -35,7 +35,7 @@ export function karyonStore(): KaryonStore {
     name: 'karyon',
     async open(folder) {
       const { Kernel } = await karyon()
-      kernel = folder === undefined ? Kernel.memory() : await Kernel.open(folder)
+      kernel = folder === undefined ? Kernel.memory() : await Kernel.open(folder, options)
     },
     load: (changes) =>
       inBatches(changes, (batch) => kernel.graph.write((tx) => batch.forEach((change) => apply(tx, change)))),

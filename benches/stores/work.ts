@@ -1,5 +1,5 @@
 // What the cases of `store` have in common: folders, filled stores, and the way from a work to its sides.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Case, Side } from '../measure.ts'
 import { ROOT } from '../project.ts'
@@ -100,8 +100,9 @@ export function freshFolder(): string {
   return mkdtempSync(join(RESULTS, 'store-'))
 }
 
-/** The bytes that a folder takes up on its disk. */
+/** The bytes that a folder takes up on its disk; none where there is no such folder. */
 export function bytesOnDisk(folder: string): number {
+  if (!existsSync(folder)) return 0
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
   )
