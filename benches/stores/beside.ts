@@ -1,6 +1,5 @@
 // Reading in one thread while another one writes.
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { Kernel } from '../../ts/index.ts'
@@ -8,7 +7,7 @@ import { karyon } from '../karyon.ts'
 import type { Case, Side } from '../measure.ts'
 import { median } from '../measure.ts'
 import { keyOf, numbers } from './facts.ts'
-import { freshFolder, quantile } from './work.ts'
+import { freshFolder, removeFolder, quantile } from './work.ts'
 import { DONE, NODES, READY, STARTING, WRITING, putFacts } from './writer.ts'
 
 const SLOWER_MAX = 3
@@ -84,7 +83,7 @@ function caseOf(parameter: string, what: string, intervalMs: number): Case {
     answer: () => once(writer, 'exit'),
     async stop() {
       await kernel.close()
-      rmSync(folder, { recursive: true, force: true })
+      removeFolder(folder)
     },
   }
   return {

@@ -1,12 +1,12 @@
 // Filling a new store, as fast as it goes, with every batch synced before the next.
-import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Kernel } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
 import type { Case, Side } from '../measure.ts'
 import type { Change, Fact } from './driver.ts'
 import { keyOf } from './facts.ts'
-import { everyKey, freshFolder } from './work.ts'
+import { everyKey, freshFolder, removeFolder } from './work.ts'
 
 const NODES = 50_000
 const EDGES = 100_000
@@ -59,6 +59,7 @@ function loading(loader: Loader, before: readonly Load[], measured: Load): Side 
   return {
     name: loader.name,
     async prepare() {
+      material()
       folder = freshFolder()
       await loader.open(folder)
       for (const load of before) await load(loader)
@@ -67,27 +68,37 @@ function loading(loader: Loader, before: readonly Load[], measured: Load): Side 
     async answer() {
       const found = loader.read()
       await loader.close()
-      rmSync(folder, { recursive: true, force: true })
+      removeFolder(folder)
       return found
     },
   }
 }
 
 async function putNodes(loader: Loader): Promise<void> {
-  for (const batch of batches(everyNode)) await loader.putNodes(batch)
+  for (const batch of material().nodes) await loader.putNodes(batch)
 }
 
 async function putEdges(loader: Loader): Promise<void> {
-  for (const batch of batches(everyEdge)) await loader.putEdges(batch)
+  for (const batch of material().edges) await loader.putEdges(batch)
 }
 
-const everyNode = everyKey(NODES)
+/** All that is loaded, in batches. */
+interface Material {
+  readonly nodes: readonly Change[][]
+  readonly edges: readonly Edge[][]
+}
 
-const everyEdge: readonly Edge[] = Array.from({ length: EDGES }, (_, at) => ({
-  from: keyOf(at % NODES),
-  to: keyOf((at * 7_919 + Math.floor(at / NODES)) % NODES),
-  weight: (at % 1_000) / 1_000,
-}))
+let made: Material | undefined
+
+function material(): Material {
+  const edgeOf = (_: unknown, at: number): Edge => ({
+    from: keyOf(at % NODES),
+    to: keyOf((at * 7_919 + Math.floor(at / NODES)) % NODES),
+    weight: (at % 1_000) / 1_000,
+  })
+  made ??= { nodes: batches(everyKey(NODES)), edges: batches(Array.from({ length: EDGES }, edgeOf)) }
+  return made
+}
 
 function batches<T>(items: readonly T[]): readonly T[][] {
   return Array.from({ length: items.length / BATCH }, (_, at) => items.slice(at * BATCH, (at + 1) * BATCH))

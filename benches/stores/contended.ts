@@ -1,12 +1,11 @@
 // Many writers who read and change the same few nodes.
 import { setImmediate as turn } from 'node:timers/promises'
-import { rmSync } from 'node:fs'
 import type { Graph, Kernel, Reader, Transaction } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
 import type { Case, Side } from '../measure.ts'
 import { median } from '../measure.ts'
 import { keyOf, numbers } from './facts.ts'
-import { freshFolder, quantile } from './work.ts'
+import { freshFolder, removeFolder, quantile } from './work.ts'
 
 const WRITERS = 64
 const HOT_NODES = 8
@@ -94,7 +93,7 @@ function writers(
       answer: () => Array.from({ length: HOT_NODES }, (_, at) => kernel.graph.get(keyOf(at))!.props['count']),
       async stop() {
         await kernel.close()
-        rmSync(folder, { recursive: true, force: true })
+        removeFolder(folder)
       },
     },
   }

@@ -13,7 +13,7 @@ import { lmdb } from './lmdb.ts'
 import { VERSIONS, VERSION_KEYS, openedOn } from './past.ts'
 import { sqlite } from './sqlite.ts'
 import { TAIL_BATCH, TAIL_MIB } from './tail.ts'
-import { against, freshFolder, inFolders, ownSide, type Work } from './work.ts'
+import { against, freshFolder, removeFolder, inFolders, ownSide, type Work } from './work.ts'
 
 const TAIL_OPEN_MS_MAX = 1_000
 const REBUILT_PER_SECOND = 300_000
@@ -64,12 +64,13 @@ function openingAgain(): Work<Versioned> {
 
 /** Another process writes the log and is killed, as closing makes a checkpoint; each round opens a copy of what it left. */
 function openingTail(): Side {
-  const left = freshFolder()
+  let left: string
   let folder: string
   let kernel: Kernel
   return {
     name: 'karyon',
     start() {
+      left = freshFolder()
       const program = fileURLToPath(new URL('./tail.js', import.meta.url))
       const { signal, stderr } = spawnSync(process.execPath, [program, left], { encoding: 'utf8' })
       if (signal !== 'SIGKILL') throw new Error(`the process that writes the log failed: ${stderr}`)
@@ -85,11 +86,11 @@ function openingTail(): Side {
     async answer() {
       const { checkpoint, replayed } = kernel.recovery
       await kernel.close()
-      rmSync(folder, { recursive: true, force: true })
+      removeFolder(folder)
       if (checkpoint !== 0n || replayed === 0)
         throw new Error(`a checkpoint of version ${checkpoint} was read`)
     },
-    stop: () => rmSync(left, { recursive: true, force: true }),
+    stop: () => removeFolder(left),
   }
 }
 

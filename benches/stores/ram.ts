@@ -1,9 +1,8 @@
 // A process that fills a store and says how much memory its nodes and its edges take.
-import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Transaction } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
-import { freshFolder } from './work.ts'
+import { freshFolder, removeFolder } from './work.ts'
 
 /** Nodes, and as many edges. */
 export const ENTITIES = 1_000_000
@@ -45,6 +44,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     process.stdout.write(JSON.stringify(await fill(folder)))
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    removeFolder(folder)
   }
 }

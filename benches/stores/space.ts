@@ -1,6 +1,6 @@
 // What versions take up on the disk, and what nodes and edges take up in memory.
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -13,7 +13,7 @@ import { keyOf, numbers } from './facts.ts'
 import { karyonStore } from './karyon.ts'
 import { ENTITIES, type Ram } from './ram.ts'
 import { openSqlite, sqlite, type Database, type Statement } from './sqlite.ts'
-import { bytesOnDisk, everyKey, everything, freshFolder } from './work.ts'
+import { bytesOnDisk, everyKey, everything, freshFolder, removeFolder } from './work.ts'
 
 const SMALL_NODES = { keys: 1_000, versions: 100_000 } as const
 const LARGE_NODES = { keys: 50, versions: 5_000 } as const
@@ -116,7 +116,7 @@ function versionBytes(store: Versioned, { keys, versions }: Amount, facts: reado
       await store.open(folder)
       const found = everything(store, keys)
       await store.close()
-      rmSync(folder, { recursive: true, force: true })
+      removeFolder(folder)
       return found
     },
   }
@@ -173,7 +173,7 @@ function agentState(agent: Agent): Side {
       await agent.open(folder)
       const lists = [1, 2, TURNS / 2, TURNS].map((turn) => agent.messagesAt(turn))
       await agent.close()
-      rmSync(folder, { recursive: true, force: true })
+      removeFolder(folder)
       return lists
     },
   }

@@ -1,4 +1,5 @@
 // One node with a million edges, and what it was linked to before half of them were replaced.
+import type { Transaction } from '../../ts/index.ts'
 import type { Case } from '../measure.ts'
 import { keyOf } from './facts.ts'
 import type { KaryonStore } from './karyon.ts'
@@ -31,10 +32,7 @@ function walking(): Work<KaryonStore> {
     filled: () => [],
     async fill(store) {
       const { graph } = store.kernel()
-      const each = async (
-        count: number,
-        act: (tx: Parameters<Parameters<typeof graph.write>[0]>[0], at: number) => void,
-      ): Promise<void> => {
+      const each = async (count: number, act: (tx: Transaction, at: number) => void): Promise<void> => {
         for (let at = 0; at < count; at += BATCH) {
           await graph.write((tx) => {
             for (let edge = at; edge < at + BATCH; edge++) act(tx, edge)

@@ -1,18 +1,18 @@
-import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { freshFolder } from './work.ts'
+import { freshFolder, removeFolder } from './work.ts'
 
 const FILE_BYTES = 1024 ** 2
 const WRITE_BYTES = 256
 
 /** The disk's own speed: bytes over bytes that are there already, and a sync, so that no length changes. */
-export interface BareSync {
+export interface RawSync {
   /** Overwrites 256 bytes and syncs them. */
   sync(): void
   close(): void
 }
 
-export function bareSync(): BareSync {
+export function rawSync(): RawSync {
   const folder = freshFolder()
   const file = openSync(join(folder, 'written'), 'w')
   writeSync(file, Buffer.alloc(FILE_BYTES))
@@ -27,7 +27,7 @@ export function bareSync(): BareSync {
     },
     close() {
       closeSync(file)
-      rmSync(folder, { recursive: true, force: true })
+      removeFolder(folder)
     },
   }
 }

@@ -58,7 +58,7 @@ function sideOf<S extends Store>(work: Work<S>, [store, where]: Contestant<S>): 
     answer: () => work.answer(store),
     async stop() {
       await store.close()
-      if (folder !== undefined && !work.folder) rmSync(folder, { recursive: true, force: true })
+      if (folder !== undefined && !work.folder) removeFolder(folder)
     },
   }
 }
@@ -84,7 +84,6 @@ export function folderOfVersions(
 ): Promise<string> {
   const fill = async (): Promise<string> => {
     const folder = freshFolder()
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
     await store.open(folder)
     await store.loadVersions(versions())
     await store.close()
@@ -95,9 +94,19 @@ export function folderOfVersions(
   return folder
 }
 
+/** A new folder, gone at the end of the process at the latest. */
 export function freshFolder(): string {
   mkdirSync(RESULTS, { recursive: true })
-  return mkdtempSync(join(RESULTS, 'store-'))
+  const folder = mkdtempSync(join(RESULTS, 'store-'))
+  if (folders.length === 0) process.once('exit', () => folders.forEach(removeFolder))
+  folders.push(folder)
+  return folder
+}
+
+const folders: string[] = []
+
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true })
 }
 
 /** The bytes that a folder takes up on its disk; none where there is no such folder. */

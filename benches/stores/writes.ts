@@ -7,7 +7,7 @@ import { karyonStore } from './karyon.ts'
 import { lmdb } from './lmdb.ts'
 import { mapStore } from './map.ts'
 import { sqlite } from './sqlite.ts'
-import { bareSync } from './sync.ts'
+import { rawSync } from './sync.ts'
 import { KEPT, against, everyKey, everything, inFolders, inMemory, type Work } from './work.ts'
 
 const KEYS = 1_000
@@ -18,7 +18,7 @@ const GROUPS = 20
 /** Keys of transactions with many changes: more than they have changes. */
 const TOGETHER_KEYS = 100_000
 
-/** Commits in the time of one bare sync, by how many are in flight. */
+/** Commits in the time of one raw sync, by how many are in flight. */
 const COMMITS_PER_SYNC = { 64: 8, 1024: 30 } as const
 
 export function writes(): readonly Case[] {
@@ -27,7 +27,7 @@ export function writes(): readonly Case[] {
       name: 'store/write-durable/in-flight-1',
       unit: 'op/s',
       operations: DURABLE_WRITES,
-      note: `synced before the next; ${KEPT}; the bare sync overwrites 256 bytes and keeps nothing`,
+      note: `synced before the next; ${KEPT}; the raw fdatasync overwrites 256 bytes and keeps nothing`,
       ...withFloor(
         against(
           writingOneByOne(DURABLE_WRITES),
@@ -39,7 +39,7 @@ export function writes(): readonly Case[] {
     },
     inFlight(64, [lmdb(), sqlite(), sqlite('one transaction for all')]),
     inFlight(256, [lmdb()]),
-    ...([64, 1024] as const).map(perBareSync),
+    ...([64, 1024] as const).map(perRawSync),
     ...(
       [
         [100, 20],
@@ -97,13 +97,13 @@ function withFloor(sides: Pick<Case, 'ours' | 'peers'>, floor: Side): Pick<Case,
   return { ...sides, peers: [...sides.peers, floor] }
 }
 
-/** As many bare syncs as others make commits. */
+/** As many raw syncs as others make commits. */
 function syncing(count: number): Side {
-  let disk: ReturnType<typeof bareSync>
+  let disk: ReturnType<typeof rawSync>
   return {
-    name: 'bare fdatasync',
+    name: 'raw fdatasync',
     start() {
-      disk = bareSync()
+      disk = rawSync()
     },
     run() {
       for (let at = 0; at < count; at++) disk.sync()
@@ -112,17 +112,17 @@ function syncing(count: number): Side {
   }
 }
 
-/** How many commits are acknowledged in the time that the disk takes for one bare sync, both in turns within each round. */
-function perBareSync(count: 64 | 1024): Case {
+/** How many commits are acknowledged in the time that the disk takes for one raw sync, both in turns within each round. */
+function perRawSync(count: 64 | 1024): Case {
   const store = karyonStore()
   const work = writingInFlight(count)()
-  let disk: ReturnType<typeof bareSync>
+  let disk: ReturnType<typeof rawSync>
   let commits: number
   const { ours } = against(
     () => ({
       ...work,
       fill() {
-        disk = bareSync()
+        disk = rawSync()
       },
       async run() {
         const groups: number[] = []
@@ -142,7 +142,7 @@ function perBareSync(count: 64 | 1024): Case {
     name: `store/write-durable/in-flight-${count}`,
     unit: 'op/sync',
     operations: GROUPS * count,
-    note: `commits in the time of one bare fdatasync, ${count} asked for at once; the median group and the median sync, in turns`,
+    note: `commits in the time of one raw fdatasync, ${count} asked for at once; the median group and the median sync, in turns`,
     ours: {
       ...ours,
       async stop() {
