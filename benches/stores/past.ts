@@ -209,6 +209,11 @@ function diffing(nodes: number): Work<KaryonStore> {
   let found = 0
   return {
     filled: () => everyKey(nodes),
+    // Opened again, so that no checkpoint of the filling is still being written.
+    async fill(store, folder) {
+      await store.close()
+      await store.open(folder)
+    },
     async prepare(round, store) {
       const { graph } = store.kernel()
       from = graph.stats().head

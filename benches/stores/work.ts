@@ -18,7 +18,7 @@ export interface Work<S extends Store> {
   /** A folder that is filled already, and stays as it is. */
   folder?(store: S): Promise<string>
   /** What else belongs to filling. */
-  fill?(store: S): Promise<void> | void
+  fill?(store: S, folder: string | undefined): Promise<void> | void
   prepare(round: number, store: S, folder: string | undefined): Promise<void> | void
   run(store: S, folder: string | undefined): Promise<unknown> | unknown
   figure?(): number
@@ -50,7 +50,7 @@ function sideOf<S extends Store>(work: Work<S>, [store, where]: Contestant<S>): 
       folder = where === 'folder' ? ((await work.folder?.(store)) ?? freshFolder()) : undefined
       await store.open(folder)
       await store.load(work.filled())
-      await work.fill?.(store)
+      await work.fill?.(store, folder)
     },
     prepare: (round) => work.prepare(round, store, folder),
     run: () => work.run(store, folder),
