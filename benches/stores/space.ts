@@ -16,10 +16,10 @@ import { openSqlite, sqlite, type Database, type Statement } from './sqlite.ts'
 import { bytesOnDisk, everyKey, everything, freshFolder, removeFolder } from './work.ts'
 
 const SMALL_NODES = { keys: 1_000, versions: 100_000 } as const
-const LARGE_NODES = { keys: 50, versions: 5_000 } as const
+const LARGE_NODES = { keys: 5, versions: 20_000 } as const
 const LARGE_TEXT = 8 * 1024
 /** A checkpoint is due that often, as else so small a store has its past in the log alone. */
-const CHECKPOINT_BYTES = 256 * 1024
+const CHECKPOINT_BYTES = 64 * 1024
 const TURNS = 400
 const TURN_CHARACTERS = 2_000
 const AGENT_BYTES_MAX = 3_000_000
