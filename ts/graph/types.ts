@@ -385,7 +385,7 @@ export interface Salvaged extends Copied {
 export interface GraphStats {
   /** The newest published version. */
   readonly head: Version
-  /** The newest durable version. */
+  /** The newest version that is on disk; of a kernel that keeps nothing, the newest one. */
   readonly durable: Version
   readonly nodes: number
   readonly edges: number

@@ -97,10 +97,10 @@ pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
 
 /// Opens the store in a directory. Its outcome is the store's handle. `checkpoint_bytes` 0 means the default.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn open_store(path: String, checkpoint_bytes: f64) -> AsyncTask<Background<OpenStore>> {
+pub fn open_store(path: String, checkpoint_bytes: f64, relaxed: bool) -> AsyncTask<Background<OpenStore>> {
     // The store's threads run code of this module: it must never be unmapped under them.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
-    let work = move || karyon_kernel::open(&path, checkpoint_bytes as u64);
+    let work = move || karyon_kernel::open(&path, checkpoint_bytes as u64, relaxed);
     Background::start(work, |environment, open| keep(environment, open).map(Outcome::Number))
 }
 
