@@ -18,6 +18,12 @@ export interface KernelOptions {
   readonly seed?: number
   /** Whether payloads are checked and frozen as other tiers would demand; by default outside of production. */
   readonly sendableCheck?: boolean
+  /**
+   * About how many bytes of memory the present state may take, its past not counted; any number by default. A commit that would make it
+   * larger is refused with `ERR_KARYON_MEMORY`; `graph.stats().memoryBytes` tells how much it takes. Of several openings of one store the
+   * first one's counts.
+   */
+  readonly memoryBytes?: number
 }
 
 /** What `Kernel.open` takes. */
@@ -127,7 +133,8 @@ export class Kernel implements AsyncDisposable {
       checkpointBytes = 0,
       durability = 'durable',
       ...rest
-    } = checkedOptions(options, 'seed', 'sendableCheck', 'checkpointBytes', 'durability')
+    } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes', 'checkpointBytes', 'durability')
+    const { memoryBytes = 0 } = rest
     checkOptions(rest)
     if (!Number.isSafeInteger(checkpointBytes) || checkpointBytes < 0) {
       throw badArgument('checkpointBytes is a whole number of bytes')
@@ -135,7 +142,7 @@ export class Kernel implements AsyncDisposable {
     if (durability !== 'durable' && durability !== 'relaxed') {
       throw badArgument("durability is 'durable' or 'relaxed'; Kernel.memory() keeps nothing")
     }
-    const outcome = await native.openStore(path, checkpointBytes, durability === 'relaxed')
+    const outcome = await native.openStore(path, checkpointBytes, memoryBytes, durability === 'relaxed')
     const handle = checked(native.takeOutcome(outcome))
     try {
       return new Kernel(handle, durability, options)
@@ -177,7 +184,7 @@ export class Kernel implements AsyncDisposable {
   /** A kernel that keeps nothing: for tests, and for programs that only need the cells. */
   static memory(options: KernelOptions = {}): Kernel {
     checkOptions(options)
-    return new Kernel(checked(native.memoryStore()), 'memory', options)
+    return new Kernel(checked(native.memoryStore(options.memoryBytes ?? 0)), 'memory', options)
   }
 
   /** A time after every commit so far; every later commit's is strictly greater. */
@@ -240,10 +247,17 @@ async function copyStore(from: string, to: string, salvage: boolean, at?: Moment
 }
 
 function checkOptions(options: KernelOptions): void {
-  const { seed = 0, sendableCheck = false } = checkedOptions(options, 'seed', 'sendableCheck')
+  const {
+    seed = 0,
+    sendableCheck = false,
+    memoryBytes = 0,
+  } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes')
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw badArgument('seed is a whole number below 2^32')
   if (typeof sendableCheck !== 'boolean') throw badArgument('sendableCheck is true or false')
+  if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 0) {
+    throw badArgument('memoryBytes is a whole number of bytes')
+  }
 }
 
 function refused({ details }: KaryonError): KernelEvent {

@@ -389,6 +389,8 @@ export interface GraphStats {
   readonly durable: Version
   readonly nodes: number
   readonly edges: number
+  /** About how many bytes of memory the present takes, forks included. */
+  readonly memoryBytes: number
   /** Commits that wait for the disk. */
   readonly waiting: number
   /** Frames written by this process, each one sync. */

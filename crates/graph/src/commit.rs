@@ -242,5 +242,6 @@ fn carry_out(
         }
     }
     draft.index()?;
+    draft.check_bytes()?;
     Ok(principal)
 }

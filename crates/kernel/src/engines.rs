@@ -42,8 +42,8 @@ static ENGINES: LazyLock<Mutex<HashMap<Place, Running>>> = LazyLock::new(Mutex::
 
 /// Opens the store in a directory, which is made if need be.
 ///
-/// A relaxed one acknowledges commits before they are on disk; who joins must want the same.
-pub fn open(path: &str, checkpoint_bytes: u64, relaxed: bool) -> Result<OpenStore> {
+/// A relaxed one acknowledges commits before they are on disk; who joins must want the same. Its other options count for all.
+pub fn open(path: &str, checkpoint_bytes: u64, memory_bytes: usize, relaxed: bool) -> Result<OpenStore> {
     let (path, asked) = (directory(path)?, path);
     // Held while opening: whoever opens the same directory meanwhile joins.
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,6 +64,7 @@ pub fn open(path: &str, checkpoint_bytes: u64, relaxed: bool) -> Result<OpenStor
         fresh_id: random_id(),
         process: std::process::id(),
         checkpoint_bytes,
+        memory_bytes,
         relaxed,
         threads: true,
     })
@@ -132,9 +133,11 @@ fn place_of(path: &Path) -> io::Result<(Place, Option<File>)> {
 }
 
 /// A store that keeps nothing.
-pub fn memory() -> OpenStore {
+pub fn memory(memory_bytes: usize) -> Result<OpenStore> {
     let recovery = Recovery { created: true, checkpoint: 0, replayed: 0, sealed: true, cut: None };
-    OpenStore::new(Engine { store: Store::memory(wall_clock()), recovery }, None)
+    let store = Store::memory(wall_clock());
+    store.limit_memory(memory_bytes)?;
+    Ok(OpenStore::new(Engine { store, recovery }, None))
 }
 
 impl OpenStore {

@@ -77,6 +77,8 @@ pub struct Stats {
     pub nodes: usize,
     /// Edges that exist at the head.
     pub edges: usize,
+    /// About how many bytes of memory the present takes.
+    pub memory_bytes: usize,
     /// Commits that wait for the disk.
     pub waiting: usize,
     /// Frames written by this process.
@@ -122,6 +124,14 @@ impl Store {
             listeners: Mutex::default(),
             persistence,
         }
+    }
+
+    /// Refuses commits that make the present take more bytes of memory than this; 0 for any number.
+    pub fn limit_memory(&self, bytes: usize) -> Result<()> {
+        self.change_body(|body| {
+            body.graph.limit_bytes(if bytes == 0 { usize::MAX } else { bytes });
+            Ok(())
+        })
     }
 
     /// The graph and the commits, for reading. Writers wait while this is held: hold it for one answer.
@@ -248,11 +258,11 @@ impl Store {
         let waiting = self.pipeline()?.waiting;
         let body = self.body()?;
         let (nodes, edges) = body.graph.live();
-        let head = body.graph.head();
+        let (head, memory_bytes) = (body.graph.head(), body.graph.bytes());
         drop(body);
         let written = self.persistence.as_ref().map(Persistence::written);
         let (frames, tail_bytes) = written.map_or((0, 0), |written| (written.frames, written.tail_bytes));
-        Ok(Stats { head, durable: self.on_disk(), nodes, edges, waiting, frames, tail_bytes })
+        Ok(Stats { head, durable: self.on_disk(), nodes, edges, memory_bytes, waiting, frames, tail_bytes })
     }
 }
 
