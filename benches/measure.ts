@@ -11,14 +11,18 @@ export interface Side {
   prepare?(round: number): Promise<void> | void
   /** One round of the case's work; measured until what it returns has settled. */
   run(): Promise<unknown> | unknown
-  /** After each round; not measured. What it returns must equal the answers of all others. */
+  /** What the round is worth in the unit of the case, where that is not the time it took. */
+  figure?(): Promise<number> | number
+  /** After each round; not measured. What it returns must equal ours; a peer without one is a floor, such as a bare sync. */
   answer?(): Promise<unknown> | unknown
   /** Once, after the last round; not measured. */
   stop?(): Promise<void> | void
 }
 
-/** The units a case is reported in. A rate is better when larger, a time when smaller. */
-export type Unit = 'op/s' | 'ns/op' | 'ms'
+/** The units a case is reported in. A rate is better when larger; times, bytes and factors when smaller. */
+export type Unit = Rate | 'ns/op' | 'ms' | 'B' | 'B/op' | '×'
+type Rate = (typeof RATES)[number]
+const RATES = ['op/s', 'op/sync'] as const
 
 /** What is compared. */
 export interface Case {
@@ -31,8 +35,10 @@ export interface Case {
   readonly peers: readonly Side[]
   /** An absolute limit in the case's unit, where there is nobody to compare with. */
   readonly limit?: number
-  /** What a reader must know to judge the comparison. */
-  readonly note?: string
+  /** What a reader must know to judge the comparison; a function is asked after the last round. */
+  readonly note?: string | (() => string)
+  /** Its rounds are long, or not a matter of time: the fewest there may be, and none to warm up. */
+  readonly slow?: boolean
 }
 
 /** One line of the result; its fields are the public format of `--json`. */
@@ -55,7 +61,8 @@ export const ROUNDS = 7
 const ROUNDS_MIN = 5
 
 interface Round {
-  readonly seconds: number
+  /** In the unit of the case. */
+  readonly value: number
   readonly cpuSeconds: number
 }
 
@@ -66,6 +73,7 @@ interface Round {
 export async function measure(work: Case, rounds: number = ROUNDS): Promise<Row[]> {
   if (rounds < ROUNDS_MIN) throw new RangeError(`a median of fewer than ${ROUNDS_MIN} rounds says little`)
   const sides = [work.ours, ...work.peers]
+  const [first, last] = work.slow ? [1, ROUNDS_MIN] : [0, rounds]
   const measured = new Map<Side, Round[]>(sides.map((side) => [side, []]))
   const started: Side[] = []
   try {
@@ -73,16 +81,16 @@ export async function measure(work: Case, rounds: number = ROUNDS): Promise<Row[
       await side.start?.()
       started.push(side)
     }
-    for (let round = 0; round <= rounds; round++) {
+    for (let round = first; round <= last; round++) {
       const answers = new Map<Side, unknown>()
       for (let turn = 0; turn < sides.length; turn++) {
         const side = sides[(round + turn) % sides.length]!
         await side.prepare?.(round)
-        const result = await oneRound(side)
+        const result = await oneRound(work, side)
         if (round > 0) measured.get(side)!.push(result)
         answers.set(side, await side.answer?.())
       }
-      for (const side of work.peers) {
+      for (const side of work.peers.filter(({ answer }) => answer !== undefined)) {
         deepStrictEqual(
           answers.get(side),
           answers.get(work.ours),
@@ -96,7 +104,7 @@ export async function measure(work: Case, rounds: number = ROUNDS): Promise<Row[
   return rowsOf(work, measured)
 }
 
-async function oneRound(side: Side): Promise<Round> {
+async function oneRound({ unit, operations }: Case, side: Side): Promise<Round> {
   // Garbage of the side before must not be collected in this one's time. Needs --expose-gc.
   globalThis.gc?.()
   // tinybench is the stopwatch; the turns, the equal answers and the CPU time are ours.
@@ -110,20 +118,18 @@ async function oneRound(side: Side): Promise<Round> {
   const result = task!.result
   if (result.state !== 'completed')
     throw new Error(`${side.name}: the round did not complete (${result.state})`)
-  return { seconds: result.latency.mean / 1e3, cpuSeconds: (cpu.user + cpu.system) / 1e6 }
+  const value = (await side.figure?.()) ?? inUnit(unit, operations, result.latency.mean / 1e3)
+  return { value, cpuSeconds: (cpu.user + cpu.system) / 1e6 }
 }
 
 function rowsOf(work: Case, measured: ReadonlyMap<Side, readonly Round[]>): Row[] {
-  const { name, unit, operations } = work
+  const { name, unit } = work
   const ours = measured.get(work.ours)!
-  const valueOf = (rounds: readonly Round[]): number => inUnit(unit, operations, medianOf(rounds, 'seconds'))
-  const cpuOf = (rounds: readonly Round[]): string => cpuText(medianOf(rounds, 'cpuSeconds') / operations)
-  const mine = valueOf(ours)
+  const mine = medianOf(ours, 'value')
   const rows = work.peers.map((side): Row => {
     const theirs = measured.get(side)!
-    const ratios = ours.map((round, at) => theirs[at]!.seconds / round.seconds)
-    const note = [work.note, `CPU ${cpuOf(ours)} against ${cpuOf(theirs)}`].filter(Boolean).join('; ')
-    const peer = valueOf(theirs)
+    const ratios = ours.map((round, at) => turned(unit, round.value, theirs[at]!.value))
+    const peer = medianOf(theirs, 'value')
     return {
       name,
       unit,
@@ -132,21 +138,28 @@ function rowsOf(work: Case, measured: ReadonlyMap<Side, readonly Round[]>): Row[
       peerName: side.name,
       ratio: turned(unit, mine, peer),
       spread: spread(ratios),
-      note,
+      note: noteOf(work, ours, theirs),
     }
   })
   if (work.limit !== undefined) {
-    const note = [work.note, `CPU ${cpuOf(ours)}`].filter(Boolean).join('; ')
     const ratio = turned(unit, mine, work.limit)
-    const range = spread(ours.map((round) => round.seconds))
+    const range = spread(ours.map((round) => round.value))
+    const note = noteOf(work, ours)
     rows.push({ name, unit, ours: mine, peer: work.limit, peerName: 'limit', ratio, spread: range, note })
   }
   return rows
 }
 
+/** What the case says of itself, and the CPU time of the sides where it is time that is measured. */
+function noteOf({ note, unit, operations }: Case, ...sides: readonly (readonly Round[])[]): string {
+  const cpu = sides.map((rounds) => cpuText(medianOf(rounds, 'cpuSeconds') / operations)).join(' against ')
+  const said = typeof note === 'function' ? note() : note
+  return [said, !isBytes(unit) && `CPU ${cpu}`].filter(Boolean).join('; ')
+}
+
 /** More than 1 when ours is better. */
 export function turned(unit: string, ours: number, peer: number): number {
-  return unit === 'op/s' ? ours / peer : peer / ours
+  return isRate(unit) ? ours / peer : peer / ours
 }
 
 export function median(values: readonly number[]): number {
@@ -165,7 +178,17 @@ function medianOf(rounds: readonly Round[], field: keyof Round): number {
 
 function inUnit(unit: Unit, operations: number, seconds: number): number {
   if (unit === 'op/s') return operations / seconds
-  return unit === 'ms' ? (seconds * 1e3) / operations : (seconds * 1e9) / operations
+  if (unit === 'ms') return (seconds * 1e3) / operations
+  if (unit === 'ns/op') return (seconds * 1e9) / operations
+  throw new Error(`what is measured in ${unit} has a figure of its own`)
+}
+
+function isRate(unit: string): boolean {
+  return RATES.some((rate) => rate === unit)
+}
+
+function isBytes(unit: Unit): boolean {
+  return unit === 'B' || unit === 'B/op'
 }
 
 function cpuText(seconds: number): string {

@@ -29,6 +29,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_KEY_SIZE` | a key or name is too long, or empty |
  * | `ERR_KARYON_PROPERTY_COUNT` | too many properties or labels |
  * | `ERR_KARYON_TRANSACTION_SIZE` | a transaction has too many verbs, reads or bytes |
+ * | `ERR_KARYON_MEMORY` | the present would take more memory than `memoryBytes` |
  * | `ERR_KARYON_CONFLICT` | another transaction committed first; run it again |
  * | `ERR_KARYON_WRITE_ASYNC` | the function given to `write` returned a promise |
  * | `ERR_KARYON_WRITE_OUTSIDE` | `graph` was used inside the function given to `write` |
@@ -85,6 +86,7 @@ export type KaryonErrorCode =
   | 'ERR_KARYON_KEY_SIZE'
   | 'ERR_KARYON_PROPERTY_COUNT'
   | 'ERR_KARYON_TRANSACTION_SIZE'
+  | 'ERR_KARYON_MEMORY'
   | 'ERR_KARYON_CONFLICT'
   | 'ERR_KARYON_WRITE_ASYNC'
   | 'ERR_KARYON_WRITE_OUTSIDE'

@@ -38,6 +38,19 @@ export function putWritten(writer: Writer): number {
   return writer.length
 }
 
+/** Puts bytes in. Returns how many. */
+export function putBytes(bytes: Uint8Array): number {
+  if (bytes.length > view.length) view = lend(bytes.length)
+  view.set(bytes)
+  return bytes.length
+}
+
+/** A copy of an answer of `length` bytes. */
+export function answerBytes(length: number): ArrayBuffer {
+  if (length > view.length) view = lend(length)
+  return view.buffer.slice(view.byteOffset, view.byteOffset + length) as ArrayBuffer
+}
+
 /** Reads an answer of `length` bytes. The reader is one for the isolate: read it to its end before the next native call. */
 export function answer(length: number): ByteReader {
   if (length > view.length) view = lend(length)

@@ -5,7 +5,7 @@ import { type KaryonError, badArgument, checked } from './errors.ts'
 import { EventHub, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
 import { checkedOptions, checkedPath } from './graph/arguments.ts'
-import { Connection } from './graph/connection.ts'
+import { Connection, type Durability } from './graph/connection.ts'
 import { copied } from './graph/copies.ts'
 import { type Grants, NativeSession } from './graph/session.ts'
 import type { Copied, Graph, GraphStats, Salvaged } from './graph/types.ts'
@@ -18,12 +18,25 @@ export interface KernelOptions {
   readonly seed?: number
   /** Whether payloads are checked and frozen as other tiers would demand; by default outside of production. */
   readonly sendableCheck?: boolean
+  /**
+   * About how many bytes of memory the present state may take, its past not counted; any number by default. A commit that would make it
+   * larger is refused with `ERR_KARYON_MEMORY`; `graph.stats().memoryBytes` tells how much it takes. Of several openings of one store the
+   * first one's counts.
+   */
+  readonly memoryBytes?: number
 }
 
 /** What `Kernel.open` takes. */
 export interface OpenOptions extends KernelOptions {
   /** Bytes of log after which a checkpoint is due; 64 MiB by default. */
   readonly checkpointBytes?: number
+  /**
+   * When a write counts. `'durable'`, the default: once it is on disk. `'relaxed'`: at once, and the disk follows as fast as it can, so that
+   * writes wait for no sync; what a crash of the process or the machine takes is at most the commits of the frame that is being synced
+   * and those that wait for the next (65,536), always the newest ones, never one without all that came after it. A write that then fails
+   * is told by the event `store.failed`. Whoever joins a store in one process asks for the same.
+   */
+  readonly durability?: Exclude<Durability, 'memory'>
 }
 
 /** What opening found. */
@@ -75,9 +88,9 @@ export class Kernel implements AsyncDisposable {
   /** Resolves when the kernel is closed; rejects when a supervisor that somebody wrote gave up with nobody above it. */
   readonly closed: Promise<void>
 
-  private constructor(handle: number, memory: boolean, options: KernelOptions) {
+  private constructor(handle: number, durability: Durability, options: KernelOptions) {
     this.recovery = answer(checked(native.storeRecovery(handle))).value() as unknown as Recovery
-    this.#connection = new Connection(handle, memory, (error) =>
+    this.#connection = new Connection(handle, durability, (error) =>
       this.#events.emit({ type: 'store.failed', error }),
     )
     const session = (principal: string, incarnation: number, grants: Grants): NativeSession =>
@@ -116,20 +129,23 @@ export class Kernel implements AsyncDisposable {
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Kernel> {
     checkedPath(path)
-    const { checkpointBytes = 0, ...rest } = checkedOptions(
-      options,
-      'seed',
-      'sendableCheck',
-      'checkpointBytes',
-    )
+    const {
+      checkpointBytes = 0,
+      durability = 'durable',
+      ...rest
+    } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes', 'checkpointBytes', 'durability')
+    const { memoryBytes = 0 } = rest
     checkOptions(rest)
     if (!Number.isSafeInteger(checkpointBytes) || checkpointBytes < 0) {
       throw badArgument('checkpointBytes is a whole number of bytes')
     }
-    const outcome = await native.openStore(path, checkpointBytes)
+    if (durability !== 'durable' && durability !== 'relaxed') {
+      throw badArgument("durability is 'durable' or 'relaxed'; Kernel.memory() keeps nothing")
+    }
+    const outcome = await native.openStore(path, checkpointBytes, memoryBytes, durability === 'relaxed')
     const handle = checked(native.takeOutcome(outcome))
     try {
-      return new Kernel(handle, false, options)
+      return new Kernel(handle, durability, options)
     } catch (error) {
       // Joined after it had failed: whoever has it open must be able to close it for good.
       native.releaseStore(handle)
@@ -168,7 +184,7 @@ export class Kernel implements AsyncDisposable {
   /** A kernel that keeps nothing: for tests, and for programs that only need the cells. */
   static memory(options: KernelOptions = {}): Kernel {
     checkOptions(options)
-    return new Kernel(checked(native.memoryStore()), true, options)
+    return new Kernel(checked(native.memoryStore(options.memoryBytes ?? 0)), 'memory', options)
   }
 
   /** A time after every commit so far; every later commit's is strictly greater. */
@@ -231,10 +247,17 @@ async function copyStore(from: string, to: string, salvage: boolean, at?: Moment
 }
 
 function checkOptions(options: KernelOptions): void {
-  const { seed = 0, sendableCheck = false } = checkedOptions(options, 'seed', 'sendableCheck')
+  const {
+    seed = 0,
+    sendableCheck = false,
+    memoryBytes = 0,
+  } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes')
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw badArgument('seed is a whole number below 2^32')
   if (typeof sendableCheck !== 'boolean') throw badArgument('sendableCheck is true or false')
+  if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 0) {
+    throw badArgument('memoryBytes is a whole number of bytes')
+  }
 }
 
 function refused({ details }: KaryonError): KernelEvent {

@@ -58,6 +58,26 @@ test('a side that cannot start says why, and those before it are stopped', async
   t.deepEqual(log, ['a starts', 'a stops'])
 })
 
+test('a peer without an answer is a floor, and none to compare answers with', async (t) => {
+  const rows = await measure(comparing(side('karyon', []), [{ name: 'bare sync', run: () => {} }]), 5)
+  t.is(rows[0]!.peerName, 'bare sync')
+})
+
+test('a figure takes the place of the time', async (t) => {
+  const sized = (name: string, bytes: number): Side => ({ ...side(name, []), figure: () => bytes })
+  const work: Case = { ...comparing(sized('karyon', 50), [sized('b', 200)], 75), unit: 'B/op' }
+  const [row, limit] = await measure(work, 5)
+  t.deepEqual([row!.ours, row!.peer, row!.ratio, row!.spread, row!.note], [50, 200, 4, 0, ''])
+  t.is(limit!.ratio, 1.5)
+})
+
+test('a slow case has five rounds and none to warm up, and is asked for its note after the last', async (t) => {
+  const log: string[] = []
+  const note = (): string => `${log.filter((entry) => entry === 'a').length} rounds`
+  const [row] = await measure({ ...comparing(side('a', log), [side('b', log)]), slow: true, note })
+  t.regex(row!.note, /^5 rounds; CPU /)
+})
+
 test('fewer than five rounds are refused', async (t) => {
   await t.throwsAsync(measure(comparing(side('a', []), []), 4), { instanceOf: RangeError })
 })
@@ -66,6 +86,8 @@ test('a ratio is above 1 where Karyon is better, whatever the unit', (t) => {
   t.is(turned('op/s', 200, 100), 2)
   t.is(turned('ns/op', 100, 200), 2)
   t.is(turned('ms', 100, 200), 2)
+  t.is(turned('B', 100, 200), 2)
+  t.is(turned('op/sync', 200, 100), 2)
 })
 
 test('the median is the middle, and the spread the range around it', (t) => {

@@ -47,6 +47,7 @@ const WAYS: Readonly<
   ERR_KARYON_PROPERTY_COUNT: (graph) =>
     graph.write((tx) => tx.put('a', { labels: Array.from({ length: 257 }, (_, n) => `${n}`) })),
   ERR_KARYON_TRANSACTION_SIZE: '__test__/values/refused.test.ts',
+  ERR_KARYON_MEMORY: '__test__/kernel/memory.test.ts',
   ERR_KARYON_CONFLICT: async (graph) => {
     const [one, two] = [graph.begin(), graph.begin()]
     for (const tx of [one, two]) tx.put('a', { props: { n: tx.count() } })

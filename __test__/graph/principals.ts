@@ -6,7 +6,7 @@ import { native } from '../../ts/native.ts'
 
 /** Several principals on one store that keeps nothing, and what they were refused. */
 export class Principals {
-  readonly connection: Connection = new Connection(checked(native.memoryStore()), true)
+  readonly connection: Connection = new Connection(checked(native.memoryStore(0)), 'memory')
   readonly refusals: KaryonError[] = []
 
   /** Everything is granted unless something else is said. */

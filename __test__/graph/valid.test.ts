@@ -48,6 +48,16 @@ test('what is believed about January changes, and what was believed stays', asyn
     })
     t.is(graph.validAt(march).get('ann')?.intervals, undefined)
     t.is(graph.validAt(march).get('ann')?.version, friday)
+    const handles = graph.handles(['ann'])
+    const read = [graph, graph.validAt(march), graph.at(monday).validAt(march)]
+    t.deepEqual(
+      read.map((reader) => reader.number(handles[0] ?? 0, 'salary')),
+      [undefined, 4500, 4000],
+    )
+    t.deepEqual(
+      read.map((reader) => reader.numbers(handles, 'salary')[0]),
+      [NaN, 4500, 4000],
+    )
   }
   check(kernel.graph)
   const digest = kernel.graph.digest()

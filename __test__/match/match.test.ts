@@ -174,6 +174,9 @@ function watched(reader: Reader, asked: string[]): Reader {
     degree: (key, direction, type) => reader.degree(key, direction, type),
     within: (key, options) => reader.within(key, options),
     path: (from, to, options) => reader.path(from, to, options),
+    handles: (keys) => reader.handles(keys),
+    number: (handle, property) => reader.number(handle, property),
+    numbers: (handles, property) => reader.numbers(handles, property),
   }
 }
 

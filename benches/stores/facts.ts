@@ -16,6 +16,21 @@ export function changes(count: number, keys: number, seed: number): Change[] {
   return Array.from({ length: count }, () => [keyOf(random() % keys), factOf(random() % 1_000_000)] as const)
 }
 
+/** Changes in groups, no key twice in one of them. */
+export function groupsOfChanges(groups: number, size: number, keys: number, seed: number): Change[][] {
+  const random = numbers(seed)
+  return Array.from({ length: groups }, () => {
+    const start = random() % keys
+    return Array.from(
+      { length: size },
+      (_, at) => [keyOf((start + at * STRIDE) % keys), factOf(random() % 1_000_000)] as const,
+    )
+  })
+}
+
+/** A prime: steps of it come to all of fewer keys before any of them again. */
+const STRIDE = 1_000_003
+
 /** Numbers below `count`, the first ones far more often than the last: Zipf's law with exponent 0.99 (Gray and others, 1994). */
 export function skewed(count: number, seed: number): () => number {
   const exponent = 0.99

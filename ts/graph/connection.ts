@@ -9,6 +9,9 @@ const FAILED = -1
 /** The longest delay that a timer takes. */
 const DELAY_MAX_MS = 2 ** 31 - 1
 
+/** When a commit counts: once it is on disk, or once it is published. */
+export type Durability = 'durable' | 'relaxed' | 'memory'
+
 /** Somebody who waits for a version, or for the history. */
 interface Waiter {
   readonly version: number
@@ -63,10 +66,12 @@ const shared = new Map<number, Shared>()
 /** A store, as this isolate sees it. */
 export class Connection {
   readonly handle: number
-  readonly #memory: boolean
+  readonly #durability: Durability
   readonly #keepAlive = new KeepAlive()
   /** The store's dictionary, as far as it is known here. */
   readonly names: string[] = []
+  /** The numbers of names that were asked for. */
+  readonly nameNumbers: Map<string, number> = new Map()
   /** Ascending by version. */
   #waiters: Waiter[] = []
   #historyWaiters: Waiter[] = []
@@ -89,17 +94,17 @@ export class Connection {
   readonly #onFailure: (error: KaryonError) => void
 
   /** `onFailure` is told once when the store can take no more writes. */
-  constructor(handle: number, memory: boolean, onFailure: (error: KaryonError) => void = () => {}) {
+  constructor(handle: number, durability: Durability, onFailure: (error: KaryonError) => void = () => {}) {
     this.#onFailure = onFailure
     this.handle = handle
-    this.#memory = memory
+    this.#durability = durability
     const visible = checked(native.advance(handle))
     this.#identity = checked(native.storeIdentity(handle))
     this.#shared = shared.get(this.#identity) ?? { visible, writing: false, openings: 0 }
     this.#shared.visible = visible
     this.#shared.openings++
     shared.set(this.#identity, this.#shared)
-    if (!memory) checked(native.watchStore(handle, () => this.#advance()))
+    if (durability !== 'memory') checked(native.watchStore(handle, () => this.#advance()))
   }
 
   /** The newest version that reads answer for. */
@@ -136,8 +141,8 @@ export class Connection {
     if (version <= this.visible) return Promise.resolve()
     if (this.#failure) return Promise.reject(this.#failure)
     if (this.closed) return Promise.reject(closedError())
-    // A memory store is durable at once: what is left is to let this run of JavaScript end.
-    if (this.#memory && !this.#advancing) {
+    // Otherwise a commit counts at once: what is left is to let this run of JavaScript end.
+    if (this.#durability !== 'durable' && !this.#advancing) {
       this.#advancing = true
       queueMicrotask(() => this.#advance())
     }

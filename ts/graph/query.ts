@@ -14,16 +14,32 @@ const HOPS_MAX = 2 ** 32 - 1
 const DIRECTIONS = ['out', 'in', 'both']
 const OPERATORS = ['equals', 'from', 'to', 'prefix'] as const
 
+/** What was encoded, for `Writer.append`. */
+export type Encoded = Pick<Writer, 'bytes' | 'length'>
+
+/** For the next question. Whoever encodes has it for itself: a getter of a value may ask something else meanwhile. */
+let idle: Writer | undefined
+
+function encoded(encode: (writer: Writer) => void): Encoded {
+  const writer = idle ?? new Writer()
+  idle = undefined
+  writer.length = 0
+  encode(writer)
+  idle = writer
+  // A copy out of the pool: pages come later.
+  return { bytes: Buffer.from(writer.bytes.subarray(0, writer.length)), length: writer.length }
+}
+
 /** A label and conditions, as the native side reads them. */
-export function encodedQuery(query: NodeQuery): Writer {
+export function encodedQuery(query: NodeQuery): Encoded {
   const { label, where } = checkedOptions(query, 'label', 'where')
   if (label !== undefined) checkName(label)
   const conditions = where === undefined ? [] : Array.isArray(where) ? where : [where]
-  const writer = new Writer()
-  writer.optionalText(label)
-  writer.varint(conditions.length)
-  for (const condition of conditions) putCondition(writer, condition)
-  return writer
+  return encoded((writer) => {
+    writer.optionalText(label)
+    writer.varint(conditions.length)
+    for (const condition of conditions) putCondition(writer, condition)
+  })
 }
 
 function putCondition(writer: Writer, condition: Condition): void {
@@ -53,18 +69,18 @@ function putCondition(writer: Writer, condition: Condition): void {
 }
 
 /** Which edges to follow, how far, and how many nodes to find at most, as the native side reads them. */
-export function encodedWalk({ type, direction = 'out', hops = 1 }: WalkOptions, limit: number): Writer {
+export function encodedWalk({ type, direction = 'out', hops = 1 }: WalkOptions, limit: number): Encoded {
   if (type !== undefined) checkName(type)
   if (!DIRECTIONS.includes(direction)) throw badArgument("a direction is 'out', 'in' or 'both'")
   if (!isWithin(hops, HOPS_MAX)) throw badArgument('hops are a count of edges')
   if (!isWithin(limit, REACH_MAX) || limit === 0)
     throw badArgument(`a limit is a count of nodes, 1 to ${REACH_MAX}`)
-  const writer = new Writer()
-  writer.optionalText(type)
-  writer.byte(DIRECTIONS.indexOf(direction))
-  writer.varint(hops)
-  writer.varint(limit)
-  return writer
+  return encoded((writer) => {
+    writer.optionalText(type)
+    writer.byte(DIRECTIONS.indexOf(direction))
+    writer.varint(hops)
+    writer.varint(limit)
+  })
 }
 
 function isWithin(count: number, most: number): boolean {

@@ -1,6 +1,7 @@
 // Reading one version, or through a transaction: keys in, encoded entities out, decoded here.
+import { isUint32Array } from 'node:util/types'
 import { badArgument } from '../errors.ts'
-import { answer, putKey, putWritten } from '../exchange.ts'
+import { answer, answerBytes, putBytes, putKey, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { ByteReader } from '../values/decode.ts'
 import type { Value } from '../values/types.ts'
@@ -32,6 +33,8 @@ const HOLDS = '__proto__'
 /** Items of one page of a scan. */
 const PAGE_ITEMS = 256
 
+/** What a native function answers when it has failed. */
+const FAILED = -1
 /** The newest version that is visible; transactions are −2 − handle. */
 export const NEWEST: number = -1
 
@@ -78,6 +81,40 @@ export abstract class BaseReader implements Reader {
     const length = session.checked(native.readNodes(session.handle, source, putWritten(asked)))
     const bytes = answer(length)
     return wanted.map((key) => (bytes.byte() === 0 ? undefined : readNodeBody(session, bytes, key)))
+  }
+
+  handles(keys: readonly string[]): Uint32Array {
+    const wanted = listOf(keys, 'keys are an array of strings')
+    wanted.forEach(checkKey)
+    const source = this.source()
+    const { session } = this
+    const asked = question()
+    asked.texts(wanted)
+    const length = session.checked(native.readHandles(session.handle, source, putWritten(asked)))
+    return new Uint32Array(answerBytes(length))
+  }
+
+  number(handle: number, property: string): number | undefined {
+    if (handle >>> 0 !== handle) throw badArgument('a handle is a number that handles() gives')
+    const source = this.source()
+    const { session } = this
+    const name = session.nameNumber(property)
+    if (name === undefined) return undefined
+    const number = native.readNumber(session.handle, source, handle, name)
+    if (number === null) session.checked(FAILED)
+    return Number.isNaN(number) ? undefined : (number as number)
+  }
+
+  numbers(handles: Uint32Array, property: string): Float64Array {
+    if (!isUint32Array(handles)) throw badArgument('handles are the Uint32Array that handles() gives')
+    const source = this.source()
+    const { session } = this
+    const name = session.nameNumber(property)
+    if (name === undefined) return new Float64Array(handles.length).fill(NaN)
+    const length = putBytes(new Uint8Array(handles.buffer, handles.byteOffset, handles.byteLength))
+    return new Float64Array(
+      answerBytes(session.checked(native.readNumbers(session.handle, source, name, length))),
+    )
   }
 
   edge(identity: EdgeIdentity): Edge | undefined {
@@ -260,15 +297,16 @@ export function readNode(session: NativeSession, bytes: ByteReader): Node {
   return readNodeBody(session, bytes, bytes.text())
 }
 
-function readEdgeBody(session: NativeSession, bytes: ByteReader, identity: PlainEdge): Edge {
+function readEdgeBody(session: NativeSession, bytes: ByteReader, { from, type, to, key }: PlainEdge): Edge {
   const version = BigInt(bytes.varint())
   const props: Record<string, Value> = {}
   const intervals = readProperties(session, bytes, props)
-  if (!intervals) return { ...identity, props, version }
-  const { [HOLDS]: valid, ...rest } = intervals
+  // Field by field: a spread takes a slow path of the engine.
+  if (!intervals) return { from, type, to, key, props, version }
+  const { [HOLDS]: holds, ...rest } = intervals
+  const valid = holds?.map(({ value: _true, ...time }) => time)
   const some = Object.keys(rest).length > 0
-  const times = valid?.map(({ from, to }) => ({ ...(from && { from }), ...(to && { to }) }))
-  return { ...identity, props, ...(some && { intervals: rest }), ...(times && { valid: times }), version }
+  return { from, type, to, key, props, ...(some && { intervals: rest }), ...(valid && { valid }), version }
 }
 
 /** Reads an edge with its identity. */

@@ -10,26 +10,27 @@ interface Page<T> {
 
 /** A scan that has begun. All its pages show what it reads from as it was then. */
 export class Scan<T> {
-  readonly #fetch: (start: Start) => Page<T>
+  private readonly fetch: (start: Start) => Page<T>
   /** Fetched before they were asked for. */
-  readonly #ahead: (readonly T[])[] = []
-  #next: Start | undefined = []
+  private ahead: (readonly T[])[] | undefined
+  private next: Start | undefined = FIRST
   /** Called when it will fetch nothing more. */
-  ended: () => void = () => {}
+  ended: (() => void) | undefined
 
   constructor(fetch: (start: Start) => Page<T>) {
-    this.#fetch = fetch
+    this.fetch = fetch
   }
 
   /** Fetches what is left, because what it reads from is about to change. */
   fetchAll(): void {
-    while (this.#next) this.#ahead.push(this.#page(this.#next))
+    const ahead = (this.ahead ??= [])
+    while (this.next) ahead.push(this.page(this.next))
   }
 
-  #page(start: Start): readonly T[] {
-    const { items, next } = this.#fetch(start)
-    this.#next = next
-    if (!next) this.ended()
+  private page(start: Start): readonly T[] {
+    const { items, next } = this.fetch(start)
+    this.next = next
+    if (!next) this.ended?.()
     return items
   }
 
@@ -37,13 +38,15 @@ export class Scan<T> {
   *items(): Generator<T, undefined, undefined> {
     try {
       for (;;) {
-        const page = this.#ahead.shift() ?? (this.#next && this.#page(this.#next))
+        const page = this.ahead?.shift() ?? (this.next && this.page(this.next))
         if (!page) return
-        yield* page
+        for (const item of page) yield item
       }
     } finally {
-      this.#next = undefined
-      this.ended()
+      this.next = undefined
+      this.ended?.()
     }
   }
 }
+
+const FIRST: Start = []

@@ -4,6 +4,7 @@ import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import { Instant, type Version } from '../time.ts'
 import type { ByteReader } from '../values/decode.ts'
+import { checkName } from '../values/keys.ts'
 import { checkedGrants } from './arguments.ts'
 import { type Connection, closedError } from './connection.ts'
 import { StoreGraph } from './graph.ts'
@@ -48,6 +49,9 @@ export interface Session {
 export interface SessionSource {
   session(principal: string, incarnation: number, grants: Grants): Session
 }
+
+/** What the native side answers for a name that nothing has. */
+const UNKNOWN = -2
 
 function openSession(connection: Connection, principal: string, incarnation: number, grants: Grants): number {
   const asked = question()
@@ -173,6 +177,20 @@ export class NativeSession implements Session {
   /** A version in place of "the newest", so that several pages show the same. */
   fixed(source: number): number {
     return source === NEWEST ? this.connection.visible : source
+  }
+
+  /** The number of a name; `undefined` while nothing has it. */
+  nameNumber(name: string): number | undefined {
+    const { nameNumbers } = this.connection
+    const known = nameNumbers.get(name)
+    if (known !== undefined) return known
+    checkName(name)
+    const asked = question()
+    asked.text(name)
+    const number = native.nameNumber(this.handle, putWritten(asked))
+    if (number === UNKNOWN) return undefined
+    nameNumbers.set(name, this.checked(number))
+    return number
   }
 
   /** Reads a name's number and resolves it. */

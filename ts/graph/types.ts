@@ -101,6 +101,15 @@ export interface Reader {
   get(key: string): Node | undefined
   /** Several nodes in one crossing, in the order of the keys. */
   getMany(keys: readonly string[]): (Node | undefined)[]
+  /**
+   * Handles of nodes, for `number` and `numbers`, in one crossing; 2^32 − 1 for one that does not exist, or that only this transaction
+   * has made. A handle stays the node's for as long as the store is, also over its removal, and means nothing in another store.
+   */
+  handles(keys: readonly string[]): Uint32Array
+  /** A property that is a number, of the node of a handle; `undefined` where there is none, or NaN. Cost: a fifth of `get`. */
+  number(handle: number, property: string): number | undefined
+  /** The same of many nodes, in one crossing and one buffer; NaN where there is none. */
+  numbers(handles: Uint32Array, property: string): Float64Array
   /** An edge; `undefined` when there is none. */
   edge(identity: EdgeIdentity): Edge | undefined
   /** The edges that leave a node, of one type or all. Pages are fetched as they are needed, all of one version. */
@@ -445,10 +454,12 @@ export interface Salvaged extends Copied {
 export interface GraphStats {
   /** The newest published version. */
   readonly head: Version
-  /** The newest durable version. */
+  /** The newest version that is on disk; of a kernel that keeps nothing, the newest one. */
   readonly durable: Version
   readonly nodes: number
   readonly edges: number
+  /** About how many bytes of memory the present takes, forks included. */
+  readonly memoryBytes: number
   /** Commits that wait for the disk. */
   readonly waiting: number
   /** Frames written by this process, each one sync. */

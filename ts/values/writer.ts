@@ -61,7 +61,7 @@ export class Writer {
   }
 
   /** What another writer holds. */
-  append({ bytes, length }: Writer): void {
+  append({ bytes, length }: Pick<Writer, 'bytes' | 'length'>): void {
     this.reserve(length)
     bytes.copy(this.bytes, this.length, 0, length)
     this.length += length

@@ -247,5 +247,6 @@ fn carry_out(
         }
     }
     draft.index()?;
+    draft.check_bytes()?;
     Ok(principal)
 }

@@ -7,8 +7,8 @@ use crate::ids::{self, Ids};
 use crate::layer::Act;
 use crate::names::Names;
 use crate::plan::Surface;
-use crate::tables::Direction;
-use crate::versioned::Object;
+use crate::tables::{Direction, EdgeSlot, NodeSlot};
+use crate::versioned::{Object, State};
 use hashbrown::HashMap;
 use karyon_history::{Chapter, ObjectId};
 use karyon_model::limits::FRAME_BYTES_MAX;
@@ -18,6 +18,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of a frame's payload that are left to headers.
 const HEADER_RESERVE: usize = 4096;
+
+/// What a node takes beside its key and state: its slot, its place in the table, the heads of lists.
+pub(crate) const NODE_BYTES: usize = size_of::<NodeSlot>() + 2 * size_of::<(NameId, Object<Ids>)>();
+/// The same of an edge.
+pub(crate) const EDGE_BYTES: usize = size_of::<EdgeSlot>();
+/// What a list takes for each of its ids.
+const ID_BYTES: usize = size_of::<u32>();
 
 /// What a commit did, for the log, the history and the index of commits.
 #[derive(Debug, Default)]
@@ -51,6 +58,7 @@ pub(crate) struct Draft<'g> {
     numbered: (u32, u32),
     indexed: (usize, usize),
     live: (usize, usize),
+    bytes: usize,
     pub(crate) membership: bool,
 }
 
@@ -71,6 +79,7 @@ impl<'g> Draft<'g> {
             numbered: graph.numbered(),
             indexed: graph.indexes.numbered(),
             live: graph.live(),
+            bytes: graph.bytes,
             membership: false,
             graph,
         }
@@ -79,6 +88,18 @@ impl<'g> Draft<'g> {
     /// The entities changed so far.
     pub(crate) fn touched(&self) -> impl Iterator<Item = EntityId> {
         self.undo.keys().copied()
+    }
+
+    /// Refuses what makes the present too large.
+    pub(crate) fn check_bytes(&self) -> Result<()> {
+        let (bytes, limit) = (self.graph.bytes, self.graph.bytes_max);
+        if bytes <= limit || bytes <= self.bytes {
+            return Ok(());
+        }
+        let message = format!(
+            "the graph would take about {bytes} bytes of memory, and {limit} are allowed; remove something, or open it with a larger memoryBytes"
+        );
+        Err(Error::new(Code::Memory, message).with("bytes", bytes).with("limit", limit))
     }
 
     /// Whether there is anything to record.
@@ -125,8 +146,12 @@ impl<'g> Draft<'g> {
                 self.named.push(id);
                 return self.graph.names.define(id, name);
             }
-            Operation::DefineNode { id, key } => tables.node(key).is_none() && tables.add_node(key)? == id,
+            Operation::DefineNode { id, key } => {
+                self.graph.bytes += NODE_BYTES + key.len() + Entity::default().size();
+                tables.node(key).is_none() && tables.add_node(key)? == id
+            }
             Operation::DefineEdge { id, from, kind, to, key } => {
+                self.graph.bytes += EDGE_BYTES + key.len() + Entity::default().size();
                 (from.max(to) as usize) < tables.nodes.len()
                     && tables.edge(from, kind, to, key).is_none()
                     && tables.add_edge(from, kind, to, key)? == id
@@ -155,9 +180,10 @@ impl<'g> Draft<'g> {
             Some(copy) => copy,
             None => self.graph.tables.object_mut(id).state_mut(),
         };
-        let was_alive = entity.is_alive();
+        let (was_alive, size) = (entity.is_alive(), entity.size());
         let mut undos = Vec::new();
         entity.apply(operation, self.seq, &mut |undo| undos.push(undo))?;
+        let grown = entity.size();
         let is_alive = entity.is_alive();
         let before = self.undo.entry(id).or_default();
         let mut relabelled = Vec::new();
@@ -173,6 +199,9 @@ impl<'g> Draft<'g> {
                 *live = *live + usize::from(is_alive) - usize::from(was_alive);
             }
         };
+        if of_base {
+            self.graph.bytes = self.graph.bytes + grown - size;
+        }
         match id {
             EntityId::Node(node) => {
                 for (label, added) in relabelled {
@@ -201,6 +230,8 @@ impl<'g> Draft<'g> {
             let held = self.holds(list, id)?;
             self.pending.entry((list, id)).or_insert((held, held)).1 = add;
         } else if object.state_mut().put(id, add) {
+            let bytes = self.graph.bytes + 2 * ID_BYTES * usize::from(add);
+            self.graph.bytes = bytes - ID_BYTES;
             self.lists.entry(list).or_default().push((id, !add));
         }
         Ok(())
@@ -357,7 +388,7 @@ impl<'g> Draft<'g> {
         Draft::undo_act(self.graph, self.act);
         self.named.iter().for_each(|name| self.graph.names.unmark_logged(*name));
         self.graph.tables.truncate(self.numbered);
-        self.graph.live = self.live;
+        (self.graph.live, self.graph.bytes) = (self.live, self.bytes);
     }
 }
 
@@ -391,6 +422,7 @@ impl Surface for Draft<'_> {
             Some(id) => id,
             None => {
                 let id = self.graph.tables.add_node(key)?;
+                self.graph.bytes += NODE_BYTES + key.len() + Entity::default().size();
                 Operation::DefineNode { id, key }.encode(&mut self.operations);
                 id
             }
@@ -405,6 +437,7 @@ impl Surface for Draft<'_> {
             Some(id) => id,
             None => {
                 let id = self.graph.tables.add_edge(from, kind, to, edge.key)?;
+                self.graph.bytes += EDGE_BYTES + edge.key.len() + Entity::default().size();
                 Operation::DefineEdge { id, from, kind, to, key: edge.key }.encode(&mut self.operations);
                 id
             }

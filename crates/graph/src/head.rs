@@ -32,6 +32,9 @@ pub struct Graph {
     pub(crate) membership: Seq,
     /// Nodes and edges that exist.
     pub(crate) live: (usize, usize),
+    /// About how many bytes the present takes, forks included, and how many it may.
+    pub(crate) bytes: usize,
+    pub(crate) bytes_max: usize,
 }
 
 impl Graph {
@@ -49,6 +52,8 @@ impl Graph {
             head: 0,
             membership: 0,
             live: (0, 0),
+            bytes: 0,
+            bytes_max: usize::MAX,
         }
     }
 
@@ -65,6 +70,17 @@ impl Graph {
     /// Nodes and edges that exist at the head.
     pub fn live(&self) -> (usize, usize) {
         self.live
+    }
+
+    /// About how many bytes of memory the present takes, forks included: what was named, states and lists. The open runs that lead
+    /// back from them are at most about as large again.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Refuses commits that make the present larger than this.
+    pub fn limit_bytes(&mut self, bytes: usize) {
+        self.bytes_max = bytes;
     }
 
     /// A node's number, if its key was ever committed.

@@ -15,6 +15,7 @@
 //!
 //! An object is a byte (0: nothing as of the version; 1; 2: it has sealed chapters), its state (length, bytes) and its run.
 
+use crate::draft::{EDGE_BYTES, NODE_BYTES};
 use crate::entity::Entity;
 use crate::head::{Graph, list_id};
 use crate::ids::Ids;
@@ -241,13 +242,15 @@ impl ImageReader {
             b'N' => {
                 let id = graph.tables.add_node(cursor.text()?)?;
                 let object: Object<Entity> = take_object(cursor)?;
+                graph.bytes += NODE_BYTES + graph.node(id).key.len() + object.state().size();
                 graph.live.0 += usize::from(object.state().is_alive());
                 let node = &mut graph.tables.nodes[id as usize];
                 node.object = object;
                 for direction in Direction::BOTH {
                     for _ in 0..cursor.length()? {
-                        let kind = cursor.id()?;
-                        *node.list_mut(direction, kind) = take_object::<Ids>(cursor)?;
+                        let (kind, ids) = (cursor.id()?, take_object::<Ids>(cursor)?);
+                        graph.bytes += ids.state().size();
+                        *node.list_mut(direction, kind) = ids;
                     }
                 }
             }
@@ -258,12 +261,14 @@ impl ImageReader {
                 }
                 let id = graph.tables.add_edge(from, kind, to, cursor.text()?)?;
                 let object: Object<Entity> = take_object(cursor)?;
+                graph.bytes += EDGE_BYTES + graph.edge(id).key.len() + object.state().size();
                 graph.live.1 += usize::from(object.state().is_alive());
                 graph.tables.edges[id as usize].object = object;
             }
             b'L' => {
                 let name = cursor.id()?;
                 let list = take_object::<Ids>(cursor)?;
+                graph.bytes += list.state().size();
                 graph.labels.insert(name, list);
             }
             b'X' => {
@@ -280,6 +285,7 @@ impl ImageReader {
                 }
                 let number = graph.indexes.posting(index, key) as usize;
                 let nodes = take_object::<Ids>(cursor)?;
+                graph.bytes += nodes.state().size();
                 let last = &mut graph.indexes.all[index as usize].last;
                 *last = nodes.last().max(*last);
                 graph.indexes.postings[number].nodes = nodes;
@@ -303,6 +309,7 @@ impl ImageReader {
                     *layer.difference_mut(list, less).1 = ids;
                 }
                 layer.membership = graph.head;
+                graph.bytes += layer.bytes();
                 graph.layers.push(layer);
             }
             _ => return Err(cursor.malformed("an unknown block of the image")),

@@ -9,7 +9,7 @@ use crate::entity::{Entity, encode_delta};
 use crate::head::{Graph, object_id};
 use crate::ids::{self, Ids, Listed};
 use crate::tables::Direction;
-use crate::versioned::Object;
+use crate::versioned::{Object, State};
 use hashbrown::HashMap;
 use karyon_history::ObjectId;
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
@@ -103,6 +103,13 @@ impl Layer {
     /// Whether it may be read and written.
     pub fn is_living(&self) -> bool {
         self.dropped.is_none()
+    }
+
+    /// About how many bytes its copies and differences take.
+    pub(crate) fn bytes(&self) -> usize {
+        let copies = self.copies.iter().map(|copied| copied.object.state().size());
+        let differences = self.differences.iter().map(|difference| difference.ids.state().size());
+        copies.chain(differences).sum()
     }
 
     /// Lets go of everything but what it was called.
@@ -332,11 +339,15 @@ impl Draft<'_> {
         let (touched, mut sealed) = (self.touched().collect(), Vec::new());
         for (id, undo) in &self.undo {
             let Some(state) = self.copies.remove(id) else { continue };
+            let grown = state.size();
             let (number, copied) = self.graph.layer_mut(layer).copy_mut(*id, seq);
-            *copied.object.state_mut() = state;
+            let fresh = copied.object.last() == 0;
+            let before = std::mem::replace(copied.object.state_mut(), state);
+            let shrunk = if fresh { 0 } else { before.size() };
             let object = ObjectId::Copy(layer, number);
             let chapter = copied.object.record(object, seq, &encode_delta(undo))?;
             sealed.extend(chapter.map(|chapter| (object, chapter)));
+            self.graph.bytes = self.graph.bytes + grown - shrunk;
         }
         let mut changes: BTreeMap<_, Vec<(u32, bool)>> = BTreeMap::new();
         for ((list, id), (before, now)) in self.pending.into_iter().filter(|change| change.1.0 != change.1.1)
@@ -348,11 +359,14 @@ impl Draft<'_> {
         }
         for ((list, less), before) in changes {
             let (number, ids) = self.graph.layer_mut(layer).difference_mut(list, less);
+            let size = ids.state().size();
             for (id, held) in &before {
                 ids.state_mut().put(*id, !held);
             }
             let object = ObjectId::Difference(layer, number);
             let chapter = ids.record(object, seq, &ids::encode_delta(&before))?;
+            let grown = ids.state().size();
+            self.graph.bytes = self.graph.bytes + grown - size;
             sealed.extend(chapter.map(|chapter| (object, chapter)));
         }
         self.graph.head = seq;
@@ -365,7 +379,10 @@ impl Draft<'_> {
     /// Lets go of what dropped layers held, unless an image is in the making, which still has to show it.
     pub(crate) fn clear_dropped(graph: &mut Graph) {
         if Arc::strong_count(&graph.imaging) == 1 {
-            graph.layers.iter_mut().filter(|layer| !layer.is_living()).for_each(Layer::clear);
+            for layer in graph.layers.iter_mut().filter(|layer| !layer.is_living()) {
+                graph.bytes -= layer.bytes();
+                layer.clear();
+            }
         }
     }
 }

@@ -160,6 +160,31 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
+    /// As `visit_node`, by number.
+    ///
+    /// Cost: no hash look-up where the transaction has written nothing.
+    pub fn visit_number(&mut self, id: u32, visit: &mut dyn FnMut(&NodeItem<'_>)) -> Result<bool> {
+        let (graph, gate) = (self.graph, self.gate);
+        if id >= graph.numbered().0 {
+            return Ok(false);
+        }
+        if !self.overlay.is_none_or(Overlay::is_empty) {
+            return self.visit_node(&graph.node(id).key, visit);
+        }
+        self.note(|| Read::Entity(EntityId::Node(id)))?;
+        let found = graph.entity_in(self.layer, EntityId::Node(id), self.seq)?;
+        let Some((entity, version)) = shown(found, self.valid) else { return Ok(false) };
+        gate.read_node(&mut entity.labels(), graph.names())?;
+        visit(&graph.node_item(id, entity, version));
+        Ok(true)
+    }
+
+    /// A node's number, if it exists and may be seen.
+    pub fn number_of(&mut self, key: &str) -> Result<Option<u32>> {
+        let id = self.graph.node_id(key);
+        Ok(if self.visit_node(key, &mut |_| {})? { id } else { None })
+    }
+
     /// Hands an edge to `visit`. False when there is none.
     pub fn visit_edge(&mut self, edge: &EdgeKey<'_>, visit: &mut dyn FnMut(&EdgeItem<'_>)) -> Result<bool> {
         let (graph, gate) = (self.graph, self.gate);

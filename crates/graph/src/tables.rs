@@ -62,6 +62,8 @@ impl NodeSlot {
     pub(crate) fn list_mut(&mut self, direction: Direction, kind: NameId) -> &mut Object<Ids> {
         let lists = &mut self.lists[direction as usize];
         let at = lists.binary_search_by_key(&kind, |list| list.0).unwrap_or_else(|at| {
+            // Most nodes have edges of one type, and a list of lists begins with room for four.
+            lists.reserve_exact(usize::from(lists.is_empty()));
             lists.insert(at, (kind, Object::default()));
             at
         });

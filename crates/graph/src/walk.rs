@@ -1,11 +1,12 @@
 //! Bounded traversals, breadth first: what lies within some edges of a node, and a shortest way to another one.
 
 use crate::gate::permitted;
-use crate::reader::{EdgeItem, PageStart, Reader};
+use crate::reader::{EdgeItem, NodeItem, PageStart, Reader};
 use crate::tables::Direction;
 use hashbrown::HashSet;
 use karyon_model::limits::TRAVERSED_EDGES_MAX;
 use karyon_model::{Code, Error, Result};
+use std::rc::Rc;
 
 /// Which edges to follow, and how far.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,7 @@ pub struct Walk<'a> {
 #[derive(Debug)]
 pub struct Reached {
     /// Its key.
-    pub key: Box<str>,
+    pub key: Rc<str>,
     /// How many edges away it is.
     pub hops: u32,
     /// The place of the one before it on the way, among those reached.
@@ -33,26 +34,34 @@ pub struct Reached {
 
 impl Reader<'_> {
     /// The nodes within some edges of one, the near ones first and that one before all; until one of them is reached. None when
-    /// it does not exist. Nodes that may not be seen are not passed through either.
+    /// it does not exist. Nodes that may not be seen are not passed through either. Each but the first is handed to `visit`.
     ///
     /// Cost: the edges of every node but the farthest; over `TRAVERSED_EDGES_MAX` of them it fails with `TransactionSize`.
-    pub fn reach(&mut self, start: &str, walk: Walk<'_>, until: Option<&str>) -> Result<Vec<Reached>> {
+    pub fn reach(
+        &mut self,
+        start: &str,
+        walk: Walk<'_>,
+        until: Option<&str>,
+        visit: &mut dyn FnMut(u32, &NodeItem<'_>),
+    ) -> Result<Vec<Reached>> {
         if !self.visit_node(start, &mut |_| {})? {
             return Ok(Vec::new());
         }
         let mut reached = vec![Reached { key: start.into(), hops: 0, by: 0 }];
-        let (mut seen, mut at, mut left) = (HashSet::<Box<str>>::new(), 0, TRAVERSED_EDGES_MAX);
+        let (mut seen, mut at, mut left) = (HashSet::<Rc<str>>::new(), 0, TRAVERSED_EDGES_MAX);
         seen.insert(start.into());
         while at < reached.len() && reached[at].hops < walk.hops && until != Some(start) {
             let (key, hops) = (reached[at].key.clone(), reached[at].hops + 1);
-            let mut found: Vec<Box<str>> = Vec::new();
+            let mut found: Vec<Rc<str>> = Vec::new();
             self.visit_others(&key, walk, &mut left, &mut |other, _| {
                 if !seen.contains(other) {
                     found.push(other.into());
                 }
             })?;
             for other in found {
-                if seen.insert(other.clone()) && permitted(self.visit_node(&other, &mut |_| {}).map(drop))? {
+                if seen.insert(other.clone())
+                    && permitted(self.visit_node(&other, &mut |node| visit(hops, node)).map(drop))?
+                {
                     let last = until == Some(&*other) || reached.len() == walk.limit;
                     reached.push(Reached { key: other, hops, by: at });
                     if last {
@@ -100,7 +109,7 @@ impl Reader<'_> {
         walk: Walk<'_>,
         visit: &mut dyn FnMut(&EdgeItem<'_>),
     ) -> Result<bool> {
-        let reached = self.reach(from, walk, Some(to))?;
+        let reached = self.reach(from, walk, Some(to), &mut |_, _| {})?;
         let Some(mut at) = reached.len().checked_sub(1).filter(|last| *reached[*last].key == *to) else {
             return Ok(false);
         };

@@ -385,7 +385,12 @@ fn along(hops: u32) -> Walk<'static> {
 }
 
 fn reached(reader: &mut Reader<'_>, from: &str, walk: Walk<'_>) -> Vec<(String, u32)> {
-    reader.reach(from, walk, None).unwrap().iter().map(|node| (node.key.to_string(), node.hops)).collect()
+    reader
+        .reach(from, walk, None, &mut |_, _| {})
+        .unwrap()
+        .iter()
+        .map(|node| (node.key.to_string(), node.hops))
+        .collect()
 }
 
 fn path(reader: &mut Reader<'_>, ends: (&str, &str), walk: Walk<'_>) -> Option<Vec<(String, String)>> {

@@ -1,7 +1,7 @@
 //! A bounded cache: every key has one place, and whoever comes later takes it.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type Slot<K, V> = Mutex<Option<(K, V)>>;
 
@@ -9,11 +9,35 @@ type Slot<K, V> = Mutex<Option<(K, V)>>;
 #[derive(Debug)]
 pub(crate) struct Cache<K, V> {
     slots: Box<[Slot<K, V>]>,
+    place: fn(&K) -> u64,
 }
 
-impl<K: Hash + Eq, V: Clone> Cache<K, V> {
-    pub(crate) fn new(slots: usize) -> Self {
-        Cache { slots: (0..slots).map(|_| Mutex::new(None)).collect() }
+/// The place of keys that have no order of their own.
+pub(crate) fn hashed<K: Hash>(key: &K) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(key)
+}
+
+impl<K: Eq, V: Clone> Cache<K, V> {
+    /// `place` tells keys apart; those that have the same push each other out.
+    pub(crate) fn new(slots: usize, place: fn(&K) -> u64) -> Self {
+        Cache { slots: (0..slots).map(|_| Mutex::new(None)).collect(), place }
+    }
+
+    fn slot(&self, key: &K) -> MutexGuard<'_, Option<(K, V)>> {
+        let slot = &self.slots[((self.place)(key) % self.slots.len() as u64) as usize];
+        // A panic while a slot was held cannot leave half an entry: each is replaced as a whole.
+        slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The value of a key, if it is at hand.
+    pub(crate) fn held(&self, key: &K) -> Option<V> {
+        self.slot(key).as_ref().filter(|held| held.0 == *key).map(|held| held.1.clone())
+    }
+
+    /// Keeps the value of a key.
+    pub(crate) fn keep(&self, key: K, value: V) {
+        let mut slot = self.slot(&key);
+        *slot = Some((key, value));
     }
 
     /// The value of a key, made if it is not at hand, and then kept if it is worth it.
@@ -23,17 +47,12 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         keep: impl FnOnce(&V) -> bool,
         make: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&key);
-        let slot = &self.slots[(hash % self.slots.len() as u64) as usize];
-        // A panic while a slot was held cannot leave half an entry: each is replaced as a whole.
-        if let Some((held, value)) = &*slot.lock().unwrap_or_else(PoisonError::into_inner)
-            && *held == key
-        {
-            return Ok(value.clone());
+        if let Some(value) = self.held(&key) {
+            return Ok(value);
         }
         let value = make()?;
         if keep(&value) {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, value.clone()));
+            self.keep(key, value.clone());
         }
         Ok(value)
     }

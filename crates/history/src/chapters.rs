@@ -4,7 +4,7 @@
 //! older table ends before those of a newer one. So a look goes from the oldest table to the newest and ends at the first
 //! chapter that ends after the moment. At most [`TABLES_MAX`] tables bound it, whatever the age of the store.
 
-use crate::cache::Cache;
+use crate::cache::{Cache, hashed};
 use crate::directory::Directory;
 use crate::table::{
     FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Summary, Table, TableWriter, end_of, merged, path,
@@ -21,10 +21,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Decoded chapters kept at hand, at most.
-const CHAPTERS_CACHED: usize = 4096;
+const CHAPTERS_CACHED: usize = 16_384;
+/// Bytes of the longest of them.
+const CHAPTER_BYTES_MAX: usize = 4096;
 /// Blocks kept at hand, at most.
 const BLOCKS_CACHED: usize = 4096;
-/// What is larger is not kept: with it, both caches hold at most 128 MiB.
+/// What is larger is not kept: either cache holds at most 64 MiB.
 const CACHED_BYTES_MAX: usize = 16 * 1024;
 /// Tables at most. Before there is one more, the two neighbours that are smallest together are merged.
 const TABLES_MAX: usize = 8;
@@ -36,7 +38,8 @@ const WATERMARK: &[u8] = b"W";
 /// Every sealed chapter of a store.
 pub struct Chapters {
     state: RwLock<State>,
-    chapters: Cache<Key, Arc<Chapter>>,
+    /// Of an object the chapter that was found last: it holds for its whole span, wherever it is kept.
+    chapters: Cache<ObjectId, Arc<Chapter>>,
     blocks: Cache<(u32, usize), Arc<[u8]>>,
     progress: Mutex<Progress>,
     /// Nothing more is written: a table was found damaged and the next opening builds all of them again, or that is the
@@ -76,8 +79,8 @@ impl Chapters {
     pub fn in_memory() -> Chapters {
         Chapters {
             state: RwLock::default(),
-            chapters: Cache::new(CHAPTERS_CACHED),
-            blocks: Cache::new(BLOCKS_CACHED),
+            chapters: Cache::new(CHAPTERS_CACHED, hashed),
+            blocks: Cache::new(BLOCKS_CACHED, hashed),
             progress: Mutex::new(Progress::Ready),
             ended: AtomicBool::new(false),
             backing: None,
@@ -367,13 +370,18 @@ impl History for Chapters {
     }
 
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>> {
+        let covers = |chapter: &Arc<Chapter>| (chapter.run.start()..chapter.end).contains(&seq);
+        if let Some(chapter) = self.chapters.held(&object).filter(covers) {
+            return Ok(Some(chapter));
+        }
         let found = self.after(&Chapter::key(object, seq)).map_err(|error| self.give_up(error))?;
         if let Some((key, record)) = found {
-            let decode = || Chapter::decode(object, end_of(&key), &record);
-            let small = |_: &_| record.len() <= CACHED_BYTES_MAX;
-            let chapter = self.chapters.get(key, small, || decode().map(Arc::new));
-            let chapter = chapter.map_err(|error| self.give_up(error))?;
-            if chapter.run.start() <= seq {
+            let chapter = Chapter::decode(object, end_of(&key), &record);
+            let chapter = Arc::new(chapter.map_err(|error| self.give_up(error))?);
+            if record.len() <= CHAPTER_BYTES_MAX {
+                self.chapters.keep(object, chapter.clone());
+            }
+            if covers(&chapter) {
                 return Ok(Some(chapter));
             }
         }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Commits of a full page.
 pub const PAGE_COMMITS: u64 = 1024;
 /// Decoded pages kept at hand.
-const PAGES_CACHED: usize = 32;
+const PAGES_CACHED: usize = 128;
 
 /// What is known of one commit without reading the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,7 +62,9 @@ impl Commits {
     /// An index without commits, whose full pages are kept in `history`.
     pub fn new(history: Arc<dyn History>) -> Commits {
         let (tail, starts, reverts) = (Page::default(), Vec::new(), BTreeMap::new());
-        Commits { history, tail, newest_time: 0, starts, reverts, pages: Cache::new(PAGES_CACHED) }
+        // Pages that follow each other do not push each other out.
+        let pages = Cache::new(PAGES_CACHED, |number: &u32| (*number).into());
+        Commits { history, tail, newest_time: 0, starts, reverts, pages }
     }
 
     /// The newest commit; 0 when there is none.

@@ -41,12 +41,19 @@ struct Running {
 static ENGINES: LazyLock<Mutex<HashMap<Place, Running>>> = LazyLock::new(Mutex::default);
 
 /// Opens the store in a directory, which is made if need be.
-pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
+///
+/// A relaxed one acknowledges commits before they are on disk; who joins must want the same. Its other options count for all.
+pub fn open(path: &str, checkpoint_bytes: u64, memory_bytes: usize, relaxed: bool) -> Result<OpenStore> {
     let (path, asked) = (directory(path)?, path);
     // Held while opening: whoever opens the same directory meanwhile joins.
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
     let (place, hold) = place_of(&path).map_err(refused(asked))?;
     if let Some(running) = engines.get_mut(&place) {
+        if running.engine.store.is_relaxed() != relaxed {
+            let message =
+                "the store is open here with another durability; open it with the same, or close it first";
+            return Err(Error::new(Code::Argument, message).with("directory", path.display().to_string()));
+        }
         running.openings += 1;
         return Ok(OpenStore::new(running.engine.clone(), Some(place)));
     }
@@ -57,6 +64,8 @@ pub fn open(path: &str, checkpoint_bytes: u64) -> Result<OpenStore> {
         fresh_id: random_id(),
         process: std::process::id(),
         checkpoint_bytes,
+        memory_bytes,
+        relaxed,
         threads: true,
     })
     .map_err(|error| error.with("directory", path.display().to_string()))?;
@@ -124,9 +133,11 @@ fn place_of(path: &Path) -> io::Result<(Place, Option<File>)> {
 }
 
 /// A store that keeps nothing.
-pub fn memory() -> OpenStore {
+pub fn memory(memory_bytes: usize) -> Result<OpenStore> {
     let recovery = Recovery { created: true, checkpoint: 0, replayed: 0, sealed: true, cut: None };
-    OpenStore::new(Engine { store: Store::memory(wall_clock()), recovery }, None)
+    let store = Store::memory(wall_clock());
+    store.limit_memory(memory_bytes)?;
+    Ok(OpenStore::new(Engine { store, recovery }, None))
 }
 
 impl OpenStore {

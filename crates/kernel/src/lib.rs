@@ -12,7 +12,7 @@ pub use engines::{OpenStore, backup, memory, open, restore};
 pub use session::{Session, Source};
 
 pub use karyon_access::{Action, Grants, Scope};
-pub use karyon_graph::{Declaration, Direction, PageStart, Prefer, Transaction, Walk};
+pub use karyon_graph::{Declaration, Direction, PageStart, Prefer, Reader, Transaction, Walk};
 pub use karyon_model as model;
 pub use karyon_scheduler as scheduler;
 pub use karyon_store::{Committed, Copied, Listener, Lost, Moment, Recovery, Stats, Store, Verified};

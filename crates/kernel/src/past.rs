@@ -282,6 +282,12 @@ impl Session {
         self.store().body()?.graph.digest_in(self.layer(), at)
     }
 
+    /// The number of a name, if anything has it.
+    pub fn name_number(&self, name: &str) -> Result<Option<u32>> {
+        self.check_alive()?;
+        Ok(self.store().body()?.graph.names().get(name))
+    }
+
     /// Appends the names from a number on: count, texts.
     pub fn names_from(&self, first: u32, out: &mut Vec<u8>) -> Result<()> {
         let body = self.store().body()?;

@@ -70,6 +70,8 @@ codes! {
     PropertyCount = "ERR_KARYON_PROPERTY_COUNT",
     /// A transaction holds too many operations or bytes.
     TransactionSize = "ERR_KARYON_TRANSACTION_SIZE",
+    /// The present would take more memory than it may.
+    Memory = "ERR_KARYON_MEMORY",
     /// Another transaction committed first to what this one wrote or read.
     Conflict = "ERR_KARYON_CONFLICT",
     /// The function given to `write` returned a promise.

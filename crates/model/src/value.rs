@@ -298,6 +298,18 @@ pub fn add(current: &[u8], by: &[u8]) -> Result<Vec<u8>> {
     Ok(sum.to_bytes())
 }
 
+/// What an encoded value is as a JavaScript number; `None` when it is none.
+///
+/// Cost: no allocation.
+pub fn as_number(encoded: &[u8]) -> Option<f64> {
+    let mut cursor = Cursor::new(encoded);
+    match cursor.byte().ok()? {
+        INTEGER => cursor.signed().ok().map(|value| value as f64),
+        FLOAT => cursor.array().ok().map(f64::from_le_bytes),
+        _ => None,
+    }
+}
+
 /// The canonical value of a JavaScript number.
 pub fn from_number(number: f64) -> Result<Value> {
     let integral =

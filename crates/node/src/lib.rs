@@ -4,6 +4,9 @@
 //! facts `take_failure` hands out. Keys and batches go in and encoded answers come out through one buffer per environment.
 #![deny(missing_docs)]
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod cells;
 #[cfg(feature = "crossing")]
 mod crossing;

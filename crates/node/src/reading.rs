@@ -8,8 +8,9 @@ use crate::environment::{Handle, enter};
 use crate::transaction::done;
 use karyon_kernel::model::bytes::{Cursor, put_varint};
 use karyon_kernel::model::limits::REACH_MAX;
+use karyon_kernel::model::value::as_number;
 use karyon_kernel::model::{Code, EdgeKey, Error, Result, check_key};
-use karyon_kernel::{Direction, Session, Source, Walk, wire};
+use karyon_kernel::{Direction, Reader, Session, Source, Walk, wire};
 use napi::Env;
 use napi_derive::napi;
 
@@ -98,6 +99,68 @@ pub fn read_nodes(env: &Env, session: u32, source: f64, length: u32) -> f64 {
     })
 }
 
+/// What `read_handles` says of a node that does not exist.
+const NO_NODE: u32 = u32::MAX;
+
+/// Gives numbers to the nodes whose keys (count, texts) are in the exchange, 4 bytes each, little-endian, in order.
+#[napi]
+pub fn read_handles(env: &Env, session: u32, source: f64, length: u32) -> f64 {
+    read(env, session, source, length, |session, source, input, out| {
+        let mut cursor = Cursor::new(input);
+        session.read(source, |reader| {
+            for _ in 0..cursor.length()? {
+                let id = reader.number_of(cursor.text()?)?.unwrap_or(NO_NODE);
+                out.extend_from_slice(&id.to_le_bytes());
+            }
+            Ok(None)
+        })
+    })
+}
+
+/// Reads a property that is a number, of the nodes whose numbers are in the exchange, 4 bytes each: 8 bytes for each, little-endian, NaN
+/// where there is none. The property's name is a number of the dictionary.
+#[napi]
+pub fn read_numbers(env: &Env, session: u32, source: f64, name: u32, length: u32) -> f64 {
+    read(env, session, source, length, |session, source, input, out| {
+        session.read(source, |reader| {
+            for id in input.as_chunks().0 {
+                let number = number_of(reader, u32::from_le_bytes(*id), name)?;
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+            Ok(None)
+        })
+    })
+}
+
+/// Reads a property that is a number of one node, by their numbers; NaN where there is none. Nothing when it fails.
+#[napi]
+pub fn read_number(env: &Env, session: u32, source: f64, node: u32, name: u32) -> Option<f64> {
+    let mut number = f64::NAN;
+    let answer = read(env, session, source, 0, |session, source, _, _| {
+        number = session.read(source, |reader| number_of(reader, node, name))?;
+        Ok(Some(0.0))
+    });
+    (answer >= 0.0).then_some(number)
+}
+
+fn number_of(reader: &mut Reader<'_>, node: u32, name: u32) -> Result<f64> {
+    let mut number = None;
+    reader.visit_number(node, &mut |node| {
+        number = node.entity.property(name).and_then(|held| as_number(&held.value));
+    })?;
+    Ok(number.unwrap_or(f64::NAN))
+}
+
+/// The number of the name in the exchange, or −2 when nothing has that name.
+#[napi]
+pub fn name_number(env: &Env, session: u32, length: u32) -> f64 {
+    enter(env, |environment| {
+        let session = environment.session(session)?.session;
+        let number = session.name_number(environment.input(length).text()?)?;
+        Ok(number.map_or(-2.0, f64::from))
+    })
+}
+
 /// Reads the edge whose identity is in the exchange. Returns the length of its body, or 0 when there is none.
 #[napi]
 pub fn read_edge(env: &Env, session: u32, source: f64, length: u32) -> f64 {
@@ -176,12 +239,11 @@ pub fn read_within(env: &Env, session: u32, source: f64, length: u32) -> f64 {
         let mut cursor = Cursor::new(input);
         let (key, walk) = (cursor.text()?, read_walk(&mut cursor)?);
         session.read(source, |reader| {
-            for node in reader.reach(key, walk, None)?.iter().skip(1) {
+            reader.reach(key, walk, None, &mut |hops, node| {
                 out.push(1);
-                put_varint(out, node.hops.into());
-                reader.visit_node(&node.key, &mut |node| wire::put_node(node, out))?;
-            }
-            Ok(())
+                put_varint(out, hops.into());
+                wire::put_node(node, out);
+            })
         })?;
         out.push(0);
         Ok(None)

@@ -95,19 +95,25 @@ pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
     })
 }
 
-/// Opens the store in a directory. Its outcome is the store's handle. `checkpoint_bytes` 0 means the default.
+/// Opens the store in a directory. Its outcome is the store's handle. `checkpoint_bytes` 0 means the default,
+/// `memory_bytes` 0 any number.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn open_store(path: String, checkpoint_bytes: f64) -> AsyncTask<Background<OpenStore>> {
+pub fn open_store(
+    path: String,
+    checkpoint_bytes: f64,
+    memory_bytes: f64,
+    relaxed: bool,
+) -> AsyncTask<Background<OpenStore>> {
     // The store's threads run code of this module: it must never be unmapped under them.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
-    let work = move || karyon_kernel::open(&path, checkpoint_bytes as u64);
+    let work = move || karyon_kernel::open(&path, checkpoint_bytes as u64, memory_bytes as usize, relaxed);
     Background::start(work, |environment, open| keep(environment, open).map(Outcome::Number))
 }
 
-/// A store that keeps nothing. Returns its handle.
+/// A store that keeps nothing, and whose present takes at most so many bytes; 0 for any number. Returns its handle.
 #[napi]
-pub fn memory_store(env: &Env) -> f64 {
-    enter(env, |environment| keep(environment, karyon_kernel::memory()))
+pub fn memory_store(env: &Env, memory_bytes: f64) -> f64 {
+    enter(env, |environment| keep(environment, karyon_kernel::memory(memory_bytes as usize)?))
 }
 
 /// A number that all openings of one store share while one of them is open.
@@ -251,6 +257,7 @@ pub fn store_stats(env: &Env, session: u32) -> f64 {
             ("durable", Value::number(stats.durable)),
             ("nodes", Value::Integer(stats.nodes as i64)),
             ("edges", Value::Integer(stats.edges as i64)),
+            ("memoryBytes", Value::Integer(stats.memory_bytes as i64)),
             ("waiting", Value::Integer(stats.waiting as i64)),
             ("frames", Value::Integer(stats.frames as i64)),
             ("tailBytes", Value::Integer(stats.tail_bytes as i64)),

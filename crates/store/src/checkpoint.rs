@@ -11,7 +11,7 @@
 //! | 36 | where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash and u32 offset of the frame before it |
 //! | 88 | blocks, each with its length (u32) in front: the index of commits, then the graph's image; a length of 0 ends them |
 //! | | a point of the log behind the image's version, as at 36: the log that the image belongs to goes through it |
-//! | | SHA-256 of everything before |
+//! | | CRC32C of everything before |
 //!
 //! Numbers are little-endian. The tail begins at or before the image's version; what the image already holds is skipped.
 //! A file is written under another name, synced, renamed: a half-written one is never found under its name.
@@ -24,11 +24,10 @@ use karyon_log::{ChainPoint, Disk, File, OpenMode, StoreId, StoreIdField};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::{U32, U64};
 use karyon_model::{Code, Error, Result, Seq};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"KARYIMG\0";
-const HASH_BYTES: usize = 32;
+const SUM_BYTES: usize = 4;
 /// Checkpoints kept.
 const KEPT: usize = 2;
 
@@ -43,7 +42,7 @@ pub(crate) struct Anchor {
 pub(crate) struct CheckpointWriter {
     disk: Arc<dyn Disk>,
     file: Box<dyn File>,
-    hash: Sha256,
+    sum: u32,
     at: u64,
     path: String,
     new_path: String,
@@ -57,7 +56,7 @@ impl CheckpointWriter {
         let new_path = format!("{CHECKPOINTS}/new");
         let file = disk.create(&new_path).map_err(io_error(&new_path, "create"))?;
         file.set_len(0).map_err(io_error(&new_path, "cut"))?;
-        let mut writer = CheckpointWriter { disk, file, hash: Sha256::new(), at: 0, path, new_path };
+        let mut writer = CheckpointWriter { disk, file, sum: 0, at: 0, path, new_path };
         let mut head = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &store.0].concat();
         U64::encode(&anchor.seq, &mut head);
         anchor.tail.encode(&mut head);
@@ -66,7 +65,7 @@ impl CheckpointWriter {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hash.update(bytes);
+        self.sum = crc32c::crc32c_append(self.sum, bytes);
         self.file.write_at(self.at, bytes).map_err(io_error(&self.new_path, "write"))?;
         self.at += bytes.len() as u64;
         Ok(())
@@ -85,8 +84,7 @@ impl CheckpointWriter {
         let mut end = 0u32.to_le_bytes().to_vec();
         through.encode(&mut end);
         self.write(&end)?;
-        let hash = self.hash.finalize_reset();
-        self.file.write_at(self.at, &hash).map_err(io_error(&self.new_path, "write"))?;
+        self.file.write_at(self.at, &self.sum.to_le_bytes()).map_err(io_error(&self.new_path, "write"))?;
         self.file.sync_all().map_err(io_error(&self.new_path, "sync"))?;
         self.disk.rename(&self.new_path, &self.path).map_err(io_error(&self.path, "rename"))?;
         self.disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync"))?;
@@ -96,7 +94,7 @@ impl CheckpointWriter {
         for old in known.iter().rev().skip(KEPT).chain(&foreign) {
             self.disk.remove(old).map_err(io_error(old, "remove"))?;
         }
-        Ok(self.at + HASH_BYTES as u64)
+        Ok(self.at + SUM_BYTES as u64)
     }
 }
 
@@ -143,8 +141,8 @@ fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>
     let length = file.len().ok()?;
     let mut bytes = vec![0; usize::try_from(length).ok()?];
     file.read_exact_at(0, &mut bytes).ok()?;
-    let (body, hash) = bytes.split_last_chunk::<HASH_BYTES>()?;
-    if Sha256::digest(body)[..] != hash[..] {
+    let (body, sum) = bytes.split_last_chunk::<SUM_BYTES>()?;
+    if crc32c::crc32c(body).to_le_bytes() != *sum {
         return None;
     }
     let mut cursor = Cursor::new(body);

@@ -28,6 +28,10 @@ pub struct Options {
     pub process: u32,
     /// Bytes of log after which a checkpoint is due; 0 for the default of 64 MiB.
     pub checkpoint_bytes: u64,
+    /// About how many bytes of memory the present may take; 0 for any number.
+    pub memory_bytes: usize,
+    /// Whether commits are acknowledged when they are published, and not when they are on disk.
+    pub relaxed: bool,
     /// Whether the store writes and rebuilds on threads of its own. Without, `write_frame` drives it.
     pub threads: bool,
 }
@@ -52,7 +56,17 @@ impl Store {
     ///
     /// Cost: reading the newest checkpoint and replaying the log after it, about 1 µs per live node or commit.
     pub fn open(options: Options) -> Result<(Arc<Store>, Recovery)> {
-        let Options { disk, directory, clock, fresh_id, process, checkpoint_bytes, threads } = options;
+        let Options {
+            disk,
+            directory,
+            clock,
+            fresh_id,
+            process,
+            checkpoint_bytes,
+            memory_bytes,
+            relaxed,
+            threads,
+        } = options;
         check_foreign(&*disk)?;
         let lock = take_lock(&*disk, process)?;
         let (id, created) = identify(&disk, fresh_id)?;
@@ -98,7 +112,10 @@ impl Store {
         }
         let checkpoint_bytes = if checkpoint_bytes == 0 { CHECKPOINT_BYTES } else { checkpoint_bytes };
         let persistence = Persistence::new(disk, id, (log, tail), lock, (checkpoint_bytes, image_bytes));
-        let store = Arc::new(Store::assemble(body, history, clock, Some(persistence)));
+        let mut store = Store::assemble(body, history, clock, Some(persistence));
+        store.relaxed = relaxed;
+        store.limit_memory(memory_bytes)?;
+        let store = Arc::new(store);
         if let Some(time) = found.sealed_time {
             store.pipeline()?.now(time);
         }

@@ -77,6 +77,8 @@ pub struct Stats {
     pub nodes: usize,
     /// Edges that exist at the head.
     pub edges: usize,
+    /// About how many bytes of memory the present takes.
+    pub memory_bytes: usize,
     /// Commits that wait for the disk.
     pub waiting: usize,
     /// Frames written by this process.
@@ -92,6 +94,8 @@ pub struct Store {
     pipeline: Mutex<Pipeline>,
     durable: AtomicU64,
     pub(crate) clock: Clock,
+    /// Whether a commit counts as soon as it is published, and the disk follows.
+    pub(crate) relaxed: bool,
     listeners: Mutex<Vec<(u64, Listener)>>,
     pub(crate) persistence: Option<Persistence>,
 }
@@ -116,9 +120,18 @@ impl Store {
             pipeline: Mutex::new(Pipeline::new(time)),
             durable: AtomicU64::new(seq),
             clock,
+            relaxed: false,
             listeners: Mutex::default(),
             persistence,
         }
+    }
+
+    /// Refuses commits that make the present take more bytes of memory than this; 0 for any number.
+    pub fn limit_memory(&self, bytes: usize) -> Result<()> {
+        self.change_body(|body| {
+            body.graph.limit_bytes(if bytes == 0 { usize::MAX } else { bytes });
+            Ok(())
+        })
     }
 
     /// The graph and the commits, for reading. Writers wait while this is held: hold it for one answer.
@@ -134,7 +147,19 @@ impl Store {
         self.pipeline.lock().map_err(|_| poisoned())
     }
 
-    /// The newest durable version: what `graph.get` reads.
+    /// The newest version that is on disk; in a store that keeps nothing, the newest published one.
+    pub fn on_disk(&self) -> Seq {
+        self.persistence
+            .as_ref()
+            .map_or_else(|| self.durable(), |persistence| persistence.head().next_seq - 1)
+    }
+
+    /// Whether commits are acknowledged before they are on disk.
+    pub fn is_relaxed(&self) -> bool {
+        self.relaxed
+    }
+
+    /// The newest durable version: what `graph.get` reads. In a relaxed store the newest published one.
     pub fn durable(&self) -> Seq {
         // Pairs with the release in `advance`: who sees the number sees what was published before it.
         self.durable.load(Ordering::Acquire)
@@ -186,9 +211,9 @@ impl Store {
             Ok(Committed { seq: header.seq, time: header.time })
         })?;
         drop(pipeline);
-        match &self.persistence {
-            Some(persistence) => persistence.ring(),
-            None => self.advance(committed.seq),
+        self.persistence.as_ref().inspect(|persistence| persistence.ring());
+        if self.persistence.is_none() || self.relaxed {
+            self.advance(committed.seq);
         }
         Ok(committed)
     }
@@ -233,11 +258,11 @@ impl Store {
         let waiting = self.pipeline()?.waiting;
         let body = self.body()?;
         let (nodes, edges) = body.graph.live();
-        let head = body.graph.head();
+        let (head, memory_bytes) = (body.graph.head(), body.graph.bytes());
         drop(body);
         let written = self.persistence.as_ref().map(Persistence::written);
         let (frames, tail_bytes) = written.map_or((0, 0), |written| (written.frames, written.tail_bytes));
-        Ok(Stats { head, durable: self.durable(), nodes, edges, waiting, frames, tail_bytes })
+        Ok(Stats { head, durable: self.on_disk(), nodes, edges, memory_bytes, waiting, frames, tail_bytes })
     }
 }
 

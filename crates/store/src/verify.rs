@@ -29,7 +29,7 @@ impl Store {
     ///
     /// Cost: a pass over the whole log and a second graph in memory. Run it beside the work, not in it.
     pub fn verify(&self) -> Result<Verified> {
-        let version = self.durable();
+        let version = self.on_disk();
         let body = self.body()?;
         let (nodes, edges) = body.graph.audit_at(version)?;
         let digest = body.graph.digest_at(version)?;

@@ -215,11 +215,11 @@ impl Store {
             file.block(&block)?;
         }
         // The image may not be ahead of the log: it is put in its place once its version is durable.
-        while self.durable() < seq {
+        while self.on_disk() < seq {
             if let Some(failure) = self.failure()? {
                 return Err(failure);
             }
-            if !self.write_frame()? && self.durable() < seq {
+            if !self.write_frame()? && self.on_disk() < seq {
                 std::thread::yield_now();
             }
         }

@@ -10,10 +10,11 @@ use karyon_store::{Copied, Moment, restore};
 use karyon_testkit::disk::{Fate, Fault, SimDisk};
 use karyon_testkit::{DIRECTORY, Random};
 
-use crate::bad_input::{checkpoints, disk_of, put, written};
+use crate::bad_input::{checkpoints, disk_of, written};
 use crate::checkpoints::{integer, value_at};
 use crate::crashes::{Run, check_survivor, work};
 use crate::invariants::Checked;
+use crate::model::{Place, Step};
 use crate::rig::{self, PROCESS};
 
 fn shared(disk: &SimDisk) -> Arc<dyn Disk> {
@@ -57,6 +58,12 @@ fn whole_or_none(target: &SimDisk, run: &Run, version: Seq) -> std::result::Resu
 fn failed_by_its_disk(error: &Error) -> Checked {
     let said = error.code() == Code::Io && !error.message().is_empty();
     if said { Ok(()) } else { Err(format!("a failing disk gives {error}")) }
+}
+
+/// Without a label, so that no rule that was declared on the way is broken.
+fn put(key: &str, value: Value) -> Step {
+    let place = Place::Node(key.into());
+    Step::Patch { place, labels: [].into(), drop: [].into(), props: [("n".to_owned(), Some(value))].into() }
 }
 
 #[test]

@@ -353,7 +353,7 @@ impl Driver {
     }
 
     /// Has other rules hold for a property of a label.
-    fn declare(&mut self) -> Checked {
+    pub fn declare(&mut self) -> Checked {
         let (newest, random) = (self.expected.oracle.version(), &mut self.random);
         let (label, property) = (random.pick(&LABELS).to_string(), random.pick(&NAMES).to_string());
         let indexed = random.chance(3, 4);

@@ -200,9 +200,14 @@ fn run(seed: u64) -> Checked {
         if random.chance(1, 2) {
             store.close().map_err(said)?;
         }
+        let bytes = store.stats().map_err(said)?.memory_bytes;
         drop(store);
         let (opened, recovery) = open().map_err(said)?;
         store = opened;
+        let again = store.stats().map_err(said)?.memory_bytes;
+        if again != bytes {
+            return Err(format!("{bytes} bytes of memory before, {again} after another opening"));
+        }
         if recovery.checkpoint != checkpoint {
             return Err(format!("the image of version {checkpoint} was not believed: {recovery:?}"));
         }

@@ -22,6 +22,7 @@ mod model;
 mod oracle_runs;
 mod panics;
 mod reading;
+mod relaxed;
 mod reverts;
 mod rig;
 mod rules;

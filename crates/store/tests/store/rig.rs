@@ -26,6 +26,8 @@ pub fn options(disk: Arc<dyn Disk>, clock: &Arc<LogicalClock>) -> Options {
         fresh_id: STORE,
         process: PROCESS,
         checkpoint_bytes: 0,
+        memory_bytes: 0,
+        relaxed: false,
         threads: false,
     }
 }

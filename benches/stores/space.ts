@@ -1,0 +1,257 @@
+// What versions take up on the disk, and what nodes and edges take up in memory.
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Kernel } from '../../ts/index.ts'
+import { karyon } from '../karyon.ts'
+import type { Case, Side } from '../measure.ts'
+import { median } from '../measure.ts'
+import type { Change, Recount, Versioned } from './driver.ts'
+import { keyOf, numbers } from './facts.ts'
+import { karyonStore } from './karyon.ts'
+import { ENTITIES, type Ram } from './ram.ts'
+import { openSqlite, sqlite, type Database, type Statement } from './sqlite.ts'
+import { bytesOnDisk, everyKey, everything, freshFolder, removeFolder } from './work.ts'
+
+const SMALL_NODES = { keys: 1_000, versions: 100_000 } as const
+const LARGE_NODES = { keys: 5, versions: 20_000 } as const
+const LARGE_TEXT = 8 * 1024
+/** A checkpoint is due that often, as else so small a store has its past in the log alone. */
+const CHECKPOINT_BYTES = 64 * 1024
+const TURNS = 400
+const TURN_CHARACTERS = 2_000
+const AGENT_BYTES_MAX = 3_000_000
+const RAM_MAX: Ram = { node: 128, edge: 96 }
+
+const execute = promisify(execFile)
+
+export function space(): readonly Case[] {
+  return [
+    bytesPerVersion('', 'of facts', SMALL_NODES, everyKey(SMALL_NODES.keys)),
+    bytesPerVersion('/8KiB', 'of nodes of 8 KiB', LARGE_NODES, largeFacts()),
+    {
+      name: 'store/bytes-agent-state',
+      unit: 'B',
+      operations: 1,
+      note: `${TURNS} turns that append ${TURN_CHARACTERS} characters each to one list, every version readable; the whole folder against a full copy of each`,
+      ours: agentState(karyonAgent()),
+      peers: [agentState(sqliteAgent())],
+      limit: AGENT_BYTES_MAX,
+      slow: true,
+    },
+    ...(['node', 'edge'] as const).map((entity): Case => ({
+      name: `store/ram/${entity}`,
+      unit: 'B/op',
+      operations: ENTITIES,
+      note: `what a process of its own grows by while ${ENTITIES} are put, without properties`,
+      ours: ramSide(entity),
+      peers: [],
+      limit: RAM_MAX[entity],
+      slow: true,
+    })),
+  ]
+}
+
+interface Amount {
+  readonly keys: number
+  readonly versions: number
+}
+
+function bytesPerVersion(parameter: string, of: string, amount: Amount, facts: readonly Change[]): Case {
+  const ours = versionBytes(karyonStore({ checkpointBytes: CHECKPOINT_BYTES }), amount, facts)
+  const theirs = versionBytes(sqlite(), amount, facts)
+  return {
+    name: `store/bytes-per-version${parameter}`,
+    unit: 'B/op',
+    operations: amount.versions,
+    note: () =>
+      `a version changes one number ${of}; the log as far as it is written and the history, a checkpoint each ${CHECKPOINT_BYTES / 1024} KiB, against full copies of the rows before; the whole folder has grown by ${Math.round(ours.whole())} each`,
+    ours: ours.side,
+    peers: [theirs.side],
+    slow: true,
+  }
+}
+
+function largeFacts(): Change[] {
+  return everyKey(LARGE_NODES.keys).map(([key, fact]) => [
+    key,
+    { ...fact, text: fact.text.repeat(LARGE_TEXT).slice(0, LARGE_TEXT) },
+  ])
+}
+
+/** A side, and what all of its folder has come to, where what is compared is a part of it. */
+interface Sized {
+  readonly side: Side
+  whole(): number
+}
+
+/** A new store in each round, closed after it was filled and again after the versions. */
+function versionBytes(store: Versioned, { keys, versions }: Amount, facts: readonly Change[]): Sized {
+  let folder: string
+  let before: Bytes
+  let recounts: Recount[]
+  const whole: number[] = []
+  const side: Side = {
+    name: store.name,
+    async prepare(round) {
+      folder = freshFolder()
+      await store.open(folder)
+      await store.load(facts)
+      await store.close()
+      before = bytesOf(folder)
+      await store.open(folder)
+      const random = numbers(round + 1)
+      recounts = Array.from({ length: versions }, (_, at) => [keyOf(random() % keys), keys + at] as const)
+    },
+    run: () => store.recount(recounts),
+    async figure() {
+      await store.close()
+      const after = bytesOf(folder)
+      whole.push((after.whole - before.whole) / versions)
+      return (after.past - before.past) / versions
+    },
+    async answer() {
+      await store.open(folder)
+      const found = everything(store, keys)
+      await store.close()
+      removeFolder(folder)
+      return found
+    },
+  }
+  return { side, whole: () => median(whole) }
+}
+
+interface Bytes {
+  /**
+   * Of ours, what the past is kept in: the log up to its last byte that is not zero, as it is made longer ahead of time, and the history,
+   * but no checkpoints, which say again what there is and what is still to be sealed.
+   */
+  readonly past: number
+  readonly whole: number
+}
+
+function bytesOf(folder: string): Bytes {
+  const whole = bytesOnDisk(folder)
+  const log = join(folder, 'log')
+  if (!existsSync(log)) return { past: whole, whole }
+  const written = readdirSync(log).map((segment) => writtenBytes(readFileSync(join(log, segment))))
+  return { past: written.reduce((sum, bytes) => sum + bytes, bytesOnDisk(join(folder, 'history'))), whole }
+}
+
+function writtenBytes(bytes: Buffer): number {
+  return bytes.findLastIndex((byte) => byte !== 0) + 1
+}
+
+/** An agent's list of messages, a version a turn. */
+interface Agent {
+  readonly name: string
+  open(folder: string): Promise<void>
+  append(message: string): Promise<unknown> | void
+  /** The list as it was after so many turns. */
+  messagesAt(turn: number): readonly string[]
+  close(): Promise<void> | void
+}
+
+function agentState(agent: Agent): Side {
+  let folder: string
+  return {
+    name: agent.name,
+    prepare() {
+      folder = freshFolder()
+      return agent.open(folder)
+    },
+    async run() {
+      for (let turn = 1; turn <= TURNS; turn++) await agent.append(messageOf(turn))
+    },
+    async figure() {
+      await agent.close()
+      return bytesOnDisk(folder)
+    },
+    async answer() {
+      await agent.open(folder)
+      const lists = [1, 2, TURNS / 2, TURNS].map((turn) => agent.messagesAt(turn))
+      await agent.close()
+      removeFolder(folder)
+      return lists
+    },
+  }
+}
+
+/** Letters that do not repeat, as no two turns of an agent are the same. */
+function messageOf(turn: number): string {
+  const random = numbers(turn)
+  let text = `turn ${turn}: `
+  while (text.length < TURN_CHARACTERS) text += `${random().toString(36)} `
+  return text.slice(0, TURN_CHARACTERS)
+}
+
+function karyonAgent(): Agent {
+  let kernel: Kernel
+  const versions: bigint[] = []
+  return {
+    name: 'karyon',
+    async open(folder) {
+      kernel = await (await karyon()).Kernel.open(folder)
+    },
+    async append(message) {
+      const { version } = await kernel.graph.write((tx) => {
+        tx.patch('agent', { labels: ['Agent'] })
+        tx.append('agent', 'messages', [message])
+      })
+      versions[Number(message.split(':')[0]!.slice('turn '.length))] = version
+    },
+    messagesAt: (turn) => kernel.graph.at(versions[turn]!).get('agent')!.props['messages'] as string[],
+    close: () => kernel.close(),
+  }
+}
+
+function sqliteAgent(): Agent {
+  let database: Database
+  let insert: Statement
+  let read: Statement
+  let messages: string[] = []
+  return {
+    name: 'better-sqlite3',
+    async open(folder) {
+      messages = []
+      database = await openSqlite(join(folder, 'agent.sqlite'))
+      database.exec('CREATE TABLE IF NOT EXISTS turns(turn INTEGER PRIMARY KEY, messages TEXT)')
+      insert = database.prepare('INSERT INTO turns VALUES (?, ?)')
+      read = database.prepare('SELECT messages FROM turns WHERE turn = ?')
+    },
+    append(message) {
+      messages.push(message)
+      insert.run(messages.length, JSON.stringify(messages))
+    },
+    messagesAt: (turn) => JSON.parse((read.get(turn) as { messages: string }).messages) as string[],
+    close: () => database.close(),
+  }
+}
+
+const measured = new Map<number, Promise<Ram>>()
+
+/** One process a round says both what a node and what an edge takes. */
+function ramSide(entity: keyof Ram): Side {
+  let bytes: number
+  let now = 0
+  return {
+    name: 'karyon',
+    prepare(round) {
+      now = round
+    },
+    async run() {
+      const ram = measured.get(now) ?? fillApart()
+      measured.set(now, ram)
+      bytes = (await ram)[entity]
+    },
+    figure: () => bytes,
+  }
+}
+
+async function fillApart(): Promise<Ram> {
+  const program = fileURLToPath(new URL('./ram.js', import.meta.url))
+  const { stdout } = await execute(process.execPath, ['--expose-gc', program])
+  return JSON.parse(stdout) as Ram
+}
