@@ -1,5 +1,5 @@
 import test from 'ava'
-import { Kernel, type Graph } from '../../ts/index.ts'
+import { Kernel, type Graph, type Reader } from '../../ts/index.ts'
 import { refused } from '../kernel/refused.ts'
 import { Principals } from './principals.ts'
 
@@ -63,6 +63,38 @@ test('a transaction reads its own writes by handle, and what it reads counts', a
   await refused(t, 'ERR_KARYON_CONFLICT', tx.commit())
 })
 
+test('neighbours come as handles, one for each edge, as of the version that is read', async (t) => {
+  const { graph } = Kernel.memory()
+  await numbers(graph)
+  await graph.write((tx) => {
+    tx.link('a', 'KNOWS', 'b')
+    tx.link('a', 'KNOWS', 'b', { key: 'again' })
+    tx.link('a', 'LIKES', 'c')
+    tx.link('a', 'LIKES', 'a')
+  })
+  const known = (reader: Reader, key: string, direction: 'out' | 'in', type?: string): string[] =>
+    reader
+      .keys(reader.neighbours(key, direction, type))
+      .map(String)
+      .toSorted()
+  t.deepEqual(known(graph, 'a', 'out'), ['a', 'b', 'b', 'c'])
+  t.deepEqual(known(graph, 'a', 'out', 'KNOWS'), ['b', 'b'])
+  t.deepEqual(known(graph, 'a', 'in'), ['a'])
+  t.deepEqual(known(graph, 'nobody', 'out'), [])
+  t.deepEqual(known(graph, 'a', 'out', 'NEVER'), [])
+  using before = graph.snapshot()
+  await graph.write((tx) => {
+    tx.unlink('a', 'LIKES', 'c')
+    tx.put('fresh')
+    tx.link('a', 'KNOWS', 'fresh')
+    t.deepEqual(known(tx, 'a', 'out'), ['a', 'b', 'b', 'undefined'])
+  })
+  t.deepEqual(known(before, 'a', 'out'), ['a', 'b', 'b', 'c'])
+  t.deepEqual(known(graph, 'a', 'out'), ['a', 'b', 'b', 'fresh'])
+  await refused(t, 'ERR_KARYON_ARGUMENT', async () => graph.neighbours('a', 'up' as 'in'))
+  await refused(t, 'ERR_KARYON_ARGUMENT', async () => graph.keys([1] as unknown as Uint32Array))
+})
+
 test('what may not be read is not read by handle either', async (t) => {
   const principals = new Principals()
   const root = principals.session('root').graph
@@ -74,6 +106,7 @@ test('what may not be read is not read by handle either', async (t) => {
   await refused(t, 'ERR_KARYON_ACCESS', async () => reader.number(secret, 'n'))
   await refused(t, 'ERR_KARYON_ACCESS', async () => reader.numbers(Uint32Array.of(secret), 'n'))
   await refused(t, 'ERR_KARYON_ACCESS', async () => reader.handles(['secret']))
+  await refused(t, 'ERR_KARYON_ACCESS', async () => reader.keys(Uint32Array.of(secret)))
 })
 
 test('what is no handle is refused', async (t) => {

@@ -175,6 +175,8 @@ function watched(reader: Reader, asked: string[]): Reader {
     within: (key, options) => reader.within(key, options),
     path: (from, to, options) => reader.path(from, to, options),
     handles: (keys) => reader.handles(keys),
+    keys: (handles) => reader.keys(handles),
+    neighbours: (key, direction, type) => reader.neighbours(key, direction, type),
     number: (handle, property) => reader.number(handle, property),
     numbers: (handles, property) => reader.numbers(handles, property),
   }

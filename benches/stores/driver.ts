@@ -57,6 +57,16 @@ export interface Batched extends Store {
   readMany(keys: readonly string[]): Promise<readonly Fact[]> | readonly Fact[]
 }
 
+/** One that is asked for the count alone, by whatever it would rather be asked by than keys. */
+export interface Counted<Ref = unknown, Refs = unknown> extends Store {
+  /** Not measured. */
+  ref(key: string): Ref
+  refs(keys: readonly string[]): Refs
+  count(ref: Ref): number
+  /** The counts of many, added up. */
+  counts(refs: Refs): Promise<number> | number
+}
+
 /** One with links, and a way along them. */
 export interface Linked extends Versioned {
   /** For filling, not measured; both ends exist. */

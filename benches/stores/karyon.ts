@@ -1,13 +1,13 @@
 import type { Kernel, Node, OpenOptions, Transaction, View } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
-import type { Batched, Change, Concurrent, Fact, Indexed, Linked, Named } from './driver.ts'
+import type { Batched, Change, Concurrent, Counted, Fact, Indexed, Linked, Named } from './driver.ts'
 
 /** Changes of one transaction, and transactions in flight, while a store is filled. */
 const LOAD_BATCH = 1_000
 const LABEL = 'Fact'
 
 /** Ours can do all that is asked of any, and is also asked for what no other has. */
-export interface KaryonStore extends Concurrent, Linked, Batched, Indexed {
+export interface KaryonStore extends Concurrent, Linked, Batched, Indexed, Counted<number, Uint32Array> {
   kernel(): Kernel
 }
 
@@ -46,6 +46,10 @@ export function karyonStore(options: OpenOptions = {}): KaryonStore {
       }),
     writeInFlight: (changes) => Promise.all(changes.map(write)),
     read: (key) => plain(kernel.graph.get(key)),
+    ref: (key) => kernel.graph.handles([key])[0]!,
+    refs: (keys) => kernel.graph.handles(keys),
+    count: (handle) => kernel.graph.number(handle, 'count')!,
+    counts: (handles) => kernel.graph.numbers(handles, 'count').reduce((sum, count) => sum + count, 0),
     readMany: (keys) => kernel.graph.getMany(keys).map((node) => plain(node)!),
     loadVersions(changes) {
       before = Number(kernel.graph.stats().head)

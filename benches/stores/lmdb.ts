@@ -88,6 +88,11 @@ export function lmdb(): Concurrent & Linked & Batched {
     },
     writeInFlight: (changes) => Promise.all(changes.map((change) => root.transaction(() => apply(change)))),
     read: (key) => plain(facts.get(key)),
+    ref: (key) => key,
+    refs: (keys) => keys,
+    count: (key) => plain(facts.get(key))!.count,
+    counts: async (keys) =>
+      (await facts.getMany([...keys])).reduce((sum, kept) => sum + plain(kept)!.count, 0),
     readMany: async (keys) => (await facts.getMany(keys)).map((kept) => plain(kept)!),
     loadVersions(changes) {
       before = version

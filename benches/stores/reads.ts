@@ -1,6 +1,6 @@
 // Reading what is there now: by key, by many keys, along links, by an index, and while another thread writes.
 import type { Case } from '../measure.ts'
-import type { Batched, Change, Indexed, Link, Linked, Named, Store } from './driver.ts'
+import type { Batched, Change, Counted, Indexed, Link, Linked, Named, Store } from './driver.ts'
 import { factOf, keyOf, numbers } from './facts.ts'
 import { karyonStore } from './karyon.ts'
 import { lmdb } from './lmdb.ts'
@@ -33,10 +33,24 @@ export function reads(): readonly Case[] {
       ...against(reading, [karyonStore(), 'folder'], inFolders<Store>(lmdb(), sqlite())),
     },
     {
+      name: 'store/point-number',
+      unit: 'op/s',
+      operations: READS,
+      note: `one number of ${KEYS} keys: by handle, against the whole object`,
+      ...against(counting, [karyonStore(), 'folder'], inFolders<Counted>(lmdb())),
+    },
+    {
       name: 'store/batch-read',
       unit: 'ns/op',
       operations: BATCHES * BATCH_KEYS,
-      note: `per key, ${BATCH_KEYS} of ${KEYS} keys at a time, whole objects; there is no answer in typed arrays yet`,
+      note: `per key, one number of ${BATCH_KEYS} of ${KEYS} keys at a time: by handles in a typed array, against getMany`,
+      ...against(countingBatches, [karyonStore(), 'folder'], inFolders<Counted>(lmdb())),
+    },
+    {
+      name: 'store/batch-read/objects',
+      unit: 'ns/op',
+      operations: BATCHES * BATCH_KEYS,
+      note: `per key, ${BATCH_KEYS} of ${KEYS} keys at a time, whole objects`,
       ...against(readingBatches, [karyonStore(), 'folder'], inFolders<Batched>(lmdb())),
     },
     {
@@ -96,6 +110,40 @@ function reading(): Work<Store> {
     run(store) {
       sum = 0
       for (const key of keys) sum += weightOf(store.read(key))
+    },
+    answer: () => sum,
+  }
+}
+
+function counting(): Work<Counted> {
+  let refs: unknown[] = []
+  let sum = 0
+  return {
+    filled: () => everyKey(KEYS),
+    prepare(number, store) {
+      refs = drawnKeys(READS, KEYS, number).map((key) => store.ref(key))
+    },
+    run(store) {
+      sum = 0
+      for (const ref of refs) sum += store.count(ref)
+    },
+    answer: () => sum,
+  }
+}
+
+function countingBatches(): Work<Counted> {
+  let batches: unknown[] = []
+  let sum = 0
+  return {
+    filled: () => everyKey(KEYS),
+    prepare(number, store) {
+      const keys = drawnKeys(BATCHES * BATCH_KEYS, KEYS, number)
+      const at = (batch: number): string[] => keys.slice(batch * BATCH_KEYS, (batch + 1) * BATCH_KEYS)
+      batches = Array.from({ length: BATCHES }, (_, batch) => store.refs(at(batch)))
+    },
+    async run(store) {
+      sum = 0
+      for (const refs of batches) sum += await store.counts(refs)
     },
     answer: () => sum,
   }

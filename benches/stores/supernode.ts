@@ -1,5 +1,5 @@
 // One node with a million edges, and what it was linked to before half of them were replaced.
-import type { Transaction } from '../../ts/index.ts'
+import type { Transaction, View } from '../../ts/index.ts'
 import type { Case } from '../measure.ts'
 import { keyOf } from './facts.ts'
 import type { KaryonStore } from './karyon.ts'
@@ -16,8 +16,28 @@ export function supernode(): readonly Case[] {
       name: 'store/supernode',
       unit: 'ns/op',
       operations: EDGES,
-      note: `per neighbour, all ${EDGES} as of before half of the edges were replaced, each edge whole`,
-      ours: ownSide('karyon', walking()),
+      note: `per neighbour, handles of all ${EDGES} as of before half of the edges were replaced`,
+      ours: ownSide(
+        'karyon',
+        walking((view) => view.neighbours(HUB, 'out').length),
+      ),
+      peers: [],
+      limit: NS_MAX,
+      slow: true,
+    },
+    {
+      name: 'store/supernode/edges',
+      unit: 'ns/op',
+      operations: EDGES,
+      note: `the same, each edge whole`,
+      ours: ownSide(
+        'karyon',
+        walking((view) => {
+          let found = 0
+          for (const { key } of view.out(HUB)) if (key === '') found++
+          return found
+        }),
+      ),
       peers: [],
       limit: NS_MAX,
       slow: true,
@@ -25,7 +45,7 @@ export function supernode(): readonly Case[] {
   ]
 }
 
-function walking(): Work<KaryonStore> {
+function walking(walk: (view: View) => number): Work<KaryonStore> {
   let before = 0n
   let found = 0
   return {
@@ -55,7 +75,7 @@ function walking(): Work<KaryonStore> {
       found = 0
     },
     run(store) {
-      for (const { key } of store.kernel().graph.at(before).out(HUB)) if (key === '') found++
+      found = walk(store.kernel().graph.at(before))
     },
     answer() {
       if (found !== EDGES) throw new Error(`${found} of ${EDGES} edges were found`)

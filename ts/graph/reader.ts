@@ -105,13 +105,20 @@ export abstract class BaseReader implements Reader {
     return Number.isNaN(number) ? undefined : (number as number)
   }
 
+  keys(handles: Uint32Array): (string | undefined)[] {
+    const source = this.source()
+    const { session } = this
+    const bytes = answer(session.checked(native.readKeys(session.handle, source, putHandles(handles))))
+    return Array.from(handles, () => (bytes.byte() === 0 ? undefined : bytes.text()))
+  }
+
   numbers(handles: Uint32Array, property: string): Float64Array {
-    if (!isUint32Array(handles)) throw badArgument('handles are the Uint32Array that handles() gives')
+    checkHandles(handles)
     const source = this.source()
     const { session } = this
     const name = session.nameNumber(property)
     if (name === undefined) return new Float64Array(handles.length).fill(NaN)
-    const length = putBytes(new Uint8Array(handles.buffer, handles.byteOffset, handles.byteLength))
+    const length = putHandles(handles)
     return new Float64Array(
       answerBytes(session.checked(native.readNumbers(session.handle, source, name, length))),
     )
@@ -184,6 +191,21 @@ export abstract class BaseReader implements Reader {
   }
 
   degree(key: string, direction: 'out' | 'in', type?: string): number {
+    const { incoming, source, length } = this.#askAround(key, direction, type)
+    return this.session.checked(native.countEdges(this.session.handle, source, incoming, length))
+  }
+
+  neighbours(key: string, direction: 'out' | 'in', type?: string): Uint32Array {
+    const { incoming, source, length } = this.#askAround(key, direction, type)
+    const found = native.readNeighbours(this.session.handle, source, incoming, length)
+    return new Uint32Array(answerBytes(this.session.checked(found)))
+  }
+
+  #askAround(
+    key: string,
+    direction: 'out' | 'in',
+    type: string | undefined,
+  ): { readonly incoming: boolean; readonly source: number; readonly length: number } {
     checkKey(key)
     if (type !== undefined) checkName(type)
     if (direction !== 'out' && direction !== 'in') throw badArgument("a direction is 'out' or 'in'")
@@ -191,8 +213,7 @@ export abstract class BaseReader implements Reader {
     const asked = question()
     asked.text(key)
     asked.optionalText(type)
-    const written = putWritten(asked)
-    return this.session.checked(native.countEdges(this.session.handle, source, direction === 'in', written))
+    return { incoming: direction === 'in', source, length: putWritten(asked) }
   }
 
   within(key: string, options: WalkOptions & { readonly limit?: number } = {}): readonly Reached[] {
@@ -231,6 +252,15 @@ export abstract class BaseReader implements Reader {
     while (bytes.byte() === 1) edges.push(readEdge(session, bytes))
     return edges.toReversed()
   }
+}
+
+function checkHandles(handles: Uint32Array): void {
+  if (!isUint32Array(handles)) throw badArgument('handles are the Uint32Array that handles() gives')
+}
+
+function putHandles(handles: Uint32Array): number {
+  checkHandles(handles)
+  return putBytes(new Uint8Array(handles.buffer, handles.byteOffset, handles.byteLength))
 }
 
 /** Appends a target that `plainTarget` gave. */

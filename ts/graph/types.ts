@@ -106,6 +106,13 @@ export interface Reader {
    * has made. A handle stays the node's for as long as the store is, also over its removal, and means nothing in another store.
    */
   handles(keys: readonly string[]): Uint32Array
+  /** The keys of handles; `undefined` for one whose node does not exist. */
+  keys(handles: Uint32Array): (string | undefined)[]
+  /**
+   * Handles of the nodes that a node's edges lead to, or come from, of one type or all, one for each edge. In one crossing, without a look at
+   * properties; over a million throws `ERR_KARYON_TRANSACTION_SIZE`.
+   */
+  neighbours(key: string, direction: 'out' | 'in', type?: string): Uint32Array
   /** A property that is a number, of the node of a handle; `undefined` where there is none, or NaN. Cost: a fifth of `get`. */
   number(handle: number, property: string): number | undefined
   /** The same of many nodes, in one crossing and one buffer; NaN where there is none. */

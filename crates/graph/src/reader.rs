@@ -339,6 +339,41 @@ impl<'a> Reader<'a> {
         Ok(Some(Box::new(lists)))
     }
 
+    /// Hands the number of the node at the other end of each of a node's edges to `visit`, up to `limit` of them; `None` where only the
+    /// transaction has made that node. Returns whether there are more.
+    ///
+    /// Cost: a look at each edge's ends, and none at its properties; through a transaction that has written, as `visit_edges`.
+    pub fn visit_neighbours(
+        &mut self,
+        key: &str,
+        direction: Direction,
+        kind: Option<&str>,
+        limit: usize,
+        visit: &mut dyn FnMut(Option<u32>),
+    ) -> Result<bool> {
+        let graph = self.graph;
+        if !self.overlay.is_none_or(Overlay::is_empty) {
+            let next = self.visit_edges(key, direction, kind, PageStart::default(), limit, &mut |edge| {
+                visit(graph.node_id(if direction == Direction::Out { edge.to } else { edge.from }));
+            })?;
+            return Ok(next.is_some());
+        }
+        let Some(only) = self.asked(kind)? else { return Ok(false) };
+        let Some(node) = self.hub(key, direction, only)? else { return Ok(false) };
+        let mut left = limit;
+        for list in self.lists((node, direction, only), 0) {
+            let edges = list?.1;
+            for edge in edges.iter().take(left).map(|edge| graph.edge(*edge)) {
+                visit(Some(if direction == Direction::Out { edge.to } else { edge.from }));
+            }
+            if edges.len() > left {
+                return Ok(true);
+            }
+            left -= edges.len();
+        }
+        Ok(false)
+    }
+
     /// Hands up to `limit` nodes to `visit`, all or those with a label that meet every condition; by an index in the order of their
     /// values, otherwise in the order in which they were first named.
     ///

@@ -6,8 +6,8 @@
 
 use crate::environment::{Handle, enter};
 use crate::transaction::done;
-use karyon_kernel::model::bytes::{Cursor, put_varint};
-use karyon_kernel::model::limits::REACH_MAX;
+use karyon_kernel::model::bytes::{Cursor, put_bytes, put_varint};
+use karyon_kernel::model::limits::{REACH_MAX, TRAVERSED_EDGES_MAX};
 use karyon_kernel::model::value::as_number;
 use karyon_kernel::model::{Code, EdgeKey, Error, Result, check_key};
 use karyon_kernel::{Direction, Reader, Session, Source, Walk, wire};
@@ -111,6 +111,47 @@ pub fn read_handles(env: &Env, session: u32, source: f64, length: u32) -> f64 {
             for _ in 0..cursor.length()? {
                 let id = reader.number_of(cursor.text()?)?.unwrap_or(NO_NODE);
                 out.extend_from_slice(&id.to_le_bytes());
+            }
+            Ok(None)
+        })
+    })
+}
+
+/// Reads the numbers of the nodes at the other ends of a node's edges, 4 bytes each, little-endian. The exchange holds its key, and a byte 0
+/// or 1 and the type.
+#[napi]
+pub fn read_neighbours(env: &Env, session: u32, source: f64, incoming: bool, length: u32) -> f64 {
+    read(env, session, source, length, |session, source, input, out| {
+        let mut cursor = Cursor::new(input);
+        let (key, kind) = (cursor.text()?, optional_text(&mut cursor)?);
+        let more = session.read(source, |reader| {
+            let way = direction(incoming);
+            reader.visit_neighbours(key, way, kind, TRAVERSED_EDGES_MAX, &mut |node| {
+                out.extend_from_slice(&node.unwrap_or(NO_NODE).to_le_bytes());
+            })
+        })?;
+        if more {
+            let message =
+                format!("a node has more than {TRAVERSED_EDGES_MAX} neighbours; read its edges page by page");
+            return Err(Error::new(Code::TransactionSize, message).with("limit", TRAVERSED_EDGES_MAX));
+        }
+        Ok(None)
+    })
+}
+
+/// Reads the keys of the nodes whose numbers are in the exchange, 4 bytes each: a byte 0 for one that does not exist, or 1 and the key.
+#[napi]
+pub fn read_keys(env: &Env, session: u32, source: f64, length: u32) -> f64 {
+    read(env, session, source, length, |session, source, input, out| {
+        session.read(source, |reader| {
+            for id in input.as_chunks().0 {
+                let found = reader.visit_number(u32::from_le_bytes(*id), &mut |node| {
+                    out.push(1);
+                    put_bytes(out, node.key.as_bytes());
+                })?;
+                if !found {
+                    out.push(0);
+                }
             }
             Ok(None)
         })
