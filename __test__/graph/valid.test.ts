@@ -158,6 +158,10 @@ test('edges hold in their time, for neighbours, traversals, degrees and patterns
       .map(({ node }) => node.key)
       .join()
   t.deepEqual(months.map(reach), ['bob', 'bob,cid', ''])
+  t.deepEqual(
+    months.map((instant) => graph.keys(graph.validAt(instant).neighbours('bob', 'out'))),
+    [[], ['cid'], ['cid']],
+  )
   t.is(graph.within('ann', { hops: 2 }).length, 2, 'without an instant every edge there is')
   const view = (instant: Date): Pick<Graph, 'path' | 'out' | 'in' | 'edge'> => graph.validAt(instant)
   t.deepEqual(

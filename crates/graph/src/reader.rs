@@ -342,7 +342,8 @@ impl<'a> Reader<'a> {
     /// Hands the number of the node at the other end of each of a node's edges to `visit`, up to `limit` of them; `None` where only the
     /// transaction has made that node. Returns whether there are more.
     ///
-    /// Cost: a look at each edge's ends, and none at its properties; through a transaction that has written, as `visit_edges`.
+    /// Cost: a look at each edge's ends, and none at its properties; through a transaction that has written, and at an instant of valid time,
+    /// as `visit_edges`.
     pub fn visit_neighbours(
         &mut self,
         key: &str,
@@ -352,7 +353,7 @@ impl<'a> Reader<'a> {
         visit: &mut dyn FnMut(Option<u32>),
     ) -> Result<bool> {
         let graph = self.graph;
-        if !self.overlay.is_none_or(Overlay::is_empty) {
+        if self.looks_at_edges() {
             let next = self.visit_edges(key, direction, kind, PageStart::default(), limit, &mut |edge| {
                 visit(graph.node_id(if direction == Direction::Out { edge.to } else { edge.from }));
             })?;
@@ -432,12 +433,17 @@ impl<'a> Reader<'a> {
         self.page(found, limit, visit)
     }
 
+    /// Whether lists do not say which edges there are: the transaction has written, or edges hold at some instants.
+    fn looks_at_edges(&self) -> bool {
+        !self.overlay.is_none_or(Overlay::is_empty) || self.valid.is_some()
+    }
+
     /// How many edges a node has in one direction, of one type or all that may be read.
     ///
     /// Cost: the lengths of its lists; a scan through a transaction that has written, and at an instant of valid time.
     pub fn degree(&mut self, key: &str, direction: Direction, kind: Option<&str>) -> Result<usize> {
         let mut count = 0;
-        if !self.overlay.is_none_or(Overlay::is_empty) || self.valid.is_some() {
+        if self.looks_at_edges() {
             self.visit_edges(key, direction, kind, PageStart::default(), usize::MAX, &mut |_| count += 1)?;
             return Ok(count);
         }

@@ -336,6 +336,28 @@ fn both_have_changed_a_property() {
 }
 
 #[test]
+fn a_fork_that_changes_a_property_of_an_edge_leaves_when_it_holds() {
+    let within = |span, step| Step::Within { span, ends: false, step: Box::new(step) };
+    let edge = EdgeName { from: "b".into(), edge_type: "KNOWS".into(), to: "a".into(), key: String::new() };
+    let (store, _) = rig::memory();
+    rig::commit(&store, &[patch("a", "n", 0), patch("b", "n", 0), within((2, 4), link("b", "a"))]).unwrap();
+    let (fork, _) = store.fork("fork", (0, 1), rig::ROOT, &Open).unwrap();
+    let props = BTreeMap::from([("n".to_owned(), Some(Value::Integer(1)))]);
+    let change = Step::Patch { place: Place::Edge(edge.clone()), labels: [].into(), drop: [].into(), props };
+    let case = Case { store, fork }.fork(&[
+        change,
+        within((0, 3), patch("a", "n", 1)),
+        within((5, 6), link("a", "b")),
+    ]);
+    let (clashes, state) = case.merged(Prefer::Neither);
+    assert_eq!(clashes, [""; 0]);
+    let body = case.store.body().unwrap();
+    let digest = |layer| body.graph.digest_in(layer, body.graph.head()).unwrap();
+    assert_eq!(digest(0), digest(fork));
+    assert_eq!(state.edges[&edge].len(), 2, "the property, and when it holds");
+}
+
+#[test]
 fn one_has_removed_what_the_other_has_changed() {
     for (prefer, there) in [(Prefer::Neither, true), (Prefer::Below, true), (Prefer::Layer, false)] {
         let case = Case::new().base(&[patch("b", "n", 1)]).fork(&[remove("b")]);

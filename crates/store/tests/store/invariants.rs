@@ -148,6 +148,10 @@ fn valid_time_equals_oracle(
         let degree = reader.degree(key, Direction::In, None).map_err(said)?;
         let edges = state.edges.keys().filter(|edge| edge.to == *key);
         same(&format!("{what}, degree of {key:?}"), &degree, &edges.count())?;
+        let mut neighbours = 0;
+        let count = &mut |_| neighbours += 1;
+        reader.visit_neighbours(key, Direction::In, None, usize::MAX, count).map_err(said)?;
+        same(&format!("{what}, neighbours of {key:?}"), &neighbours, &degree)?;
     }
     for _ in 0..4 {
         let wanted = Wanted::any(random, &state, &expected.declared[version as usize]);
