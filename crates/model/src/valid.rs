@@ -31,7 +31,7 @@ const STEP_BYTES: usize = 12;
 /// From an instant on, a value; no bytes for none.
 type Step<'a> = (i64, &'a [u8]);
 
-/// The steps of bytes that `check` has let through.
+/// The steps of bytes that `check` has let through; what holds always is one of them.
 struct Steps<'a> {
     table: &'a [[u8; STEP_BYTES]],
     values: &'a [u8],
@@ -39,9 +39,12 @@ struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     fn of(held: &'a [u8]) -> Steps<'a> {
-        let mut cursor = Cursor::new(&held[1..]);
+        let mut cursor = Cursor::new(held);
+        if cursor.byte().ok() != Some(TEMPORAL) {
+            return Steps { table: &[], values: held };
+        }
         let count = cursor.varint().unwrap_or_default() as usize;
-        let (table, values) = held[1 + cursor.position()..].split_at(count * STEP_BYTES);
+        let (table, values) = held[cursor.position()..].split_at(count * STEP_BYTES);
         Steps { table: table.as_chunks().0, values }
     }
 
@@ -50,22 +53,21 @@ impl<'a> Steps<'a> {
         i64::from_le_bytes(begin)
     }
 
-    fn end(&self, at: usize) -> usize {
-        let [_, _, _, _, _, _, _, _, end @ ..] = self.table[at];
+    /// Where the value of a step ends, which is where that of the next one begins.
+    fn end(step: &[u8; STEP_BYTES]) -> usize {
+        let [_, _, _, _, _, _, _, _, end @ ..] = *step;
         u32::from_le_bytes(end) as usize
     }
 
-    fn value(&self, at: usize) -> &'a [u8] {
-        &self.values[at.checked_sub(1).map_or(0, |before| self.end(before))..self.end(at)]
+    fn get(&self, at: usize) -> Step<'a> {
+        let Some(step) = self.table.get(at) else { return (i64::MIN, self.values) };
+        let from = if at == 0 { 0 } else { Steps::end(&self.table[at - 1]) };
+        (Steps::begin(step), &self.values[from..Steps::end(step)])
     }
-}
 
-fn steps(held: &[u8]) -> Vec<Step<'_>> {
-    if !is_temporal(held) {
-        return vec![(i64::MIN, held)];
+    fn all(&self) -> impl Iterator<Item = Step<'a>> {
+        (0..self.table.len().max(1)).map(|at| self.get(at))
     }
-    let steps = Steps::of(held);
-    (0..steps.table.len()).map(|at| (Steps::begin(&steps.table[at]), steps.value(at))).collect()
 }
 
 /// Whether a property holds different values at different instants, or none at some.
@@ -75,30 +77,26 @@ pub fn is_temporal(held: &[u8]) -> bool {
 
 /// Whether it holds something at every instant.
 pub fn is_gapless(held: &[u8]) -> bool {
-    !is_temporal(held) || steps(held).iter().all(|step| !step.1.is_empty())
+    Steps::of(held).all().all(|step| !step.1.is_empty())
 }
 
 /// The value that holds at an instant; no bytes for none.
 ///
 /// Cost: a binary search, no allocation.
 pub fn at(held: &[u8], instant: i64) -> &[u8] {
-    if !is_temporal(held) {
-        return held;
-    }
     let steps = Steps::of(held);
     let later = steps.table.partition_point(|step| Steps::begin(step) <= instant);
-    steps.value(later.saturating_sub(1))
+    steps.get(later.saturating_sub(1)).1
 }
 
 /// When it holds something, and what, in order.
 pub fn intervals(held: &[u8]) -> Vec<(Interval, &[u8])> {
-    let steps = steps(held);
-    let interval = |at: usize| {
-        let (begin, value) = steps[at];
-        let from = Some(begin).filter(|begin| *begin != i64::MIN);
-        (Interval { from, to: steps.get(at + 1).map(|next| next.0) }, value)
-    };
-    (0..steps.len()).map(interval).filter(|(_, value)| !value.is_empty()).collect()
+    let steps = Steps::of(held);
+    let ends = steps.all().skip(1).map(|next| Some(next.0)).chain([None]);
+    let intervals = steps.all().zip(ends).map(|((begin, value), to)| {
+        (Interval { from: Some(begin).filter(|begin| *begin != i64::MIN), to }, value)
+    });
+    intervals.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// What a property holds once it is set to a value in an interval; no bytes for none, both as what is written and as the outcome.
@@ -111,21 +109,18 @@ pub fn portion(held: &[u8], valid: Interval, value: &[u8]) -> Result<Vec<u8>> {
         return Ok(value.to_vec());
     }
     if is_temporal(value) {
-        return Err(Error::new(
-            Code::Argument,
-            "what has intervals of its own is set always; leave valid away",
-        ));
+        return Err(Error::new(Code::Argument, "what has its own intervals is set always; leave valid away"));
     }
     let from = valid.from.unwrap_or(i64::MIN);
     if valid.to.is_some_and(|to| to <= from) {
         return Ok(held.to_vec());
     }
-    let before = steps(held);
-    let mut after: Vec<Step<'_>> = before.iter().take_while(|step| step.0 < from).copied().collect();
+    let before = Steps::of(held);
+    let mut after: Vec<_> = before.all().take_while(|step| step.0 < from).collect();
     after.push((from, value));
     if let Some(to) = valid.to {
         after.push((to, at(held, to)));
-        after.extend(before.iter().filter(|step| step.0 > to));
+        after.extend(before.all().filter(|step| step.0 > to));
     }
     after.dedup_by(|next, step| next.1 == step.1);
     encode(&after)
@@ -138,9 +133,8 @@ fn encode(steps: &[Step<'_>]) -> Result<Vec<u8>> {
     let bytes = steps.iter().map(|step| step.1.len()).sum();
     let count = steps.iter().filter(|step| !step.1.is_empty()).count();
     if count > INTERVALS_MAX {
-        let message = format!(
-            "{count} intervals are over the limit of {INTERVALS_MAX} per property; split it over several nodes"
-        );
+        let message =
+            format!("{count} intervals are over the limit of {INTERVALS_MAX}; split them over several nodes");
         return Err(Error::new(Code::ValueSize, message).with("limit", INTERVALS_MAX));
     }
     if bytes > VALUE_BYTES_MAX {
