@@ -26,8 +26,6 @@ import type {
 const WITHIN_LIMIT = 1000
 /** How far `path` looks unless it is told otherwise. */
 const PATH_HOPS = 16
-/** Begins what does not hold always, as in crates/model/src/valid.rs. */
-const TEMPORAL = 255
 /** The property of an edge that says when it holds; no user's has this name. */
 const HOLDS = '__proto__'
 /** Items of one page of a scan. */
@@ -285,41 +283,38 @@ function readStart(bytes: ByteReader): Start | undefined {
   return bytes.byte() === 0 ? undefined : [bytes.varint(), bytes.varint(), bytes.varint()]
 }
 
-/** Reads what properties hold always into `props`, and returns what others hold when, if there are any. */
-function readProperties(
-  session: NativeSession,
-  bytes: ByteReader,
-  props: Record<string, Value>,
-): Record<string, ValidValue[]> | undefined {
-  let intervals: Record<string, ValidValue[]> | undefined
-  for (let left = bytes.varint(); left > 0; left--) {
+function readProperties(session: NativeSession, bytes: ByteReader, count: number): Record<string, Value> {
+  const props: Record<string, Value> = {}
+  for (let left = count; left > 0; left--) {
     const name = session.name(bytes)
-    // Without a prototype, as one name is that of a prototype.
-    if (bytes.peek() === TEMPORAL) (intervals ??= Object.create(null))[name] = readIntervals(bytes)
-    else props[name] = bytes.value()
+    props[name] = bytes.value()
   }
-  return intervals
+  return props
 }
 
-function readIntervals(bytes: ByteReader): ValidValue[] {
-  bytes.byte()
-  return Array.from({ length: bytes.varint() }, () => {
-    const bounds = bytes.byte()
-    const from = (bounds & 1) > 0 && { from: bytes.time() }
-    const to = (bounds & 2) > 0 && { to: bytes.time() }
-    return { ...from, ...to, value: bytes.value() }
-  })
+/** What other properties hold when. Without a prototype, as one name is that of a prototype. */
+function readIntervals(session: NativeSession, bytes: ByteReader): Record<string, ValidValue[]> {
+  const intervals: Record<string, ValidValue[]> = Object.create(null)
+  for (let left = bytes.varint(); left > 0; left--) {
+    const name = session.name(bytes)
+    intervals[name] = Array.from({ length: bytes.varint() }, () => {
+      const bounds = bytes.byte()
+      const from = (bounds & 1) > 0 && { from: bytes.time() }
+      const to = (bounds & 2) > 0 && { to: bytes.time() }
+      return { ...from, ...to, value: bytes.value() }
+    })
+  }
+  return intervals
 }
 
 function readNodeBody(session: NativeSession, bytes: ByteReader, key: string): Node {
   const version = BigInt(bytes.varint())
   const labels: string[] = []
   for (let left = bytes.varint(); left > 0; left--) labels.push(session.name(bytes))
-  const props: Record<string, Value> = {}
-  const intervals = readProperties(session, bytes, props)
-  return intervals
-    ? { key, labels, props, intervals: { ...intervals }, version }
-    : { key, labels, props, version }
+  const counted = bytes.varint()
+  const props = readProperties(session, bytes, counted >> 1)
+  if ((counted & 1) === 0) return { key, labels, props, version }
+  return { key, labels, props, intervals: { ...readIntervals(session, bytes) }, version }
 }
 
 /** Reads a node with its key. */
@@ -329,11 +324,11 @@ export function readNode(session: NativeSession, bytes: ByteReader): Node {
 
 function readEdgeBody(session: NativeSession, bytes: ByteReader, { from, type, to, key }: PlainEdge): Edge {
   const version = BigInt(bytes.varint())
-  const props: Record<string, Value> = {}
-  const intervals = readProperties(session, bytes, props)
+  const counted = bytes.varint()
+  const props = readProperties(session, bytes, counted >> 1)
   // Field by field: a spread takes a slow path of the engine.
-  if (!intervals) return { from, type, to, key, props, version }
-  const { [HOLDS]: holds, ...rest } = intervals
+  if ((counted & 1) === 0) return { from, type, to, key, props, version }
+  const { [HOLDS]: holds, ...rest } = readIntervals(session, bytes)
   const valid = holds?.map(({ value: _true, ...time }) => time)
   const some = Object.keys(rest).length > 0
   return { from, type, to, key, props, ...(some && { intervals: rest }), ...(valid && { valid }), version }

@@ -32,9 +32,6 @@ const TIMEOUT_MAX_MS = 2 ** 31 - 1
 
 const NONE = -1
 
-/** The options that say when something holds. */
-const VALIDITY = ['valid', 'expireAt'] as const
-
 /** Writers of transactions that have ended, for the next ones: a buffer outside of the heap is dear to make. */
 const idle: Writer[] = []
 /** How many of them are kept, and how large each may be. */
@@ -175,7 +172,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   put(key: string, node: NodeContent = {}): void {
     this.#verb(1, node, (writer) => {
       checkNodeKey(key)
-      const { labels, props } = checkedOptions(node, 'labels', 'props', ...VALIDITY)
+      const { labels, props } = checkedOptions(node, 'labels', 'props', 'valid', 'expireAt')
       writer.text(key)
       putLabels(writer, labels)
       const entries = entriesOf(props).filter((entry) => entry[1] !== undefined)
@@ -195,7 +192,8 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
         'labels',
         'dropLabels',
         'props',
-        ...VALIDITY,
+        'valid',
+        'expireAt',
       )
       putTarget(writer, plain)
       putLabels(writer, labels)
@@ -216,7 +214,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
 
   link(from: string, type: string, to: string, options: LinkOptions = {}): void {
     this.#verb(4, options, (writer) => {
-      const { key, props } = checkedOptions(options, 'key', 'props', ...VALIDITY)
+      const { key, props } = checkedOptions(options, 'key', 'props', 'valid', 'expireAt')
       const edge = edgeOf(from, type, to, key)
       putEdge(writer, edge)
       putChanges(writer, props)

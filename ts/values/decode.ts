@@ -31,11 +31,6 @@ export class ByteReader {
     this.at = rest.at
   }
 
-  /** The next byte, which is still to be read. */
-  peek(): number {
-    return this.#bytes[this.at] as number
-  }
-
   byte(): number {
     return this.#bytes[this.at++] as number
   }

@@ -216,7 +216,7 @@ impl Entity {
     }
 
     /// Whether a property holds different values at different instants.
-    pub(crate) fn is_temporal(&self) -> bool {
+    pub fn is_temporal(&self) -> bool {
         self.properties.iter().any(|property| is_temporal(&property.value))
     }
 

@@ -2,14 +2,14 @@
 //!
 //! Numbers are varints, names are dictionary numbers that JavaScript resolves once.
 //!
-//! - body: version; labels (count, names; none for an edge); properties (count; name, value, or 255 and intervals: a count; an interval as
-//!   in operations, value)
+//! - body: version; labels (count, names; none for an edge); properties that hold one value always (twice their count, and 1 when there are
+//!   others; name, value); then the others, if any (count; name, how many intervals; each as in operations, with its value)
 //! - node: key (length, UTF-8), body
 //! - edge: from, type name, to, key, body
 //! - page: items to the end, each with a byte 1 in front; then a byte 0 and where the next page begins: 0, or 1 and three
 //!   numbers
 
-use karyon_graph::{Condition, EdgeItem, Entity, Graph, NodeItem, PageStart, Slot};
+use karyon_graph::{Condition, EdgeItem, Entity, Graph, NodeItem, PageStart, Property, Slot};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::order::Span;
 use karyon_model::valid::HOLDS;
@@ -23,19 +23,32 @@ pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) 
         put_varint(out, entity.labels().len() as u64);
         entity.labels().for_each(|label| put_varint(out, label.into()));
     }
-    put_varint(out, entity.properties().len() as u64);
+    if entity.is_temporal() {
+        return put_temporal(entity, out);
+    }
+    put_varint(out, (entity.properties().len() as u64) << 1);
     for property in entity.properties() {
         put_varint(out, property.name.into());
-        if valid::is_temporal(&property.value) {
-            let intervals = valid::intervals(&property.value);
-            out.push(valid::TEMPORAL);
-            put_varint(out, intervals.len() as u64);
-            for (interval, value) in intervals {
-                interval.encode(out);
-                out.extend_from_slice(value);
-            }
-        } else {
-            out.extend_from_slice(&property.value);
+        out.extend_from_slice(&property.value);
+    }
+}
+
+fn put_temporal(entity: &Entity, out: &mut Vec<u8>) {
+    let is_temporal = |property: &&Property| valid::is_temporal(&property.value);
+    let (temporal, plain): (Vec<_>, Vec<_>) = entity.properties().iter().partition(is_temporal);
+    put_varint(out, (plain.len() as u64) << 1 | 1);
+    for property in plain {
+        put_varint(out, property.name.into());
+        out.extend_from_slice(&property.value);
+    }
+    put_varint(out, temporal.len() as u64);
+    for property in temporal {
+        let intervals = valid::intervals(&property.value);
+        put_varint(out, property.name.into());
+        put_varint(out, intervals.len() as u64);
+        for (interval, value) in intervals {
+            interval.encode(out);
+            out.extend_from_slice(value);
         }
     }
 }

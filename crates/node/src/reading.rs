@@ -32,8 +32,8 @@ fn read(
         out.clear();
         let answer = if source >= -1.0 {
             let seq = session.version(source);
-            let valid = Source::ValidAt(seq, environment.valid);
-            let version = if source.fract() > 0.0 { valid } else { Source::At(seq) };
+            let valid = environment.valid;
+            let version = if source > seq as f64 { Source::ValidAt(seq, valid) } else { Source::At(seq) };
             act(&session.session, version, environment.exchange.input(length as usize), &mut out)
         } else {
             let input = environment.exchange.input(length as usize).to_vec();
