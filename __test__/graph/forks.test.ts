@@ -176,12 +176,15 @@ test('what cannot be done with a fork says so', async (t) => {
   await refused(t, 'ERR_KARYON_CLOSED', async () => second.get('plan'))
 })
 
-test('a cell may fork what it may read, and its fork ends with it', async (t) => {
+test('a cell may write in a fork that was made for it, and its fork ends with it', async (t) => {
   const principals = new Principals()
   const root = principals.session('root')
   await plans(root.graph)
   const session = principals.session('root/planner', { read: ['Plan'], write: ['Plan'] })
-  const idea = await session.graph.fork('idea')
+  await refused(t, 'ERR_KARYON_ACCESS', session.graph.fork('idea'))
+  await refused(t, 'ERR_KARYON_ACCESS', async () => session.graph.forks())
+  await root.graph.fork('idea')
+  const idea = session.graph.openFork('idea')
   await idea.write((tx) => tx.patch('plan', { props: { budget: 5 } }))
   t.is(idea.get('plan')?.props['budget'], 5)
   await refused(t, 'ERR_KARYON_ACCESS', async () => idea.get('ann'))
@@ -195,4 +198,55 @@ test('a cell may fork what it may read, and its fork ends with it', async (t) =>
   session.kill()
   await refused(t, 'ERR_KARYON_CELL_DEAD', async () => idea.get('plan'))
   t.is(root.graph.openFork('idea').get('plan')?.props['budget'], 5)
+})
+
+test('what a merge took over leads back into the fork', async (t) => {
+  const { graph } = Kernel.memory()
+  await plans(graph)
+  const idea = await graph.fork('idea')
+  const { version } = await idea.write((tx) => tx.patch('plan', { props: { budget: 20 } }))
+  const merged = await idea.merge()
+  const chain = [...graph.why('plan', 'budget')].map((commit) => commit.version)
+  t.deepEqual(chain.slice(0, 2), [merged.version, version])
+})
+
+test('a fork that was closed or dropped says so, whatever it is asked', async (t) => {
+  const { graph } = Kernel.memory()
+  await plans(graph)
+  const [one, two] = [await graph.fork('idea'), graph.openFork('idea')]
+  const waiting = one.changes().next()
+  one.close()
+  t.deepEqual(await waiting, { done: true, value: undefined })
+  await refused(t, 'ERR_KARYON_CLOSED', async () => one.get('plan'))
+  await graph.openFork('idea').drop()
+  const questions = [
+    () => two.get('plan'),
+    () => two.digest(),
+    () => two.blame('plan'),
+    () => [...two.history('plan')],
+    () => [...two.diff()],
+    () => two.changes({ from: 0n }).next(),
+    () => two.write((tx) => tx.put('x')),
+  ]
+  for (const ask of questions) await refused(t, 'ERR_KARYON_LAYER', async () => ask())
+})
+
+test('a diff and a feed of a fork show what was below as well', async (t) => {
+  const { graph } = Kernel.memory()
+  await plans(graph)
+  await graph.write((tx) => tx.patch('plan', { props: { budget: 11 } }))
+  const idea = await graph.fork('idea')
+  await idea.write((tx) => tx.put('new'))
+  await graph.write((tx) => tx.put('not there'))
+  const changed = [...idea.diff(1n)].map(({ target }) => target)
+  t.deepEqual(changed, ['plan', 'new'])
+  const told: unknown[] = []
+  for await (const { version, target } of idea.changes({ from: 1n })) {
+    told.push([version, target])
+    if (target === 'new') break
+  }
+  t.deepEqual(told, [
+    [2n, 'plan'],
+    [4n, 'new'],
+  ])
 })

@@ -167,3 +167,27 @@ test('conditions that say nothing, or too much, are refused', async (t) => {
   )
   await refused(t, 'ERR_KARYON_KEY_SIZE', graph.index({ label: '', property: 'p' }))
 })
+
+test('an index that is dropped meanwhile hides nobody', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.index({ label: 'User', property: 'name' })
+  const tx = graph.begin()
+  const taken = tx.count({ label: 'User', where: { property: 'name', equals: 'neo' } })
+  tx.put('mine', { props: { taken } })
+  await graph.dropIndex({ label: 'User', property: 'name' })
+  await graph.write((other) => other.put('neo', { labels: ['User'], props: { name: 'neo' } }))
+  await refused(t, 'ERR_KARYON_CONFLICT', tx.commit())
+})
+
+test('who becomes visible meanwhile is noticed, and not named', async (t) => {
+  const principals = new Principals()
+  const root = principals.session('root').graph
+  await root.write((tx) => tx.put('agent', { labels: ['Person', 'Secret'] }))
+  const reader = principals.session('root/reader', { read: ['Person'], write: ['Person'] }).graph
+  const tx = reader.begin()
+  const seen = tx.count({ label: 'Person' })
+  tx.put('report', { labels: ['Person'], props: { seen } })
+  await root.write((other) => other.patch('agent', { dropLabels: ['Secret'] }))
+  const error = await refused(t, 'ERR_KARYON_CONFLICT', tx.commit())
+  t.false(error?.message.includes('agent'))
+})

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Batched, Change, Concurrent, Fact, Linked, Named } from './driver.ts'
+import type { Batched, Change, Concurrent, Counted, Fact, Linked, Named } from './driver.ts'
 
 /** The part of lmdb that is used here. */
 interface Table<K, V> {
@@ -32,7 +32,7 @@ const NAME: string = 'lmdb'
 const LOAD_BATCH = 10_000
 
 /** The newest version in one table, those before it in another. A commit has settled when it is synced. */
-export function lmdb(): Concurrent & Linked & Batched {
+export function lmdb(): Concurrent & Linked & Batched & Counted<string, readonly string[]> {
   let root: Root
   let facts: Table<string, Kept>
   let past: Table<[string, number], Kept>

@@ -160,7 +160,8 @@ export class Connection {
     }
   }
 
-  #tell(): void {
+  /** Wakes those who wait for news. */
+  tell(): void {
     for (const wake of this.#watchers) {
       this.#watchers.delete(wake)
       this.#keepAlive.release()
@@ -220,7 +221,7 @@ export class Connection {
       this.#keepAlive.release()
       waiter.resolve()
     }
-    this.#tell()
+    this.tell()
   }
 
   #fail(error: KaryonError): void {
@@ -229,7 +230,7 @@ export class Connection {
       this.#keepAlive.release()
       waiter.reject(error)
     }
-    this.#tell()
+    this.tell()
   }
 
   /** A moment's version; throws when it is not settled. */

@@ -37,13 +37,18 @@ export class Feed implements AsyncIterableIterator<FeedChange, undefined> {
 
   /** From a version (exclusive), or after a change. */
   constructor(session: NativeSession, options: FeedOptions, version: number) {
-    const { signal, after } = checkedOptions(options, 'from', 'after', 'signal')
+    const { from, signal, after } = checkedOptions(options, 'from', 'after', 'signal')
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw badArgument('signal is an AbortSignal')
+    if (from !== undefined && after !== undefined)
+      throw badArgument('a feed begins from a moment or after a change')
     this.#session = session
     this.#signal = signal
     this.#after = version
     this.#place = 0
     if (after !== undefined) {
-      if (typeof after?.version !== 'bigint' || !Number.isSafeInteger(after.place)) {
+      const settled = typeof after?.version === 'bigint' && after.version > 0n && after.version <= version
+      if (!settled || !Number.isSafeInteger(after.place) || after.place < 0) {
         throw badArgument('after is a change that a feed has given, or its version and place')
       }
       this.#after = Number(after.version) - 1

@@ -228,8 +228,12 @@ export class StoreGraph extends BaseReader implements Graph {
 
   openFork(name: string): Fork {
     checkName(name)
-    const info = this.forks().find((fork) => fork.name === name)
-    return new StoreFork(this.session.inFork(name), info ?? { name, from: 0n, created: 0n })
+    this.source()
+    const session = this.session.inFork(name)
+    return new StoreFork(
+      session,
+      answer(session.checked(native.readFork(session.handle))).value() as unknown as ForkInfo,
+    )
   }
 
   forks(): readonly ForkInfo[] {

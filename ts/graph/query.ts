@@ -34,7 +34,10 @@ function encoded(encode: (writer: Writer) => void): Encoded {
 export function encodedQuery(query: NodeQuery): Encoded {
   const { label, where } = checkedOptions(query, 'label', 'where')
   if (label !== undefined) checkName(label)
-  const conditions = where === undefined ? [] : Array.isArray(where) ? where : [where]
+  // A copy: a getter in one of them might make it longer.
+  // A copy: a getter in one of them might make it longer.
+  const conditions: readonly Condition[] =
+    where === undefined ? [] : Array.isArray(where) ? [...where] : [where as Condition]
   return encoded((writer) => {
     writer.optionalText(label)
     writer.varint(conditions.length)

@@ -72,6 +72,8 @@ export class NativeSession implements Session {
   readonly #handle: number
   readonly #grants: Grants
   readonly #onRefusal: (error: KaryonError) => void
+  /** What a fork's session was opened from. */
+  #parent: NativeSession | undefined
   /** The same incarnation in forks. */
   readonly #forks = new Set<NativeSession>()
   /** Transactions that the native side holds for it; they end with it. */
@@ -111,6 +113,7 @@ export class NativeSession implements Session {
         return native.openFork(parent, putWritten(asked))
       },
     )
+    fork.#parent = this
     this.#forks.add(fork)
     return fork
   }
@@ -123,6 +126,8 @@ export class NativeSession implements Session {
 
   #endError(): KaryonError {
     if (this.connection.closed) return closedError()
+    if (this.#parent && this.#parent.#alive)
+      return new KaryonError('ERR_KARYON_CLOSED', 'the fork is closed; open it again')
     const [principal, incarnation] = [this.#principal, this.#incarnation]
     const message = `incarnation ${incarnation} of ${principal} is dead; its successor has its own ctx`
     return new KaryonError('ERR_KARYON_CELL_DEAD', message, { details: { principal, incarnation } })
@@ -146,9 +151,11 @@ export class NativeSession implements Session {
     this.release()
   }
 
-  /** Lets go of the native side, and of whatever it still has open there. */
+  /** Lets go of the native side, and of whatever it still has open there. Whoever waits for news is told. */
   release(): void {
     this.#alive = false
+    if (this.#parent) this.#parent.#forks.delete(this)
+    this.connection.tell()
     for (const transaction of this.open) transaction.end(() => this.#endError())
     native.releaseSession(this.#handle)
   }

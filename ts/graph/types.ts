@@ -125,7 +125,8 @@ export interface Reader {
   in(key: string, type?: string): IterableIterator<Edge>
   /**
    * The nodes that are meant. Where a condition's property is indexed for the label (`graph.index`), now or as of the version that is
-   * read, they come in the order of its values, and cost what meets the condition; otherwise all nodes with the label are looked at.
+   * read, they come in the order of its values (long ones that begin alike, and what the reading transaction has written, in any), and cost what meets
+   * the condition, and for a range each value that was ever in it; otherwise all nodes with the label are looked at.
    */
   nodes(query?: NodeQuery): IterableIterator<Node>
   /** How many nodes are meant. Cost: constant without a condition where nothing is hidden, else as `nodes`. */
@@ -380,8 +381,8 @@ export interface Fork extends Graph, ForkInfo, Disposable {
   /**
    * Takes what the fork has changed over into what it stands on, in one commit: slot by slot, where only the fork has changed it since it
    * was made or last merged. What both have changed is a conflict: without `prefer` nothing is merged then; with it that side counts. An
-   * edge that was added at one side while its end was removed at the other is one too. The fork stays, and can be merged again. For
-   * those who may see everything.
+   * edge that was added at one side while its end was removed at the other is one too. The fork stays, and can be merged again. The commit is
+   * the merger's: `why` leads on from it into the fork, `revert` of who wrote there does not. For those who may read and write everything.
    */
   merge(options?: { readonly prefer?: 'base' | 'fork' }): Promise<MergeReport>
   /** Gives it up, with what was written in it, and closes it. For those who may write everything. */
@@ -560,7 +561,8 @@ export interface Graph extends Reader {
   /** Takes back what was declared for a property. The past keeps its index. */
   dropIndex(index: { readonly label: string; readonly property: string }): Promise<Commit>
   /**
-   * Makes a fork above a version (now by default), named like no other living one. Cost: one small commit, however large the graph. Rejects
+   * Makes a fork above a version (now by default), named like no other living one. For those who may write everything; others may open it.
+   * Cost: one small commit, however large the graph. Rejects
    * with `ERR_KARYON_LAYER` when the name is taken, for the ninth above each other, and for the 65,537th.
    *
    * @example
@@ -571,7 +573,7 @@ export interface Graph extends Reader {
   fork(name: string, options?: { readonly from?: Moment }): Promise<Fork>
   /** A fork that was made before. Throws `ERR_KARYON_LAYER` when there is none of that name, or none above this graph. */
   openFork(name: string): Fork
-  /** The living forks above this graph. */
+  /** The living forks above this graph. For those who may read everything. */
   forks(): readonly ForkInfo[]
   /** What holds as of a moment (now by default). For those who may read everything. */
   indexes(moment?: Moment): readonly IndexRules[]

@@ -71,14 +71,15 @@ impl Graph {
         let (layer, snapshot) = (transaction.layer(), transaction.snapshot());
         #[cfg(karyon_broken = "reads")]
         let snapshot = self.head;
-        let (mut parents, mut lost) = (BTreeSet::new(), false);
+        let (mut parents, mut lost): (BTreeSet<Seq>, _) =
+            (transaction.parents.iter().copied().collect(), false);
         for read in &transaction.reads {
             let last = self.last_change(layer, read, self.head)?;
             if last > snapshot && !transaction.snapshot_isolation {
                 return Err(conflict(&self.describe(read), "read", last, snapshot));
             }
             // Which commit last changed the set of nodes, or an index, is known of the head alone.
-            lost |= last > snapshot && matches!(read, Read::Nodes | Read::Index(_));
+            lost |= (last > snapshot || layer > 0) && matches!(read, Read::Nodes | Read::Index(_));
             parents.insert(if last > snapshot { self.last_change(layer, read, snapshot)? } else { last });
         }
         parents.remove(&0);
@@ -89,10 +90,15 @@ impl Graph {
     /// The newest commit, as of `seq`, that changed what was read; 0 when none had, or when it is not known.
     fn last_change(&self, layer: u32, read: &Read, seq: Seq) -> Result<Seq> {
         let known = |last| if last <= seq { last } else { 0 };
+        // Once an index is dropped, nothing is posted any more.
+        let ruled = |index: u32| match self.indexes.all[index as usize].rules.last() {
+            Some((since, rules)) if layer == 0 && !rules.indexed => known(*since),
+            _ => 0,
+        };
         let entity = |id| self.last_in(layer, id, seq);
         let listed = |list| self.list_last_in(layer, list, seq);
         match *read {
-            Read::Entity(id) => entity(id),
+            Read::Entity(id) | Read::Hidden(id) => entity(id),
             Read::Never(ref identity) => self.id_of(&identity.target()).map_or(Ok(0), entity),
             Read::List(node, way, kind) => listed(list_id(node, way, kind)),
             Read::Lists(node, way) => self
@@ -101,9 +107,10 @@ impl Graph {
             Read::Label(name) => listed(ObjectId::Label(name)),
             Read::Value(index, ref key) => {
                 let posting = self.indexes.all[index as usize].postings.get(&**key);
-                posting.map_or(Ok(0), |posting| listed(ObjectId::Posting(*posting)))
+                let last = posting.map_or(Ok(0), |posting| listed(ObjectId::Posting(*posting)))?;
+                Ok(last.max(ruled(index)))
             }
-            Read::Index(index) => Ok(known(self.index_last_in(layer, index))),
+            Read::Index(index) => Ok(known(self.index_last_in(layer, index)).max(ruled(index))),
             Read::Nodes if layer > 0 => Ok(known(self.layer(layer).membership)),
             Read::Nodes => Ok(known(self.membership)),
         }
@@ -112,6 +119,7 @@ impl Graph {
     fn describe(&self, read: &Read) -> String {
         match read {
             Read::Entity(id) => self.with_target(*id, |target| describe(&target)),
+            Read::Hidden(_) => "something that may not be seen".into(),
             Read::Never(identity) => describe(&identity.target()),
             Read::List(node, direction, kind) => {
                 let kind = self.names.text(*kind);
@@ -188,7 +196,7 @@ impl Graph {
     }
 }
 
-fn conflict(what: &str, action: &str, by: Seq, snapshot: Seq) -> Error {
+pub(crate) fn conflict(what: &str, action: &str, by: Seq, snapshot: Seq) -> Error {
     let message = format!(
         "{what}, which this transaction {action}s as of version {snapshot}, was changed by version {by}; run it again"
     );
@@ -211,7 +219,7 @@ fn carry_out(
         }
     }
     let principal = draft.name(principal)?;
-    if let Some(Purpose::Declare(_) | Purpose::Drop(_)) = transaction.purpose {
+    if !matches!(transaction.purpose, None | Some(Purpose::Revert(_))) {
         gate.write_node(&mut std::iter::empty(), draft.names())?;
     }
     match &transaction.purpose {
@@ -224,7 +232,7 @@ fn carry_out(
             draft.fork(name, *parent, *from)?;
         }
         Some(Purpose::Drop(layer)) => draft.drop_layer(*layer)?,
-        Some(Purpose::Merge(layer)) => draft.merge(*layer)?,
+        Some(Purpose::Merge(layer)) => draft.merge(*layer, snapshot)?,
         Some(Purpose::Revert(_)) | None => {}
     }
     for verb in transaction.verbs() {

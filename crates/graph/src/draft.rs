@@ -159,7 +159,7 @@ impl<'g> Draft<'g> {
             Operation::Declare { label, name, rules } => return self.declare(label, name, rules),
             Operation::Fork { name, parent, from } => return self.fork(name, parent, from),
             Operation::Drop { layer } => return self.drop_layer(layer),
-            Operation::Merge { layer } => return self.merge(layer),
+            Operation::Merge { layer } => return self.merge(layer, self.graph.head),
             _ => true,
         };
         if !defined {

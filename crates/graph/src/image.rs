@@ -308,7 +308,7 @@ impl ImageReader {
                     let (less, ids) = (cursor.byte()? != 0, take_object(cursor)?);
                     *layer.difference_mut(list, less).1 = ids;
                 }
-                layer.membership = graph.head;
+                (layer.membership, layer.last) = (graph.head, graph.head);
                 graph.bytes += layer.bytes();
                 graph.layers.push(layer);
             }

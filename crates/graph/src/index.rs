@@ -91,7 +91,8 @@ impl Index {
 
 /// The order key as an index keeps it.
 pub(crate) fn shortened(key: &[u8]) -> Vec<u8> {
-    if key.len() <= INDEX_KEY_BYTES {
+    // A shortened key has a length of its own, so that no whole one is taken for it.
+    if key.len() < INDEX_KEY_BYTES {
         return key.to_vec();
     }
     [&key[..KEPT_BYTES], &Sha256::digest(key)[..INDEX_KEY_BYTES - KEPT_BYTES]].concat()

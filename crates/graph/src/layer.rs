@@ -4,6 +4,7 @@
 //! than those below. Everything else is what it stands on as of the version it was made above, which never changes. Copies and
 //! differences are numbered in the order in which commits need them, so a replay numbers them alike.
 
+use crate::commit::conflict;
 use crate::draft::{Draft, Outcome};
 use crate::entity::{Entity, encode_delta};
 use crate::head::{Graph, object_id};
@@ -39,6 +40,8 @@ pub struct Layer {
     difference_numbers: HashMap<(ObjectId, bool), u32>,
     /// The newest commit that created or removed a node in it.
     pub(crate) membership: Seq,
+    /// The newest commit in it.
+    pub(crate) last: Seq,
 }
 
 /// A node or edge as a layer has it, from a commit on.
@@ -71,6 +74,7 @@ impl Layer {
             copy_numbers: HashMap::new(),
             difference_numbers: HashMap::new(),
             membership: 0,
+            last: 0,
         }
     }
 
@@ -195,6 +199,11 @@ impl Graph {
         found.last_at(object, seq, &*self.history)
     }
 
+    /// Whether a commit has changed a node or edge as it is seen in a layer.
+    pub fn is_changed_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<bool> {
+        Ok(self.last_in(layer, id, seq)? == seq)
+    }
+
     /// A list in a layer as of a version.
     pub(crate) fn listed_in(&self, layer: u32, list: ObjectId, seq: Seq) -> Result<Listed<'_>> {
         if layer == 0 {
@@ -213,6 +222,23 @@ impl Graph {
         };
         let (more, less) = (ids(false)?, ids(true)?);
         Ok(if more.is_empty() && less.is_empty() { below } else { below.with(&more, &less) })
+    }
+
+    /// Whether a list holds an id in a layer as of a version.
+    pub(crate) fn holds_in(&self, layer: u32, list: ObjectId, id: u32, seq: Seq) -> Result<bool> {
+        if layer == 0 {
+            return Ok(self.listed_in(0, list, seq)?.binary_search(&id).is_ok());
+        }
+        let above = self.layer(layer);
+        for less in [false, true] {
+            if let Some((number, ids)) = above.difference(list, less)
+                && let object = ObjectId::Difference(layer, number)
+                && self.recent.at(ids, object, seq, &*self.history)?.binary_search(&id).is_ok()
+            {
+                return Ok(!less);
+            }
+        }
+        self.holds_in(above.parent, list, id, seq.min(above.from))
     }
 
     /// The commit that made a list what it is in a layer as of a version.
@@ -278,7 +304,7 @@ impl Draft<'_> {
         }
         if depth >= LAYER_DEPTH_MAX || graph.layers.len() >= LAYERS_MAX || from > graph.head {
             return refused(format!(
-                "a fork stands on at most {LAYER_DEPTH_MAX} others, a store has had at most {LAYERS_MAX}, and none stands on the future; merge some"
+                "a fork stands on at most {LAYER_DEPTH_MAX} others, a store has had at most {LAYERS_MAX}, and none stands on the future; stand on another one, or use a fork again"
             ));
         }
         graph.layers.push(Layer::new(name, parent, from, self.seq));
@@ -302,9 +328,12 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Notes that this commit merges a layer into what it stands on.
-    pub(crate) fn merge(&mut self, layer: u32) -> Result<()> {
-        self.graph.living(layer)?;
+    /// Notes that this commit merges a layer, as it was at `planned`, into what it stands on.
+    pub(crate) fn merge(&mut self, layer: u32, planned: Seq) -> Result<()> {
+        // What came into it since would count as merged, and is not.
+        if let Some(last) = self.graph.living(layer)?.map(|layer| layer.last).filter(|last| *last > planned) {
+            return Err(conflict("the fork", "read", last, planned));
+        }
         self.graph.layer_mut(layer).merges.push(self.seq);
         self.act = Some(Act::Merged(layer));
         Operation::Merge { layer }.encode(&mut self.operations);
@@ -325,10 +354,7 @@ impl Draft<'_> {
     pub(crate) fn holds(&self, list: ObjectId, id: u32) -> Result<bool> {
         match self.pending.get(&(list, id)) {
             Some((_, now)) => Ok(*now),
-            None => {
-                let listed = self.graph.listed_in(self.layer, list, self.graph.head)?;
-                Ok(listed.binary_search(&id).is_ok())
-            }
+            None => self.graph.holds_in(self.layer, list, id, self.graph.head),
         }
     }
 
@@ -336,6 +362,14 @@ impl Draft<'_> {
     pub(crate) fn finish_layer(mut self) -> Result<Outcome> {
         let (layer, seq) = (self.layer, self.seq);
         let (parent, from) = (self.graph.layer(layer).parent, self.graph.layer(layer).from);
+        // What can fail comes first: nothing has changed then.
+        let mut changes: BTreeMap<_, Vec<(u32, bool)>> = BTreeMap::new();
+        let pending = std::mem::take(&mut self.pending);
+        for ((list, id), (before, _)) in pending.into_iter().filter(|change| change.1.0 != change.1.1) {
+            // What the list below has, the layer can only have less; what it has not, more.
+            let below = self.graph.holds_in(parent, list, id, from)?;
+            changes.entry((list, below)).or_default().push((id, before != below));
+        }
         let (touched, mut sealed) = (self.touched().collect(), Vec::new());
         for (id, undo) in &self.undo {
             let Some(state) = self.copies.remove(id) else { continue };
@@ -348,14 +382,6 @@ impl Draft<'_> {
             let chapter = copied.object.record(object, seq, &encode_delta(undo))?;
             sealed.extend(chapter.map(|chapter| (object, chapter)));
             self.graph.bytes = self.graph.bytes + grown - shrunk;
-        }
-        let mut changes: BTreeMap<_, Vec<(u32, bool)>> = BTreeMap::new();
-        for ((list, id), (before, now)) in self.pending.into_iter().filter(|change| change.1.0 != change.1.1)
-        {
-            // What the list below has, the layer can only have less; what it has not, more.
-            let below = self.graph.listed_in(parent, list, from)?.binary_search(&id).is_ok();
-            debug_assert_ne!(before, now);
-            changes.entry((list, below)).or_default().push((id, before != below));
         }
         for ((list, less), before) in changes {
             let (number, ids) = self.graph.layer_mut(layer).difference_mut(list, less);
@@ -370,6 +396,7 @@ impl Draft<'_> {
             sealed.extend(chapter.map(|chapter| (object, chapter)));
         }
         self.graph.head = seq;
+        self.graph.layer_mut(layer).last = seq;
         if self.membership {
             self.graph.layer_mut(layer).membership = seq;
         }

@@ -39,8 +39,8 @@ pub struct Clash {
 /// What a merge would do.
 #[derive(Debug, Default)]
 pub struct MergePlan {
-    /// What takes the changes over, to be committed; `None` when nothing is to be taken over, or when something clashes that nobody
-    /// is preferred for.
+    /// What takes the changes over, to be committed; `None` when the layer has changed nothing since, or when something clashes that
+    /// nobody is preferred for. It may be without verbs: that the layer was merged counts also where nothing was to be taken over.
     pub transaction: Option<Transaction>,
     /// How many existences, labels and properties it changes.
     pub applied: usize,
@@ -60,6 +60,7 @@ struct Merge<'g> {
     graph: &'g Graph,
     layer: u32,
     parent: u32,
+    created: Seq,
     prefer: Prefer,
     plan: MergePlan,
     /// In the order in which they can be carried out: edges go before nodes, nodes come before edges.
@@ -67,10 +68,12 @@ struct Merge<'g> {
     removes: VerbWriter,
     nodes: VerbWriter,
     edges: VerbWriter,
-    /// What the layer does not have any more.
+    /// What goes.
     gone: HashSet<EntityId>,
     /// Nodes that the merge brings.
     made: HashSet<EntityId>,
+    /// The commits of what is taken over.
+    parents: BTreeSet<Seq>,
 }
 
 impl Graph {
@@ -78,7 +81,7 @@ impl Graph {
     ///
     /// Cost: two reads at each side of whatever was ever changed in the layer.
     pub fn plan_merge(&self, layer: u32, prefer: Prefer) -> Result<MergePlan> {
-        let Some(Layer { parent, from, merges, copies, .. }) = self.living(layer)? else {
+        let Some(Layer { parent, from, created, merges, copies, .. }) = self.living(layer)? else {
             return Ok(MergePlan::default());
         };
         let (parent, head, since) = (*parent, self.head(), merges.last().copied());
@@ -86,24 +89,38 @@ impl Graph {
         let writers = || (VerbWriter::new(), VerbWriter::new());
         let ((unlinks, removes), (nodes, edges)) = (writers(), writers());
         let (gone, made, plan) = (HashSet::new(), HashSet::new(), MergePlan::default());
-        let mut merge =
-            Merge { graph: self, layer, parent, prefer, plan, unlinks, removes, nodes, edges, gone, made };
+        let mut merge = Merge {
+            graph: self,
+            layer,
+            parent,
+            created: *created,
+            prefer,
+            plan,
+            unlinks,
+            removes,
+            nodes,
+            edges,
+            gone,
+            made,
+            parents: BTreeSet::new(),
+        };
         let mut all = BTreeMap::new();
         for id in copies.iter().map(|copied| copied.id) {
             // What was below and not in the layer when it was merged last, the layer has never seen.
             let old = since.map_or_else(|| state(parent, id, *from), |since| state(layer, id, since))?;
             let sides = Sides { old, layer: state(layer, id, head)?, below: state(parent, id, head)? };
-            if !sides.layer.is_alive() {
-                merge.gone.insert(id);
-            }
             all.insert(id, sides);
         }
-        // Nodes come first here, so that an edge finds which of its ends come with it.
-        all.iter().try_for_each(|(id, sides)| merge.take(*id, sides))?;
-        let Merge { mut plan, unlinks, removes, nodes, edges, .. } = merge;
+        // Which edges go is known before it is asked whether a node may; nodes come before edges, which find the ends that come with them.
+        let moved = all.values().any(|sides| !same(&sides.old, &sides.layer));
+        let (goes, stays): (Vec<_>, Vec<_>) =
+            all.iter().partition(|(id, sides)| matches!(id, EntityId::Edge(_)) && !sides.layer.is_alive());
+        goes.into_iter().chain(stays).try_for_each(|(id, sides)| merge.take(*id, sides))?;
+        let Merge { mut plan, unlinks, removes, nodes, edges, parents, .. } = merge;
         let undecided = prefer == Prefer::Neither && !plan.clashes.is_empty();
-        if !undecided && (plan.applied > 0 || !plan.clashes.is_empty()) {
+        if !undecided && moved {
             let mut transaction = Transaction::with(head, Purpose::Merge(layer)).in_layer(parent);
+            transaction.parents = parents.into_iter().collect();
             [unlinks, removes, nodes, edges].iter().try_for_each(|verbs| transaction.push(verbs.bytes()))?;
             plan.transaction = Some(transaction);
         }
@@ -132,9 +149,13 @@ impl Merge<'_> {
             let reason = "the fork has removed it, and it was changed or linked below";
             if below.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
                 self.plan.applied += 1;
+                self.gone.insert(id);
+                self.parents.insert(layer.since());
+                // What is linked meanwhile does not go with it, unless it was decided so.
+                let detach = changed;
                 let (removes, unlinks) = (&mut self.removes, &mut self.unlinks);
                 self.graph.with_target(id, |target| match target {
-                    Target::Node(key) => removes.push(&Verb::Remove { key, detach: true }),
+                    Target::Node(key) => removes.push(&Verb::Remove { key, detach }),
                     Target::Edge(edge) => unlinks.push(&Verb::Unlink { edge }),
                 });
             }
@@ -163,6 +184,11 @@ impl Merge<'_> {
                 continue;
             }
             if was == value_below || self.clash(id, slot, "both have changed it") {
+                // Of what was unset nobody but the copy itself can tell.
+                let since = layer
+                    .slot(slot)
+                    .map_or_else(|| self.graph.last_in(self.layer, id, Seq::MAX), |held| Ok(held.1));
+                self.parents.insert(since?);
                 changes.push((slot, value));
             }
         }
@@ -192,6 +218,8 @@ impl Merge<'_> {
     fn bring(&mut self, id: EntityId, state: &Entity) {
         let whole = state.slots().filter(|slot| *slot != Slot::Existence);
         let whole: Vec<_> = whole.map(|slot| (slot, state.slot(slot).map(|held| held.0.to_vec()))).collect();
+        let since = state.slots().filter_map(|slot| state.slot(slot).map(|held| held.1));
+        self.parents.extend(since.filter(|since| *since > self.created));
         self.plan.applied += 1;
         self.made.insert(id);
         self.push(id, &whole);

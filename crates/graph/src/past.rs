@@ -93,8 +93,8 @@ impl Graph {
         commits.visit(start.0.max(from.min(to) + 1) - 1, end, &mut |commit| {
             let through = if commit.seq == start.0 { start.1 } else { 0 };
             for (at, id) in commit.touched.iter().enumerate().skip(through) {
-                // What a later commit changes again is told there.
-                if commit.layer != layer || self.last_in(layer, *id, end)? != commit.seq {
+                // What a later commit changes again is told there; what another layer has changed does not show.
+                if self.last_in(layer, *id, end)? != commit.seq {
                     continue;
                 }
                 let sides = [self.entity_in(layer, *id, from)?, self.entity_in(layer, *id, to)?];

@@ -82,8 +82,8 @@ pub struct Reader<'a> {
     gate: &'a dyn Gate,
 }
 
-/// Something that a scan has come to: where, its number in the snapshot, and what is shown of it, unless it is passed over.
-type Found<T> = (PageStart, Option<EntityId>, Option<T>);
+/// Something that a scan has come to: where, what was read of the snapshot, and what is shown of it, unless it is passed over.
+type Found<T> = (PageStart, Option<Read>, Option<T>);
 
 /// Lists of numbers, each with what tells it from the others.
 type Lists<'a> = Box<dyn Iterator<Item = Result<(u32, Listed<'a>)>> + 'a>;
@@ -223,12 +223,12 @@ impl<'a> Reader<'a> {
     ) -> Result<Option<PageStart>> {
         let mut count = 0;
         for found in found {
-            let (start, id, item) = found?;
+            let (start, read, item) = found?;
             if count == limit && item.is_some() {
                 return Ok(Some(start));
             }
-            if let Some(id) = id {
-                self.note(|| Read::Entity(id))?;
+            if let Some(read) = read {
+                self.note(|| read)?;
             }
             count += usize::from(item.is_some());
             item.iter().for_each(&mut *visit);
@@ -287,7 +287,9 @@ impl<'a> Reader<'a> {
             let (list, id) = listed?;
             let found = snapshot(EntityId::Edge(id))?;
             let item = found.map(|(entity, version)| graph.edge_item(id, entity, version));
-            Ok(item.map(|item| (PageStart { id, list, own: 0 }, Some(EntityId::Edge(id)), Some(item))))
+            Ok(item.map(|item| {
+                (PageStart { id, list, own: 0 }, Some(Read::Entity(EntityId::Edge(id))), Some(item))
+            }))
         });
         let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
             let Target::Edge(edge) = identity.target() else { return Ok(None) };
@@ -331,7 +333,9 @@ impl<'a> Reader<'a> {
             Bound::Included(to) => Read::Value(at, shortened(to).into()),
             _ => Read::Index(at),
         })?;
-        let first = start.list.checked_sub(1).map(|posting| &*graph.indexes.postings[posting as usize].key);
+        let first =
+            start.list.checked_sub(1).and_then(|posting| graph.indexes.postings.get(posting as usize));
+        let first = first.map(|posting| &*posting.key);
         let lists = index
             .within(span, first)
             .chain(self.valid.and_then(|_| index.postings.get(&TEMPORAL_KEY[..]).copied()))
@@ -419,9 +423,10 @@ impl<'a> Reader<'a> {
         let listed = listed.map(|listed| {
             let (list, id) = listed?;
             let Some((entity, version)) = snapshot(EntityId::Node(id))? else { return Ok(None) };
-            let visible = may_see(&entity)?;
-            let item = meets(&entity).then(|| graph.node_item(id, entity, version));
-            Ok(visible.then_some((PageStart { id, list, own: 0 }, Some(EntityId::Node(id)), item)))
+            let (visible, node) = (may_see(&entity)?, EntityId::Node(id));
+            let item = (visible && meets(&entity)).then(|| graph.node_item(id, entity, version));
+            let read = if visible { Read::Entity(node) } else { Read::Hidden(node) };
+            Ok(Some((PageStart { id, list, own: 0 }, Some(read), item)))
         });
         let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
             let Target::Node(key) = identity.target() else { return Ok(None) };

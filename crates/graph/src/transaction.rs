@@ -36,6 +36,8 @@ pub struct Transaction {
     snapshot: Seq,
     layer: u32,
     pub(crate) purpose: Option<Purpose>,
+    /// Commits that it comes from, beside those that wrote what it has read.
+    pub(crate) parents: Vec<Seq>,
     /// Whether its commit validates only what it writes, and not what it has read, so that write skew is possible.
     pub snapshot_isolation: bool,
     verbs: Vec<u8>,
@@ -161,6 +163,8 @@ impl Transaction {
 pub(crate) enum Read {
     /// A node or edge as a whole.
     Entity(EntityId),
+    /// One that a scan has passed over, because it may not be seen.
+    Hidden(EntityId),
     /// A key or identity that was never committed.
     Never(Identity),
     /// A node's edges of one type.

@@ -2,7 +2,7 @@
 
 use crate::session::Session;
 use crate::wire::{intervals_value, put_edge, put_node, slot_text, target_value};
-use karyon_graph::{DiffStart, Entity, Gate, Graph, Prefer, Slot, SlotChange, permitted};
+use karyon_graph::{DiffStart, Entity, Gate, Graph, Layer, Prefer, Slot, SlotChange, permitted};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::valid::{HOLDS, is_temporal};
@@ -13,7 +13,9 @@ use karyon_store::{Body, MergeReport, RevertReport, RevertRequest};
 const HISTORY_PAGE: usize = 256;
 /// What tells the changes of one commit apart: the place of the node or edge among those that it touched, times this, and the place
 /// of the change among those of that node or edge, of which there are fewer.
-const PLACES: usize = 2 * (PROPERTIES_MAX + LABELS_MAX);
+const PLACES: usize = 2 * (PROPERTIES_MAX + LABELS_MAX) + 2;
+/// Bytes of the values that make a page full, however few changes it has.
+const PAGE_BYTES: usize = 1024 * 1024;
 /// Entities of one page of a diff.
 const DIFF_PAGE: usize = 128;
 
@@ -46,8 +48,7 @@ impl Session {
 
     /// Refuses whoever may not see everything.
     pub fn check_sees_everything(&self) -> Result<()> {
-        self.check_alive()?;
-        let body = self.store().body()?;
+        let body = self.body()?;
         self.read_node(&mut std::iter::empty(), body.graph.names())
     }
 
@@ -87,28 +88,27 @@ impl Session {
     ///
     /// The answer is a map of `changes` and `next`.
     pub fn history(&self, target: &Target<'_>, name: Option<&str>, after: Seq, until: Seq) -> Result<Value> {
-        self.check_alive()?;
-        let body = self.store().body()?;
+        let body = self.body()?;
         let Some((id, only)) = self.asked(&body, target, name, until)? else {
             return Ok(page_value(vec![], None));
         };
         let (mut values, mut next) = (Vec::new(), None);
         // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
         // labels then, and what may not be seen is left out, as in a diff.
-        let (mut count, mut told) = (0, (Seq::MAX, false));
+        let (mut count, mut bytes, mut told) = (0, 0, (Seq::MAX, false));
         body.graph.visit_changes((self.layer(), id), after, until, &mut |change| {
             if only.is_some_and(|only| only != change.slot) {
                 return Ok(true);
             }
             if change.seq != told.0 {
                 // A page ends between two commits, so that it can go on below the last one.
-                if count >= HISTORY_PAGE {
+                if count >= HISTORY_PAGE || bytes >= PAGE_BYTES {
                     next = Some(told.0);
                     return Ok(false);
                 }
                 told = (change.seq, self.may_see_change(&body, id, change.seq)?);
             }
-            count += 1;
+            (count, bytes) = (count + 1, bytes + weight(&change));
             if told.1 {
                 let entries = provenance(&body, change.seq)?;
                 values.push(change_value(&body, change, entries)?);
@@ -123,26 +123,29 @@ impl Session {
     /// The answer is a map of `changes`, each with its target and its place in its commit, and of `after` and `place`, where the next
     /// page begins, if there is more.
     pub fn changes(&self, (mut after, mut place): (Seq, usize), until: Seq) -> Result<Value> {
-        self.check_alive()?;
-        let body = self.store().body()?;
-        let (mut values, mut count, mut more) = (Vec::new(), 0, false);
+        let body = self.body()?;
+        let (mut values, mut count, mut bytes, mut more) = (Vec::new(), 0, 0, false);
         body.commits.visit(after, until, &mut |commit| {
-            let ours = commit.layer == self.layer();
-            let touched = commit.touched.iter().filter(|_| ours).enumerate().skip(place / PLACES);
+            let touched = commit.touched.iter().enumerate().skip(place / PLACES);
             for (at, id) in touched {
-                if count >= HISTORY_PAGE {
+                if count >= HISTORY_PAGE || bytes >= PAGE_BYTES {
                     (place, more) = (at * PLACES, true);
                     return Ok(false);
                 }
+                // What another layer has changed does not show.
+                if !body.graph.is_changed_in(self.layer(), *id, commit.seq)? {
+                    continue;
+                }
                 let (mut next, visible) = (at * PLACES, self.may_see_change(&body, *id, commit.seq)?);
-                body.graph.visit_changes((commit.layer, *id), commit.seq - 1, commit.seq, &mut |change| {
+                body.graph.visit_changes((self.layer(), *id), commit.seq - 1, commit.seq, &mut |change| {
+                    let size = weight(&change);
                     if visible && next >= place {
                         let mut entries = provenance(&body, commit.seq)?;
                         entries.push(("target", target_value(&body.graph, *id)));
                         entries.push(("place", Value::Integer(next as i64)));
                         values.push(change_value(&body, change, entries)?);
                     }
-                    (count, next) = (count + 1, next + 1);
+                    (count, next, bytes) = (count + 1, next + 1, bytes + size);
                     Ok(true)
                 })?;
             }
@@ -159,7 +162,7 @@ impl Session {
     /// Who made a commit, and the commits that wrote what it had read. For those who may see everything.
     pub fn commit_at(&self, seq: Seq) -> Result<Value> {
         self.check_sees_everything()?;
-        let body = self.store().body()?;
+        let body = self.body()?;
         let mut entries = provenance(&body, seq)?;
         body.commits.read(seq, |commit| {
             let parents = commit.parents.iter().map(|parent| Value::number(*parent));
@@ -171,8 +174,7 @@ impl Session {
 
     /// Who made a property, or without a name the existence, what it is as of a version; null when nobody did.
     pub fn blame(&self, target: &Target<'_>, name: Option<&str>, at: Seq) -> Result<Value> {
-        self.check_alive()?;
-        let body = self.store().body()?;
+        let body = self.body()?;
         let Some((id, slot)) = self.asked(&body, target, name, at)? else { return Ok(Value::Null) };
         let author = body.graph.author_in(self.layer(), id, slot.unwrap_or(Slot::Existence), at)?;
         let Some(seq) = author else { return Ok(Value::Null) };
@@ -187,8 +189,7 @@ impl Session {
     /// Appends for each difference: 1; kind of target ('N' or 'E'); before and after (each 0, or 1 and the entity); then 0
     /// and where the next page begins: two numbers (0 and 0 when done).
     pub fn diff(&self, from: Seq, to: Seq, start: DiffStart, out: &mut Vec<u8>) -> Result<()> {
-        self.check_alive()?;
-        let body = self.store().body()?;
+        let body = self.body()?;
         let graph = &body.graph;
         let mut left = DIFF_PAGE;
         let next =
@@ -244,20 +245,19 @@ impl Session {
         Ok(Value::map(entries))
     }
 
-    /// The forks that stand on what it reads, each with its name, the version it stands on and the commit that made it.
+    /// The forks that stand on what it reads. For those who may see everything.
     pub fn forks(&self) -> Result<Value> {
-        self.check_alive()?;
-        let body = self.store().body()?;
+        self.check_sees_everything()?;
+        let body = self.body()?;
         let ours =
             body.graph.layers().iter().filter(|layer| layer.is_living() && layer.parent == self.layer());
-        let forks = ours.map(|layer| {
-            Value::map([
-                ("name", Value::text(&*body.graph.names().text(layer.name))),
-                ("from", Value::number(layer.from)),
-                ("created", Value::number(layer.created)),
-            ])
-        });
-        Ok(Value::List(forks.collect()))
+        Ok(Value::List(ours.map(|layer| fork_value(&body.graph, layer)).collect()))
+    }
+
+    /// The fork that it reads; null for the base.
+    pub fn fork_info(&self) -> Result<Value> {
+        let body = self.body()?;
+        Ok(body.graph.living(self.layer())?.map_or(Value::Null, |layer| fork_value(&body.graph, layer)))
     }
 
     /// Merges the fork that it reads into what it stands on; see `Store::merge`. For those who may see everything.
@@ -279,7 +279,7 @@ impl Session {
     /// The digest as of a version, for those who may see everything.
     pub fn digest(&self, at: Seq) -> Result<[u8; 32]> {
         self.check_sees_everything()?;
-        self.store().body()?.graph.digest_in(self.layer(), at)
+        self.body()?.graph.digest_in(self.layer(), at)
     }
 
     /// The number of a name, if anything has it.
@@ -296,6 +296,21 @@ impl Session {
         names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
         Ok(())
     }
+}
+
+/// A fork's name, the version it stands on and the commit that made it.
+fn fork_value(graph: &Graph, layer: &Layer) -> Value {
+    Value::map([
+        ("name", Value::text(&*graph.names().text(layer.name))),
+        ("from", Value::number(layer.from)),
+        ("created", Value::number(layer.created)),
+    ])
+}
+
+/// Bytes of a change's values.
+fn weight(change: &SlotChange) -> usize {
+    let values = [&change.before, &change.after].into_iter().flatten();
+    values.map(|value| value.len()).sum()
 }
 
 /// Where something could not be done, and why.

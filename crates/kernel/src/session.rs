@@ -3,9 +3,9 @@
 use karyon_access::{Action, Grants};
 use karyon_graph::{Declaration, Gate, Names, Reader, Transaction};
 use karyon_model::{Code, Error, NameId, Result, Rules, Seq, Value};
-use karyon_store::{Author, Committed, Store};
-use std::sync::Arc;
+use karyon_store::{Author, Body, Committed, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLockReadGuard};
 
 /// One incarnation of one principal, with what it may do.
 pub struct Session {
@@ -53,7 +53,15 @@ impl Session {
         self.layer
     }
 
-    /// Makes a fork above a version of what it reads.
+    /// The graph and the commits, while it is alive and what it reads is there.
+    pub(crate) fn body(&self) -> Result<RwLockReadGuard<'_, Body>> {
+        self.check_alive()?;
+        let body = self.store.body()?;
+        body.graph.living(self.layer)?;
+        Ok(body)
+    }
+
+    /// Makes a fork above a version of what it reads. For those who may write everything.
     pub fn fork(&self, name: &str, from: Seq) -> Result<Committed> {
         self.check_alive()?;
         self.store.fork(name, (self.layer, from), self.author(None), self).map(|made| made.1)
@@ -93,9 +101,7 @@ impl Session {
 
     /// Reads with the grants applied.
     pub fn read<T>(&self, source: Source<'_>, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
-        self.check_alive()?;
-        let body = self.store.body()?;
-        body.graph.living(self.layer)?;
+        let body = self.body()?;
         match source {
             Source::At(seq) => read(&mut Reader::at(&body.graph, seq, self).in_layer(self.layer)),
             Source::ValidAt(seq, instant) => {
@@ -120,7 +126,7 @@ impl Session {
     /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.
     pub fn rules(&self, at: Seq) -> Result<Value> {
         self.check_sees_everything()?;
-        let body = self.store.body()?;
+        let body = self.body()?;
         let named = |name| Value::text(&*body.graph.names().text(name));
         let at = body.graph.ground(self.layer, at);
         let rules = body.graph.indexes().iter().map(|index| (index, index.rules_at(at)));

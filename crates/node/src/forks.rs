@@ -40,6 +40,15 @@ pub fn read_forks(env: &Env, session: u32) -> f64 {
     })
 }
 
+/// The fork that a session reads, as an encoded map; null for the graph itself.
+#[napi]
+pub fn read_fork(env: &Env, session: u32) -> f64 {
+    enter(env, |environment| {
+        let fork = environment.session(session)?.session.fork_info()?;
+        environment.answer(|out| fork.encode(out))
+    })
+}
+
 /// Drops the fork that a session reads. The answer holds version and time.
 #[napi]
 pub fn drop_fork(env: &Env, session: u32) -> f64 {

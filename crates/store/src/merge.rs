@@ -50,7 +50,10 @@ impl Store {
             let transaction = plan.transaction.take();
             attempts += 1;
             match transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose() {
-                Err(error) if error.code() == Code::Conflict && attempts < WRITE_ATTEMPTS_MAX => {}
+                // A node that was to go may have been linked since the plan was made.
+                Err(error)
+                    if [Code::Conflict, Code::HasEdges].contains(&error.code())
+                        && attempts < WRITE_ATTEMPTS_MAX => {}
                 committed => return Ok(MergeReport { plan, committed: committed? }),
             }
         }

@@ -75,8 +75,22 @@ impl Store {
         let (mut checkpoints, mut contradicted) = (load_all(&*disk, id, &shared)?, Vec::new());
         let recovered = loop {
             let loaded = checkpoints.next();
+            // A commit of a fork is repeated on what the fork stands on, however long ago: without the tables only the whole log tells.
+            let covered = history.covered().map_or(0, |point| point.next_seq - 1);
+            let loaded = loaded
+                .filter(|loaded| !has_forks(&loaded.body, loaded.anchor.seq) || covered >= loaded.anchor.seq);
             let path = loaded.as_ref().map(|loaded| loaded.path.clone());
             match (recover(disk.clone(), id, &history, loaded), path) {
+                // The log has forks behind the image, and the tables end before it or are of another log.
+                (Ok(recovered), _)
+                    if !(recovered.covers && covered >= recovered.base)
+                        && has_forks(&recovered.body, recovered.base) =>
+                {
+                    history.reset();
+                    history.forget();
+                    drop(recovered);
+                    break recover(disk.clone(), id, &history, None)?;
+                }
                 (Ok(recovered), _) => break recovered,
                 // Its place in the log is not what it says: the log is a restored backup, or is damaged.
                 (Err(error), Some(path)) if ![Code::Io, Code::SyncFailed].contains(&error.code()) => {
@@ -129,6 +143,11 @@ impl Store {
         }
         Ok((store, recovery))
     }
+}
+
+/// Whether there was a fork at a version, or has been since.
+fn has_forks(body: &Body, since: Seq) -> bool {
+    body.graph.layers().iter().any(|layer| layer.dropped.is_none_or(|dropped| dropped > since))
 }
 
 struct Recovered {

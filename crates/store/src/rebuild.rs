@@ -1,7 +1,7 @@
 //! Rebuilding the index of the past from the log, while the store is already in use.
 
 use crate::store::{Body, Store};
-use karyon_history::Progress;
+use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
 use karyon_log::FrameView;
 use karyon_model::bytes::Cursor;
 use karyon_model::{Code, CommitRecord, Error, Result, Seq};
@@ -10,6 +10,26 @@ use std::sync::{Arc, Weak};
 
 /// Commits between two looks at whether the store is still there.
 const PROGRESS_STEP: Seq = 4096;
+
+/// What the rebuild looks back at: it has sealed all that was before, so what it does not find has never been.
+struct Sealed(Arc<Chapters>);
+
+impl History for Sealed {
+    fn seal(&self, object: ObjectId, chapter: &Chapter) -> Result<()> {
+        self.0.seal(object, chapter)
+    }
+
+    fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>> {
+        self.0.find(object, seq).or_else(|error| match error.code() {
+            Code::HistoryBuilding => Ok(None),
+            _ => Err(error),
+        })
+    }
+
+    fn progress(&self) -> Progress {
+        Progress::Ready
+    }
+}
 
 /// Hands the commits of a frame to `visit`, in order.
 pub(crate) fn visit_commits(
@@ -38,8 +58,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     let Some(persistence) = &owner.persistence else { return Ok(()) };
     let (reader, history, end) = (persistence.reader.clone(), owner.history.clone(), persistence.head());
     drop(owner);
-    // Its own history while it runs: the graph looks back only within what it has sealed itself.
-    let mut past = Body::empty(history.clone());
+    let mut past = Body::empty(Arc::new(Sealed(history.clone())));
     let mut gone = false;
     reader.read_frames(reader.first(), end.position, &mut |frame| {
         visit_commits(frame, &mut |commit| {

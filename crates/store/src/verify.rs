@@ -2,6 +2,7 @@
 
 use crate::rebuild::visit_commits;
 use crate::store::{Body, Store};
+use karyon_graph::Graph;
 use karyon_history::{Chapters, Progress};
 use karyon_model::{Code, Error, Result, Seq};
 use std::sync::Arc;
@@ -23,6 +24,12 @@ pub struct Verified {
     pub digest: [u8; 32],
 }
 
+/// What forks say at a version, their structure checked.
+fn digests_of(graph: &Graph, forks: &[u32], version: Seq) -> Result<Vec<[u8; 32]>> {
+    let digest = |fork: &u32| graph.audit_in(*fork, version).and_then(|_| graph.digest_in(*fork, version));
+    forks.iter().map(digest).collect()
+}
+
 impl Store {
     /// Checks every frame and the hash chain, replays the whole log and compares digest, structure and sealed chapters
     /// with what is in memory. Fails with `Damaged`, naming what differs.
@@ -33,6 +40,10 @@ impl Store {
         let body = self.body()?;
         let (nodes, edges) = body.graph.audit_at(version)?;
         let digest = body.graph.digest_at(version)?;
+        let living = (1..).zip(body.graph.layers());
+        let living = living.filter(|(_, layer)| layer.is_living() && layer.created <= version);
+        let forks: Vec<u32> = living.map(|(number, _)| number).collect();
+        let of_forks = digests_of(&body.graph, &forks, version)?;
         drop(body);
         let mut verified = Verified { version, frames: 0, nodes, edges, chapters: 0, digest };
         let Some(persistence) = &self.persistence else { return Ok(verified) };
@@ -48,7 +59,7 @@ impl Store {
         })?;
         verified.frames = checked.frames;
         log.graph.audit_at(version)?;
-        if log.graph.digest_at(version)? != digest {
+        if log.graph.digest_at(version)? != digest || digests_of(&log.graph, &forks, version)? != of_forks {
             let message = format!("memory and log differ at version {version}; open the store again");
             return Err(Error::new(Code::Damaged, message).with("version", version));
         }
