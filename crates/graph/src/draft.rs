@@ -49,6 +49,8 @@ pub(crate) struct Draft<'g> {
     pub(crate) copies: HashMap<EntityId, Entity>,
     /// In a layer: whether a list held an id before the commit, and whether it does now.
     pub(crate) pending: BTreeMap<(ObjectId, u32), (bool, bool)>,
+    /// In a layer: by list, and whether the one below has them, ids, and whether the difference held them before.
+    pub(crate) differences: BTreeMap<(ObjectId, bool), Vec<(u32, bool)>>,
     pub(crate) act: Option<Act>,
     /// What is no longer as it was in a list: an id, and whether the list held it.
     lists: BTreeMap<ObjectId, Vec<(u32, bool)>>,
@@ -72,6 +74,7 @@ impl<'g> Draft<'g> {
             undo: BTreeMap::new(),
             copies: HashMap::new(),
             pending: BTreeMap::new(),
+            differences: BTreeMap::new(),
             act: None,
             lists: BTreeMap::new(),
             named: Vec::new(),
@@ -308,7 +311,8 @@ impl<'g> Draft<'g> {
         Ok(posting)
     }
 
-    /// Brings the indexes up to date with the nodes that were changed, and refuses what their rules do not allow.
+    /// Brings the indexes up to date with the nodes that were changed, and refuses what their rules do not allow. The last thing
+    /// before the commit is recorded, which cannot fail.
     pub(crate) fn index(&mut self) -> Result<()> {
         let mut changed = Vec::new();
         for (id, undos) in &self.undo {
@@ -327,7 +331,8 @@ impl<'g> Draft<'g> {
         }
         let posted = changed.iter().map(|((index, key), node, add)| self.post(*index, key, *node, *add));
         let posted = posted.collect::<Result<Vec<_>>>()?;
-        self.check_unique(&posted)
+        self.check_unique(&posted)?;
+        self.compare_lists()
     }
 
     /// Records the commit: every changed object gets its delta, full runs become chapters.

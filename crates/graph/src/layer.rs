@@ -358,18 +358,22 @@ impl Draft<'_> {
         }
     }
 
-    /// Records a commit of a layer.
+    /// Finds out what lists will have more and less than those below, while the commit can still be taken back: the looks may fail.
+    pub(crate) fn compare_lists(&mut self) -> Result<()> {
+        let Some(Layer { parent, from, .. }) = self.graph.living(self.layer)? else { return Ok(()) };
+        for ((list, id), (before, now)) in &self.pending {
+            if before != now {
+                // What the list below has, the layer can only have less; what it has not, more.
+                let below = self.graph.holds_in(*parent, *list, *id, *from)?;
+                self.differences.entry((*list, below)).or_default().push((*id, *before != below));
+            }
+        }
+        Ok(())
+    }
+
+    /// Records a commit of a layer, whose lists were compared.
     pub(crate) fn finish_layer(mut self) -> Result<Outcome> {
         let (layer, seq) = (self.layer, self.seq);
-        let (parent, from) = (self.graph.layer(layer).parent, self.graph.layer(layer).from);
-        // What can fail comes first: nothing has changed then.
-        let mut changes: BTreeMap<_, Vec<(u32, bool)>> = BTreeMap::new();
-        let pending = std::mem::take(&mut self.pending);
-        for ((list, id), (before, _)) in pending.into_iter().filter(|change| change.1.0 != change.1.1) {
-            // What the list below has, the layer can only have less; what it has not, more.
-            let below = self.graph.holds_in(parent, list, id, from)?;
-            changes.entry((list, below)).or_default().push((id, before != below));
-        }
         let (touched, mut sealed) = (self.touched().collect(), Vec::new());
         for (id, undo) in &self.undo {
             let Some(state) = self.copies.remove(id) else { continue };
@@ -383,7 +387,7 @@ impl Draft<'_> {
             sealed.extend(chapter.map(|chapter| (object, chapter)));
             self.graph.bytes = self.graph.bytes + grown - shrunk;
         }
-        for ((list, less), before) in changes {
+        for ((list, less), before) in std::mem::take(&mut self.differences) {
             let (number, ids) = self.graph.layer_mut(layer).difference_mut(list, less);
             let size = ids.state().size();
             for (id, held) in &before {

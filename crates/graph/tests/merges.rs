@@ -134,6 +134,7 @@ fn a_commit_of_a_fork_that_cannot_look_back_has_changed_nothing() {
             commit(&mut graph, &*history, 0, &[put(&key, labels)]);
         }
         let before = (graph.head(), graph.digest_in(1, graph.head()).unwrap());
+        let numbered = graph.numbered();
         let transaction = transaction(&graph, 1, &[put("mine", &["L"])]);
         history.1.store(looks, Ordering::SeqCst);
         let failed = graph.commit(&transaction, "root", &Open).is_err();
@@ -142,6 +143,7 @@ fn a_commit_of_a_fork_that_cannot_look_back_has_changed_nothing() {
             assert!(looks > 1, "it never looked back");
             return;
         }
+        assert_eq!(graph.numbered(), numbered, "a number that the log does not know");
         graph.audit_in(1, before.0 + 1).unwrap();
         assert_eq!((graph.head(), graph.digest_in(1, before.0 + 1).unwrap()), before, "after {looks} looks");
     }
