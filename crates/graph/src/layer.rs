@@ -16,7 +16,6 @@ use karyon_history::ObjectId;
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
 use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A layer. Number 1 is the first; 0 stands for the base.
