@@ -9,12 +9,15 @@ use crate::entity::Slot;
 use crate::gate::{Gate, Labels, ask, ask_sides};
 use crate::head::{Graph, list_id};
 use crate::index::Index;
+use crate::layer::Act;
 use crate::plan::{Surface, describe, perform, target};
 use crate::transaction::{Declaration, Purpose, Read, Transaction};
 use karyon_history::ObjectId;
 use karyon_model::limits::PARENTS_MAX;
 use karyon_model::valid::HOLDS;
-use karyon_model::{Code, CommitRecord, EntityId, Error, NameId, OperationReader, Result, Seq, Verb};
+use karyon_model::{
+    Code, CommitRecord, EntityId, Error, NameId, Operation, OperationReader, Result, Seq, Verb,
+};
 use std::collections::BTreeSet;
 
 /// What a transaction built on: the commits that wrote what it read, newest first.
@@ -233,6 +236,11 @@ fn carry_out(
         }
         Some(Purpose::Drop(layer)) => draft.drop_layer(*layer)?,
         Some(Purpose::Merge(layer)) => draft.merge(*layer, snapshot)?,
+        Some(Purpose::Erase(key)) => draft.erase(key)?,
+        Some(Purpose::Archive { through, digest }) => {
+            Operation::Archive { through: *through, digest }.encode(&mut draft.operations);
+            draft.act = Some(Act::Archived);
+        }
         Some(Purpose::Revert(_)) | None => {}
     }
     for verb in transaction.verbs() {

@@ -11,6 +11,7 @@ use crate::tables::{Direction, EdgeSlot, NodeSlot};
 use crate::versioned::{Object, State};
 use hashbrown::HashMap;
 use karyon_history::{Chapter, ObjectId};
+use karyon_model::bytes::Cursor;
 use karyon_model::limits::FRAME_BYTES_MAX;
 use karyon_model::{Code, EdgeKey, EntityId, Error, NameId, Operation, Result, Rules, Seq, Target};
 use std::borrow::Cow;
@@ -163,10 +164,26 @@ impl<'g> Draft<'g> {
             Operation::Fork { name, parent, from } => return self.fork(name, parent, from),
             Operation::Drop { layer } => return self.drop_layer(layer),
             Operation::Merge { layer } => return self.merge(layer, self.graph.head),
+            Operation::Erase { node, postings } => {
+                let (nodes, count) = (self.graph.numbered().0, self.graph.indexes.numbered().1);
+                let mut cursor = Cursor::new(postings);
+                let mut known = node < nodes;
+                while !cursor.is_empty() {
+                    known &= (cursor.id()? as usize) < count;
+                }
+                self.act = Some(Act::Erased(node, postings.to_vec()));
+                known
+            }
+            Operation::Archive { .. } => {
+                self.act = Some(Act::Archived);
+                true
+            }
             _ => true,
         };
         if !defined {
-            return damaged("defines a node or edge twice, out of order or without its ends");
+            return damaged(
+                "defines a node or edge twice, out of order or without its ends, or erases what is not there",
+            );
         }
         let (nodes, edges) = self.graph.numbered();
         match changed(&operation) {
@@ -368,6 +385,9 @@ impl<'g> Draft<'g> {
         if self.act.is_some() {
             Draft::clear_dropped(self.graph);
         }
+        if let Some(Act::Erased(node, postings)) = self.act {
+            self.graph.purge(node, &postings)?;
+        }
         Ok(Outcome { operations: self.operations, touched, sealed })
     }
 
@@ -495,7 +515,9 @@ pub(crate) fn changed(operation: &Operation<'_>) -> Option<EntityId> {
         | Operation::Declare { .. }
         | Operation::Fork { .. }
         | Operation::Drop { .. }
-        | Operation::Merge { .. } => None,
+        | Operation::Merge { .. }
+        | Operation::Erase { .. }
+        | Operation::Archive { .. } => None,
         Operation::Label { node, .. } | Operation::Unlabel { node, .. } => Some(EntityId::Node(node)),
         Operation::Create { entity }
         | Operation::Remove { entity }

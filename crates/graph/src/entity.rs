@@ -21,6 +21,7 @@ use karyon_model::valid::{self, is_temporal};
 use karyon_model::value::{self, Sequence};
 use karyon_model::{Code, Error, Interval, NameId, Operation, Result, Seq, property_count_error};
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 
 /// An encoded value. Up to 16 bytes lie in the entity itself.
 pub type Encoded = SmallVec<[u8; 16]>;
@@ -286,7 +287,9 @@ impl Entity {
             | Operation::Declare { .. }
             | Operation::Fork { .. }
             | Operation::Drop { .. }
-            | Operation::Merge { .. } => return Ok(()),
+            | Operation::Merge { .. }
+            | Operation::Erase { .. }
+            | Operation::Archive { .. } => return Ok(()),
         };
         match slot {
             Slot::Label(name) if there == self.label(name).is_some() => return Ok(()),
@@ -465,6 +468,18 @@ impl State for Entity {
 
     fn undo<'d>(&mut self, mut deltas: impl Iterator<Item = &'d [u8]>) -> Result<()> {
         deltas.try_for_each(|delta| decode_delta(delta)?.into_iter().try_for_each(|undo| self.revert(undo)))
+    }
+
+    fn back_to(&self, older: &Entity) -> Vec<u8> {
+        let slots: BTreeSet<Slot> = self.slots().chain(older.slots()).chain([Slot::Existence]).collect();
+        let held = |entity: &Entity, slot| match entity.slot(slot) {
+            Some((value, since)) => Held { there: true, since, value: value.into() },
+            None if slot == Slot::Existence => Held { since: entity.since, ..Held::default() },
+            None => Held::default(),
+        };
+        let sides = slots.into_iter().map(|slot| (slot, held(self, slot), held(older, slot)));
+        let undos: Vec<_> = sides.filter(|(_, now, then)| now != then).collect();
+        encode_delta(&undos.into_iter().map(|(slot, _, then)| Undo::Whole(slot, then)).collect::<Vec<_>>())
     }
 
     fn size(&self) -> usize {

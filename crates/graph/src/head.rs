@@ -28,6 +28,8 @@ pub struct Graph {
     pub(crate) history: Arc<dyn History>,
     pub(crate) recent: Recent,
     pub(crate) head: Seq,
+    /// The newest commit that erased a node; 0 when none did.
+    pub(crate) erased: Seq,
     /// The newest commit that created or removed a node.
     pub(crate) membership: Seq,
     /// Nodes and edges that exist.
@@ -50,6 +52,7 @@ impl Graph {
             history,
             recent: Recent::default(),
             head: 0,
+            erased: 0,
             membership: 0,
             live: (0, 0),
             bytes: 0,

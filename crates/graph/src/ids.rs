@@ -29,6 +29,11 @@ impl std::ops::Deref for Ids {
 }
 
 impl Ids {
+    /// The list without some ids.
+    pub(crate) fn without(&self, is_gone: &dyn Fn(u32) -> bool) -> Ids {
+        Ids(self.iter().copied().filter(|id| !is_gone(*id)).collect())
+    }
+
     /// Adds an id or removes it. False when nothing was to be done.
     pub(crate) fn put(&mut self, id: u32, present: bool) -> bool {
         if present && self.0.last().is_none_or(|last| *last < id) {
@@ -81,7 +86,7 @@ type Past = (ObjectId, RangeInclusive<Seq>, Arc<Ids>);
 pub(crate) struct Recent(Mutex<VecDeque<Past>>);
 
 impl Recent {
-    /// The list as of `seq`.
+    /// The list as of `seq`, without what was erased.
     ///
     /// Cost: none for the newest state and for what is remembered; else as `Object::at`.
     pub(crate) fn at<'g>(
@@ -90,6 +95,7 @@ impl Recent {
         id: ObjectId,
         seq: Seq,
         history: &dyn History,
+        is_gone: Option<&dyn Fn(u32) -> bool>,
     ) -> Result<Listed<'g>> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if list.last() > seq
@@ -100,6 +106,9 @@ impl Recent {
         let (ids, since) = match list.at(id, seq, history)? {
             (Cow::Borrowed(ids), _) => return Ok(Listed::Newest(ids)),
             (Cow::Owned(mut ids), since) => {
+                if let Some(is_gone) = is_gone {
+                    ids = ids.without(is_gone);
+                }
                 ids.0.shrink_to_fit();
                 (Arc::new(ids), since)
             }
@@ -124,6 +133,16 @@ pub(crate) fn encode_delta(before: &[(u32, bool)]) -> Vec<u8> {
         put_varint(&mut out, u64::from(*id) << 1 | u64::from(*present));
     }
     out
+}
+
+/// Reads what `encode_delta` wrote.
+pub(crate) fn decode_delta(delta: &[u8]) -> Result<Vec<(u32, bool)>> {
+    let mut cursor = Cursor::new(delta);
+    let entry = |entry: u64, cursor: &Cursor<'_>| {
+        let id = u32::try_from(entry >> 1).map_err(|_| cursor.malformed("an id beyond 32 bits"))?;
+        Ok((id, entry & 1 == 1))
+    };
+    (0..cursor.length()?).map(|_| entry(cursor.varint()?, &cursor)).collect()
 }
 
 impl State for Ids {
@@ -154,12 +173,7 @@ impl State for Ids {
     fn undo<'d>(&mut self, deltas: impl Iterator<Item = &'d [u8]>) -> Result<()> {
         let mut before = Vec::new();
         for delta in deltas {
-            let mut cursor = Cursor::new(delta);
-            for _ in 0..cursor.length()? {
-                let entry = cursor.varint()?;
-                let id = u32::try_from(entry >> 1).map_err(|_| cursor.malformed("an id beyond 32 bits"))?;
-                before.push((id, entry & 1 == 1));
-            }
+            before.extend(decode_delta(delta)?);
         }
         // Oldest first, and the sort is stable: of an id that came and went, the oldest answer is kept.
         before.reverse();
@@ -175,6 +189,14 @@ impl State for Ids {
         ids.extend_from_slice(rest);
         self.0 = ids;
         Ok(())
+    }
+
+    fn back_to(&self, older: &Ids) -> Vec<u8> {
+        let apart = |of: &Ids, other: &Ids, present| {
+            let missing = of.0.iter().filter(|id| other.binary_search(id).is_err());
+            missing.map(|id| (*id, present)).collect::<Vec<_>>()
+        };
+        encode_delta(&[apart(self, older, false), apart(older, self, true)].concat())
     }
 
     fn size(&self) -> usize {

@@ -4,7 +4,7 @@
 //!
 //! | tag | block | items |
 //! |---|---|---|
-//! | `H` | head | version, numbers of nodes, of edges |
+//! | `H` | head | version, numbers of nodes, of edges, newest commit that erased |
 //! | `D` | dictionary | name id, text |
 //! | `N` | nodes, ascending from 0 | key, object, out lists, in lists (each: count; type, object) |
 //! | `E` | edges, ascending from 0 | from, type, to, key, object |
@@ -103,6 +103,7 @@ impl ImageWriter {
                 put_varint(out, self.seq);
                 put_varint(out, self.numbered.0.into());
                 put_varint(out, self.numbered.1.into());
+                put_varint(out, graph.erased);
             }
             b'D' => {
                 let (id, name) = &self.names[at as usize];
@@ -228,6 +229,7 @@ impl ImageReader {
         if tag == b'H' {
             self.graph.head = cursor.varint()?;
             self.numbered = (cursor.id()?, cursor.id()?);
+            self.graph.erased = cursor.varint()?;
         }
         while !cursor.is_empty() {
             self.take_item(tag, &mut cursor)?;

@@ -117,16 +117,26 @@ impl Indexes {
         Ok(at)
     }
 
-    /// The posting of a key, made if need be.
+    /// The posting of a key, made if need be; another one each time without a key, which no value has.
     pub(crate) fn posting(&mut self, index: u32, key: &[u8]) -> u32 {
         let postings = &mut self.all[index as usize].postings;
         if let Some(posting) = postings.get(key) {
             return *posting;
         }
         let (key, number): (Arc<[u8]>, _) = (key.into(), self.postings.len() as u32);
-        postings.insert(key.clone(), number);
+        if !key.is_empty() {
+            postings.insert(key.clone(), number);
+        }
         self.postings.push(Posting { index, key, nodes: Object::default() });
         number
+    }
+
+    /// Forgets the value of a posting, which nobody else ever held.
+    pub(crate) fn forget(&mut self, posting: u32, seq: Seq) {
+        let Posting { index, key, nodes } = &mut self.postings[posting as usize];
+        self.all[*index as usize].postings.remove(key);
+        *key = Arc::default();
+        nodes.erase(seq);
     }
 
     /// How many indexes and postings there are.

@@ -205,9 +205,11 @@ impl Graph {
 
     /// A list in a layer as of a version.
     pub(crate) fn listed_in(&self, layer: u32, list: ObjectId, seq: Seq) -> Result<Listed<'_>> {
+        let is_gone = |id| self.is_erased(list, id);
+        let is_gone = (self.erased > 0).then_some(&is_gone as &dyn Fn(u32) -> bool);
         if layer == 0 {
             return match self.list(list) {
-                Some(object) => self.recent.at(object, list, seq, &*self.history),
+                Some(object) => self.recent.at(object, list, seq, &*self.history, is_gone),
                 None => Ok(Listed::Newest(&[])),
             };
         }
@@ -215,7 +217,7 @@ impl Graph {
         let below = self.listed_in(above.parent, list, seq.min(above.from))?;
         let ids = |less| match above.difference(list, less) {
             Some((number, ids)) => {
-                self.recent.at(ids, ObjectId::Difference(layer, number), seq, &*self.history)
+                self.recent.at(ids, ObjectId::Difference(layer, number), seq, &*self.history, is_gone)
             }
             None => Ok(Listed::Newest(&[])),
         };
@@ -232,7 +234,7 @@ impl Graph {
         for less in [false, true] {
             if let Some((number, ids)) = above.difference(list, less)
                 && let object = ObjectId::Difference(layer, number)
-                && self.recent.at(ids, object, seq, &*self.history)?.binary_search(&id).is_ok()
+                && self.recent.at(ids, object, seq, &*self.history, None)?.binary_search(&id).is_ok()
             {
                 return Ok(!less);
             }
@@ -279,11 +281,15 @@ impl Graph {
 }
 
 /// What a commit does to a layer as a whole.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Act {
     Made,
     Dropped(u32),
     Merged(u32),
+    /// A node, and the postings that go with it.
+    Erased(u32, Vec<u8>),
+    /// The log was archived, which changes nothing.
+    Archived,
 }
 
 impl Draft<'_> {
@@ -306,6 +312,7 @@ impl Draft<'_> {
                 "a fork stands on at most {LAYER_DEPTH_MAX} others, a store has had at most {LAYERS_MAX}, and none stands on the future; stand on another one, or use a fork again"
             ));
         }
+        graph.history.check(from)?;
         graph.layers.push(Layer::new(name, parent, from, self.seq));
         self.act = Some(Act::Made);
         Operation::Fork { name, parent, from }.encode(&mut self.operations);
@@ -346,6 +353,7 @@ impl Draft<'_> {
             Some(Act::Made) => drop(graph.layers.pop()),
             Some(Act::Dropped(layer)) => graph.layer_mut(layer).dropped = None,
             Some(Act::Merged(layer)) => drop(graph.layer_mut(layer).merges.pop()),
+            Some(Act::Erased(..) | Act::Archived) => {}
         }
     }
 

@@ -59,6 +59,10 @@ impl NodeSlot {
         lists.binary_search_by_key(&kind, |list| list.0).ok().map(|at| &lists[at].1)
     }
 
+    pub(crate) fn lists_mut(&mut self, direction: Direction) -> impl Iterator<Item = &mut Object<Ids>> {
+        self.lists[direction as usize].iter_mut().map(|list| &mut list.1)
+    }
+
     pub(crate) fn list_mut(&mut self, direction: Direction, kind: NameId) -> &mut Object<Ids> {
         let lists = &mut self.lists[direction as usize];
         let at = lists.binary_search_by_key(&kind, |list| list.0).unwrap_or_else(|at| {
@@ -107,9 +111,13 @@ impl Tables {
         }
     }
 
+    /// Adds a node; without a key one that was erased, which is never found.
     pub(crate) fn add_node(&mut self, key: &str) -> Result<u32> {
         let id = next_id(self.nodes.len())?;
         self.nodes.push(NodeSlot { key: key.into(), object: Object::default(), lists: [vec![], vec![]] });
+        if key.is_empty() {
+            return Ok(id);
+        }
         let (nodes, hasher) = (&self.nodes, &self.hasher);
         self.node_numbers
             .insert_unique(hasher.hash_one(key), id, |id| hasher.hash_one(&*nodes[*id as usize].key));
@@ -125,6 +133,26 @@ impl Tables {
             hasher.hash_one((edge.from, edge.kind, edge.to, &*edge.key))
         });
         Ok(id)
+    }
+
+    /// Forgets a node's key, and the identities of the edges that ever were at it: they are loops of the node from then on,
+    /// and not found. Returns how many bytes the names had, and each edge as it was.
+    pub(crate) fn erase(&mut self, node: u32) -> (usize, Vec<(u32, u32, NameId, u32)>) {
+        let hash = self.hasher.hash_one(&*self.nodes[node as usize].key);
+        self.node_numbers.find_entry(hash, |id| *id == node).map(|entry| entry.remove()).ok();
+        let mut bytes = std::mem::take(&mut self.nodes[node as usize].key).len();
+        let mut edges = Vec::new();
+        for (id, edge) in (0..).zip(&mut self.edges) {
+            let EdgeSlot { from, kind, to, key, .. } = edge;
+            if *from == node || *to == node {
+                let hash = self.hasher.hash_one((*from, *kind, *to, &**key));
+                self.edge_numbers.find_entry(hash, |found| *found == id).map(|entry| entry.remove()).ok();
+                edges.push((id, *from, *kind, *to));
+                bytes += std::mem::take(key).len();
+                (*from, *to) = (node, node);
+            }
+        }
+        (bytes, edges)
     }
 
     /// Forgets everything numbered from here on, after a commit was refused.

@@ -28,6 +28,8 @@ pub(crate) enum Purpose {
     Fork { name: String, parent: u32, from: Seq },
     Drop(u32),
     Merge(u32),
+    Erase(String),
+    Archive { through: Seq, digest: [u8; 32] },
 }
 
 /// A transaction over one graph. Dropping it discards it.
@@ -82,6 +84,18 @@ impl Transaction {
     /// A transaction that drops a layer, and that only who may write everything can commit.
     pub fn dropping(snapshot: Seq, layer: u32) -> Transaction {
         Transaction::with(snapshot, Purpose::Drop(layer))
+    }
+
+    /// A transaction that erases a node, now and in the past, and that only who may write everything can commit.
+    ///
+    /// Its commit fails with `NodeMissing` for a key that never was. Cost: a pass over all edges, labels and values of indexes.
+    pub fn erasing(snapshot: Seq, key: &str) -> Transaction {
+        Transaction::with(snapshot, Purpose::Erase(key.into()))
+    }
+
+    /// A transaction that says that the log up to a version is in an archive with this digest.
+    pub fn archiving(snapshot: Seq, through: Seq, digest: [u8; 32]) -> Transaction {
+        Transaction::with(snapshot, Purpose::Archive { through, digest })
     }
 
     /// What it takes back, if that is what it is for.

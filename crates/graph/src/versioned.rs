@@ -1,7 +1,7 @@
 //! A present state with the run of deltas that leads back from it.
 
 use karyon_history::{Chapter, History, ObjectId, Run};
-use karyon_model::{Result, Seq};
+use karyon_model::{Code, Result, Seq};
 use std::borrow::Cow;
 
 /// A state that can be written whole and taken back one delta at a time.
@@ -12,6 +12,8 @@ pub trait State: Clone + Default {
     fn decode(bytes: &[u8]) -> Result<Self>;
     /// Turns the state into the one that held before the deltas' commits, which come newest first.
     fn undo<'d>(&mut self, deltas: impl Iterator<Item = &'d [u8]>) -> Result<()>;
+    /// The delta that turns the state into an older one, whatever lies between.
+    fn back_to(&self, older: &Self) -> Vec<u8>;
     /// About how many bytes `encode` would append; the same for equal states.
     fn size(&self) -> usize;
 }
@@ -44,6 +46,22 @@ impl<S: State> Object<S> {
     /// The newest commit that changed it; 0 before the first.
     pub fn last(&self) -> Seq {
         self.last
+    }
+
+    /// The open run; `None` while it has no deltas.
+    pub(crate) fn open_run(&self) -> Option<&Run> {
+        self.run.as_deref()
+    }
+
+    /// Has it be another state and another run, as if it had always been so.
+    pub(crate) fn set(&mut self, state: S, run: Option<Run>) {
+        self.state = state;
+        self.run = run.filter(|run| !run.is_empty()).map(Box::new);
+    }
+
+    /// Has nothing have been before `seq`, the newest commit.
+    pub(crate) fn erase(&mut self, seq: Seq) {
+        *self = Object { last: seq, start: seq, ..Object::default() };
     }
 
     /// Puts an object together from a checkpoint.
@@ -108,7 +126,12 @@ impl<S: State> Object<S> {
             Ok((state, run))
         })?;
         let Some((state, run)) = found.filter(|(_, run)| run.start() > 0) else { return Ok(None) };
-        let sealed = self.sealed && (seq >= self.start || history.find(id, run.start() - 1)?.is_some());
+        let before = || match history.find(id, run.start() - 1) {
+            // Something was, which is not kept.
+            Err(error) if error.code() == Code::Horizon => Ok(true),
+            found => found.map(|found| found.is_some()),
+        };
+        let sealed = self.sealed && (seq >= self.start || before()?);
         Ok(Some((state, run, sealed)))
     }
 
@@ -133,11 +156,11 @@ impl<S: State> Object<S> {
         let run = self.run.take().map(|run| *run).unwrap_or_default();
         self.start = seq;
         self.sealed = true;
-        Ok(Some(Chapter { end: seq, anchor: anchor.into(), run }))
+        Ok(Some(Chapter { end: seq, anchor: anchor.into(), run, thinned: false }))
     }
 }
 
 /// Takes a state at the end of a run back to the moment `seq`.
-fn undo_to<S: State>(state: &mut S, run: &Run, seq: Seq) -> Result<()> {
+pub(crate) fn undo_to<S: State>(state: &mut S, run: &Run, seq: Seq) -> Result<()> {
     state.undo(run.newest_first().take_while(|delta| delta.0 > seq).map(|delta| delta.1))
 }

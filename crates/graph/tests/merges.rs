@@ -114,6 +114,10 @@ impl History for Flaky {
         self.0.seal(object, chapter)
     }
 
+    fn check(&self, seq: Seq) -> Result<()> {
+        self.0.check(seq)
+    }
+
     fn progress(&self) -> Progress {
         self.0.progress()
     }

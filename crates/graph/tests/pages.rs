@@ -29,6 +29,10 @@ impl History for Counting {
         self.inner.find(object, seq)
     }
 
+    fn check(&self, seq: Seq) -> Result<()> {
+        self.inner.check(seq)
+    }
+
     fn progress(&self) -> Progress {
         self.inner.progress()
     }

@@ -34,6 +34,11 @@ impl<K: Eq, V: Clone> Cache<K, V> {
         self.slot(key).as_ref().filter(|held| held.0 == *key).map(|held| held.1.clone())
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.slots.iter().for_each(|slot| *slot.lock().unwrap_or_else(PoisonError::into_inner) = None);
+    }
+
     /// Keeps the value of a key.
     pub(crate) fn keep(&self, key: K, value: V) {
         let mut slot = self.slot(&key);

@@ -3,8 +3,8 @@
 //! | offset | field |
 //! |---|---|
 //! | 0 | u8 format, 1 |
-//! | 1 | u8 flags, 0 |
-//! | 2 | u32 CRC32C, little-endian, over the object's key, `end` (big-endian) and every byte after this field |
+//! | 1 | u8 flags; bit 0: thinned |
+//! | 2 | u32 CRC32C, little-endian, over the object's key, `end` (big-endian), the flags and every byte after this field |
 //! | 6 | anchor: length (varint), the object's whole state just before `end` |
 //! | | run: see `Run::encode` |
 //!
@@ -27,6 +27,8 @@ pub struct Chapter {
     pub anchor: Box<[u8]>,
     /// What leads from the anchor back to the chapter's first state.
     pub run: Run,
+    /// Whether only versions that the horizon keeps are told right: what was between them is left out.
+    pub thinned: bool,
 }
 
 impl Chapter {
@@ -41,10 +43,10 @@ impl Chapter {
     /// The record's bytes.
     pub fn encode(&self, object: ObjectId) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEAD_BYTES + 16 + self.anchor.len() + self.run.delta_bytes());
-        out.extend_from_slice(&[FORMAT, 0, 0, 0, 0, 0]);
+        out.extend_from_slice(&[FORMAT, self.thinned.into(), 0, 0, 0, 0]);
         put_bytes(&mut out, &self.anchor);
         self.run.encode(&mut out);
-        let sum = checksum(&Chapter::key(object, self.end), &out[HEAD_BYTES..]);
+        let sum = checksum(&Chapter::key(object, self.end), &out);
         out[2..HEAD_BYTES].copy_from_slice(&sum.to_le_bytes());
         out
     }
@@ -59,20 +61,22 @@ impl Chapter {
         let Some((head, body)) = bytes.split_at_checked(HEAD_BYTES) else {
             return Err(damaged("is cut short"));
         };
-        if head[0] != FORMAT || head[1] != 0 {
+        if head[0] != FORMAT || head[1] > 1 {
             return Err(damaged("has an unknown format"));
         }
-        if head[2..] != checksum(&Chapter::key(object, end), body).to_le_bytes() {
+        if head[2..] != checksum(&Chapter::key(object, end), bytes).to_le_bytes() {
             return Err(damaged("does not match its checksum"));
         }
         let mut cursor = Cursor::new(body);
         let anchor = cursor.bytes()?.into();
-        Ok(Chapter { end, anchor, run: Run::decode(&mut cursor)? })
+        Ok(Chapter { end, anchor, run: Run::decode(&mut cursor)?, thinned: head[1] == 1 })
     }
 }
 
-fn checksum(key: &[u8], body: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(key), body)
+/// The checksum of a record, which stands in it itself.
+fn checksum(key: &[u8], record: &[u8]) -> u32 {
+    let parts = [&record[1..2], &record[HEAD_BYTES..]];
+    parts.into_iter().fold(crc32c::crc32c(key), crc32c::crc32c_append)
 }
 
 #[cfg(test)]
@@ -84,7 +88,7 @@ mod tests {
         let mut run = Run::starting(3);
         run.push(4, b"undo");
         let object = ObjectId::Out(1, 2);
-        let chapter = Chapter { end: 9, anchor: (*b"anchor").into(), run };
+        let chapter = Chapter { end: 9, anchor: (*b"anchor").into(), run, thinned: true };
         let bytes = chapter.encode(object);
         assert_eq!(Chapter::decode(object, 9, &bytes).unwrap(), chapter);
         for bit in 0..bytes.len() * 8 {

@@ -10,7 +10,7 @@ use crate::table::{
     FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Summary, Table, TableWriter, end_of, merged, path,
     records, refused,
 };
-use crate::{Chapter, History, ObjectId, Progress};
+use crate::{Chapter, History, Horizon, ObjectId, Progress};
 use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::U32;
@@ -57,6 +57,9 @@ struct State {
     /// Oldest first.
     tables: Arc<Vec<Arc<Table>>>,
     covered: Option<ChainPoint>,
+    horizon: Horizon,
+    /// Names what was archived of the log; 0 when nothing was.
+    mark: u32,
 }
 
 /// Where the tables are.
@@ -87,8 +90,14 @@ impl Chapters {
         }
     }
 
-    /// The chapters that a store has on disk. Fails with `Damaged` when they cannot be used: see `Directory::clear`.
-    pub fn open(disk: Arc<dyn Disk>, directory: Arc<dyn Directory>, store: StoreId) -> Result<Chapters> {
+    /// The chapters that a store has on disk, of which so much was archived as `mark` says. Fails with `Damaged` when they
+    /// cannot be used: see `Directory::clear`.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        directory: Arc<dyn Directory>,
+        store: StoreId,
+        mark: u32,
+    ) -> Result<Chapters> {
         let mut summaries = BTreeMap::new();
         let mut blocks: BTreeMap<u32, Vec<_>> = BTreeMap::new();
         let (mut covered, mut named) = (None, Vec::new());
@@ -105,13 +114,13 @@ impl Chapters {
                         blocks.push((value.array()?, Piece::decode(&mut value)?));
                     }
                 }
-                _ if StoreIdField::decode(&mut value)? == store => {
+                _ if StoreIdField::decode(&mut value)? == store && U32::decode(&mut value)? == mark => {
                     covered = Some(ChainPoint::decode(&mut value)?);
                     while !value.is_empty() {
                         named.push((U32::decode(&mut value)?, U32::decode(&mut value)?));
                     }
                 }
-                _ => return Err(useless("belongs to another store")),
+                _ => return Err(useless("belongs to another store or another archive")),
             }
         }
         let mut tables = Vec::new();
@@ -136,7 +145,7 @@ impl Chapters {
             }
         }
         let next = tables.iter().map(|table| table.number + 1).max().unwrap_or(1);
-        let state = State { tables: Arc::new(tables), covered, ..State::default() };
+        let state = State { tables: Arc::new(tables), covered, mark, ..State::default() };
         let backing = Backing { disk, directory, store, next: Mutex::new(next) };
         Ok(Chapters { state: RwLock::new(state), backing: Some(backing), ..Chapters::in_memory() })
     }
@@ -157,6 +166,17 @@ impl Chapters {
         let mut state = self.state_mut();
         state.recent.clear();
         state.recent_bytes = 0;
+    }
+
+    /// Says what of the past is kept.
+    pub fn set_horizon(&self, horizon: Horizon, mark: u32) {
+        let mut state = self.state_mut();
+        (state.horizon, state.mark) = (horizon, mark);
+    }
+
+    /// What of the past is kept.
+    pub fn horizon(&self) -> Horizon {
+        self.state().horizon.clone()
     }
 
     /// How much of the log the tables cover: every chapter that ends at or before its last commit is in them.
@@ -214,6 +234,7 @@ impl Chapters {
         let (gone, fresh) = (apart(&before, &tables), apart(&tables, &before));
         let mut watermark = Vec::new();
         StoreIdField::encode(&backing.store, &mut watermark);
+        U32::encode(&self.state().mark, &mut watermark);
         covered.encode(&mut watermark);
         for (number, sum) in names_of(&tables) {
             U32::encode(&number, &mut watermark);
@@ -249,6 +270,46 @@ impl Chapters {
         self.enter(backing, tables, covered)
     }
 
+    /// Puts what an archive keeps, in the order of the keys, in the place of every chapter that ends at or before the archive's
+    /// end; later chapters stay. From then on so much of the past is kept as the horizon says.
+    ///
+    /// After an error the tables are of no use: the next opening builds them again.
+    pub fn replace(
+        &self,
+        kept: impl Iterator<Item = Result<Record>> + 'static,
+        base: ChainPoint,
+        horizon: Horizon,
+        mark: u32,
+    ) -> Result<()> {
+        let through = base.next_seq - 1;
+        if let Some(backing) = &self.backing {
+            let mut next = lock(&backing.next);
+            let covered = self.covered().filter(|covered| covered.next_seq > base.next_seq).unwrap_or(base);
+            let tables = self.state().tables.clone();
+            let later = tables.iter().filter(|table| table.summary.last > through).map(|table| {
+                Box::new(table.all().filter(move |record| !is_through(record, through))) as Records
+            });
+            let records = merged([Box::new(kept) as Records].into_iter().chain(later).collect());
+            let replaced = backing.table(&mut next, records).and_then(|table| {
+                self.set_horizon(horizon, mark);
+                self.enter(backing, vec![Arc::new(table)], covered)
+            });
+            replaced.inspect_err(|_| self.abandon(backing))?;
+            self.state_mut().recent.retain(|key, _| end_of(key) > through);
+        } else {
+            let kept = kept.collect::<Result<Vec<_>>>()?;
+            let mut state = self.state_mut();
+            state.recent.retain(|key, _| end_of(key) > through);
+            state.recent.extend(kept);
+            (state.horizon, state.mark) = (horizon, mark);
+        }
+        let mut state = self.state_mut();
+        state.recent_bytes = state.recent.values().map(|record| record.len()).sum();
+        drop(state);
+        self.chapters.clear();
+        Ok(())
+    }
+
     /// Lets go of the directory. Reads go on.
     pub fn close(&self) {
         if let Some(backing) = &self.backing {
@@ -279,6 +340,21 @@ impl Chapters {
         let recent: Vec<_> = state.recent.iter().map(|(key, record)| Ok((*key, record.clone()))).collect();
         let tables = state.tables.iter().map(|table| table.all());
         merged(tables.chain([Box::new(recent.into_iter()) as Records]).collect())
+    }
+
+    /// Keeps a record of an archive, unless the tables have it.
+    pub fn adopt(&self, record: Record) {
+        if self.covered().is_none_or(|covered| end_of(&record.0) >= covered.next_seq) {
+            self.put(record);
+        }
+    }
+
+    /// Keeps a record, in memory at first.
+    fn put(&self, (key, record): Record) {
+        let mut state = self.state_mut();
+        state.recent_bytes += record.len();
+        let before = state.recent.insert(key, record);
+        state.recent_bytes -= before.map_or(0, |before| before.len());
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -327,11 +403,16 @@ impl Chapters {
     pub fn give_up(&self, error: Error) -> Error {
         if error.code() == Code::Damaged
             && let Some(backing) = &self.backing
-            && !self.ended.swap(true, Ordering::Relaxed)
+            && !self.ended.load(Ordering::Relaxed)
         {
-            let _ = backing.directory.apply(Vec::new(), vec![WATERMARK.to_vec()]);
+            self.abandon(backing);
         }
         error
+    }
+
+    fn abandon(&self, backing: &Backing) {
+        self.ended.store(true, Ordering::Relaxed);
+        let _ = backing.directory.apply(Vec::new(), vec![WATERMARK.to_vec()]);
     }
 }
 
@@ -358,21 +439,21 @@ impl Backing {
 
 impl History for Chapters {
     fn seal(&self, object: ObjectId, chapter: &Chapter) -> Result<()> {
-        let mut state = self.state_mut();
         // A replay of the log seals again what the tables hold already.
-        if state.covered.is_none_or(|covered| chapter.end >= covered.next_seq) {
-            let record: Arc<[u8]> = chapter.encode(object).into();
-            state.recent_bytes += record.len();
-            let before = state.recent.insert(Chapter::key(object, chapter.end), record);
-            state.recent_bytes -= before.map_or(0, |before| before.len());
+        if self.covered().is_none_or(|covered| chapter.end >= covered.next_seq) {
+            self.put((Chapter::key(object, chapter.end), chapter.encode(object).into()));
         }
         Ok(())
     }
 
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>> {
         let covers = |chapter: &Arc<Chapter>| (chapter.run.start()..chapter.end).contains(&seq);
+        let told = |chapter: Arc<Chapter>| match chapter.thinned {
+            true => self.check(seq).map(|()| Some(chapter)),
+            false => Ok(Some(chapter)),
+        };
         if let Some(chapter) = self.chapters.held(&object).filter(covers) {
-            return Ok(Some(chapter));
+            return told(chapter);
         }
         let found = self.after(&Chapter::key(object, seq)).map_err(|error| self.give_up(error))?;
         if let Some((key, record)) = found {
@@ -382,11 +463,16 @@ impl History for Chapters {
                 self.chapters.keep(object, chapter.clone());
             }
             if covers(&chapter) {
-                return Ok(Some(chapter));
+                return told(chapter);
             }
         }
         lock(&self.progress).check()?;
+        self.check(seq)?;
         Ok(None)
+    }
+
+    fn check(&self, seq: Seq) -> Result<()> {
+        self.state().horizon.check(seq)
     }
 
     fn progress(&self) -> Progress {
@@ -403,6 +489,11 @@ fn names_of(tables: &[Arc<Table>]) -> Vec<(u32, u32)> {
             .fold(0, |sum, (key, value)| crc32c::crc32c_append(crc32c::crc32c_append(sum, key), value))
     };
     tables.iter().map(|table| (table.number, sum(table))).collect()
+}
+
+/// Whether a record's chapter ends at or before a version.
+fn is_through(record: &Result<Record>, seq: Seq) -> bool {
+    record.as_ref().is_ok_and(|(key, _)| end_of(key) <= seq)
 }
 
 /// The tables of one list that are not in the other.

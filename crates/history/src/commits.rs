@@ -109,7 +109,8 @@ impl Commits {
         let (object, first) = (ObjectId::Commits(self.starts.len() as u32), &page[0]);
         self.starts.push(first.time);
         // Its end is its own last commit, so that it goes with the log up to there.
-        let chapter = Chapter { end: seq, anchor: anchor.into(), run: Run::starting(first.seq - 1) };
+        let run = Run::starting(first.seq - 1);
+        let chapter = Chapter { end: seq, anchor: anchor.into(), run, thinned: false };
         Some((object, chapter))
     }
 

@@ -8,6 +8,7 @@ mod chapter;
 mod chapters;
 mod commits;
 mod directory;
+mod horizon;
 mod object;
 mod run;
 mod table;
@@ -16,8 +17,10 @@ pub use chapter::Chapter;
 pub use chapters::Chapters;
 pub use commits::{Commit, Commits, PAGE_COMMITS};
 pub use directory::{Directory, DirectoryEntry, SledDirectory};
+pub use horizon::Horizon;
 pub use object::ObjectId;
 pub use run::{RUN_DELTAS_MAX, RUN_DELTAS_MIN, Run};
+pub use table::{Key, Record, end_of, object_of};
 
 use karyon_model::{Code, Error, Result, Seq};
 use std::sync::Arc;
@@ -29,8 +32,12 @@ pub trait History: Send + Sync {
 
     /// The chapter that holds the object as it was at `seq`, or `None` when no sealed chapter covers that moment.
     ///
-    /// Fails with `HistoryBuilding` while the answer is not known yet, with `Damaged` when the record's checksum is wrong.
+    /// Fails with `HistoryBuilding` while the answer is not known yet, with `Horizon` when what it was then is not kept, with
+    /// `Damaged` when the record's checksum is wrong.
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>>;
+
+    /// Fails with `Horizon` for a version as of which not everything is kept.
+    fn check(&self, seq: Seq) -> Result<()>;
 
     /// How far the index covers the past.
     fn progress(&self) -> Progress;

@@ -11,6 +11,7 @@
 //! filter; and `B`, number, part (big-endian) → first key and piece of up to 256 blocks. A piece is u64 offset, u32
 //! length, u32 CRC32C.
 
+use crate::ObjectId;
 use crate::directory::DirectoryEntry;
 use karyon_log::{Disk, File, OpenMode, StoreId};
 use karyon_model::bytes::{Cursor, put_bytes};
@@ -21,10 +22,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// An object's key and the end of its chapter, big-endian.
-pub(crate) type Key = [u8; 17];
+pub type Key = [u8; 17];
 
 /// A key and an encoded chapter.
-pub(crate) type Record = (Key, Arc<[u8]>);
+pub type Record = (Key, Arc<[u8]>);
 /// Records, ascending by key.
 pub(crate) type Records = Box<dyn Iterator<Item = Result<Record>>>;
 
@@ -302,8 +303,13 @@ pub(crate) fn records(block: &[u8]) -> impl Iterator<Item = Result<(Key, &[u8])>
     std::iter::from_fn(move || (!cursor.is_empty()).then(|| Ok((cursor.array()?, cursor.bytes()?))))
 }
 
+/// The object of a record's chapter; `None` when the key is of none.
+pub fn object_of(key: &Key) -> Option<ObjectId> {
+    key.first_chunk().and_then(|key| ObjectId::from_key(*key))
+}
+
 /// The end of a record's chapter.
-pub(crate) fn end_of(key: &Key) -> Seq {
+pub fn end_of(key: &Key) -> Seq {
     let mut end = [0; 8];
     end.copy_from_slice(&key[OBJECT_BYTES..]);
     Seq::from_be_bytes(end)

@@ -34,7 +34,7 @@ impl Folder {
     }
 
     fn open(&self, directory: Arc<dyn Directory>) -> karyon_model::Result<Chapters> {
-        Chapters::open(Arc::new(RealDisk::new(&self.0)), directory, STORE)
+        Chapters::open(Arc::new(RealDisk::new(&self.0)), directory, STORE, 0)
     }
 }
 
@@ -50,7 +50,7 @@ fn point(last: Seq) -> ChainPoint {
 }
 
 fn chapter(start: Seq, end: Seq) -> Chapter {
-    Chapter { end, anchor: vec![end as u8; 40].into(), run: Run::starting(start) }
+    Chapter { end, anchor: vec![end as u8; 40].into(), run: Run::starting(start), thinned: false }
 }
 
 fn tables(folder: &Path) -> usize {
@@ -171,10 +171,10 @@ fn tables_of_another_store_are_refused() {
     chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
     chapters.write(point(2)).unwrap();
     let disk = Arc::new(RealDisk::new(&folder.0));
-    let foreign = Chapters::open(disk.clone(), directory.clone(), StoreId([8; 16]));
+    let foreign = Chapters::open(disk.clone(), directory.clone(), StoreId([8; 16]), 0);
     assert_eq!(foreign.err().unwrap().code(), Code::Damaged);
     directory.clear().unwrap();
-    assert_eq!(Chapters::open(disk, directory, StoreId([8; 16])).unwrap().records().count(), 0);
+    assert_eq!(Chapters::open(disk, directory, StoreId([8; 16]), 0).unwrap().records().count(), 0);
 }
 
 fn header(seq: Seq) -> CommitHeader {
@@ -305,7 +305,8 @@ fn what_cannot_be_written_is_not_tried_again_at_once_and_leaves_nothing_behind()
     let folder = Folder::new();
     let refusing = Arc::new(Refusing(AtomicBool::new(false)));
     let chapters = folder.open(refusing.clone()).unwrap();
-    let large = |end| Chapter { end, anchor: vec![7; 1 << 20].into(), run: Run::starting(end - 1) };
+    let large =
+        |end| Chapter { end, anchor: vec![7; 1 << 20].into(), run: Run::starting(end - 1), thinned: false };
     let seal = |ends: std::ops::Range<Seq>| {
         ends.for_each(|end| chapters.seal(ObjectId::Node(0), &large(end)).unwrap());
     };

@@ -81,7 +81,7 @@ layout! {
         next_seq: u64 = U64,
         /// The hash of the frame before it.
         hash: Hash = HashField,
-        /// Where in its segment the frame before it begins. Says nothing at a segment's first position: that frame is in another.
+        /// Where in its segment the frame before it begins. At a segment's first position, as that frame is in another, its own offset.
         frame: u32 = U32,
     }
 }
@@ -89,7 +89,12 @@ layout! {
 impl ChainPoint {
     /// The point before a store's first frame.
     pub fn genesis(store: StoreId) -> ChainPoint {
-        let position = Position::first_of(1);
-        ChainPoint { position, hash: Hash::genesis(store), next_seq: FIRST_SEQ, frame: position.offset }
+        ChainPoint::entering(1, FIRST_SEQ, Hash::genesis(store))
+    }
+
+    /// The point where a segment begins.
+    pub(crate) fn entering(segment: u32, next_seq: u64, hash: Hash) -> ChainPoint {
+        let position = Position::first_of(segment);
+        ChainPoint { position, next_seq, hash, frame: position.offset }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use karyon_model::{Code, Error, Result};
 
-use crate::chain::{ChainPoint, FIRST_SEQ, Position, StoreId};
+use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::Disk;
 use crate::failure::{Failure, io_failed, poisoned, sync_failed};
 use crate::frame::{self, FrameDraft, FrameView, Header, Kind, MIN_FRAME_BYTES};
@@ -20,19 +20,20 @@ use crate::segment_file::SegmentFile;
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use karyon_log::{FrameDraft, FrameView, Log, RealDisk, SegmentSizes, StoreId};
+/// # use karyon_log::{ChainPoint, FrameDraft, FrameView, Log, RealDisk, SegmentSizes, StoreId};
 /// # let directory = std::env::temp_dir().join(format!("karyon-log-{}", std::process::id()));
 /// # std::fs::create_dir_all(&directory).unwrap();
 /// # let store = StoreId(*b"an example store");
 /// let disk = Arc::new(RealDisk::new(&directory));
-/// let mut log = Log::create(disk.clone(), store, SegmentSizes::default())?;
+/// let base = ChainPoint::genesis(store);
+/// let mut log = Log::create(disk.clone(), store, SegmentSizes::default(), base)?;
 /// log.append(&FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload: b"a commit" })?;
 /// log.sync()?;
 /// drop(log);
 ///
 /// let mut found = Vec::new();
 /// let keep = &mut |frame: &FrameView<'_>| Ok(found.push(frame.payload.to_vec()));
-/// let (_log, recovery) = Log::open(disk, store, SegmentSizes::default(), None, keep)?;
+/// let (_log, recovery) = Log::open(disk, store, SegmentSizes::default(), (base, base), keep)?;
 /// assert_eq!((found, recovery.last_seq), (vec![b"a commit".to_vec()], 1));
 /// # std::fs::remove_dir_all(&directory).unwrap();
 /// # Ok::<(), karyon_model::Error>(())
@@ -41,6 +42,8 @@ pub struct Log {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) store: StoreId,
     pub(crate) sizes: SegmentSizes,
+    /// Where it begins: what was before stands elsewhere.
+    pub(crate) base: ChainPoint,
     pub(crate) head: ChainPoint,
     pub(crate) active: SegmentFile,
     pub(crate) prepared: Option<SegmentFile>,
@@ -57,18 +60,19 @@ pub struct Log {
 }
 
 impl Log {
-    /// Creates an empty log, which must be opened with the same sizes. What an earlier, interrupted attempt left
-    /// is taken up; a log that holds frames is refused.
-    pub fn create(disk: Arc<dyn Disk>, store: StoreId, sizes: SegmentSizes) -> Result<Log> {
+    /// Creates an empty log that goes on from `base` (the genesis of a new store), which must be opened with the same
+    /// sizes. What an earlier, interrupted attempt left is taken up; a log that holds frames is refused.
+    pub fn create(disk: Arc<dyn Disk>, store: StoreId, sizes: SegmentSizes, base: ChainPoint) -> Result<Log> {
         disk.create_dir(LOG_DIRECTORY).map_err(|error| io_failed("create", LOG_DIRECTORY, &error))?;
-        SegmentFile::create(disk.as_ref(), 1)
-            .map_err(|error| io_failed("create", &segment::path(1), &error))?
+        let first = base.position.segment;
+        SegmentFile::create(disk.as_ref(), first)
+            .map_err(|error| io_failed("create", &segment::path(first), &error))?
             .extend(sizes.smallest, io_failed)?;
         for directory in [LOG_DIRECTORY, ""] {
             disk.sync_dir(directory).map_err(|error| sync_failed("sync", directory, &error))?;
         }
-        let (log, recovery) = Log::open(disk, store, sizes, None, &mut |_| Ok(()))?;
-        if recovery.last_seq >= FIRST_SEQ {
+        let (log, recovery) = Log::open(disk, store, sizes, (base, base), &mut |_| Ok(()))?;
+        if recovery.last_seq >= base.next_seq {
             let message =
                 format!("{LOG_DIRECTORY} already holds commits; open the store instead of creating it");
             return Err(Error::new(Code::Argument, message).with("commits", recovery.last_seq));
@@ -129,6 +133,32 @@ impl Log {
         Ok(())
     }
 
+    /// Goes on in a segment of its own, durably, so that everything so far lies in segments before it. Returns where it
+    /// begins: from there on a log can be read without them.
+    pub fn rotate(&mut self) -> Result<ChainPoint> {
+        self.sync()?;
+        self.guarded(|log| {
+            if log.active.header.is_some() {
+                log.sealed = None;
+                // As long as nothing says that the log goes on there, nothing is lost when it cannot be prepared.
+                let mut next = log.next_segment(io_failed)?;
+                next.extend(log.sizes.target(0, 0), io_failed)?;
+                log.go_on_in(next)?;
+            }
+            Ok(log.head)
+        })
+    }
+
+    /// Lets go of every segment before the one that begins at `base`: what they hold stands elsewhere, durably.
+    ///
+    /// Fails with `ERR_KARYON_IO` when a file cannot be removed; the next opening removes it.
+    pub fn cut(&mut self, base: ChainPoint) -> Result<()> {
+        self.base = base;
+        segment::forget(self.disk.as_ref(), base)?;
+        self.closed_bytes = segment::measure(self.disk.as_ref(), base, self.active.number)?;
+        Ok(())
+    }
+
     /// The end of the chain: behind the frame that was appended last, synced or not.
     pub fn head(&self) -> ChainPoint {
         self.head
@@ -142,7 +172,7 @@ impl Log {
 
     /// A reader of the frames, for any thread.
     pub fn reader(&self) -> LogReader {
-        LogReader::new(self.disk.clone(), self.store)
+        LogReader::new(self.disk.clone(), self.store, self.base)
     }
 
     fn write_frame(&mut self, kind: Kind, draft: &FrameDraft<'_>) -> Result<Position> {
@@ -189,7 +219,7 @@ impl Log {
         self.write_buffer(&header)?;
         self.sync_in_flight()?;
         self.closed_bytes += self.active.len;
-        self.head.position = Position::first_of(next.number);
+        self.head = ChainPoint::entering(next.number, self.head.next_seq, self.head.hash);
         self.active = next;
         Ok(())
     }

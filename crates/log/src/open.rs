@@ -21,8 +21,9 @@ use crate::walk::Walk;
 pub const ASIDE_DIRECTORY: &str = "aside";
 
 impl Log {
-    /// Opens the log: walks the chain from `start` (a checkpoint's point, or the beginning) to its end,
-    /// handing each frame of commits to `visit`, cuts an unfinished write, and makes durable what was read.
+    /// Opens the log that begins at `base`: walks the chain from `start` (a checkpoint's point, or `base`) to its end,
+    /// handing each frame of commits to `visit`, cuts an unfinished write, makes durable what was read, and removes
+    /// what is left of segments before `base`.
     ///
     /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming
     /// segment and offset, and then has changed nothing. Reads the log from `start` on once, at the speed of
@@ -31,12 +32,11 @@ impl Log {
         disk: Arc<dyn Disk>,
         store: StoreId,
         sizes: SegmentSizes,
-        start: Option<ChainPoint>,
+        (base, start): (ChainPoint, ChainPoint),
         visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
     ) -> Result<(Log, Recovery)> {
         let shared = disk.clone();
         let disk = disk.as_ref();
-        let start = start.unwrap_or_else(|| ChainPoint::genesis(store));
         let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start, false)?;
         let mut recovery = Recovery::default();
         let mut tail_bytes = 0;
@@ -54,7 +54,7 @@ impl Log {
             }
         }
         recovery.last_seq = walk.point.next_seq.saturating_sub(1);
-        let (prepared, cuts) = judge_end(&mut walk)?;
+        let (prepared, cuts) = judge_end(&mut walk, base)?;
         let Walk { segment: active, point: head, .. } = walk;
         if active.len < sizes.smallest {
             return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
@@ -68,17 +68,14 @@ impl Log {
                 recovery.sealed = false;
             }
         }
-        make_durable(disk, &active, prepared.as_ref())?;
-        let mut closed_bytes = 0;
-        for number in 1..active.number {
-            let path = segment::path(number);
-            let len = disk.open(&path, OpenMode::Read).and_then(|file| file.len());
-            closed_bytes += len.map_err(|error| io_failed("measure", &path, &error))?;
-        }
+        make_durable(disk, base, &active, prepared.as_ref())?;
+        segment::forget(disk, base)?;
+        let closed_bytes = segment::measure(disk, base, active.number)?;
         let log = Log {
             disk: shared,
             store,
             sizes,
+            base,
             head,
             active: active.for_writing(),
             prepared: prepared.map(SegmentFile::for_writing),
@@ -98,8 +95,11 @@ type Unfinished = Option<(u32, Vec<u8>)>;
 
 /// The segment that is prepared behind a walk's end, and what stands at the end and there; damage fails. Changes
 /// nothing.
-pub(crate) fn judge_end(walk: &mut Walk<'_>) -> Result<(Option<SegmentFile>, [Unfinished; 2])> {
-    let mut prepared = prepared_segment(walk)?;
+pub(crate) fn judge_end(
+    walk: &mut Walk<'_>,
+    base: ChainPoint,
+) -> Result<(Option<SegmentFile>, [Unfinished; 2])> {
+    let mut prepared = prepared_segment(walk, base)?;
     let end = unfinished(walk.store, &mut walk.segment, walk.point.position.offset)?;
     let behind = prepared.as_mut().map_or(Ok(None), |prepared| unfinished(walk.store, prepared, 0))?;
     Ok((prepared, [end, behind]))
@@ -107,9 +107,9 @@ pub(crate) fn judge_end(walk: &mut Walk<'_>) -> Result<(Option<SegmentFile>, [Un
 
 /// The segment after the active one, which must not have been begun: the active one does not say that it goes
 /// on.
-fn prepared_segment(walk: &Walk<'_>) -> Result<Option<SegmentFile>> {
+fn prepared_segment(walk: &Walk<'_>, base: ChainPoint) -> Result<Option<SegmentFile>> {
     let Position { segment: active, offset } = walk.point.position;
-    let behind = segment::last(walk.disk)? - active;
+    let behind = segment::last(walk.disk, base)? - active;
     if behind == 0 {
         return Ok(None);
     }
@@ -163,8 +163,13 @@ fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result
 
 /// What was read may be known to the operating system alone, if the writer's process was killed before its
 /// sync. It becomes durable before anybody builds on it.
-fn make_durable(disk: &dyn Disk, active: &SegmentFile, prepared: Option<&SegmentFile>) -> Result<()> {
-    if active.number > 1 {
+fn make_durable(
+    disk: &dyn Disk,
+    base: ChainPoint,
+    active: &SegmentFile,
+    prepared: Option<&SegmentFile>,
+) -> Result<()> {
+    if active.number > base.position.segment {
         let path = segment::path(active.number - 1);
         let synced = disk.open(&path, OpenMode::ReadWrite).and_then(|file| file.sync_data());
         synced.map_err(|error| sync_failed("sync", &path, &error))?;

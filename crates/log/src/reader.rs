@@ -11,7 +11,7 @@ use crate::failure::damaged;
 use crate::frame::{FrameView, Kind, MIN_FRAME_BYTES};
 use crate::log::Log;
 use crate::open::judge_end;
-use crate::segment::SegmentSizes;
+use crate::segment::{self, SegmentHeader, SegmentSizes};
 use crate::segment_file::SegmentFile;
 use crate::walk::Walk;
 
@@ -20,6 +20,7 @@ use crate::walk::Walk;
 pub struct LogReader {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) store: StoreId,
+    pub(crate) base: ChainPoint,
 }
 
 /// What [`LogReader::verify`] went over.
@@ -32,14 +33,14 @@ pub struct Verified {
 }
 
 impl LogReader {
-    /// A reader of the log of `store` on `disk`.
-    pub fn new(disk: Arc<dyn Disk>, store: StoreId) -> Self {
-        LogReader { disk, store }
+    /// A reader of the log of `store` on `disk`, which begins at `base`.
+    pub fn new(disk: Arc<dyn Disk>, store: StoreId, base: ChainPoint) -> Self {
+        LogReader { disk, store, base }
     }
 
-    /// Where a store's first frame begins.
+    /// Where the first frame begins.
     pub fn first(&self) -> Position {
-        ChainPoint::genesis(self.store).position
+        self.base.position
     }
 
     /// Hands the frames of commits from the one that begins at `from` up to `until` (a point between two
@@ -72,7 +73,7 @@ impl LogReader {
         sizes: SegmentSizes,
         take: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<bool>>,
     ) -> Result<(Log, Option<Error>)> {
-        let mut log = Log::create(target, self.store, sizes)?;
+        let mut log = Log::create(target, self.store, sizes, self.base)?;
         let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, log.head(), true)?;
         let (mut damage, mut flow) = (None, ControlFlow::Continue(()));
         while flow.is_continue() {
@@ -82,7 +83,7 @@ impl LogReader {
             damage = damage.or(walk.segment.damage.take());
             let (kind, frame) = match walk.step() {
                 Ok(Some(found)) => found,
-                Ok(None) => return Ok((log, damage.or_else(|| judge_end(&mut walk).err()))),
+                Ok(None) => return Ok((log, damage.or_else(|| judge_end(&mut walk, self.base).err()))),
                 Err(error) => return Ok((log, damage.or(Some(error)))),
             };
             if kind == Kind::Commits {
@@ -95,7 +96,21 @@ impl LogReader {
         Ok((log, damage))
     }
 
-    /// Checks the whole chain from the store's first frame to `head`, handing each frame of commits to
+    /// Where the segments begin that are closed or begun, oldest first: points at which a log can be parted.
+    pub fn boundaries(&self) -> Result<Vec<ChainPoint>> {
+        let disk = self.disk.as_ref();
+        let first = self.base.position.segment;
+        let begun = (first..=segment::last(disk, self.base)?).map(|number| {
+            let mut file = SegmentFile::open(disk, self.store, number, OpenMode::Read)?;
+            file.damage.take().map_or(Ok(()), Err)?;
+            let point =
+                |header: SegmentHeader| ChainPoint::entering(number, header.next_seq, header.previous_hash);
+            Ok(file.header.map(point))
+        });
+        begun.filter_map(Result::transpose).collect()
+    }
+
+    /// Checks the whole chain from the first frame to `head`, handing each frame of commits to
     /// `visit`. Changes nothing. Fails with `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first
     /// thing that is wrong.
     pub fn verify(
@@ -104,8 +119,7 @@ impl LogReader {
         visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
     ) -> Result<Verified> {
         let mut verified = Verified { frames: 0, commits: 0 };
-        let start = ChainPoint::genesis(self.store);
-        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, start, false)?;
+        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, self.base, false)?;
         read_on(&mut walk, head.position, &mut |frame| {
             verified.frames += 1;
             verified.commits += u64::from(frame.commit_count);

@@ -21,8 +21,8 @@ use karyon_model::bytes::Cursor;
 use karyon_model::fields::{U32, U64};
 use karyon_model::{Code, Error, Result, layout};
 
-use crate::chain::{Hash, HashField, StoreId, StoreIdField};
-use crate::disk::Disk;
+use crate::chain::{ChainPoint, Hash, HashField, StoreId, StoreIdField};
+use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, io_failed};
 use crate::frame::checked;
 use crate::sector_map::SECTOR_BYTES;
@@ -129,14 +129,30 @@ fn number_of(name: &str) -> Option<u32> {
     (digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
-/// The number of the last segment file; all before it, from 1, exist as well.
-pub(crate) fn last(disk: &dyn Disk) -> Result<u32> {
-    let numbers = numbers(disk)?;
-    let gap = (1..).zip(&numbers).find(|(expected, found)| expected != *found);
+/// The number of the last segment file; all before it, from that of `base`, exist as well.
+pub(crate) fn last(disk: &dyn Disk, base: ChainPoint) -> Result<u32> {
+    let first = base.position.segment;
+    let numbers: Vec<_> = numbers(disk)?.into_iter().filter(|number| *number >= first).collect();
+    let gap = (first..).zip(&numbers).find(|(expected, found)| expected != *found);
     match (gap, numbers.last()) {
         (Some((expected, _)), _) => Err(missing(expected)),
-        (None, last) => last.copied().ok_or_else(|| missing(1)),
+        (None, last) => last.copied().ok_or_else(|| missing(first)),
     }
+}
+
+/// Removes the segments before the one that begins at `base`.
+pub(crate) fn forget(disk: &dyn Disk, base: ChainPoint) -> Result<()> {
+    let gone = numbers(disk)?.into_iter().filter(|number| *number < base.position.segment);
+    gone.map(path).try_for_each(|path| disk.remove(&path).map_err(|error| io_failed("remove", &path, &error)))
+}
+
+/// How long the segments from that of `base` up to segment `end` are together.
+pub(crate) fn measure(disk: &dyn Disk, base: ChainPoint, end: u32) -> Result<u64> {
+    let length = |path: String| {
+        let length = disk.open(&path, OpenMode::Read).and_then(|file| file.len());
+        length.map_err(|error| io_failed("measure", &path, &error))
+    };
+    (base.position.segment..end).map(path).map(length).sum()
 }
 
 /// The numbers of the segment files there are, ascending.

@@ -81,7 +81,7 @@ impl<'d> Walk<'d> {
             return Err(damaged(segment, offset, "no segment can follow"));
         };
         self.segment = SegmentFile::open(self.disk, self.store, number, self.mode)?;
-        self.point.position = Position::first_of(number);
+        self.point = ChainPoint::entering(number, self.point.next_seq, self.point.hash);
         self.check_start()
     }
 

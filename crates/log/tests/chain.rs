@@ -189,7 +189,7 @@ fn a_frame_larger_than_a_segment_gets_a_segment_that_holds_it() {
         lens.push(frame.payload.len());
         Ok(())
     };
-    Log::open(Arc::new(disk), STORE, support::SMALL, None, visit).unwrap();
+    Log::open(Arc::new(disk), STORE, support::SMALL, support::whole(), visit).unwrap();
     assert_eq!(lens, [1024, 30 * 1024, 0, 100 * 1024, large.len()]);
 }
 
@@ -197,7 +197,8 @@ fn a_frame_larger_than_a_segment_gets_a_segment_that_holds_it() {
 fn segments_grow_with_the_log_and_a_small_log_stays_small() {
     let disk = SimDisk::new();
     let sizes = SegmentSizes { smallest: 4096, largest: 32_768, slice: 4096 };
-    let mut log = Log::create(Arc::new(disk.clone()), STORE, sizes).unwrap();
+    let mut log =
+        Log::create(Arc::new(disk.clone()), STORE, sizes, karyon_log::ChainPoint::genesis(STORE)).unwrap();
     assert_eq!(disk.files().len(), 1);
     log.append(&FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload: b"x" }).unwrap();
     log.sync().unwrap();
@@ -241,7 +242,8 @@ fn a_visitor_that_fails_ends_the_opening() {
     let (disk, log) = filled(3);
     drop(log);
     let visit = &mut |_: &karyon_log::FrameView<'_>| Err(karyon_model::Error::new(Code::Argument, "enough"));
-    let error = Log::open(Arc::new(disk), STORE, support::SMALL, None, visit).map(|_| ()).unwrap_err();
+    let error =
+        Log::open(Arc::new(disk), STORE, support::SMALL, support::whole(), visit).map(|_| ()).unwrap_err();
     assert_eq!(error.message(), "enough");
 }
 
@@ -250,7 +252,9 @@ fn the_operating_systems_disk_holds_a_log_of_the_usual_sizes() {
     let root = std::env::temp_dir().join(format!("karyon-log-chain-{}", std::process::id()));
     std::fs::create_dir_all(&root).unwrap();
     let disk = Arc::new(RealDisk::new(&root));
-    let mut log = Log::create(disk.clone(), STORE, SegmentSizes::default()).unwrap();
+    let mut log =
+        Log::create(disk.clone(), STORE, SegmentSizes::default(), karyon_log::ChainPoint::genesis(STORE))
+            .unwrap();
     for _ in 0..1500 {
         commit(&mut log).unwrap();
         log.prepare_ahead().unwrap();
@@ -260,7 +264,7 @@ fn the_operating_systems_disk_holds_a_log_of_the_usual_sizes() {
     log.reader().verify(&head, &mut |_| Ok(())).unwrap();
     drop(log);
     let (log, recovery) =
-        Log::open(disk.clone(), STORE, SegmentSizes::default(), None, &mut |_| Ok(())).unwrap();
+        Log::open(disk.clone(), STORE, SegmentSizes::default(), support::whole(), &mut |_| Ok(())).unwrap();
     assert!(recovery.sealed);
     assert_eq!((recovery.frames, log.head()), (1500, head));
     assert_eq!(disk.list("log").unwrap()[0], "0000000001.seg");
@@ -293,4 +297,43 @@ fn a_directory_that_was_moved_is_not_mistaken_for_the_one_at_its_old_place() {
     assert_eq!(RealDisk::new(&moved).list("").unwrap(), ["mine"]);
     std::fs::remove_dir_all(&root).unwrap();
     std::fs::remove_dir_all(&moved).unwrap();
+}
+
+#[test]
+fn a_log_goes_on_without_the_segments_before_a_rotation() {
+    let (disk, mut log) = support::filled(40);
+    let base = log.rotate().unwrap();
+    assert_eq!(base, log.rotate().unwrap(), "an empty segment is not left behind");
+    assert_eq!((base.next_seq, base.position.offset), (log.head().next_seq, 512));
+    let opened = support::open(&disk).unwrap().0.head();
+    assert_eq!(opened, base, "the cut is durable");
+    for _ in 0..5 {
+        support::commit(&mut log).unwrap();
+    }
+    log.cut(base).unwrap();
+    let verified = log.reader().verify(&log.head(), &mut |_| Ok(())).unwrap();
+    assert_eq!(verified.frames, 5);
+    assert!(support::commit(&mut log).is_ok());
+    let head = log.head();
+    drop(log);
+    let numbers = disk.list("log").unwrap();
+    assert!(numbers.iter().all(|name| name >= &format!("{:010}.seg", base.position.segment)), "{numbers:?}");
+    let (log, recovery) = support::open_at(&disk, base, base).unwrap();
+    assert_eq!((log.head(), recovery.last_seq), (head, head.next_seq - 1));
+    drop(log);
+    // Where the rest begins has to be known: without, the log is not whole.
+    assert_eq!(support::open(&disk).map(|_| ()).unwrap_err().code(), Code::SegmentMissing);
+    let other = karyon_log::ChainPoint { hash: Hash::genesis(STORE), ..base };
+    assert_eq!(support::open_at(&disk, other, other).map(|_| ()).unwrap_err().code(), Code::Damaged);
+}
+
+#[test]
+fn segments_that_a_crash_left_before_the_base_go_with_the_next_opening() {
+    let (disk, mut log) = support::filled(40);
+    let base = log.rotate().unwrap();
+    support::commit(&mut log).unwrap();
+    drop(log);
+    drop(support::open_at(&disk, base, base).unwrap());
+    let first = format!("{:010}.seg", base.position.segment);
+    assert_eq!(disk.list("log").unwrap().iter().min(), Some(&first));
 }

@@ -173,7 +173,9 @@ fn swapped_duplicated_emptied_and_foreign_segments_are_named() {
 
     let foreign = SimDisk::new();
     let other = StoreId(*b"some other store");
-    let mut log = Log::create(Arc::new(foreign.clone()), other, support::SMALL).unwrap();
+    let mut log =
+        Log::create(Arc::new(foreign.clone()), other, support::SMALL, karyon_log::ChainPoint::genesis(other))
+            .unwrap();
     for _ in 0..40 {
         support::commit(&mut log).unwrap();
     }

@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use karyon_log::{Disk, FrameDraft, FrameView, Log, OpenMode, RealDisk, SegmentSizes, StoreId, segment_path};
+use karyon_log::{
+    ChainPoint, Disk, FrameDraft, FrameView, Log, OpenMode, RealDisk, SegmentSizes, StoreId, segment_path,
+};
 use karyon_testkit::disk::SimDisk;
 
 const STORE: StoreId = StoreId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
@@ -24,7 +26,7 @@ fn drafts() -> Vec<(u64, u32, i64, Vec<u8>)> {
 
 fn write() -> SimDisk {
     let disk = SimDisk::new();
-    let mut log = Log::create(Arc::new(disk.clone()), STORE, SIZES).unwrap();
+    let mut log = Log::create(Arc::new(disk.clone()), STORE, SIZES, ChainPoint::genesis(STORE)).unwrap();
     for (first_seq, commit_count, base_time, payload) in &drafts() {
         let (first_seq, commit_count, base_time) = (*first_seq, *commit_count, *base_time);
         log.append(&FrameDraft { first_seq, commit_count, base_time, payload }).unwrap();
@@ -64,7 +66,14 @@ fn the_fixture_opens() {
         found.push((frame.first_seq, frame.commit_count, frame.base_time, frame.payload.to_vec()));
         Ok(())
     };
-    let (log, recovery) = Log::open(Arc::new(disk), STORE, SIZES, None, visit).unwrap();
+    let (log, recovery) = Log::open(
+        Arc::new(disk),
+        STORE,
+        SIZES,
+        (ChainPoint::genesis(STORE), ChainPoint::genesis(STORE)),
+        visit,
+    )
+    .unwrap();
     assert!(found == drafts());
     assert!(recovery.sealed && recovery.cut.is_none());
     assert_eq!(log.head().hash.to_string(), HEAD);

@@ -30,7 +30,7 @@ fn payloads_found(disk: &SimDisk) -> karyon_model::Result<(Vec<Vec<u8>>, karyon_
         found.push(frame.payload.to_vec());
         Ok(())
     };
-    let (_, recovery) = Log::open(Arc::new(disk.clone()), STORE, SMALL, None, visit)?;
+    let (_, recovery) = Log::open(Arc::new(disk.clone()), STORE, SMALL, support::whole(), visit)?;
     Ok((found, recovery))
 }
 
@@ -191,7 +191,8 @@ fn the_first_frame_of_a_segment_and_its_header_are_one_write() {
         let all = subset + 1 == 1 << parts.len();
         let header_alone = subset + 2 == 1 << parts.len();
         assert_eq!(recovery.cut.is_some(), !all && !header_alone, "sectors {subset:b}");
-        let mut log = Log::open(Arc::new(torn.clone()), STORE, SMALL, None, &mut |_| Ok(())).unwrap().0;
+        let mut log =
+            Log::open(Arc::new(torn.clone()), STORE, SMALL, support::whole(), &mut |_| Ok(())).unwrap().0;
         log.append(&FrameDraft { first_seq: 2, commit_count: 1, base_time: 5, payload: &payloads[1] })
             .unwrap();
         log.sync().unwrap();

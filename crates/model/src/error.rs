@@ -44,6 +44,8 @@ codes! {
     FormatNewer = "ERR_KARYON_FORMAT_NEWER",
     /// Bytes that were acknowledged do not match their checksum or their hash.
     Damaged = "ERR_KARYON_DAMAGED",
+    /// A version is asked for that is not kept any more.
+    Horizon = "ERR_KARYON_HORIZON",
     /// A segment of the log is missing.
     SegmentMissing = "ERR_KARYON_SEGMENT_MISSING",
     /// A write or sync failed; writes are refused until the store is opened again.

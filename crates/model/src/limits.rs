@@ -40,5 +40,7 @@ pub const LAYERS_MAX: usize = 65_536;
 pub const REACH_MAX: usize = 65_536;
 /// Edges that one traversal looks at.
 pub const TRAVERSED_EDGES_MAX: usize = 1_000_000;
+/// Versions that are kept one by one where the past before the horizon is let go.
+pub const KEPT_VERSIONS_MAX: usize = 65_536;
 /// How often `write` runs its function again after a conflict.
 pub const WRITE_ATTEMPTS_MAX: u32 = 16;

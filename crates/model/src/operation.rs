@@ -17,6 +17,8 @@
 //! | 12 | declare | label, property, rules (bit 0: indexed; 1: unique; 2: required; 0: none any more) |
 //! | 13 | fork | name, layer below, version of it |
 //! | 14, 15 | drop, merge | layer |
+//! | 16 | erase | node, postings that go with it (varints) |
+//! | 17 | archive | the version up to which the log is in an archive, SHA-256 of that file |
 //!
 //! An interval is one byte (bit 0: it has a beginning; bit 1: it has an end) and a signed varint in µs for each. What is set always may
 //! have intervals of its own (`valid.rs`): so a revert or a merge brings back at once what a property holds.
@@ -115,6 +117,8 @@ records! {
     13 Fork { name: NameId = Id, parent: u32 = Id, from: u64 = Number }
     14 Drop { layer: u32 = Id }
     15 Merge { layer: u32 = Id }
+    16 Erase { node: u32 = Id, postings: &'a [u8] = Bytes }
+    17 Archive { through: u64 = Number, digest: &'a [u8] = Bytes }
 }
 
 #[cfg(test)]
@@ -145,6 +149,8 @@ mod tests {
                 name: 2,
                 rules: Rules { indexed: true, unique: true, required: false },
             },
+            Operation::Erase { node: 7, postings: &[1, 2] },
+            Operation::Archive { through: 1 << 40, digest: &[9; 32] },
         ];
         let mut bytes = Vec::new();
         operations.iter().for_each(|operation| operation.encode(&mut bytes));

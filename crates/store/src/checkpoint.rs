@@ -20,7 +20,7 @@ use crate::layout::{CHECKPOINTS, FORMAT_VERSION, io_error};
 use crate::store::Body;
 use karyon_graph::ImageReader;
 use karyon_history::{Commits, History};
-use karyon_log::{ChainPoint, Disk, File, OpenMode, StoreId, StoreIdField};
+use karyon_log::{ChainPoint, Disk, File, OpenMode, Position, StoreId, StoreIdField};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::{U32, U64};
 use karyon_model::{Code, Error, Result, Seq};
@@ -125,14 +125,17 @@ pub(crate) struct Loaded {
     pub(crate) path: String,
 }
 
-/// Every checkpoint that is whole, newest first. A damaged one is passed over: the log has everything.
+/// Every checkpoint that is whole, newest first, of a log that begins at `base`. A damaged one is passed over: the log has
+/// everything.
 pub(crate) fn load_all(
     disk: &dyn Disk,
     store: StoreId,
+    base: Position,
     history: &Arc<dyn History>,
 ) -> Result<impl Iterator<Item = Loaded>> {
     let paths = list(disk)?.into_iter().rev();
-    Ok(paths.filter_map(move |path| load(disk, store, path, history.clone())))
+    let loaded = paths.filter_map(move |path| load(disk, store, path, history.clone()));
+    Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= base))
 }
 
 /// Reads a checkpoint, or nothing when it is not whole.

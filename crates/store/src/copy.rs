@@ -8,6 +8,7 @@
 //! matched by points of its chain, whose hashes no other log has, and never by the id alone; and as the frames are the
 //! same, a segment of a copy can stand in for one that was damaged, and a hash noted elsewhere proves what it proved.
 
+use crate::archive::Archive;
 use crate::checkpoint::load_all;
 use crate::layout::{LOCK, OWNER, io_error, read, write_identity};
 use crate::open::{owned, take_lock};
@@ -47,10 +48,18 @@ impl Store {
         let Some(persistence) = &self.persistence else {
             return Err(Error::new(Code::Argument, "a memory kernel has no log to copy; open a directory"));
         };
+        let _files = persistence.keep_files();
         // Nothing behind is looked at: it may be half written.
         let at = Moment::Version(persistence.head().next_seq - 1);
         let floor = self.pipeline()?.floor;
-        copy(&persistence.reader, persistence.id, (target, process), Some(at), Some(floor))
+        copy(
+            &persistence.disk,
+            &persistence.archive(),
+            persistence.id,
+            (target, process),
+            Some(at),
+            Some(floor),
+        )
     }
 }
 
@@ -74,11 +83,12 @@ pub fn restore(
     if let Some(Ok(None)) = lock {
         return Err(owned(&*source));
     }
-    let reader = LogReader::new(source.clone(), id);
-    let mut copied = copy(&reader, id, target, at, (!salvage).then_some(i64::MIN))?;
+    let archive = Archive::find(&*source, id)?;
+    let mut copied = copy(&source, &archive, id, target, at, (!salvage).then_some(i64::MIN))?;
     if copied.damage.is_some() {
         let history: Arc<dyn History> = Arc::new(Chapters::in_memory());
-        let newest = load_all(&*source, id, &history)?.next().map(|loaded| loaded.anchor.seq);
+        let newest =
+            load_all(&*source, id, archive.base.position, &history)?.next().map(|loaded| loaded.anchor.seq);
         copied.checkpoint = newest.filter(|seq| *seq > copied.newest.seq);
     }
     Ok(copied)
@@ -87,7 +97,8 @@ pub fn restore(
 /// Writes a copy. `floor` is a time that was handed out, so that no commit of the copy gets it again; without one, damage
 /// is no failure.
 fn copy(
-    reader: &LogReader,
+    source: &Arc<dyn Disk>,
+    archive: &Archive,
     id: StoreId,
     (target, process): (Arc<dyn Disk>, u32),
     at: Option<Moment>,
@@ -105,8 +116,19 @@ fn copy(
         Some(Moment::Time(time)) => (Seq::MAX, time),
         None => (Seq::MAX, i64::MAX),
     };
-    let write = || {
-        let (mut newest, mut rest) = (Committed::default(), Batch::default());
+    let reader = LogReader::new(source.clone(), id, archive.base);
+    let mut newest = Committed { seq: archive.base.next_seq - 1, time: archive.time };
+    if until < newest.seq || latest < newest.time {
+        let message = format!(
+            "the log is kept from version {} on, and what was before cannot be made a store of its own; name that or a later one",
+            newest.seq
+        );
+        return Err(Error::new(Code::Horizon, message).with("since", newest.seq));
+    }
+    let archived = newest.seq;
+    let mut write = || {
+        archive.copy(&**source, &*target)?;
+        let mut rest = Batch::default();
         let mut take = |frame: &FrameView<'_>| {
             let (mut cursor, first, base_time) =
                 (Cursor::new(frame.payload), frame.first_seq, frame.base_time);
@@ -122,7 +144,9 @@ fn copy(
             Ok(if newest.seq == until { ControlFlow::Break(true) } else { ControlFlow::Continue(()) })
         };
         let (mut log, damage) = match until {
-            0 => (Log::create(target.clone(), id, SegmentSizes::default())?, None),
+            until if until == archived => {
+                (Log::create(target.clone(), id, SegmentSizes::default(), archive.base)?, None)
+            }
             _ => reader.copy(target.clone(), SegmentSizes::default(), &mut take)?,
         };
         let lost = match &damage {

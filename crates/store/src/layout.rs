@@ -13,7 +13,7 @@
 //! The identity: 0 magic `KARYON` and two zero bytes; 8 u32 format, little-endian; 12 store id, 16 bytes; 28 zeros;
 //! 60 u32 CRC32C of what is before.
 
-use karyon_log::{Disk, Log, OpenMode, SegmentSizes, StoreId};
+use karyon_log::{ChainPoint, Disk, Log, OpenMode, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Result};
 use std::io;
 use std::sync::Arc;
@@ -76,13 +76,15 @@ pub(crate) fn identify(disk: &Arc<dyn Disk>, fresh: StoreId) -> Result<(StoreId,
     if disk.exists(IDENTITY).map_err(io_error(IDENTITY, "find"))? {
         return read(&**disk).map(|id| (id, false));
     }
-    Log::create(disk.clone(), fresh, SegmentSizes::default()).map_err(|error| {
-        if error.code() == Code::Io || error.code() == Code::SyncFailed {
-            return error;
-        }
-        let message = "the directory has a log and no identity file \"karyon\"; restore it from a backup";
-        Error::new(Code::Damaged, message).with("path", IDENTITY).with("cause", error.to_string())
-    })?;
+    Log::create(disk.clone(), fresh, SegmentSizes::default(), ChainPoint::genesis(fresh)).map_err(
+        |error| {
+            if error.code() == Code::Io || error.code() == Code::SyncFailed {
+                return error;
+            }
+            let message = "the directory has a log and no identity file \"karyon\"; restore it from a backup";
+            Error::new(Code::Damaged, message).with("path", IDENTITY).with("cause", error.to_string())
+        },
+    )?;
     write_identity(&**disk, fresh).map(|()| (fresh, true))
 }
 

@@ -3,6 +3,7 @@
 //! This room knows no cells. The log is the truth, the graph in memory is the present, the history is an index of the past
 //! that can always be built again.
 
+mod archive;
 mod checkpoint;
 mod copy;
 mod layout;
@@ -16,6 +17,7 @@ mod time;
 mod verify;
 mod writer;
 
+pub use archive::{Archived, Retention};
 pub use copy::{Copied, restore};
 pub use karyon_log::Lost;
 pub use layout::FORMAT_VERSION;

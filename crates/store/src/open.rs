@@ -1,15 +1,17 @@
 //! Opening: lock, identify, load the newest whole checkpoint, replay the log's tail.
 
+use crate::archive::{Archive, Retention, remove_older};
 use crate::checkpoint::{Loaded, discard, load_all};
 use crate::layout::{LOCK, OWNER, check_foreign, identify, io_error, write_whole};
 use crate::rebuild::{log_too_short, rebuild, start, visit_commits};
-use crate::store::{Body, Store};
+use crate::store::{Author, Body, Store};
 use crate::time::Clock;
 use crate::writer::Persistence;
+use karyon_graph::Open;
 use karyon_history::{Chapters, Directory, History, Progress};
 use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, OpenMode, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Result, Seq};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A checkpoint is due when the log's tail has this many bytes, or as many as the last image if that is more.
 const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
@@ -70,9 +72,11 @@ impl Store {
         check_foreign(&*disk)?;
         let lock = take_lock(&*disk, process)?;
         let (id, created) = identify(&disk, fresh_id)?;
-        let history = Arc::new(open_history(&disk, &directory, id));
+        let archive = Archive::find(&*disk, id)?;
+        let history = Arc::new(open_history(&disk, &directory, id, &archive));
         let shared: Arc<dyn History> = history.clone();
-        let (mut checkpoints, mut contradicted) = (load_all(&*disk, id, &shared)?, Vec::new());
+        let (mut checkpoints, mut contradicted) =
+            (load_all(&*disk, id, archive.base.position, &shared)?, Vec::new());
         let recovered = loop {
             let loaded = checkpoints.next();
             // A commit of a fork is repeated on what the fork stands on, however long ago: without the tables only the whole log tells.
@@ -80,7 +84,7 @@ impl Store {
             let loaded = loaded
                 .filter(|loaded| !has_forks(&loaded.body, loaded.anchor.seq) || covered >= loaded.anchor.seq);
             let path = loaded.as_ref().map(|loaded| loaded.path.clone());
-            match (recover(disk.clone(), id, &history, loaded), path) {
+            match (recover(disk.clone(), &archive, id, &history, loaded), path) {
                 // The log has forks behind the image, and the tables end before it or are of another log.
                 (Ok(recovered), _)
                     if !(recovered.covers && covered >= recovered.base)
@@ -89,7 +93,7 @@ impl Store {
                     history.reset();
                     history.forget();
                     drop(recovered);
-                    break recover(disk.clone(), id, &history, None)?;
+                    break recover(disk.clone(), &archive, id, &history, None)?;
                 }
                 (Ok(recovered), _) => break recovered,
                 // Its place in the log is not what it says: the log is a restored backup, or is damaged.
@@ -102,12 +106,13 @@ impl Store {
         };
         drop(checkpoints);
         discard(&*disk, &contradicted)?;
+        remove_older(&*disk)?;
         let Recovered { body, log, tail, found, image_bytes, base, covers } = recovered;
         let head = body.graph.head();
         let recovery = Recovery {
             created,
             checkpoint: base,
-            replayed: head - base,
+            replayed: head - base.max(archive.base.next_seq - 1),
             sealed: found.sealed,
             cut: found.cut.clone(),
         };
@@ -125,7 +130,8 @@ impl Store {
             history.set_progress(Progress::Building { done: 0, total: until });
         }
         let checkpoint_bytes = if checkpoint_bytes == 0 { CHECKPOINT_BYTES } else { checkpoint_bytes };
-        let persistence = Persistence::new(disk, id, (log, tail), lock, (checkpoint_bytes, image_bytes));
+        let persistence =
+            Persistence::new(disk, id, (log, tail, archive), lock, (checkpoint_bytes, image_bytes));
         let mut store = Store::assemble(body, history, clock, Some(persistence));
         store.relaxed = relaxed;
         store.limit_memory(memory_bytes)?;
@@ -140,6 +146,13 @@ impl Store {
             (0, _) => {}
             (until, true) => start(&store, until)?,
             (until, false) => rebuild(&Arc::downgrade(&store), until),
+        }
+        if store.is_erasing()? {
+            let weak = Arc::downgrade(&store);
+            match threads {
+                true => store.spawn("karyon-erase", move || finish_erasing(&weak))?,
+                false => finish_erasing(&weak),
+            }
         }
         Ok((store, recovery))
     }
@@ -165,32 +178,47 @@ struct Recovered {
 
 /// The history's tables; none, to be built again, when they are damaged. Where they cannot be read now, as on a full disk,
 /// they are left alone, and the past is in memory this time.
-fn open_history(disk: &Arc<dyn Disk>, directory: &Arc<dyn Directory>, id: StoreId) -> Chapters {
-    let open = || Chapters::open(disk.clone(), directory.clone(), id);
+fn open_history(
+    disk: &Arc<dyn Disk>,
+    directory: &Arc<dyn Directory>,
+    id: StoreId,
+    archive: &Archive,
+) -> Chapters {
+    let open = || Chapters::open(disk.clone(), directory.clone(), id, archive.mark);
     let opened = open().or_else(|error| match error.code() {
         Code::Damaged => directory.clear().and_then(|()| open()),
         _ => Err(error),
     });
-    opened.unwrap_or_default()
+    let history = opened.unwrap_or_default();
+    history.set_horizon(archive.horizon.clone(), archive.mark);
+    history
+}
+
+/// Finishes what a crash has interrupted: what was erased goes from the files.
+fn finish_erasing(store: &Weak<Store>) {
+    let root = Author { principal: "root", incarnation: 0, cause: None };
+    // Where it cannot be done now, because the past is being rebuilt or the disk refuses it, the next opening tries again.
+    let _ = store.upgrade().map(|store| store.archive(&Retention::default(), true, root, &Open));
 }
 
 fn recover(
     disk: Arc<dyn Disk>,
+    archive: &Archive,
     id: StoreId,
     history: &Arc<Chapters>,
     loaded: Option<Loaded>,
 ) -> Result<Recovered> {
     let (mut body, anchor, through, image_bytes) = match loaded {
         Some(Loaded { anchor, through, body, bytes, .. }) => (body, Some(anchor), Some(through), bytes),
-        None => (Body::empty(history.clone()), None, None, 0),
+        None => (archive.load(&*disk, history.clone(), Some(history))?, None, None, 0),
     };
     let base = anchor.map_or(0, |anchor| anchor.seq);
-    let mut tail = anchor.map_or_else(|| ChainPoint::genesis(id), |anchor| anchor.tail);
+    let mut tail = anchor.map_or(archive.base, |anchor| anchor.tail);
     let covered = history.covered();
     let mut covers = covered.is_none() || covered == Some(tail);
     let mut belongs = through.is_none() || through == Some(tail);
-    let start = anchor.map(|anchor| anchor.tail);
-    let (log, found) = Log::open(disk, id, SegmentSizes::default(), start, &mut |frame| {
+    let points = (archive.base, tail);
+    let (log, found) = Log::open(disk, id, SegmentSizes::default(), points, &mut |frame| {
         tail = frame.end;
         covers |= covered == Some(tail);
         belongs |= through == Some(tail);

@@ -1,6 +1,6 @@
 //! Rebuilding the index of the past from the log, while the store is already in use.
 
-use crate::store::{Body, Store};
+use crate::store::Store;
 use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
 use karyon_log::FrameView;
 use karyon_model::bytes::Cursor;
@@ -24,6 +24,10 @@ impl History for Sealed {
             Code::HistoryBuilding => Ok(None),
             _ => Err(error),
         })
+    }
+
+    fn check(&self, seq: Seq) -> Result<()> {
+        self.0.check(seq)
     }
 
     fn progress(&self) -> Progress {
@@ -56,9 +60,10 @@ pub(crate) fn rebuild(store: &Weak<Store>, until: Seq) {
 fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     let Some(owner) = store.upgrade() else { return Ok(()) };
     let Some(persistence) = &owner.persistence else { return Ok(()) };
-    let (reader, history, end) = (persistence.reader.clone(), owner.history.clone(), persistence.head());
+    let (reader, history, end) = (persistence.reader(), owner.history.clone(), persistence.head());
+    let (archive, disk) = (persistence.archive(), persistence.disk.clone());
     drop(owner);
-    let mut past = Body::empty(Arc::new(Sealed(history.clone())));
+    let mut past = archive.load(&*disk, Arc::new(Sealed(history.clone())), Some(&history))?;
     let mut gone = false;
     reader.read_frames(reader.first(), end.position, &mut |frame| {
         visit_commits(frame, &mut |commit| {

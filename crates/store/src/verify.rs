@@ -1,10 +1,11 @@
 //! Verifying: everything on disk is read again and must give what is in memory.
 
 use crate::rebuild::visit_commits;
-use crate::store::{Body, Store};
+use crate::store::Store;
+use crate::writer::Persistence;
 use karyon_graph::Graph;
 use karyon_history::{Chapters, Progress};
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Error, Operation, OperationReader, Result, Seq};
 use std::sync::Arc;
 
 /// What was verified.
@@ -37,6 +38,7 @@ impl Store {
     /// Cost: a pass over the whole log and a second graph in memory. Run it beside the work, not in it.
     pub fn verify(&self) -> Result<Verified> {
         let version = self.on_disk();
+        let _files = self.persistence.as_ref().map(Persistence::keep_files);
         let body = self.body()?;
         let (nodes, edges) = body.graph.audit_at(version)?;
         let digest = body.graph.digest_at(version)?;
@@ -48,9 +50,17 @@ impl Store {
         let mut verified = Verified { version, frames: 0, nodes, edges, chapters: 0, digest };
         let Some(persistence) = &self.persistence else { return Ok(verified) };
         let fresh = Arc::new(Chapters::in_memory());
-        let mut log = Body::empty(fresh.clone());
-        let checked = persistence.reader.verify(&persistence.head(), &mut |frame| {
+        let archive = persistence.archive();
+        fresh.set_horizon(archive.horizon.clone(), archive.mark);
+        let mut log = archive.load(&*persistence.disk, fresh.clone(), Some(&fresh))?;
+        let mut vouched = None;
+        let checked = persistence.reader().verify(&persistence.head(), &mut |frame| {
             visit_commits(frame, &mut |commit| {
+                for operation in OperationReader::new(commit.operations) {
+                    if let Operation::Archive { through, digest } = operation? {
+                        vouched = Some((through + 1, digest.to_vec()));
+                    }
+                }
                 if commit.header.seq > version {
                     return Ok(());
                 }
@@ -58,6 +68,13 @@ impl Store {
             })
         })?;
         verified.frames = checked.frames;
+        if archive.exists()
+            && vouched != Some((archive.base.next_seq, archive.digest(&*persistence.disk)?.to_vec()))
+        {
+            let message =
+                "the archive of the log is not the one that the log names; restore it from a backup";
+            return Err(Error::new(Code::Damaged, message));
+        }
         log.graph.audit_at(version)?;
         if log.graph.digest_at(version)? != digest || digests_of(&log.graph, &forks, version)? != of_forks {
             let message = format!("memory and log differ at version {version}; open the store again");

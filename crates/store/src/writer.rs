@@ -1,14 +1,15 @@
 //! The writer: turns what waits into frames, one sync for all that wait, and says what is durable.
 
+use crate::archive::Archive;
 use crate::checkpoint::{Anchor, CheckpointWriter};
 use crate::layout::io_error;
 use crate::store::Store;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use karyon_graph::ImageWriter;
 use karyon_history::Progress;
-use karyon_log::{ChainPoint, Disk, Lock, Log, LogReader, StoreId};
-use karyon_model::{Code, Error, Result};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, Lock, Log, LogReader, OpenMode, StoreId};
+use karyon_model::{Code, Error, Result, Seq};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
 /// A clean close leaves no longer tail of the log to the next opening.
@@ -18,8 +19,9 @@ const CLOSE_CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
 pub(crate) struct Persistence {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) id: StoreId,
-    pub(crate) reader: LogReader,
     log: Mutex<Log>,
+    /// What stands for the beginning of the log.
+    archive: Mutex<Archive>,
     written: Mutex<Written>,
     doorbell: Sender<()>,
     bell: Receiver<()>,
@@ -27,7 +29,9 @@ pub(crate) struct Persistence {
     lock: Mutex<Option<Box<dyn Lock>>>,
     checkpoint_bytes: u64,
     /// Held by whoever writes a checkpoint: there is one half-written file.
-    checkpoint_turn: Mutex<()>,
+    pub(crate) checkpoint_turn: Mutex<()>,
+    /// Shared by who reads the log from its beginning, and nobody else's while a part of it is let go. Taken after the other one.
+    files: RwLock<()>,
 }
 
 /// How far the disk is.
@@ -46,7 +50,7 @@ impl Persistence {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         id: StoreId,
-        (log, head): (Log, ChainPoint),
+        (log, head, archive): (Log, ChainPoint, Archive),
         lock: Box<dyn Lock>,
         (checkpoint_bytes, image_bytes): (u64, u64),
     ) -> Persistence {
@@ -55,8 +59,8 @@ impl Persistence {
         Persistence {
             disk,
             id,
-            reader: log.reader(),
             log: Mutex::new(log),
+            archive: Mutex::new(archive),
             written: Mutex::new(written),
             doorbell,
             bell,
@@ -64,12 +68,64 @@ impl Persistence {
             lock: Mutex::new(Some(lock)),
             checkpoint_bytes,
             checkpoint_turn: Mutex::default(),
+            files: RwLock::default(),
         }
     }
 
     /// Wakes the writer. A bell that is already ringing is enough: the writer takes everything that waits.
     pub(crate) fn ring(&self) {
         let _ = self.doorbell.try_send(());
+    }
+
+    /// A reader of the log from its beginning on.
+    pub(crate) fn reader(&self) -> LogReader {
+        LogReader::new(self.disk.clone(), self.id, lock(&self.archive).base)
+    }
+
+    /// While this is held, no part of the log goes.
+    pub(crate) fn keep_files(&self) -> RwLockReadGuard<'_, ()> {
+        self.files.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to let go of a part of the log.
+    pub(crate) fn own_files(&self) -> RwLockWriteGuard<'_, ()> {
+        self.files.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What stands for the beginning of the log.
+    pub(crate) fn archive(&self) -> Archive {
+        lock(&self.archive).clone()
+    }
+
+    pub(crate) fn set_archive(&self, archive: Archive) {
+        *lock(&self.archive) = archive;
+    }
+
+    /// Has the log go on in a segment of its own, so that it can be parted behind what is durable.
+    pub(crate) fn rotate(&self) -> Result<()> {
+        let mut log = lock(&self.log);
+        let point = log.rotate()?;
+        let mut written = lock(&self.written);
+        // A frame that was written and failed to sync is not durable, and the log is of no use then.
+        debug_assert_eq!(written.head.next_seq, point.next_seq);
+        written.head = point;
+        Ok(())
+    }
+
+    /// Lets go of the log's segments before a point.
+    pub(crate) fn cut(&self, base: ChainPoint) -> Result<()> {
+        lock(&self.log).cut(base)
+    }
+
+    /// Bytes of the files of the log.
+    pub(crate) fn log_bytes(&self) -> Result<u64> {
+        let names = self.disk.list(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "list"))?;
+        let paths = names.into_iter().map(|name| format!("{LOG_DIRECTORY}/{name}"));
+        let length = |path: String| {
+            let length = self.disk.open(&path, OpenMode::Read).and_then(|file| file.len());
+            length.map_err(io_error(&path, "measure"))
+        };
+        paths.map(length).sum()
     }
 
     pub(crate) fn written(&self) -> Written {
@@ -215,14 +271,7 @@ impl Store {
             file.block(&block)?;
         }
         // The image may not be ahead of the log: it is put in its place once its version is durable.
-        while self.on_disk() < seq {
-            if let Some(failure) = self.failure()? {
-                return Err(failure);
-            }
-            if !self.write_frame()? && self.on_disk() < seq {
-                std::thread::yield_now();
-            }
-        }
+        self.make_durable(seq)?;
         // Whoever starts from the image finds every chapter before it in the tables. Where these cannot be written, the next
         // opening builds them again: a tail that no image cuts off would cost more.
         if self.progress() == Progress::Ready {
@@ -232,6 +281,19 @@ impl Store {
         let mut written = lock(&persistence.written);
         (written.image_bytes, written.tail_bytes) = (bytes, written.tail_bytes - tail_bytes);
         Ok(Some(seq))
+    }
+
+    /// Waits until a version is durable, and writes what is to be written for it.
+    pub(crate) fn make_durable(&self, seq: Seq) -> Result<()> {
+        while self.on_disk() < seq {
+            if let Some(failure) = self.failure()? {
+                return Err(failure);
+            }
+            if !self.write_frame()? && self.on_disk() < seq {
+                std::thread::yield_now();
+            }
+        }
+        Ok(())
     }
 
     /// The graph is held for one block.

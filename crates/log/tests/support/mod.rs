@@ -57,7 +57,7 @@ pub fn commit(log: &mut Log) -> Result<u64> {
 }
 
 pub fn create(disk: &SimDisk) -> Result<Log> {
-    Log::create(Arc::new(disk.clone()), STORE, SMALL)
+    Log::create(Arc::new(disk.clone()), STORE, SMALL, ChainPoint::genesis(STORE))
 }
 
 /// Opens the log and checks each frame that it shows.
@@ -66,8 +66,18 @@ pub fn open(disk: &SimDisk) -> Result<(Log, Recovery)> {
 }
 
 pub fn open_from(disk: &SimDisk, start: Option<ChainPoint>) -> Result<(Log, Recovery)> {
-    let mut next = start.map_or(1, |point| point.next_seq);
-    Log::open(Arc::new(disk.clone()), STORE, SMALL, start, &mut |frame| {
+    open_at(disk, ChainPoint::genesis(STORE), start.unwrap_or_else(|| ChainPoint::genesis(STORE)))
+}
+
+/// The points of a log that begins at its genesis and is read from there.
+pub fn whole() -> (ChainPoint, ChainPoint) {
+    (ChainPoint::genesis(STORE), ChainPoint::genesis(STORE))
+}
+
+/// As `open`, where the log begins at `base`.
+pub fn open_at(disk: &SimDisk, base: ChainPoint, start: ChainPoint) -> Result<(Log, Recovery)> {
+    let mut next = start.next_seq;
+    Log::open(Arc::new(disk.clone()), STORE, SMALL, (base, start), &mut |frame| {
         assert_eq!((frame.first_seq, frame.commit_count), (next, commits(next)), "no gap, nothing twice");
         assert_eq!(frame.base_time, next.cast_signed() * 1000);
         assert!(frame.payload == payload(next), "the payload of commit {next} is what was written");
@@ -78,7 +88,7 @@ pub fn open_from(disk: &SimDisk, start: Option<ChainPoint>) -> Result<(Log, Reco
 
 /// Opens the log whatever its frames hold.
 pub fn unchecked(disk: &SimDisk) -> Result<(Log, Recovery)> {
-    Log::open(Arc::new(disk.clone()), STORE, SMALL, None, &mut |_| Ok(()))
+    Log::open(Arc::new(disk.clone()), STORE, SMALL, whole(), &mut |_| Ok(()))
 }
 
 /// A log of `frames` frames, with preparation, not sealed.

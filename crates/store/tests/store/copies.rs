@@ -491,7 +491,8 @@ fn a_copy_of_several_segments_is_durable_when_it_is_done() {
 #[test]
 fn a_copy_of_a_segment_that_was_cut_behind_a_frame_goes_on() {
     let disk = segments();
-    let (reader, mut end) = (LogReader::new(shared(&disk), rig::STORE), None);
+    let (reader, mut end) =
+        (LogReader::new(shared(&disk), rig::STORE, karyon_log::ChainPoint::genesis(rig::STORE)), None);
     let until = Position { segment: 3, offset: u32::MAX };
     let read = reader.read_frames(reader.first(), until, &mut |frame| {
         end = Some(frame.end.position).filter(|_| frame.first_seq == 11).or(end);
@@ -640,7 +641,8 @@ fn what_a_checkpoint_still_shows_beyond_the_damage_is_said() {
 #[test]
 fn a_sector_that_cannot_be_read_costs_what_is_in_it_and_not_what_is_beside() {
     let disk = written(200);
-    let (reader, mut ends) = (LogReader::new(shared(&disk), rig::STORE), vec![]);
+    let (reader, mut ends) =
+        (LogReader::new(shared(&disk), rig::STORE, karyon_log::ChainPoint::genesis(rig::STORE)), vec![]);
     let until = Position { segment: 1, offset: restored(&disk, &SimDisk::new(), None).unwrap().bytes as u32 };
     let read = reader.read_frames(reader.first(), until, &mut |frame| {
         ends.push(u64::from(frame.end.position.offset));

@@ -1,0 +1,190 @@
+//! Erasing: nothing of a node stays but its number, neither now nor in the past, and its edges go with it.
+//!
+//! A node without a key is an erased one, and so are the edges that have one as their end. Where numbers of erased nodes and edges
+//! stood in lists they are taken out, also of what undoes earlier changes. The commit that erases says which values of indexes nobody
+//! else ever held: looking for them needs the sealed past, which a replay of the log may not have.
+
+use crate::draft::Draft;
+use crate::head::Graph;
+use crate::ids::{self, Ids};
+use crate::layer::Act;
+use crate::plan::{Surface, perform};
+use crate::tables::Direction;
+use crate::versioned::{Object, State};
+use karyon_history::{Chapter, ObjectId, Run};
+use karyon_model::bytes::{Cursor, put_varint};
+use karyon_model::{Code, EntityId, Error, Operation, Result, Seq, Target, Verb};
+
+impl Draft<'_> {
+    /// Removes a node with its edges, and has it erased at the end of the commit.
+    pub(crate) fn erase(&mut self, key: &str) -> Result<()> {
+        if self.find(&Target::Node(key))?.is_some() {
+            perform(self, &Verb::Remove { key, detach: true })?;
+        }
+        let Some(node) = self.graph.node_id(key) else {
+            let message = format!("there is no node {key:?}, and never was; name another one");
+            return Err(Error::new(Code::NodeMissing, message).with("key", key));
+        };
+        let mut postings = Vec::new();
+        for posting in 0..self.graph.indexes.postings.len() as u32 {
+            if self.graph.is_only_of(posting, node)? {
+                put_varint(&mut postings, posting.into());
+            }
+        }
+        Operation::Erase { node, postings: &postings }.encode(&mut self.operations);
+        self.act = Some(Act::Erased(node, postings));
+        Ok(())
+    }
+}
+
+impl Graph {
+    /// The newest commit that erased a node; 0 when none did.
+    pub fn erased(&self) -> Seq {
+        self.erased
+    }
+
+    pub(crate) fn is_erased(&self, list: ObjectId, id: u32) -> bool {
+        match list {
+            // The ends of an erased edge are that node.
+            ObjectId::Out(..) | ObjectId::In(..) | ObjectId::Edge(_) => {
+                self.node(self.edge(id).from).key.is_empty()
+            }
+            _ => self.node(id).key.is_empty(),
+        }
+    }
+
+    /// Whether nobody but a node that is to be erased, or was, ever held the value of a posting.
+    fn is_only_of(&self, posting: u32, node: u32) -> Result<bool> {
+        let (id, nodes) = (ObjectId::Posting(posting), &self.indexes.postings[posting as usize].nodes);
+        let is_gone = |held: &u32| *held == node || self.node(*held).key.is_empty();
+        let mut at = nodes.last();
+        if self.indexes.postings[posting as usize].key.is_empty() || at == 0 {
+            return Ok(false);
+        }
+        // As of each change something else may have been there: the runs lead back through all of them.
+        while at > 0 {
+            let looked = nodes.in_run(id, at, &*self.history, |state, run| {
+                let undone = run.newest_first().map(|delta| ids::decode_delta(delta.1));
+                let undone = undone.collect::<Result<Vec<_>>>()?.concat();
+                let only = state()?.iter().all(is_gone) && undone.iter().all(|(id, _)| is_gone(id));
+                Ok(only.then_some(run.start()))
+            });
+            match looked {
+                Ok(Some(None)) => return Ok(false),
+                Ok(Some(Some(start))) => at = start.saturating_sub(1),
+                Err(error) if error.code() != Code::Horizon => return Err(error),
+                _ => break,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Erases a node whose removal was recorded by the newest commit, with the postings that go with it.
+    pub(crate) fn purge(&mut self, node: u32, postings: &[u8]) -> Result<()> {
+        let at = self.head;
+        let (key, edges) = self.tables.erase(node);
+        self.bytes -= key;
+        self.erased = at;
+        let Graph { tables, labels, indexes, layers, .. } = self;
+        let is_edge = |id: u32| edges.iter().any(|edge| edge.0 == id);
+        let is_node = |id: u32| id == node;
+        tables.nodes[node as usize].object.erase(at);
+        for direction in Direction::BOTH {
+            tables.nodes[node as usize].lists_mut(direction).for_each(|list| list.erase(at));
+        }
+        for (id, from, kind, to) in &edges {
+            tables.edges[*id as usize].object.erase(at);
+            for (end, direction) in [(*from, Direction::Out), (*to, Direction::In)] {
+                tables.nodes[end as usize].list_mut(direction, *kind).purge(&is_edge)?;
+            }
+        }
+        labels.values_mut().try_for_each(|list| list.purge(&is_node))?;
+        for posting in &mut indexes.postings {
+            posting.nodes.purge(&is_node)?;
+        }
+        let mut cursor = Cursor::new(postings);
+        while !cursor.is_empty() {
+            indexes.forget(cursor.id()?, at);
+        }
+        for layer in layers {
+            self.bytes -= layer.bytes();
+            for copied in &mut layer.copies {
+                match copied.id {
+                    EntityId::Node(id) if id == node => copied.object.erase(at),
+                    EntityId::Edge(id) if is_edge(id) => copied.object.erase(at),
+                    _ => {}
+                }
+            }
+            for difference in &mut layer.differences {
+                match difference.list {
+                    ObjectId::Out(of, _) | ObjectId::In(of, _) if of == node => difference.ids.erase(at),
+                    ObjectId::Out(..) | ObjectId::In(..) => difference.ids.purge(&is_edge)?,
+                    _ => difference.ids.purge(&is_node)?,
+                }
+            }
+            self.bytes += layer.bytes();
+        }
+        self.recent = Default::default();
+        Ok(())
+    }
+
+    /// Sealed chapters of an object without what was erased. Cost: decodes those of lists.
+    pub(crate) fn purged(&self, object: ObjectId, chapters: Vec<Chapter>) -> Result<Vec<Chapter>> {
+        // What layers held that were dropped can never be asked for again.
+        let of_layer = |layer: u32| self.living(layer).ok().flatten();
+        let entity = |id| match id {
+            EntityId::Node(id) => self.is_erased(ObjectId::Node(id), id),
+            EntityId::Edge(id) => self.is_erased(ObjectId::Edge(id), id),
+        };
+        let (gone, list) = match object {
+            ObjectId::Node(id) | ObjectId::Edge(id) => (self.is_erased(object, id), None),
+            ObjectId::Out(of, _) | ObjectId::In(of, _) => (self.node(of).key.is_empty(), Some(object)),
+            ObjectId::Label(_) | ObjectId::Posting(_) => (false, Some(object)),
+            ObjectId::Copy(layer, number) => {
+                (of_layer(layer).is_none_or(|layer| entity(layer.copies[number as usize].id)), None)
+            }
+            ObjectId::Difference(layer, number) => {
+                let list = of_layer(layer).map(|layer| layer.differences[number as usize].list);
+                (list.is_none(), list)
+            }
+            ObjectId::Commits(_) => (false, None),
+        };
+        if gone {
+            return Ok(Vec::new());
+        }
+        let Some(list) = list.filter(|_| self.erased > 0) else { return Ok(chapters) };
+        let is_gone = |id| self.is_erased(list, id);
+        let purged = chapters.into_iter().map(|chapter| {
+            let (state, run) = without(&Ids::decode(&chapter.anchor)?, Some(&chapter.run), &is_gone)?;
+            let mut anchor = Vec::new();
+            state.encode(&mut anchor);
+            Ok(Chapter { anchor: anchor.into(), run: run.unwrap_or_default(), ..chapter })
+        });
+        purged.collect()
+    }
+}
+
+impl Object<Ids> {
+    /// Takes ids out, as if they had never been there.
+    fn purge(&mut self, is_gone: &dyn Fn(u32) -> bool) -> Result<()> {
+        let (state, run) = without(self.state(), self.open_run(), is_gone)?;
+        self.set(state, run);
+        Ok(())
+    }
+}
+
+/// A list and its run without some ids.
+fn without(state: &Ids, run: Option<&Run>, is_gone: &dyn Fn(u32) -> bool) -> Result<(Ids, Option<Run>)> {
+    let kept = state.without(is_gone);
+    let Some(run) = run else { return Ok((kept, None)) };
+    let deltas: Vec<_> = run.newest_first().collect();
+    let mut purged = Run::starting(run.start());
+    for (seq, delta) in deltas.into_iter().rev() {
+        let mut before = ids::decode_delta(delta)?;
+        before.retain(|(id, _)| !is_gone(*id));
+        if !before.is_empty() {
+            purged.push(seq, &ids::encode_delta(&before));
+        }
+    }
+    Ok((kept, Some(purged)))
+}

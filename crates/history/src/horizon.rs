@@ -1,0 +1,59 @@
+//! The horizon: from which version on the past is kept whole, and what is kept of what was before.
+
+use karyon_model::bytes::{Cursor, put_varint};
+use karyon_model::{Code, Error, Result, Seq};
+
+/// What of the past can be asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Horizon {
+    /// Every version from this one on is kept; 0 when all are.
+    pub since: Seq,
+    /// The versions before it that are kept, ascending.
+    pub kept: Vec<Seq>,
+}
+
+impl Horizon {
+    /// Whether a version is kept. Before the first commit there was nothing, and that stays known.
+    pub fn keeps(&self, seq: Seq) -> bool {
+        seq >= self.since || seq == 0 || self.kept.binary_search(&seq).is_ok()
+    }
+
+    /// Fails with `Horizon` for a version that is not kept, naming the nearest ones that are.
+    pub fn check(&self, seq: Seq) -> Result<()> {
+        if self.keeps(seq) {
+            return Ok(());
+        }
+        let after = self.kept.partition_point(|kept| *kept < seq);
+        let next = self.kept.get(after).copied().unwrap_or(self.since);
+        let message = format!(
+            "what this was as of version {seq} is not kept: everything is from version {} on, and of what was before the next is version {next}",
+            self.since
+        );
+        Err(Error::new(Code::Horizon, message)
+            .with("version", seq)
+            .with("since", self.since)
+            .with("next", next))
+    }
+
+    /// Appends `since`, the count of the others, and the step to each.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.since);
+        put_varint(out, self.kept.len() as u64);
+        self.kept.iter().fold(0, |before, seq| {
+            put_varint(out, seq - before);
+            *seq
+        });
+    }
+
+    /// Reads what `encode` wrote.
+    pub fn decode(cursor: &mut Cursor<'_>) -> Result<Horizon> {
+        let (since, count) = (cursor.varint()?, cursor.length()?);
+        let (mut kept, mut seq) = (Vec::with_capacity(count), 0u64);
+        for _ in 0..count {
+            let next = seq.checked_add(cursor.varint()?);
+            seq = next.ok_or_else(|| cursor.malformed("a version beyond its range"))?;
+            kept.push(seq);
+        }
+        Ok(Horizon { since, kept })
+    }
+}
