@@ -4,7 +4,7 @@
 use crate::entity::{Encoded, Entity, Slot, Undo, decode_delta};
 use crate::head::Graph;
 use karyon_history::Commits;
-use karyon_model::{EntityId, Result, Seq};
+use karyon_model::{Code, EntityId, Error, Result, Seq};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -29,7 +29,8 @@ pub type Sides<'a> = [Option<(Cow<'a, Entity>, Seq)>; 2];
 pub type DiffStart = (Seq, usize);
 
 impl Graph {
-    /// Hands every change in `(after, until]` of a node or edge in a layer to `visit`, newest first, until it returns false.
+    /// Hands every change in `(after, until]` of a node or edge in a layer to `visit`, newest first, until it returns false. Where the
+    /// changes are not kept any more it fails with `Horizon`, after those that are.
     ///
     /// Cost: those changes, one anchor for each chapter passed, and what the first one holds after `until`: at most one run.
     pub fn visit_changes(
@@ -49,7 +50,13 @@ impl Graph {
             }
             // What it is below does not show beyond the version that the layer stands on.
             let seen = at;
-            let start = object.in_run(of, at, history, |state, run| {
+            let start = object.in_run(of, at, history, |state, run, thinned| {
+                if thinned {
+                    let message = format!(
+                        "what changed before version {at} is not kept change by change; ask for what is newer"
+                    );
+                    return Err(Error::new(Code::Horizon, message).with("version", at));
+                }
                 let mut state = state()?.into_owned();
                 for (seq, delta) in run.newest_first().take_while(|delta| delta.0 > after) {
                     let undos = decode_delta(delta)?;

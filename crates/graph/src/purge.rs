@@ -63,7 +63,7 @@ impl Graph {
         }
         // As of each change something else may have been there: the runs lead back through all of them.
         while at > 0 {
-            let looked = nodes.in_run(id, at, &*self.history, |state, run| {
+            let looked = nodes.in_run(id, at, &*self.history, |state, run, _| {
                 let undone = run.newest_first().map(|delta| ids::decode_delta(delta.1));
                 let undone = undone.collect::<Result<Vec<_>>>()?.concat();
                 let only = state()?.iter().all(is_gone) && undone.iter().all(|(id, _)| is_gone(id));

@@ -70,21 +70,23 @@ impl<S: State> Object<S> {
         Object { state, last, start, run: (!run.is_empty()).then(|| Box::new(run)), sealed }
     }
 
-    /// Hands the run that holds the moment `seq` to `look`, with what reads the state at the run's end. `None` when there was
-    /// nothing yet.
+    /// Hands the run that holds the moment `seq` to `look`, with what reads the state at the run's end, and whether it is thinned.
+    /// `None` when there was nothing yet.
     pub(crate) fn in_run<'a, T>(
         &'a self,
         id: ObjectId,
         seq: Seq,
         history: &dyn History,
-        look: impl FnOnce(&dyn Fn() -> Result<Cow<'a, S>>, &Run) -> Result<T>,
+        look: impl FnOnce(&dyn Fn() -> Result<Cow<'a, S>>, &Run, bool) -> Result<T>,
     ) -> Result<Option<T>> {
         if seq >= self.start {
             let empty = Run::starting(self.start);
-            return look(&|| Ok(Cow::Borrowed(&self.state)), self.run.as_deref().unwrap_or(&empty)).map(Some);
+            let run = self.run.as_deref().unwrap_or(&empty);
+            return look(&|| Ok(Cow::Borrowed(&self.state)), run, false).map(Some);
         }
         let chapter = if self.sealed { history.find(id, seq)? } else { None };
-        chapter.map(|found| look(&|| S::decode(&found.anchor).map(Cow::Owned), &found.run)).transpose()
+        let state = |found: &Chapter| S::decode(&found.anchor).map(Cow::Owned);
+        chapter.map(|found| look(&|| state(&found), &found.run, found.thinned)).transpose()
     }
 
     /// The state as of `seq`, and the commit that made it so (0 when there was nothing yet).
@@ -94,7 +96,7 @@ impl<S: State> Object<S> {
         if self.last <= seq {
             return Ok((Cow::Borrowed(&self.state), self.last));
         }
-        let found = self.in_run(id, seq, history, |state, run| {
+        let found = self.in_run(id, seq, history, |state, run, _| {
             let mut state = state()?.into_owned();
             undo_to(&mut state, run, seq)?;
             Ok((Cow::Owned(state), run.last_at(seq)))
@@ -109,7 +111,7 @@ impl<S: State> Object<S> {
         if self.last <= seq {
             return Ok(self.last);
         }
-        Ok(self.in_run(id, seq, history, |_, run| Ok(run.last_at(seq)))?.unwrap_or(0))
+        Ok(self.in_run(id, seq, history, |_, run, _| Ok(run.last_at(seq)))?.unwrap_or(0))
     }
 
     /// The state and the run as they were at `seq`, whether chapters were sealed before that run, for a checkpoint.
@@ -119,7 +121,7 @@ impl<S: State> Object<S> {
         seq: Seq,
         history: &dyn History,
     ) -> Result<Option<(S, Run, bool)>> {
-        let found = self.in_run(id, seq, history, |state, run| {
+        let found = self.in_run(id, seq, history, |state, run, _| {
             let (mut state, mut run) = (state()?.into_owned(), run.clone());
             undo_to(&mut state, &run, seq)?;
             run.truncate(seq);

@@ -228,6 +228,14 @@ impl<V: Clone + Ord> FullCopyOracle<V> {
         self.versions.truncate(version as usize + 1);
     }
 
+    /// Takes a node and its edges out of every version.
+    pub fn erase(&mut self, key: &str) {
+        for version in &mut self.versions {
+            version.nodes.remove(key);
+            version.edges.retain(|edge, _| edge.from != key && edge.to != key);
+        }
+    }
+
     /// What differs between two versions: nodes by key, then edges by name.
     pub fn diff(&self, from: u64, to: u64) -> Vec<Difference<V>> {
         let (from, to) = (self.at(from), self.at(to));

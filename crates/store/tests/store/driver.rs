@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use karyon_graph::{Declaration, Direction, Open, Reader, Transaction};
 use karyon_model::{Code, Rules, Seq};
-use karyon_store::{Author, Committed, Options, Store};
+use karyon_store::{Author, Committed, Options, Retention, Store};
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{LogicalClock, Random};
 
@@ -56,6 +56,8 @@ pub struct Driver {
     pub refusals: usize,
     /// The version of the newest checkpoint.
     checkpointed: Seq,
+    /// The commit that told of the newest archive.
+    archived: Seq,
 }
 
 impl Driver {
@@ -80,6 +82,7 @@ impl Driver {
             conflicts: 0,
             refusals: 0,
             checkpointed: 0,
+            archived: 0,
         }
     }
 
@@ -379,6 +382,75 @@ impl Driver {
         }
     }
 
+    /// Lets go of some of the past. What must stay is known from what was asked for alone.
+    pub fn compact(&mut self) -> Checked {
+        self.settle()?;
+        let (newest, random) = (self.expected.oracle.version(), &mut self.random);
+        let mut version = || random.below(newest as usize + 1) as Seq;
+        let pins: Vec<_> = (0..3).map(|_| version()).collect();
+        let since = version();
+        let since = if random.chance(1, 2) { newest } else { since };
+        let every = *random.pick(&[0, 0, 300, 5_000]);
+        let versions = *random.pick(&[0, 0, 3, 20]);
+        let retention = Retention { since, versions, every, pins };
+        let archived = self.store.compact(&retention, rig::ROOT, &Open);
+        self.trace.push(format!("{retention:?}: {archived:?}"));
+        let archived = archived.map_err(|error| error.to_string())?;
+        if archived.since > since.max(self.expected.kept.0) || archived.since < self.expected.kept.0 {
+            return Err(format!("{archived:?} of {retention:?} after {:?}", self.expected.kept));
+        }
+        if archived.committed.seq > newest {
+            self.archived = archived.committed.seq;
+            let declared = self.declared().clone();
+            self.expected.oracle.apply(&[]).expect("nothing is refused");
+            self.record(archived.committed, "root", Footprint::default(), declared);
+            let expected = &self.expected;
+            let last_of_span = |version: &Seq| {
+                let span = |version: Seq| expected.times[version as usize].div_euclid(every as i64);
+                every > 0 && span(*version) != span(version + 1)
+            };
+            let kept = (1..archived.since).filter(|version| expected.keeps(*version));
+            let kept = kept.filter(|version| retention.pins.contains(version) || last_of_span(version));
+            let kept = kept.collect();
+            let before = if expected.kept.0 == 0 { versions } else { expected.newest };
+            (self.expected.newest, self.expected.kept) = (versions.min(before), (archived.since, kept));
+        }
+        self.acknowledged.push((self.disk.operations(), self.store.durable()));
+        Ok(())
+    }
+
+    /// Erases a node that is or was there.
+    pub fn erase(&mut self) -> Checked {
+        self.settle()?;
+        let newest = self.expected.oracle.version();
+        let version = self.random.below(newest as usize + 1) as Seq;
+        let keys: Vec<_> = self.expected.oracle.at(version).nodes.keys().cloned().collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let key = self.random.pick(&keys).clone();
+        let before = self.expected.oracle.newest().clone();
+        let archived = self.store.erase(&key, rig::ROOT, &Open);
+        self.trace.push(format!("erase {key:?}: {archived:?}"));
+        let archived = archived.map_err(|error| error.to_string())?;
+        self.archived = archived.committed.seq;
+        let step = Step::Remove { key: key.clone(), detach: true };
+        self.expected.oracle.erase(&key);
+        for version in newest + 1..=archived.committed.seq {
+            let declared = self.declared().clone();
+            self.expected.oracle.apply(&[]).expect("nothing is refused");
+            let time = self.store.time_of(version).map_err(|error| error.to_string())?;
+            let print = Footprint::of(std::slice::from_ref(&step), &before);
+            self.record(Committed { seq: version, time }, "root", print, declared);
+        }
+        self.acknowledged.push((self.disk.operations(), self.store.durable()));
+        let unique = key.len() >= 8;
+        let holds = |bytes: &[u8]| unique && bytes.windows(key.len()).any(|part| part == key.as_bytes());
+        let left: Vec<_> =
+            self.disk.files().into_iter().filter(|file| holds(&file.1)).map(|file| file.0).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{key:?} is still in {left:?}")) }
+    }
+
     /// A refused commit leaves nothing.
     fn unchanged(&mut self, head: Seq) -> Checked {
         let found = self.store.body().map_err(|error| error.to_string())?.graph.head();
@@ -424,7 +496,9 @@ impl Driver {
         self.trace.push(format!("reopened ({cleanly}): {recovery:?}"));
         // A sudden end is one only for who has written since the last clean one.
         let sealed = cleanly || (!written && recovery.sealed);
-        let believed = recovery.checkpoint == self.checkpointed;
+        // An archive stands for what a checkpoint before it began with.
+        let overtaken = self.archived >= self.checkpointed && recovery.checkpoint == 0;
+        let believed = recovery.checkpoint == self.checkpointed || overtaken;
         if recovery.sealed != sealed || recovery.cut.is_some() || recovery.created || !believed {
             return Err(format!("after a {} end: {recovery:?}", if cleanly { "clean" } else { "sudden" }));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use karyon_graph::{Direction, Graph, Open, Reader, Slot};
 use karyon_history::Progress;
 use karyon_model::bytes::{put_bytes, put_varint};
-use karyon_model::{EntityId, Seq};
+use karyon_model::{Code, EntityId, Seq};
 use karyon_store::{Moment, Store};
 use karyon_testkit::Random;
 use karyon_testkit::oracle::FullCopyOracle;
@@ -30,13 +30,23 @@ pub struct Expected {
     pub principals: Vec<String>,
     /// By version: the rules that hold from it on.
     pub declared: Vec<Declared>,
+    /// The versions that must be kept: all from the first on, and some before it.
+    pub kept: (Seq, BTreeSet<Seq>),
+    /// How many of the newest versions of each node and edge must be kept.
+    pub newest: usize,
 }
 
 impl Expected {
     pub fn new() -> Expected {
         let (prints, times) = (vec![Footprint::default()], vec![0]);
         let (principals, declared) = (vec![String::new()], vec![Declared::new()]);
-        Expected { oracle: FullCopyOracle::new(), prints, times, principals, declared }
+        let (kept, newest) = Default::default();
+        Expected { oracle: FullCopyOracle::new(), prints, times, principals, declared, kept, newest }
+    }
+
+    /// Whether a version must be kept.
+    pub fn keeps(&self, version: Seq) -> bool {
+        version == 0 || version >= self.kept.0 || self.kept.1.contains(&version)
     }
 
     /// Forgets what was lost.
@@ -240,20 +250,23 @@ pub fn past_equals_oracle(store: &Store, expected: &Expected) -> Checked {
         let mut found: Vec<SlotChange> = Vec::new();
         let mut order = Seq::MAX;
         let mut disorder = false;
-        graph
-            .visit_changes((0, id), 0, durable, &mut |change| {
-                disorder |= change.seq > order;
-                order = change.seq;
-                let slot = match change.slot {
-                    Slot::Existence => "existence".to_owned(),
-                    Slot::Label(name) => format!("label {}", graph.names().text(name)),
-                    Slot::Property(name) => format!("property {}", graph.names().text(name)),
-                };
-                let bytes = |value: Option<karyon_graph::Encoded>| value.map(|value| value.to_vec());
-                found.push((change.seq, slot, bytes(change.before), bytes(change.after)));
-                Ok(true)
-            })
-            .map_err(said)?;
+        let visited = graph.visit_changes((0, id), 0, durable, &mut |change| {
+            disorder |= change.seq > order;
+            order = change.seq;
+            let slot = match change.slot {
+                Slot::Existence => "existence".to_owned(),
+                Slot::Label(name) => format!("label {}", graph.names().text(name)),
+                Slot::Property(name) => format!("property {}", graph.names().text(name)),
+            };
+            let bytes = |value: Option<karyon_graph::Encoded>| value.map(|value| value.to_vec());
+            found.push((change.seq, slot, bytes(change.before), bytes(change.after)));
+            Ok(true)
+        });
+        // What is not kept is told as that, after everything that is.
+        let oldest = match visited {
+            Err(error) if error.code() == Code::Horizon => found.last().map_or(Seq::MAX, |change| change.0),
+            visited => visited.map(|()| 0).map_err(said)?,
+        };
         if disorder {
             return Err(format!("the past of {place:?} is out of order: {found:?}"));
         }
@@ -263,7 +276,72 @@ pub fn past_equals_oracle(store: &Store, expected: &Expected) -> Checked {
             !(renewed && expected.prints[change.0 as usize].whole(&place))
         });
         found.sort();
-        same(&format!("past of {place:?}"), &found, &changes_of(&place, expected, durable))?;
+        let mut changes = changes_of(&place, expected, durable);
+        let versions: BTreeSet<_> = changes.iter().map(|change| change.0).collect();
+        let newest = versions.iter().rev().take(expected.newest);
+        for version in newest.chain(versions.iter().filter(|version| **version > expected.kept.0)) {
+            if *version < oldest && *version > expected.kept.0 {
+                return Err(format!(
+                    "the past of {place:?} is told from version {oldest} on, and not {version}"
+                ));
+            }
+            same_at(graph, expected, &place, *version)?;
+        }
+        changes.retain(|change| change.0 >= oldest);
+        same(&format!("past of {place:?}"), &found, &changes)?;
+    }
+    Ok(())
+}
+
+/// A node is at a version what the oracle says.
+fn same_at(graph: &Graph, expected: &Expected, place: &Place, version: Seq) -> Checked {
+    let Place::Node(key) = place else { return Ok(()) };
+    let found = reading::node(&mut Reader::at(graph, version, &Open), graph.names(), key).map_err(said)?;
+    let state = expected.oracle.at(version);
+    same(
+        &format!("{key:?} at version {version}"),
+        &found.map(|found| found.0),
+        &state.nodes.get(key).cloned(),
+    )
+}
+
+/// What is not kept is told as that, or as it was.
+fn never_wrong(store: &Store, expected: &Expected, version: Seq) -> Checked {
+    let body = store.body().map_err(said)?;
+    let (graph, state) = (&body.graph, expected.oracle.at(version));
+    let mut reader = Reader::at(graph, version, &Open);
+    let told = |error: karyon_model::Error| match error.code() {
+        Code::Horizon => Ok(()),
+        _ => Err(error.to_string()),
+    };
+    let what = format!("as of version {version}, which need not be kept");
+    for (key, node) in &state.nodes {
+        match reading::node(&mut reader, graph.names(), key) {
+            Ok(found) => same(&what, &found.map(|found| found.0).as_ref(), &Some(node))?,
+            Err(error) => told(error)?,
+        }
+        match reading::edges(&mut reader, graph.names(), key, Direction::Out, None, 3) {
+            Ok(found) => {
+                let found: BTreeSet<_> = found.into_iter().map(|edge| edge.0).collect();
+                let edges = state.edges.keys().filter(|edge| edge.from == *key);
+                same(&what, &found, &edges.cloned().collect())?;
+            }
+            Err(error) => told(error)?,
+        }
+    }
+    for label in [None].into_iter().chain(LABELS.map(Some)) {
+        match reading::labelled(&mut reader, label, 3) {
+            Ok(found) => {
+                let nodes =
+                    state.nodes.iter().filter(|node| label.is_none_or(|label| node.1.labels.contains(label)));
+                same(
+                    &what,
+                    &found.into_iter().collect::<BTreeSet<_>>(),
+                    &nodes.map(|node| node.0.clone()).collect(),
+                )?;
+            }
+            Err(error) => told(error)?,
+        }
     }
     Ok(())
 }
@@ -321,10 +399,15 @@ pub fn everything_holds(store: &Store, expected: &Expected, page: usize) -> Chec
     same("index of the past", &store.progress(), &Progress::Ready)?;
     let durable = store.durable();
     for version in 0..=durable {
+        if !expected.keeps(version) {
+            never_wrong(store, expected, version)?;
+            continue;
+        }
         as_of_equals_oracle(store, expected, version, page)?;
         structure_holds(store, version)?;
     }
-    for version in [durable / 3, durable / 2, durable] {
+    for version in [durable / 3, durable / 2, durable].into_iter().filter(|version| expected.keeps(*version))
+    {
         digest_is_canonical(store, expected, version)?;
     }
     past_equals_oracle(store, expected)?;

@@ -23,6 +23,7 @@ mod oracle_runs;
 mod panics;
 mod reading;
 mod relaxed;
+mod retention;
 mod reverts;
 mod rig;
 mod rules;
