@@ -7,13 +7,15 @@
 use crate::draft::Draft;
 use crate::head::Graph;
 use crate::ids::{self, Ids};
-use crate::layer::Act;
+use crate::index::Posting;
+use crate::layer::{Act, Difference};
 use crate::plan::{Surface, perform};
 use crate::tables::Direction;
 use crate::versioned::{Object, State};
 use karyon_history::{Chapter, ObjectId, Run};
 use karyon_model::bytes::{Cursor, put_varint};
 use karyon_model::{Code, EntityId, Error, Operation, Result, Seq, Target, Verb};
+use std::collections::BTreeSet;
 
 impl Draft<'_> {
     /// Removes a node with its edges, and has it erased at the end of the commit.
@@ -25,12 +27,7 @@ impl Draft<'_> {
             let message = format!("there is no node {key:?}, and never was; name another one");
             return Err(Error::new(Code::NodeMissing, message).with("key", key));
         };
-        let mut postings = Vec::new();
-        for posting in 0..self.graph.indexes.postings.len() as u32 {
-            if self.graph.is_only_of(posting, node)? {
-                put_varint(&mut postings, posting.into());
-            }
-        }
+        let postings = self.graph.postings_of(node)?;
         Operation::Erase { node, postings: &postings }.encode(&mut self.operations);
         self.act = Some(Act::Erased(node, postings));
         Ok(())
@@ -53,15 +50,33 @@ impl Graph {
         }
     }
 
-    /// Whether nobody but a node that is to be erased, or was, ever held the value of a posting.
-    fn is_only_of(&self, posting: u32, node: u32) -> Result<bool> {
-        let (id, nodes) = (ObjectId::Posting(posting), &self.indexes.postings[posting as usize].nodes);
+    /// The postings whose value nobody but a node that is to be erased, or was, ever held, here or in a layer.
+    fn postings_of(&self, node: u32) -> Result<Vec<u8>> {
+        let mut shared = BTreeSet::new();
+        for (layer, of) in (1..).zip(&self.layers) {
+            for (number, Difference { list, ids, .. }) in (0..).zip(&of.differences) {
+                if let ObjectId::Posting(posting) = list
+                    && !self.is_only(ObjectId::Difference(layer, number), ids, node)?
+                {
+                    shared.insert(*posting);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        for (posting, Posting { key, nodes, .. }) in (0..).zip(&self.indexes.postings) {
+            let known = !key.is_empty() && !shared.contains(&posting);
+            if known && self.is_only(ObjectId::Posting(posting), nodes, node)? {
+                put_varint(&mut found, posting.into());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a list of nodes never held another one than a node that is to be erased, or was.
+    fn is_only(&self, id: ObjectId, nodes: &Object<Ids>, node: u32) -> Result<bool> {
         let is_gone = |held: &u32| *held == node || self.node(*held).key.is_empty();
         let mut at = nodes.last();
-        if self.indexes.postings[posting as usize].key.is_empty() || at == 0 {
-            return Ok(false);
-        }
-        // As of each change something else may have been there: the runs lead back through all of them.
+        // As of each change another may have been there: the runs lead back through all of them.
         while at > 0 {
             let looked = nodes.in_run(id, at, &*self.history, |state, run, _| {
                 let undone = run.newest_first().map(|delta| ids::decode_delta(delta.1));

@@ -525,6 +525,12 @@ impl Store {
             Ok((mark, committed))
         };
         let (mark, committed) = write().inspect_err(|_: &Error| drop(disk.remove(&new_path)))?;
+        if whole {
+            // Before the archive is in its place: as long as the log has everything, nothing needs them.
+            // What was cut from a torn tail was never acknowledged, and may hold what was erased.
+            remove_all(disk, CHECKPOINTS)?;
+            remove_all(disk, ASIDE_DIRECTORY)?;
+        }
         let path = format!("{LOG_DIRECTORY}/{:010}{SUFFIX}", base.position.segment);
         disk.rename(&new_path, &path).map_err(io_error(&path, "rename"))?;
         disk.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
@@ -533,11 +539,6 @@ impl Store {
         persistence.set_archive(archive.clone());
         let kept = archive.chapters(disk)?;
         self.history.replace(kept, base, horizon.clone(), mark)?;
-        if whole {
-            // What was cut from a torn tail was never acknowledged, and may hold what was erased.
-            remove_all(disk, CHECKPOINTS)?;
-            remove_all(disk, ASIDE_DIRECTORY)?;
-        }
         remove_older(disk)?;
         persistence.cut(base)?;
         let bytes = [bytes_before, persistence.log_bytes()?];

@@ -85,6 +85,10 @@ pub struct Stats {
     pub frames: u64,
     /// Bytes of log that opening would have to replay.
     pub tail_bytes: u64,
+    /// The version from which on everything is kept; 0 when everything is.
+    pub since: Seq,
+    /// The version up to which an archive stands for the log; 0 when there is none.
+    pub archived: Seq,
 }
 
 /// A temporal graph store.
@@ -262,7 +266,11 @@ impl Store {
         drop(body);
         let written = self.persistence.as_ref().map(Persistence::written);
         let (frames, tail_bytes) = written.map_or((0, 0), |written| (written.frames, written.tail_bytes));
-        Ok(Stats { head, durable: self.on_disk(), nodes, edges, memory_bytes, waiting, frames, tail_bytes })
+        let archive = self.persistence.as_ref().map(Persistence::archive);
+        let (since, archived) =
+            (self.history.horizon().since, archive.map_or(0, |archive| archive.base.next_seq - 1));
+        let durable = self.on_disk();
+        Ok(Stats { head, durable, nodes, edges, memory_bytes, waiting, frames, tail_bytes, since, archived })
     }
 }
 

@@ -38,6 +38,11 @@ impl Run {
 /// Commits, checkpoints, closes, dies and opens again, as the seed has it. A kill comes only when all is durable, so that
 /// the run has one history.
 pub fn work(seed: u64, steps: usize) -> Result<Run, String> {
+    work_and(seed, steps, &mut |_| Ok(()))
+}
+
+/// The same, with something else now and then.
+fn work_and(seed: u64, steps: usize, else_do: &mut dyn FnMut(&mut Driver) -> Checked) -> Result<Run, String> {
     let mut driver = Driver::new(seed, Commits::Honest);
     let mut random = Random::new(seed ^ 0x5eed);
     for _ in 0..steps {
@@ -49,6 +54,10 @@ pub fn work(seed: u64, steps: usize) -> Result<Run, String> {
                 driver.reopen(false)?;
             }
             3 if random.chance(1, 2) => driver.declare()?,
+            4 => {
+                else_do(&mut driver)?;
+                driver.write_frame()?;
+            }
             3..=5 => driver.write_frame()?,
             _ => {
                 driver.begin()?;
@@ -169,6 +178,17 @@ fn power_cut_at_every_operation_loses_nothing_acknowledged() {
         images += cut_power_everywhere(&run, seed, 2, 0).unwrap_or_else(|error| panic!("{error}"));
     }
     assert!(images >= 6_000, "only {images} images");
+}
+
+#[test]
+fn power_cut_while_the_past_is_let_go_costs_nothing_that_is_kept() {
+    let mut images = 0;
+    for seed in rig::seeds(30_000, 6) {
+        let run =
+            work_and(seed, 16, &mut Driver::compact).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        images += cut_power_everywhere(&run, seed, 2, 64).unwrap_or_else(|error| panic!("{error}"));
+    }
+    assert!(images >= 3_000, "only {images} images");
 }
 
 #[test]

@@ -390,8 +390,8 @@ impl Driver {
         let pins: Vec<_> = (0..3).map(|_| version()).collect();
         let since = version();
         let since = if random.chance(1, 2) { newest } else { since };
-        let every = *random.pick(&[0, 0, 300, 5_000]);
-        let versions = *random.pick(&[0, 0, 3, 20]);
+        let every = *random.pick(&[0, 0, 150, 5_000]);
+        let versions = *random.pick(&[0, 0, 3, 20, 60]);
         let retention = Retention { since, versions, every, pins };
         let archived = self.store.compact(&retention, rig::ROOT, &Open);
         self.trace.push(format!("{retention:?}: {archived:?}"));
