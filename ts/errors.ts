@@ -16,6 +16,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_OWNED` | another process has the store open (`details.pid`) |
  * | `ERR_KARYON_FORMAT_NEWER` | written by a newer Karyon |
  * | `ERR_KARYON_DAMAGED` | acknowledged bytes do not match their checksum or hash |
+ * | `ERR_KARYON_HORIZON` | a version is asked for that is not kept any more |
  * | `ERR_KARYON_SEGMENT_MISSING` | a segment of the log is missing |
  * | `ERR_KARYON_SYNC_FAILED` | a write or sync failed; writes are refused until reopened |
  * | `ERR_KARYON_BUSY` | the commit queue is full |
@@ -73,6 +74,7 @@ export type KaryonErrorCode =
   | 'ERR_KARYON_OWNED'
   | 'ERR_KARYON_FORMAT_NEWER'
   | 'ERR_KARYON_DAMAGED'
+  | 'ERR_KARYON_HORIZON'
   | 'ERR_KARYON_SEGMENT_MISSING'
   | 'ERR_KARYON_SYNC_FAILED'
   | 'ERR_KARYON_BUSY'

@@ -28,6 +28,7 @@ const WAYS: Readonly<
   ERR_KARYON_OWNED: '__test__/kernel/processes.test.ts',
   ERR_KARYON_FORMAT_NEWER: '__test__/kernel/open.test.ts',
   ERR_KARYON_DAMAGED: '__test__/kernel/open.test.ts',
+  ERR_KARYON_HORIZON: '__test__/graph/retention.test.ts',
   ERR_KARYON_SEGMENT_MISSING: '__test__/kernel/open.test.ts',
   ERR_KARYON_SYNC_FAILED: '__test__/kernel/processes.test.ts',
   ERR_KARYON_BUSY: 'crates/store/src/pipeline.rs',

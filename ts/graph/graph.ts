@@ -4,15 +4,16 @@ import { KaryonError, badArgument } from '../errors.ts'
 import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
-import { checkName } from '../values/keys.ts'
+import { checkName, checkNodeKey } from '../values/keys.ts'
 import { checkedOptions, checkedPath, isSnapshot } from './arguments.ts'
-import { copied } from './copies.ts'
+import { archived, copied } from './copies.ts'
 import { Feed } from './feed.ts'
 import { blame, checkSpan, diff, digestAt, history, merge, questionOf, revert, verify, why } from './past.ts'
 import { BaseReader, NEWEST, question } from './reader.ts'
 import type { NativeSession, Submitted } from './session.ts'
 import { LongTransaction, SessionTransaction } from './transaction.ts'
 import type {
+  Archived,
   Blame,
   Change,
   Commit,
@@ -27,6 +28,7 @@ import type {
   MergeReport,
   OpenTransaction,
   Provenance,
+  Retention,
   RevertReport,
   Target,
   Transaction,
@@ -43,6 +45,13 @@ const WRITE_ATTEMPTS_MAX = 16
 const ATTEMPTS_AT_ONCE = 4
 /** The longest of those waits, before jitter. */
 const RETRY_DELAY_MAX_MS = 16
+
+/** Versions of a node that can be asked for to be kept. */
+const VERSIONS_MAX = 2 ** 31 - 1
+/** Spans of which one version is kept, by name. */
+const SPANS_MS: Readonly<Record<string, number>> = { hour: 3_600_000, day: 86_400_000, week: 604_800_000 }
+/** The longest of them: ten years. */
+const SPAN_MAX_MS = 315_360_000_000
 
 type RevertOptions = Parameters<Graph['revert']>[0]
 type IndexDeclaration = Parameters<Graph['index']>[0]
@@ -119,7 +128,7 @@ export class StoreGraph extends BaseReader implements Graph {
   }
 
   snapshot(): View {
-    return new StoreView(this.session, this.session.fixed(this.source()))
+    return StoreView.pinned(this.session, this.session.fixed(this.source()))
   }
 
   validAt(instant: Date | string): View {
@@ -267,6 +276,39 @@ export class StoreGraph extends BaseReader implements Graph {
       checkedPath(path)
       return this.session.background(() => native.backupStore(this.session.handle, path), copied)
     })
+  }
+
+  compact(retention: Retention): Promise<Archived> {
+    return this.outside(async () => {
+      const { since = 0n, versions = 0, every } = checkedOptions(retention, 'since', 'versions', 'every')
+      if (!Number.isSafeInteger(versions) || versions < 0 || versions > VERSIONS_MAX) {
+        throw badArgument(`versions is a whole number up to ${VERSIONS_MAX}`)
+      }
+      const span = typeof every === 'string' ? SPANS_MS[every] : (every ?? 0)
+      if (span === undefined || !Number.isSafeInteger(span) || span < 0 || span > SPAN_MAX_MS) {
+        throw badArgument("every is 'hour', 'day', 'week' or a whole number of milliseconds")
+      }
+      const from = this.#version(since)
+      return this.#archive(() => native.compactStore(this.session.handle, from, versions, span * 1000))
+    })
+  }
+
+  erase(key: string): Promise<Archived> {
+    return this.outside(async () => {
+      this.source()
+      checkNodeKey(key)
+      return this.#archive(() => {
+        const asked = question()
+        asked.text(key)
+        return native.eraseNode(this.session.handle, putWritten(asked))
+      })
+    })
+  }
+
+  async #archive(start: () => Promise<number> | null): Promise<Archived> {
+    const done = await this.session.background(start, archived)
+    await this.session.connection.durableAt(Number(done.version))
+    return done
   }
 
   stats(): GraphStats {

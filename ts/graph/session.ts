@@ -124,6 +124,11 @@ export class NativeSession implements Session {
     throw this.#endError()
   }
 
+  /** Whether the native side has it still. */
+  get alive(): boolean {
+    return this.#alive
+  }
+
   #endError(): KaryonError {
     if (this.connection.closed) return closedError()
     if (this.#parent && this.#parent.#alive)

@@ -474,6 +474,32 @@ export interface GraphStats {
   readonly frames: number
   /** Bytes of log that opening would have to replay. */
   readonly tailBytes: number
+  /** Everything from this version on is kept; 0 when everything is. */
+  readonly since: Version
+  /** The version up to which an archive stands for the log; 0 when there is none. */
+  readonly archived: Version
+}
+
+/** What of the past is kept when the rest is let go. A version is kept when one of these keeps it, or a snapshot or a fork does. */
+export interface Retention {
+  /** Everything from this moment on is kept; by default everything is. */
+  readonly since?: Moment
+  /** Of each node and edge so many of its newest versions, however old: `at(…).get(…)` answers for them. */
+  readonly versions?: number
+  /** Of what is older the last version of each hour, day or week in UTC, or of each span of so many milliseconds since 1970. */
+  readonly every?: 'hour' | 'day' | 'week' | number
+}
+
+/** What was archived. */
+export interface Archived extends Commit {
+  /** Everything from this version on is kept. */
+  readonly since: Version
+  /** How many versions before it are kept as a whole. */
+  readonly kept: number
+  /** Bytes of the log's files, archive included, before. */
+  readonly bytesBefore: number
+  /** The same afterwards. */
+  readonly bytesAfter: number
 }
 
 /** The graph: its reads answer as of the newest durable version. */
@@ -496,7 +522,7 @@ export interface Graph extends Reader {
   begin(options?: TransactionOptions & { readonly timeoutMs?: number }): OpenTransaction
   /** The graph as of a moment. Throws `ERR_KARYON_UNSETTLED` for one whose commits are not all durable yet. */
   at(moment: Moment): View
-  /** The graph as of now. */
+  /** The graph as of now. What it shows is kept until it is closed, whatever of the past is let go meanwhile. */
   snapshot(): View
   /** The graph as of now, with the values that hold at an instant of valid time; see `View.validAt`. */
   validAt(instant: Date | string): View
@@ -593,6 +619,34 @@ export interface Graph extends Reader {
    * const { version } = await graph.backup('./backup-2026-11-25')
    */
   backup(path: string): Promise<Copied>
+  /**
+   * Lets go of the past before a moment, but what the retention keeps: an archive of what is kept takes the place of the log's
+   * segments. What is kept answers as before; anything else throws `ERR_KARYON_HORIZON`, and nothing is guessed: single things of a
+   * version that is not kept are told where they are known. Kept too is what open snapshots show and forks stand on. The log is let go by
+   * the segment, so more may be kept than was asked for. It goes on while writers do, and resolves with what was done; where nothing was
+   * to be done, with the newest commit. For those who may write everything.
+   *
+   * Throws `ERR_KARYON_HISTORY_BUILDING` while the past is being rebuilt, `ERR_KARYON_IO` when the archive cannot be written, which
+   * changes nothing, `ERR_KARYON_ARGUMENT` when more than 65,536 single versions would be kept. Cost: reads the log up to the moment into a
+   * second graph in memory and writes what is kept, on another thread.
+   *
+   * @example
+   * await graph.compact({ since: new Date(Date.now() - 30 * 86_400_000), versions: 3, every: 'day' })
+   */
+  compact(retention: Retention): Promise<Archived>
+  /**
+   * Erases a node with its edges, in the graph and its forks, now and in the past: key, labels, properties and edges are in none of the
+   * store's files any more once this has resolved. That a node was erased, when and by whom stays in the log, and hashes noted before still
+   * prove the chain. Backups made before hold it still; erase there, or delete them. The whole log so far becomes an archive: a store can
+   * be restored as of later moments only. For those who may write everything.
+   *
+   * Throws `ERR_KARYON_NODE_MISSING` for a key that never was. When it fails otherwise, the node may be gone while bytes of it are left in files:
+   * call it again, or open the store again. Cost: as `compact` of everything.
+   *
+   * @example
+   * await graph.erase('somebody@example.org')
+   */
+  erase(key: string): Promise<Archived>
   /** Counts and sizes. */
   stats(): GraphStats
 }

@@ -7,17 +7,48 @@ import { BaseReader } from './reader.ts'
 import type { NativeSession } from './session.ts'
 import type { View } from './types.ts'
 
-/** A view. It pins nothing: the past is kept anyway. */
+/** A version that is kept, whatever of the past is let go, until this is let go. */
+class Pin {
+  readonly #session: NativeSession
+  readonly #version: number
+  #held = true
+
+  constructor(session: NativeSession, version: number) {
+    this.#session = session
+    this.#version = version
+    session.checked(native.pinVersion(session.handle, version, true))
+  }
+
+  letGo(): void {
+    if (this.#held && this.#session.alive) native.pinVersion(this.#session.handle, this.#version, false)
+    this.#held = false
+  }
+}
+
+/** What became of a view that nobody closed. */
+const forgotten = new FinalizationRegistry<Pin>((pin) => pin.letGo())
+
+/** A view. What it reads is in the past, which is kept; it may be pinned, should something be let go. */
 export class StoreView extends BaseReader implements View {
   readonly #version: number
   readonly #valid: number | undefined
+  readonly #pin: Pin | undefined
   #closed = false
 
   /** With an instant of valid time in µs since 1970, or without one. */
-  constructor(session: NativeSession, version: number, valid?: number) {
+  constructor(session: NativeSession, version: number, valid?: number, pin?: Pin) {
     super(session)
     this.#version = version
     this.#valid = valid
+    this.#pin = pin
+  }
+
+  /** A view of a version that is kept until the view is closed or forgotten. */
+  static pinned(session: NativeSession, version: number): StoreView {
+    const pin = new Pin(session, version)
+    const view = new StoreView(session, version, undefined, pin)
+    forgotten.register(view, pin, pin)
+    return view
   }
 
   get version(): Version {
@@ -55,6 +86,8 @@ export class StoreView extends BaseReader implements View {
 
   close(): void {
     this.#closed = true
+    if (this.#pin) forgotten.unregister(this.#pin)
+    this.#pin?.letGo()
   }
 
   [Symbol.dispose](): void {

@@ -60,6 +60,11 @@ impl Graph {
         }
     }
 
+    /// Fails with `Horizon` for a version as of which not everything is kept.
+    pub fn check_kept(&self, seq: Seq) -> Result<()> {
+        self.history.check(seq)
+    }
+
     /// The newest commit; 0 when there is none.
     pub fn head(&self) -> Seq {
         self.head

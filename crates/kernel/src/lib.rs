@@ -15,4 +15,6 @@ pub use karyon_access::{Action, Grants, Scope};
 pub use karyon_graph::{Declaration, Direction, PageStart, Prefer, Reader, Transaction, Walk};
 pub use karyon_model as model;
 pub use karyon_scheduler as scheduler;
-pub use karyon_store::{Committed, Copied, Listener, Lost, Moment, Recovery, Stats, Store, Verified};
+pub use karyon_store::{
+    Archived, Committed, Copied, Listener, Lost, Moment, Recovery, Retention, Stats, Store, Verified,
+};

@@ -96,7 +96,7 @@ impl Session {
         // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
         // labels then, and what may not be seen is left out, as in a diff.
         let (mut count, mut bytes, mut told) = (0, 0, (Seq::MAX, false));
-        body.graph.visit_changes((self.layer(), id), after, until, &mut |change| {
+        let visited = body.graph.visit_changes((self.layer(), id), after, until, &mut |change| {
             if only.is_some_and(|only| only != change.slot) {
                 return Ok(true);
             }
@@ -114,7 +114,12 @@ impl Session {
                 values.push(change_value(&body, change, entries)?);
             }
             Ok(true)
-        })?;
+        });
+        match visited {
+            // What is kept is told first, and then, with the next page, that there is no more.
+            Err(error) if error.code() == Code::Horizon && !values.is_empty() => next = Some(told.0),
+            visited => visited?,
+        }
         Ok(page_value(values, next))
     }
 
@@ -125,6 +130,7 @@ impl Session {
     pub fn changes(&self, (mut after, mut place): (Seq, usize), until: Seq) -> Result<Value> {
         let body = self.body()?;
         let (mut values, mut count, mut bytes, mut more) = (Vec::new(), 0, 0, false);
+        body.graph.check_kept(after)?;
         body.commits.visit(after, until, &mut |commit| {
             let touched = commit.touched.iter().enumerate().skip(place / PLACES);
             for (at, id) in touched {

@@ -2,8 +2,8 @@
 
 use karyon_access::{Action, Grants};
 use karyon_graph::{Declaration, Gate, Names, Reader, Transaction};
-use karyon_model::{Code, Error, NameId, Result, Rules, Seq, Value};
-use karyon_store::{Author, Body, Committed, Store};
+use karyon_model::{Code, Error, NameId, Result, Rules, Seq, Value, check_key};
+use karyon_store::{Archived, Author, Body, Committed, Retention, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLockReadGuard};
 
@@ -121,6 +121,18 @@ impl Session {
     pub fn declare(&self, declaration: Declaration) -> Result<Committed> {
         let snapshot = self.begin()?.snapshot();
         self.commit(&Transaction::declaring(snapshot, declaration).in_layer(self.layer), None)
+    }
+
+    /// Lets go of what of the past a retention does not name. For those who may write everything.
+    pub fn compact(&self, retention: &Retention) -> Result<Archived> {
+        self.check_alive()?;
+        self.store.compact(retention, self.author(None), self)
+    }
+
+    /// Erases a node, now and in the past. For those who may write everything.
+    pub fn erase(&self, key: &str) -> Result<Archived> {
+        self.check_alive()?;
+        self.store.erase(check_key(key)?, self.author(None), self)
     }
 
     /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.

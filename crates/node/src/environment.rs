@@ -8,7 +8,8 @@ use karyon_kernel::model::limits::SNAPSHOTS_MAX;
 use karyon_kernel::model::{Code, Error, Result, Seq};
 use karyon_kernel::{Session, Store, Transaction};
 use napi::Env;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +31,39 @@ pub(crate) enum Handle {
 pub(crate) struct SessionHandle {
     pub(crate) session: Arc<Session>,
     pub(crate) visible: Rc<Cell<Seq>>,
+    /// What its views show.
+    pub(crate) pins: Rc<RefCell<Pins>>,
+}
+
+/// Versions that are kept for views. They end with the session.
+pub(crate) struct Pins {
+    store: Arc<Store>,
+    held: BTreeMap<Seq, usize>,
+}
+
+impl Pins {
+    pub(crate) fn of(store: Arc<Store>) -> Rc<RefCell<Pins>> {
+        Rc::new(RefCell::new(Pins { store, held: BTreeMap::new() }))
+    }
+
+    /// Keeps a version once more, or once less.
+    pub(crate) fn set(&mut self, seq: Seq, pinned: bool) -> Result<()> {
+        let before = self.held.remove(&seq).unwrap_or(0);
+        let count = if pinned { before + 1 } else { before.saturating_sub(1) };
+        match (before, count) {
+            (0, 1) => self.store.pin(seq)?,
+            (1, 0) => self.store.unpin(seq),
+            _ => {}
+        }
+        self.held.extend((count > 0).then_some((seq, count)));
+        Ok(())
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        self.held.keys().for_each(|seq| self.store.unpin(*seq));
+    }
 }
 
 impl SessionHandle {

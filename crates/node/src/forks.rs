@@ -25,9 +25,9 @@ pub fn make_fork(env: &Env, session: u32, from: f64, length: u32) -> f64 {
 #[napi]
 pub fn open_fork(env: &Env, session: u32, length: u32) -> f64 {
     enter(env, |environment| {
-        let SessionHandle { session, visible } = environment.session(session)?;
+        let SessionHandle { session, visible, pins } = environment.session(session)?;
         let session = session.in_fork(environment.input(length).text()?)?;
-        environment.keep(Handle::Session(SessionHandle { session: Arc::new(session), visible }))
+        environment.keep(Handle::Session(SessionHandle { session: Arc::new(session), visible, pins }))
     })
 }
 

@@ -1,6 +1,6 @@
 //! Sessions: what one incarnation of one principal may do.
 
-use crate::environment::{Handle, SessionHandle, enter};
+use crate::environment::{Handle, Pins, SessionHandle, enter};
 use karyon_kernel::model::Result;
 use karyon_kernel::{Grants, Scope, Session};
 use napi::Env;
@@ -19,9 +19,10 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
         };
         let grants = Grants { read: scope()?, write: scope()? };
         let handle = environment.store(store)?;
-        let session = Session::new(handle.store().clone(), &principal, incarnation, grants);
-        let visible = handle.visible.clone();
-        environment.keep(Handle::Session(SessionHandle { session: Arc::new(session), visible }))
+        let (store, visible) = (handle.store().clone(), handle.visible.clone());
+        let session = Arc::new(Session::new(store.clone(), &principal, incarnation, grants));
+        let pins = Pins::of(store);
+        environment.keep(Handle::Session(SessionHandle { session, visible, pins }))
     })
 }
 

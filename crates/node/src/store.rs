@@ -2,7 +2,7 @@
 
 use crate::environment::{Environment, Handle, closed, enter, find};
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{Copied, Lost, Moment, OpenStore, Recovery, Store, Verified};
+use karyon_kernel::{Archived, Copied, Lost, Moment, OpenStore, Recovery, Retention, Store, Verified};
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Task};
@@ -261,6 +261,8 @@ pub fn store_stats(env: &Env, session: u32) -> f64 {
             ("waiting", Value::Integer(stats.waiting as i64)),
             ("frames", Value::Integer(stats.frames as i64)),
             ("tailBytes", Value::Integer(stats.tail_bytes as i64)),
+            ("since", Value::number(stats.since)),
+            ("archived", Value::number(stats.archived)),
         ]);
         environment.answer(|out| value.encode(out))
     })
@@ -300,6 +302,55 @@ pub fn restore_store(
 ) -> AsyncTask<Background<Copied>> {
     let at = moment.map(|moment| as_moment(is_time, moment));
     Background::start(move || karyon_kernel::restore(&from, &to, at, salvage), copied_value)
+}
+
+/// Lets go of the past before a version, but the newest `versions` of each node and edge and the last version of each `every` µs.
+/// For those who may write everything. Its outcome is a map.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn compact_store(
+    env: &Env,
+    session: u32,
+    since: f64,
+    versions: u32,
+    every: f64,
+) -> Option<AsyncTask<Background<Archived>>> {
+    find(env, |environment| {
+        let session = environment.session(session)?.session;
+        let (since, versions, every) = (since as u64, versions as usize, every as u64);
+        let retention = Retention { since, versions, every, pins: Vec::new() };
+        Ok(Background::start(move || session.compact(&retention), archived_value))
+    })
+}
+
+/// Erases the node whose key is in the exchange. For those who may write everything. Its outcome is a map.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn erase_node(env: &Env, session: u32, length: u32) -> Option<AsyncTask<Background<Archived>>> {
+    find(env, |environment| {
+        let session = environment.session(session)?.session;
+        let key = environment.input(length).text()?.to_owned();
+        Ok(Background::start(move || session.erase(&key), archived_value))
+    })
+}
+
+fn archived_value(_: &mut Environment, archived: Archived) -> Result<Outcome> {
+    let Archived { committed, since, kept, bytes } = archived;
+    Ok(Outcome::Value(Value::map([
+        ("version", Value::number(committed.seq)),
+        ("time", Value::Timestamp(committed.time)),
+        ("since", Value::number(since)),
+        ("kept", Value::Integer(kept as i64)),
+        ("bytesBefore", Value::Integer(bytes[0] as i64)),
+        ("bytesAfter", Value::Integer(bytes[1] as i64)),
+    ])))
+}
+
+/// Keeps a version for a view, or ends that.
+#[napi]
+pub fn pin_version(env: &Env, session: u32, version: f64, pinned: bool) -> f64 {
+    enter(env, |environment| {
+        environment.session(session)?.pins.borrow_mut().set(version as u64, pinned)?;
+        Ok(0.0)
+    })
 }
 
 fn copied_value(_: &mut Environment, copied: Copied) -> Result<Outcome> {

@@ -548,7 +548,7 @@ impl Store {
     /// Which versions before the horizon are kept.
     fn horizon(&self, body: &Body, retention: &Retention, since: Seq, through: Seq) -> Result<Horizon> {
         let before = self.history.horizon();
-        let mut kept = retention.pins.clone();
+        let mut kept = [&retention.pins[..], &self.pinned()?].concat();
         for layer in body.graph.layers().iter().filter(|layer| layer.dropped.is_none_or(|seq| seq > through))
         {
             kept.push(layer.from);

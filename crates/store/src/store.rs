@@ -8,6 +8,7 @@ use crate::writer::Persistence;
 use karyon_graph::{Gate, Graph, Outcome, Transaction};
 use karyon_history::{Chapters, Commits, History, Progress};
 use karyon_model::{Code, CommitHeader, CommitRecord, Error, Result, Seq, Trust};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
@@ -101,6 +102,8 @@ pub struct Store {
     /// Whether a commit counts as soon as it is published, and the disk follows.
     pub(crate) relaxed: bool,
     listeners: Mutex<Vec<(u64, Listener)>>,
+    /// Versions that views show, with how many do.
+    pins: Mutex<BTreeMap<Seq, usize>>,
     pub(crate) persistence: Option<Persistence>,
 }
 
@@ -126,6 +129,7 @@ impl Store {
             clock,
             relaxed: false,
             listeners: Mutex::default(),
+            pins: Mutex::default(),
             persistence,
         }
     }
@@ -255,6 +259,26 @@ impl Store {
     pub(crate) fn notify(&self) {
         let listeners = self.listeners.lock().map(|listeners| listeners.clone()).unwrap_or_default();
         listeners.iter().for_each(|listener| listener.1());
+    }
+
+    /// Keeps a version, whatever of the past is let go, until it is unpinned as often.
+    pub fn pin(&self, seq: Seq) -> Result<()> {
+        *self.pins.lock().map_err(|_| poisoned())?.entry(seq).or_default() += 1;
+        Ok(())
+    }
+
+    /// Ends one pin of a version.
+    pub fn unpin(&self, seq: Seq) {
+        if let Ok(mut pins) = self.pins.lock()
+            && let Some(count) = pins.get_mut(&seq)
+        {
+            *count -= 1;
+            pins.retain(|_, count| *count > 0);
+        }
+    }
+
+    pub(crate) fn pinned(&self) -> Result<Vec<Seq>> {
+        Ok(self.pins.lock().map_err(|_| poisoned())?.keys().copied().collect())
     }
 
     /// Counts and sizes.
