@@ -95,6 +95,7 @@ function salvaged(saved: Salvaged, path: string, to: string): Report {
 const FILES = [
   { folder: '', pattern: /^karyon$/, magic: 'KARYON\0\0' },
   { folder: 'log', pattern: /^\d{10}\.seg$/, magic: 'KARYLOG\0' },
+  { folder: 'log', pattern: /^\d{10}\.archive$/, magic: 'KARYARC\0' },
   { folder: 'checkpoint', pattern: /^\d{20}\.image$/, magic: 'KARYIMG\0' },
   { folder: 'history', pattern: /^\d{10}\.table$/, magic: 'KARYTAB\0' },
 ] as const

@@ -174,6 +174,11 @@ impl Chapters {
         (state.horizon, state.mark) = (horizon, mark);
     }
 
+    /// What it was told names the archive that it goes by.
+    pub fn mark(&self) -> u32 {
+        self.state().mark
+    }
+
     /// What of the past is kept.
     pub fn horizon(&self) -> Horizon {
         self.state().horizon.clone()
@@ -290,11 +295,16 @@ impl Chapters {
                 Box::new(table.all().filter(move |record| !is_through(record, through))) as Records
             });
             let records = merged([Box::new(kept) as Records].into_iter().chain(later).collect());
+            let before = (self.horizon(), self.mark());
             let replaced = backing.table(&mut next, records).and_then(|table| {
                 self.set_horizon(horizon, mark);
                 self.enter(backing, vec![Arc::new(table)], covered)
             });
-            replaced.inspect_err(|_| self.abandon(backing))?;
+            if let Err(error) = replaced {
+                self.set_horizon(before.0, before.1);
+                self.abandon(backing);
+                return Err(error);
+            }
             self.state_mut().recent.retain(|key, _| end_of(key) > through);
         } else {
             let kept = kept.collect::<Result<Vec<_>>>()?;

@@ -39,6 +39,7 @@ use karyon_model::fields::{I64, U32, U64};
 use karyon_model::limits::KEPT_VERSIONS_MAX;
 use karyon_model::{Code, Error, Result, Seq};
 use sha2::{Digest, Sha256};
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -104,7 +105,10 @@ impl Archive {
         let mut head = vec![0; HEAD_BYTES];
         let read = |head: &mut Vec<u8>, length: usize| {
             head.resize(length, 0);
-            file.read_exact_at(0, head).map_err(|_| damaged(&path, "is cut short"))
+            file.read_exact_at(0, head).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => damaged(&path, "is cut short"),
+                _ => io_error(&path, "read")(error),
+            })
         };
         read(&mut head, HEAD_BYTES)?;
         let mut cursor = Cursor::new(&head);
@@ -478,7 +482,8 @@ impl Store {
     pub(crate) fn is_erasing(&self) -> Result<bool> {
         let erased = self.body()?.graph.erased();
         let archive = self.persistence.as_ref().map(Persistence::archive);
-        Ok(archive.is_some_and(|archive| erased >= archive.base.next_seq))
+        Ok(archive
+            .is_some_and(|it| erased >= it.base.next_seq || (erased > 0 && self.history.mark() != it.mark)))
     }
 
     pub(crate) fn archive(
@@ -494,8 +499,15 @@ impl Store {
         let (_turn, _files) = (lock(&persistence.checkpoint_turn), persistence.own_files());
         self.pipeline()?.admit()?;
         while self.write_frame()? {}
-        persistence.rotate()?;
+        if let Err(error) = persistence.rotate() {
+            // A full disk costs nothing here; of a failed sync nobody knows what it has cost.
+            if error.code() == Code::SyncFailed {
+                self.fail(error.clone());
+            }
+            return Err(error);
+        }
         let before = persistence.archive();
+        self.go_by(persistence, &before)?;
         let reader = persistence.reader();
         let mut boundaries = reader.boundaries()?;
         boundaries.push(persistence.head());
@@ -509,7 +521,8 @@ impl Store {
             false => self.horizon(&*self.body()?, retention, since, through)?,
         };
         let versions = if whole { usize::MAX } else { retention.versions };
-        if base == before.base && horizon == before.horizon {
+        let done = whole && self.body()?.graph.erased() < before.base.next_seq;
+        if done || (base == before.base && horizon == before.horizon) {
             let committed = self.body()?.newest();
             let (since, bytes) = (horizon.since, persistence.log_bytes()?);
             return Ok(Archived { committed, since, kept: horizon.kept.len(), bytes: [bytes, bytes] });
@@ -537,12 +550,20 @@ impl Store {
         let archive = Archive::find(disk, persistence.id)?;
         debug_assert_eq!(archive.mark, mark, "what was written is what is found");
         persistence.set_archive(archive.clone());
-        let kept = archive.chapters(disk)?;
-        self.history.replace(kept, base, horizon.clone(), mark)?;
-        remove_older(disk)?;
-        persistence.cut(base)?;
+        self.go_by(persistence, &archive)?;
         let bytes = [bytes_before, persistence.log_bytes()?];
         Ok(Archived { committed, since: horizon.since, kept: horizon.kept.len(), bytes })
+    }
+
+    /// Has the history and the log's files be what an archive says, which is in its place.
+    fn go_by(&self, persistence: &Persistence, archive: &Archive) -> Result<()> {
+        if self.history.mark() == archive.mark {
+            return Ok(());
+        }
+        let (disk, Archive { base, horizon, mark, .. }) = (&*persistence.disk, archive);
+        self.history.replace(archive.chapters(disk)?, *base, horizon.clone(), *mark)?;
+        remove_older(disk)?;
+        persistence.cut(*base)
     }
 
     /// Which versions before the horizon are kept.

@@ -80,7 +80,7 @@ impl Store {
             let message = format!("memory and log differ at version {version}; open the store again");
             return Err(Error::new(Code::Damaged, message).with("version", version));
         }
-        if self.progress() == Progress::Ready {
+        if self.progress() == Progress::Ready && self.history.mark() == archive.mark {
             // Commits since may have sealed more.
             let mut kept = self.history.records();
             for given in fresh.records() {

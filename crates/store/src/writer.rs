@@ -171,7 +171,7 @@ impl Store {
     }
 
     /// Refuses every write from now on.
-    fn fail(&self, error: Error) {
+    pub(crate) fn fail(&self, error: Error) {
         if let Ok(mut pipeline) = self.pipeline() {
             pipeline.fail(error);
         }

@@ -8,7 +8,7 @@ use karyon_log::Disk;
 use karyon_model::{Code, EntityId, Rules, Seq, Value};
 use karyon_store::{Retention, Store};
 use karyon_testkit::Random;
-use karyon_testkit::disk::{Fate, SimDisk};
+use karyon_testkit::disk::{Fate, Fault, SimDisk};
 use karyon_testkit::oracle::EdgeName;
 
 use crate::driver::{Commits, Driver};
@@ -266,4 +266,50 @@ fn value(store: &Store, version: Seq) -> karyon_model::Result<Option<Vec<u8>>> {
     let body = store.body()?;
     let node = reading::node(&mut Reader::at(&body.graph, version, &Open), body.graph.names(), "a")?;
     Ok(node.map(|node| node.0.props["y"].clone()))
+}
+
+/// Any call to the disk fails while something is erased: it is told, and done again it is done.
+#[test]
+fn any_call_may_fail_while_something_is_erased_and_the_next_attempt_finishes() {
+    let before = SimDisk::new();
+    drop(with_a_secret(&before));
+    for fault in Fault::ALL {
+        let mut failures = 0;
+        loop {
+            let disk = before.copy();
+            let (store, _) = rig::open(disk.clone()).unwrap();
+            let newest = store.durable();
+            disk.fail(disk.calls() + failures, fault);
+            let erased = store.erase(SECRET, ROOT, &Open);
+            disk.heal();
+            let Err(error) = erased else { break };
+            let what = format!("{fault:?} at call {failures}: {error}");
+            failures += 1;
+            assert!([Code::Io, Code::SyncFailed].contains(&error.code()), "{what}");
+            // A log that failed is open for reading alone; another failure has cost nothing.
+            let store = if store.failure().unwrap().is_some() {
+                drop(store);
+                rig::open(disk.clone()).unwrap().0
+            } else {
+                assert!(error.code() == Code::Io, "{what}");
+                store
+            };
+            match store.erase(SECRET, ROOT, &Open) {
+                Err(error) if error.code() == Code::NodeMissing => {}
+                Ok(_) => {}
+                Err(error) => panic!("{what}; and then: {error}"),
+            }
+            store.verify().unwrap_or_else(|error| panic!("{what}; and then: {error}"));
+            let body = store.body().unwrap();
+            let mut reader = Reader::at(&body.graph, newest, &Open);
+            assert_eq!(reading::labelled(&mut reader, None, 3).unwrap(), ["other"], "{what}");
+            drop(body);
+            drop(store);
+            let (store, _) = rig::open(disk.clone()).unwrap();
+            store.verify().unwrap_or_else(|error| panic!("{what}; opened again: {error}"));
+            store.close().unwrap();
+            assert_eq!(found(&disk), Vec::<String>::new(), "{what}");
+        }
+        assert!(failures > 20, "{fault:?}: only {failures} calls");
+    }
 }
