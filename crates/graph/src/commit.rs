@@ -190,10 +190,15 @@ impl Graph {
         let mut hit = now.since() > snapshot || slots.iter().any(later);
         if !hit && slots.iter().any(|slot| now.slot(*slot).is_none()) {
             // What is not there now may have been there in between.
-            self.visit_changes((layer, id), snapshot, self.head, &mut |change| {
+            let visited = self.visit_changes((layer, id), snapshot, self.head, &mut |change| {
                 hit = slots.contains(&change.slot);
                 Ok(!hit)
-            })?;
+            });
+            match visited {
+                // Nobody knows any more: it may have.
+                Err(error) if error.code() == Code::Horizon => hit = true,
+                visited => visited?,
+            }
         }
         Ok(hit)
     }

@@ -58,6 +58,8 @@ struct State {
     tables: Arc<Vec<Arc<Table>>>,
     covered: Option<ChainPoint>,
     horizon: Horizon,
+    /// What will be kept once an archive that is being written is in its place.
+    coming: Horizon,
     /// Names what was archived of the log; 0 when nothing was.
     mark: u32,
 }
@@ -172,6 +174,11 @@ impl Chapters {
     pub fn set_horizon(&self, horizon: Horizon, mark: u32) {
         let mut state = self.state_mut();
         (state.horizon, state.mark) = (horizon, mark);
+    }
+
+    /// Says what will be kept soon: what begins now may not stand on anything else.
+    pub fn announce(&self, coming: Horizon) {
+        self.state_mut().coming = coming;
     }
 
     /// What it was told names the archive that it goes by.
@@ -459,7 +466,7 @@ impl History for Chapters {
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>> {
         let covers = |chapter: &Arc<Chapter>| (chapter.run.start()..chapter.end).contains(&seq);
         let told = |chapter: Arc<Chapter>| match chapter.thinned {
-            true => self.check(seq).map(|()| Some(chapter)),
+            true => self.state().horizon.check(seq).map(|()| Some(chapter)),
             false => Ok(Some(chapter)),
         };
         if let Some(chapter) = self.chapters.held(&object).filter(covers) {
@@ -477,12 +484,13 @@ impl History for Chapters {
             }
         }
         lock(&self.progress).check()?;
-        self.check(seq)?;
+        self.state().horizon.check(seq)?;
         Ok(None)
     }
 
     fn check(&self, seq: Seq) -> Result<()> {
-        self.state().horizon.check(seq)
+        let state = self.state();
+        state.horizon.check(seq).and_then(|()| state.coming.check(seq))
     }
 
     fn progress(&self) -> Progress {

@@ -36,7 +36,7 @@ pub trait History: Send + Sync {
     /// `Damaged` when the record's checksum is wrong.
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>>;
 
-    /// Fails with `Horizon` for a version as of which not everything is kept.
+    /// Fails with `Horizon` for a version as of which not everything is kept, or soon will not be.
     fn check(&self, seq: Seq) -> Result<()>;
 
     /// How far the index covers the past.

@@ -1,6 +1,6 @@
 //! Opening: lock, identify, load the newest whole checkpoint, replay the log's tail.
 
-use crate::archive::{Archive, Retention, remove_older};
+use crate::archive::{Archive, remove_older};
 use crate::checkpoint::{Loaded, discard, load_all};
 use crate::layout::{LOCK, OWNER, check_foreign, identify, io_error, write_whole};
 use crate::rebuild::{log_too_short, rebuild, start, visit_commits};
@@ -198,7 +198,7 @@ fn open_history(
 fn finish_erasing(store: &Weak<Store>) {
     let root = Author { principal: "root", incarnation: 0, cause: None };
     // Where it cannot be done now, because the past is being rebuilt or the disk refuses it, the next opening tries again.
-    let _ = store.upgrade().map(|store| store.archive(&Retention::default(), true, root, &Open));
+    let _ = store.upgrade().map(|store| store.archive(None, root, &Open));
 }
 
 fn recover(

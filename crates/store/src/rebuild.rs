@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 const PROGRESS_STEP: Seq = 4096;
 
 /// What the rebuild looks back at: it has sealed all that was before, so what it does not find has never been.
-struct Sealed(Arc<Chapters>);
+pub(crate) struct Sealed(pub(crate) Arc<Chapters>);
 
 impl History for Sealed {
     fn seal(&self, object: ObjectId, chapter: &Chapter) -> Result<()> {
@@ -26,8 +26,9 @@ impl History for Sealed {
         })
     }
 
-    fn check(&self, seq: Seq) -> Result<()> {
-        self.0.check(seq)
+    /// What once was made on a version was made while that was kept.
+    fn check(&self, _: Seq) -> Result<()> {
+        Ok(())
     }
 
     fn progress(&self) -> Progress {

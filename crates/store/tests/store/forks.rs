@@ -186,7 +186,7 @@ fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked 
         }
         4 if random.chance(1, 6) => {
             let retention = Retention { since: head, ..Retention::default() };
-            let archived = store.compact(&retention, rig::ROOT, &Open).map_err(|error| error.to_string())?;
+            let archived = store.compact(&retention, rig::ROOT, &Open).map_err(|error| format!("compact {retention:?}: {error}"))?;
             world.since = archived.since;
         }
         5 if random.chance(1, 6) => {
@@ -194,7 +194,7 @@ fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked 
             match store.erase(key, rig::ROOT, &Open) {
                 Ok(_) => world.erase(key),
                 Err(error) if error.code() == Code::NodeMissing => {}
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(format!("erase {key}: {error}")),
             }
         }
         2 | 3 => while store.write_frame().map_err(|error| error.to_string())? {},

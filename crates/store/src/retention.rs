@@ -1,0 +1,294 @@
+//! Letting go of the past: what a retention keeps is archived, the rest goes with the log's segments; what is erased goes for good.
+
+use crate::archive::{Archive, Writer, remove_older};
+use crate::layout::{CHECKPOINTS, io_error};
+use crate::rebuild::{Sealed, visit_commits};
+use crate::store::{Author, Committed, Store};
+use crate::writer::{Persistence, lock};
+use karyon_graph::{Gate, Graph, ImageWriter, Transaction};
+use karyon_history::{Chapter, Chapters, Horizon, Record, end_of, object_of};
+use karyon_log::{ASIDE_DIRECTORY, ChainPoint, Disk, HashField, LOG_DIRECTORY, StoreId};
+use karyon_model::bytes::put_bytes;
+use karyon_model::fields::U64;
+use karyon_model::limits::KEPT_VERSIONS_MAX;
+use karyon_model::{Code, Error, Result, Seq};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Where an archive is written before it is put in its place.
+const NEW: &str = "archive.new";
+
+/// What of the past is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Retention {
+    /// Everything from this version on.
+    pub since: Seq,
+    /// Of each node and edge at least its newest so many versions.
+    pub versions: usize,
+    /// Of what was before, the last version of each span of so many µs, counted from 1970; 0 for none.
+    pub every: u64,
+    /// Single versions.
+    pub pins: Vec<Seq>,
+}
+
+/// What an archive has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archived {
+    /// The commit that says so; the newest one where nothing was to be archived.
+    pub committed: Committed,
+    /// From here on everything is kept.
+    pub since: Seq,
+    /// Versions before it that are kept.
+    pub kept: usize,
+    /// Bytes of log and archive before, and after.
+    pub bytes: [u64; 2],
+}
+
+impl Store {
+    /// Lets go of the past that a retention does not name: the segments of the log before its horizon are replaced by an archive
+    /// of what is kept. What is kept can be asked for as before; what is not is told with `Horizon`. Also kept is what forks stand on.
+    ///
+    /// `Store::commit` says when it fails; `HistoryBuilding` while the past is being rebuilt, `Io` when the archive cannot be
+    /// written, which changes nothing. Cost: repeats the log up to the horizon in a second graph, and writes what is kept.
+    pub fn compact(&self, retention: &Retention, author: Author<'_>, gate: &dyn Gate) -> Result<Archived> {
+        self.archive(Some(retention), author, gate)
+    }
+
+    /// Erases a node with its edges, now and in the past: nothing of them stays in memory or in the store's files but their numbers
+    /// and the times of their changes. That it was done, when and by whom stays, without its key.
+    ///
+    /// Everything before is archived, whole. When it fails behind its commit, the node is gone and its bytes are not: call it
+    /// again, or open the store again, which finishes it. Cost: as `compact` of everything.
+    pub fn erase(&self, key: &str, author: Author<'_>, gate: &dyn Gate) -> Result<Archived> {
+        self.progress().check()?;
+        let erased = self.commit(&Transaction::erasing(self.begin()?.snapshot(), key), author, gate);
+        if let Err(error) = erased
+            && (error.code() != Code::NodeMissing || !self.is_erasing()?)
+        {
+            return Err(error);
+        }
+        self.archive(None, author, gate)
+    }
+
+    /// Whether what was erased is still in the files.
+    pub(crate) fn is_erasing(&self) -> Result<bool> {
+        let erased = self.body()?.graph.erased();
+        let archive = self.persistence.as_ref().map(Persistence::archive);
+        let left = |it: Archive| erased >= it.base.next_seq || (erased > 0 && self.history.mark() != it.mark);
+        Ok(archive.is_some_and(left))
+    }
+
+    /// Archives what a retention keeps, or without one everything, so that what was erased goes.
+    pub(crate) fn archive(
+        &self,
+        retention: Option<&Retention>,
+        author: Author<'_>,
+        gate: &dyn Gate,
+    ) -> Result<Archived> {
+        self.progress().check()?;
+        gate.write_node(&mut std::iter::empty(), self.body()?.graph.names())?;
+        let Some(persistence) = &self.persistence else { return self.archive_memory(retention) };
+        let (_turn, _files) = (lock(&persistence.checkpoint_turn), persistence.own_files());
+        let done = self.archive_log(persistence, retention, author, gate);
+        self.history.announce(Horizon::default());
+        done.inspect_err(|_| drop(persistence.disk.remove(&format!("{LOG_DIRECTORY}/{NEW}"))))
+    }
+
+    fn archive_log(
+        &self,
+        persistence: &Persistence,
+        retention: Option<&Retention>,
+        author: Author<'_>,
+        gate: &dyn Gate,
+    ) -> Result<Archived> {
+        self.pipeline()?.admit()?;
+        while self.write_frame()? {}
+        // A full disk costs nothing here; of a failed sync nobody knows what it has cost.
+        let failed = |error: &Error| {
+            if error.code() == Code::SyncFailed {
+                self.fail(error.clone())
+            }
+        };
+        persistence.rotate().inspect_err(failed)?;
+        let before = persistence.archive();
+        self.go_by(persistence, &before)?;
+        let mut boundaries = persistence.reader().boundaries()?;
+        boundaries.push(persistence.head());
+        let until = retention.map_or(Seq::MAX, |retention| retention.since.saturating_add(1));
+        let base = boundaries.into_iter().rev().find(|point| point.next_seq <= until).unwrap_or(before.base);
+        let horizon = self.announced(retention, base.next_seq - 1)?;
+        let bytes = persistence.log_bytes()?;
+        let archived = |committed, bytes| {
+            let (since, kept) = (horizon.since, horizon.kept.len());
+            Ok(Archived { committed, since, kept, bytes })
+        };
+        let gone = retention.is_none() && self.body()?.graph.erased() < before.base.next_seq;
+        if gone || (base == before.base && horizon == before.horizon) {
+            return archived(self.body()?.newest(), [bytes, bytes]);
+        }
+        let digest = self.write_archive(persistence, &before, (base, &horizon), retention)?;
+        let archiving = Transaction::archiving(self.begin()?.snapshot(), base.next_seq - 1, digest);
+        let committed = self.commit(&archiving, author, gate)?;
+        self.make_durable(committed.seq)?;
+        let disk = &*persistence.disk;
+        if retention.is_none() {
+            // Before the archive is in its place: as long as the log has everything, nothing needs them. What was cut from
+            // a torn tail was never acknowledged, and may hold what was erased.
+            remove_all(disk, CHECKPOINTS)?;
+            remove_all(disk, ASIDE_DIRECTORY)?;
+        }
+        let archive = Archive::put_in_place(disk, persistence.id, &format!("{LOG_DIRECTORY}/{NEW}"), base)?;
+        persistence.set_archive(archive.clone());
+        self.go_by(persistence, &archive)?;
+        archived(committed, [bytes, persistence.log_bytes()?])
+    }
+
+    /// Has the history and the log's files be what an archive says, which is in its place.
+    fn go_by(&self, persistence: &Persistence, archive: &Archive) -> Result<()> {
+        if self.history.mark() == archive.mark {
+            return Ok(());
+        }
+        let (disk, Archive { base, horizon, mark, .. }) = (&*persistence.disk, archive);
+        self.history.replace(archive.chapters(disk)?, *base, horizon.clone(), *mark)?;
+        remove_older(disk)?;
+        persistence.cut(*base)
+    }
+
+    /// What will be kept of the past before a version, made known under the commit lock: no fork is made any more on what goes.
+    fn announced(&self, retention: Option<&Retention>, through: Seq) -> Result<Horizon> {
+        let before = self.history.horizon();
+        let Some(retention) = retention else { return Ok(before) };
+        let _pipeline = self.pipeline()?;
+        let (body, since) = (self.body()?, retention.since.min(through).max(before.since));
+        let mut kept = [&retention.pins[..], &self.pinned()?].concat();
+        for layer in body.graph.layers().iter().filter(|layer| layer.dropped.is_none_or(|seq| seq > through))
+        {
+            kept.push(layer.from);
+            kept.extend(layer.merges.last());
+        }
+        let (every, mut seq) = (i64::try_from(retention.every).unwrap_or(i64::MAX), 1);
+        while every > 0 && seq < since && kept.len() <= KEPT_VERSIONS_MAX {
+            let time = body.commits.read(seq, |commit| commit.time)?.unwrap_or(i64::MAX);
+            let end = time.div_euclid(every).saturating_add(1).saturating_mul(every).saturating_sub(1);
+            let last = body.commits.at_time(end)?;
+            kept.push(last);
+            seq = last.max(seq) + 1;
+        }
+        kept.retain(|seq| *seq > 0 && *seq < since && before.keeps(*seq));
+        kept.sort_unstable();
+        kept.dedup();
+        if kept.len() > KEPT_VERSIONS_MAX {
+            let message = format!(
+                "more than {KEPT_VERSIONS_MAX} versions would be kept one by one; keep fewer, further apart"
+            );
+            return Err(Error::new(Code::Argument, message).with("limit", KEPT_VERSIONS_MAX));
+        }
+        let horizon = Horizon { since, kept };
+        self.history.announce(horizon.clone());
+        Ok(horizon)
+    }
+
+    /// Writes an archive of everything up to a point that the horizon keeps. Returns its SHA-256.
+    fn write_archive(
+        &self,
+        persistence: &Persistence,
+        before: &Archive,
+        (base, horizon): (ChainPoint, &Horizon),
+        retention: Option<&Retention>,
+    ) -> Result<[u8; 32]> {
+        let (disk, reader) = (&*persistence.disk, persistence.reader());
+        let time = self.time_of(base.next_seq - 1)?;
+        let mut file =
+            Writer::create(disk, &format!("{LOG_DIRECTORY}/{NEW}"), persistence.id, base, time, horizon)?;
+        before.visit_hashes(disk, &mut |hashes| file.gather(hashes))?;
+        // What it seals again is there already.
+        let past = Arc::new(Sealed(self.history.clone()));
+        let (mut body, mut item) = (before.load(disk, past.clone(), None)?, Vec::new());
+        reader.read_frames(reader.first(), base.position, &mut |frame| {
+            item.clear();
+            U64::encode(&frame.end.next_seq, &mut item);
+            HashField::encode(&frame.end.hash, &mut item);
+            file.gather(&item)?;
+            visit_commits(frame, &mut |commit| body.replay(&*past, &commit))?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        file.end_part()?;
+        item.clear();
+        body.commits.encode(&mut item);
+        file.block(&item)?;
+        let mut image = ImageWriter::new(&body.graph);
+        while let Some(block) = image.next_block(&body.graph)? {
+            file.block(&block)?;
+        }
+        file.end_part()?;
+        visit_kept(&self.history, &body.graph, base.next_seq - 1, horizon, retention, &mut |(
+            key,
+            record,
+        )| {
+            item.clear();
+            item.extend_from_slice(&key);
+            put_bytes(&mut item, &record);
+            file.gather(&item)
+        })?;
+        file.end_part()?;
+        file.finish()
+    }
+
+    /// The same where nothing is on disk: there is no log to be archived.
+    fn archive_memory(&self, retention: Option<&Retention>) -> Result<Archived> {
+        let through = self.body()?.graph.head();
+        let horizon = self.announced(retention, through)?;
+        let (body, mut all) = (self.body()?, Vec::new());
+        visit_kept(&self.history, &body.graph, through, &horizon, retention, &mut |record| {
+            all.push(Ok(record));
+            Ok(())
+        })?;
+        let (since, kept, committed) = (horizon.since, horizon.kept.len(), body.newest());
+        let base = ChainPoint { next_seq: through + 1, ..ChainPoint::genesis(StoreId([0; 16])) };
+        self.history.replace(all.into_iter(), base, horizon, 0)?;
+        self.history.announce(Horizon::default());
+        Ok(Archived { committed, since, kept, bytes: [0, 0] })
+    }
+}
+
+/// Hands the records that are kept of the chapters that end at or before a version to `visit`, in the order of their keys; all
+/// of them without a retention, but what was erased.
+fn visit_kept(
+    history: &Chapters,
+    graph: &Graph,
+    through: Seq,
+    horizon: &Horizon,
+    retention: Option<&Retention>,
+    visit: &mut dyn FnMut(Record) -> Result<()>,
+) -> Result<()> {
+    let versions = retention.map_or(usize::MAX, |retention| retention.versions);
+    let ended = |record: &Result<Record>| record.as_ref().map_or(true, |it| end_of(&it.0) <= through);
+    let (mut chapters, mut records) = (Vec::new(), history.records().filter(ended).peekable());
+    while let Some(record) = records.next() {
+        let (key, bytes) = record?;
+        let Some(object) = object_of(&key) else {
+            let message = "the history holds a chapter of nothing; open the store again";
+            return Err(Error::new(Code::Damaged, message));
+        };
+        chapters.push(Chapter::decode(object, end_of(&key), &bytes)?);
+        let next = records.peek().and_then(|next| next.as_ref().ok()).and_then(|next| object_of(&next.0));
+        if next != Some(object) {
+            for kept in graph.kept(object, std::mem::take(&mut chapters), horizon, versions)? {
+                visit((Chapter::key(object, kept.end), kept.encode(object).into()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Empties a directory, durably.
+fn remove_all(disk: &dyn Disk, directory: &str) -> Result<()> {
+    if !disk.exists(directory).map_err(io_error(directory, "find"))? {
+        return Ok(());
+    }
+    for name in disk.list(directory).map_err(io_error(directory, "list"))? {
+        let path = format!("{directory}/{name}");
+        disk.remove(&path).map_err(io_error(&path, "remove"))?;
+    }
+    disk.sync_dir(directory).map_err(io_error(directory, "sync"))
+}
