@@ -186,7 +186,9 @@ fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked 
         }
         4 if random.chance(1, 6) => {
             let retention = Retention { since: head, ..Retention::default() };
-            let archived = store.compact(&retention, rig::ROOT, &Open).map_err(|error| format!("compact {retention:?}: {error}"))?;
+            let archived = store
+                .compact(&retention, rig::ROOT, &Open)
+                .map_err(|error| format!("compact {retention:?}: {error}"))?;
             world.since = archived.since;
         }
         5 if random.chance(1, 6) => {

@@ -317,8 +317,10 @@ fn any_call_may_fail_while_something_is_erased_and_the_next_attempt_finishes() {
 /// A disk on which something happens when an archive is begun.
 struct Hooked {
     disk: SimDisk,
-    hook: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    hook: Arc<Mutex<Option<Hook>>>,
 }
+
+type Hook = Box<dyn FnOnce() + Send>;
 
 impl Disk for Hooked {
     fn list(&self, path: &str) -> std::io::Result<Vec<String>> {
