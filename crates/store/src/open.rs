@@ -198,7 +198,7 @@ fn open_history(
 fn finish_erasing(store: &Weak<Store>) {
     let root = Author { principal: "root", incarnation: 0, cause: None };
     // Where it cannot be done now, because the past is being rebuilt or the disk refuses it, the next opening tries again.
-    let _ = store.upgrade().map(|store| store.archive(None, root, &Open));
+    let _ = store.upgrade().map(|store| store.archive(None, None, root, &Open));
 }
 
 fn recover(

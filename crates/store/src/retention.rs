@@ -51,7 +51,7 @@ impl Store {
     /// `Store::commit` says when it fails; `HistoryBuilding` while the past is being rebuilt, `Io` when the archive cannot be
     /// written, which changes nothing. Cost: repeats the log up to the horizon in a second graph, and writes what is kept.
     pub fn compact(&self, retention: &Retention, author: Author<'_>, gate: &dyn Gate) -> Result<Archived> {
-        self.archive(Some(retention), author, gate)
+        self.archive(Some(retention), None, author, gate)
     }
 
     /// Erases a node with its edges, now and in the past: nothing of them stays in memory or in the store's files but their numbers
@@ -60,14 +60,7 @@ impl Store {
     /// Everything before is archived, whole. When it fails behind its commit, the node is gone and its bytes are not: call it
     /// again, or open the store again, which finishes it. Cost: as `compact` of everything.
     pub fn erase(&self, key: &str, author: Author<'_>, gate: &dyn Gate) -> Result<Archived> {
-        self.progress().check()?;
-        let erased = self.commit(&Transaction::erasing(self.begin()?.snapshot(), key), author, gate);
-        if let Err(error) = erased
-            && (error.code() != Code::NodeMissing || !self.is_erasing()?)
-        {
-            return Err(error);
-        }
-        self.archive(None, author, gate)
+        self.archive(None, Some(key), author, gate)
     }
 
     /// Whether what was erased is still in the files.
@@ -78,17 +71,32 @@ impl Store {
         Ok(archive.is_some_and(left))
     }
 
-    /// Archives what a retention keeps, or without one everything, so that what was erased goes.
+    /// Archives what a retention keeps, or without one everything, so that what was erased goes, and with it a node.
     pub(crate) fn archive(
         &self,
         retention: Option<&Retention>,
+        key: Option<&str>,
         author: Author<'_>,
         gate: &dyn Gate,
     ) -> Result<Archived> {
         self.progress().check()?;
         gate.write_node(&mut std::iter::empty(), self.body()?.graph.names())?;
-        let Some(persistence) = &self.persistence else { return self.archive_memory(retention) };
+        let erase = || match key {
+            Some(key) => {
+                match self.commit(&Transaction::erasing(self.begin()?.snapshot(), key), author, gate) {
+                    // It is gone already, and its bytes are not.
+                    Err(error) if error.code() == Code::NodeMissing && self.is_erasing()? => Ok(()),
+                    erased => erased.map(drop),
+                }
+            }
+            None => Ok(()),
+        };
+        let Some(persistence) = &self.persistence else {
+            return erase().and_then(|()| self.archive_memory(retention));
+        };
+        // An image in the making would show half of what is erased.
         let (_turn, _files) = (lock(&persistence.checkpoint_turn), persistence.own_files());
+        erase()?;
         let done = self.archive_log(persistence, retention, author, gate);
         self.history.announce(Horizon::default());
         done.inspect_err(|_| drop(persistence.disk.remove(&format!("{LOG_DIRECTORY}/{NEW}"))))
