@@ -154,7 +154,7 @@ function rowsOf(work: Case, measured: ReadonlyMap<Side, readonly Round[]>): Row[
 function noteOf({ note, unit, operations }: Case, ...sides: readonly (readonly Round[])[]): string {
   const cpu = sides.map((rounds) => cpuText(medianOf(rounds, 'cpuSeconds') / operations)).join(' against ')
   const said = typeof note === 'function' ? note() : note
-  return [said, !isBytes(unit) && `CPU ${cpu}`].filter(Boolean).join('; ')
+  return [said, isTime(unit) && `CPU ${cpu}`].filter(Boolean).join('; ')
 }
 
 /** More than 1 when ours is better. */
@@ -187,8 +187,9 @@ function isRate(unit: string): boolean {
   return RATES.some((rate) => rate === unit)
 }
 
-function isBytes(unit: Unit): boolean {
-  return unit === 'B' || unit === 'B/op'
+/** Whether a round takes the time that is measured, or is a way to another figure. */
+function isTime(unit: Unit): boolean {
+  return unit !== 'B' && unit !== 'B/op' && unit !== '×'
 }
 
 function cpuText(seconds: number): string {

@@ -2,9 +2,10 @@ import test from 'ava'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { upperBound } from '../../benches/stores/cost.ts'
 import { groupsOfChanges } from '../../benches/stores/facts.ts'
 import { mapStore } from '../../benches/stores/map.ts'
-import { bytesOnDisk, everyKey, quantile } from '../../benches/stores/work.ts'
+import { bytesOnDisk, everyKey, oncePerRound, partSide, quantile } from '../../benches/stores/work.ts'
 
 test('no key is twice in a group of changes, and the groups are the same for every store', (t) => {
   const groups = groupsOfChanges(3, 1_000, 1_000, 7)
@@ -46,4 +47,43 @@ test('a folder takes up what its files do, and none where there is no folder', (
   t.is(bytesOnDisk(join(folder, 'missing')), 0)
   writeFileSync(join(folder, 'file'), Buffer.alloc(100_000, 1))
   t.true(bytesOnDisk(folder) >= 100_000)
+})
+
+test('an upper bound of the median lies as far above it as coins make it', (t) => {
+  const values = (count: number): number[] => Array.from({ length: count }, (_, at) => count - at)
+  // Of 21 fair coins at most 14 show heads with a probability of 96 %, at most 13 with one of 90 %.
+  t.is(upperBound(values(21)), 15)
+  t.is(upperBound(values(15)), 12)
+  // Too few to say it of any of them: the largest.
+  t.is(upperBound(values(3)), 3)
+})
+
+test('what is measured once a round has parts that are all of the same round', async (t) => {
+  const rounds: number[] = []
+  const measured = oncePerRound((round) => {
+    rounds.push(round)
+    return Promise.resolve({ ten: round * 10, sum: 7 })
+  })
+  const sides = [
+    partSide(
+      'one',
+      measured,
+      ({ ten }) => ten,
+      ({ sum }) => sum,
+    ),
+    partSide('two', measured, ({ ten }) => ten + 1),
+  ]
+  for (const round of [1, 2]) {
+    for (const side of sides) {
+      await side.prepare?.(round)
+      await side.run()
+    }
+    t.deepEqual(
+      sides.map((side) => side.figure?.()),
+      [round * 10, round * 10 + 1],
+    )
+  }
+  t.deepEqual(rounds, [1, 2])
+  t.is(sides[0]!.answer?.(), 7)
+  t.is(sides[1]!.answer, undefined)
 })

@@ -36,6 +36,14 @@ export interface Store {
   close(): Promise<void> | void
 }
 
+/** One that can be asked to change the count alone, in its own way. */
+export interface Recounting extends Store {
+  /** One transaction of its own, as durable as `write`. */
+  writeCount(change: Recount): Promise<unknown> | void
+  /** All in one transaction. */
+  writeCountsTogether(changes: readonly Recount[]): Promise<unknown> | void
+}
+
 /** One that serves many writers at once. */
 export interface Concurrent extends Store {
   /** As many transactions as changes, all of them asked for before the first is awaited. */

@@ -1,13 +1,25 @@
 import type { Kernel, Node, OpenOptions, Transaction, View } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
-import type { Batched, Change, Concurrent, Counted, Fact, Indexed, Linked, Named } from './driver.ts'
+import type {
+  Batched,
+  Change,
+  Concurrent,
+  Counted,
+  Fact,
+  Indexed,
+  Linked,
+  Named,
+  Recount,
+  Recounting,
+} from './driver.ts'
 
 /** Changes of one transaction, and transactions in flight, while a store is filled. */
 const LOAD_BATCH = 1_000
 const LABEL = 'Fact'
 
 /** Ours can do all that is asked of any, and is also asked for what no other has. */
-export interface KaryonStore extends Concurrent, Linked, Batched, Indexed, Counted<number, Uint32Array> {
+export interface KaryonStore
+  extends Concurrent, Linked, Batched, Indexed, Recounting, Counted<number, Uint32Array> {
   kernel(): Kernel
 }
 
@@ -18,6 +30,8 @@ export function karyonStore(options: OpenOptions = {}): KaryonStore {
   const apply = (tx: Transaction, [key, fact]: Change): void =>
     tx.put(key, { labels: [LABEL], props: { ...fact } })
   const write = (change: Change): Promise<unknown> => kernel.graph.write((tx) => apply(tx, change))
+  const setCount = (tx: Transaction, [key, count]: Recount): void => tx.patch(key, { props: { count } })
+  const writeCount = (change: Recount): Promise<unknown> => kernel.graph.write((tx) => setCount(tx, change))
   const view = (version: number): View => kernel.graph.at(BigInt(before + version))
   const inBatches = async <T>(
     items: readonly T[],
@@ -44,6 +58,11 @@ export function karyonStore(options: OpenOptions = {}): KaryonStore {
       kernel.graph.write((tx) => {
         for (const change of changes) apply(tx, change)
       }),
+    writeCount,
+    writeCountsTogether: (changes) =>
+      kernel.graph.write((tx) => {
+        for (const change of changes) setCount(tx, change)
+      }),
     writeInFlight: (changes) => Promise.all(changes.map(write)),
     read: (key) => plain(kernel.graph.get(key)),
     ref: (key) => kernel.graph.handles([key])[0]!,
@@ -56,8 +75,7 @@ export function karyonStore(options: OpenOptions = {}): KaryonStore {
       return versionEach(changes, write)
     },
     readAt: (key, version) => plain(view(version).get(key)),
-    recount: (changes) =>
-      versionEach(changes, ([key, count]) => kernel.graph.write((tx) => tx.patch(key, { props: { count } }))),
+    recount: (changes) => versionEach(changes, writeCount),
     link: (links) =>
       inBatches(links, (batch) =>
         kernel.graph.write((tx) => batch.forEach(([from, to]) => tx.link(from, 'NEAR', to))),

@@ -1,5 +1,15 @@
 import { join } from 'node:path'
-import type { Batched, Change, Concurrent, Counted, Fact, Linked, Named } from './driver.ts'
+import type {
+  Batched,
+  Change,
+  Concurrent,
+  Counted,
+  Fact,
+  Linked,
+  Named,
+  Recount,
+  Recounting,
+} from './driver.ts'
 
 /** The part of lmdb that is used here. */
 interface Table<K, V> {
@@ -32,7 +42,7 @@ const NAME: string = 'lmdb'
 const LOAD_BATCH = 10_000
 
 /** The newest version in one table, those before it in another. A commit has settled when it is synced. */
-export function lmdb(): Concurrent & Linked & Batched & Counted<string, readonly string[]> {
+export function lmdb(): Concurrent & Linked & Batched & Recounting & Counted<string, readonly string[]> {
   let root: Root
   let facts: Table<string, Kept>
   let past: Table<[string, number], Kept>
@@ -45,6 +55,8 @@ export function lmdb(): Concurrent & Linked & Batched & Counted<string, readonly
     void facts.put(key, { ...change(newest), version: ++version })
   }
   const apply = ([key, fact]: Change): void => set(key, () => fact)
+  /** There is no part of a value to be put: the whole object is, again. */
+  const setCount = ([key, count]: Recount): void => set(key, (fact) => ({ ...fact!, count }))
   const inBatches = <T>(items: readonly T[], act: (item: T) => void): void => {
     for (let at = 0; at < items.length; at += LOAD_BATCH) {
       root.transactionSync(() => items.slice(at, at + LOAD_BATCH).forEach((item) => act(item)))
@@ -86,6 +98,12 @@ export function lmdb(): Concurrent & Linked & Batched & Counted<string, readonly
     writeTogether(changes) {
       root.transactionSync(() => changes.forEach(apply))
     },
+    writeCount(change) {
+      root.transactionSync(() => setCount(change))
+    },
+    writeCountsTogether(changes) {
+      root.transactionSync(() => changes.forEach(setCount))
+    },
     writeInFlight: (changes) => Promise.all(changes.map((change) => root.transaction(() => apply(change)))),
     read: (key) => plain(facts.get(key)),
     ref: (key) => key,
@@ -99,7 +117,7 @@ export function lmdb(): Concurrent & Linked & Batched & Counted<string, readonly
       inBatches(changes, apply)
     },
     readAt: (key, moment) => plain(keptAt(key, before + moment)),
-    recount: (changes) => inBatches(changes, ([key, count]) => set(key, (fact) => ({ ...fact!, count }))),
+    recount: (changes) => inBatches(changes, setCount),
     link: (pairs) => inBatches(pairs, ([from, to]) => void links.put(from, to)),
     around: (key) => within(key, (key) => facts.get(key)),
     aroundAt: (key, moment) => within(key, (key) => keptAt(key, before + moment)),

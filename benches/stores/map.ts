@@ -1,4 +1,4 @@
-import type { Change, Fact, Versioned } from './driver.ts'
+import type { Change, Fact, Recount, Recounting, Versioned } from './driver.ts'
 
 /** The versions of one fact, oldest first; as many numbers as facts. */
 interface Versions {
@@ -7,7 +7,7 @@ interface Versions {
 }
 
 /** What is written without any library: a `Map` of keys to all the objects they have had. Nothing is on disk. */
-export function mapStore(): Versioned {
+export function mapStore(): Recounting & Versioned {
   let map = new Map<string, Versions>()
   let version = 0
   let before = 0
@@ -22,6 +22,7 @@ export function mapStore(): Versioned {
   }
   // The caller keeps its object and may change it, so the store has one of its own, as all others do.
   const apply = ([key, { count, score, text, sure }]: Change): void => set(key, { count, score, text, sure })
+  const setCount = ([key, count]: Recount): void => set(key, { ...map.get(key)!.facts.at(-1)!, count })
   return {
     name: 'Map',
     open(folder) {
@@ -31,6 +32,8 @@ export function mapStore(): Versioned {
     load: (changes) => changes.forEach(apply),
     write: apply,
     writeTogether: (changes) => changes.forEach(apply),
+    writeCount: setCount,
+    writeCountsTogether: (changes) => changes.forEach(setCount),
     read: (key) => map.get(key)?.facts.at(-1),
     loadVersions(changes) {
       before = version
@@ -40,9 +43,7 @@ export function mapStore(): Versioned {
       const versions = map.get(key)
       return versions?.facts[versions.numbers.findLastIndex((number) => number <= before + moment)]
     },
-    recount(changes) {
-      for (const [key, count] of changes) set(key, { ...map.get(key)!.facts.at(-1)!, count })
-    },
+    recount: (changes) => changes.forEach(setCount),
     close: () => map.clear(),
   }
 }

@@ -1,9 +1,6 @@
 // What versions take up on the disk, and what nodes and edges take up in memory.
-import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import type { Kernel } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
 import type { Case, Side } from '../measure.ts'
@@ -11,9 +8,17 @@ import { median } from '../measure.ts'
 import type { Change, Recount, Versioned } from './driver.ts'
 import { keyOf, numbers } from './facts.ts'
 import { karyonStore } from './karyon.ts'
-import { ENTITIES, type Ram } from './ram.ts'
+import { ENTITIES, measuredApart } from './ram.ts'
 import { openSqlite, sqlite, type Database, type Statement } from './sqlite.ts'
-import { bytesOnDisk, everyKey, everything, freshFolder, removeFolder } from './work.ts'
+import {
+  bytesOnDisk,
+  everyKey,
+  everything,
+  freshFolder,
+  oncePerRound,
+  partSide,
+  removeFolder,
+} from './work.ts'
 
 const SMALL_NODES = { keys: 1_000, versions: 100_000 } as const
 const LARGE_NODES = { keys: 5, versions: 20_000 } as const
@@ -23,11 +28,11 @@ const CHECKPOINT_BYTES = 64 * 1024
 const TURNS = 400
 const TURN_CHARACTERS = 2_000
 const AGENT_BYTES_MAX = 3_000_000
-const RAM_MAX: Ram = { node: 128, edge: 96 }
-
-const execute = promisify(execFile)
+const RAM_MAX = { node: 128, edge: 96 } as const
 
 export function space(): readonly Case[] {
+  // One process a round says both what a node and what an edge takes.
+  const entities = oncePerRound(() => measuredApart('entities'))
   return [
     bytesPerVersion('', 'of facts', SMALL_NODES, everyKey(SMALL_NODES.keys)),
     bytesPerVersion('/8KiB', 'of nodes of 8 KiB', LARGE_NODES, largeFacts()),
@@ -46,7 +51,7 @@ export function space(): readonly Case[] {
       unit: 'B/op',
       operations: ENTITIES,
       note: `what a process of its own grows by while ${ENTITIES} are put, without properties`,
-      ours: ramSide(entity),
+      ours: partSide('karyon', entities, (ram) => ram[entity]),
       peers: [],
       limit: RAM_MAX[entity],
       slow: true,
@@ -228,30 +233,4 @@ function sqliteAgent(): Agent {
     messagesAt: (turn) => JSON.parse((read.get(turn) as { messages: string }).messages) as string[],
     close: () => database.close(),
   }
-}
-
-const measured = new Map<number, Promise<Ram>>()
-
-/** One process a round says both what a node and what an edge takes. */
-function ramSide(entity: keyof Ram): Side {
-  let bytes: number
-  let now = 0
-  return {
-    name: 'karyon',
-    prepare(round) {
-      now = round
-    },
-    async run() {
-      const ram = measured.get(now) ?? fillApart()
-      measured.set(now, ram)
-      bytes = (await ram)[entity]
-    },
-    figure: () => bytes,
-  }
-}
-
-async function fillApart(): Promise<Ram> {
-  const program = fileURLToPath(new URL('./ram.js', import.meta.url))
-  const { stdout } = await execute(process.execPath, ['--expose-gc', program])
-  return JSON.parse(stdout) as Ram
 }

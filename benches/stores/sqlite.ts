@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Change, Concurrent, Fact, Indexed, Link, Linked, Named, Recount } from './driver.ts'
+import type { Change, Concurrent, Fact, Indexed, Link, Linked, Named, Recount, Recounting } from './driver.ts'
 
 /** The part of better-sqlite3 that is used here. */
 export interface Statement {
@@ -63,7 +63,9 @@ export async function openSqlite(file: string): Promise<Database> {
 export type InFlight = 'one transaction each' | 'one transaction for all'
 
 /** Newest rows in one table, full copies of those before them in another. */
-export function sqlite(inFlight: InFlight = 'one transaction each'): Concurrent & Linked & Indexed {
+export function sqlite(
+  inFlight: InFlight = 'one transaction each',
+): Concurrent & Linked & Indexed & Recounting {
   let database: Database
   let read: Statement
   let readPast: Statement
@@ -75,6 +77,7 @@ export function sqlite(inFlight: InFlight = 'one transaction each'): Concurrent 
   let before = 0
   let one: (change: Change) => void
   let many: (changes: readonly Change[]) => void
+  let recountOne: (change: Recount) => void
   let recount: (changes: readonly Recount[]) => void
   let link: (links: readonly Link[]) => void
   return {
@@ -100,14 +103,14 @@ export function sqlite(inFlight: InFlight = 'one transaction each'): Concurrent 
         keep.run(key)
         set.run(key, ++version, fact.count, fact.score, fact.text, fact.sure ? 1 : 0)
       }
+      const applyCount = ([key, count]: Recount): void => {
+        keep.run(key)
+        setCount.run(++version, count, key)
+      }
       one = database.transaction(apply)
       many = database.transaction((changes: readonly Change[]) => changes.forEach(apply))
-      recount = database.transaction((changes: readonly Recount[]) => {
-        for (const [key, count] of changes) {
-          keep.run(key)
-          setCount.run(++version, count, key)
-        }
-      })
+      recountOne = database.transaction(applyCount)
+      recount = database.transaction((changes: readonly Recount[]) => changes.forEach(applyCount))
       link = database.transaction((links: readonly Link[]) => {
         for (const [from, to] of links) setLink.run(from, to)
       })
@@ -115,6 +118,8 @@ export function sqlite(inFlight: InFlight = 'one transaction each'): Concurrent 
     load: (changes) => many(changes),
     write: (change) => one(change),
     writeTogether: (changes) => many(changes),
+    writeCount: (change) => recountOne(change),
+    writeCountsTogether: (changes) => recount(changes),
     writeInFlight(changes) {
       if (inFlight === 'one transaction for all') many(changes)
       else for (const change of changes) one(change)

@@ -7,22 +7,22 @@ const WRITE_BYTES = 256
 
 /** The disk's own speed: bytes over bytes that are there already, and a sync, so that no length changes. */
 export interface RawSync {
-  /** Overwrites 256 bytes and syncs them. */
+  /** Overwrites 256 bytes, or as many as it was asked for, and syncs them. */
   sync(): void
   close(): void
 }
 
-export function rawSync(): RawSync {
+export function rawSync(bytesEach: number = WRITE_BYTES): RawSync {
   const folder = freshFolder()
   const file = openSync(join(folder, 'written'), 'w')
   writeSync(file, Buffer.alloc(FILE_BYTES))
   fdatasyncSync(file)
-  const bytes = Buffer.alloc(WRITE_BYTES)
+  const bytes = Buffer.alloc(bytesEach)
   let count = 0
   return {
     sync() {
       bytes.fill(++count)
-      writeSync(file, bytes, 0, WRITE_BYTES, (count * WRITE_BYTES) % FILE_BYTES)
+      writeSync(file, bytes, 0, bytesEach, (count * bytesEach) % FILE_BYTES)
       fdatasyncSync(file)
     },
     close() {

@@ -28,6 +28,38 @@ export interface Work<S extends Store> {
 /** A contestant's store, and whether it is given a folder. */
 export type Contestant<S extends Store> = readonly [store: S, where: 'folder' | 'memory']
 
+/** What takes long and says much is measured once a round, for all cases that tell a part of it. */
+export function oncePerRound<T>(measured: (round: number) => Promise<T>): (round: number) => Promise<T> {
+  const found = new Map<number, Promise<T>>()
+  return (round) => {
+    const once = found.get(round) ?? measured(round)
+    found.set(round, once)
+    return once
+  }
+}
+
+/** A side whose figure is a part of what is measured once a round; what must be equal to the other sides' is another one. */
+export function partSide<T>(
+  name: string,
+  measured: (round: number) => Promise<T>,
+  part: (whole: T) => number,
+  answer?: (whole: T) => unknown,
+): Side {
+  let now = 0
+  let whole: T
+  return {
+    name,
+    prepare(round) {
+      now = round
+    },
+    async run() {
+      whole = await measured(now)
+    },
+    figure: () => part(whole),
+    ...(answer && { answer: () => answer(whole) }),
+  }
+}
+
 /** The sides of a case: each does the same work with a store of its own that was filled the same way. */
 export function against<S extends Store>(
   work: () => Work<S>,
@@ -37,9 +69,13 @@ export function against<S extends Store>(
   return { ours: sideOf(work(), ours), peers: peers.map((peer) => sideOf(work(), peer)) }
 }
 
-/** A side of ours alone, in a folder. */
-export function ownSide(name: string, work: Work<KaryonStore>): Side {
-  return { ...sideOf(work, [karyonStore(), 'folder']), name }
+/** A side of ours alone, in a folder if nothing else is said. */
+export function ownSide(
+  name: string,
+  work: Work<KaryonStore>,
+  where: Contestant<KaryonStore>[1] = 'folder',
+): Side {
+  return { ...sideOf(work, [karyonStore(), where]), name }
 }
 
 function sideOf<S extends Store>(work: Work<S>, [store, where]: Contestant<S>): Side {

@@ -1,7 +1,7 @@
 // Writing: one by one, together, many at once, against each other, and filling a new store.
 import type { Case, Side } from '../measure.ts'
 import { median } from '../measure.ts'
-import type { Change, Concurrent, Store } from './driver.ts'
+import type { Change, Concurrent, Recount, Recounting } from './driver.ts'
 import { changes, groupsOfChanges } from './facts.ts'
 import { karyonStore } from './karyon.ts'
 import { lmdb } from './lmdb.ts'
@@ -30,9 +30,9 @@ export function writes(): readonly Case[] {
       note: `synced before the next; ${KEPT}; the raw fdatasync overwrites 256 bytes and keeps nothing`,
       ...withFloor(
         against(
-          writingOneByOne(DURABLE_WRITES),
+          writingOneByOne(DURABLE_WRITES, WHOLE),
           [karyonStore(), 'folder'],
-          inFolders<Concurrent>(lmdb(), sqlite()),
+          inFolders<Recounting>(lmdb(), sqlite()),
         ),
         syncing(DURABLE_WRITES),
       ),
@@ -40,47 +40,75 @@ export function writes(): readonly Case[] {
     inFlight(64, [lmdb(), sqlite(), sqlite('one transaction for all')]),
     inFlight(256, [lmdb()]),
     ...([64, 1024] as const).map(perRawSync),
-    ...(
-      [
-        [100, 20],
-        [1_000, 5],
-      ] as const
-    ).map(([size, groups]): Case => {
-      return {
-        name: `store/write-durable-batch/${size}`,
+    ...WRITTEN.flatMap((written): Case[] => [
+      durableBatch(100, 20, written),
+      durableBatch(1_000, 5, written),
+      {
+        name: `store/write-memory/1${written.parameter}`,
         unit: 'op/s',
-        operations: groups * size,
-        note: `${size} updates in a transaction that is synced before the next; ${KEPT}`,
+        operations: MEMORY_WRITES,
+        note: `${written.what}; nothing on disk, one in flight; ${KEPT}`,
         ...against(
-          writingTogether(groups, size),
-          [karyonStore(), 'folder'],
-          inFolders<Store>(lmdb(), sqlite()),
+          writingOneByOne(MEMORY_WRITES, written),
+          [karyonStore(), 'memory'],
+          inMemory<Recounting>(sqlite(), mapStore()),
         ),
-      }
-    }),
-    {
-      name: 'store/write-memory/1',
-      unit: 'op/s',
-      operations: MEMORY_WRITES,
-      note: `nothing on disk, one in flight; ${KEPT}`,
-      ...against(
-        writingOneByOne(MEMORY_WRITES),
-        [karyonStore(), 'memory'],
-        inMemory<Store>(sqlite(), mapStore()),
-      ),
-    },
-    {
-      name: 'store/write-memory/1000',
-      unit: 'op/s',
-      operations: 20_000,
-      note: `nothing on disk, 1,000 updates in a transaction; ${KEPT}`,
-      ...against(
-        writingTogether(20, 1_000),
-        [karyonStore(), 'memory'],
-        inMemory<Store>(sqlite(), mapStore()),
-      ),
-    },
+      },
+      {
+        name: `store/write-memory/1000${written.parameter}`,
+        unit: 'op/s',
+        operations: 20_000,
+        note: `${written.what}; nothing on disk, 1,000 updates in a transaction; ${KEPT}`,
+        ...against(
+          writingTogether(20, 1_000, written),
+          [karyonStore(), 'memory'],
+          inMemory<Recounting>(sqlite(), mapStore()),
+        ),
+      },
+    ]),
   ]
+}
+
+/** What an update gives: the whole object, or one property of it. */
+interface Written {
+  readonly parameter: string
+  readonly what: string
+  one(store: Recounting, change: Change): Promise<unknown> | void
+  together(store: Recounting, changes: readonly Change[]): Promise<unknown> | void
+}
+
+const WHOLE: Written = {
+  parameter: '',
+  what: 'whole objects',
+  one: (store, change) => store.write(change),
+  together: (store, changes) => store.writeTogether(changes),
+}
+
+const ONE_PROPERTY: Written = {
+  parameter: '/one-property',
+  what: 'one property of an object: SQLite updates a column, lmdb and Map have to put the whole object again',
+  one: (store, change) => store.writeCount(countOf(change)),
+  together: (store, changes) => store.writeCountsTogether(changes.map(countOf)),
+}
+
+const WRITTEN = [WHOLE, ONE_PROPERTY] as const
+
+function countOf([key, { count }]: Change): Recount {
+  return [key, count]
+}
+
+function durableBatch(size: number, groups: number, written: Written): Case {
+  return {
+    name: `store/write-durable-batch/${size}${written.parameter}`,
+    unit: 'op/s',
+    operations: groups * size,
+    note: `${written.what}; ${size} updates in a transaction that is synced before the next; ${KEPT}`,
+    ...against(
+      writingTogether(groups, size, written),
+      [karyonStore(), 'folder'],
+      inFolders<Recounting>(lmdb(), sqlite()),
+    ),
+  }
 }
 
 function inFlight(count: number, peers: readonly Concurrent[]): Case {
@@ -161,7 +189,7 @@ async function millisecondsOf(act: () => unknown): Promise<number> {
   return performance.now() - started
 }
 
-function writingOneByOne(count: number): () => Work<Store> {
+function writingOneByOne(count: number, written: Written): () => Work<Recounting> {
   return () => {
     let round: Change[] = []
     return {
@@ -170,14 +198,14 @@ function writingOneByOne(count: number): () => Work<Store> {
         round = changes(count, KEYS, number + 1)
       },
       async run(store) {
-        for (const change of round) await store.write(change)
+        for (const change of round) await written.one(store, change)
       },
       answer: (store) => everything(store, KEYS),
     }
   }
 }
 
-function writingTogether(groups: number, size: number): () => Work<Store> {
+function writingTogether(groups: number, size: number, written: Written): () => Work<Recounting> {
   return () => {
     let round: Change[][] = []
     return {
@@ -186,7 +214,7 @@ function writingTogether(groups: number, size: number): () => Work<Store> {
         round = groupsOfChanges(groups, size, TOGETHER_KEYS, number + 1)
       },
       async run(store) {
-        for (const together of round) await store.writeTogether(together)
+        for (const together of round) await written.together(store, together)
       },
       answer: (store) => round.flat().map(([key]) => store.read(key)),
     }
