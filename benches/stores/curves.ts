@@ -91,17 +91,19 @@ async function grown(store: Recounting): Promise<Grown> {
   return { points, sum }
 }
 
-const MEMORY = `what a process of its own grows by while one property of ${UPDATED} nodes is updated ${UPDATES} times and a snapshot of before is held, which then answers; open runs, caches and all`
+const MEMORY = `while one property of ${UPDATED} nodes is updated ${UPDATES} times and a snapshot of before is held, which then answers; open runs, caches and all`
 
 function undo(): Case {
-  const last = PARTS - 1
+  // What filling has left behind is given back while the first updates are made: from then on it grows.
+  const grown = ({ taken }: { readonly taken: readonly number[] }): number =>
+    taken.at(-1)! - Math.min(...taken)
   return {
     name: 'store/ram/undo',
     unit: 'B',
     operations: 1,
-    note: MEMORY,
-    ours: partSide('karyon', updatedApart.held, ({ grown }) => grown[last]!),
-    peers: [partSide('self: no snapshot', updatedApart.free, ({ grown }) => grown[last]!)],
+    note: `what a process of its own grows by, from its least on, ${MEMORY}`,
+    ours: partSide('karyon', updatedApart.held, grown),
+    peers: [partSide('self: no snapshot', updatedApart.free, grown)],
     limit: UNDO_BYTES_MAX,
     slow: true,
   }
@@ -112,9 +114,9 @@ function memoryCurve(): Case[] {
     name: `store/curves/memory/${name}`,
     unit: 'B',
     operations: 1,
-    note: `${MEMORY}; after so much of them`,
-    ours: partSide('karyon', updatedApart.held, ({ grown }) => grown[at]!),
-    peers: [partSide('self: no snapshot', updatedApart.free, ({ grown }) => grown[at]!)],
+    note: `what a process of its own takes in all, after so much of it: ${MEMORY}`,
+    ours: partSide('karyon', updatedApart.held, ({ taken }) => taken[at + 1]!),
+    peers: [partSide('self: no snapshot', updatedApart.free, ({ taken }) => taken[at + 1]!)],
     slow: true,
   }))
 }

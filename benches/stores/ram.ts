@@ -29,13 +29,13 @@ interface Works {
   /** Of a node and of an edge, without labels and properties. */
   readonly entities: { readonly node: number; readonly edge: number }
   readonly forks: { readonly fork: number }
-  /** After each part of the updates, since before the first. */
-  readonly updates: Grown
-  readonly 'updates under a snapshot': Grown
+  /** Before the first update, and after each part of them. */
+  readonly updates: Taken
+  readonly 'updates under a snapshot': Taken
 }
 
-interface Grown {
-  readonly grown: readonly number[]
+interface Taken {
+  readonly taken: readonly number[]
 }
 
 type Resident = () => Promise<number>
@@ -79,11 +79,10 @@ const WORKS: { [W in keyof Works]: (graph: Graph, resident: Resident) => Promise
 }
 
 /** Updates one property of any of the nodes; makes them, where they are not there yet. */
-async function updating(graph: Graph, resident: Resident): Promise<Grown> {
+async function updating(graph: Graph, resident: Resident): Promise<Taken> {
   if (graph.stats().nodes === 0) await inBatches(graph, UPDATED, putFact)
   const random = numbers(1)
-  const before = await resident()
-  const grown: number[] = []
+  const taken = [await resident()]
   for (let part = 0; part < PARTS; part++) {
     for (let at = 0; at < UPDATES / PARTS; at += UPDATES_TOGETHER) {
       await graph.write((tx) => {
@@ -91,9 +90,9 @@ async function updating(graph: Graph, resident: Resident): Promise<Grown> {
           tx.patch(keyOf(random() % UPDATED), { props: { count: random() } })
       })
     }
-    grown.push((await resident()) - before)
+    taken.push(await resident())
   }
-  return { grown }
+  return { taken }
 }
 
 function putFact(tx: Transaction, at: number): void {
@@ -121,8 +120,8 @@ export async function measuredApart<W extends keyof Works>(work: W): Promise<Wor
   return JSON.parse(stdout) as Works[W]
 }
 
-/** What updates make a process grow by, with a snapshot of before them and without, of one process each a round. */
-export const updatedApart: Readonly<Record<'held' | 'free', (round: number) => Promise<Grown>>> = {
+/** What a process takes while updates are made, with a snapshot of before them and without, of one process each a round. */
+export const updatedApart: Readonly<Record<'held' | 'free', (round: number) => Promise<Taken>>> = {
   held: oncePerRound(() => measuredApart('updates under a snapshot')),
   free: oncePerRound(() => measuredApart('updates')),
 }
