@@ -25,9 +25,9 @@ const CHAPTERS_CACHED: usize = 16_384;
 /// Bytes of the longest of them.
 const CHAPTER_BYTES_MAX: usize = 4096;
 /// Blocks kept at hand, at most.
-const BLOCKS_CACHED: usize = 4096;
-/// What is larger is not kept: either cache holds at most 64 MiB.
-const CACHED_BYTES_MAX: usize = 16 * 1024;
+const BLOCKS_CACHED: usize = 16_384;
+/// Bytes of the longest of them: blocks of short records are little more than 4 KiB. Either cache holds at most 96 MiB.
+const BLOCK_BYTES_MAX: usize = 6 * 1024;
 /// Tables at most. Before there is one more, the two neighbours that are smallest together are merged.
 const TABLES_MAX: usize = 8;
 /// A table is written when this many bytes of chapters wait in memory.
@@ -85,7 +85,8 @@ impl Chapters {
         Chapters {
             state: RwLock::default(),
             chapters: Cache::new(CHAPTERS_CACHED, hashed),
-            blocks: Cache::new(BLOCKS_CACHED, hashed),
+            // Blocks that follow each other do not push each other out.
+            blocks: Cache::new(BLOCKS_CACHED, |(table, at)| hashed(table).wrapping_add(*at as u64)),
             progress: Mutex::new(Progress::Ready),
             ended: AtomicBool::new(false),
             backing: None,
@@ -398,7 +399,7 @@ impl Chapters {
             for at in table.blocks_after(key) {
                 let block = self.blocks.get(
                     (table.number, at),
-                    |block| block.len() <= CACHED_BYTES_MAX,
+                    |block| block.len() <= BLOCK_BYTES_MAX,
                     || table.block(at),
                 )?;
                 for record in records(&block) {
