@@ -9,7 +9,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use karyon_graph::{Graph, Open, Reader, Transaction};
-use karyon_history::{Chapters, History};
+use karyon_history::Chapters;
 use karyon_model::{Target, Value, Verb, VerbWriter};
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -23,33 +23,31 @@ fn key(n: u64) -> String {
 }
 
 /// One patch of one property, committed.
-fn commit(graph: &mut Graph, history: &dyn History, n: u64) {
+fn commit(graph: &mut Graph, n: u64) {
     let (key, value) = (key(n), Value::Integer(n.cast_signed()).to_bytes());
     let mut verbs = VerbWriter::new();
     let changes = vec![("n", Some(&value[..]))];
     verbs.push(&Verb::Patch { target: Target::Node(&key), labels: vec![], drop: vec![], changes });
     let mut transaction = Transaction::new(graph.head());
     transaction.push(verbs.bytes()).unwrap();
-    let (outcome, _, _) = graph.commit(&transaction, "root", &Open).unwrap().expect("it changes something");
-    outcome.sealed.iter().for_each(|(object, chapter)| history.seal(*object, chapter).unwrap());
+    graph.commit(&transaction, "root", &Open).unwrap().expect("it changes something");
 }
 
-fn filled() -> (Graph, Arc<Chapters>) {
-    let history = Arc::new(Chapters::in_memory());
-    let mut graph = Graph::new(history.clone());
-    (0..VERSIONS).for_each(|n| commit(&mut graph, &*history, n));
-    (graph, history)
+fn filled() -> Graph {
+    let mut graph = Graph::new(Arc::new(Chapters::in_memory()));
+    (0..VERSIONS).for_each(|n| commit(&mut graph, n));
+    graph
 }
 
 fn commits(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("engine/commit");
     group.throughput(Throughput::Elements(1));
-    let (mut graph, history) = filled();
+    let mut graph = filled();
     let mut n = VERSIONS;
     group.bench_function("ours", |bencher| {
         bencher.iter(|| {
             n += 1;
-            commit(&mut graph, &*history, n);
+            commit(&mut graph, n);
         });
     });
     let mut present: HashMap<String, i64> = HashMap::new();
@@ -65,7 +63,7 @@ fn commits(criterion: &mut Criterion) {
 }
 
 fn reads(criterion: &mut Criterion) {
-    let (graph, _history) = filled();
+    let graph = filled();
     let mut present: HashMap<String, Vec<u8>> = HashMap::new();
     (0..NODES).for_each(|n| drop(present.insert(key(n), Value::Integer(n.cast_signed()).to_bytes())));
     for (name, seq) in [("engine/read", graph.head()), ("engine/read-past", graph.head() / 2)] {

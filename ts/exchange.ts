@@ -34,7 +34,7 @@ export function putKey(key: string): number {
 /** Puts in what a writer holds. Returns how many bytes it has. */
 export function putWritten(writer: Writer): number {
   if (writer.length > view.length) view = lend(writer.length)
-  view.set(writer.bytes.subarray(0, writer.length))
+  writer.bytes.copy(view, 0, 0, writer.length)
   return writer.length
 }
 

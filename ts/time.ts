@@ -59,6 +59,9 @@ export class Instant extends Date {
 
 /** The whole milliseconds of a time, also before 1970. */
 function msOf(micros: bigint): number {
+  const exact = Number(micros)
+  // Arithmetic of bigints is dear, and every commit has a time.
+  if (Number.isSafeInteger(exact)) return Math.floor(exact / 1e3)
   return Number((micros - belowMs(micros)) / MICROS_PER_MS)
 }
 

@@ -8,6 +8,8 @@ import { Instant, type Moment, nativeMoment } from '../time.ts'
 const FAILED = -1
 /** The longest delay that a timer takes. */
 const DELAY_MAX_MS = 2 ** 31 - 1
+/** What follows it runs when this run of JavaScript has ended; `queueMicrotask` makes an async resource each time. */
+const SETTLED = Promise.resolve()
 
 /** When a commit counts: once it is on disk, or once it is published. */
 export type Durability = 'durable' | 'relaxed' | 'memory'
@@ -128,12 +130,10 @@ export class Connection {
     return this.names[id] ?? ''
   }
 
-  /** As `visibleAt`, for a commit of this connection. Nobody has to await it. */
+  /** As `visibleAt`, for a commit of this connection. */
   durableAt(version: number): Promise<void> {
     this.#committed = Math.max(this.#committed, version)
-    const durable = this.visibleAt(version)
-    durable.catch(() => {})
-    return durable
+    return this.visibleAt(version)
   }
 
   /** Resolves when a version is visible; rejects when the store has failed before. */
@@ -144,7 +144,7 @@ export class Connection {
     // Otherwise a commit counts at once: what is left is to let this run of JavaScript end.
     if (this.#durability !== 'durable' && !this.#advancing) {
       this.#advancing = true
-      queueMicrotask(() => this.#advance())
+      void SETTLED.then(() => this.#advance())
     }
     return new Promise<void>((resolve, reject) => this.#wait({ version, resolve, reject }))
   }

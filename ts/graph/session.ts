@@ -50,6 +50,9 @@ export interface SessionSource {
   session(principal: string, incarnation: number, grants: Grants): Session
 }
 
+/** One of each is kept, as of transactions: what V8 knows of them goes with the last. */
+const kept: Instant[] = []
+
 /** What the native side answers for a name that nothing has. */
 const UNKNOWN = -2
 
@@ -178,6 +181,7 @@ export class NativeSession implements Session {
     const bytes = answer(this.checked(length))
     const version = bytes.varint()
     const time = Instant.fromMicros(bytes.signedBig())
+    kept[0] = time
     return { version: BigInt(version), time, durable: this.connection.durableAt(version) }
   }
 

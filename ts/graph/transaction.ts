@@ -7,7 +7,7 @@ import { type Version, instantMicros, timeError } from '../time.ts'
 import { encodeValue, isPlain } from '../values/encode.ts'
 import { checkName, checkNodeKey } from '../values/keys.ts'
 import { FRAME_BYTES_MAX, LABELS_MAX, OPERATIONS_MAX, PROPERTIES_MAX } from '../values/limits.ts'
-import type { PropertyChanges, Value } from '../values/types.ts'
+import type { PropertyChanges } from '../values/types.ts'
 import { Writer } from '../values/writer.ts'
 import { checkedOptions, edgeOf, listOf, plainTarget } from './arguments.ts'
 import { BaseReader, putEdge, putTarget } from './reader.ts'
@@ -38,6 +38,12 @@ const idle: Writer[] = []
 const IDLE_MAX = 16
 const IDLE_BYTES_MAX = 64 * 1024
 
+/**
+ * What V8 knows of objects of a kind goes with the last of them, and all code that it compiled for them: one is kept, so that a collection
+ * does not slow the writes after it.
+ */
+const kept: SessionTransaction[] = []
+
 /** A transaction of a session, committed by whoever owns it. */
 export class SessionTransaction extends BaseReader implements TurnTransaction {
   /** Verbs that have not crossed yet. */
@@ -50,7 +56,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   /** Set while a verb is encoded, when getters of the values may run. */
   #encoding = false
   /** Scans that have pages left to fetch. */
-  readonly #scans = new Set<Scan<unknown>>()
+  #scans: Set<Scan<unknown>> | undefined
   #ended: (() => KaryonError) | undefined
   /** Whether what it reads is left unvalidated; to be said before it reads. */
   snapshotIsolation = false
@@ -75,6 +81,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   end(reason: () => KaryonError): void {
     if (this.#ended) return
     this.#ended = reason
+    kept[0] = this
     if (this.#handle !== NONE) native.dropTransaction(this.#handle)
     this.#handle = NONE
     this.session.open.delete(this)
@@ -97,8 +104,9 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   protected override begun(scan: Scan<unknown>): void {
-    this.#scans.add(scan)
-    scan.ended = () => this.#scans.delete(scan)
+    const scans = (this.#scans ??= new Set())
+    scans.add(scan)
+    scan.ended = () => scans.delete(scan)
   }
 
   #check(): void {
@@ -149,7 +157,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   #verb(number: number, when: Validity | undefined, encode: (writer: Writer) => void): void {
     this.#check()
     // Scans show the transaction as it was when they began.
-    for (const scan of this.#scans) scan.fetchAll()
+    if (this.#scans) for (const scan of this.#scans) scan.fetchAll()
     const start = this.#verbs.length
     this.#encoding = true
     try {
@@ -175,12 +183,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       const { labels, props } = checkedOptions(node, 'labels', 'props', 'valid', 'expireAt')
       writer.text(key)
       putLabels(writer, labels)
-      const entries = entriesOf(props).filter((entry) => entry[1] !== undefined)
-      writer.varint(entries.length)
-      for (const [name, value] of entries) {
-        writer.text(name)
-        encodeValue(writer, value, name)
-      }
+      putProps(writer, props, false)
     })
   }
 
@@ -198,7 +201,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       putTarget(writer, plain)
       putLabels(writer, labels)
       putLabels(writer, dropLabels)
-      putChanges(writer, props)
+      putProps(writer, props, true)
     })
   }
 
@@ -217,7 +220,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       const { key, props } = checkedOptions(options, 'key', 'props', 'valid', 'expireAt')
       const edge = edgeOf(from, type, to, key)
       putEdge(writer, edge)
-      putChanges(writer, props)
+      putProps(writer, props, true)
     })
   }
 
@@ -307,30 +310,31 @@ function putLabels(writer: Writer, labels: readonly string[] = []): void {
   writer.texts(names)
 }
 
-function entriesOf(props: PropertyChanges = {}): [string, Value | undefined][] {
+/** Writes properties: their count, then names and values; as changes those too that are unset, and of each whether it is. */
+function putProps(writer: Writer, props: PropertyChanges = {}, changes: boolean): void {
   if (typeof props !== 'object' || props === null || Array.isArray(props) || !isPlain(props)) {
     throw badArgument('props are a plain object of values by name')
   }
-  const entries = Object.entries(props)
-  checkCount(entries.length, PROPERTIES_MAX, 'properties')
-  for (const [name] of entries) checkName(name)
-  return entries
+  const names = Object.keys(props)
+  checkCount(names.length, PROPERTIES_MAX, 'properties')
+  names.forEach(checkName)
+  const values = names.map((name) => props[name])
+  let count = names.length
+  if (!changes) for (const value of values) if (value === undefined) count--
+  writer.varint(count)
+  for (let at = 0; at < names.length; at++) {
+    const [name, value] = [names[at] as string, values[at]]
+    if (value === undefined && !changes) continue
+    writer.text(name)
+    if (changes) writer.byte(value === undefined ? 0 : 1)
+    if (value !== undefined) encodeValue(writer, value, name)
+  }
 }
 
 function checkCount(count: number, limit: number, what: string): void {
   if (count <= limit) return
   const message = `${count} ${what} are over the limit of ${limit}; nest them in maps or link nodes`
   throw new KaryonError('ERR_KARYON_PROPERTY_COUNT', message, { details: { limit } })
-}
-
-function putChanges(writer: Writer, props: PropertyChanges | undefined): void {
-  const entries = entriesOf(props)
-  writer.varint(entries.length)
-  for (const [name, value] of entries) {
-    writer.text(name)
-    writer.byte(value === undefined ? 0 : 1)
-    if (value !== undefined) encodeValue(writer, value, name)
-  }
 }
 
 /** Says when the next verb holds; nothing where that is always. */

@@ -52,6 +52,7 @@ export class ByteReader {
 
   /** A varint of up to 64 bits. */
   varintBig(): bigint {
+    if (this.#isExact()) return BigInt(this.varint())
     let value = 0n
     for (let shift = 0n; ; shift += 7n) {
       const byte = this.byte()
@@ -60,13 +61,16 @@ export class ByteReader {
     }
   }
 
+  /** Whether the next varint is below 2^53, where plain arithmetic is exact: seven bytes, or 4 bits more. */
+  #isExact(): boolean {
+    let end = this.at
+    while ((this.#bytes[end] as number) >= 0x80) end++
+    return end - this.at < 7 || (end - this.at === 7 && (this.#bytes[end] as number) < 0x10)
+  }
+
   /** A zigzag varint of a safe integer. */
   signed(): number {
-    // Up to seven bytes, 49 bits, plain arithmetic is exact.
-    const start = this.at
-    let end = start
-    while ((this.#bytes[end] as number) >= 0x80) end++
-    if (end - start >= 7) return Number(this.signedBig())
+    if (!this.#isExact()) return Number(this.signedBig())
     const raw = this.varint()
     return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2
   }

@@ -42,7 +42,17 @@ interface Place {
  */
 export function encodeValue(writer: Writer, value: unknown, where: string): void {
   const end = writer.length + VALUE_BYTES_MAX + HEAD_BYTES
-  encode(writer, value, { root: where, path: [], around: [], end })
+  // What is no object runs no code of the caller's, and has no places in it.
+  const flat = typeof value !== 'object' || value === null
+  encode(writer, value, flat ? flatPlace(where, end) : { root: where, path: [], around: [], end })
+}
+
+const FLAT = { root: '', path: [], around: [], end: 0 }
+
+function flatPlace(root: string, end: number): Place {
+  FLAT.root = root
+  FLAT.end = end
+  return FLAT
 }
 
 function encode(writer: Writer, value: unknown, place: Place): void {

@@ -1,4 +1,4 @@
-//! Commits: validate, carry out, ask the gate, record; or take everything back.
+//! Commits: validate, carry out beside the graph, ask the gate; then publish.
 //!
 //! Validation is backward: a transaction aborts when something that it read, or a slot that it writes, was changed by a
 //! commit later than its snapshot. Every read is an object, lists and absences included, so phantoms are covered. Under
@@ -6,17 +6,18 @@
 
 use crate::draft::{Draft, Outcome};
 use crate::entity::Slot;
-use crate::gate::{Gate, Labels, ask, ask_sides};
+use crate::gate::{Gate, ask};
 use crate::head::{Graph, list_id};
 use crate::index::Index;
 use crate::layer::Act;
 use crate::plan::{Surface, describe, perform, target};
-use crate::transaction::{Declaration, Purpose, Read, Transaction};
+use crate::publish::Publication;
+use crate::transaction::{Declaration, Purpose, Read, Transaction, check_size};
 use karyon_history::ObjectId;
 use karyon_model::limits::PARENTS_MAX;
 use karyon_model::valid::HOLDS;
 use karyon_model::{
-    Code, CommitRecord, EntityId, Error, NameId, Operation, OperationReader, Result, Seq, Verb,
+    Code, CommitRecord, EntityId, Error, NameId, Operation, OperationReader, Result, Seq, Target, Verb,
 };
 use std::collections::BTreeSet;
 
@@ -29,36 +30,62 @@ pub struct Parents {
     pub coarse: bool,
 }
 
+/// A commit that was carried out and is not published yet.
+pub struct Prepared {
+    /// What it did.
+    pub outcome: Outcome,
+    /// Who commits.
+    pub principal: NameId,
+    /// What it was built on.
+    pub parents: Parents,
+    publication: Publication,
+}
+
 impl Graph {
-    /// Validates a transaction and commits it at `head() + 1`. When it fails, or changes nothing (`None`), nothing has
+    /// Validates a transaction and carries it out beside the graph. When it fails, or changes nothing (`None`), nothing has
     /// happened. What reverts is a commit in any case.
     ///
     /// `principal` is who commits, to be defined in the log with its first commit.
+    pub fn prepare(
+        &self,
+        transaction: &Transaction,
+        principal: &str,
+        gate: &dyn Gate,
+    ) -> Result<Option<Prepared>> {
+        self.living(transaction.layer())?;
+        let parents = self.validate_reads(transaction)?;
+        let mut draft = Draft::new(self, transaction.layer());
+        let principal = carry_out(&mut draft, transaction, principal, gate)?;
+        let changed = draft.has_changed() || transaction.reverts().is_some();
+        let (outcome, publication) = draft.finish()?;
+        publication.check_bytes(self)?;
+        Ok(changed.then_some(Prepared { outcome, principal, parents, publication }))
+    }
+
+    /// Publishes up to `count` more of what was prepared as the next commit: nodes, edges, lists. True once the head has moved.
+    ///
+    /// Until then every version up to the head reads as before. After an error no commit may follow.
+    pub fn publish(&mut self, prepared: &mut Prepared, count: usize) -> Result<bool> {
+        prepared.publication.advance(self, count)
+    }
+
+    /// Commits a transaction at once.
     pub fn commit(
         &mut self,
         transaction: &Transaction,
         principal: &str,
         gate: &dyn Gate,
     ) -> Result<Option<(Outcome, NameId, Parents)>> {
-        self.living(transaction.layer())?;
-        let parents = self.validate_reads(transaction)?;
-        let mut draft = Draft::new(self, transaction.layer());
-        let done = carry_out(&mut draft, transaction, principal, gate);
-        let principal = match done {
-            Ok(principal) if draft.has_changed() || transaction.reverts().is_some() => principal,
-            done => {
-                draft.roll_back();
-                return done.map(|_| None);
-            }
-        };
-        Ok(Some((draft.finish()?, principal, parents)))
+        let Some(mut prepared) = self.prepare(transaction, principal, gate)? else { return Ok(None) };
+        self.publish(&mut prepared, usize::MAX)?;
+        Ok(Some((prepared.outcome, prepared.principal, prepared.parents)))
     }
 
     /// Repeats a commit of the log at `head() + 1`. After an error the graph is of no use.
     pub fn replay(&mut self, record: &CommitRecord<'_>) -> Result<Outcome> {
         self.living(record.header.layer)?;
         let mut draft = Draft::new(self, record.header.layer);
-        let (head, seq) = (draft.graph.head, record.header.seq);
+        let (head, seq) = (self.head, record.header.seq);
         if head + 1 != seq {
             let message = format!("version {seq} follows version {head} in the log");
             return Err(Error::new(Code::Damaged, message));
@@ -66,8 +93,9 @@ impl Graph {
         for operation in OperationReader::new(record.operations) {
             draft.replay(operation?)?;
         }
-        draft.index()?;
-        draft.finish()
+        let (outcome, mut publication) = draft.finish()?;
+        publication.advance(self, usize::MAX)?;
+        Ok(outcome)
     }
 
     fn validate_reads(&self, transaction: &Transaction) -> Result<Parents> {
@@ -248,8 +276,9 @@ fn carry_out(
         }
         Some(Purpose::Revert(_)) | None => {}
     }
-    for verb in transaction.verbs() {
+    for (count, verb) in transaction.verbs().enumerate() {
         let verb = verb?;
+        check_size(count + 1, 0)?;
         let bytes = draft.operations.len();
         let done = perform(draft, &verb);
         if done.is_err() || draft.operations.len() == bytes {
@@ -257,17 +286,18 @@ fn carry_out(
         }
         done?;
     }
-    for id in draft.touched() {
-        ask_sides(gate, draft.names(), draft.sides_of(id)?, Labels::new())?;
-        let last = draft.graph.last_in(draft.layer, id, draft.graph.head)?;
-        #[cfg(karyon_broken = "detach")]
-        let last = 0;
-        // An edge that goes with its node is written like one that is unlinked, though no verb names it.
-        if transaction.snapshot_isolation && last > snapshot && draft.state(id).since() > snapshot {
-            return draft.graph.with_target(id, |it| Err(conflict(&describe(&it), "remove", last, snapshot)));
+    draft.ask_touched(gate)?;
+    // An edge that goes with its node is written like one that is unlinked, though no verb names it.
+    for id in draft.touched().filter(|_| transaction.snapshot_isolation) {
+        if draft.state(id).since() > snapshot {
+            let last = draft.last(id)?;
+            #[cfg(karyon_broken = "detach")]
+            let last = 0;
+            if last > snapshot {
+                let conflict = |it: Target<'_>| Err(conflict(&describe(&it), "remove", last, snapshot));
+                return draft.graph.with_target(id, conflict);
+            }
         }
     }
-    draft.index()?;
-    draft.check_bytes()?;
     Ok(principal)
 }

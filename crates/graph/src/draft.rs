@@ -1,21 +1,24 @@
-//! A commit in the making: applied to the head as it goes, recorded at the end, or taken back whole.
+//! A commit in the making: carried out on private copies while others read. Whoever drops it has changed nothing.
 
-use crate::entity::{Entity, Slot, Undo, add_undo, encode_delta};
-use crate::gate::Labels;
-use crate::head::{Graph, list_id, object_id};
+use crate::entity::{Entity, put_delta};
+use crate::gate::{Gate, Labels};
+use crate::head::{Graph, list_id};
 use crate::ids::{self, Ids};
-use crate::layer::Act;
+use crate::index::{TEMPORAL_KEY, index_key};
+use crate::layer::{Act, Layer};
 use crate::names::Names;
 use crate::plan::Surface;
-use crate::tables::{Direction, EdgeSlot, NodeSlot};
+use crate::publish::{Listing, Publication};
+use crate::tables::{Direction, EdgeSlot, NodeSlot, Tables, next_id};
 use crate::versioned::{Object, State};
 use hashbrown::HashMap;
-use karyon_history::{Chapter, ObjectId};
+use karyon_history::ObjectId;
 use karyon_model::bytes::Cursor;
 use karyon_model::limits::FRAME_BYTES_MAX;
+use karyon_model::valid::is_gapless;
 use karyon_model::{Code, EdgeKey, EntityId, Error, NameId, Operation, Result, Rules, Seq, Target};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Bytes of a frame's payload that are left to headers.
 const HEADER_RESERVE: usize = 4096;
@@ -25,147 +28,263 @@ pub(crate) const NODE_BYTES: usize = size_of::<NodeSlot>() + 2 * size_of::<(Name
 /// The same of an edge.
 pub(crate) const EDGE_BYTES: usize = size_of::<EdgeSlot>();
 /// What a list takes for each of its ids.
-const ID_BYTES: usize = size_of::<u32>();
+const ID_BYTES: isize = size_of::<u32>() as isize;
+/// Copies that are looked through before it is asked where they are.
+const COPIES_NEAR: usize = 4;
+/// Changes of one list that are worth a new list, where they are not all at its end.
+const MERGED_MIN: usize = 64;
 
-/// What a commit did, for the log, the history and the index of commits.
+/// What a commit did, for the log and the index of commits.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// The encoded operations.
     pub operations: Vec<u8>,
     /// The nodes and edges that changed, ascending.
     pub touched: Vec<EntityId>,
-    /// Chapters that became full: they must reach the history before anyone reads again.
-    pub sealed: Vec<(ObjectId, Chapter)>,
+}
+
+/// A node or edge: before the commit, and once something in it is changed.
+struct Copy<'g> {
+    id: EntityId,
+    before: Cow<'g, Entity>,
+    now: Option<Entity>,
+}
+
+/// Rules that hold from the commit on: the number of their index, its label and property.
+#[derive(Clone, Copy)]
+pub(crate) struct Declared {
+    pub(crate) index: u32,
+    pub(crate) label: NameId,
+    pub(crate) property: NameId,
+    pub(crate) rules: Rules,
 }
 
 pub(crate) struct Draft<'g> {
-    pub(crate) graph: &'g mut Graph,
+    pub(crate) graph: &'g Graph,
     /// The layer that is written to; 0 is the base.
     pub(crate) layer: u32,
     pub(crate) seq: Seq,
     /// Verbs that change something add to it.
     pub(crate) operations: Vec<u8>,
-    pub(crate) undo: BTreeMap<EntityId, Vec<Undo>>,
-    /// In a layer: what nodes and edges are in the making.
-    pub(crate) copies: HashMap<EntityId, Entity>,
-    /// In a layer: whether a list held an id before the commit, and whether it does now.
-    pub(crate) pending: BTreeMap<(ObjectId, u32), (bool, bool)>,
-    /// In a layer: by list, and whether the one below has them, ids, and whether the difference held them before.
-    pub(crate) differences: BTreeMap<(ObjectId, bool), Vec<(u32, bool)>>,
-    pub(crate) act: Option<Act>,
-    /// What is no longer as it was in a list: an id, and whether the list held it.
-    lists: BTreeMap<ObjectId, Vec<(u32, bool)>>,
+    /// In the order of first touch.
+    copies: Vec<Copy<'g>>,
+    /// The places of all but the newest; of new nodes and edges by their own order.
+    numbers: HashMap<EntityId, u32>,
+    fresh_places: (Vec<u32>, Vec<u32>),
+    /// Nodes and edges that are named for the first time. Their numbers follow the graph's.
+    fresh: Tables,
     named: Vec<NameId>,
-    /// The indexes whose rules have changed.
-    declared: Vec<u32>,
-    numbered: (u32, u32),
-    indexed: (usize, usize),
-    live: (usize, usize),
-    bytes: usize,
-    pub(crate) membership: bool,
+    declared: Option<Declared>,
+    pub(crate) act: Option<Act>,
+    /// How many of the copies have been looked through for edges, and those by their ends.
+    linked: (usize, HashMap<u32, Vec<u32>>),
+    /// Postings that are needed for the first time, and their numbers.
+    postings: Vec<(u32, Vec<u8>)>,
+    posting_numbers: HashMap<(u32, Vec<u8>), u32>,
+    /// Of postings that no two nodes may share: label and property, and how many more nodes they have.
+    unique: BTreeMap<u32, ((NameId, NameId), isize)>,
+    /// What comes into lists and goes: the list, in a layer whether it is what that has less, the id, whether it was there.
+    lists: Vec<(ObjectId, bool, u32, bool)>,
 }
 
 impl<'g> Draft<'g> {
     /// Starts the commit after the head.
-    pub(crate) fn new(graph: &'g mut Graph, layer: u32) -> Draft<'g> {
+    pub(crate) fn new(graph: &'g Graph, layer: u32) -> Draft<'g> {
         Draft {
+            graph,
             layer,
             seq: graph.head + 1,
             operations: Vec::new(),
-            undo: BTreeMap::new(),
-            copies: HashMap::new(),
-            pending: BTreeMap::new(),
-            differences: BTreeMap::new(),
-            act: None,
-            lists: BTreeMap::new(),
+            copies: Vec::new(),
+            numbers: HashMap::new(),
+            fresh_places: Default::default(),
+            fresh: graph.tables.beside(),
             named: Vec::new(),
-            declared: Vec::new(),
-            numbered: graph.numbered(),
-            indexed: graph.indexes.numbered(),
-            live: graph.live(),
-            bytes: graph.bytes,
-            membership: false,
-            graph,
+            declared: None,
+            act: None,
+            linked: Default::default(),
+            postings: Vec::new(),
+            posting_numbers: HashMap::new(),
+            unique: BTreeMap::new(),
+            lists: Vec::new(),
         }
     }
 
     /// The entities changed so far.
     pub(crate) fn touched(&self) -> impl Iterator<Item = EntityId> {
-        self.undo.keys().copied()
-    }
-
-    /// Refuses what makes the present too large.
-    pub(crate) fn check_bytes(&self) -> Result<()> {
-        let (bytes, limit) = (self.graph.bytes, self.graph.bytes_max);
-        if bytes <= limit || bytes <= self.bytes {
-            return Ok(());
-        }
-        let message = format!(
-            "the graph would take about {bytes} bytes of memory, and {limit} are allowed; remove something, or open it with a larger memoryBytes"
-        );
-        Err(Error::new(Code::Memory, message).with("bytes", bytes).with("limit", limit))
+        self.copies.iter().filter(|copy| copy.now.is_some()).map(|copy| copy.id)
     }
 
     /// Whether there is anything to record.
     pub(crate) fn has_changed(&self) -> bool {
-        !self.undo.is_empty() || !self.declared.is_empty() || self.act.is_some()
+        self.touched().next().is_some() || self.declared.is_some() || self.act.is_some()
+    }
+
+    /// The place of a copy. Most often it is one of the newest.
+    fn place(&self, id: EntityId) -> Option<usize> {
+        let newest = self.copies.len().saturating_sub(COPIES_NEAR);
+        let near = self.copies[newest..].iter().rposition(|copy| copy.id == id);
+        let far = || match (id, self.fresh_at(id)) {
+            (_, None) => self.numbers.get(&id),
+            (EntityId::Node(_), Some(at)) => self.fresh_places.0.get(at),
+            (EntityId::Edge(_), Some(at)) => self.fresh_places.1.get(at),
+        };
+        near.map(|at| newest + at).or_else(|| far().map(|at| *at as usize))
+    }
+
+    /// The how manieth new node or edge it is.
+    fn fresh_at(&self, id: EntityId) -> Option<usize> {
+        let (nodes, edges) = self.graph.numbered();
+        let at = match id {
+            EntityId::Node(id) => id.checked_sub(nodes),
+            EntityId::Edge(id) => id.checked_sub(edges),
+        };
+        at.map(|at| at as usize)
+    }
+
+    fn copy(&self, id: EntityId) -> Option<&Copy<'g>> {
+        self.place(id).map(|at| &self.copies[at])
+    }
+
+    fn keep(&mut self, id: EntityId, before: Cow<'g, Entity>) -> usize {
+        let at = self.copies.len();
+        self.copies.push(Copy { id, before, now: None });
+        if let Some(far) = at.checked_sub(COPIES_NEAR)
+            && let id = self.copies[far].id
+            && self.fresh_at(id).is_none()
+        {
+            self.numbers.insert(id, far as u32);
+        }
+        at
+    }
+
+    /// The place of a copy, made if need be.
+    fn load(&mut self, id: EntityId) -> Result<usize> {
+        if let Some(at) = self.place(id) {
+            return Ok(at);
+        }
+        let before = self.graph.state_in(self.layer, id, self.graph.head)?.0;
+        Ok(self.keep(id, before))
+    }
+
+    /// Has a state at hand that `state` could not find by itself: a layer's may lie in the past of what it stands on.
+    fn fetch(&mut self, id: EntityId) -> Result<()> {
+        if self.layer > 0 { self.load(id).map(drop) } else { Ok(()) }
+    }
+
+    fn before(&self, id: EntityId) -> Result<Cow<'_, Entity>> {
+        match self.copy(id) {
+            Some(copy) => Ok(Cow::Borrowed(&copy.before)),
+            None => Ok(self.graph.state_in(self.layer, id, self.graph.head)?.0),
+        }
     }
 
     /// A node's labels before the commit and now; `None` where it does not exist. Of an edge its type.
     pub(crate) fn sides_of(&self, id: EntityId) -> Result<[Option<Labels>; 2]> {
-        if let EntityId::Edge(id) = id {
-            return Ok([Some(Labels::from_elem(self.graph.edge(id).kind, 1)), None]);
+        if let EntityId::Edge(edge) = id {
+            return Ok([Some(Labels::from_elem(self.edge_slot(edge).kind, 1)), None]);
         }
-        let now = match self.copies.get(&id) {
-            Some(copy) => Cow::Borrowed(copy),
-            None => self.graph.state_in(self.layer, id, self.graph.head)?.0,
-        };
-        let (mut existed, mut before) = (now.is_alive(), now.labels().collect::<Labels>());
-        for undo in self.undo.get(&id).into_iter().flatten() {
-            match undo {
-                Undo::Whole(Slot::Existence, held) => existed = held.there,
-                Undo::Whole(Slot::Label(name), held) if held.there => before.push(*name),
-                Undo::Whole(Slot::Label(name), _) => before.retain(|label| label != name),
-                _ => {}
-            }
-        }
-        Ok([existed.then_some(before), now.is_alive().then(|| now.labels().collect())])
+        let labels = |state: &Entity| state.is_alive().then(|| state.labels().collect());
+        let before = self.before(id)?;
+        let now = self.copy(id).and_then(|copy| copy.now.as_ref()).unwrap_or(&before);
+        Ok([labels(&before), labels(now)])
     }
 
-    /// In a layer: takes a copy to work on.
-    fn load(&mut self, id: EntityId) -> Result<()> {
-        if self.layer > 0 && !self.copies.contains_key(&id) {
-            let state = self.graph.state_in(self.layer, id, self.graph.head)?.0.into_owned();
-            self.copies.insert(id, state);
+    /// Asks for every node and edge that is changed, for what it was and for what it is.
+    pub(crate) fn ask_touched(&self, gate: &dyn Gate) -> Result<()> {
+        let names = &self.graph.names;
+        for Copy { id, before, now } in &self.copies {
+            match (id, now) {
+                (_, None) => {}
+                (EntityId::Edge(edge), _) => gate.write_edge(self.edge_slot(*edge).kind, names)?,
+                (_, Some(now)) if !before.is_alive() && !now.is_alive() => {
+                    gate.write_node(&mut std::iter::empty(), names)?;
+                }
+                (EntityId::Node(_), Some(now)) => {
+                    for state in [before, now].into_iter().filter(|state| state.is_alive()) {
+                        gate.write_node(&mut state.labels(), names)?;
+                    }
+                }
+            }
         }
         Ok(())
+    }
+
+    /// The commit that last changed a node or edge; 0 for one that is new.
+    pub(crate) fn last(&self, id: EntityId) -> Result<Seq> {
+        match self.fresh_at(id) {
+            Some(_) => Ok(0),
+            None => self.graph.last_in(self.layer, id, self.graph.head),
+        }
+    }
+
+    /// How many numbers of nodes and edges are given out.
+    fn numbered(&self) -> (u32, u32) {
+        let (nodes, edges) = self.graph.numbered();
+        (nodes + self.fresh.nodes.len() as u32, edges + self.fresh.edges.len() as u32)
+    }
+
+    fn edge_slot(&self, id: u32) -> &EdgeSlot {
+        match id.checked_sub(self.graph.numbered().1) {
+            Some(at) => &self.fresh.edges[at as usize],
+            None => self.graph.edge(id),
+        }
+    }
+
+    fn node_id(&self, key: &str) -> Option<u32> {
+        let fresh = || self.fresh.node(key).map(|at| at + self.graph.numbered().0);
+        self.graph.tables.node(key).or_else(fresh)
+    }
+
+    fn edge_id(&self, from: u32, kind: NameId, to: u32, key: &str) -> Option<u32> {
+        let fresh = || self.fresh.edge(from, kind, to, key).map(|at| at + self.graph.numbered().1);
+        self.graph.tables.edge(from, kind, to, key).or_else(fresh)
+    }
+
+    fn id_of(&self, target: &Target<'_>) -> Option<EntityId> {
+        match target {
+            Target::Node(key) => self.node_id(key).map(EntityId::Node),
+            Target::Edge(edge) => {
+                let (from, to) = (self.node_id(edge.from)?, self.node_id(edge.to)?);
+                self.edge_id(from, self.graph.names.get(edge.kind)?, to, edge.key).map(EntityId::Edge)
+            }
+        }
+    }
+
+    fn add_node(&mut self, key: &str) -> Result<u32> {
+        let id = next_id(self.numbered().0)?;
+        self.fresh.add_node(key)?;
+        let place = self.keep(EntityId::Node(id), Cow::Owned(Entity::default()));
+        self.fresh_places.0.push(place as u32);
+        Ok(id)
+    }
+
+    fn add_edge(&mut self, from: u32, kind: NameId, to: u32, key: &str) -> Result<u32> {
+        let id = next_id(self.numbered().1)?;
+        self.fresh.add_edge(from, kind, to, key)?;
+        let place = self.keep(EntityId::Edge(id), Cow::Owned(Entity::default()));
+        self.fresh_places.1.push(place as u32);
+        Ok(id)
     }
 
     /// Repeats an operation of the log.
     pub(crate) fn replay(&mut self, operation: Operation<'_>) -> Result<()> {
         let damaged = |what: &str| Err(Error::new(Code::Damaged, format!("the log {what}")));
-        let tables = &mut self.graph.tables;
+        let (nodes, edges) = self.numbered();
         let defined = match operation {
-            Operation::DefineName { id, name } => {
-                self.named.push(id);
-                return self.graph.names.define(id, name);
-            }
-            Operation::DefineNode { id, key } => {
-                self.graph.bytes += NODE_BYTES + key.len() + Entity::default().size();
-                tables.node(key).is_none() && tables.add_node(key)? == id
-            }
+            Operation::DefineName { id, name } => return self.graph.names.define(id, name),
+            Operation::DefineNode { id, key } => self.node_id(key).is_none() && self.add_node(key)? == id,
             Operation::DefineEdge { id, from, kind, to, key } => {
-                self.graph.bytes += EDGE_BYTES + key.len() + Entity::default().size();
-                (from.max(to) as usize) < tables.nodes.len()
-                    && tables.edge(from, kind, to, key).is_none()
-                    && tables.add_edge(from, kind, to, key)? == id
+                from.max(to) < nodes
+                    && self.edge_id(from, kind, to, key).is_none()
+                    && self.add_edge(from, kind, to, key)? == id
             }
             Operation::Declare { label, name, rules } => return self.declare(label, name, rules),
             Operation::Fork { name, parent, from } => return self.fork(name, parent, from),
             Operation::Drop { layer } => return self.drop_layer(layer),
             Operation::Merge { layer } => return self.merge(layer, self.graph.head),
             Operation::Erase { node, postings } => {
-                let (nodes, count) = (self.graph.numbered().0, self.graph.indexes.numbered().1);
+                let count = self.graph.indexes.numbered().1;
                 let mut cursor = Cursor::new(postings);
                 let mut known = node < nodes;
                 while !cursor.is_empty() {
@@ -185,7 +304,6 @@ impl<'g> Draft<'g> {
                 "defines a node or edge twice, out of order or without its ends, or erases what is not there",
             );
         }
-        let (nodes, edges) = self.graph.numbered();
         match changed(&operation) {
             Some(EntityId::Node(id)) if id >= nodes => damaged("changes an entity before it defines it"),
             Some(EntityId::Edge(id)) if id >= edges => damaged("changes an entity before it defines it"),
@@ -195,66 +313,9 @@ impl<'g> Draft<'g> {
     }
 
     fn change(&mut self, id: EntityId, operation: &Operation<'_>) -> Result<()> {
-        self.load(id)?;
-        let entity = match self.copies.get_mut(&id) {
-            Some(copy) => copy,
-            None => self.graph.tables.object_mut(id).state_mut(),
-        };
-        let (was_alive, size) = (entity.is_alive(), entity.size());
-        let mut undos = Vec::new();
-        entity.apply(operation, self.seq, &mut |undo| undos.push(undo))?;
-        let grown = entity.size();
-        let is_alive = entity.is_alive();
-        let before = self.undo.entry(id).or_default();
-        let mut relabelled = Vec::new();
-        for undo in undos {
-            if let Undo::Whole(Slot::Label(name), held) = &undo {
-                relabelled.push((*name, !held.there));
-            }
-            add_undo(before, undo, entity)?;
-        }
-        let of_base = self.layer == 0;
-        let count = |live: &mut usize| {
-            if of_base {
-                *live = *live + usize::from(is_alive) - usize::from(was_alive);
-            }
-        };
-        if of_base {
-            self.graph.bytes = self.graph.bytes + grown - size;
-        }
-        match id {
-            EntityId::Node(node) => {
-                for (label, added) in relabelled {
-                    self.list(ObjectId::Label(label), node, added)?;
-                }
-                self.membership |= is_alive != was_alive;
-                count(&mut self.graph.live.0);
-            }
-            EntityId::Edge(edge) if is_alive != was_alive => {
-                let slot = self.graph.edge(edge);
-                let (from, kind, to) = (slot.from, slot.kind, slot.to);
-                self.list(list_id(from, Direction::Out, kind), edge, is_alive)?;
-                self.list(list_id(to, Direction::In, kind), edge, is_alive)?;
-                count(&mut self.graph.live.1);
-            }
-            EntityId::Edge(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Adds an id to a list or removes it, remembering what the list held before the commit.
-    fn list(&mut self, list: ObjectId, id: u32, add: bool) -> Result<()> {
-        // The base has the list, be it empty: whoever looks for a node's edges looks for its lists there.
-        let object = list_object(self.graph, list);
-        if self.layer > 0 {
-            let held = self.holds(list, id)?;
-            self.pending.entry((list, id)).or_insert((held, held)).1 = add;
-        } else if object.state_mut().put(id, add) {
-            let bytes = self.graph.bytes + 2 * ID_BYTES * usize::from(add);
-            self.graph.bytes = bytes - ID_BYTES;
-            self.lists.entry(list).or_default().push((id, !add));
-        }
-        Ok(())
+        let at = self.load(id)?;
+        let Copy { before, now, .. } = &mut self.copies[at];
+        now.get_or_insert_with(|| Entity::clone(before)).apply(operation, self.seq, &mut drop)
     }
 
     /// Has rules hold for a property of the nodes with a label from this commit on; nothing when they hold already.
@@ -262,158 +323,222 @@ impl<'g> Draft<'g> {
         if self.layer > 0 {
             return Err(Error::new(Code::Layer, "rules are declared in the graph, not in a fork of it"));
         }
-        let indexes = &mut self.graph.indexes;
-        let at = indexes.find(label, property).map_or_else(|| indexes.add(label, property), Ok)?;
-        let index = &mut indexes.all[at as usize];
-        let before = index.rules_at(self.seq);
-        if before == rules {
+        let indexes = &self.graph.indexes;
+        let found = indexes.find(label, property);
+        if found.map_or_else(Rules::default, |at| indexes.all[at as usize].rules_at(self.seq)) == rules {
             return Ok(());
         }
-        index.rules.push((self.seq, rules));
-        self.declared.push(at);
+        let index = found.map_or_else(|| indexes.next(), Ok)?;
+        self.declared = Some(Declared { index, label, property, rules });
         Operation::Declare { label, name: property, rules }.encode(&mut self.operations);
-        let nodes = self.graph.labels.get(&label).map_or_else(Vec::new, |list| list.state().to_vec());
-        for node in nodes {
-            let entity = self.state(EntityId::Node(node));
-            self.check_required(entity)?;
-            let as_of = if rules.indexed { self.seq } else { self.graph.head };
-            let entries = self.graph.indexes.entries(entity, as_of)?;
-            for (_, key) in entries.iter().filter(|entry| entry.0 == at && before.indexed != rules.indexed) {
-                self.post(at, key, node, rules.indexed)?;
-            }
-        }
-        let postings: Vec<_> = self.graph.indexes.all[at as usize].postings.values().copied().collect();
-        self.check_unique(&postings)
+        Ok(())
     }
 
-    fn check_required(&self, entity: &Entity) -> Result<()> {
-        let missing = self.graph.indexes.missing(entity, self.rules_at());
-        missing.map_or(Ok(()), |index| Err(self.graph.rule_error(index, Code::Required)))
+    /// The rules of an index before the commit, and now.
+    fn rules(&self, index: u32) -> (Rules, Rules) {
+        let ground = self.graph.ground(self.layer, self.seq);
+        let before = self.graph.indexes.all.get(index as usize);
+        let before = before.map_or_else(Rules::default, |index| index.rules_at(ground));
+        let declared = self.declared.filter(|declared| declared.index == index);
+        (before, declared.map_or(before, |declared| declared.rules))
     }
 
-    fn check_unique(&self, postings: &[u32]) -> Result<()> {
-        for posting in postings {
-            let Some(index) = self.graph.indexes.unique(*posting, self.rules_at()) else { continue };
-            let list = ObjectId::Posting(*posting);
-            let mut holders: BTreeSet<u32> =
-                self.graph.listed_in(self.layer, list, self.seq)?.iter().copied().collect();
-            self.apply_pending(list, &mut holders);
-            if holders.len() > 1 {
-                return Err(self.graph.rule_error(index, Code::Unique));
+    /// The posting of a key, numbered if need be.
+    fn posting(&mut self, index: u32, key: Vec<u8>) -> u32 {
+        let indexes = &self.graph.indexes;
+        let known = indexes.all.get(index as usize).and_then(|index| index.postings.get(&key[..]));
+        known.copied().unwrap_or_else(|| {
+            let number = (indexes.numbered().1 + self.postings.len()) as u32;
+            *self.posting_numbers.entry((index, key)).or_insert_with_key(|(_, key)| {
+                self.postings.push((index, key.clone()));
+                number
+            })
+        })
+    }
+
+    /// Brings the indexes up to date with a node, and refuses what their rules do not allow.
+    fn index(&mut self, node: u32, before: &Entity, now: &Entity) -> Result<()> {
+        let declared = self.declared;
+        let labels = now.labels().chain(before.labels().filter(|label| now.label(*label).is_none()));
+        for label in labels {
+            let known = self.graph.indexes.of_label(label);
+            let fresh =
+                declared.filter(|it| it.label == label && it.index as usize == self.graph.indexes.all.len());
+            for (index, property) in known.chain(fresh.map(|it| (it.index, it.property))) {
+                let (old, new) = self.rules(index);
+                let held = |state: &Entity| {
+                    state.label(label).and_then(|_| state.property(property)).map(|held| held.value.clone())
+                };
+                let (was, is) = (held(before), held(now));
+                let gapless = is.as_ref().is_some_and(|held| is_gapless(held));
+                if new.required && now.label(label).is_some() && !gapless {
+                    return Err(self.graph.rule_error(label, property, Code::Required));
+                }
+                let (was, is) = (was.filter(|_| old.indexed), is.filter(|_| new.indexed));
+                let key = |held: Option<_>| held.map(|held: crate::Encoded| index_key(&held)).transpose();
+                let (was, is) = if was == is { (None, None) } else { (key(was)?, key(is)?) };
+                let moved = [(was, true), (is, false)];
+                if moved[0].0 == moved[1].0 {
+                    continue;
+                }
+                for (key, held) in moved.into_iter().filter_map(|(key, held)| key.map(|key| (key, held))) {
+                    let shared = new.unique && key[..] != TEMPORAL_KEY;
+                    let posting = self.posting(index, key);
+                    self.lists.push((ObjectId::Posting(posting), false, node, held));
+                    if shared {
+                        let unique = self.unique.entry(posting).or_insert(((label, property), 0));
+                        unique.1 += if held { -1 } else { 1 };
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// The version whose rules hold.
-    fn rules_at(&self) -> Seq {
-        self.graph.ground(self.layer, self.seq)
+    /// Brings the indexes up to date with rules that are declared.
+    fn index_declared(&mut self) -> Result<()> {
+        let Some(Declared { index, label, property, rules }) = self.declared else { return Ok(()) };
+        let nodes = self.graph.listed_in(0, ObjectId::Label(label), self.graph.head)?;
+        for node in nodes.iter().copied() {
+            let (id, graph) = (EntityId::Node(node), self.graph);
+            if self.copy(id).is_none_or(|copy| copy.now.is_none()) {
+                let state = graph.object(id).state();
+                self.index(node, state, state)?;
+            }
+        }
+        // What was indexed already may have been there twice.
+        if let Some(known) = self.graph.indexes.all.get(index as usize).filter(|_| rules.unique) {
+            for (_, posting) in known.postings.iter().filter(|posting| **posting.0 != TEMPORAL_KEY) {
+                self.unique.entry(*posting).or_insert(((label, property), 0));
+            }
+        }
+        Ok(())
     }
 
-    /// In a layer: brings a list up to what the commit has made of it.
-    fn apply_pending(&self, list: ObjectId, ids: &mut BTreeSet<u32>) {
-        for ((_, id), (_, now)) in self.pending.range((list, 0)..=(list, u32::MAX)) {
-            if *now {
-                ids.insert(*id)
-            } else {
-                ids.remove(id)
+    fn check_unique(&self) -> Result<()> {
+        for (posting, more) in &self.unique {
+            let held = self.graph.listed_in(self.layer, ObjectId::Posting(*posting), self.graph.head)?;
+            if held.len() as isize + more.1 > 1 {
+                return Err(self.graph.rule_error(more.0.0, more.0.1, Code::Unique));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is more or less now in lists, and what undoes the commit. Nothing is published yet, so it may fail.
+    pub(crate) fn finish(mut self) -> Result<(Outcome, Publication)> {
+        let (graph, of_base, seq) = (self.graph, self.layer == 0, self.seq);
+        self.index_declared()?;
+        let mut copies = std::mem::take(&mut self.copies);
+        copies.retain(|copy| copy.now.is_some());
+        // Replayed operations touch in another order.
+        copies.sort_unstable_by_key(|copy| copy.id);
+        let indexed = !graph.indexes.all.is_empty() || self.declared.is_some();
+        let (mut live, mut membership) = ((0, 0), false);
+        let named = |key: &str, beside: usize| (beside + key.len() + Entity::default().size()) as isize;
+        let mut bytes: isize = self.fresh.nodes.iter().map(|node| named(&node.key, NODE_BYTES)).sum();
+        bytes += self.fresh.edges.iter().map(|edge| named(&edge.key, EDGE_BYTES)).sum::<isize>();
+        let above = graph.living(self.layer)?;
+        let (mut deltas, mut changes) = (Vec::new(), Vec::with_capacity(copies.len()));
+        for Copy { id, before, now } in copies {
+            let Some(now) = now else { continue };
+            let start = deltas.len();
+            // What is new needs none: there was nothing before it.
+            let fresh = self.fresh_at(id).is_some();
+            let changed = if fresh { now.since() == seq } else { put_delta(&now, &before, &mut deltas) };
+            if !changed {
+                continue;
+            }
+            let came = isize::from(now.is_alive()) - isize::from(before.is_alive());
+            match id {
+                EntityId::Node(node) => {
+                    let gone = before.labels().filter(|label| now.label(*label).is_none());
+                    self.lists.extend(gone.map(|label| (ObjectId::Label(label), false, node, true)));
+                    let more = now.labels().filter(|label| before.label(*label).is_none());
+                    self.lists.extend(more.map(|label| (ObjectId::Label(label), false, node, false)));
+                    if indexed {
+                        self.index(node, &before, &now)?;
+                    }
+                    membership |= now.since() == seq;
+                    live.0 += came;
+                }
+                EntityId::Edge(edge) => {
+                    let EdgeSlot { from, kind, to, .. } = *self.edge_slot(edge);
+                    if came != 0 {
+                        let lists = [list_id(from, Direction::Out, kind), list_id(to, Direction::In, kind)];
+                        self.lists.extend(lists.map(|list| (list, false, edge, came < 0)));
+                    }
+                    live.1 += came;
+                }
+            }
+            let known = above.is_none_or(|layer| layer.copy_of(id).is_some());
+            bytes += now.size() as isize - if known { before.size() as isize } else { 0 };
+            changes.push((id, now, start..deltas.len()));
+        }
+        self.check_unique()?;
+        self.compare_lists(above)?;
+        self.lists.sort_unstable();
+        let entries: Vec<_> = self.lists.iter().map(|(.., id, held)| (*id, *held)).collect();
+        let (mut lists, mut at) = (Vec::new(), 0);
+        for group in self.lists.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let ((list, less, first, _), entries) = (group[0], &entries[at..at + group.len()]);
+            let start = deltas.len();
+            ids::put_delta(entries, &mut deltas);
+            bytes += entries.iter().map(|entry| if entry.1 { -ID_BYTES } else { ID_BYTES }).sum::<isize>();
+            let known = match above {
+                Some(layer) => layer.difference(list, less).map(|found| found.1),
+                None => graph.list(list),
             };
+            let inner = |ids: &&Object<Ids>| {
+                entries.len() >= MERGED_MIN && ids.state().last().is_some_and(|last| *last > first)
+            };
+            let merged = known
+                .filter(inner)
+                .map(|ids| ids.state().merged(entries.iter().map(|(id, held)| (*id, !held))));
+            lists.push(Listing {
+                list,
+                less,
+                entries: at..at + group.len(),
+                delta: start..deltas.len(),
+                merged,
+            });
+            at += group.len();
         }
+        let touched = changes.iter().map(|change| change.0).collect();
+        let outcome = Outcome { operations: self.operations, touched };
+        let (layer, live) = (self.layer, if of_base { live } else { (0, 0) });
+        let Tables { nodes, edges, .. } = self.fresh;
+        let publication = Publication {
+            layer,
+            seq,
+            nodes: nodes.into_iter(),
+            edges: edges.into_iter(),
+            declared: self.declared,
+            postings: self.postings.into_iter(),
+            changes,
+            lists,
+            entries,
+            deltas,
+            published: (0, 0),
+            named: self.named,
+            act: self.act,
+            live,
+            bytes,
+            membership,
+            cleared: Vec::new(),
+        };
+        Ok((outcome, publication))
     }
 
-    /// Adds a node to the posting of a value or removes it.
-    fn post(&mut self, index: u32, key: &[u8], node: u32, add: bool) -> Result<u32> {
-        let posting = self.graph.indexes.posting(index, key);
-        self.list(ObjectId::Posting(posting), node, add)?;
-        Ok(posting)
-    }
-
-    /// Brings the indexes up to date with the nodes that were changed, and refuses what their rules do not allow. The last thing
-    /// before the commit is recorded, which cannot fail.
-    pub(crate) fn index(&mut self) -> Result<()> {
-        let mut changed = Vec::new();
-        for (id, undos) in &self.undo {
-            let concerned = undos.iter().any(|undo| self.graph.indexes.concerns(undo.slot()));
-            let EntityId::Node(node) = *id else { continue };
-            if concerned {
-                let now = self.state(*id);
-                let mut before = now.clone();
-                undos.iter().try_for_each(|undo| before.revert(undo.clone()))?;
-                let entries = |entity| self.graph.indexes.entries(entity, self.rules_at());
-                let (was, is) = (entries(&before)?, entries(now)?);
-                self.check_required(now)?;
-                changed.extend(was.difference(&is).map(|entry| (entry.clone(), node, false)));
-                changed.extend(is.difference(&was).map(|entry| (entry.clone(), node, true)));
-            }
+    /// In a layer: what lists have more and less than those below.
+    fn compare_lists(&mut self, above: Option<&Layer>) -> Result<()> {
+        let Some(Layer { parent, from, .. }) = above else { return Ok(()) };
+        for (list, less, id, held) in &mut self.lists {
+            // What the list below has, the layer can only have less; what it has not, more.
+            *less = self.graph.holds_in(*parent, *list, *id, *from)?;
+            *held = *held != *less;
         }
-        let posted = changed.iter().map(|((index, key), node, add)| self.post(*index, key, *node, *add));
-        let posted = posted.collect::<Result<Vec<_>>>()?;
-        self.check_unique(&posted)?;
-        self.compare_lists()
-    }
-
-    /// Records the commit: every changed object gets its delta, full runs become chapters.
-    ///
-    /// It fails only when the state in memory contradicts itself, which is a defect; the head is then unusable.
-    pub(crate) fn finish(mut self) -> Result<Outcome> {
-        self.undo.retain(|_, undo| !undo.is_empty());
-        if self.layer > 0 {
-            return self.finish_layer();
-        }
-        let touched = self.touched().collect();
-        let mut sealed = Vec::new();
-        for (entity, undo) in self.undo {
-            let (id, object) = (object_id(entity), self.graph.tables.object_mut(entity));
-            let chapter = object.record(id, self.seq, &encode_delta(&undo))?;
-            sealed.extend(chapter.map(|chapter| (id, chapter)));
-        }
-        for (id, mut before) in self.lists {
-            // The sort is stable: of an id that came and went, the answer from before the commit is kept.
-            before.sort_by_key(|entry| entry.0);
-            before.dedup_by_key(|entry| entry.0);
-            let chapter = list_object(self.graph, id).record(id, self.seq, &ids::encode_delta(&before))?;
-            sealed.extend(chapter.map(|chapter| (id, chapter)));
-            if let ObjectId::Posting(posting) = id {
-                let index = self.graph.indexes.postings[posting as usize].index;
-                self.graph.indexes.all[index as usize].last = self.seq;
-            }
-        }
-        self.graph.head = self.seq;
-        if self.membership {
-            self.graph.membership = self.seq;
-        }
-        if self.act.is_some() {
-            Draft::clear_dropped(self.graph);
-        }
-        if let Some(Act::Erased(node, postings)) = self.act {
-            self.graph.purge(node, &postings)?;
-        }
-        Ok(Outcome { operations: self.operations, touched, sealed })
-    }
-
-    /// Takes everything back: the head is as it was before the commit began.
-    pub(crate) fn roll_back(self) {
-        let of_base = self.undo.into_iter().filter(|_| self.layer == 0);
-        for (id, undo) in of_base {
-            for undo in undo {
-                let taken_back = self.graph.tables.object_mut(id).state_mut().revert(undo);
-                debug_assert!(taken_back.is_ok(), "what was just changed can be changed back");
-            }
-        }
-        for (list, before) in self.lists {
-            let list = list_object(self.graph, list).state_mut();
-            for (id, present) in before.into_iter().rev() {
-                list.put(id, present);
-            }
-        }
-        for index in self.declared {
-            self.graph.indexes.all[index as usize].rules.pop();
-        }
-        self.graph.indexes.truncate(self.indexed);
-        Draft::undo_act(self.graph, self.act);
-        self.named.iter().for_each(|name| self.graph.names.unmark_logged(*name));
-        self.graph.tables.truncate(self.numbered);
-        (self.graph.live, self.graph.bytes) = (self.live, self.bytes);
+        Ok(())
     }
 }
 
@@ -423,13 +548,13 @@ impl Surface for Draft<'_> {
     }
 
     fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
-        self.graph.id_of(target).map_or(Ok([None, None]), |id| self.sides_of(id))
+        self.id_of(target).map_or(Ok([None, None]), |id| self.sides_of(id))
     }
 
     /// Defined in the log if it is new there.
     fn name(&mut self, text: &str) -> Result<NameId> {
-        let id = self.graph.names.intern(text)?;
-        if self.graph.names.mark_logged(id) {
+        let (id, logged) = self.graph.names.look_up(text)?;
+        if !logged && !self.named.contains(&id) {
             self.named.push(id);
             Operation::DefineName { id, name: text }.encode(&mut self.operations);
         }
@@ -437,42 +562,37 @@ impl Surface for Draft<'_> {
     }
 
     fn find(&mut self, target: &Target<'_>) -> Result<Option<EntityId>> {
-        let id = self.graph.id_of(target);
-        id.map_or(Ok(()), |id| self.load(id))?;
+        let id = self.id_of(target);
+        id.map_or(Ok(()), |id| self.fetch(id))?;
         Ok(id.filter(|id| self.state(*id).is_alive()))
     }
 
     fn node(&mut self, key: &str) -> Result<u32> {
-        let id = match self.graph.tables.node(key) {
-            Some(id) => id,
-            None => {
-                let id = self.graph.tables.add_node(key)?;
-                self.graph.bytes += NODE_BYTES + key.len() + Entity::default().size();
-                Operation::DefineNode { id, key }.encode(&mut self.operations);
-                id
-            }
+        let Some(id) = self.node_id(key) else {
+            let id = self.add_node(key)?;
+            Operation::DefineNode { id, key }.encode(&mut self.operations);
+            return Ok(id);
         };
-        self.load(EntityId::Node(id))?;
+        self.fetch(EntityId::Node(id))?;
         Ok(id)
     }
 
     fn edge(&mut self, edge: &EdgeKey<'_>) -> Result<EntityId> {
         let (from, to, kind) = (self.node(edge.from)?, self.node(edge.to)?, self.name(edge.kind)?);
-        let id = match self.graph.tables.edge(from, kind, to, edge.key) {
-            Some(id) => id,
-            None => {
-                let id = self.graph.tables.add_edge(from, kind, to, edge.key)?;
-                self.graph.bytes += EDGE_BYTES + edge.key.len() + Entity::default().size();
-                Operation::DefineEdge { id, from, kind, to, key: edge.key }.encode(&mut self.operations);
-                id
-            }
+        let Some(id) = self.edge_id(from, kind, to, edge.key) else {
+            let id = self.add_edge(from, kind, to, edge.key)?;
+            Operation::DefineEdge { id, from, kind, to, key: edge.key }.encode(&mut self.operations);
+            return Ok(EntityId::Edge(id));
         };
-        self.load(EntityId::Edge(id))?;
+        self.fetch(EntityId::Edge(id))?;
         Ok(EntityId::Edge(id))
     }
 
     fn state(&self, id: EntityId) -> &Entity {
-        self.copies.get(&id).unwrap_or_else(|| self.graph.object(id).state())
+        match self.copy(id) {
+            Some(copy) => copy.now.as_ref().unwrap_or(&copy.before),
+            None => self.graph.object(id).state(),
+        }
     }
 
     /// Writes the operation down that repeats it.
@@ -489,20 +609,28 @@ impl Surface for Draft<'_> {
     }
 
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {
-        let Some(node) = self.graph.node_id(key) else { return Ok(Vec::new()) };
-        let mut edges: BTreeSet<u32> = BTreeSet::new();
-        for way in Direction::BOTH {
-            for kind in self.graph.edge_kinds(node, way) {
-                let list = list_id(node, way, kind);
-                edges.extend(self.graph.listed_in(self.layer, list, self.seq)?.iter());
+        let Some(node) = self.node_id(key) else { return Ok(Vec::new()) };
+        let (seen, mut linked) = std::mem::take(&mut self.linked);
+        for copy in &self.copies[seen..] {
+            if let EntityId::Edge(edge) = copy.id {
+                let EdgeSlot { from, to, .. } = self.edge_slot(edge);
+                for end in [from, to] {
+                    linked.entry(*end).or_default().push(edge);
+                }
             }
         }
-        for way in Direction::BOTH {
+        let mut edges = linked.get(&node).cloned().unwrap_or_default();
+        self.linked = (self.copies.len(), linked);
+        for way in Direction::BOTH.into_iter().filter(|_| node < self.graph.numbered().0) {
             for kind in self.graph.edge_kinds(node, way) {
-                self.apply_pending(list_id(node, way, kind), &mut edges);
+                let list = self.graph.listed_in(self.layer, list_id(node, way, kind), self.graph.head)?;
+                edges.extend(list.iter().filter(|edge| self.copy(EntityId::Edge(**edge)).is_none()));
             }
         }
-        Ok(edges.into_iter().map(EntityId::Edge).collect())
+        edges.sort_unstable();
+        edges.dedup();
+        let edges = edges.into_iter().map(EntityId::Edge);
+        Ok(edges.filter(|edge| self.copy(*edge).is_none() || self.state(*edge).is_alive()).collect())
     }
 }
 
@@ -525,19 +653,5 @@ pub(crate) fn changed(operation: &Operation<'_>) -> Option<EntityId> {
         | Operation::Unset { entity, .. }
         | Operation::Splice { entity, .. }
         | Operation::Increment { entity, .. } => Some(entity),
-    }
-}
-
-fn list_object(graph: &mut Graph, id: ObjectId) -> &mut Object<Ids> {
-    match id {
-        ObjectId::Out(node, kind) => graph.tables.nodes[node as usize].list_mut(Direction::Out, kind),
-        ObjectId::In(node, kind) => graph.tables.nodes[node as usize].list_mut(Direction::In, kind),
-        ObjectId::Label(name) => graph.labels.entry(name).or_default(),
-        ObjectId::Posting(posting) => &mut graph.indexes.postings[posting as usize].nodes,
-        ObjectId::Node(_)
-        | ObjectId::Edge(_)
-        | ObjectId::Copy(..)
-        | ObjectId::Difference(..)
-        | ObjectId::Commits(_) => unreachable!("only lists of the base are asked for"),
     }
 }

@@ -1,7 +1,7 @@
 //! A node's or edge's state: existence, labels, properties, each with the commit that last changed it.
 //!
 //! An anchor holds: alive (byte), since, labels (count; name, since), properties (count; name, since, interval byte,
-//! value). A delta holds: count, then for each slot that the commit changed
+//! value). A delta holds, for each slot that the commit changed
 //!
 //! | tag | slot | before the commit |
 //! |---|---|---|
@@ -14,6 +14,7 @@
 //!
 //! The interval byte is 0 where the value holds always; the others are in `model/src/valid.rs`.
 
+use crate::plan::difference;
 use crate::versioned::State;
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX, VALUE_BYTES_MAX};
@@ -21,7 +22,6 @@ use karyon_model::valid::{self, is_temporal};
 use karyon_model::value::{self, Sequence};
 use karyon_model::{Code, Error, Interval, NameId, Operation, Result, Seq, property_count_error};
 use smallvec::SmallVec;
-use std::collections::BTreeSet;
 
 /// An encoded value. Up to 16 bytes lie in the entity itself.
 pub type Encoded = SmallVec<[u8; 16]>;
@@ -82,31 +82,6 @@ impl Undo {
         }
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Undo::Whole(slot, held) => {
-                let (tag, name) = match *slot {
-                    Slot::Existence => (0, None),
-                    Slot::Label(name) => (2, Some(name)),
-                    Slot::Property(name) => (4, Some(name)),
-                };
-                out.push(tag + u8::from(held.there));
-                let since = (held.there || name.is_none()).then_some(held.since);
-                name.map(u64::from).into_iter().chain(since).for_each(|field| put_varint(out, field));
-                if held.there && tag == 4 {
-                    valid::put(&held.value, out);
-                }
-            }
-            Undo::Splice { name, since, at, inserted, items, removed } => {
-                out.push(6);
-                for field in [u64::from(*name), *since, *at as u64, *inserted as u64, *items as u64] {
-                    put_varint(out, field);
-                }
-                put_bytes(out, removed);
-            }
-        }
-    }
-
     fn decode(cursor: &mut Cursor<'_>) -> Result<Undo> {
         let tag = cursor.byte()?;
         let slot = match tag {
@@ -132,19 +107,52 @@ impl Undo {
     }
 }
 
-/// Encodes a commit's undo of one entity.
-pub(crate) fn encode_delta(undos: &[Undo]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(undos.len() * 16 + 1);
-    put_varint(&mut out, undos.len() as u64);
-    undos.iter().for_each(|undo| undo.encode(&mut out));
-    out
+/// Appends what leads from a state back to an older one: what the slots that have changed since were. False when none has.
+pub(crate) fn put_delta(now: &Entity, older: &Entity, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let put = |out: &mut Vec<u8>, tag: u8, name: NameId, since: Option<Seq>| {
+        out.push(tag);
+        [Some(name.into()), since].into_iter().flatten().for_each(|field| put_varint(out, field));
+    };
+    if now.since() != older.since() {
+        out.push(older.is_alive().into());
+        put_varint(out, older.since());
+    }
+    for name in older.labels().filter(|name| now.label(*name) != older.label(*name)) {
+        put(out, 3, name, older.label(name));
+    }
+    for name in now.labels().filter(|name| older.label(*name).is_none()) {
+        put(out, 2, name, None);
+    }
+    for Property { name, since, value } in older.properties() {
+        let now = now.property(*name);
+        if now.is_some_and(|now| now.since == *since) {
+            continue;
+        }
+        if let Some(splice) = now.and_then(|now| difference(&now.value, value)) {
+            put(out, 6, *name, Some(*since));
+            [splice.at, splice.removed, splice.items].iter().for_each(|field| put_varint(out, *field as u64));
+            put_bytes(out, splice.inserted);
+        } else {
+            put(out, 5, *name, Some(*since));
+            valid::put(value, out);
+        }
+    }
+    for property in now.properties() {
+        if older.property(property.name).is_none() {
+            put(out, 4, property.name, None);
+        }
+    }
+    out.len() > start
 }
 
 /// Reads a delta.
 pub(crate) fn decode_delta(delta: &[u8]) -> Result<Vec<Undo>> {
-    let mut cursor = Cursor::new(delta);
-    let count = cursor.length()?;
-    (0..count).map(|_| Undo::decode(&mut cursor)).collect()
+    let (mut cursor, mut undos) = (Cursor::new(delta), Vec::new());
+    while !cursor.is_empty() {
+        undos.push(Undo::decode(&mut cursor)?);
+    }
+    Ok(undos)
 }
 
 impl Entity {
@@ -361,25 +369,6 @@ impl Entity {
     }
 }
 
-/// Adds what a slot was before to a commit's undo, keeping the oldest answer per slot.
-///
-/// A slot that was spliced and then changed again keeps its whole value from before the commit instead: the splice could
-/// only be undone on the value that it made. `now` is the entity after the change that `undo` takes back.
-pub(crate) fn add_undo(undos: &mut Vec<Undo>, undo: Undo, now: &Entity) -> Result<()> {
-    let slot = undo.slot();
-    let Some(at) = undos.iter().position(|other| other.slot() == slot) else {
-        undos.push(undo);
-        return Ok(());
-    };
-    if let Undo::Splice { .. } = &undos[at] {
-        let mut before = now.clone();
-        before.revert(undo)?;
-        before.revert(undos[at].clone())?;
-        undos[at] = Undo::Whole(slot, before.replace(slot, Held::default()));
-    }
-    Ok(())
-}
-
 fn splice_error() -> Error {
     Error::new(
         Code::SpliceRange,
@@ -471,15 +460,9 @@ impl State for Entity {
     }
 
     fn back_to(&self, older: &Entity) -> Vec<u8> {
-        let slots: BTreeSet<Slot> = self.slots().chain(older.slots()).chain([Slot::Existence]).collect();
-        let held = |entity: &Entity, slot| match entity.slot(slot) {
-            Some((value, since)) => Held { there: true, since, value: value.into() },
-            None if slot == Slot::Existence => Held { since: entity.since, ..Held::default() },
-            None => Held::default(),
-        };
-        let sides = slots.into_iter().map(|slot| (slot, held(self, slot), held(older, slot)));
-        let undos: Vec<_> = sides.filter(|(_, now, then)| now != then).collect();
-        encode_delta(&undos.into_iter().map(|(slot, _, then)| Undo::Whole(slot, then)).collect::<Vec<_>>())
+        let mut out = Vec::new();
+        put_delta(self, older, &mut out);
+        out
     }
 
     fn size(&self) -> usize {

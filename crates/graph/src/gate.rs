@@ -21,6 +21,10 @@ pub trait Gate {
     fn read_unknown(&self, name: &str) -> Result<()>;
     /// May it change a node with these labels, or an edge of this type? Asked for what was before a commit and what is then.
     fn write_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()>;
+    /// The same of an edge.
+    fn write_edge(&self, kind: NameId, names: &Names) -> Result<()> {
+        self.write_node(&mut std::iter::once(kind), names)
+    }
 }
 
 /// Asks about both sides of a change, where there was and is something; where there is not, about `absent`.

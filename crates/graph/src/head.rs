@@ -148,12 +148,6 @@ impl Graph {
         self.entity_in(0, id, seq)
     }
 
-    /// The edges that a node has at the head, those that leave it first.
-    pub(crate) fn edges_of(&self, node: u32) -> impl Iterator<Item = u32> {
-        let lists = Direction::BOTH.into_iter().flat_map(move |way| self.node(node).lists(way));
-        lists.flat_map(|list| list.1.state().iter()).copied()
-    }
-
     /// The types of which a node ever had an edge, ascending by interned name.
     pub(crate) fn edge_kinds(&self, node: u32, direction: Direction) -> impl Iterator<Item = NameId> {
         self.node(node).lists(direction).iter().map(|list| list.0)

@@ -34,18 +34,32 @@ impl Ids {
         Ids(self.iter().copied().filter(|id| !is_gone(*id)).collect())
     }
 
-    /// Adds an id or removes it. False when nothing was to be done.
-    pub(crate) fn put(&mut self, id: u32, present: bool) -> bool {
+    /// Adds an id or removes it.
+    pub(crate) fn put(&mut self, id: u32, present: bool) {
         if present && self.0.last().is_none_or(|last| *last < id) {
             self.0.push(id);
-            return true;
+            return;
         }
         match self.0.binary_search(&id) {
             Err(at) if present => self.0.insert(at, id),
             Ok(at) if !present => drop(self.0.remove(at)),
-            _ => return false,
+            _ => {}
         }
-        true
+    }
+
+    /// The list with ids put, ascending, each in it or not.
+    ///
+    /// Cost: one copy of the list.
+    pub(crate) fn merged(&self, put: impl ExactSizeIterator<Item = (u32, bool)>) -> Ids {
+        let (mut ids, mut rest) = (Vec::with_capacity(self.0.len() + put.len()), &self.0[..]);
+        for (id, present) in put {
+            let (kept, from) = rest.split_at(rest.partition_point(|held| *held < id));
+            ids.extend_from_slice(kept);
+            ids.extend(present.then_some(id));
+            rest = if from.first() == Some(&id) { &from[1..] } else { from };
+        }
+        ids.extend_from_slice(rest);
+        Ids(ids)
     }
 }
 
@@ -125,17 +139,15 @@ impl Recent {
     }
 }
 
-/// Encodes what undoes a commit's changes of a list: (id, whether it was in the list before).
-pub(crate) fn encode_delta(before: &[(u32, bool)]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(before.len() * 4 + 1);
-    put_varint(&mut out, before.len() as u64);
+/// Appends what undoes a commit's changes of a list: (id, whether it was in the list before).
+pub(crate) fn put_delta(before: &[(u32, bool)], out: &mut Vec<u8>) {
+    put_varint(out, before.len() as u64);
     for (id, present) in before {
-        put_varint(&mut out, u64::from(*id) << 1 | u64::from(*present));
+        put_varint(out, u64::from(*id) << 1 | u64::from(*present));
     }
-    out
 }
 
-/// Reads what `encode_delta` wrote.
+/// Reads what `put_delta` wrote.
 pub(crate) fn decode_delta(delta: &[u8]) -> Result<Vec<(u32, bool)>> {
     let mut cursor = Cursor::new(delta);
     let entry = |entry: u64, cursor: &Cursor<'_>| {
@@ -179,15 +191,7 @@ impl State for Ids {
         before.reverse();
         before.sort_by_key(|entry| entry.0);
         before.dedup_by_key(|entry| entry.0);
-        let (mut ids, mut rest) = (Vec::with_capacity(self.0.len() + before.len()), &self.0[..]);
-        for (id, present) in before {
-            let (kept, from) = rest.split_at(rest.partition_point(|held| *held < id));
-            ids.extend_from_slice(kept);
-            ids.extend(present.then_some(id));
-            rest = if from.first() == Some(&id) { &from[1..] } else { from };
-        }
-        ids.extend_from_slice(rest);
-        self.0 = ids;
+        *self = self.merged(before.into_iter());
         Ok(())
     }
 
@@ -196,7 +200,9 @@ impl State for Ids {
             let missing = of.0.iter().filter(|id| other.binary_search(id).is_err());
             missing.map(|id| (*id, present)).collect::<Vec<_>>()
         };
-        encode_delta(&[apart(self, older, false), apart(older, self, true)].concat())
+        let mut out = Vec::new();
+        put_delta(&[apart(self, older, false), apart(older, self, true)].concat(), &mut out);
+        out
     }
 
     fn size(&self) -> usize {

@@ -8,7 +8,7 @@
 //! through which whoever asks as of an instant looks too. Unique are values that hold always; what is required holds something at every
 //! instant.
 
-use crate::entity::{Entity, Property, Slot};
+use crate::entity::Entity;
 use crate::head::Graph;
 use crate::ids::Ids;
 use crate::versioned::Object;
@@ -105,13 +105,18 @@ impl Indexes {
         of_label.find(|at| self.all[**at as usize].property == property).copied()
     }
 
-    pub(crate) fn add(&mut self, label: NameId, property: NameId) -> Result<u32> {
-        if self.all.len() >= INDEXES_MAX {
-            let message =
-                format!("rules were declared for {INDEXES_MAX} properties, the limit; use those there are");
-            return Err(Error::new(Code::TransactionSize, message).with("limit", INDEXES_MAX));
+    /// The number of one more index, if there may be one.
+    pub(crate) fn next(&self) -> Result<u32> {
+        if self.all.len() < INDEXES_MAX {
+            return Ok(self.all.len() as u32);
         }
-        let at = self.all.len() as u32;
+        let message =
+            format!("rules were declared for {INDEXES_MAX} properties, the limit; use those there are");
+        Err(Error::new(Code::TransactionSize, message).with("limit", INDEXES_MAX))
+    }
+
+    pub(crate) fn add(&mut self, label: NameId, property: NameId) -> Result<u32> {
+        let at = self.next()?;
         self.all.push(Index { label, property, rules: Vec::new(), postings: BTreeMap::new(), last: 0 });
         self.by_label.entry(label).or_default().push(at);
         Ok(at)
@@ -144,53 +149,27 @@ impl Indexes {
         (self.all.len(), self.postings.len())
     }
 
-    /// Forgets what was added since, after a commit was refused.
-    pub(crate) fn truncate(&mut self, (indexes, postings): (usize, usize)) {
-        for posting in self.postings.drain(postings..) {
-            self.all[posting.index as usize].postings.remove(&posting.key);
-        }
-        for index in self.all.drain(indexes..) {
-            self.by_label.get_mut(&index.label).map(Vec::pop);
-        }
-    }
-
-    /// Whether a change of a slot can matter to any index.
-    pub(crate) fn concerns(&self, slot: Slot) -> bool {
-        match slot {
-            Slot::Existence => !self.all.is_empty(),
-            Slot::Label(name) => self.by_label.contains_key(&name),
-            Slot::Property(name) => self.all.iter().any(|index| index.property == name),
-        }
-    }
-
-    fn of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = (u32, &'a Index)> {
-        let labels = entity.labels().filter_map(|label| self.by_label.get(&label));
-        labels.flatten().map(|at| (*at, &self.all[*at as usize]))
+    /// The indexes of the nodes with a label, and their properties.
+    pub(crate) fn of_label(&self, label: NameId) -> impl Iterator<Item = (u32, NameId)> + use<'_> {
+        let of_label = self.by_label.get(&label).into_iter().flatten();
+        of_label.map(|at| (*at, self.all[*at as usize].property))
     }
 
     /// The indexes that hold a node as of a version, with its value's key in each.
     pub(crate) fn entries(&self, entity: &Entity, seq: Seq) -> Result<BTreeSet<(u32, Vec<u8>)>> {
-        let indexed = self.of(entity).filter(|(_, index)| index.rules_at(seq).indexed);
-        let held = indexed.filter_map(|(at, index)| entity.property(index.property).map(|held| (at, held)));
-        let key = |held: &Property| match valid::is_temporal(&held.value) {
-            true => Ok(TEMPORAL_KEY.into()),
-            false => order_key(&held.value).map(|key| shortened(&key)),
-        };
-        held.map(|(at, held)| Ok((at, key(held)?))).collect()
+        let all = entity.labels().flat_map(|label| self.of_label(label));
+        let indexed = all.filter(|(at, _)| self.all[*at as usize].rules_at(seq).indexed);
+        let held = indexed.filter_map(|(at, property)| entity.property(property).map(|held| (at, held)));
+        held.map(|(at, held)| Ok((at, index_key(&held.value)?))).collect()
     }
+}
 
-    /// A property that a node's labels demand and that it does not have.
-    pub(crate) fn missing<'a>(&'a self, entity: &'a Entity, seq: Seq) -> Option<&'a Index> {
-        let mut required = self.of(entity).map(|of| of.1).filter(move |index| index.rules_at(seq).required);
-        let always = |held: &Property| valid::is_gapless(&held.value);
-        required.find(|index| !entity.property(index.property).is_some_and(always))
-    }
-
-    /// The index of a posting, when it holds a value that no two nodes may have.
-    pub(crate) fn unique(&self, posting: u32, seq: Seq) -> Option<&Index> {
-        let Posting { index, key, .. } = &self.postings[posting as usize];
-        let index = &self.all[*index as usize];
-        (index.rules_at(seq).unique && **key != TEMPORAL_KEY).then_some(index)
+/// The key under which a property's value is posted.
+pub(crate) fn index_key(held: &[u8]) -> Result<Vec<u8>> {
+    if valid::is_temporal(held) {
+        Ok(TEMPORAL_KEY.into())
+    } else {
+        order_key(held).map(|key| shortened(&key))
     }
 }
 
@@ -201,8 +180,8 @@ impl Graph {
     }
 
     /// The error for what an index's rules do not allow.
-    pub(crate) fn rule_error(&self, index: &Index, code: Code) -> Error {
-        let (label, property) = (self.names.text(index.label), self.names.text(index.property));
+    pub(crate) fn rule_error(&self, label: NameId, property: NameId, code: Code) -> Error {
+        let (label, property) = (self.names.text(label), self.names.text(property));
         let message = match code {
             Code::Required => {
                 format!("every {label} must have {property}, and one would not; set it, or drop the rule")

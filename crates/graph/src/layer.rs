@@ -5,10 +5,10 @@
 //! differences are numbered in the order in which commits need them, so a replay numbers them alike.
 
 use crate::commit::conflict;
-use crate::draft::{Draft, Outcome};
-use crate::entity::{Entity, encode_delta};
+use crate::draft::Draft;
+use crate::entity::Entity;
 use crate::head::{Graph, object_id};
-use crate::ids::{self, Ids, Listed};
+use crate::ids::{Ids, Listed};
 use crate::tables::Direction;
 use crate::versioned::{Object, State};
 use hashbrown::HashMap;
@@ -16,7 +16,6 @@ use karyon_history::ObjectId;
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
 use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq};
 use std::borrow::Cow;
-use std::sync::Arc;
 
 /// A layer. Number 1 is the first; 0 stands for the base.
 #[derive(Debug)]
@@ -90,7 +89,7 @@ impl Layer {
         (number, &mut self.copies[number as usize])
     }
 
-    fn difference(&self, list: ObjectId, less: bool) -> Option<(u32, &Object<Ids>)> {
+    pub(crate) fn difference(&self, list: ObjectId, less: bool) -> Option<(u32, &Object<Ids>)> {
         let number = *self.difference_numbers.get(&(list, less))?;
         Some((number, &self.differences[number as usize].ids))
     }
@@ -116,11 +115,14 @@ impl Layer {
     }
 
     /// Lets go of everything but what it was called.
-    fn clear(&mut self) {
-        (self.copies, self.differences) = Default::default();
+    pub(crate) fn clear(&mut self) -> Contents {
         (self.copy_numbers, self.difference_numbers) = Default::default();
+        (std::mem::take(&mut self.copies), std::mem::take(&mut self.differences))
     }
 }
+
+/// What a layer holds.
+pub(crate) type Contents = (Vec<Copied>, Vec<Difference>);
 
 impl Graph {
     /// Every layer there ever was, the first one first.
@@ -146,10 +148,6 @@ impl Graph {
 
     pub(crate) fn layer(&self, layer: u32) -> &Layer {
         &self.layers[layer as usize - 1]
-    }
-
-    fn layer_mut(&mut self, layer: u32) -> &mut Layer {
-        &mut self.layers[layer as usize - 1]
     }
 
     /// The version of the base that a layer shows where nothing was changed above.
@@ -268,13 +266,14 @@ impl Graph {
         differences.map(|difference| difference.ids.last()).max().unwrap_or(0)
     }
 
-    /// The object of a list of the base.
+    /// The object of a list of the base, if there is one.
     pub(crate) fn list(&self, list: ObjectId) -> Option<&Object<Ids>> {
+        let node = |node: u32| self.tables.nodes.get(node as usize);
         match list {
-            ObjectId::Out(node, kind) => self.node(node).list(Direction::Out, kind),
-            ObjectId::In(node, kind) => self.node(node).list(Direction::In, kind),
+            ObjectId::Out(id, kind) => node(id)?.list(Direction::Out, kind),
+            ObjectId::In(id, kind) => node(id)?.list(Direction::In, kind),
             ObjectId::Label(name) => self.labels.get(&name),
-            ObjectId::Posting(posting) => Some(&self.indexes.postings[posting as usize].nodes),
+            ObjectId::Posting(id) => self.indexes.postings.get(id as usize).map(|posting| &posting.nodes),
             _ => None,
         }
     }
@@ -283,7 +282,11 @@ impl Graph {
 /// What a commit does to a layer as a whole.
 #[derive(Debug)]
 pub(crate) enum Act {
-    Made,
+    Made {
+        name: NameId,
+        parent: u32,
+        from: Seq,
+    },
     Dropped(u32),
     Merged(u32),
     /// A node, and the postings that go with it.
@@ -295,7 +298,7 @@ pub(crate) enum Act {
 impl Draft<'_> {
     /// Makes a layer above a version of the base or of another layer.
     pub(crate) fn fork(&mut self, name: NameId, parent: u32, from: Seq) -> Result<()> {
-        let graph = &mut *self.graph;
+        let graph = self.graph;
         let refused = |message: String| Err(Error::new(Code::Layer, message));
         if graph.layers.iter().any(|layer| layer.name == name && layer.is_living()) {
             return refused(format!(
@@ -313,8 +316,7 @@ impl Draft<'_> {
             ));
         }
         graph.history.check(from)?;
-        graph.layers.push(Layer::new(name, parent, from, self.seq));
-        self.act = Some(Act::Made);
+        self.act = Some(Act::Made { name, parent, from });
         Operation::Fork { name, parent, from }.encode(&mut self.operations);
         Ok(())
     }
@@ -328,7 +330,6 @@ impl Draft<'_> {
                 "another fork stands on this one; merge or drop that one first",
             ));
         }
-        self.graph.layer_mut(layer).dropped = Some(self.seq);
         self.act = Some(Act::Dropped(layer));
         Operation::Drop { layer }.encode(&mut self.operations);
         Ok(())
@@ -340,87 +341,8 @@ impl Draft<'_> {
         if let Some(last) = self.graph.living(layer)?.map(|layer| layer.last).filter(|last| *last > planned) {
             return Err(conflict("the fork", "read", last, planned));
         }
-        self.graph.layer_mut(layer).merges.push(self.seq);
         self.act = Some(Act::Merged(layer));
         Operation::Merge { layer }.encode(&mut self.operations);
         Ok(())
-    }
-
-    /// Takes back what was done to layers.
-    pub(crate) fn undo_act(graph: &mut Graph, act: Option<Act>) {
-        match act {
-            None => {}
-            Some(Act::Made) => drop(graph.layers.pop()),
-            Some(Act::Dropped(layer)) => graph.layer_mut(layer).dropped = None,
-            Some(Act::Merged(layer)) => drop(graph.layer_mut(layer).merges.pop()),
-            Some(Act::Erased(..) | Act::Archived) => {}
-        }
-    }
-
-    /// Whether a list holds an id now, in a layer.
-    pub(crate) fn holds(&self, list: ObjectId, id: u32) -> Result<bool> {
-        match self.pending.get(&(list, id)) {
-            Some((_, now)) => Ok(*now),
-            None => self.graph.holds_in(self.layer, list, id, self.graph.head),
-        }
-    }
-
-    /// Finds out what lists will have more and less than those below, while the commit can still be taken back: the looks may fail.
-    pub(crate) fn compare_lists(&mut self) -> Result<()> {
-        let Some(Layer { parent, from, .. }) = self.graph.living(self.layer)? else { return Ok(()) };
-        for ((list, id), (before, now)) in &self.pending {
-            if before != now {
-                // What the list below has, the layer can only have less; what it has not, more.
-                let below = self.graph.holds_in(*parent, *list, *id, *from)?;
-                self.differences.entry((*list, below)).or_default().push((*id, *before != below));
-            }
-        }
-        Ok(())
-    }
-
-    /// Records a commit of a layer, whose lists were compared.
-    pub(crate) fn finish_layer(mut self) -> Result<Outcome> {
-        let (layer, seq) = (self.layer, self.seq);
-        let (touched, mut sealed) = (self.touched().collect(), Vec::new());
-        for (id, undo) in &self.undo {
-            let Some(state) = self.copies.remove(id) else { continue };
-            let grown = state.size();
-            let (number, copied) = self.graph.layer_mut(layer).copy_mut(*id, seq);
-            let fresh = copied.object.last() == 0;
-            let before = std::mem::replace(copied.object.state_mut(), state);
-            let shrunk = if fresh { 0 } else { before.size() };
-            let object = ObjectId::Copy(layer, number);
-            let chapter = copied.object.record(object, seq, &encode_delta(undo))?;
-            sealed.extend(chapter.map(|chapter| (object, chapter)));
-            self.graph.bytes = self.graph.bytes + grown - shrunk;
-        }
-        for ((list, less), before) in std::mem::take(&mut self.differences) {
-            let (number, ids) = self.graph.layer_mut(layer).difference_mut(list, less);
-            let size = ids.state().size();
-            for (id, held) in &before {
-                ids.state_mut().put(*id, !held);
-            }
-            let object = ObjectId::Difference(layer, number);
-            let chapter = ids.record(object, seq, &ids::encode_delta(&before))?;
-            let grown = ids.state().size();
-            self.graph.bytes = self.graph.bytes + grown - size;
-            sealed.extend(chapter.map(|chapter| (object, chapter)));
-        }
-        self.graph.head = seq;
-        self.graph.layer_mut(layer).last = seq;
-        if self.membership {
-            self.graph.layer_mut(layer).membership = seq;
-        }
-        Ok(Outcome { operations: self.operations, touched, sealed })
-    }
-
-    /// Lets go of what dropped layers held, unless an image is in the making, which still has to show it.
-    pub(crate) fn clear_dropped(graph: &mut Graph) {
-        if Arc::strong_count(&graph.imaging) == 1 {
-            for layer in graph.layers.iter_mut().filter(|layer| !layer.is_living()) {
-                graph.bytes -= layer.bytes();
-                layer.clear();
-            }
-        }
     }
 }

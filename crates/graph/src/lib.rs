@@ -1,7 +1,7 @@
 //! The MVCC head: nodes, edges, versions, transactions, conflicts, adjacency and label lists.
 //!
 //! This room knows no files, no Node, no cells and no wall clock. A `Graph` is a plain state machine: commits go in, in
-//! order; operations for the log and sealed chapters for the history come out; reads name the version they want.
+//! order; operations for the log come out, sealed chapters go to the history; reads name the version they want.
 
 mod audit;
 mod commit;
@@ -19,6 +19,7 @@ mod names;
 mod overlay;
 mod past;
 mod plan;
+mod publish;
 mod purge;
 mod reader;
 mod retain;
@@ -28,7 +29,7 @@ mod transaction;
 mod versioned;
 mod walk;
 
-pub use commit::Parents;
+pub use commit::{Parents, Prepared};
 pub use draft::Outcome;
 pub use entity::{Encoded, Entity, Property, Slot};
 pub use gate::{Gate, Open, permitted};

@@ -5,9 +5,8 @@
 //! Where only the layer has changed it, the change is taken over; where both have, and not to the same, they clash.
 
 use crate::entity::{Entity, Slot};
-use crate::head::{Graph, list_id};
+use crate::head::Graph;
 use crate::layer::Layer;
-use crate::tables::Direction;
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::HashSet;
 use karyon_model::{EntityId, Result, Seq, Target, Verb, VerbWriter};
@@ -145,7 +144,7 @@ impl Merge<'_> {
             return Ok(());
         }
         if !layer.is_alive() {
-            let changed = !same(old, below) || self.has_edges_beside(id)?;
+            let changed = !same(old, below) || self.graph.has_edges_beside(self.parent, id, &self.gone)?;
             let reason = "the fork has removed it, and it was changed or linked below";
             if below.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
                 self.plan.applied += 1;
@@ -187,7 +186,7 @@ impl Merge<'_> {
                 // Of what was unset nobody but the copy itself can tell.
                 let since = layer
                     .slot(slot)
-                    .map_or_else(|| self.graph.last_in(self.layer, id, Seq::MAX), |held| Ok(held.1));
+                    .map_or_else(|| self.graph.last_in(self.layer, id, self.graph.head()), |held| Ok(held.1));
                 self.parents.insert(since?);
                 changes.push((slot, value));
             }
@@ -252,19 +251,5 @@ impl Merge<'_> {
             target @ Target::Edge(_) => edges.push(&Verb::Patch { target, labels, drop, changes }),
             target => nodes.push(&Verb::Patch { target, labels, drop, changes }),
         });
-    }
-
-    /// Whether a node has edges below that the layer has not removed with it.
-    fn has_edges_beside(&self, id: EntityId) -> Result<bool> {
-        let EntityId::Node(node) = id else { return Ok(false) };
-        for way in Direction::BOTH {
-            for kind in self.graph.edge_kinds(node, way) {
-                let edges = self.graph.listed_in(self.parent, list_id(node, way, kind), self.graph.head())?;
-                if edges.iter().any(|edge| !self.gone.contains(&EntityId::Edge(*edge))) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
     }
 }

@@ -59,6 +59,16 @@ impl Names {
         Ok(id)
     }
 
+    /// As `intern`, and whether the log has defined it.
+    pub(crate) fn look_up(&self, name: &str) -> Result<(NameId, bool)> {
+        let dictionary = self.read();
+        if let Some(id) = dictionary.ids.get(name) {
+            return Ok((*id, dictionary.names[*id as usize].logged));
+        }
+        drop(dictionary);
+        Ok((self.intern(name)?, false))
+    }
+
     /// The text of a number that `intern` or `define` gave out; empty for a hole.
     pub fn text(&self, id: NameId) -> Arc<str> {
         self.read().names.get(id as usize).map(|name| name.text.clone()).unwrap_or_default()
@@ -86,15 +96,12 @@ impl Names {
         Ok(())
     }
 
-    /// Marks a name as defined in the log. True when it was not yet.
-    pub(crate) fn mark_logged(&self, id: NameId) -> bool {
-        let logged = self.read().names[id as usize].logged;
-        !logged && !std::mem::replace(&mut self.write().names[id as usize].logged, true)
-    }
-
-    /// Takes back `mark_logged` when the commit that defined the name was refused.
-    pub(crate) fn unmark_logged(&self, id: NameId) {
-        self.write().names[id as usize].logged = false;
+    /// Marks names as defined in the log.
+    pub(crate) fn mark_logged(&self, ids: &[NameId]) {
+        if !ids.is_empty() {
+            let mut dictionary = self.write();
+            ids.iter().for_each(|id| dictionary.names[*id as usize].logged = true);
+        }
     }
 
     /// The names that the log has defined, by number.

@@ -294,7 +294,7 @@ fn write<S: Surface>(
         (before, value) if before == value => return Ok(()),
         (_, None) => Operation::Unset { entity, name, valid },
         (Some(before), Some(value)) => {
-            as_splice(entity, name, before, value)?.unwrap_or_else(|| set(entity, name, value))
+            as_splice(entity, name, before, value).unwrap_or_else(|| set(entity, name, value))
         }
         (None, Some(value)) => set(entity, name, value),
     };
@@ -348,24 +348,35 @@ fn splice<S: Surface>(
 }
 
 /// A set of a long string, bytes or list as the splice that makes the same value, when that is shorter.
-fn as_splice<'a>(
-    entity: EntityId,
-    name: NameId,
-    before: &[u8],
-    after: &'a [u8],
-) -> Result<Option<Operation<'a>>> {
+fn as_splice<'a>(entity: EntityId, name: NameId, before: &[u8], after: &'a [u8]) -> Option<Operation<'a>> {
+    let Difference { at, removed, items, inserted } = difference(before, after)?;
+    let (at, removed, items) = (at as u32, removed as u32, items as u32);
+    Some(Operation::Splice { entity, name, at, removed, items, inserted })
+}
+
+/// A splice: where in the payload, how many bytes it takes out, how many items of a list and which bytes it puts in.
+pub(crate) struct Difference<'a> {
+    pub(crate) at: usize,
+    pub(crate) removed: usize,
+    pub(crate) items: usize,
+    pub(crate) inserted: &'a [u8],
+}
+
+/// How a long string, bytes or list becomes another one, when that is shorter than the other one.
+///
+/// Cost: a look at both, and at each item of lists of which neither begins with the other.
+pub(crate) fn difference<'a>(before: &[u8], after: &'a [u8]) -> Option<Difference<'a>> {
     if before.len() < SPLICE_BYTES_MIN || after.len() < SPLICE_BYTES_MIN {
-        return Ok(None);
+        return None;
     }
-    let (Ok(old), Ok(new)) = (Sequence::of(before), Sequence::of(after)) else { return Ok(None) };
+    let (old, new) = (Sequence::of(before).ok()?, Sequence::of(after).ok()?);
     if !old.same_kind(&new) {
-        return Ok(None);
+        return None;
     }
     let (from, to) = (old.payload(), new.payload());
     let shared = from.len().min(to.len());
-    let mut prefix = from.iter().zip(to).take_while(|(a, b)| a == b).count();
-    let mut suffix =
-        from.iter().rev().zip(to.iter().rev()).take(shared - prefix).take_while(|(a, b)| a == b).count();
+    let mut prefix = common(from.iter(), to.iter(), shared);
+    let mut suffix = common(from.iter().rev(), to.iter().rev(), shared - prefix);
     let mut items = 0;
     match (old, new) {
         (Sequence::String(old), Sequence::String(new)) => {
@@ -378,25 +389,38 @@ fn as_splice<'a>(
                 suffix -= 1;
             }
         }
-        (Sequence::List(..), Sequence::List(count, _)) => {
-            // Items cannot be told apart from the back, so only the common beginning is kept.
-            let mut cursor = karyon_model::bytes::Cursor::new(to);
-            let (mut kept, mut kept_items) = (0, 0);
-            while !cursor.is_empty() {
-                value::check(&mut cursor)?;
-                if cursor.position() > prefix {
-                    break;
-                }
-                (kept, kept_items) = (cursor.position(), kept_items + 1);
-            }
-            (prefix, suffix, items) = (kept, 0, count - kept_items);
+        (Sequence::List(old, _), Sequence::List(new, _)) if prefix == shared => {
+            (suffix, items) = (0, new.saturating_sub(old));
+        }
+        (Sequence::List(..), Sequence::List(..)) => {
+            let (old, new) = (item_ends(from)?, item_ends(to)?);
+            let kept = old.partition_point(|end| *end <= prefix);
+            prefix = if kept == 0 { 0 } else { old[kept - 1] };
+            // Behind an item's end in both, the same bytes are the same items.
+            let ends = [prefix].into_iter().chain(old[kept..].iter().copied());
+            let mut ends = ends.map(|end| from.len() - end).filter(|rest| *rest <= suffix);
+            let ends_there = |end| end == prefix || new.binary_search(&end).is_ok();
+            suffix = ends.find(|rest| ends_there(to.len() - rest)).unwrap_or(0);
+            let end = to.len() - suffix;
+            items = new.partition_point(|at| *at <= end) - kept;
         }
         _ => {}
     }
     let inserted = &to[prefix..to.len() - suffix];
-    if inserted.len() + SPLICE_BYTES_MIN / 2 > to.len() {
-        return Ok(None);
+    let shorter = inserted.len() + SPLICE_BYTES_MIN / 2 <= to.len();
+    shorter.then(|| Difference { at: prefix, removed: from.len() - prefix - suffix, items, inserted })
+}
+
+fn common<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>, most: usize) -> usize {
+    a.zip(b).take(most).take_while(|(a, b)| a == b).count()
+}
+
+/// Where each item of a list's payload ends.
+fn item_ends(payload: &[u8]) -> Option<Vec<usize>> {
+    let (mut cursor, mut ends) = (karyon_model::bytes::Cursor::new(payload), Vec::new());
+    while !cursor.is_empty() {
+        value::check(&mut cursor).ok()?;
+        ends.push(cursor.position());
     }
-    let (at, removed, items) = (prefix as u32, (from.len() - prefix - suffix) as u32, items as u32);
-    Ok(Some(Operation::Splice { entity, name, at, removed, items, inserted }))
+    Some(ends)
 }

@@ -198,7 +198,9 @@ fn without(state: &Ids, run: Option<&Run>, is_gone: &dyn Fn(u32) -> bool) -> Res
         let mut before = ids::decode_delta(delta)?;
         before.retain(|(id, _)| !is_gone(*id));
         if !before.is_empty() {
-            purged.push(seq, &ids::encode_delta(&before));
+            let mut delta = Vec::new();
+            ids::put_delta(&before, &mut delta);
+            purged.push(seq, &delta);
         }
     }
     Ok((kept, Some(purged)))

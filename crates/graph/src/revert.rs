@@ -5,12 +5,14 @@
 //! someone else has changed it since, and it is kept and reported. So writers who overwrote each other can be taken back in
 //! any order. A node or edge that only such writers made goes when nobody else has built on it.
 
-use crate::entity::{Encoded, Slot};
-use crate::head::Graph;
+use crate::entity::{Encoded, Entity, Slot};
+use crate::head::{Graph, list_id};
+use crate::tables::Direction;
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::{HashMap, HashSet};
 use karyon_history::Commits;
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Reverted, Seq, Target, Verb, VerbWriter};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a revert would do.
@@ -110,12 +112,13 @@ impl Graph {
         let (mut plan, mut verbs) = (RevertPlan::default(), VerbWriter::new());
         // Edges lean on nodes: what is created comes back nodes first, what goes away goes edges first.
         let mut removed = HashSet::new();
-        for (id, slots) in written.iter().rev().filter(|(id, _)| self.object(**id).state().is_alive()) {
+        for (id, slots) in written.iter().rev() {
+            let state = self.now(*id)?;
             let existence = slots.get(&Slot::Existence);
-            if existence.is_none_or(|written| written.value.is_some()) {
+            if !state.is_alive() || existence.is_none_or(|written| written.value.is_some()) {
                 continue;
             }
-            if self.is_wanted(*id, slots) || self.has_edges_beside(*id, &removed) {
+            if is_wanted(&state, slots) || self.has_edges_beside(0, *id, &removed)? {
                 if existence.is_some_and(|written| written.own == Some(false)) {
                     plan.keep(*id, Slot::Existence, "others have built on it");
                 }
@@ -133,11 +136,12 @@ impl Graph {
         // Nodes come before edges here, so an edge finds the ends that come back with it.
         let stands = |node: u32| {
             let id = EntityId::Node(node);
-            let comes_back = || written.get(&id).is_some_and(|slots| self.is_wanted(id, slots));
-            !removed.contains(&id) && (self.object(id).state().is_alive() || comes_back())
+            let state = self.now(id)?;
+            let comes_back = || written.get(&id).is_some_and(|slots| is_wanted(&state, slots));
+            Ok(!removed.contains(&id) && (state.is_alive() || comes_back()))
         };
         for (id, slots) in written.iter().filter(|(id, _)| !removed.contains(*id)) {
-            self.restore(*id, slots, &stands, &mut plan, &mut verbs);
+            self.restore(*id, slots, &stands, &mut plan, &mut verbs)?;
         }
         if scope.fresh || verbs.count() > 0 {
             let mut transaction =
@@ -190,40 +194,51 @@ impl Graph {
         Ok(slots)
     }
 
-    /// Whether it is to exist: someone who stays has made it, or has set something on it.
-    fn is_wanted(&self, id: EntityId, slots: &Slots) -> bool {
-        let untouched = |slot: Slot| !slots.contains_key(&slot);
-        slots.values().any(|written| written.value.is_some())
-            || self.object(id).state().slots().any(untouched)
+    fn now(&self, id: EntityId) -> Result<Cow<'_, Entity>> {
+        Ok(self.state_in(0, id, self.head())?.0)
     }
 
-    fn has_edges_beside(&self, id: EntityId, gone: &HashSet<EntityId>) -> bool {
-        let EntityId::Node(node) = id else { return false };
-        self.edges_of(node).any(|edge| !gone.contains(&EntityId::Edge(edge)))
+    /// Whether a node has edges in a layer beside those that go.
+    pub(crate) fn has_edges_beside(
+        &self,
+        layer: u32,
+        id: EntityId,
+        gone: &HashSet<EntityId>,
+    ) -> Result<bool> {
+        let EntityId::Node(node) = id else { return Ok(false) };
+        for way in Direction::BOTH {
+            for kind in self.edge_kinds(node, way) {
+                let edges = self.listed_in(layer, list_id(node, way, kind), self.head())?;
+                if edges.iter().any(|edge| !gone.contains(&EntityId::Edge(*edge))) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     fn restore(
         &self,
         id: EntityId,
         slots: &Slots,
-        stands: &dyn Fn(u32) -> bool,
+        stands: &dyn Fn(u32) -> Result<bool>,
         plan: &mut RevertPlan,
         verbs: &mut VerbWriter,
-    ) {
+    ) -> Result<()> {
         let names = &self.names;
-        let state = self.object(id).state();
+        let state = self.now(id)?;
         let alive = state.is_alive();
-        if !alive && !self.is_wanted(id, slots) {
-            return;
+        if !alive && !is_wanted(&state, slots) {
+            return Ok(());
         }
         if let EntityId::Edge(edge) = id
             && !alive
-            && !(stands(self.edge(edge).from) && stands(self.edge(edge).to))
+            && !(stands(self.edge(edge).from)? && stands(self.edge(edge).to)?)
         {
             if slots.values().any(|written| written.own.is_some()) {
                 plan.keep(id, Slot::Existence, "an end of the edge is gone");
             }
-            return;
+            return Ok(());
         }
         let (mut labels, mut dropped, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         for (slot, written) in slots {
@@ -243,7 +258,7 @@ impl Graph {
             plan.restored += 1;
         }
         if alive && labels.is_empty() && dropped.is_empty() && changes.is_empty() {
-            return;
+            return Ok(());
         }
         let labels: Vec<&str> = labels.iter().map(|label| &**label).collect();
         let drop: Vec<&str> = dropped.iter().map(|label| &**label).collect();
@@ -254,6 +269,7 @@ impl Graph {
                 target => Verb::Patch { target, labels, drop, changes },
             });
         });
+        Ok(())
     }
 
     /// Lends a node's key or an edge's identity.
@@ -268,6 +284,12 @@ impl Graph {
             }
         }
     }
+}
+
+/// Whether it is to exist: someone who stays has made it, or has set something on it.
+fn is_wanted(state: &Entity, slots: &Slots) -> bool {
+    let untouched = |slot: Slot| !slots.contains_key(&slot);
+    slots.values().any(|written| written.value.is_some()) || state.slots().any(untouched)
 }
 
 impl RevertPlan {

@@ -111,27 +111,20 @@ impl Tables {
         }
     }
 
-    /// Adds a node; without a key one that was erased, which is never found.
+    /// Empty tables that hash alike.
+    pub(crate) fn beside(&self) -> Tables {
+        Tables { hasher: self.hasher.clone(), ..Tables::default() }
+    }
+
     pub(crate) fn add_node(&mut self, key: &str) -> Result<u32> {
-        let id = next_id(self.nodes.len())?;
-        self.nodes.push(NodeSlot { key: key.into(), object: Object::default(), lists: [vec![], vec![]] });
-        if key.is_empty() {
-            return Ok(id);
-        }
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        self.node_numbers
-            .insert_unique(hasher.hash_one(key), id, |id| hasher.hash_one(&*nodes[*id as usize].key));
+        let id = next_id(self.nodes.len() as u32)?;
+        self.push_node(NodeSlot { key: key.into(), object: Object::default(), lists: [vec![], vec![]] });
         Ok(id)
     }
 
     pub(crate) fn add_edge(&mut self, from: u32, kind: NameId, to: u32, key: &str) -> Result<u32> {
-        let id = next_id(self.edges.len())?;
-        self.edges.push(EdgeSlot { from, kind, to, key: key.into(), object: Object::default() });
-        let (edges, hasher) = (&self.edges, &self.hasher);
-        self.edge_numbers.insert_unique(hasher.hash_one((from, kind, to, key)), id, |id| {
-            let edge = &edges[*id as usize];
-            hasher.hash_one((edge.from, edge.kind, edge.to, &*edge.key))
-        });
+        let id = next_id(self.edges.len() as u32)?;
+        self.push_edge(EdgeSlot { from, kind, to, key: key.into(), object: Object::default() });
         Ok(id)
     }
 
@@ -155,21 +148,33 @@ impl Tables {
         (bytes, edges)
     }
 
-    /// Forgets everything numbered from here on, after a commit was refused.
-    pub(crate) fn truncate(&mut self, (nodes, edges): (u32, u32)) {
-        for slot in self.edges.drain(edges as usize..) {
-            let hash = self.hasher.hash_one((slot.from, slot.kind, slot.to, &*slot.key));
-            self.edge_numbers.find_entry(hash, |id| *id >= edges).map(|entry| entry.remove()).ok();
+    /// Adds a node under the next number; without a key one that was erased, which is never found.
+    pub(crate) fn push_node(&mut self, slot: NodeSlot) {
+        let (id, hash) = (self.nodes.len() as u32, self.hasher.hash_one(&*slot.key));
+        let named = !slot.key.is_empty();
+        self.nodes.push(slot);
+        if named {
+            let (nodes, hasher) = (&self.nodes, &self.hasher);
+            self.node_numbers.insert_unique(hash, id, |id| hasher.hash_one(&*nodes[*id as usize].key));
         }
-        for slot in self.nodes.drain(nodes as usize..) {
-            let hash = self.hasher.hash_one(&*slot.key);
-            self.node_numbers.find_entry(hash, |id| *id >= nodes).map(|entry| entry.remove()).ok();
-        }
+    }
+
+    /// Adds an edge under the next number.
+    pub(crate) fn push_edge(&mut self, slot: EdgeSlot) {
+        let id = self.edges.len() as u32;
+        self.edges.push(slot);
+        let (edges, hasher) = (&self.edges, &self.hasher);
+        let hash = |id: &u32| {
+            let edge = &edges[*id as usize];
+            hasher.hash_one((edge.from, edge.kind, edge.to, &*edge.key))
+        };
+        self.edge_numbers.insert_unique(hash(&id), id, hash);
     }
 }
 
-fn next_id(count: usize) -> Result<u32> {
-    u32::try_from(count).ok().filter(|id| (*id as usize) < ENTITIES_MAX).ok_or_else(|| {
+/// The number after so many, if there may be one more.
+pub(crate) fn next_id(count: u32) -> Result<u32> {
+    Some(count).filter(|id| (*id as usize) < ENTITIES_MAX).ok_or_else(|| {
         let message =
             format!("the store has named {ENTITIES_MAX} nodes or edges, its limit; open another store");
         Error::new(Code::TransactionSize, message).with("limit", ENTITIES_MAX)

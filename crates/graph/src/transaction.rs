@@ -118,7 +118,7 @@ impl Transaction {
 
     /// Whether it asks for anything.
     pub fn is_dirty(&self) -> bool {
-        self.count > 0 || self.purpose.is_some()
+        !self.verbs.is_empty() || self.purpose.is_some()
     }
 
     /// Adds a batch of verbs. Every verb is checked; a batch with a bad one is refused whole.
@@ -130,15 +130,16 @@ impl Transaction {
             verb?;
             count += 1;
         }
-        if count > OPERATIONS_MAX || self.verbs.len() + batch.len() > FRAME_BYTES_MAX {
-            let message = format!(
-                "the transaction has more than {OPERATIONS_MAX} verbs or {FRAME_BYTES_MAX} bytes; split it"
-            );
-            return Err(Error::new(Code::TransactionSize, message).with("limit", OPERATIONS_MAX));
-        }
+        check_size(count, self.verbs.len() + batch.len())?;
         self.verbs.extend_from_slice(batch);
         self.count = count;
         Ok(())
+    }
+
+    /// Adds verbs that nothing is to be read through: whoever carries them out checks them.
+    pub fn push_unread(&mut self, batch: &[u8]) -> Result<()> {
+        self.verbs.extend_from_slice(batch);
+        check_size(self.count, self.verbs.len())
     }
 
     pub(crate) fn verbs(&self) -> VerbReader<'_> {
@@ -170,6 +171,16 @@ impl Transaction {
         self.broken = carried_out.as_ref().err().cloned();
         carried_out
     }
+}
+
+/// Refuses more verbs or bytes than a transaction may have.
+pub(crate) fn check_size(verbs: usize, bytes: usize) -> Result<()> {
+    if verbs <= OPERATIONS_MAX && bytes <= FRAME_BYTES_MAX {
+        return Ok(());
+    }
+    let message =
+        format!("the transaction has more than {OPERATIONS_MAX} verbs or {FRAME_BYTES_MAX} bytes; split it");
+    Err(Error::new(Code::TransactionSize, message).with("limit", OPERATIONS_MAX))
 }
 
 /// One thing that was read.

@@ -38,11 +38,6 @@ impl<S: State> Object<S> {
         &self.state
     }
 
-    /// The newest state, for a change whose delta `record` is told of.
-    pub(crate) fn state_mut(&mut self) -> &mut S {
-        &mut self.state
-    }
-
     /// The newest commit that changed it; 0 before the first.
     pub fn last(&self) -> Seq {
         self.last
@@ -137,28 +132,33 @@ impl<S: State> Object<S> {
         Ok(Some((state, run, sealed)))
     }
 
-    /// Notes that the commit `seq` has changed the state, and what undoes it. Returns a chapter when one is full.
-    pub(crate) fn record(&mut self, id: ObjectId, seq: Seq, delta: &[u8]) -> Result<Option<Chapter>> {
-        let fresh = self.last == 0;
-        self.last = seq;
-        if fresh {
+    /// Has the commit `seq` change the state; `delta` leads back. A run that is full is sealed first, in `history`.
+    pub(crate) fn change(
+        &mut self,
+        id: ObjectId,
+        seq: Seq,
+        delta: &[u8],
+        history: &dyn History,
+        change: impl FnOnce(&mut S),
+    ) -> Result<()> {
+        if self.last == 0 {
             self.start = seq;
-            return Ok(None);
+        } else {
+            let start = self.start;
+            let run = self.run.get_or_insert_with(|| Box::new(Run::starting(start)));
+            if run.is_full(self.state.size(), id.is_list()) {
+                let mut anchor = Vec::new();
+                self.state.encode(&mut anchor);
+                let run = self.run.take().map(|run| *run).unwrap_or_default();
+                history.seal(id, &Chapter { end: seq, anchor: anchor.into(), run, thinned: false })?;
+                (self.start, self.sealed) = (seq, true);
+            } else {
+                run.push(seq, delta);
+            }
         }
-        let start = self.start;
-        let run = self.run.get_or_insert_with(|| Box::new(Run::starting(start)));
-        if !run.is_full(self.state.size(), id.is_list()) {
-            run.push(seq, delta);
-            return Ok(None);
-        }
-        let mut before = self.state.clone();
-        before.undo([delta].into_iter())?;
-        let mut anchor = Vec::new();
-        before.encode(&mut anchor);
-        let run = self.run.take().map(|run| *run).unwrap_or_default();
-        self.start = seq;
-        self.sealed = true;
-        Ok(Some(Chapter { end: seq, anchor: anchor.into(), run, thinned: false }))
+        self.last = seq;
+        change(&mut self.state);
+        Ok(())
     }
 }
 

@@ -1,10 +1,8 @@
 //! What a graph promises, one behaviour a test.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use karyon_graph::{
-    Direction, Graph, ImageReader, ImageWriter, Open, Outcome, PageStart, Reader, Transaction,
-};
-use karyon_history::{Chapters, Commits, History};
+use karyon_graph::{Direction, Graph, ImageReader, ImageWriter, Open, PageStart, Reader, Transaction};
+use karyon_history::{Chapters, Commits};
 use karyon_model::{
     Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Value, Verb, VerbWriter,
 };
@@ -37,7 +35,6 @@ impl Bench {
         let Some((outcome, principal, parents)) = self.graph.commit(transaction, principal, &Open)? else {
             return Ok(self.graph.head());
         };
-        self.seal(&outcome);
         let seq = self.graph.head();
         let header = CommitHeader {
             seq,
@@ -57,10 +54,6 @@ impl Bench {
         Ok(seq)
     }
 
-    fn seal(&self, outcome: &Outcome) {
-        outcome.sealed.iter().for_each(|(id, chapter)| self.history.seal(*id, chapter).unwrap());
-    }
-
     fn write(&mut self, verbs: &[Verb<'_>]) -> Result<Seq> {
         self.write_as("root", verbs)
     }
@@ -74,8 +67,7 @@ impl Bench {
         let mut bench = Bench::new();
         for (header, operations) in &self.log {
             let record = CommitRecord { header: header.clone(), operations };
-            let outcome = bench.graph.replay(&record).unwrap();
-            bench.seal(&outcome);
+            bench.graph.replay(&record).unwrap();
         }
         bench
     }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use karyon_graph::{Graph, Open, Slot, Transaction};
-use karyon_history::{Chapters, History, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
+use karyon_history::{Chapters, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
 use karyon_model::{Code, EntityId, Result, Seq, Target, Value, Verb, VerbWriter};
 
 const HOT: Target<'static> = Target::Node("hot");
@@ -38,9 +38,7 @@ impl Hot {
     }
 
     fn commit(&mut self, transaction: &Transaction) -> Result<Seq> {
-        let committed = self.graph.commit(transaction, "root", &Open)?;
-        let sealed = committed.into_iter().flat_map(|(outcome, ..)| outcome.sealed);
-        sealed.for_each(|(id, chapter)| self.history.seal(id, &chapter).unwrap());
+        self.graph.commit(transaction, "root", &Open)?;
         Ok(self.graph.head())
     }
 

@@ -5,7 +5,7 @@ use karyon_graph::{
     Condition, Declaration, Direction, Gate, Graph, ImageReader, ImageWriter, Names, Open, PageStart, Reader,
     Transaction, Walk,
 };
-use karyon_history::{Chapters, History};
+use karyon_history::Chapters;
 use karyon_model::order::Span;
 use karyon_model::{
     Code, CommitHeader, CommitRecord, EdgeKey, Error, NameId, Result, Rules, Seq, Trust, Value, Verb,
@@ -33,7 +33,6 @@ impl Bench {
         let Some((outcome, principal, parents)) = self.graph.commit(transaction, "root", gate)? else {
             return Ok(self.graph.head());
         };
-        outcome.sealed.iter().for_each(|(id, chapter)| self.history.seal(*id, chapter).unwrap());
         let header = CommitHeader {
             seq: self.graph.head(),
             time: self.graph.head() as i64,
@@ -79,8 +78,7 @@ impl Bench {
     fn replayed(&self) -> Bench {
         let mut bench = Bench::new();
         for (header, operations) in &self.log {
-            let outcome = bench.graph.replay(&CommitRecord { header: header.clone(), operations }).unwrap();
-            outcome.sealed.iter().for_each(|(id, chapter)| bench.history.seal(*id, chapter).unwrap());
+            bench.graph.replay(&CommitRecord { header: header.clone(), operations }).unwrap();
         }
         bench
     }

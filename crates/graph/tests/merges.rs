@@ -17,10 +17,9 @@ fn transaction(graph: &Graph, layer: u32, verbs: &[Verb<'_>]) -> Transaction {
     transaction
 }
 
-fn commit(graph: &mut Graph, history: &dyn History, layer: u32, verbs: &[Verb<'_>]) {
+fn commit(graph: &mut Graph, layer: u32, verbs: &[Verb<'_>]) {
     let transaction = transaction(graph, layer, verbs);
-    let outcome = graph.commit(&transaction, "root", &Open).unwrap().unwrap().0;
-    outcome.sealed.iter().for_each(|(object, chapter)| history.seal(*object, chapter).unwrap());
+    graph.commit(&transaction, "root", &Open).unwrap().unwrap();
 }
 
 fn put<'a>(key: &'a str, labels: &[&'a str]) -> Verb<'a> {
@@ -28,24 +27,23 @@ fn put<'a>(key: &'a str, labels: &[&'a str]) -> Verb<'a> {
 }
 
 /// Nodes a and b, and a fork above them.
-fn forked() -> (Graph, Arc<Chapters>) {
-    let history = Arc::new(Chapters::in_memory());
-    let mut graph = Graph::new(history.clone());
-    commit(&mut graph, &*history, 0, &[put("a", &[]), put("b", &[])]);
+fn forked() -> Graph {
+    let mut graph = Graph::new(Arc::new(Chapters::in_memory()));
+    commit(&mut graph, 0, &[put("a", &[]), put("b", &[])]);
     let fork = Transaction::forking(graph.head(), "fork", 0, graph.head());
     graph.commit(&fork, "root", &Open).unwrap().unwrap();
-    (graph, history)
+    graph
 }
 
 #[test]
 fn what_comes_into_a_fork_between_plan_and_commit_is_not_taken_for_merged() {
-    let (mut graph, history) = forked();
-    commit(&mut graph, &*history, 1, &[put("early", &[])]);
+    let mut graph = forked();
+    commit(&mut graph, 1, &[put("early", &[])]);
     let plan = graph.plan_merge(1, Prefer::Neither).unwrap().transaction.unwrap();
     let one = Value::Integer(1).to_bytes();
     let target = Target::Node("a");
     let late = Verb::Patch { target, labels: vec![], drop: vec![], changes: vec![("v", Some(&one))] };
-    commit(&mut graph, &*history, 1, &[late]);
+    commit(&mut graph, 1, &[late]);
     assert_eq!(graph.commit(&plan, "root", &Open).unwrap_err().code(), Code::Conflict);
     let plan = graph.plan_merge(1, Prefer::Neither).unwrap();
     assert_eq!(plan.applied, 2);
@@ -55,11 +53,11 @@ fn what_comes_into_a_fork_between_plan_and_commit_is_not_taken_for_merged() {
 
 #[test]
 fn what_is_linked_below_between_plan_and_commit_does_not_go_with_its_node() {
-    let (mut graph, history) = forked();
-    commit(&mut graph, &*history, 1, &[Verb::Remove { key: "a", detach: false }]);
+    let mut graph = forked();
+    commit(&mut graph, 1, &[Verb::Remove { key: "a", detach: false }]);
     let plan = graph.plan_merge(1, Prefer::Neither).unwrap();
     let edge = EdgeKey { from: "a", kind: "R", to: "b", key: "" };
-    commit(&mut graph, &*history, 0, &[Verb::Link { edge, changes: vec![] }]);
+    commit(&mut graph, 0, &[Verb::Link { edge, changes: vec![] }]);
     assert_eq!(graph.commit(&plan.transaction.unwrap(), "root", &Open).unwrap_err().code(), Code::HasEdges);
     assert_eq!(graph.plan_merge(1, Prefer::Neither).unwrap().clashes.len(), 1);
 }
@@ -67,11 +65,11 @@ fn what_is_linked_below_between_plan_and_commit_does_not_go_with_its_node() {
 #[test]
 fn an_edge_that_the_fork_made_and_took_back_does_not_excuse_the_one_below() {
     for (prefer, edges) in [(Prefer::Neither, 1), (Prefer::Below, 1), (Prefer::Layer, 0)] {
-        let (mut graph, history) = forked();
+        let mut graph = forked();
         let edge = EdgeKey { from: "a", kind: "R", to: "b", key: "" };
-        commit(&mut graph, &*history, 1, &[Verb::Link { edge, changes: vec![] }]);
-        commit(&mut graph, &*history, 1, &[Verb::Remove { key: "a", detach: true }]);
-        commit(&mut graph, &*history, 0, &[Verb::Link { edge, changes: vec![] }]);
+        commit(&mut graph, 1, &[Verb::Link { edge, changes: vec![] }]);
+        commit(&mut graph, 1, &[Verb::Remove { key: "a", detach: true }]);
+        commit(&mut graph, 0, &[Verb::Link { edge, changes: vec![] }]);
         let plan = graph.plan_merge(1, prefer).unwrap();
         assert!(!plan.clashes.is_empty(), "{prefer:?}");
         if let Some(transaction) = plan.transaction {
@@ -84,17 +82,17 @@ fn an_edge_that_the_fork_made_and_took_back_does_not_excuse_the_one_below() {
 
 #[test]
 fn a_merge_that_takes_nothing_over_is_one_all_the_same() {
-    let (mut graph, history) = forked();
+    let mut graph = forked();
     let (zero, q) = (Value::Integer(0).to_bytes(), "q");
     let set = Verb::Put { key: "new", labels: vec![], changes: vec![(q, Some(&zero))] };
-    commit(&mut graph, &*history, 0, std::slice::from_ref(&set));
-    commit(&mut graph, &*history, 1, &[set]);
+    commit(&mut graph, 0, std::slice::from_ref(&set));
+    commit(&mut graph, 1, &[set]);
     let plan = graph.plan_merge(1, Prefer::Neither).unwrap();
     assert_eq!((plan.applied, plan.clashes.len()), (0, 0), "both have made the same");
     graph.commit(&plan.transaction.unwrap(), "root", &Open).unwrap().unwrap();
     let target = Target::Node("new");
     let unset = Verb::Patch { target, labels: vec![], drop: vec![], changes: vec![(q, None)] };
-    commit(&mut graph, &*history, 1, &[unset]);
+    commit(&mut graph, 1, &[unset]);
     let plan = graph.plan_merge(1, Prefer::Neither).unwrap();
     assert_eq!((plan.applied, plan.clashes.len()), (1, 0), "it is a change since then");
 }
@@ -128,14 +126,14 @@ fn a_commit_of_a_fork_that_cannot_look_back_has_changed_nothing() {
     for looks in 1.. {
         let history = Arc::new(Flaky(Chapters::in_memory(), AtomicI64::new(0)));
         let mut graph = Graph::new(history.clone());
-        commit(&mut graph, &*history, 0, &[put("a", &["L"])]);
+        commit(&mut graph, 0, &[put("a", &["L"])]);
         let fork = Transaction::forking(graph.head(), "fork", 0, graph.head());
         graph.commit(&fork, "root", &Open).unwrap().unwrap();
         // The list of those labelled L moves on below, and what it was is sealed.
         for at in 0..400 {
             let key = format!("n{}", at % 20);
             let labels: &[&str] = if at / 20 % 2 == 0 { &["L"] } else { &[] };
-            commit(&mut graph, &*history, 0, &[put(&key, labels)]);
+            commit(&mut graph, 0, &[put(&key, labels)]);
         }
         let before = (graph.head(), graph.digest_in(1, graph.head()).unwrap());
         let numbered = graph.numbered();

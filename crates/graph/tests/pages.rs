@@ -58,7 +58,6 @@ impl Bench {
         let mut transaction = Transaction::new(self.graph.head());
         transaction.push(writer.bytes()).unwrap();
         let (outcome, principal, _) = self.graph.commit(&transaction, "root", &Open).unwrap().unwrap();
-        outcome.sealed.iter().for_each(|(id, chapter)| self.history.seal(*id, chapter).unwrap());
         let header = CommitHeader {
             seq: self.graph.head(),
             time: 0,

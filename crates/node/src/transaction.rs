@@ -49,7 +49,7 @@ pub fn commit_verbs(env: &Env, session: u32, length: u32, cause: f64) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?.session;
         let mut transaction = session.begin()?;
-        transaction.push(environment.exchange.input(length as usize))?;
+        transaction.push_unread(environment.exchange.input(length as usize))?;
         commit(environment, &session, &transaction, cause)
     })
 }

@@ -5,12 +5,18 @@
 use crate::pipeline::Pipeline;
 use crate::time::Clock;
 use crate::writer::Persistence;
-use karyon_graph::{Gate, Graph, Outcome, Transaction};
+use karyon_graph::{Gate, Graph, Outcome, Prepared, Transaction};
 use karyon_history::{Chapters, Commits, History, Progress};
 use karyon_model::{Code, CommitHeader, CommitRecord, Error, Result, Seq, Trust};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+/// Nodes, edges and lists that are published before it is asked whether somebody wants to read: some 200 µs.
+const SLICE_OBJECTS: usize = 256;
+/// How long whoever publishes stands back for those who read.
+const SLICE_PAUSE: Duration = Duration::from_micros(50);
 
 /// Told after every change of what is durable, and when the store has failed. Must not block.
 pub type Listener = Arc<dyn Fn() + Send + Sync>;
@@ -35,10 +41,10 @@ impl Body {
         self.record(history, &commit.header, &outcome)
     }
 
-    /// Notes a commit in the index and hands its sealed chapters to the history.
+    /// Notes a commit in the index, and seals a page of it that is full.
     fn record(&mut self, history: &dyn History, header: &CommitHeader, outcome: &Outcome) -> Result<()> {
         let page = self.commits.push(header, &outcome.touched);
-        outcome.sealed.iter().chain(&page).try_for_each(|(object, chapter)| history.seal(*object, chapter))
+        page.map_or(Ok(()), |(object, chapter)| history.seal(object, &chapter))
     }
 
     /// The newest commit.
@@ -95,6 +101,8 @@ pub struct Stats {
 /// A temporal graph store.
 pub struct Store {
     body: RwLock<Body>,
+    /// How many want to read what is locked.
+    readers: AtomicUsize,
     pub(crate) history: Arc<Chapters>,
     pipeline: Mutex<Pipeline>,
     durable: AtomicU64,
@@ -123,6 +131,7 @@ impl Store {
         let Committed { seq, time } = body.newest();
         Store {
             body: RwLock::new(body),
+            readers: AtomicUsize::new(0),
             history,
             pipeline: Mutex::new(Pipeline::new(time)),
             durable: AtomicU64::new(seq),
@@ -136,6 +145,8 @@ impl Store {
 
     /// Refuses commits that make the present take more bytes of memory than this; 0 for any number.
     pub fn limit_memory(&self, bytes: usize) -> Result<()> {
+        // Whoever reads would wait behind this, and this for a commit that is being carried out.
+        let _turn = self.pipeline()?;
         self.change_body(|body| {
             body.graph.limit_bytes(if bytes == 0 { usize::MAX } else { bytes });
             Ok(())
@@ -144,7 +155,13 @@ impl Store {
 
     /// The graph and the commits, for reading. Writers wait while this is held: hold it for one answer.
     pub fn body(&self) -> Result<RwLockReadGuard<'_, Body>> {
-        self.body.read().map_err(|_| poisoned())
+        if let Ok(body) = self.body.try_read() {
+            return Ok(body);
+        }
+        self.readers.fetch_add(1, Ordering::Relaxed);
+        let body = self.body.read();
+        self.readers.fetch_sub(1, Ordering::Relaxed);
+        body.map_err(|_| poisoned())
     }
 
     pub(crate) fn change_body<T>(&self, change: impl FnOnce(&mut Body) -> Result<T>) -> Result<T> {
@@ -195,35 +212,53 @@ impl Store {
         }
         let mut pipeline = self.pipeline()?;
         pipeline.admit()?;
-        let committed = self.change_body(|body| {
-            check_cause(author.cause, body.graph.head())?;
-            let outcome = body.graph.commit(transaction, author.principal, gate)?;
-            let Some((outcome, principal, parents)) = outcome else { return Ok(body.newest()) };
-            let header = CommitHeader {
-                seq: body.graph.head(),
-                time: pipeline.stamp((self.clock)()),
-                layer: transaction.layer(),
-                principal,
-                incarnation: author.incarnation,
-                on_behalf_of: None,
-                trust: Trust::FULL,
-                cause: author.cause,
-                parents: parents.exact,
-                coarse: parents.coarse,
-                reverts: transaction.reverts(),
-            };
-            body.record(&*self.history, &header, &outcome)?;
-            if self.persistence.is_some() {
-                pipeline.push(&header, &outcome.operations);
-            }
-            Ok(Committed { seq: header.seq, time: header.time })
-        })?;
+        let body = self.body()?;
+        check_cause(author.cause, body.graph.head())?;
+        let prepared = body.graph.prepare(transaction, author.principal, gate)?;
+        let Some(mut prepared) = prepared else { return Ok(body.newest()) };
+        let header = CommitHeader {
+            seq: body.graph.head() + 1,
+            time: pipeline.stamp((self.clock)()),
+            layer: transaction.layer(),
+            principal: prepared.principal,
+            incarnation: author.incarnation,
+            on_behalf_of: None,
+            trust: Trust::FULL,
+            cause: author.cause,
+            parents: std::mem::take(&mut prepared.parents.exact),
+            coarse: prepared.parents.coarse,
+            reverts: transaction.reverts(),
+        };
+        drop(body);
+        // What is published by half is of no version yet: reads go on, and no commit may follow.
+        self.publish(&mut prepared, &header).inspect_err(|error| pipeline.fail(error.clone()))?;
+        if self.persistence.is_some() {
+            pipeline.push(&header, &prepared.outcome.operations);
+        }
+        let committed = Committed { seq: header.seq, time: header.time };
         drop(pipeline);
         self.persistence.as_ref().inspect(|persistence| persistence.ring());
         if self.persistence.is_none() || self.relaxed {
             self.advance(committed.seq);
         }
         Ok(committed)
+    }
+
+    /// Publishes a commit, and lets those who want to read come in between.
+    fn publish(&self, prepared: &mut Prepared, header: &CommitHeader) -> Result<()> {
+        while !self.change_body(|body| {
+            while !body.graph.publish(prepared, SLICE_OBJECTS)? {
+                if self.readers.load(Ordering::Relaxed) > 0 {
+                    return Ok(false);
+                }
+            }
+            body.record(&*self.history, header, &prepared.outcome)?;
+            Ok(true)
+        })? {
+            // The lock is not a fair one: it would be taken again before those who sleep are awake.
+            std::thread::sleep(SLICE_PAUSE);
+        }
+        Ok(())
     }
 
     pub(crate) fn advance(&self, seq: Seq) {

@@ -259,6 +259,8 @@ impl Store {
         let Written { head: tail, tail_bytes, .. } = persistence.written();
         let mut commits = Vec::new();
         let mut image = {
+            // Between two commits: what is named in the middle of one is of no version yet.
+            let _turn = self.pipeline()?;
             let body = self.body()?;
             body.commits.encode(&mut commits);
             ImageWriter::new(&body.graph)
