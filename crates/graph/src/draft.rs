@@ -78,9 +78,8 @@ pub(crate) struct Draft<'g> {
     pub(crate) act: Option<Act>,
     /// How many of the copies have been looked through for edges, and those by their ends.
     linked: (usize, HashMap<u32, Vec<u32>>),
-    /// Postings that are needed for the first time, and their numbers.
-    postings: Vec<(u32, Vec<u8>)>,
-    posting_numbers: HashMap<(u32, Vec<u8>), u32>,
+    /// Postings that are needed for the first time, by index and key.
+    postings: HashMap<(u32, Vec<u8>), u32>,
     /// Of postings that no two nodes may share: label and property, and how many more nodes they have.
     unique: BTreeMap<u32, ((NameId, NameId), isize)>,
     /// What comes into lists and goes: the list, in a layer whether it is what that has less, the id, whether it was there.
@@ -103,8 +102,7 @@ impl<'g> Draft<'g> {
             declared: None,
             act: None,
             linked: Default::default(),
-            postings: Vec::new(),
-            posting_numbers: HashMap::new(),
+            postings: HashMap::new(),
             unique: BTreeMap::new(),
             lists: Vec::new(),
         }
@@ -172,22 +170,19 @@ impl<'g> Draft<'g> {
         if self.layer > 0 { self.load(id).map(drop) } else { Ok(()) }
     }
 
-    fn before(&self, id: EntityId) -> Result<Cow<'_, Entity>> {
-        match self.copy(id) {
-            Some(copy) => Ok(Cow::Borrowed(&copy.before)),
-            None => Ok(self.graph.state_in(self.layer, id, self.graph.head)?.0),
-        }
-    }
-
     /// A node's labels before the commit and now; `None` where it does not exist. Of an edge its type.
     pub(crate) fn sides_of(&self, id: EntityId) -> Result<[Option<Labels>; 2]> {
         if let EntityId::Edge(edge) = id {
             return Ok([Some(Labels::from_elem(self.edge_slot(edge).kind, 1)), None]);
         }
         let labels = |state: &Entity| state.is_alive().then(|| state.labels().collect());
-        let before = self.before(id)?;
-        let now = self.copy(id).and_then(|copy| copy.now.as_ref()).unwrap_or(&before);
-        Ok([labels(&before), labels(now)])
+        Ok(match self.copy(id) {
+            Some(Copy { before, now, .. }) => [labels(before), labels(now.as_ref().unwrap_or(before))],
+            None => {
+                let state = self.graph.state_in(self.layer, id, self.graph.head)?.0;
+                [labels(&state), labels(&state)]
+            }
+        })
     }
 
     /// Asks for every node and edge that is changed, for what it was and for what it is.
@@ -349,10 +344,7 @@ impl<'g> Draft<'g> {
         let known = indexes.all.get(index as usize).and_then(|index| index.postings.get(&key[..]));
         known.copied().unwrap_or_else(|| {
             let number = (indexes.numbered().1 + self.postings.len()) as u32;
-            *self.posting_numbers.entry((index, key)).or_insert_with_key(|(_, key)| {
-                self.postings.push((index, key.clone()));
-                number
-            })
+            *self.postings.entry((index, key)).or_insert(number)
         })
     }
 
@@ -427,25 +419,24 @@ impl<'g> Draft<'g> {
 
     /// What is more or less now in lists, and what undoes the commit. Nothing is published yet, so it may fail.
     pub(crate) fn finish(mut self) -> Result<(Outcome, Publication)> {
-        let (graph, of_base, seq) = (self.graph, self.layer == 0, self.seq);
+        let (graph, seq, mut out) = (self.graph, self.seq, Publication::default());
         self.index_declared()?;
         let mut copies = std::mem::take(&mut self.copies);
         copies.retain(|copy| copy.now.is_some());
         // Replayed operations touch in another order.
         copies.sort_unstable_by_key(|copy| copy.id);
         let indexed = !graph.indexes.all.is_empty() || self.declared.is_some();
-        let (mut live, mut membership) = ((0, 0), false);
         let named = |key: &str, beside: usize| (beside + key.len() + Entity::default().size()) as isize;
-        let mut bytes: isize = self.fresh.nodes.iter().map(|node| named(&node.key, NODE_BYTES)).sum();
-        bytes += self.fresh.edges.iter().map(|edge| named(&edge.key, EDGE_BYTES)).sum::<isize>();
+        out.bytes += self.fresh.nodes.iter().map(|node| named(&node.key, NODE_BYTES)).sum::<isize>();
+        out.bytes += self.fresh.edges.iter().map(|edge| named(&edge.key, EDGE_BYTES)).sum::<isize>();
         let above = graph.living(self.layer)?;
-        let (mut deltas, mut changes) = (Vec::new(), Vec::with_capacity(copies.len()));
+        out.changes.reserve_exact(copies.len());
         for Copy { id, before, now } in copies {
             let Some(now) = now else { continue };
-            let start = deltas.len();
+            let start = out.deltas.len();
             // What is new needs none: there was nothing before it.
             let fresh = self.fresh_at(id).is_some();
-            let changed = if fresh { now.since() == seq } else { put_delta(&now, &before, &mut deltas) };
+            let changed = if fresh { now.since() == seq } else { put_delta(&now, &before, &mut out.deltas) };
             if !changed {
                 continue;
             }
@@ -459,8 +450,8 @@ impl<'g> Draft<'g> {
                     if indexed {
                         self.index(node, &before, &now)?;
                     }
-                    membership |= now.since() == seq;
-                    live.0 += came;
+                    out.membership |= now.since() == seq;
+                    out.live.0 += came;
                 }
                 EntityId::Edge(edge) => {
                     let EdgeSlot { from, kind, to, .. } = *self.edge_slot(edge);
@@ -468,66 +459,45 @@ impl<'g> Draft<'g> {
                         let lists = [list_id(from, Direction::Out, kind), list_id(to, Direction::In, kind)];
                         self.lists.extend(lists.map(|list| (list, false, edge, came < 0)));
                     }
-                    live.1 += came;
+                    out.live.1 += came;
                 }
             }
             let known = above.is_none_or(|layer| layer.copy_of(id).is_some());
-            bytes += now.size() as isize - if known { before.size() as isize } else { 0 };
-            changes.push((id, now, start..deltas.len()));
+            out.bytes += now.size() as isize - if known { before.size() as isize } else { 0 };
+            out.changes.push((id, now, start..out.deltas.len()));
         }
         self.check_unique()?;
         self.compare_lists(above)?;
         self.lists.sort_unstable();
-        let entries: Vec<_> = self.lists.iter().map(|(.., id, held)| (*id, *held)).collect();
-        let (mut lists, mut at) = (Vec::new(), 0);
+        out.entries = self.lists.iter().map(|(.., id, held)| (*id, *held)).collect();
+        let mut at = 0;
         for group in self.lists.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let ((list, less, first, _), entries) = (group[0], &entries[at..at + group.len()]);
-            let start = deltas.len();
-            ids::put_delta(entries, &mut deltas);
-            bytes += entries.iter().map(|entry| if entry.1 { -ID_BYTES } else { ID_BYTES }).sum::<isize>();
+            let ((list, less, first, _), place) = (group[0], at..at + group.len());
+            let (entries, start) = (&out.entries[place.clone()], out.deltas.len());
+            ids::put_delta(entries, &mut out.deltas);
+            out.bytes +=
+                entries.iter().map(|entry| if entry.1 { -ID_BYTES } else { ID_BYTES }).sum::<isize>();
             let known = match above {
                 Some(layer) => layer.difference(list, less).map(|found| found.1),
                 None => graph.list(list),
             };
-            let inner = |ids: &&Object<Ids>| {
-                entries.len() >= MERGED_MIN && ids.state().last().is_some_and(|last| *last > first)
-            };
-            let merged = known
-                .filter(inner)
-                .map(|ids| ids.state().merged(entries.iter().map(|(id, held)| (*id, !held))));
-            lists.push(Listing {
-                list,
-                less,
-                entries: at..at + group.len(),
-                delta: start..deltas.len(),
-                merged,
-            });
-            at += group.len();
+            let amid = known.filter(|ids| ids.state().last().is_some_and(|last| *last > first));
+            let put = entries.iter().map(|(id, held)| (*id, !held));
+            let merged = amid.filter(|_| group.len() >= MERGED_MIN).map(|ids| ids.state().merged(put));
+            at = place.end;
+            out.lists.push(Listing { list, less, entries: place, delta: start..out.deltas.len(), merged });
         }
-        let touched = changes.iter().map(|change| change.0).collect();
-        let outcome = Outcome { operations: self.operations, touched };
-        let (layer, live) = (self.layer, if of_base { live } else { (0, 0) });
-        let Tables { nodes, edges, .. } = self.fresh;
-        let publication = Publication {
-            layer,
-            seq,
-            nodes: nodes.into_iter(),
-            edges: edges.into_iter(),
-            declared: self.declared,
-            postings: self.postings.into_iter(),
-            changes,
-            lists,
-            entries,
-            deltas,
-            published: (0, 0),
-            named: self.named,
-            act: self.act,
-            live,
-            bytes,
-            membership,
-            cleared: Vec::new(),
-        };
-        Ok((outcome, publication))
+        if self.layer > 0 {
+            out.live = (0, 0);
+        }
+        let mut postings: Vec<_> = self.postings.into_iter().collect();
+        postings.sort_unstable_by_key(|posting| posting.1);
+        let touched = out.changes.iter().map(|change| change.0).collect();
+        let (nodes, edges, postings) =
+            (self.fresh.nodes.into_iter(), self.fresh.edges.into_iter(), postings.into_iter());
+        let (layer, declared, named, act) = (self.layer, self.declared, self.named, self.act);
+        let publication = Publication { layer, seq, nodes, edges, declared, postings, named, act, ..out };
+        Ok((Outcome { operations: self.operations, touched }, publication))
     }
 
     /// In a layer: what lists have more and less than those below.

@@ -18,13 +18,14 @@ use std::sync::Arc;
 use std::vec::IntoIter;
 
 /// What a commit changes, ready to be shown. States that were replaced are kept until it is dropped, which takes no lock.
+#[derive(Default)]
 pub(crate) struct Publication {
     pub(crate) layer: u32,
     pub(crate) seq: Seq,
     pub(crate) nodes: IntoIter<NodeSlot>,
     pub(crate) edges: IntoIter<EdgeSlot>,
     pub(crate) declared: Option<Declared>,
-    pub(crate) postings: IntoIter<(u32, Vec<u8>)>,
+    pub(crate) postings: IntoIter<((u32, Vec<u8>), u32)>,
     /// Ascending, each with its delta.
     pub(crate) changes: Vec<(EntityId, Entity, Range<usize>)>,
     pub(crate) lists: Vec<Listing>,
@@ -89,7 +90,7 @@ impl Publication {
                 graph.indexes.add(label, property)?;
             }
             graph.indexes.all[index as usize].rules.push((seq, rules));
-        } else if let Some((index, key)) = self.postings.next() {
+        } else if let Some(((index, key), _)) = self.postings.next() {
             graph.indexes.posting(index, &key);
         } else if let Some((id, state, delta)) = self.changes.get_mut(self.published.0) {
             self.published.0 += 1;
