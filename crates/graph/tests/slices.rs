@@ -107,7 +107,7 @@ impl Bench {
         }
         said.push(format!("{:?}", graph.plan_merge(FORK, Prefer::Layer).unwrap()));
         let writer = graph.names().get("writer").unwrap();
-        said.push(format!("{:?}", graph.plan_revert(&self.commits, writer, 3).unwrap()));
+        said.push(format!("{:?}", graph.plan_revert(&self.commits, writer, 2).unwrap()));
         for layer in [0, FORK] {
             let mut own = self.transaction(layer, &[put("own", &["A"], &int(7)), unlink("n1", "R", "n2")]);
             for what in 0..4 {
@@ -269,6 +269,7 @@ fn of_a_commit_of_many_kinds_nothing_shows_before_its_end() {
             unlink("n0", "R", "n1"),
             Verb::Remove { key: "n2", detach: true },
             patch("n4", &["B"], &["A"], ("w", &two)),
+            patch("n3", &[], &["B"], ("w", &two)),
             Verb::Increment { target: Target::Node("n1"), name: "v", by: &two },
             put("hot", &["A", "B"], &two),
             put("n2", &["A"], &two),
