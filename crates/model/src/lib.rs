@@ -10,7 +10,6 @@ mod ids;
 pub mod limits;
 mod operation;
 pub mod order;
-pub mod pieces;
 pub mod valid;
 pub mod value;
 mod verb;
