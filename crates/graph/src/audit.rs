@@ -44,7 +44,7 @@ impl Graph {
             due.extend(entity.labels().map(|label| (ObjectId::Label(label), id)));
             for (index, key) in self.indexes.entries(&entity, self.ground(layer, seq))? {
                 let Some(posting) = self.indexes.all[index as usize].postings.get(&key[..]) else {
-                    return broken(format!("{:?} is missing in an index", self.node(id).key));
+                    return broken(format!("{:?} is missing in an index", self.key(id)));
                 };
                 due.insert((ObjectId::Posting(*posting), id));
             }
@@ -57,7 +57,7 @@ impl Graph {
             let slot = self.edge(id);
             for (end, direction) in [(slot.from, Direction::Out), (slot.to, Direction::In)] {
                 if self.entity_in(layer, EntityId::Node(end), seq)?.is_none() {
-                    return broken(format!("an edge dangles at {:?}", self.node(end).key));
+                    return broken(format!("an edge dangles at {:?}", self.key(end)));
                 }
                 due.insert((list_id(end, direction, slot.kind), id));
             }

@@ -154,10 +154,10 @@ impl Graph {
             Read::Never(identity) => describe(&identity.target()),
             Read::List(node, direction, kind) => {
                 let kind = self.names.text(*kind);
-                format!("the {kind} edges ({direction:?}) of {:?}", self.node(*node).key)
+                format!("the {kind} edges ({direction:?}) of {:?}", self.key(*node))
             }
             Read::Lists(node, direction) => {
-                format!("the edges ({direction:?}) of {:?}", self.node(*node).key)
+                format!("the edges ({direction:?}) of {:?}", self.key(*node))
             }
             Read::Label(name) => format!("the nodes labelled {:?}", self.names.text(*name)),
             Read::Value(index, _) | Read::Index(index) => {

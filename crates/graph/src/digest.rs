@@ -23,12 +23,17 @@ impl Graph {
         let names = self.names.from(0);
         let mut hash = Sha256::new();
         hash.update([1]);
-        let node = |id: u32| self.node(id).key.as_bytes();
+        let node = |id: u32| self.key(id).as_bytes();
         let mut nodes: Vec<u32> = (0..self.numbered().0).collect();
         nodes.sort_unstable_by_key(|id| node(*id));
         let edge = |id: u32| {
             let edge = self.edge(id);
-            [node(edge.from), names[edge.kind as usize].as_bytes(), node(edge.to), edge.key.as_bytes()]
+            [
+                node(edge.from),
+                names[edge.kind as usize].as_bytes(),
+                node(edge.to),
+                self.tables.edge_key(edge).as_bytes(),
+            ]
         };
         let mut edges: Vec<u32> = (0..self.numbered().1).collect();
         edges.sort_unstable_by_key(|id| edge(*id));
@@ -49,12 +54,12 @@ impl Graph {
                     edge(id).into_iter().for_each(|text| put_bytes(&mut out, text));
                 }
             }
-            let mut properties: Vec<_> = entity.properties().iter().collect();
+            let mut properties: Vec<_> = entity.properties().collect();
             properties.sort_unstable_by_key(|property| &names[property.name as usize]);
             put_varint(&mut out, properties.len() as u64);
             for property in properties {
                 put_bytes(&mut out, names[property.name as usize].as_bytes());
-                valid::put(&property.value, &mut out);
+                valid::put(property.value, &mut out);
             }
             hash.update(&out);
         }

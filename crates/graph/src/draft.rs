@@ -3,14 +3,14 @@
 use crate::entity::{Entity, put_delta};
 use crate::gate::{Gate, Labels};
 use crate::head::{Graph, list_id};
-use crate::ids::{self, Ids};
+use crate::ids;
 use crate::index::{TEMPORAL_KEY, index_key};
 use crate::layer::{Act, Layer};
 use crate::names::Names;
 use crate::plan::Surface;
 use crate::publish::{Listing, Publication};
-use crate::tables::{Direction, EdgeSlot, NodeSlot, Tables, next_id};
-use crate::versioned::{Object, State};
+use crate::tables::{self, Direction, EdgeSlot, Tables, next_id};
+use crate::versioned::State;
 use hashbrown::HashMap;
 use karyon_history::ObjectId;
 use karyon_model::bytes::Cursor;
@@ -23,10 +23,6 @@ use std::collections::BTreeMap;
 /// Bytes of a frame's payload that are left to headers.
 const HEADER_RESERVE: usize = 4096;
 
-/// What a node takes beside its key and state: its slot, its place in the table, the heads of lists.
-pub(crate) const NODE_BYTES: usize = size_of::<NodeSlot>() + 2 * size_of::<(NameId, Object<Ids>)>();
-/// The same of an edge.
-pub(crate) const EDGE_BYTES: usize = size_of::<EdgeSlot>();
 /// What a list takes for each of its ids.
 const ID_BYTES: isize = size_of::<u32>() as isize;
 /// Copies that are looked through before it is asked where they are.
@@ -221,7 +217,7 @@ impl<'g> Draft<'g> {
 
     fn edge_slot(&self, id: u32) -> &EdgeSlot {
         match id.checked_sub(self.graph.numbered().1) {
-            Some(at) => &self.fresh.edges[at as usize],
+            Some(at) => &self.fresh.edges[at],
             None => self.graph.edge(id),
         }
     }
@@ -310,7 +306,7 @@ impl<'g> Draft<'g> {
     fn change(&mut self, id: EntityId, operation: &Operation<'_>) -> Result<()> {
         let at = self.load(id)?;
         let Copy { before, now, .. } = &mut self.copies[at];
-        now.get_or_insert_with(|| Entity::clone(before)).apply(operation, self.seq, &mut drop)
+        now.get_or_insert_with(|| Entity::clone(before)).apply(operation, self.seq)
     }
 
     /// Has rules hold for a property of the nodes with a label from this commit on; nothing when they hold already.
@@ -358,16 +354,13 @@ impl<'g> Draft<'g> {
                 declared.filter(|it| it.label == label && it.index as usize == self.graph.indexes.all.len());
             for (index, property) in known.chain(fresh.map(|it| (it.index, it.property))) {
                 let (old, new) = self.rules(index);
-                let held = |state: &Entity| {
-                    state.label(label).and_then(|_| state.property(property)).map(|held| held.value.clone())
-                };
-                let (was, is) = (held(before), held(now));
-                let gapless = is.as_ref().is_some_and(|held| is_gapless(held));
+                let (was, is) = (held(before, label, property), held(now, label, property));
+                let gapless = is.is_some_and(is_gapless);
                 if new.required && now.label(label).is_some() && !gapless {
                     return Err(self.graph.rule_error(label, property, Code::Required));
                 }
                 let (was, is) = (was.filter(|_| old.indexed), is.filter(|_| new.indexed));
-                let key = |held: Option<_>| held.map(|held: crate::Encoded| index_key(&held)).transpose();
+                let key = |held: Option<&[u8]>| held.map(index_key).transpose();
                 let (was, is) = if was == is { (None, None) } else { (key(was)?, key(is)?) };
                 let moved = [(was, true), (is, false)];
                 if moved[0].0 == moved[1].0 {
@@ -426,9 +419,7 @@ impl<'g> Draft<'g> {
         // Replayed operations touch in another order.
         copies.sort_unstable_by_key(|copy| copy.id);
         let indexed = !graph.indexes.all.is_empty() || self.declared.is_some();
-        let named = |key: &str, beside: usize| (beside + key.len() + Entity::default().size()) as isize;
-        out.bytes += self.fresh.nodes.iter().map(|node| named(&node.key, NODE_BYTES)).sum::<isize>();
-        out.bytes += self.fresh.edges.iter().map(|edge| named(&edge.key, EDGE_BYTES)).sum::<isize>();
+        out.bytes += self.fresh.bytes() as isize;
         let above = graph.living(self.layer)?;
         out.changes.reserve_exact(copies.len());
         for Copy { id, before, now } in copies {
@@ -479,7 +470,10 @@ impl<'g> Draft<'g> {
                 entries.iter().map(|entry| if entry.1 { -ID_BYTES } else { ID_BYTES }).sum::<isize>();
             let known = match above {
                 Some(layer) => layer.difference(list, less).map(|found| found.1),
-                None => graph.list(list),
+                None => match graph.list(list) {
+                    Some(tables::Listing::Many(object)) => Some(object),
+                    _ => None,
+                },
             };
             let amid = known.filter(|ids| ids.state().last().is_some_and(|last| *last > first));
             let put = entries.iter().map(|(id, held)| (*id, !held));
@@ -493,10 +487,9 @@ impl<'g> Draft<'g> {
         let mut postings: Vec<_> = self.postings.into_iter().collect();
         postings.sort_unstable_by_key(|posting| posting.1);
         let touched = out.changes.iter().map(|change| change.0).collect();
-        let (nodes, edges, postings) =
-            (self.fresh.nodes.into_iter(), self.fresh.edges.into_iter(), postings.into_iter());
+        let (fresh, postings) = (self.fresh, postings.into_iter());
         let (layer, declared, named, act) = (self.layer, self.declared, self.named, self.act);
-        let publication = Publication { layer, seq, nodes, edges, declared, postings, named, act, ..out };
+        let publication = Publication { layer, seq, fresh, declared, postings, named, act, ..out };
         Ok((Outcome { operations: self.operations, touched }, publication))
     }
 
@@ -602,6 +595,11 @@ impl Surface for Draft<'_> {
         let edges = edges.into_iter().map(EntityId::Edge);
         Ok(edges.filter(|edge| self.copy(*edge).is_none() || self.state(*edge).is_alive()).collect())
     }
+}
+
+/// What a property of the nodes with a label holds.
+fn held(state: &Entity, label: NameId, property: NameId) -> Option<&[u8]> {
+    state.label(label).and_then(|_| state.property(property)).map(|held| held.value)
 }
 
 /// The node or edge that an operation changes; `None` for definitions.

@@ -112,23 +112,29 @@ impl Graph {
 
     /// A node as it is shown.
     pub fn node_item<'a>(&'a self, id: u32, entity: Cow<'a, Entity>, version: Seq) -> NodeItem<'a> {
-        NodeItem { key: &self.node(id).key, entity, version }
+        NodeItem { key: self.key(id), entity, version }
     }
 
     /// An edge as it is shown.
     pub fn edge_item<'a>(&'a self, id: u32, entity: Cow<'a, Entity>, version: Seq) -> EdgeItem<'a> {
-        let EdgeSlot { from, kind, to, key, .. } = self.edge(id);
-        EdgeItem { from: &self.node(*from).key, kind: *kind, to: &self.node(*to).key, key, entity, version }
+        let edge = self.edge(id);
+        let (EdgeSlot { from, kind, to, .. }, key) = (edge, self.tables.edge_key(edge));
+        EdgeItem { from: self.key(*from), kind: *kind, to: self.key(*to), key, entity, version }
+    }
+
+    /// A node's key, by number.
+    pub fn key(&self, id: u32) -> &str {
+        self.tables.node_keys.get(id)
     }
 
     /// A node by number.
     pub fn node(&self, id: u32) -> &NodeSlot {
-        &self.tables.nodes[id as usize]
+        &self.tables.nodes[id]
     }
 
     /// An edge by number.
     pub fn edge(&self, id: u32) -> &EdgeSlot {
-        &self.tables.edges[id as usize]
+        &self.tables.edges[id]
     }
 
     /// How many numbers of nodes and edges are given out.
@@ -150,7 +156,7 @@ impl Graph {
 
     /// The types of which a node ever had an edge, ascending by interned name.
     pub(crate) fn edge_kinds(&self, node: u32, direction: Direction) -> impl Iterator<Item = NameId> {
-        self.node(node).lists(direction).iter().map(|list| list.0)
+        self.node(node).lists(direction).map(|list| list.0)
     }
 }
 

@@ -34,6 +34,10 @@ impl Ids {
         Ids(self.iter().copied().filter(|id| !is_gone(*id)).collect())
     }
 
+    pub(crate) fn one(id: u32) -> Ids {
+        Ids(vec![id])
+    }
+
     /// Adds an id or removes it.
     pub(crate) fn put(&mut self, id: u32, present: bool) {
         if present && self.0.last().is_none_or(|last| *last < id) {

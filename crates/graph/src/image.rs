@@ -15,13 +15,12 @@
 //!
 //! An object is a byte (0: nothing as of the version; 1; 2: it has sealed chapters), its state (length, bytes) and its run.
 
-use crate::draft::{EDGE_BYTES, NODE_BYTES};
 use crate::entity::Entity;
 use crate::head::{Graph, list_id};
 use crate::ids::Ids;
 use crate::index::Index;
 use crate::layer::Layer;
-use crate::tables::Direction;
+use crate::tables::{Direction, EDGE_BYTES, NODE_BYTES};
 use crate::versioned::{Object, State};
 use karyon_history::{History, ObjectId, Run};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
@@ -112,14 +111,14 @@ impl ImageWriter {
             }
             b'N' => {
                 let node = graph.node(at);
-                put_bytes(out, node.key.as_bytes());
+                put_bytes(out, graph.key(at).as_bytes());
                 self.put_object(graph, &node.object, ObjectId::Node(at), out)?;
                 for direction in Direction::BOTH {
                     let lists = node.lists(direction);
                     put_varint(out, lists.len() as u64);
                     for (kind, list) in lists {
-                        put_varint(out, u64::from(*kind));
-                        self.put_object(graph, list, list_id(at, direction, *kind), out)?;
+                        put_varint(out, u64::from(kind));
+                        self.put_object(graph, &list.object(), list_id(at, direction, kind), out)?;
                     }
                 }
             }
@@ -128,7 +127,7 @@ impl ImageWriter {
                 for field in [edge.from, edge.kind, edge.to] {
                     put_varint(out, u64::from(field));
                 }
-                put_bytes(out, edge.key.as_bytes());
+                put_bytes(out, graph.tables.edge_key(edge).as_bytes());
                 self.put_object(graph, &edge.object, ObjectId::Edge(at), out)?;
             }
             b'X' => {
@@ -242,17 +241,18 @@ impl ImageReader {
         match tag {
             b'D' => graph.names.define(cursor.id()?, cursor.text()?)?,
             b'N' => {
-                let id = graph.tables.add_node(cursor.text()?)?;
+                let key = cursor.text()?;
+                let id = graph.tables.add_node(key)?;
                 let object: Object<Entity> = take_object(cursor)?;
-                graph.bytes += NODE_BYTES + graph.node(id).key.len() + object.state().size();
+                graph.bytes += NODE_BYTES + key.len() + object.state().size();
                 graph.live.0 += usize::from(object.state().is_alive());
-                let node = &mut graph.tables.nodes[id as usize];
+                let node = &mut graph.tables.nodes[id];
                 node.object = object;
                 for direction in Direction::BOTH {
                     for _ in 0..cursor.length()? {
                         let (kind, ids) = (cursor.id()?, take_object::<Ids>(cursor)?);
                         graph.bytes += ids.state().size();
-                        *node.list_mut(direction, kind) = ids;
+                        node.change_list(direction, kind, |list| *list = ids);
                     }
                 }
             }
@@ -261,11 +261,12 @@ impl ImageReader {
                 if from.max(to) as usize >= graph.tables.nodes.len() {
                     return Err(cursor.malformed("an edge of the image without its ends"));
                 }
-                let id = graph.tables.add_edge(from, kind, to, cursor.text()?)?;
+                let key = cursor.text()?;
+                let id = graph.tables.add_edge(from, kind, to, key)?;
                 let object: Object<Entity> = take_object(cursor)?;
-                graph.bytes += EDGE_BYTES + graph.edge(id).key.len() + object.state().size();
+                graph.bytes += EDGE_BYTES + key.len() + object.state().size();
                 graph.live.1 += usize::from(object.state().is_alive());
-                graph.tables.edges[id as usize].object = object;
+                graph.tables.edges[id].object = object;
             }
             b'L' => {
                 let name = cursor.id()?;

@@ -160,7 +160,7 @@ impl Indexes {
         let all = entity.labels().flat_map(|label| self.of_label(label));
         let indexed = all.filter(|(at, _)| self.all[*at as usize].rules_at(seq).indexed);
         let held = indexed.filter_map(|(at, property)| entity.property(property).map(|held| (at, held)));
-        held.map(|(at, held)| Ok((at, index_key(&held.value)?))).collect()
+        held.map(|(at, held)| Ok((at, index_key(held.value)?))).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::draft::Draft;
 use crate::entity::Entity;
 use crate::head::{Graph, object_id};
 use crate::ids::{Ids, Listed};
-use crate::tables::Direction;
+use crate::tables::{Direction, Listing};
 use crate::versioned::{Object, State};
 use hashbrown::HashMap;
 use karyon_history::ObjectId;
@@ -207,8 +207,9 @@ impl Graph {
         let is_gone = (self.erased > 0).then_some(&is_gone as &dyn Fn(u32) -> bool);
         if layer == 0 {
             return match self.list(list) {
-                Some(object) => self.recent.at(object, list, seq, &*self.history, is_gone),
-                None => Ok(Listed::Newest(&[])),
+                Some(Listing::Many(object)) => self.recent.at(object, list, seq, &*self.history, is_gone),
+                Some(Listing::One(last, id)) if last <= seq => Ok(Listed::Newest(std::slice::from_ref(id))),
+                _ => Ok(Listed::Newest(&[])),
             };
         }
         let above = self.layer(layer);
@@ -266,14 +267,15 @@ impl Graph {
         differences.map(|difference| difference.ids.last()).max().unwrap_or(0)
     }
 
-    /// The object of a list of the base, if there is one.
-    pub(crate) fn list(&self, list: ObjectId) -> Option<&Object<Ids>> {
-        let node = |node: u32| self.tables.nodes.get(node as usize);
+    /// A list of the base, if there is one.
+    pub(crate) fn list(&self, list: ObjectId) -> Option<Listing<'_>> {
         match list {
-            ObjectId::Out(id, kind) => node(id)?.list(Direction::Out, kind),
-            ObjectId::In(id, kind) => node(id)?.list(Direction::In, kind),
-            ObjectId::Label(name) => self.labels.get(&name),
-            ObjectId::Posting(id) => self.indexes.postings.get(id as usize).map(|posting| &posting.nodes),
+            ObjectId::Out(node, kind) => self.tables.nodes.get(node)?.list(Direction::Out, kind),
+            ObjectId::In(node, kind) => self.tables.nodes.get(node)?.list(Direction::In, kind),
+            ObjectId::Label(name) => self.labels.get(&name).map(Listing::Many),
+            ObjectId::Posting(id) => {
+                self.indexes.postings.get(id as usize).map(|posting| Listing::Many(&posting.nodes))
+            }
             _ => None,
         }
     }

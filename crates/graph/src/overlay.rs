@@ -165,7 +165,7 @@ impl Surface for Private<'_> {
         let Some(id) = changed(&operation) else { return Ok(()) };
         let entry = &mut self.overlay.entries[index(id)];
         entry.version = 0;
-        entry.entity.apply(&operation, self.snapshot + 1, &mut drop)
+        entry.entity.apply(&operation, self.snapshot + 1)
     }
 
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {

@@ -101,16 +101,16 @@ impl Graph {
             let through = if commit.seq == start.0 { start.1 } else { 0 };
             for (at, id) in commit.touched.iter().enumerate().skip(through) {
                 // What a later commit changes again is told there; what another layer has changed does not show.
-                if self.last_in(layer, *id, end)? != commit.seq {
+                if self.last_in(layer, id, end)? != commit.seq {
                     continue;
                 }
-                let sides = [self.entity_in(layer, *id, from)?, self.entity_in(layer, *id, to)?];
+                let sides = [self.entity_in(layer, id, from)?, self.entity_in(layer, id, to)?];
                 let same = match &sides {
                     [None, None] => true,
                     [Some((before, _)), Some((after, _))] => before.holds_the_same(after),
                     _ => false,
                 };
-                if !same && !visit(*id, sides)? {
+                if !same && !visit(id, sides)? {
                     next = Some((commit.seq, at));
                     return Ok(false);
                 }

@@ -110,7 +110,7 @@ fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> 
                 _ => Err(error),
             })?;
             match steady(surface.state(entity), name)? {
-                Some(property) if value::add(&property.value, by)? == property.value[..] => Ok(()),
+                Some(property) if value::add(property.value, by)? == property.value => Ok(()),
                 Some(_) => surface.apply(Operation::Increment { entity, name, by }),
                 None => surface.apply(set(entity, name, by)),
             }
@@ -167,7 +167,7 @@ fn hold<S: Surface>(
         return Ok(());
     }
     let name = surface.name(HOLDS)?;
-    let own = surface.state(entity).property(name).map(|property| &property.value[..]);
+    let own = surface.state(entity).property(name).map(|property| property.value);
     let before = own.unwrap_or(if held { TRUE } else { &[] });
     let after = portion(before, valid, holds)?;
     if after == before {
@@ -186,9 +186,9 @@ fn hold<S: Surface>(
 }
 
 /// A property for verbs that make a value of the one before: there is none where it depends on the instant.
-fn steady(entity: &Entity, name: NameId) -> Result<Option<&Property>> {
+fn steady(entity: &Entity, name: NameId) -> Result<Option<Property<'_>>> {
     match entity.property(name) {
-        Some(property) if is_temporal(&property.value) => {
+        Some(property) if is_temporal(property.value) => {
             let message =
                 "the property holds different values at different times; set it with patch and valid";
             Err(Error::new(Code::ValueType, message))
@@ -242,7 +242,7 @@ fn put<S: Surface>(
     let names = changes.iter().map(|change| surface.name(change.0)).collect::<Result<Vec<_>>>()?;
     let state = surface.state(entity);
     let gone_labels = state.labels().filter(|label| !labels.contains(label));
-    let gone = state.properties().iter().map(|property| property.name).filter(|name| !names.contains(name));
+    let gone = state.properties().map(|property| property.name).filter(|name| !names.contains(name));
     let (gone_labels, gone): (Vec<_>, Vec<_>) = (gone_labels.collect(), gone.collect());
     gone_labels.into_iter().try_for_each(|name| surface.apply(Operation::Unlabel { node, name }))?;
     gone.into_iter().try_for_each(|name| write(surface, entity, name, None, valid))?;
@@ -281,7 +281,7 @@ fn write<S: Surface>(
     value: Option<&[u8]>,
     valid: Interval,
 ) -> Result<()> {
-    let before = surface.state(entity).property(name).map(|property| &property.value[..]);
+    let before = surface.state(entity).property(name).map(|property| property.value);
     let operation = match (before, value) {
         _ if valid != Interval::ALWAYS => {
             let before = before.unwrap_or_default();
@@ -324,7 +324,7 @@ fn splice<S: Surface>(
     let outside =
         || Error::new(Code::SpliceRange, "the splice lies outside of the value or cuts a character in two");
     let Some(property) = steady(surface.state(entity), name)? else { return Err(outside()) };
-    let current = Sequence::of(&property.value)?;
+    let current = Sequence::of(property.value)?;
     if !current.same_kind(&inserted) {
         let message =
             "what is inserted has another type than the value; pass a string, bytes or a list alike";

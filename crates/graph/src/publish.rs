@@ -9,7 +9,7 @@ use crate::entity::Entity;
 use crate::head::{Graph, object_id};
 use crate::ids::Ids;
 use crate::layer::{Act, Contents, Layer};
-use crate::tables::{Direction, EdgeSlot, NodeSlot};
+use crate::tables::{Direction, Tables};
 use crate::versioned::Object;
 use karyon_history::{History, ObjectId};
 use karyon_model::{Code, EntityId, Error, NameId, Result, Seq};
@@ -22,8 +22,9 @@ use std::vec::IntoIter;
 pub(crate) struct Publication {
     pub(crate) layer: u32,
     pub(crate) seq: Seq,
-    pub(crate) nodes: IntoIter<NodeSlot>,
-    pub(crate) edges: IntoIter<EdgeSlot>,
+    /// Nodes and edges that are named for the first time, and how many of them are published.
+    pub(crate) fresh: Tables,
+    pub(crate) shown: (u32, u32),
     pub(crate) declared: Option<Declared>,
     pub(crate) postings: IntoIter<((u32, Vec<u8>), u32)>,
     /// Ascending, each with its delta.
@@ -81,10 +82,12 @@ impl Publication {
 
     fn step(&mut self, graph: &mut Graph, history: &dyn History) -> Result<bool> {
         let seq = self.seq;
-        if let Some(slot) = self.nodes.next() {
-            graph.tables.push_node(slot);
-        } else if let Some(slot) = self.edges.next() {
-            graph.tables.push_edge(slot);
+        if self.shown.0 < self.fresh.nodes.len() as u32 {
+            graph.tables.add_node(self.fresh.node_keys.get(self.shown.0))?;
+            self.shown.0 += 1;
+        } else if let Some(edge) = self.fresh.edges.get(self.shown.1) {
+            graph.tables.add_edge(edge.from, edge.kind, edge.to, self.fresh.edge_key(edge))?;
+            self.shown.1 += 1;
         } else if let Some(Declared { index, label, property, rules }) = self.declared.take() {
             if index as usize == graph.indexes.all.len() {
                 graph.indexes.add(label, property)?;
@@ -113,10 +116,10 @@ impl Publication {
                 None => entries.iter().for_each(|(id, held)| ids.put(*id, !held)),
             };
             // The base has the list, be it empty: whoever looks for a node's edges looks for its lists there.
-            let held = list_object(graph, *list);
             match self.layer.checked_sub(1) {
-                None => held.change(*list, seq, delta, history, change)?,
+                None => change_list(graph, *list, |ids| ids.change(*list, seq, delta, history, change))?,
                 Some(at) => {
+                    change_list(graph, *list, |_| ());
                     let (number, ids) = graph.layers[at as usize].difference_mut(*list, *less);
                     ids.change(ObjectId::Difference(self.layer, number), seq, delta, history, change)?;
                 }
@@ -168,12 +171,12 @@ impl Publication {
     }
 }
 
-fn list_object(graph: &mut Graph, id: ObjectId) -> &mut Object<Ids> {
+fn change_list<T>(graph: &mut Graph, id: ObjectId, change: impl FnOnce(&mut Object<Ids>) -> T) -> T {
     match id {
-        ObjectId::Out(node, kind) => graph.tables.nodes[node as usize].list_mut(Direction::Out, kind),
-        ObjectId::In(node, kind) => graph.tables.nodes[node as usize].list_mut(Direction::In, kind),
-        ObjectId::Label(name) => graph.labels.entry(name).or_default(),
-        ObjectId::Posting(posting) => &mut graph.indexes.postings[posting as usize].nodes,
+        ObjectId::Out(node, kind) => graph.tables.nodes[node].change_list(Direction::Out, kind, change),
+        ObjectId::In(node, kind) => graph.tables.nodes[node].change_list(Direction::In, kind, change),
+        ObjectId::Label(name) => change(graph.labels.entry(name).or_default()),
+        ObjectId::Posting(posting) => change(&mut graph.indexes.postings[posting as usize].nodes),
         ObjectId::Node(_)
         | ObjectId::Edge(_)
         | ObjectId::Copy(..)

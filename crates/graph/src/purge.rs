@@ -44,9 +44,9 @@ impl Graph {
         match list {
             // The ends of an erased edge are that node.
             ObjectId::Out(..) | ObjectId::In(..) | ObjectId::Edge(_) => {
-                self.node(self.edge(id).from).key.is_empty()
+                self.key(self.edge(id).from).is_empty()
             }
-            _ => self.node(id).key.is_empty(),
+            _ => self.key(id).is_empty(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Graph {
 
     /// Whether a list of nodes never held another one than a node that is to be erased, or was.
     fn is_only(&self, id: ObjectId, nodes: &Object<Ids>, node: u32) -> Result<bool> {
-        let is_gone = |held: &u32| *held == node || self.node(*held).key.is_empty();
+        let is_gone = |held: &u32| *held == node || self.key(*held).is_empty();
         let mut at = nodes.last();
         // As of each change another may have been there: the runs lead back through all of them.
         while at > 0 {
@@ -103,14 +103,11 @@ impl Graph {
         let Graph { tables, labels, indexes, layers, .. } = self;
         let is_edge = |id: u32| edges.iter().any(|edge| edge.0 == id);
         let is_node = |id: u32| id == node;
-        tables.nodes[node as usize].object.erase(at);
-        for direction in Direction::BOTH {
-            tables.nodes[node as usize].lists_mut(direction).for_each(|list| list.erase(at));
-        }
+        tables.nodes[node].erase(at);
         for (id, from, kind, to) in &edges {
-            tables.edges[*id as usize].object.erase(at);
+            tables.edges[*id].object.erase(at);
             for (end, direction) in [(*from, Direction::Out), (*to, Direction::In)] {
-                tables.nodes[end as usize].list_mut(direction, *kind).purge(&is_edge)?;
+                tables.nodes[end].change_list(direction, *kind, |list| list.purge(&is_edge))?;
             }
         }
         labels.values_mut().try_for_each(|list| list.purge(&is_node))?;
@@ -153,7 +150,7 @@ impl Graph {
         };
         let (gone, list) = match object {
             ObjectId::Node(id) | ObjectId::Edge(id) => (self.is_erased(object, id), None),
-            ObjectId::Out(of, _) | ObjectId::In(of, _) => (self.node(of).key.is_empty(), Some(object)),
+            ObjectId::Out(of, _) | ObjectId::In(of, _) => (self.key(of).is_empty(), Some(object)),
             ObjectId::Label(_) | ObjectId::Posting(_) => (false, Some(object)),
             ObjectId::Copy(layer, number) => {
                 (of_layer(layer).is_none_or(|layer| entity(layer.copies[number as usize].id)), None)

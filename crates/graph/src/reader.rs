@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
             return Ok(false);
         }
         if !self.overlay.is_none_or(Overlay::is_empty) {
-            return self.visit_node(&graph.node(id).key, visit);
+            return self.visit_node(graph.key(id), visit);
         }
         self.note(|| Read::Entity(EntityId::Node(id)))?;
         let found = graph.entity_in(self.layer, EntityId::Node(id), self.seq)?;
@@ -407,7 +407,7 @@ impl<'a> Reader<'a> {
         }
         let meets = |entity: &Entity| {
             wanted.iter().all(|(name, span)| {
-                let key = entity.property(*name).map(|held| order_key(&held.value));
+                let key = entity.property(*name).map(|held| order_key(held.value));
                 key.is_some_and(|key| key.is_ok_and(|key| span.holds(&key)))
             })
         };

@@ -80,7 +80,7 @@ impl Scope {
             {
                 if wanted {
                     touched.insert(seq);
-                    scope.touched[set].extend(&commit.touched);
+                    scope.touched[set].extend(commit.touched.iter());
                 }
             }
             Ok(true)
@@ -275,12 +275,12 @@ impl Graph {
     /// Lends a node's key or an edge's identity.
     pub fn with_target<T>(&self, id: EntityId, lend: impl FnOnce(Target<'_>) -> T) -> T {
         match id {
-            EntityId::Node(node) => lend(Target::Node(&self.node(node).key)),
+            EntityId::Node(node) => lend(Target::Node(self.key(node))),
             EntityId::Edge(edge) => {
                 let slot = self.edge(edge);
-                let (from, to) = (&*self.node(slot.from).key, &*self.node(slot.to).key);
+                let (from, to) = (self.key(slot.from), self.key(slot.to));
                 let kind = self.names.text(slot.kind);
-                lend(Target::Edge(EdgeKey { from, kind: &kind, to, key: &slot.key }))
+                lend(Target::Edge(EdgeKey { from, kind: &kind, to, key: self.tables.edge_key(slot) }))
             }
         }
     }

@@ -2,25 +2,25 @@
 
 use crate::entity::Entity;
 use crate::ids::Ids;
-use crate::versioned::Object;
+use crate::versioned::{Object, State};
 use hashbrown::{DefaultHashBuilder, HashTable};
+use karyon_history::{History, ObjectId, Run};
 use karyon_model::limits::ENTITIES_MAX;
-use karyon_model::{Code, EntityId, Error, NameId, Result};
+use karyon_model::{Code, EntityId, Error, NameId, Result, Seq};
 use std::hash::BuildHasher;
+use std::ops::{Index, IndexMut};
 
-/// A node's key, its versions, and the lists of its edges by type.
-#[derive(Clone, Debug)]
+/// A node's versions, and the lists of its edges by type.
+#[derive(Clone, Debug, Default)]
 pub struct NodeSlot {
-    /// Its identity.
-    pub key: Box<str>,
     /// Existence, labels, properties.
     pub object: Object<Entity>,
-    /// Edges that leave it and edges that enter it, each ascending by type.
-    pub(crate) lists: [Vec<(NameId, Object<Ids>)>; 2],
+    /// Edges that leave it and edges that enter it, ascending by direction and type.
+    lists: Vec<List>,
 }
 
 /// An edge's identity and its versions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct EdgeSlot {
     /// The node it leaves.
     pub from: u32,
@@ -28,14 +28,14 @@ pub struct EdgeSlot {
     pub kind: NameId,
     /// The node it enters.
     pub to: u32,
-    /// Tells parallel edges apart.
-    pub key: Box<str>,
+    /// Tells parallel edges apart: 0 for an empty key, else one more than its place among the keys.
+    key: u32,
     /// Existence, properties.
     pub object: Object<Entity>,
 }
 
 /// Which end of an edge a list belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// Edges that leave the node.
     Out,
@@ -47,31 +47,211 @@ impl Direction {
     pub(crate) const BOTH: [Direction; 2] = [Direction::Out, Direction::In];
 }
 
+/// A node's edges of one direction and type.
+#[derive(Clone, Debug)]
+enum List {
+    /// One edge, and the commit that put it there: most lists never change again.
+    One {
+        direction: Direction,
+        last: [u8; 7],
+        kind: NameId,
+        id: u32,
+    },
+    Many(Box<(Direction, NameId, Object<Ids>)>),
+}
+
+const _: () = assert!(size_of::<List>() == 16 && size_of::<EdgeSlot>() == 48 && size_of::<NodeSlot>() == 56);
+
+/// About what a node takes beside its key and state: its slot, and its number where it is found by its key, and where
+/// that ends.
+pub(crate) const NODE_BYTES: usize = size_of::<NodeSlot>() + 10 + 4;
+/// The same of an edge, and its places in the lists of its ends.
+pub(crate) const EDGE_BYTES: usize = size_of::<EdgeSlot>() + 10 + 2 * size_of::<List>();
+
+/// A list of the base as it is now.
+#[derive(Clone, Copy)]
+pub(crate) enum Listing<'g> {
+    /// One id, since a commit; nothing before.
+    One(Seq, &'g u32),
+    Many(&'g Object<Ids>),
+}
+
+impl<'g> Listing<'g> {
+    /// It as an object of its own.
+    pub(crate) fn object(&self) -> Object<Ids> {
+        match self {
+            Listing::One(last, id) => Object::restore(Ids::one(**id), Run::starting(*last), false),
+            Listing::Many(object) => (*object).clone(),
+        }
+    }
+
+    /// The commit that made it what it is as of `seq`; 0 when there was nothing yet.
+    pub(crate) fn last_at(&self, id: ObjectId, seq: Seq, history: &dyn History) -> Result<Seq> {
+        match self {
+            Listing::One(last, _) => Ok(if *last <= seq { *last } else { 0 }),
+            Listing::Many(object) => object.last_at(id, seq, history),
+        }
+    }
+}
+
+impl List {
+    fn new(direction: Direction, kind: NameId, object: Object<Ids>) -> List {
+        match (object.state()[..].first_chunk(), object.last().to_le_bytes()) {
+            (Some([id]), [last @ .., 0]) if object.is_plain() && object.state().len() == 1 => {
+                List::One { direction, last, kind, id: *id }
+            }
+            _ => List::Many(Box::new((direction, kind, object))),
+        }
+    }
+
+    fn key(&self) -> (Direction, NameId) {
+        match self {
+            List::One { direction, kind, .. } => (*direction, *kind),
+            List::Many(list) => (list.0, list.1),
+        }
+    }
+
+    fn listing(&self) -> Listing<'_> {
+        match self {
+            List::One { last: [a, b, c, d, e, f, g], id, .. } => {
+                Listing::One(Seq::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, 0]), id)
+            }
+            List::Many(list) => Listing::Many(&list.2),
+        }
+    }
+}
+
 impl NodeSlot {
     /// The lists of one direction, ascending by type.
-    pub(crate) fn lists(&self, direction: Direction) -> &[(NameId, Object<Ids>)] {
-        &self.lists[direction as usize]
+    pub(crate) fn lists(&self, direction: Direction) -> impl ExactSizeIterator<Item = (NameId, Listing<'_>)> {
+        let from = self.lists.partition_point(|list| list.key().0 < direction);
+        let count = self.lists[from..].partition_point(|list| list.key().0 == direction);
+        self.lists[from..from + count].iter().map(|list| (list.key().1, list.listing()))
     }
 
     /// The list of one type, if any edge of that type ever was.
-    pub(crate) fn list(&self, direction: Direction, kind: NameId) -> Option<&Object<Ids>> {
-        let lists = self.lists(direction);
-        lists.binary_search_by_key(&kind, |list| list.0).ok().map(|at| &lists[at].1)
+    pub(crate) fn list(&self, direction: Direction, kind: NameId) -> Option<Listing<'_>> {
+        let found = self.lists.binary_search_by_key(&(direction, kind), List::key);
+        found.ok().map(|at| self.lists[at].listing())
     }
 
-    pub(crate) fn lists_mut(&mut self, direction: Direction) -> impl Iterator<Item = &mut Object<Ids>> {
-        self.lists[direction as usize].iter_mut().map(|list| &mut list.1)
+    /// Has it and its lists be as if nothing had been before `seq`, the newest commit.
+    pub(crate) fn erase(&mut self, seq: Seq) {
+        self.object.erase(seq);
+        for list in &mut self.lists {
+            let ((direction, kind), mut object) = (list.key(), Object::default());
+            object.erase(seq);
+            *list = List::new(direction, kind, object);
+        }
     }
 
-    pub(crate) fn list_mut(&mut self, direction: Direction, kind: NameId) -> &mut Object<Ids> {
-        let lists = &mut self.lists[direction as usize];
-        let at = lists.binary_search_by_key(&kind, |list| list.0).unwrap_or_else(|at| {
-            // Most nodes have edges of one type, and a list of lists begins with room for four.
-            lists.reserve_exact(usize::from(lists.is_empty()));
-            lists.insert(at, (kind, Object::default()));
-            at
-        });
-        &mut lists[at].1
+    /// Changes a list, which is made if need be.
+    pub(crate) fn change_list<T>(
+        &mut self,
+        direction: Direction,
+        kind: NameId,
+        change: impl FnOnce(&mut Object<Ids>) -> T,
+    ) -> T {
+        let found = self.lists.binary_search_by_key(&(direction, kind), List::key);
+        let mut object = match found.map(|at| &mut self.lists[at]) {
+            Ok(List::Many(list)) => return change(&mut list.2),
+            Ok(one) => one.listing().object(),
+            Err(_) => Object::default(),
+        };
+        let changed = change(&mut object);
+        let list = List::new(direction, kind, object);
+        match found {
+            Ok(at) => self.lists[at] = list,
+            Err(at) => {
+                // Most nodes have edges of one type, in both directions.
+                self.lists.reserve_exact(2 * usize::from(self.lists.is_empty()));
+                self.lists.insert(at, list);
+            }
+        }
+        changed
+    }
+}
+
+/// Entries of a page.
+const PAGE: usize = 1024;
+
+/// What is numbered from 0 on, in pages: what is there is not moved when more comes, and little room is left over.
+#[derive(Default)]
+pub struct Numbered<T>(Vec<Vec<T>>);
+
+impl<T> Numbered<T> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.last().map_or(0, |last| (self.0.len() - 1) * PAGE + last.len())
+    }
+
+    fn push(&mut self, entry: T) {
+        if self.len().is_multiple_of(PAGE) {
+            // The first page grows with what there is.
+            self.0.push(Vec::with_capacity(if self.0.is_empty() { 0 } else { PAGE }));
+        }
+        let last = self.0.len() - 1;
+        self.0[last].push(entry);
+    }
+
+    /// The entry of a number, if it is given out.
+    pub(crate) fn get(&self, at: u32) -> Option<&T> {
+        self.0.get(at as usize / PAGE)?.get(at as usize % PAGE)
+    }
+}
+
+impl<T> Index<u32> for Numbered<T> {
+    type Output = T;
+
+    fn index(&self, at: u32) -> &T {
+        &self.0[at as usize / PAGE][at as usize % PAGE]
+    }
+}
+
+impl<T> IndexMut<u32> for Numbered<T> {
+    fn index_mut(&mut self, at: u32) -> &mut T {
+        &mut self.0[at as usize / PAGE][at as usize % PAGE]
+    }
+}
+
+/// Keys that are numbered from 0 on, one text for each page: a text of its own each would take twice the memory.
+#[derive(Default)]
+pub(crate) struct Keys(Vec<(String, Vec<u32>)>);
+
+impl Keys {
+    fn len(&self) -> usize {
+        self.0.last().map_or(0, |last| (self.0.len() - 1) * PAGE + last.1.len())
+    }
+
+    pub(crate) fn get(&self, at: u32) -> &str {
+        let ((text, ends), at) = (&self.0[at as usize / PAGE], at as usize % PAGE);
+        let from = at.checked_sub(1).map_or(0, |before| ends[before]);
+        &text[from as usize..ends[at] as usize]
+    }
+
+    fn push(&mut self, key: &str) {
+        if self.len().is_multiple_of(PAGE) {
+            self.0.last_mut().into_iter().for_each(|last| last.0.shrink_to_fit());
+            self.0.push(Default::default());
+        }
+        if let Some((text, ends)) = self.0.last_mut() {
+            text.push_str(key);
+            ends.push(text.len() as u32);
+        }
+    }
+
+    /// Empties a key. Returns how many bytes it had.
+    fn clear(&mut self, at: u32) -> usize {
+        let ((text, ends), at) = (&mut self.0[at as usize / PAGE], at as usize % PAGE);
+        let from = at.checked_sub(1).map_or(0, |before| ends[before]);
+        let bytes = ends[at] - from;
+        text.replace_range(from as usize..ends[at] as usize, "");
+        ends[at..].iter_mut().for_each(|end| *end -= bytes);
+        bytes as usize
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|page| page.0.len()).sum()
     }
 }
 
@@ -79,9 +259,12 @@ impl NodeSlot {
 #[derive(Default)]
 pub struct Tables {
     /// By number.
-    pub nodes: Vec<NodeSlot>,
+    pub nodes: Numbered<NodeSlot>,
     /// By number.
-    pub edges: Vec<EdgeSlot>,
+    pub edges: Numbered<EdgeSlot>,
+    pub(crate) node_keys: Keys,
+    /// Those that are not empty, ascending by the edge's number.
+    edge_keys: Keys,
     node_numbers: HashTable<u32>,
     edge_numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -91,23 +274,25 @@ impl Tables {
     /// A node's number, if its key was ever committed.
     pub fn node(&self, key: &str) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        self.node_numbers.find(hash, |id| *self.nodes[*id as usize].key == *key).copied()
+        self.node_numbers.find(hash, |id| self.node_keys.get(*id) == key).copied()
     }
 
     /// An edge's number, if its identity was ever committed.
     pub fn edge(&self, from: u32, kind: NameId, to: u32, key: &str) -> Option<u32> {
         let hash = self.hasher.hash_one((from, kind, to, key));
-        let same = |id: &u32| {
-            let edge = &self.edges[*id as usize];
-            (edge.from, edge.kind, edge.to, &*edge.key) == (from, kind, to, key)
-        };
+        let same = |id: &u32| identity(&self.edge_keys, &self.edges[*id]) == (from, kind, to, key);
         self.edge_numbers.find(hash, same).copied()
+    }
+
+    /// What tells an edge from those parallel to it.
+    pub fn edge_key(&self, edge: &EdgeSlot) -> &str {
+        identity(&self.edge_keys, edge).3
     }
 
     pub(crate) fn object_mut(&mut self, id: EntityId) -> &mut Object<Entity> {
         match id {
-            EntityId::Node(id) => &mut self.nodes[id as usize].object,
-            EntityId::Edge(id) => &mut self.edges[id as usize].object,
+            EntityId::Node(id) => &mut self.nodes[id].object,
+            EntityId::Edge(id) => &mut self.edges[id].object,
         }
     }
 
@@ -116,60 +301,64 @@ impl Tables {
         Tables { hasher: self.hasher.clone(), ..Tables::default() }
     }
 
+    /// About how many bytes all that is named takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let state = Entity::default().size();
+        let (nodes, edges) =
+            (self.nodes.len() * (NODE_BYTES + state), self.edges.len() * (EDGE_BYTES + state));
+        nodes + edges + self.node_keys.bytes() + self.edge_keys.bytes()
+    }
+
+    /// Adds a node; without a key one that was erased, which is never found.
     pub(crate) fn add_node(&mut self, key: &str) -> Result<u32> {
         let id = next_id(self.nodes.len() as u32)?;
-        self.push_node(NodeSlot { key: key.into(), object: Object::default(), lists: [vec![], vec![]] });
+        self.nodes.push(NodeSlot::default());
+        self.node_keys.push(key);
+        if key.is_empty() {
+            return Ok(id);
+        }
+        let (keys, hasher) = (&self.node_keys, &self.hasher);
+        self.node_numbers.insert_unique(hasher.hash_one(key), id, |id| hasher.hash_one(keys.get(*id)));
         Ok(id)
     }
 
     pub(crate) fn add_edge(&mut self, from: u32, kind: NameId, to: u32, key: &str) -> Result<u32> {
         let id = next_id(self.edges.len() as u32)?;
-        self.push_edge(EdgeSlot { from, kind, to, key: key.into(), object: Object::default() });
+        let number = if key.is_empty() { 0 } else { self.edge_keys.len() as u32 + 1 };
+        if number > 0 {
+            self.edge_keys.push(key);
+        }
+        self.edges.push(EdgeSlot { from, kind, to, key: number, object: Object::default() });
+        let (edges, keys, hasher) = (&self.edges, &self.edge_keys, &self.hasher);
+        self.edge_numbers.insert_unique(hasher.hash_one((from, kind, to, key)), id, |id| {
+            hasher.hash_one(identity(keys, &edges[*id]))
+        });
         Ok(id)
     }
 
     /// Forgets a node's key, and the identities of the edges that ever were at it: they are loops of the node from then on,
     /// and not found. Returns how many bytes the names had, and each edge as it was.
     pub(crate) fn erase(&mut self, node: u32) -> (usize, Vec<(u32, u32, NameId, u32)>) {
-        let hash = self.hasher.hash_one(&*self.nodes[node as usize].key);
+        let hash = self.hasher.hash_one(self.node_keys.get(node));
         self.node_numbers.find_entry(hash, |id| *id == node).map(|entry| entry.remove()).ok();
-        let mut bytes = std::mem::take(&mut self.nodes[node as usize].key).len();
-        let mut edges = Vec::new();
-        for (id, edge) in (0..).zip(&mut self.edges) {
-            let EdgeSlot { from, kind, to, key, .. } = edge;
-            if *from == node || *to == node {
-                let hash = self.hasher.hash_one((*from, *kind, *to, &**key));
+        let (mut bytes, mut edges) = (self.node_keys.clear(node), Vec::new());
+        for id in 0..self.edges.len() as u32 {
+            let edge = &mut self.edges[id];
+            if edge.from == node || edge.to == node {
+                let hash = self.hasher.hash_one(identity(&self.edge_keys, edge));
                 self.edge_numbers.find_entry(hash, |found| *found == id).map(|entry| entry.remove()).ok();
-                edges.push((id, *from, *kind, *to));
-                bytes += std::mem::take(key).len();
-                (*from, *to) = (node, node);
+                edges.push((id, edge.from, edge.kind, edge.to));
+                bytes += edge.key.checked_sub(1).map_or(0, |at| self.edge_keys.clear(at));
+                (edge.from, edge.to) = (node, node);
             }
         }
         (bytes, edges)
     }
+}
 
-    /// Adds a node under the next number; without a key one that was erased, which is never found.
-    pub(crate) fn push_node(&mut self, slot: NodeSlot) {
-        let (id, hash) = (self.nodes.len() as u32, self.hasher.hash_one(&*slot.key));
-        let named = !slot.key.is_empty();
-        self.nodes.push(slot);
-        if named {
-            let (nodes, hasher) = (&self.nodes, &self.hasher);
-            self.node_numbers.insert_unique(hash, id, |id| hasher.hash_one(&*nodes[*id as usize].key));
-        }
-    }
-
-    /// Adds an edge under the next number.
-    pub(crate) fn push_edge(&mut self, slot: EdgeSlot) {
-        let id = self.edges.len() as u32;
-        self.edges.push(slot);
-        let (edges, hasher) = (&self.edges, &self.hasher);
-        let hash = |id: &u32| {
-            let edge = &edges[*id as usize];
-            hasher.hash_one((edge.from, edge.kind, edge.to, &*edge.key))
-        };
-        self.edge_numbers.insert_unique(hash(&id), id, hash);
-    }
+fn identity<'a>(keys: &'a Keys, edge: &EdgeSlot) -> (u32, NameId, u32, &'a str) {
+    let key = edge.key.checked_sub(1).map_or("", |at| keys.get(at));
+    (edge.from, edge.kind, edge.to, key)
 }
 
 /// The number after so many, if there may be one more.
@@ -179,4 +368,54 @@ pub(crate) fn next_id(count: u32) -> Result<u32> {
             format!("the store has named {ENTITIES_MAX} nodes or edges, its limit; open another store");
         Error::new(Code::TransactionSize, message).with("limit", ENTITIES_MAX)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_is_found_over_several_pages() {
+        let (mut tables, count) = (Tables::default(), 2 * PAGE as u32 + 7);
+        let key = |id: u32| "k".repeat(id as usize % 5) + &id.to_string();
+        let parallel = |id: u32| if id.is_multiple_of(3) { String::new() } else { key(id) };
+        for id in 0..count {
+            assert_eq!(tables.add_node(&key(id)).unwrap(), id);
+            assert_eq!(tables.add_edge(id / 2, 1, id, &parallel(id)).unwrap(), id);
+        }
+        let gone = PAGE as u32 + 3;
+        let (_, edges) = tables.erase(gone);
+        assert!(edges.iter().any(|edge| edge.0 == gone));
+        for id in 0..count {
+            let here = (id != gone).then_some(id);
+            assert_eq!(tables.node(&key(id)), here);
+            let here = here.filter(|id| id / 2 != gone);
+            assert_eq!(tables.edge(id / 2, 1, id, &parallel(id)), here);
+            if let Some(id) = here {
+                assert_eq!(tables.node_keys.get(id), key(id));
+                assert_eq!(tables.edge_key(&tables.edges[id]), parallel(id));
+            }
+        }
+        assert!(tables.nodes.get(count).is_none());
+    }
+
+    #[test]
+    fn a_list_of_one_edge_takes_no_allocation_until_it_changes() {
+        let mut slot = NodeSlot::default();
+        let id = ObjectId::Out(0, 3);
+        let put = |slot: &mut NodeSlot, edge: u32, seq: Seq| {
+            let history = karyon_history::Chapters::in_memory();
+            let mut delta = Vec::new();
+            crate::ids::put_delta(&[(edge, false)], &mut delta);
+            slot.change_list(Direction::Out, 3, |list| {
+                list.change(id, seq, &delta, &history, |ids| ids.put(edge, true)).unwrap();
+            });
+        };
+        put(&mut slot, 9, (1 << 56) - 1);
+        assert!(matches!(slot.lists[..], [List::One { .. }]));
+        assert!(matches!(slot.list(Direction::Out, 3), Some(Listing::One(last, 9)) if last == (1 << 56) - 1));
+        put(&mut slot, 11, 1 << 56);
+        assert_eq!(slot.list(Direction::Out, 3).unwrap().object().state()[..], [9, 11]);
+        assert!(slot.list(Direction::In, 3).is_none() && slot.lists(Direction::Out).len() == 1);
+    }
 }

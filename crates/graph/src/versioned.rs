@@ -24,11 +24,15 @@ pub struct Object<S> {
     state: S,
     /// The newest commit that changed it; 0 before the first.
     last: Seq,
-    /// Where the open run starts; 0 before the first change.
-    start: Seq,
-    /// `None` while the open run has no deltas, as with most objects.
-    run: Option<Box<Run>>,
-    /// Whether the past before `start` is in sealed chapters. Otherwise there was nothing.
+    /// `None` while only one commit has changed it, as with most objects.
+    past: Option<Box<Past>>,
+}
+
+/// What led to an object's newest state.
+#[derive(Clone, Debug)]
+struct Past {
+    run: Run,
+    /// Whether what was before the run is in sealed chapters. Otherwise there was nothing.
     sealed: bool,
 }
 
@@ -43,26 +47,33 @@ impl<S: State> Object<S> {
         self.last
     }
 
-    /// The open run; `None` while it has no deltas.
+    /// The open run; `None` while only one commit has changed it.
     pub(crate) fn open_run(&self) -> Option<&Run> {
-        self.run.as_deref()
+        self.past.as_ref().map(|past| &past.run)
     }
 
-    /// Has it be another state and another run, as if it had always been so.
+    /// Has it be another state and another open run, as if it had always been so.
     pub(crate) fn set(&mut self, state: S, run: Option<Run>) {
         self.state = state;
-        self.run = run.filter(|run| !run.is_empty()).map(Box::new);
+        if let Some((past, run)) = self.past.as_mut().zip(run) {
+            past.run = run;
+        }
     }
 
     /// Has nothing have been before `seq`, the newest commit.
     pub(crate) fn erase(&mut self, seq: Seq) {
-        *self = Object { last: seq, start: seq, ..Object::default() };
+        *self = Object { last: seq, ..Object::default() };
     }
 
-    /// Puts an object together from a checkpoint.
+    /// Puts an object together from its parts.
     pub(crate) fn restore(state: S, run: Run, sealed: bool) -> Self {
-        let (last, start) = (run.last(), run.start());
-        Object { state, last, start, run: (!run.is_empty()).then(|| Box::new(run)), sealed }
+        let last = run.last();
+        Object { state, last, past: (sealed || !run.is_empty()).then(|| Box::new(Past { run, sealed })) }
+    }
+
+    /// Whether only one commit has changed it, or none.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.past.is_none()
     }
 
     /// Hands the run that holds the moment `seq` to `look`, with what reads the state at the run's end, and whether it is thinned.
@@ -74,12 +85,12 @@ impl<S: State> Object<S> {
         history: &dyn History,
         look: impl FnOnce(&dyn Fn() -> Result<Cow<'a, S>>, &Run, bool) -> Result<T>,
     ) -> Result<Option<T>> {
-        if seq >= self.start {
-            let empty = Run::starting(self.start);
-            let run = self.run.as_deref().unwrap_or(&empty);
+        let empty = Run::starting(self.last);
+        let (run, sealed) = self.past.as_ref().map_or((&empty, false), |past| (&past.run, past.sealed));
+        if seq >= run.start() {
             return look(&|| Ok(Cow::Borrowed(&self.state)), run, false).map(Some);
         }
-        let chapter = if self.sealed { history.find(id, seq)? } else { None };
+        let chapter = if sealed { history.find(id, seq)? } else { None };
         let state = |found: &Chapter| S::decode(&found.anchor).map(Cow::Owned);
         chapter.map(|found| look(&|| state(&found), &found.run, found.thinned)).transpose()
     }
@@ -128,7 +139,8 @@ impl<S: State> Object<S> {
             Err(error) if error.code() == Code::Horizon => Ok(true),
             found => found.map(|found| found.is_some()),
         };
-        let sealed = self.sealed && (seq >= self.start || before()?);
+        let open = self.past.as_ref().filter(|past| past.sealed).map(|past| past.run.start());
+        let sealed = open.is_some_and(|start| seq >= start) || (open.is_some() && before()?);
         Ok(Some((state, run, sealed)))
     }
 
@@ -141,19 +153,17 @@ impl<S: State> Object<S> {
         history: &dyn History,
         change: impl FnOnce(&mut S),
     ) -> Result<()> {
-        if self.last == 0 {
-            self.start = seq;
-        } else {
-            let start = self.start;
-            let run = self.run.get_or_insert_with(|| Box::new(Run::starting(start)));
-            if run.is_full(self.state.size(), id.is_list()) {
+        if self.last > 0 {
+            let starting = || Box::new(Past { run: Run::starting(self.last), sealed: false });
+            let past = self.past.get_or_insert_with(starting);
+            if past.run.is_full(self.state.size(), id.is_list()) {
                 let mut anchor = Vec::new();
                 self.state.encode(&mut anchor);
-                let run = self.run.take().map(|run| *run).unwrap_or_default();
+                let run = std::mem::replace(&mut past.run, Run::starting(seq));
                 history.seal(id, &Chapter { end: seq, anchor: anchor.into(), run, thinned: false })?;
-                (self.start, self.sealed) = (seq, true);
+                past.sealed = true;
             } else {
-                run.push(seq, delta);
+                past.run.push(seq, delta);
             }
         }
         self.last = seq;

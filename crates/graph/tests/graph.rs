@@ -77,9 +77,9 @@ impl Bench {
         let name = self.graph.names().get(name)?;
         Reader::at(&self.graph, seq, &Open)
             .visit_node(key, &mut |node| {
-                let value = node.entity.property(name).map(|property| property.value.clone());
+                let value = node.entity.property(name).map(|property| property.value);
                 found =
-                    value.map(|value| Value::decode(&mut karyon_model::bytes::Cursor::new(&value)).unwrap());
+                    value.map(|value| Value::decode(&mut karyon_model::bytes::Cursor::new(value)).unwrap());
             })
             .unwrap();
         found

@@ -87,7 +87,7 @@ fn no_read_of_a_hot_nodes_past_undoes_more_than_the_bound() {
             let (entity, version) = hot.graph.entity_at(EntityId::Node(0), seq).unwrap().unwrap();
             let n = hot.graph.names().get("n").unwrap();
             let expected = Value::Integer(seq as i64 - 2).to_bytes();
-            assert_eq!((&entity.property(n).unwrap().value[..], version), (&expected[..], seq));
+            assert_eq!((entity.property(n).unwrap().value, version), (&expected[..], seq));
         }
     }
 }

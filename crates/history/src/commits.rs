@@ -3,12 +3,12 @@
 //! Commits come in pages of [`PAGE_COMMITS`]. A full page is sealed as a chapter of its own, [`ObjectId::Commits`]; the
 //! last one is in memory, with the first time of every page, so that a time is found in one look. A page's bytes are,
 //! for each commit: time (signed, from the one before), layer, principal, incarnation, cause (0, or steps back + 1), touched
-//! (count; number × 2, + 1 for an edge), parents (count × 2, + 1 when
+//! (length; for each the signed step from the one before of number × 2, + 1 for an edge), parents (count × 2, + 1 when
 //! older ones were left out; steps back), all varints.
 
 use crate::cache::Cache;
 use crate::{Chapter, History, ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_signed, put_varint};
+use karyon_model::bytes::{Cursor, put_bytes, put_signed, put_varint};
 use karyon_model::{Code, CommitHeader, EntityId, Error, NameId, Result, Reverted, Seq};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,11 +34,36 @@ pub struct Commit {
     /// The commit that made the writer act, if it said so.
     pub cause: Option<Seq>,
     /// The nodes and edges that it changed.
-    pub touched: Box<[EntityId]>,
+    pub touched: Touched,
     /// The commits that wrote what it read.
     pub parents: Box<[Seq]>,
     /// Whether older parents were left out.
     pub coarse: bool,
+}
+
+/// Nodes and edges, ascending, in a byte or some for each: the signed step from the number before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched(Box<[u8]>);
+
+impl Touched {
+    fn new(touched: &[EntityId]) -> Touched {
+        let mut out = Vec::with_capacity(2 * touched.len());
+        touched.iter().fold(0, |before, entity| {
+            let number = entity.packed() as i64;
+            put_signed(&mut out, number - before);
+            number
+        });
+        Touched(out.into())
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = EntityId> {
+        let (mut cursor, mut number) = (Cursor::new(&self.0), 0i64);
+        std::iter::from_fn(move || {
+            number = number.checked_add(cursor.signed().ok()?)?;
+            EntityId::unpack(u64::try_from(number).ok()?)
+        })
+    }
 }
 
 /// A page of commits.
@@ -86,7 +111,7 @@ impl Commits {
     pub fn push(&mut self, header: &CommitHeader, touched: &[EntityId]) -> Option<(ObjectId, Chapter)> {
         debug_assert_eq!(header.seq, self.last() + 1);
         let CommitHeader { seq, time, layer, principal, incarnation, cause, .. } = *header;
-        let (touched, parents) = (touched.into(), header.parents.as_slice().into());
+        let (touched, parents) = (Touched::new(touched), header.parents.as_slice().into());
         self.newest_time = time;
         Arc::make_mut(&mut self.tail).push(Commit {
             seq,
@@ -243,8 +268,7 @@ impl Commit {
         put_varint(out, self.principal.into());
         put_varint(out, self.incarnation.into());
         put_varint(out, self.cause.map_or(0, |cause| self.seq - cause + 1));
-        put_varint(out, self.touched.len() as u64);
-        self.touched.iter().for_each(|entity| put_varint(out, entity.packed()));
+        put_bytes(out, &self.touched.0);
         put_varint(out, (self.parents.len() as u64) << 1 | u64::from(self.coarse));
         self.parents.iter().for_each(|parent| put_varint(out, self.seq - parent));
         self.time
@@ -258,15 +282,12 @@ impl Commit {
             0 => None,
             step => Some(seq.checked_sub(step - 1).ok_or_else(|| malformed(cursor))?),
         };
-        let mut touched = Vec::new();
-        for _ in 0..cursor.length()? {
-            touched.push(EntityId::unpack(cursor.varint()?).ok_or_else(|| malformed(cursor))?);
-        }
+        let touched = Touched(cursor.bytes()?.into());
         let (mut parents, count) = (Vec::new(), cursor.varint()?);
         for _ in 0..count >> 1 {
             parents.push(seq.checked_sub(cursor.varint()?).ok_or_else(|| malformed(cursor))?);
         }
-        let (touched, parents) = (touched.into(), parents.into());
+        let parents = parents.into();
         let coarse = count & 1 == 1;
         Ok(Commit { seq, time, layer, principal, incarnation, cause, touched, parents, coarse })
     }

@@ -15,7 +15,7 @@ mod table;
 
 pub use chapter::Chapter;
 pub use chapters::Chapters;
-pub use commits::{Commit, Commits, PAGE_COMMITS};
+pub use commits::{Commit, Commits, PAGE_COMMITS, Touched};
 pub use directory::{Directory, DirectoryEntry, SledDirectory};
 pub use horizon::Horizon;
 pub use object::ObjectId;

@@ -10,19 +10,52 @@ pub const RUN_DELTAS_MAX: usize = 256;
 
 /// What undoes an object's changes, one delta per commit, from its state at the run's end back to its start.
 ///
-/// The delta at `seq` turns the state that holds from `seq` on into the state that held before it.
+/// The delta at `seq` turns the state that holds from `seq` on into the state that held before it. In memory and on disk a delta
+/// is followed by its length and the step from the commit before, both varints from back to front: deltas are read newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     start: Seq,
-    /// Where each delta ends in `bytes`, and the commit that made the change.
-    ends: Vec<(Seq, u32)>,
+    last: Seq,
+    count: u32,
+    delta_bytes: u32,
     bytes: Vec<u8>,
+}
+
+/// The deltas of a run, newest first.
+struct Deltas<'a> {
+    bytes: &'a [u8],
+    seq: Seq,
+}
+
+impl Deltas<'_> {
+    /// The varint before the end, which is written backwards.
+    fn varint(&mut self) -> Option<u64> {
+        let start = self.bytes.iter().rposition(|byte| *byte < 0x80)?;
+        let (rest, varint) = self.bytes.split_at(start);
+        self.bytes = rest;
+        let bits = |value: u64, byte: &u8| Some(value.checked_mul(0x80)? | u64::from(byte & 0x7f));
+        varint.iter().try_fold(0, bits)
+    }
+}
+
+impl<'a> Iterator for Deltas<'a> {
+    type Item = (Seq, &'a [u8]);
+
+    /// Nothing, too, where the bytes make no sense.
+    fn next(&mut self) -> Option<Self::Item> {
+        let seq = self.seq;
+        self.seq = seq.checked_sub(self.varint()?)?;
+        let length = self.varint()?;
+        let (rest, delta) = self.bytes.split_at_checked(self.bytes.len().checked_sub(length as usize)?)?;
+        self.bytes = rest;
+        Some((seq, delta))
+    }
 }
 
 impl Run {
     /// An empty run: the object has its present state since `start`.
     pub fn starting(start: Seq) -> Run {
-        Run { start, ..Run::default() }
+        Run { start, last: start, ..Run::default() }
     }
 
     /// The first commit at which the run's oldest state holds.
@@ -32,49 +65,69 @@ impl Run {
 
     /// How many deltas there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.count as usize
     }
 
     /// Whether there are no deltas.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.count == 0
     }
 
     /// Bytes of all deltas.
     pub fn delta_bytes(&self) -> usize {
-        self.bytes.len()
+        self.delta_bytes as usize
     }
 
     /// The newest commit that changed the object within the run.
     pub fn last(&self) -> Seq {
-        self.ends.last().map_or(self.start, |end| end.0)
+        self.last
     }
 
     /// The newest commit at or before `seq` that changed the object within the run.
+    ///
+    /// Cost: a look at each later one.
     pub fn last_at(&self, seq: Seq) -> Seq {
-        let count = self.ends.partition_point(|end| end.0 <= seq);
-        if count == 0 { self.start } else { self.ends[count - 1].0 }
+        self.deltas().find(|delta| delta.0 <= seq).map_or(self.start, |delta| delta.0)
     }
 
     /// Adds the delta of a commit later than every one before.
     pub fn push(&mut self, seq: Seq, delta: &[u8]) {
-        debug_assert!(seq > self.last(), "deltas come in the order of commits");
+        debug_assert!(seq > self.last, "deltas come in the order of commits");
+        if self.bytes.capacity() - self.bytes.len() < delta.len() + 4 {
+            // Half as much again, and not twice: what is left over counts, as there are as many runs as objects.
+            self.bytes.reserve_exact(delta.len() + 4 + self.bytes.len() / 2);
+        }
         self.bytes.extend_from_slice(delta);
-        self.ends.push((seq, self.bytes.len() as u32));
+        for field in [delta.len() as u64, seq - self.last] {
+            let start = self.bytes.len();
+            put_varint(&mut self.bytes, field);
+            self.bytes[start..].reverse();
+        }
+        self.count += 1;
+        self.delta_bytes += delta.len() as u32;
+        self.last = seq;
     }
 
     /// Drops every delta later than `seq`.
     pub fn truncate(&mut self, seq: Seq) {
-        self.ends.truncate(self.ends.partition_point(|end| end.0 <= seq));
-        self.bytes.truncate(self.ends.last().map_or(0, |end| end.1 as usize));
+        let (mut left, mut count, mut delta_bytes) = (self.deltas(), self.count, self.delta_bytes);
+        while left.seq > seq
+            && let Some((_, delta)) = left.next()
+        {
+            (count, delta_bytes) = (count - 1, delta_bytes - delta.len() as u32);
+        }
+        let (last, rest) = (left.seq, left.bytes.len());
+        self.bytes.truncate(rest);
+        (self.last, self.count, self.delta_bytes) = (last, count, delta_bytes);
+    }
+
+    fn deltas(&self) -> Deltas<'_> {
+        Deltas { bytes: &self.bytes, seq: self.last }
     }
 
     /// The deltas, newest first.
     pub fn newest_first(&self) -> impl Iterator<Item = (Seq, &[u8])> {
-        (0..self.ends.len()).rev().map(|at| {
-            let from = if at == 0 { 0 } else { self.ends[at - 1].1 as usize };
-            (self.ends[at].0, &self.bytes[from..self.ends[at].1 as usize])
-        })
+        self.deltas()
     }
 
     /// Whether the next change must start a new run: the byte rule.
@@ -83,40 +136,25 @@ impl Run {
     /// the mix of reads and writes. Lists have no cap: a read that undoes as many bytes as the list itself has is in
     /// proportion to the list, and a cap would write a hub's whole list again every 256 links.
     pub fn is_full(&self, anchor_bytes: usize, list: bool) -> bool {
-        let count = self.ends.len();
-        (count >= RUN_DELTAS_MIN && self.bytes.len() >= anchor_bytes) || (!list && count >= RUN_DELTAS_MAX)
+        (self.len() >= RUN_DELTAS_MIN && self.delta_bytes() >= anchor_bytes)
+            || (!list && self.len() >= RUN_DELTAS_MAX)
     }
 
-    /// Appends start, count, (step to the previous commit, length) for each delta, and the deltas.
+    /// Appends start, from there to the last commit, how many deltas there are, their bytes, and everything that is in memory.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.start);
-        put_varint(out, self.ends.len() as u64);
-        let (mut seq_before, mut end_before) = (self.start, 0);
-        for (seq, end) in &self.ends {
-            put_varint(out, seq - seq_before);
-            put_varint(out, u64::from(end - end_before));
-            (seq_before, end_before) = (*seq, *end);
+        for field in [self.last - self.start, self.count.into(), self.delta_bytes.into()] {
+            put_varint(out, field);
         }
         put_bytes(out, &self.bytes);
     }
 
-    /// Reads what `encode` wrote.
+    /// Reads what `encode` wrote. The deltas are looked at when they are needed.
     pub fn decode(cursor: &mut Cursor<'_>) -> Result<Run> {
-        let start = cursor.varint()?;
-        let count = cursor.length()?;
-        let mut ends = Vec::with_capacity(count);
-        let (mut seq, mut end) = (start, 0u32);
-        for _ in 0..count {
-            let (step, length) = (cursor.varint()?, cursor.id()?);
-            let next = seq.checked_add(step).zip(end.checked_add(length));
-            (seq, end) = next.ok_or_else(|| cursor.malformed("a run beyond its range"))?;
-            ends.push((seq, end));
-        }
-        let bytes = cursor.bytes()?.to_vec();
-        if bytes.len() != end as usize {
-            return Err(cursor.malformed("a run whose deltas have another length"));
-        }
-        Ok(Run { start, ends, bytes })
+        let (start, span) = (cursor.varint()?, cursor.varint()?);
+        let last = start.checked_add(span).ok_or_else(|| cursor.malformed("a run beyond its range"))?;
+        let (count, delta_bytes) = (cursor.id()?, cursor.id()?);
+        Ok(Run { start, last, count, delta_bytes, bytes: cursor.bytes()?.to_vec() })
     }
 }
 

@@ -139,15 +139,15 @@ impl Session {
                     return Ok(false);
                 }
                 // What another layer has changed does not show.
-                if !body.graph.is_changed_in(self.layer(), *id, commit.seq)? {
+                if !body.graph.is_changed_in(self.layer(), id, commit.seq)? {
                     continue;
                 }
-                let (mut next, visible) = (at * PLACES, self.may_see_change(&body, *id, commit.seq)?);
-                body.graph.visit_changes((self.layer(), *id), commit.seq - 1, commit.seq, &mut |change| {
+                let (mut next, visible) = (at * PLACES, self.may_see_change(&body, id, commit.seq)?);
+                body.graph.visit_changes((self.layer(), id), commit.seq - 1, commit.seq, &mut |change| {
                     let size = weight(&change);
                     if visible && next >= place {
                         let mut entries = provenance(&body, commit.seq)?;
-                        entries.push(("target", target_value(&body.graph, *id)));
+                        entries.push(("target", target_value(&body.graph, id)));
                         entries.push(("place", Value::Integer(next as i64)));
                         values.push(change_value(&body, change, entries)?);
                     }

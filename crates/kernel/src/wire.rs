@@ -29,21 +29,21 @@ pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) 
     put_varint(out, (entity.properties().len() as u64) << 1);
     for property in entity.properties() {
         put_varint(out, property.name.into());
-        out.extend_from_slice(&property.value);
+        out.extend_from_slice(property.value);
     }
 }
 
 fn put_temporal(entity: &Entity, out: &mut Vec<u8>) {
-    let is_temporal = |property: &&Property| valid::is_temporal(&property.value);
-    let (temporal, plain): (Vec<_>, Vec<_>) = entity.properties().iter().partition(is_temporal);
+    let is_temporal = |property: &Property<'_>| valid::is_temporal(property.value);
+    let (temporal, plain): (Vec<_>, Vec<_>) = entity.properties().partition(is_temporal);
     put_varint(out, (plain.len() as u64) << 1 | 1);
     for property in plain {
         put_varint(out, property.name.into());
-        out.extend_from_slice(&property.value);
+        out.extend_from_slice(property.value);
     }
     put_varint(out, temporal.len() as u64);
     for property in temporal {
-        let intervals = valid::intervals(&property.value);
+        let intervals = valid::intervals(property.value);
         put_varint(out, property.name.into());
         put_varint(out, intervals.len() as u64);
         for (interval, value) in intervals {

@@ -187,7 +187,7 @@ pub fn read_number(env: &Env, session: u32, source: f64, node: u32, name: u32) -
 fn number_of(reader: &mut Reader<'_>, node: u32, name: u32) -> Result<f64> {
     let mut number = None;
     reader.visit_number(node, &mut |node| {
-        number = node.entity.property(name).and_then(|held| as_number(&held.value));
+        number = node.entity.property(name).and_then(|held| as_number(held.value));
     })?;
     Ok(number.unwrap_or(f64::NAN))
 }

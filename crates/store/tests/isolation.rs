@@ -91,7 +91,7 @@ impl Client<'_> {
             Kind::List | Kind::Absent => {
                 let visit = &mut |node: &karyon_graph::NodeItem<'_>| {
                     let list = names.get("list").and_then(|list| node.entity.property(list));
-                    found = list.map_or_else(Vec::new, |list| numbers(&list.value));
+                    found = list.map_or_else(Vec::new, |list| numbers(list.value));
                 };
                 reader.visit_node(&name, visit).unwrap();
             }
@@ -103,7 +103,7 @@ impl Client<'_> {
             Kind::Held => {
                 let visit = &mut |edge: &karyon_graph::EdgeItem<'_>| {
                     let list = names.get("list").and_then(|list| edge.entity.property(list));
-                    found = list.map_or_else(Vec::new, |list| numbers(&list.value));
+                    found = list.map_or_else(Vec::new, |list| numbers(list.value));
                     self.held = edge.key.into();
                 };
                 reader.visit_edges(&name, Direction::Out, None, first, usize::MAX, visit).unwrap();

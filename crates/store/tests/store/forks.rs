@@ -323,7 +323,7 @@ impl Case {
         body.graph.audit_at(body.graph.head()).unwrap();
         let clashes = report.plan.clashes.iter().map(|clash| {
             let name = match clash.entity {
-                EntityId::Node(node) => body.graph.node(node).key.to_string(),
+                EntityId::Node(node) => body.graph.key(node).to_string(),
                 EntityId::Edge(_) => "edge".into(),
             };
             match clash.slot {

@@ -28,8 +28,8 @@ fn pages(mut page: impl FnMut(PageStart) -> Result<Option<PageStart>>) -> Result
     Ok(())
 }
 
-fn props(properties: &[Property], names: &Names) -> BTreeMap<String, Vec<u8>> {
-    properties.iter().map(|found| (names.text(found.name).to_string(), found.value.to_vec())).collect()
+fn props<'a>(properties: impl Iterator<Item = Property<'a>>, names: &Names) -> BTreeMap<String, Vec<u8>> {
+    properties.map(|found| (names.text(found.name).to_string(), found.value.to_vec())).collect()
 }
 
 fn edge_name(edge: &EdgeItem<'_>, names: &Names) -> EdgeName {
