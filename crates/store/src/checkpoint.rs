@@ -9,7 +9,7 @@
 //! | 12 | store id, 16 bytes |
 //! | 28 | u64 version of the image |
 //! | 36 | where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash and u32 offset of the frame before it |
-//! | 88 | blocks, each with its length (u32) in front: the index of commits, then the graph's image; a length of 0 ends them |
+//! | 88 | blocks: length (u32), bytes, CRC32C of everything before. First the index of commits, then the graph's image; one without bytes ends them |
 //! | | a point of the log behind the image's version, as at 36: the log that the image belongs to goes through it |
 //! | | CRC32C of everything before |
 //!
@@ -28,6 +28,10 @@ use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"KARYIMG\0";
 const SUM_BYTES: usize = 4;
+/// Bytes of a point of the log.
+const POINT_BYTES: usize = 52;
+/// Bytes before the blocks.
+const HEAD_BYTES: usize = 36 + POINT_BYTES;
 /// Checkpoints kept.
 const KEPT: usize = 2;
 
@@ -76,15 +80,17 @@ impl CheckpointWriter {
             Error::new(Code::Io, "a block of the image is over 4 GiB; split the largest node")
         })?;
         self.write(&length.to_le_bytes())?;
-        self.write(block)
+        self.write(block)?;
+        self.write(&self.sum.to_le_bytes())
     }
 
     /// Ends the file, makes it durable and puts it in its place. Older checkpoints but one go. Returns its bytes.
     pub(crate) fn publish(mut self, through: ChainPoint) -> Result<u64> {
-        let mut end = 0u32.to_le_bytes().to_vec();
+        self.block(&[])?;
+        let mut end = Vec::new();
         through.encode(&mut end);
         self.write(&end)?;
-        self.file.write_at(self.at, &self.sum.to_le_bytes()).map_err(io_error(&self.new_path, "write"))?;
+        self.write(&self.sum.to_le_bytes())?;
         self.file.sync_all().map_err(io_error(&self.new_path, "sync"))?;
         self.disk.rename(&self.new_path, &self.path).map_err(io_error(&self.path, "rename"))?;
         self.disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync"))?;
@@ -94,7 +100,7 @@ impl CheckpointWriter {
         for old in known.iter().rev().skip(KEPT).chain(&foreign) {
             self.disk.remove(old).map_err(io_error(old, "remove"))?;
         }
-        Ok(self.at + SUM_BYTES as u64)
+        Ok(self.at)
     }
 }
 
@@ -138,44 +144,64 @@ pub(crate) fn load_all(
     Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= base))
 }
 
-/// Reads a checkpoint, or nothing when it is not whole.
+/// Reads a checkpoint, or nothing when it is not whole. Each block is checked before it is looked into.
 fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>) -> Option<Loaded> {
     let file = disk.open(&path, OpenMode::Read).ok()?;
-    let length = file.len().ok()?;
-    let mut bytes = vec![0; usize::try_from(length).ok()?];
-    file.read_exact_at(0, &mut bytes).ok()?;
-    let (body, sum) = bytes.split_last_chunk::<SUM_BYTES>()?;
-    if crc32c::crc32c(body).to_le_bytes() != *sum {
-        return None;
-    }
-    let mut cursor = Cursor::new(body);
+    let bytes = file.len().ok()?;
+    let mut parts = Parts { file, at: 0, sum: 0, buffer: Vec::new() };
+    let mut cursor = Cursor::new(parts.take(HEAD_BYTES)?);
     let known = cursor.array().ok()? == *MAGIC && U32::decode(&mut cursor).ok()? <= FORMAT_VERSION;
     if !known || StoreIdField::decode(&mut cursor).ok()? != store {
         return None;
     }
     let (seq, tail) = (U64::decode(&mut cursor).ok()?, ChainPoint::decode(&mut cursor).ok()?);
-    let commits = Commits::decode(next_block(&mut cursor)?, history.clone()).ok()?;
+    let commits = Commits::decode(parts.block()?, history.clone()).ok()?;
     let mut reader = ImageReader::new(history);
     loop {
-        let block = next_block(&mut cursor)?;
-        if block.is_empty() {
-            break;
+        match parts.block()? {
+            [] => break,
+            block => reader.take(block).ok()?,
         }
-        reader.take(block).ok()?;
     }
-    let through = ChainPoint::decode(&mut cursor).ok()?;
+    let through = ChainPoint::decode(&mut Cursor::new(parts.take(POINT_BYTES)?)).ok()?;
+    parts.check()?;
     let graph = reader.finish().ok()?;
-    let whole = cursor.is_empty() && graph.head() == seq && commits.last() == seq;
-    whole.then_some(Loaded {
-        anchor: Anchor { seq, tail },
-        through,
-        body: Body { graph, commits },
-        bytes: length,
-        path,
-    })
+    let whole = parts.at == bytes && graph.head() == seq && commits.last() == seq;
+    let anchor = Anchor { seq, tail };
+    whole.then_some(Loaded { anchor, through, body: Body { graph, commits }, bytes, path })
 }
 
-fn next_block<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
-    let size = U32::decode(cursor).ok()?;
-    cursor.take(size as usize).ok()
+/// A checkpoint, part by part: memory for all of it would take longer to get than its bytes do.
+struct Parts {
+    file: Box<dyn File>,
+    at: u64,
+    /// Of everything so far.
+    sum: u32,
+    buffer: Vec<u8>,
+}
+
+impl Parts {
+    fn take(&mut self, size: usize) -> Option<&[u8]> {
+        self.buffer.resize(size, 0);
+        self.file.read_exact_at(self.at, &mut self.buffer).ok()?;
+        (self.at, self.sum) = (self.at + size as u64, crc32c::crc32c_append(self.sum, &self.buffer));
+        Some(&self.buffer)
+    }
+
+    fn block(&mut self) -> Option<&[u8]> {
+        let size = u32::from_le_bytes(*self.take(4)?.first_chunk()?);
+        // Damage must not make it ask for memory that there is not.
+        let left = self.file.len().ok()?.saturating_sub(self.at);
+        self.take(usize::try_from(size).ok().filter(|size| *size as u64 <= left)?)?;
+        self.check()?;
+        Some(&self.buffer)
+    }
+
+    /// Compares the sum of everything so far with what is written next.
+    fn check(&mut self) -> Option<()> {
+        let (sum, mut written) = (self.sum.to_le_bytes(), [0; SUM_BYTES]);
+        self.file.read_exact_at(self.at, &mut written).ok()?;
+        (self.at, self.sum) = (self.at + SUM_BYTES as u64, crc32c::crc32c_append(self.sum, &written));
+        (written == sum).then_some(())
+    }
 }
