@@ -166,3 +166,33 @@ test('the newest format is the one that the kernel writes', (t) => {
   const [, version] = /pub const FORMAT_VERSION: u32 = (\d+);/.exec(read('crates/store/src/layout.rs')) ?? []
   t.is(Number(version), FORMAT)
 })
+
+test('compact lets go of what is older, and erase of a node', async (t) => {
+  const directory = freshDirectory(t)
+  const kernel = await Kernel.open(directory)
+  for (let n = 1; n <= 40; n++) await kernel.graph.write((tx) => tx.put('a', { props: { n } }))
+  await kernel.graph.write((tx) => tx.put('somebody@example.org'))
+  await kernel.close()
+  const compacted = documentOf(t, karyon('compact', directory, '--since', '41', '--versions=3', '--json'), 0)
+  t.like(compacted, { version: 42, since: 41, kept: 0 })
+  const told = karyon('erase', directory, 'somebody@example.org')
+  t.is(told.code, 0, told.err)
+  t.regex(
+    told.out,
+    /any more\n {2}version {3}44\n {2}kept {6}all from version 41 on, and 0 versions before it\n/,
+  )
+  t.regex(karyon('erase', directory, 'nobody').err, /ERR_KARYON_NODE_MISSING/)
+  t.is(karyon('verify', directory).code, 0)
+  const upgraded = documentOf(t, karyon('upgrade', directory, '--json'), 0)
+  t.true((upgraded['files'] as number) >= 3, 'the archive is one of its files')
+  const opened = await Kernel.open(directory)
+  t.throws(() => opened.graph.at(5n).get('a'), { code: 'ERR_KARYON_HORIZON' })
+  t.is(opened.graph.at(41n).get('a')?.props['n'], 40)
+  await opened.close()
+  for (const words of [
+    ['--versions', 'x'],
+    ['--every', 'year'],
+    ['--since', 'soon'],
+  ])
+    t.throws(() => parseArguments(['compact', directory, ...words]), { instanceOf: ArgumentsError })
+})

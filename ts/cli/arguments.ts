@@ -1,4 +1,5 @@
 // The words after `karyon`.
+import type { Retention } from '../index.ts'
 
 /** What `karyon --help` prints. */
 export const USAGE = `Usage:
@@ -7,6 +8,9 @@ export const USAGE = `Usage:
   karyon backup PATH TO [--json]             copy a store that is not open
   karyon restore FROM TO [--at MOMENT] [--json]   copy what a store held as of a moment
   karyon salvage FROM TO [--json]            copy what is whole of a damaged store, list what is lost
+  karyon compact PATH [--since MOMENT] [--versions N] [--every SPAN] [--json]
+                                             let go of what is older, but what is to be kept
+  karyon erase PATH KEY [--json]             take a node out of the present, the past and every file
   karyon upgrade PATH [--json]               bring a store's files to the newest format
   karyon --version
   karyon --help
@@ -18,6 +22,8 @@ backup, restore, salvage
          change nothing at the first path; the second must be empty or not exist, and is a store of its
          own afterwards. A store that is open is copied by its program, with graph.backup(TO).
          salvage: exit code 0 only if nothing is lost.
+compact  keeps everything from --since on, of each node and edge its newest N versions, and of what is older the
+         last version of each SPAN: hour, day, week, or milliseconds. Without --since it lets go of nothing.
 
   --json       one JSON document on the standard output, nothing else
   --at MOMENT  a version (120) or an ISO 8601 time (2026-11-25T12:00, UTC without an offset)
@@ -31,9 +37,11 @@ export interface StoreCommand {
   readonly name: keyof typeof PATHS
   readonly json: boolean
   readonly path: string
-  /** The directory for the copy; empty for what makes none. */
+  /** The directory for the copy, or the key; empty for what takes none. */
   readonly to: string
   readonly at?: bigint | string
+  /** What `compact` keeps. */
+  readonly retention?: Retention
 }
 
 /** What was asked for. */
@@ -52,8 +60,17 @@ const PATHS = {
   backup: ['PATH', 'TO'],
   restore: ['FROM', 'TO'],
   salvage: ['FROM', 'TO'],
+  compact: ['PATH'],
+  erase: ['PATH', 'KEY'],
   upgrade: ['PATH'],
 } as const
+
+/** The options with a value that each command takes. */
+const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  demo: ['--seed'],
+  restore: ['--at'],
+  compact: ['--since', '--versions', '--every'],
+}
 
 /** Words that mean nothing; the message says which. */
 export class ArgumentsError extends Error {
@@ -69,7 +86,7 @@ export function parseArguments(words: readonly string[]): Command {
   if (command !== 'demo' && !isStoreCommand(command))
     throw new ArgumentsError(`there is no command ${command}`)
   const values: Record<string, string> = {}
-  const known = command === 'demo' ? ['--seed'] : command === 'restore' ? ['--at'] : []
+  const known = OPTIONS[command] ?? []
   const paths: string[] = []
   let json = false
   let onlyPaths = false
@@ -103,7 +120,14 @@ export function parseArguments(words: readonly string[]): Command {
   const [path = '', to = ''] = paths
   return {
     name: 'store',
-    command: { name: command, json, path, to, ...(at !== undefined && { at: momentOf(at) }) },
+    command: {
+      name: command,
+      json,
+      path,
+      to,
+      ...(command === 'compact' && { retention: retentionOf(values) }),
+      ...(at !== undefined && { at: momentOf(at) }),
+    },
   }
 }
 
@@ -115,6 +139,19 @@ function seedOf(word: string): number {
   const seed = Number(word)
   if (/^\d+$/.test(word) && seed < 2 ** 32) return seed
   throw new ArgumentsError(`a seed is a whole number from 0 to ${2 ** 32 - 1}, not ${word}`)
+}
+
+function retentionOf(values: Readonly<Record<string, string>>): Retention {
+  const { '--since': since, '--versions': versions, '--every': every } = values
+  if (versions !== undefined && !/^\d{1,9}$/.test(versions))
+    throw new ArgumentsError(`versions is a whole number, not ${versions}`)
+  if (every !== undefined && !/^(hour|day|week|[1-9]\d{0,11})$/.test(every))
+    throw new ArgumentsError(`a span is hour, day, week or a number of milliseconds, not ${every}`)
+  return {
+    ...(since !== undefined && { since: momentOf(since) }),
+    ...(versions !== undefined && { versions: Number(versions) }),
+    ...(every !== undefined && { every: /^\d/.test(every) ? Number(every) : (every as 'day') }),
+  }
 }
 
 function momentOf(word: string): bigint | string {

@@ -2,7 +2,7 @@
 import { type Dirent, existsSync } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Copied, Kernel, KaryonError, type Salvaged } from '../index.ts'
+import { type Archived, type Copied, Kernel, KaryonError, type Salvaged } from '../index.ts'
 import type { StoreCommand } from './arguments.ts'
 
 /** What came of it: for programs, for people, and whether it held. */
@@ -34,16 +34,44 @@ export async function runOnStore(command: StoreCommand): Promise<Report> {
       )
     case 'salvage':
       return salvaged(await Kernel.salvage(path, to), path, to)
+    case 'compact':
+      return within(path, async ({ graph }) => {
+        return archived(await graph.compact(command.retention ?? {}), `${path} is compacted`)
+      })
+    case 'erase':
+      return within(path, async ({ graph }) => {
+        return archived(await graph.erase(to), 'the node is in none of its versions and files any more')
+      })
     case 'upgrade':
       return upgrade(path)
   }
 }
 
-async function verify(path: string): Promise<Report> {
+/** Opens a store for one thing. */
+async function within(path: string, act: (kernel: Kernel) => Promise<Report>): Promise<Report> {
   const kernel = await Kernel.open(path)
   try {
     await kernel.graph.ready('history')
-    const found = await kernel.graph.verify()
+    return await act(kernel)
+  } finally {
+    await kernel.close()
+  }
+}
+
+function archived(done: Archived, what: string): Report {
+  const { version, since, kept, bytesBefore, bytesAfter } = done
+  const from = since > 0n ? `all from version ${since} on, and ${counted(kept, 'version')} before it` : 'all'
+  const text = [
+    `${what}\n  version   ${version}`,
+    `  kept      ${from}`,
+    `  log       ${bytesBefore} bytes before, ${bytesAfter} after`,
+  ]
+  return { document: done, text: text.join('\n'), held: true }
+}
+
+function verify(path: string): Promise<Report> {
+  return within(path, async ({ graph }) => {
+    const found = await graph.verify()
     const { version, frames, nodes, edges, chapters, digest } = found
     const text = [
       `${path} is whole`,
@@ -52,9 +80,7 @@ async function verify(path: string): Promise<Report> {
       `  digest    ${digest}`,
     ]
     return { document: found, text: text.join('\n'), held: true }
-  } finally {
-    await kernel.close()
-  }
+  })
 }
 
 function copied({ version, time, bytes }: Copied, done: string): Report {
