@@ -636,8 +636,8 @@ export interface Graph extends Reader {
   compact(retention: Retention): Promise<Archived>
   /**
    * Erases a node with its edges, in the graph and its forks, now and in the past: key, labels, properties and edges are in none of the
-   * store's files any more once this has resolved. That a node was erased, when and by whom stays in the log, and hashes noted before still
-   * prove the chain. Backups made before hold it still; erase there, or delete them. The whole log so far becomes an archive: a store can
+   * store's files any more once this has resolved. That a node was erased, when and by whom stays in the log, and so do
+   * the names of labels, types and properties; hashes noted before still prove the chain. Backups made before hold it still; erase there, or delete them. The whole log so far becomes an archive: a store can
    * be restored as of later moments only. For those who may write everything.
    *
    * Throws `ERR_KARYON_NODE_MISSING` for a key that never was. When it fails otherwise, the node may be gone while bytes of it are left in files:

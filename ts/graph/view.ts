@@ -33,14 +33,17 @@ export class StoreView extends BaseReader implements View {
   readonly #version: number
   readonly #valid: number | undefined
   readonly #pin: Pin | undefined
+  /** What it was made of: a pin is kept as long as any of them is known. */
+  readonly of: StoreView | undefined
   #closed = false
 
   /** With an instant of valid time in µs since 1970, or without one. */
-  constructor(session: NativeSession, version: number, valid?: number, pin?: Pin) {
+  constructor(session: NativeSession, version: number, valid?: number, pin?: Pin, of?: StoreView) {
     super(session)
     this.#version = version
     this.#valid = valid
     this.#pin = pin
+    this.of = of
   }
 
   /** A view of a version that is kept until the view is closed or forgotten. */
@@ -64,7 +67,7 @@ export class StoreView extends BaseReader implements View {
   }
 
   validAt(instant: Date | string): View {
-    return new StoreView(this.session, this.#checked(), instantMicros(instant))
+    return new StoreView(this.session, this.#checked(), instantMicros(instant), undefined, this)
   }
 
   protected override source(): number {

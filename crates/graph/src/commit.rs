@@ -111,7 +111,11 @@ impl Graph {
             }
             // Which commit last changed the set of nodes, or an index, is known of the head alone.
             lost |= (last > snapshot || layer > 0) && matches!(read, Read::Nodes | Read::Index(_));
-            parents.insert(if last > snapshot { self.last_change(layer, read, snapshot)? } else { last });
+            match if last > snapshot { self.last_change(layer, read, snapshot) } else { Ok(last) } {
+                // Who made it what was read is not kept.
+                Err(error) if error.code() == Code::Horizon => lost = true,
+                last => drop(parents.insert(last?)),
+            }
         }
         parents.remove(&0);
         let coarse = parents.len() > PARENTS_MAX || lost;
@@ -179,7 +183,11 @@ impl Graph {
         let snapshot = transaction.snapshot();
         #[cfg(karyon_broken = "writes")]
         let snapshot = self.head;
-        let Some(id) = self.id_of(&target(verb)) else { return Ok(()) };
+        let Some(id) = self.id_of(&target(verb)) else {
+            // It may be what was erased since, and would be there again.
+            let gone = || Err(conflict(&describe(&target(verb)), "write", self.erased, snapshot));
+            return if self.erased > snapshot { gone() } else { Ok(()) };
+        };
         let layer = transaction.layer();
         let last = self.last_in(layer, id, self.head)?;
         if last <= snapshot {

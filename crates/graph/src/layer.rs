@@ -230,10 +230,12 @@ impl Graph {
             return Ok(self.listed_in(0, list, seq)?.binary_search(&id).is_ok());
         }
         let above = self.layer(layer);
+        let is_gone = |id| self.is_erased(list, id);
+        let is_gone = (self.erased > 0).then_some(&is_gone as &dyn Fn(u32) -> bool);
         for less in [false, true] {
             if let Some((number, ids)) = above.difference(list, less)
                 && let object = ObjectId::Difference(layer, number)
-                && self.recent.at(ids, object, seq, &*self.history, None)?.binary_search(&id).is_ok()
+                && self.recent.at(ids, object, seq, &*self.history, is_gone)?.binary_search(&id).is_ok()
             {
                 return Ok(!less);
             }

@@ -72,26 +72,19 @@ impl Graph {
         Ok(found)
     }
 
-    /// Whether a list of nodes never held another one than a node that is to be erased, or was.
+    /// Whether a list of nodes never held another one than a node that is to be erased, or was, as far as is kept.
     fn is_only(&self, id: ObjectId, nodes: &Object<Ids>, node: u32) -> Result<bool> {
         let is_gone = |held: &u32| *held == node || self.key(*held).is_empty();
-        let mut at = nodes.last();
-        // As of each change another may have been there: the runs lead back through all of them.
-        while at > 0 {
-            let looked = nodes.in_run(id, at, &*self.history, |state, run, _| {
-                let undone = run.newest_first().map(|delta| ids::decode_delta(delta.1));
-                let undone = undone.collect::<Result<Vec<_>>>()?.concat();
-                let only = state()?.iter().all(is_gone) && undone.iter().all(|(id, _)| is_gone(id));
-                Ok(only.then_some(run.start()))
-            });
-            match looked {
-                Ok(Some(None)) => return Ok(false),
-                Ok(Some(Some(start))) => at = start.saturating_sub(1),
-                Err(error) if error.code() != Code::Horizon => return Err(error),
-                _ => break,
-            }
-        }
-        Ok(true)
+        let only = |state: &Ids, run: Option<&Run>| {
+            let undone = run.into_iter().flat_map(Run::newest_first).map(|delta| ids::decode_delta(delta.1));
+            let undone = undone.collect::<Result<Vec<_>>>()?.concat();
+            Ok(state.iter().all(is_gone) && undone.iter().all(|(id, _)| is_gone(id)))
+        };
+        let sealed = if nodes.is_sealed() { self.history.chapters(id)? } else { Vec::new() };
+        let open = only(nodes.state(), nodes.open_run());
+        sealed.iter().try_fold(open?, |so_far, chapter| {
+            Ok(so_far && only(&Ids::decode(&chapter.anchor)?, Some(&chapter.run))?)
+        })
     }
 
     /// Erases a node whose removal was recorded by the newest commit, with the postings that go with it.
@@ -101,7 +94,7 @@ impl Graph {
         self.bytes -= key;
         self.erased = at;
         let Graph { tables, labels, indexes, layers, .. } = self;
-        let is_edge = |id: u32| edges.iter().any(|edge| edge.0 == id);
+        let is_edge = |id: u32| edges.binary_search_by_key(&id, |edge| edge.0).is_ok();
         let is_node = |id: u32| id == node;
         tables.nodes[node].erase(at);
         for (id, from, kind, to) in &edges {

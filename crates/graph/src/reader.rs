@@ -329,6 +329,8 @@ impl<'a> Reader<'a> {
                 Ok((0, graph.listed_in(layer, ObjectId::Label(label), seq)?))
             }))));
         };
+        // Of a version that is not kept nobody knows any more which values there were.
+        [seq, graph.ground(layer, seq)].into_iter().try_for_each(|seq| graph.check_kept(seq))?;
         self.note(|| match &span.to {
             Bound::Included(to) => Read::Value(at, shortened(to).into()),
             _ => Read::Index(at),

@@ -71,6 +71,11 @@ impl<S: State> Object<S> {
         Object { state, last, past: (sealed || !run.is_empty()).then(|| Box::new(Past { run, sealed })) }
     }
 
+    /// Whether what was before its open run is in sealed chapters.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.past.as_ref().is_some_and(|past| past.sealed)
+    }
+
     /// Whether only one commit has changed it, or none.
     pub(crate) fn is_plain(&self) -> bool {
         self.past.is_none()

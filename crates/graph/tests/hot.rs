@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use karyon_graph::{Graph, Open, Slot, Transaction};
-use karyon_history::{Chapters, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
+use karyon_history::{Chapters, History, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
 use karyon_model::{Code, EntityId, Result, Seq, Target, Value, Verb, VerbWriter};
 
 const HOT: Target<'static> = Target::Node("hot");

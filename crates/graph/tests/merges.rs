@@ -112,6 +112,10 @@ impl History for Flaky {
         self.0.seal(object, chapter)
     }
 
+    fn chapters(&self, object: ObjectId) -> Result<Vec<Chapter>> {
+        self.0.chapters(object)
+    }
+
     fn check(&self, seq: Seq) -> Result<()> {
         self.0.check(seq)
     }

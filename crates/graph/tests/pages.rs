@@ -29,6 +29,10 @@ impl History for Counting {
         self.inner.find(object, seq)
     }
 
+    fn chapters(&self, object: ObjectId) -> Result<Vec<Chapter>> {
+        self.inner.chapters(object)
+    }
+
     fn check(&self, seq: Seq) -> Result<()> {
         self.inner.check(seq)
     }

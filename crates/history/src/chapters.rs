@@ -162,6 +162,7 @@ impl Chapters {
         }
         let mut state = self.state_mut();
         (state.tables, state.covered) = (Arc::default(), None);
+        self.chapters.clear();
     }
 
     /// Forgets what is in no table: what was sealed on a way that led nowhere.
@@ -169,6 +170,7 @@ impl Chapters {
         let mut state = self.state_mut();
         state.recent.clear();
         state.recent_bytes = 0;
+        self.chapters.clear();
     }
 
     /// Says what of the past is kept.
@@ -342,16 +344,6 @@ impl Chapters {
         *lock(&self.progress) = progress;
     }
 
-    /// Every sealed chapter of an object, oldest first.
-    pub fn chapters(&self, object: ObjectId) -> Result<Vec<Chapter>> {
-        let (mut chapters, mut end) = (Vec::new(), 0);
-        while let Some((key, record)) = self.after(&Chapter::key(object, end))? {
-            end = end_of(&key);
-            chapters.push(Chapter::decode(object, end, &record)?);
-        }
-        Ok(chapters)
-    }
-
     /// Every record, in the order of its key. For comparing a history with the one that the log gives.
     pub fn records(&self) -> impl Iterator<Item = Result<Record>> + use<> {
         let state = self.state();
@@ -487,6 +479,15 @@ impl History for Chapters {
         lock(&self.progress).check()?;
         self.state().horizon.check(seq)?;
         Ok(None)
+    }
+
+    fn chapters(&self, object: ObjectId) -> Result<Vec<Chapter>> {
+        let (mut chapters, mut end) = (Vec::new(), 0);
+        while let Some((key, record)) = self.after(&Chapter::key(object, end))? {
+            end = end_of(&key);
+            chapters.push(Chapter::decode(object, end, &record)?);
+        }
+        Ok(chapters)
     }
 
     fn check(&self, seq: Seq) -> Result<()> {

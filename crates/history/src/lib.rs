@@ -36,6 +36,9 @@ pub trait History: Send + Sync {
     /// `Damaged` when the record's checksum is wrong.
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>>;
 
+    /// Every sealed chapter of an object that is kept, oldest first.
+    fn chapters(&self, object: ObjectId) -> Result<Vec<Chapter>>;
+
     /// Fails with `Horizon` for a version as of which not everything is kept, or soon will not be.
     fn check(&self, seq: Seq) -> Result<()>;
 

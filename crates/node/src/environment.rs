@@ -91,12 +91,13 @@ pub(crate) struct Environment {
 impl Environment {
     /// Keeps something and returns its number.
     pub(crate) fn keep(&mut self, handle: Handle) -> Result<f64> {
-        if let Handle::Transaction(..) = &handle {
+        if let Handle::Transaction(transaction, session) = &handle {
             if self.transactions >= SNAPSHOTS_MAX {
                 let message =
                     format!("{SNAPSHOTS_MAX} transactions are open; commit or roll back some of them");
                 return Err(Error::new(Code::SnapshotCount, message).with("limit", SNAPSHOTS_MAX));
             }
+            session.pins.borrow_mut().set(transaction.snapshot(), true)?;
             self.transactions += 1;
         }
         let number = self.free.pop().unwrap_or_else(|| {
@@ -110,7 +111,10 @@ impl Environment {
     /// Lets go of a handle; nothing when it was already let go.
     pub(crate) fn release(&mut self, number: u32) -> Option<Handle> {
         let handle = self.handles.get_mut(number as usize)?.take()?;
-        self.transactions -= usize::from(matches!(handle, Handle::Transaction(..)));
+        if let Handle::Transaction(transaction, session) = &handle {
+            session.pins.borrow_mut().set(transaction.snapshot(), false).ok()?;
+            self.transactions -= 1;
+        }
         self.free.push(number);
         Some(handle)
     }

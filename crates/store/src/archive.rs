@@ -38,6 +38,8 @@ use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"KARYARC\0";
 const SUFFIX: &str = ".archive";
+/// Where one is written before it is put in its place.
+pub(crate) const NEW: &str = "log/archive.new";
 /// Bytes of the header before the horizon.
 const HEAD_BYTES: usize = 92;
 /// A block is closed when it has reached this size.
@@ -54,6 +56,8 @@ pub(crate) struct Archive {
     /// Names it: its header's checksum.
     pub(crate) mark: u32,
     path: String,
+    /// Whether something of what it replaces may be left.
+    pub(crate) leaving: bool,
     /// Where the blocks begin.
     start: u64,
 }
@@ -62,7 +66,7 @@ impl Archive {
     /// Where a log begins that nothing was archived of.
     pub(crate) fn none(store: StoreId) -> Archive {
         let (base, horizon) = (ChainPoint::genesis(store), Horizon::default());
-        Archive { base, horizon, time: 0, mark: 0, path: String::new(), start: 0 }
+        Archive { base, horizon, time: 0, mark: 0, path: String::new(), leaving: false, start: 0 }
     }
 
     /// The archive that stands for the beginning of a store's log.
@@ -105,18 +109,13 @@ impl Archive {
         }
         let horizon = Horizon::decode(&mut Cursor::new(&head[HEAD_BYTES..]))?;
         let start = (head.len() + SUM_BYTES) as u64;
-        Ok(Archive { base, horizon, time, mark, path, start })
+        Ok(Archive { base, horizon, time, mark, path, leaving: false, start })
     }
 
     /// Puts a file that was written in the place of the log before `base`, durably.
-    pub(crate) fn put_in_place(
-        disk: &dyn Disk,
-        store: StoreId,
-        new: &str,
-        base: ChainPoint,
-    ) -> Result<Archive> {
+    pub(crate) fn put_in_place(disk: &dyn Disk, store: StoreId, base: ChainPoint) -> Result<Archive> {
         let path = format!("{LOG_DIRECTORY}/{:010}{SUFFIX}", base.position.segment);
-        disk.rename(new, &path).map_err(io_error(&path, "rename"))?;
+        disk.rename(NEW, &path).map_err(io_error(&path, "rename"))?;
         disk.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
         Archive::find(disk, store)
     }
@@ -289,7 +288,6 @@ impl Blocks {
 /// Writes an archive.
 pub(crate) struct Writer {
     file: Box<dyn File>,
-    path: String,
     at: u64,
     sum: u32,
     digest: Sha256,
@@ -299,16 +297,15 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn create(
         disk: &dyn Disk,
-        path: &str,
         store: StoreId,
         base: ChainPoint,
         time: i64,
         horizon: &Horizon,
     ) -> Result<Writer> {
-        let file = disk.create(path).map_err(io_error(path, "create"))?;
-        file.set_len(0).map_err(io_error(path, "cut"))?;
+        let file = disk.create(NEW).map_err(io_error(NEW, "create"))?;
+        file.set_len(0).map_err(io_error(NEW, "cut"))?;
         let (digest, gathered) = (Sha256::new(), Vec::new());
-        let mut writer = Writer { file, path: path.into(), at: 0, sum: 0, digest, gathered };
+        let mut writer = Writer { file, at: 0, sum: 0, digest, gathered };
         let mut head = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &store.0].concat();
         base.encode(&mut head);
         I64::encode(&time, &mut head);
@@ -324,7 +321,7 @@ impl Writer {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.sum = crc32c::crc32c_append(self.sum, bytes);
         self.digest.update(bytes);
-        self.file.write_at(self.at, bytes).map_err(io_error(&self.path, "write"))?;
+        self.file.write_at(self.at, bytes).map_err(io_error(NEW, "write"))?;
         self.at += bytes.len() as u64;
         Ok(())
     }
@@ -362,7 +359,7 @@ impl Writer {
     pub(crate) fn finish(mut self) -> Result<[u8; 32]> {
         let sum = self.sum;
         self.put(&sum.to_le_bytes())?;
-        self.file.sync_all().map_err(io_error(&self.path, "sync"))?;
+        self.file.sync_all().map_err(io_error(NEW, "sync"))?;
         Ok(self.digest.finalize().into())
     }
 }
@@ -377,10 +374,11 @@ fn list(disk: &dyn Disk) -> Result<Vec<String>> {
     Ok(archives.map(|name| format!("{LOG_DIRECTORY}/{name}")).collect())
 }
 
-/// Removes the archives that a later one replaces.
+/// Removes the archives that a later one replaces, and one that was not finished.
 pub(crate) fn remove_older(disk: &dyn Disk) -> Result<()> {
     let mut older = list(disk)?;
     older.pop();
+    older.extend(Some(NEW.to_owned()).filter(|new| disk.exists(new).unwrap_or(false)));
     older.iter().try_for_each(|path| disk.remove(path).map_err(io_error(path, "remove")))
 }
 

@@ -147,7 +147,8 @@ impl Store {
             (until, true) => start(&store, until)?,
             (until, false) => rebuild(&Arc::downgrade(&store), until),
         }
-        if store.is_erasing()? {
+        // A rebuild finishes what was to be erased when it has ended.
+        if store.is_erasing()? && store.progress() == Progress::Ready {
             let weak = Arc::downgrade(&store);
             match threads {
                 true => store.spawn("karyon-erase", move || finish_erasing(&weak))?,
@@ -194,11 +195,15 @@ fn open_history(
     history
 }
 
-/// Finishes what a crash has interrupted: what was erased goes from the files.
-fn finish_erasing(store: &Weak<Store>) {
+/// Finishes what a crash has interrupted, if it has: what was erased goes from the files.
+pub(crate) fn finish_erasing(store: &Weak<Store>) {
     let root = Author { principal: "root", incarnation: 0, cause: None };
-    // Where it cannot be done now, because the past is being rebuilt or the disk refuses it, the next opening tries again.
-    let _ = store.upgrade().map(|store| store.archive(None, None, root, &Open));
+    let finish = |store: Arc<Store>| match store.is_erasing() {
+        Ok(true) => store.archive(None, None, root, &Open).map(drop),
+        other => other.map(drop),
+    };
+    // Where the disk refuses it now, the next opening tries again.
+    let _ = store.upgrade().map(finish);
 }
 
 fn recover(

@@ -1,5 +1,6 @@
 //! Rebuilding the index of the past from the log, while the store is already in use.
 
+use crate::open::finish_erasing;
 use crate::store::Store;
 use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
 use karyon_log::FrameView;
@@ -26,6 +27,10 @@ impl History for Sealed {
         })
     }
 
+    fn chapters(&self, object: ObjectId) -> Result<Vec<Chapter>> {
+        self.0.chapters(object)
+    }
+
     /// What once was made on a version was made while that was kept.
     fn check(&self, _: Seq) -> Result<()> {
         Ok(())
@@ -50,7 +55,7 @@ pub(crate) fn visit_commits(
 
 /// Rebuilds what lies before `until`. A log that cannot be read closes the past with its own error; the present stays.
 pub(crate) fn rebuild(store: &Weak<Store>, until: Seq) {
-    let Err(error) = read_past(store, until) else { return };
+    let Err(error) = read_past(store, until) else { return finish_erasing(store) };
     if let Some(store) = store.upgrade() {
         store.history.set_progress(Progress::Failed(error));
         store.notify();

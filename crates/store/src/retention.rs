@@ -1,22 +1,19 @@
 //! Letting go of the past: what a retention keeps is archived, the rest goes with the log's segments; what is erased goes for good.
 
-use crate::archive::{Archive, Writer, remove_older};
+use crate::archive::{Archive, NEW, Writer, remove_older};
 use crate::layout::{CHECKPOINTS, io_error};
 use crate::rebuild::{Sealed, visit_commits};
 use crate::store::{Author, Committed, Store};
 use crate::writer::{Persistence, lock};
 use karyon_graph::{Gate, Graph, ImageWriter, Transaction};
 use karyon_history::{Chapter, Chapters, Horizon, Record, end_of, object_of};
-use karyon_log::{ASIDE_DIRECTORY, ChainPoint, Disk, HashField, LOG_DIRECTORY, StoreId};
+use karyon_log::{ASIDE_DIRECTORY, ChainPoint, Disk, HashField, StoreId};
 use karyon_model::bytes::put_bytes;
 use karyon_model::fields::U64;
 use karyon_model::limits::KEPT_VERSIONS_MAX;
 use karyon_model::{Code, Error, Result, Seq};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-
-/// Where an archive is written before it is put in its place.
-const NEW: &str = "archive.new";
 
 /// What of the past is kept.
 #[derive(Clone, Debug, Default)]
@@ -67,8 +64,7 @@ impl Store {
     pub(crate) fn is_erasing(&self) -> Result<bool> {
         let erased = self.body()?.graph.erased();
         let archive = self.persistence.as_ref().map(Persistence::archive);
-        let left = |it: Archive| erased >= it.base.next_seq || (erased > 0 && self.history.mark() != it.mark);
-        Ok(archive.is_some_and(left))
+        Ok(archive.is_some_and(|it| erased >= it.base.next_seq || (erased > 0 && it.leaving)))
     }
 
     /// Archives what a retention keeps, or without one everything, so that what was erased goes, and with it a node.
@@ -91,15 +87,17 @@ impl Store {
             }
             None => Ok(()),
         };
+        let _turn = lock(&self.archiving);
         let Some(persistence) = &self.persistence else {
             return erase().and_then(|()| self.archive_memory(retention));
         };
         // An image in the making would show half of what is erased.
-        let (_turn, _files) = (lock(&persistence.checkpoint_turn), persistence.own_files());
+        let (_image, _files) = (lock(&persistence.checkpoint_turn), persistence.own_files());
+        self.pipeline()?.admit()?;
         erase()?;
         let done = self.archive_log(persistence, retention, author, gate);
         self.history.announce(Horizon::default());
-        done.inspect_err(|_| drop(persistence.disk.remove(&format!("{LOG_DIRECTORY}/{NEW}"))))
+        done.inspect_err(|_| drop(persistence.disk.remove(NEW)))
     }
 
     fn archive_log(
@@ -109,7 +107,6 @@ impl Store {
         author: Author<'_>,
         gate: &dyn Gate,
     ) -> Result<Archived> {
-        self.pipeline()?.admit()?;
         while self.write_frame()? {}
         // A full disk costs nothing here; of a failed sync nobody knows what it has cost.
         let failed = |error: &Error| {
@@ -117,11 +114,12 @@ impl Store {
                 self.fail(error.clone())
             }
         };
-        persistence.rotate().inspect_err(failed)?;
+        let newest = persistence.rotate().inspect_err(failed)?;
         let before = persistence.archive();
-        self.go_by(persistence, &before)?;
+        self.go_by(persistence, before.clone())?;
         let mut boundaries = persistence.reader().boundaries()?;
-        boundaries.push(persistence.head());
+        // Commits go on: where the log ends by now is amid a segment.
+        boundaries.push(newest);
         let until = retention.map_or(Seq::MAX, |retention| retention.since.saturating_add(1));
         let base = boundaries.into_iter().rev().find(|point| point.next_seq <= until).unwrap_or(before.base);
         let horizon = self.announced(retention, base.next_seq - 1)?;
@@ -134,41 +132,47 @@ impl Store {
         if gone || (base == before.base && horizon == before.horizon) {
             return archived(self.body()?.newest(), [bytes, bytes]);
         }
-        let digest = self.write_archive(persistence, &before, (base, &horizon), retention)?;
+        let written = self.write_archive(persistence, &before, (base, &horizon), retention);
+        let digest = written.map_err(|error| self.history.give_up(error))?;
         let archiving = Transaction::archiving(self.begin()?.snapshot(), base.next_seq - 1, digest);
         let committed = self.commit(&archiving, author, gate)?;
         self.make_durable(committed.seq)?;
         let disk = &*persistence.disk;
-        if retention.is_none() {
+        let erased = self.body()?.graph.erased();
+        if (before.base.next_seq..base.next_seq).contains(&erased) {
             // Before the archive is in its place: as long as the log has everything, nothing needs them. What was cut from
             // a torn tail was never acknowledged, and may hold what was erased.
             remove_all(disk, CHECKPOINTS)?;
             remove_all(disk, ASIDE_DIRECTORY)?;
         }
-        let archive = Archive::put_in_place(disk, persistence.id, &format!("{LOG_DIRECTORY}/{NEW}"), base)?;
-        persistence.set_archive(archive.clone());
-        self.go_by(persistence, &archive)?;
+        let archive = Archive::put_in_place(disk, persistence.id, base)?;
+        self.go_by(persistence, archive)?;
         archived(committed, [bytes, persistence.log_bytes()?])
     }
 
     /// Has the history and the log's files be what an archive says, which is in its place.
-    fn go_by(&self, persistence: &Persistence, archive: &Archive) -> Result<()> {
-        if self.history.mark() == archive.mark {
-            return Ok(());
+    fn go_by(&self, persistence: &Persistence, mut archive: Archive) -> Result<()> {
+        let disk = &*persistence.disk;
+        archive.leaving = true;
+        persistence.set_archive(archive.clone());
+        if self.history.mark() != archive.mark {
+            let horizon = archive.horizon.clone();
+            self.history.replace(archive.chapters(disk)?, archive.base, horizon, archive.mark)?;
         }
-        let (disk, Archive { base, horizon, mark, .. }) = (&*persistence.disk, archive);
-        self.history.replace(archive.chapters(disk)?, *base, horizon.clone(), *mark)?;
         remove_older(disk)?;
-        persistence.cut(*base)
+        persistence.cut(archive.base)?;
+        archive.leaving = false;
+        persistence.set_archive(archive);
+        Ok(())
     }
 
     /// What will be kept of the past before a version, made known under the commit lock: no fork is made any more on what goes.
     fn announced(&self, retention: Option<&Retention>, through: Seq) -> Result<Horizon> {
         let before = self.history.horizon();
         let Some(retention) = retention else { return Ok(before) };
-        let _pipeline = self.pipeline()?;
+        let (_pipeline, pins) = (self.pipeline()?, self.pins()?);
         let (body, since) = (self.body()?, retention.since.min(through).max(before.since));
-        let mut kept = [&retention.pins[..], &self.pinned()?].concat();
+        let mut kept = retention.pins.iter().chain(pins.keys()).copied().collect::<Vec<_>>();
         for layer in body.graph.layers().iter().filter(|layer| layer.dropped.is_none_or(|seq| seq > through))
         {
             kept.push(layer.from);
@@ -206,8 +210,7 @@ impl Store {
     ) -> Result<[u8; 32]> {
         let (disk, reader) = (&*persistence.disk, persistence.reader());
         let time = self.time_of(base.next_seq - 1)?;
-        let mut file =
-            Writer::create(disk, &format!("{LOG_DIRECTORY}/{NEW}"), persistence.id, base, time, horizon)?;
+        let mut file = Writer::create(disk, persistence.id, base, time, horizon)?;
         before.visit_hashes(disk, &mut |hashes| file.gather(hashes))?;
         // What it seals again is there already.
         let past = Arc::new(Sealed(self.history.clone()));

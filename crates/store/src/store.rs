@@ -112,6 +112,8 @@ pub struct Store {
     listeners: Mutex<Vec<(u64, Listener)>>,
     /// Versions that views show, with how many do.
     pins: Mutex<BTreeMap<Seq, usize>>,
+    /// Held by whoever lets go of a part of the past; before every other lock.
+    pub(crate) archiving: Mutex<()>,
     pub(crate) persistence: Option<Persistence>,
 }
 
@@ -139,6 +141,7 @@ impl Store {
             relaxed: false,
             listeners: Mutex::default(),
             pins: Mutex::default(),
+            archiving: Mutex::default(),
             persistence,
         }
     }
@@ -297,14 +300,18 @@ impl Store {
     }
 
     /// Keeps a version, whatever of the past is let go, until it is unpinned as often.
+    ///
+    /// Fails with `Horizon` for a version that is not kept, or soon will not be.
     pub fn pin(&self, seq: Seq) -> Result<()> {
-        *self.pins.lock().map_err(|_| poisoned())?.entry(seq).or_default() += 1;
+        let mut pins = self.pins()?;
+        self.history.check(seq)?;
+        *pins.entry(seq).or_default() += 1;
         Ok(())
     }
 
     /// Ends one pin of a version.
     pub fn unpin(&self, seq: Seq) {
-        if let Ok(mut pins) = self.pins.lock()
+        if let Ok(mut pins) = self.pins()
             && let Some(count) = pins.get_mut(&seq)
         {
             *count -= 1;
@@ -312,8 +319,8 @@ impl Store {
         }
     }
 
-    pub(crate) fn pinned(&self) -> Result<Vec<Seq>> {
-        Ok(self.pins.lock().map_err(|_| poisoned())?.keys().copied().collect())
+    pub(crate) fn pins(&self) -> Result<MutexGuard<'_, BTreeMap<Seq, usize>>> {
+        self.pins.lock().map_err(|_| poisoned())
     }
 
     /// Counts and sizes.

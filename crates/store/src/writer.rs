@@ -101,15 +101,15 @@ impl Persistence {
         *lock(&self.archive) = archive;
     }
 
-    /// Has the log go on in a segment of its own, so that it can be parted behind what is durable.
-    pub(crate) fn rotate(&self) -> Result<()> {
+    /// Has the log go on in a segment of its own, so that it can be parted behind what is durable. Returns where that begins.
+    pub(crate) fn rotate(&self) -> Result<ChainPoint> {
         let mut log = lock(&self.log);
         let point = log.rotate()?;
         let mut written = lock(&self.written);
         // A frame that was written and failed to sync is not durable, and the log is of no use then.
         debug_assert_eq!(written.head.next_seq, point.next_seq);
         written.head = point;
-        Ok(())
+        Ok(point)
     }
 
     /// Lets go of the log's segments before a point.

@@ -18,6 +18,7 @@ mod footprint;
 mod forks;
 mod history;
 mod invariants;
+mod letting_go;
 mod model;
 mod oracle_runs;
 mod panics;
