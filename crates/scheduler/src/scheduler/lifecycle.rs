@@ -111,9 +111,8 @@ impl Scheduler {
         }
         cell.stop = Some(gone);
         self.credits.set(id.index(), CLOSED);
-        if let Phase::Waiting(Some(key)) = cell.phase {
-            cell.phase = Phase::Waiting(None);
-            self.deadlines.cancel(key);
+        if let Phase::Waiting(wait) = &mut cell.phase {
+            self.deadlines.cancel(wait.take());
         }
         self.continue_stop(id);
     }

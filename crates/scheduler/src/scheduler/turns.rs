@@ -149,9 +149,7 @@ impl Scheduler {
         let cell = self.table.get_mut(id)?;
         let Turn::Open(open) = cell.turn else { return None };
         cell.turn = Turn::None;
-        if let Some(key) = open.deadline {
-            self.deadlines.cancel(key);
-        }
+        self.deadlines.cancel(open.deadline);
         Some(open)
     }
 
