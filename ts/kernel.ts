@@ -148,7 +148,7 @@ export class Kernel implements AsyncDisposable {
       return new Kernel(handle, durability, options)
     } catch (error) {
       // Joined after it had failed: whoever has it open must be able to close it for good.
-      native.releaseStore(handle)
+      native.releaseHandle(handle)
       throw error
     }
   }

@@ -354,7 +354,7 @@ export class Connection {
     for (const session of this.sessions) session.release()
     this.#released = true
     if (--this.#shared.openings === 0) shared.delete(this.#identity)
-    native.releaseStore(this.handle)
+    native.releaseHandle(this.handle)
     this.#keepAlive.end()
     if (failure) throw failure
   }

@@ -165,7 +165,7 @@ export class NativeSession implements Session {
     if (this.#parent) this.#parent.#forks.delete(this)
     this.connection.tell()
     for (const transaction of this.open) transaction.end(() => this.#endError())
-    native.releaseSession(this.#handle)
+    native.releaseHandle(this.#handle)
   }
 
   /** Passes an answer on, or throws what went wrong; refusals are made known first. */

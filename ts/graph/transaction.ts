@@ -82,7 +82,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
     if (this.#ended) return
     this.#ended = reason
     kept[0] = this
-    if (this.#handle !== NONE) native.dropTransaction(this.#handle)
+    if (this.#handle !== NONE) native.releaseHandle(this.#handle)
     this.#handle = NONE
     this.session.open.delete(this)
     this.#verbs.length = 0

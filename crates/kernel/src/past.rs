@@ -213,14 +213,10 @@ impl Session {
                 out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
                 for side in sides {
                     out.push(u8::from(side.is_some()));
-                    match (side, id) {
-                        (None, _) => {}
-                        (Some((entity, version)), EntityId::Node(node)) => {
-                            put_node(&graph.node_item(node, entity, version), out);
-                        }
-                        (Some((entity, version)), EntityId::Edge(edge)) => {
-                            put_edge(&graph.edge_item(edge, entity, version), out);
-                        }
+                    let Some((entity, version)) = side else { continue };
+                    match id {
+                        EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), out),
+                        EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), out),
                     }
                 }
                 Ok(true)

@@ -70,13 +70,9 @@ pub fn put_edge(edge: &EdgeItem<'_>, out: &mut Vec<u8>) {
 
 /// Ends a page.
 pub fn put_next(next: Option<PageStart>, out: &mut Vec<u8>) {
-    out.push(0);
-    match next {
-        None => out.push(0),
-        Some(start) => {
-            out.push(1);
-            [start.id, start.list, start.own].into_iter().for_each(|part| put_varint(out, part.into()));
-        }
+    out.extend([0, u8::from(next.is_some())]);
+    if let Some(PageStart { id, list, own }) = next {
+        [id, list, own].into_iter().for_each(|part| put_varint(out, part.into()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use karyon_model::{Code, Error};
+use karyon_model::{Code, Error, Result};
 
 use crate::segment;
 
@@ -15,6 +15,11 @@ pub(crate) fn damaged(number: u32, offset: u32, reason: impl Into<String>) -> Er
     );
     let error = Error::new(Code::Damaged, message).with("segment", number).with("offset", offset);
     error.with("file", file).with("reason", reason)
+}
+
+/// Refuses bytes of segment `number` at `offset` of which something does not hold.
+pub(crate) fn expect(holds: bool, number: u32, offset: u32, reason: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(damaged(number, offset, reason)) }
 }
 
 /// The operating system refused something that loses nothing.

@@ -32,7 +32,7 @@ pub use frame::{FRAME_HEADER_BYTES, FrameDraft, FrameView, MAX_COMMITS, MAX_FRAM
 pub use log::Log;
 pub use lost::Lost;
 pub use open::ASIDE_DIRECTORY;
-pub use reader::{LogReader, Verified};
+pub use reader::LogReader;
 pub use real_disk::RealDisk;
 pub use recovery::{Cut, Recovery};
 pub use sector_map::SECTOR_BYTES;

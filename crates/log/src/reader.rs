@@ -23,15 +23,6 @@ pub struct LogReader {
     pub(crate) base: ChainPoint,
 }
 
-/// What [`LogReader::verify`] went over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// Frames of commits.
-    pub frames: u64,
-    /// Commits in them.
-    pub commits: u64,
-}
-
 impl LogReader {
     /// A reader of the log of `store` on `disk`, which begins at `base`.
     pub fn new(disk: Arc<dyn Disk>, store: StoreId, base: ChainPoint) -> Self {
@@ -111,22 +102,21 @@ impl LogReader {
     }
 
     /// Checks the whole chain from the first frame to `head`, handing each frame of commits to
-    /// `visit`. Changes nothing. Fails with `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first
+    /// `visit`, and returns how many there were. Changes nothing. Fails with `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first
     /// thing that is wrong.
     pub fn verify(
         &self,
         head: &ChainPoint,
         visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
-    ) -> Result<Verified> {
-        let mut verified = Verified { frames: 0, commits: 0 };
+    ) -> Result<u64> {
+        let mut frames = 0;
         let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, self.base, false)?;
         read_on(&mut walk, head.position, &mut |frame| {
-            verified.frames += 1;
-            verified.commits += u64::from(frame.commit_count);
+            frames += 1;
             visit(frame).map(ControlFlow::Continue)
         })?;
         if walk.point == *head {
-            return Ok(verified);
+            return Ok(frames);
         }
         let Position { segment, offset } = walk.point.position;
         Err(damaged(segment, offset, "the chain ends here with another hash than the log's"))

@@ -38,13 +38,10 @@ impl RealDisk {
 
 impl Disk for RealDisk {
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(self.resolve(path)?)? {
-            // A name that is not Unicode is none of ours.
-            if let Ok(name) = entry?.file_name().into_string() {
-                names.push(name);
-            }
-        }
+        // A name that is not Unicode is none of ours.
+        let known = |entry: fs::DirEntry| entry.file_name().into_string().ok();
+        let names = fs::read_dir(self.resolve(path)?)?.filter_map(|entry| entry.map(known).transpose());
+        let mut names: Vec<_> = names.collect::<io::Result<_>>()?;
         names.sort_unstable();
         Ok(names)
     }

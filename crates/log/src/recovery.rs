@@ -91,11 +91,8 @@ pub(crate) fn judge_unbegun(store: StoreId, number: u32, rest: &[u8]) -> Result<
 /// after everything before it had been synced.
 fn later_frame(store: StoreId, position: Position, rest: &[u8], skip: usize) -> bool {
     (skip..rest.len()).step_by(FRAME_ALIGNMENT).any(|at| {
-        u32::try_from(at)
-            .ok()
-            .and_then(|at| position.offset.checked_add(at))
-            .and_then(|offset| Header::at(store, Position { offset, ..position }, &rest[at..]))
-            .is_some()
+        let offset = u32::try_from(at).ok().and_then(|at| position.offset.checked_add(at));
+        offset.is_some_and(|offset| Header::at(store, Position { offset, ..position }, &rest[at..]).is_some())
     })
 }
 

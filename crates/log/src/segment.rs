@@ -23,7 +23,7 @@ use karyon_model::{Code, Error, Result, layout};
 
 use crate::chain::{ChainPoint, Hash, HashField, StoreId, StoreIdField};
 use crate::disk::{Disk, OpenMode};
-use crate::failure::{damaged, io_failed};
+use crate::failure::{damaged, expect, io_failed};
 use crate::frame::checked;
 use crate::sector_map::SECTOR_BYTES;
 
@@ -87,10 +87,9 @@ impl SegmentHeader {
 
     /// The header of segment `number` of `store`, whose file is `file_len` long.
     pub(crate) fn check(store: StoreId, number: u32, file_len: u64, bytes: &[u8]) -> Result<SegmentHeader> {
-        let damage = |reason: &str| Err(damaged(number, 0, reason));
-        let Some(fields) = checked(0, bytes).and_then(|bytes| bytes.strip_prefix(&MAGIC)) else {
-            return damage("its header does not match its checksum");
-        };
+        let expect = |holds, reason: &str| expect(holds, number, 0, reason);
+        let fields = checked(0, bytes).and_then(|bytes| bytes.strip_prefix(&MAGIC));
+        let fields = fields.ok_or_else(|| damaged(number, 0, "its header does not match its checksum"))?;
         let mut fields = Cursor::new(fields);
         let version = U32::decode(&mut fields)?;
         if version > FORMAT_VERSION {
@@ -103,18 +102,12 @@ impl SegmentHeader {
             return Err(error.with("version", version).with("supported", FORMAT_VERSION));
         }
         let header = SegmentHeader::decode(&mut fields)?;
-        if version == 0 {
-            return damage("its format version is 0");
-        }
-        if header.store != store {
-            return damage("it belongs to another store");
-        }
-        if header.number != number {
-            return damage(&format!("it is segment {} under another name", header.number));
-        }
-        if file_len < u64::from(header.capacity) {
-            return damage(&format!("the file was cut from {} to {file_len} bytes", header.capacity));
-        }
+        let SegmentHeader { number: named, capacity, .. } = header;
+        expect(version > 0, "its format version is 0")?;
+        expect(header.store == store, "it belongs to another store")?;
+        expect(named == number, &format!("it is segment {named} under another name"))?;
+        let whole = u64::from(capacity) <= file_len;
+        expect(whole, &format!("the file was cut from {capacity} to {file_len} bytes"))?;
         Ok(header)
     }
 }

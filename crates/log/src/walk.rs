@@ -4,7 +4,7 @@ use karyon_model::Result;
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
-use crate::failure::damaged;
+use crate::failure::{damaged, expect};
 use crate::frame::{FrameView, Header, Kind};
 use crate::segment_file::SegmentFile;
 
@@ -54,9 +54,8 @@ impl<'d> Walk<'d> {
             return Ok(None);
         }
         let Some((header, bytes)) = self.segment.frame_at(self.store, offset)? else { return Ok(None) };
-        if header.previous_hash != self.point.hash || header.first_seq != self.point.next_seq {
-            return Err(damaged(number, offset, "the frame here does not follow the one before it"));
-        }
+        let follows = header.previous_hash == self.point.hash && header.first_seq == self.point.next_seq;
+        expect(follows, number, offset, "the frame here does not follow the one before it")?;
         let Some(end) = header.end(bytes) else {
             return Err(damaged(number, offset, "the frame here ends past the last possible position"));
         };
@@ -96,24 +95,14 @@ impl<'d> Walk<'d> {
             let follows = self.segment.header.is_none_or(|header| {
                 header.previous_hash == self.point.hash && header.next_seq == self.point.next_seq
             });
-            return if follows {
-                Ok(())
-            } else {
-                Err(damaged(number, 0, "it does not follow the segment before it"))
-            };
+            return expect(follows, number, 0, "it does not follow the segment before it");
         }
         // The log of a restored backup may be as long as this one was, and another.
         let before = match self.segment.header {
             Some(_) => self.segment.frame_at(self.store, self.point.frame)?,
             None => None,
         };
-        if before.and_then(|(header, bytes)| header.end(bytes)) != Some(self.point) {
-            return Err(damaged(
-                number,
-                offset,
-                "the frames before here are not those that a checkpoint holds",
-            ));
-        }
-        Ok(())
+        let known = before.and_then(|(header, bytes)| header.end(bytes)) == Some(self.point);
+        expect(known, number, offset, "the frames before here are not those that a checkpoint holds")
     }
 }

@@ -50,10 +50,21 @@ impl<'a> Cursor<'a> {
         &self.bytes[from..to]
     }
 
+    /// What was not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
     /// The error for bytes that are not what this reader was promised.
     pub fn malformed(&self, what: &str) -> Error {
         Error::new(Code::Damaged, format!("{what} at byte {} of {}", self.at, self.bytes.len()))
             .with("position", self.at)
+    }
+
+    /// Refuses bytes of which something does not hold that this reader was promised.
+    #[inline]
+    pub fn expect(&self, holds: bool, what: &str) -> Result<()> {
+        if holds { Ok(()) } else { Err(self.malformed(what)) }
     }
 
     /// The next `count` bytes.
@@ -85,14 +96,10 @@ impl<'a> Cursor<'a> {
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                return Err(self.malformed("a varint beyond 64 bits"));
-            }
+            self.expect(shift < 63 || bits <= 1, "a varint beyond 64 bits")?;
             value |= bits << shift;
             if byte & 0x80 == 0 {
-                if byte == 0 && shift > 0 {
-                    return Err(self.malformed("a varint longer than needed"));
-                }
+                self.expect(byte > 0 || shift == 0, "a varint longer than needed")?;
                 return Ok(value);
             }
         }

@@ -104,8 +104,7 @@ pub fn encode_commit(header: &CommitHeader, operations: &[u8], base_time: i64, o
 impl<'a> CommitRecord<'a> {
     /// Reads the next record of a frame whose header gave the record's seq and the base time.
     pub fn decode(cursor: &mut Cursor<'a>, seq: Seq, base_time: i64) -> Result<CommitRecord<'a>> {
-        let record = cursor.bytes()?;
-        let mut fields = Cursor::new(record);
+        let mut fields = Cursor::new(cursor.bytes()?);
         let time = base_time.checked_add_unsigned(fields.varint()?);
         let back = |fields: &mut Cursor<'_>| match fields.varint()? {
             0 => Ok(None),
@@ -126,14 +125,10 @@ impl<'a> CommitRecord<'a> {
             reverts: None,
         };
         let flags = fields.byte()?;
-        if flags & !(COARSE | REVERTS) != 0 {
-            return Err(fields.malformed("unknown commit flags"));
-        }
+        fields.expect(flags & !(COARSE | REVERTS) == 0, "unknown commit flags")?;
         header.coarse = flags & COARSE != 0;
         let count = fields.length()?;
-        if count > PARENTS_MAX {
-            return Err(fields.malformed("too many parents"));
-        }
+        fields.expect(count <= PARENTS_MAX, "too many parents")?;
         let older = |fields: &mut Cursor<'a>| {
             back(fields)?.ok_or_else(|| fields.malformed("a commit that comes from itself"))
         };
@@ -141,7 +136,7 @@ impl<'a> CommitRecord<'a> {
         if flags & REVERTS != 0 {
             header.reverts = Some(Reverted { principal: fields.id()?, since: older(&mut fields)? });
         }
-        Ok(CommitRecord { header, operations: &record[fields.position()..] })
+        Ok(CommitRecord { header, operations: fields.rest() })
     }
 }
 

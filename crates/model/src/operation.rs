@@ -51,9 +51,7 @@ impl Interval {
     /// Reads what `encode` wrote.
     pub fn decode(cursor: &mut Cursor<'_>) -> Result<Interval> {
         let flags = cursor.byte()?;
-        if flags > 3 {
-            return Err(cursor.malformed("an unknown interval"));
-        }
+        cursor.expect(flags <= 3, "an unknown interval")?;
         let from = if flags & 1 != 0 { Some(cursor.signed()?) } else { None };
         let to = if flags & 2 != 0 { Some(cursor.signed()?) } else { None };
         Ok(Interval { from, to })
@@ -80,9 +78,7 @@ impl Rules {
     /// Reads what `encode` wrote.
     pub fn decode(cursor: &mut Cursor<'_>) -> Result<Rules> {
         let bits = cursor.byte()?;
-        if bits > 7 || bits & 3 == 2 {
-            return Err(cursor.malformed("unknown rules"));
-        }
+        cursor.expect(bits <= 7 && bits & 3 != 2, "unknown rules")?;
         Ok(Rules { indexed: bits & 1 != 0, unique: bits & 2 != 0, required: bits & 4 != 0 })
     }
 }

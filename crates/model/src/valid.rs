@@ -44,7 +44,7 @@ impl<'a> Steps<'a> {
             return Steps { table: &[], values: held };
         }
         let count = cursor.varint().unwrap_or_default() as usize;
-        let (table, values) = held[cursor.position()..].split_at(count * STEP_BYTES);
+        let (table, values) = cursor.rest().split_at(count * STEP_BYTES);
         Steps { table: table.as_chunks().0, values }
     }
 
@@ -170,15 +170,11 @@ pub fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
         let end = base + u32::from_le_bytes(table.array()?) as usize;
         let value = if end > rest.position() { value::check(&mut rest)? } else { &[] };
         let follows = before.map_or(begin == i64::MIN, |before| before.0 < begin && before.1 != value);
-        if rest.position() != end || !follows {
-            return Err(rest.malformed("intervals that are not in canonical form"));
-        }
+        rest.expect(rest.position() == end && follows, "intervals that are not in canonical form")?;
         holding += usize::from(!value.is_empty());
         before = Some((begin, value));
     }
-    if count < 2 || holding > INTERVALS_MAX {
-        return Err(rest.malformed("too few or too many intervals"));
-    }
+    rest.expect(count >= 2 && holding <= INTERVALS_MAX, "too few or too many intervals")?;
     *cursor = rest;
     Ok(cursor.between(start, cursor.position()))
 }

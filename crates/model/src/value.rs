@@ -223,12 +223,10 @@ fn walk<'a, M: Made<'a>>(cursor: &mut Cursor<'a>, depth: usize) -> Result<M> {
         }
         FLOAT => {
             let value = f64::from_le_bytes(cursor.array()?);
-            if !matches!(from_number(value), Ok(Value::Float(_))) {
-                return Err(cursor.malformed("an integral float that should be an integer"));
-            }
-            if value.is_nan() && value.to_bits() != NAN_BITS {
-                return Err(cursor.malformed("a NaN that is not the canonical one"));
-            }
+            let is_float = matches!(from_number(value), Ok(Value::Float(_)));
+            cursor.expect(is_float, "an integral float that should be an integer")?;
+            let is_canonical = !value.is_nan() || value.to_bits() == NAN_BITS;
+            cursor.expect(is_canonical, "a NaN that is not the canonical one")?;
             M::leaf(|| Value::Float(value))
         }
         BIGINT => cursor.signed().map(|value| M::leaf(|| Value::BigInt(value)))?,
@@ -256,9 +254,8 @@ fn walk<'a, M: Made<'a>>(cursor: &mut Cursor<'a>, depth: usize) -> Result<M> {
                     return Err(Error::new(Code::NameReserved, message));
                 }
                 // Text is ordered by its bytes.
-                if before.replace(key).is_some_and(|before| before >= key) {
-                    return Err(cursor.malformed("map keys out of order"));
-                }
+                let follows = before.replace(key).is_none_or(|before| before < key);
+                cursor.expect(follows, "map keys out of order")?;
                 Ok((key, walk(cursor, depth + 1)?))
             }))?
         }
@@ -341,7 +338,7 @@ impl<'a> Sequence<'a> {
         match cursor.byte()? {
             STRING => Ok(Sequence::String(cursor.text()?)),
             BYTES => Ok(Sequence::Bytes(cursor.bytes()?)),
-            LIST => Ok(Sequence::List(cursor.length()?, &encoded[cursor.position()..])),
+            LIST => Ok(Sequence::List(cursor.length()?, cursor.rest())),
             _ => {
                 let message = "only strings, bytes and lists can be spliced; set the property";
                 Err(Error::new(Code::ValueType, message))

@@ -1,7 +1,7 @@
 //! The cell scheduler for JavaScript: one crossing for each batch, over memory that both sides see.
 #![allow(unsafe_code)] // Views over Rust's memory are handed to JavaScript; argued at each.
 
-use crate::environment::{Handle, enter};
+use crate::environment::{Handle, enter, find};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{
     Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, Scheduler, SpawnError, header,
@@ -43,14 +43,11 @@ pub struct Cells<'env> {
 /// Opens a scheduler with nothing but a root.
 #[napi]
 pub fn open_cells<'env>(env: &'env Env, seed: f64) -> Option<Cells<'env>> {
-    let mut cells = None;
-    enter(env, |environment| {
+    find(env, |environment| {
         let port = Rc::new(RefCell::new(Port::new(seed.to_bits())));
         let handle = environment.keep(Handle::Cells(Rc::clone(&port)))?;
-        cells = Some(views(env, handle, &port)?);
-        Ok(handle)
-    });
-    cells
+        views(env, handle, &port)
+    })
 }
 
 fn views<'env>(env: &'env Env, handle: f64, shared: &SharedPort) -> Result<Cells<'env>> {
@@ -252,10 +249,5 @@ pub fn cell_counts(env: &Env, cells: u32) -> Option<Vec<f64>> {
 }
 
 fn read<T>(env: &Env, cells: u32, what: impl FnOnce(&Scheduler) -> T) -> Option<T> {
-    let mut answer = None;
-    enter(env, |environment| {
-        answer = Some(what(&environment.cells(cells)?.borrow().scheduler));
-        Ok(0.0)
-    });
-    answer
+    find(env, |environment| Ok(what(&environment.cells(cells)?.borrow().scheduler)))
 }

@@ -3,13 +3,14 @@
 use crate::cells::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
-use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::bytes::{Cursor, put_signed, put_varint};
 use karyon_kernel::model::limits::SNAPSHOTS_MAX;
-use karyon_kernel::model::{Code, Error, Result, Seq};
-use karyon_kernel::{Session, Store, Transaction};
+use karyon_kernel::model::{Code, Error, Result, Seq, Value};
+use karyon_kernel::{Committed, Session, Store, Transaction};
 use napi::Env;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,6 +67,14 @@ impl Drop for Pins {
     }
 }
 
+impl Deref for SessionHandle {
+    type Target = Arc<Session>;
+
+    fn deref(&self) -> &Arc<Session> {
+        &self.session
+    }
+}
+
 impl SessionHandle {
     /// The version that a number stands for; a negative one for the newest that is visible.
     pub(crate) fn version(&self, at: f64) -> Seq {
@@ -117,12 +126,6 @@ impl Environment {
         }
         self.free.push(number);
         Some(handle)
-    }
-
-    /// As `release`, as a function's whole work.
-    pub(crate) fn drop_handle(&mut self, number: u32) -> Result<f64> {
-        drop(self.release(number));
-        Ok(0.0)
     }
 
     pub(crate) fn handle(&mut self, number: u32) -> Option<&mut Handle> {
@@ -187,6 +190,38 @@ pub(crate) fn closed(message: &str) -> Error {
 /// Runs a function's body with its environment: failures are kept for `take_failure`, panics become failures.
 pub(crate) fn enter(env: &Env, act: impl FnOnce(&mut Environment) -> Result<f64>) -> f64 {
     find(env, act).unwrap_or(FAILED)
+}
+
+/// What a session answers with.
+pub(crate) trait Answer {
+    fn encode(&self, out: &mut Vec<u8>);
+}
+
+impl Answer for Value {
+    fn encode(&self, out: &mut Vec<u8>) {
+        Value::encode(self, out);
+    }
+}
+
+/// Version and time.
+impl Answer for Committed {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.seq);
+        put_signed(out, self.time);
+    }
+}
+
+/// As `enter`, for what a session answers: the answer's length in the exchange.
+pub(crate) fn answer<T: Answer>(
+    env: &Env,
+    session: u32,
+    act: impl FnOnce(&SessionHandle, &Environment) -> Result<T>,
+) -> f64 {
+    enter(env, |environment| {
+        let session = environment.session(session)?;
+        let answer = act(&session, environment)?;
+        environment.answer(|out| answer.encode(out))
+    })
 }
 
 /// As `enter`, for functions that answer with something else than a number: nothing when they fail.

@@ -1,10 +1,9 @@
 //! Forks: sessions of their own above a version of what another one reads.
 
-use crate::environment::{Handle, SessionHandle, enter, find};
-use crate::store::{Background, Outcome};
-use crate::transaction::put_committed;
+use crate::environment::{Handle, SessionHandle, answer, enter};
+use crate::store::{Background, in_background};
 use karyon_kernel::Prefer;
-use karyon_kernel::model::{Value, check_name};
+use karyon_kernel::model::check_name;
 use napi::Env;
 use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
@@ -13,11 +12,8 @@ use std::sync::Arc;
 /// Makes a fork, named in the exchange, above a version of what a session reads. The answer holds version and time.
 #[napi]
 pub fn make_fork(env: &Env, session: u32, from: f64, length: u32) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?;
-        let name = check_name(environment.input(length).text()?)?.to_owned();
-        let committed = session.session.fork(&name, session.version(from))?;
-        put_committed(environment, committed)
+    answer(env, session, |session, environment| {
+        session.fork(check_name(environment.input(length).text()?)?, session.version(from))
     })
 }
 
@@ -34,41 +30,29 @@ pub fn open_fork(env: &Env, session: u32, length: u32) -> f64 {
 /// The forks that stand on what a session reads, as an encoded list of maps.
 #[napi]
 pub fn read_forks(env: &Env, session: u32) -> f64 {
-    enter(env, |environment| {
-        let forks = environment.session(session)?.session.forks()?;
-        environment.answer(|out| forks.encode(out))
-    })
+    answer(env, session, |session, _| session.forks())
 }
 
 /// The fork that a session reads, as an encoded map; null for the graph itself.
 #[napi]
 pub fn read_fork(env: &Env, session: u32) -> f64 {
-    enter(env, |environment| {
-        let fork = environment.session(session)?.session.fork_info()?;
-        environment.answer(|out| fork.encode(out))
-    })
+    answer(env, session, |session, _| session.fork_info())
 }
 
 /// Drops the fork that a session reads. The answer holds version and time.
 #[napi]
 pub fn drop_fork(env: &Env, session: u32) -> f64 {
-    enter(env, |environment| {
-        let committed = environment.session(session)?.session.drop_fork()?;
-        put_committed(environment, committed)
-    })
+    answer(env, session, |session, _| session.drop_fork())
 }
 
 /// Merges the fork that a session reads into what it stands on. `prefer`: 0, nobody; 1, what it stands on; 2, the fork. Its outcome is
 /// a map.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn merge_fork(env: &Env, session: u32, prefer: u8) -> Option<AsyncTask<Background<Value>>> {
-    find(env, |environment| {
-        let session = environment.session(session)?.session;
-        let prefer = match prefer {
-            1 => Prefer::Below,
-            2 => Prefer::Layer,
-            _ => Prefer::Neither,
-        };
-        Ok(Background::start(move || session.merge_fork(prefer), |_, value| Ok(Outcome::Value(value))))
-    })
+pub fn merge_fork(env: &Env, session: u32, prefer: u8) -> Option<AsyncTask<Background>> {
+    let prefer = match prefer {
+        1 => Prefer::Below,
+        2 => Prefer::Layer,
+        _ => Prefer::Neither,
+    };
+    in_background(env, session, 0, move |session, _| session.merge_fork(prefer))
 }

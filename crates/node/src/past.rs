@@ -1,10 +1,10 @@
 //! Questions about the past.
 
-use crate::environment::{enter, find};
+use crate::environment::{answer, enter};
 use crate::reading::optional_text;
-use crate::store::{Background, Outcome};
+use crate::store::{Background, in_background};
 use karyon_kernel::model::bytes::Cursor;
-use karyon_kernel::model::{Result, Target, Value};
+use karyon_kernel::model::{Result, Target};
 use napi::Env;
 use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
@@ -17,11 +17,9 @@ fn read_question<'a>(cursor: &mut Cursor<'a>) -> Result<(Target<'a>, Option<&'a 
 /// holds the target, and a byte 0 or 1 and a property's name.
 #[napi]
 pub fn read_history(env: &Env, session: u32, after: f64, until: f64, length: u32) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?.session;
+    answer(env, session, |session, environment| {
         let (target, name) = read_question(&mut environment.input(length))?;
-        let value = session.history(&target, name, after as u64, until as u64)?;
-        environment.answer(|out| value.encode(out))
+        session.history(&target, name, after as u64, until as u64)
     })
 }
 
@@ -29,31 +27,21 @@ pub fn read_history(env: &Env, session: u32, after: f64, until: f64, length: u32
 /// `place` when there is more.
 #[napi]
 pub fn read_changes(env: &Env, session: u32, after: f64, place: f64, until: f64) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?.session;
-        let value = session.changes((after as u64, place as usize), until as u64)?;
-        environment.answer(|out| value.encode(out))
-    })
+    answer(env, session, |session, _| session.changes((after as u64, place as usize), until as u64))
 }
 
 /// Who made a commit and from what, as an encoded map.
 #[napi]
 pub fn read_commit(env: &Env, session: u32, version: f64) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?.session;
-        let value = session.commit_at(version as u64)?;
-        environment.answer(|out| value.encode(out))
-    })
+    answer(env, session, |session, _| session.commit_at(version as u64))
 }
 
 /// Who made a property or the existence what it is as of a version, as an encoded map or null.
 #[napi]
 pub fn read_blame(env: &Env, session: u32, at: f64, length: u32) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?;
+    answer(env, session, |session, environment| {
         let (target, name) = read_question(&mut environment.input(length))?;
-        let value = session.session.blame(&target, name, session.version(at))?;
-        environment.answer(|out| value.encode(out))
+        session.blame(&target, name, session.version(at))
     })
 }
 
@@ -75,12 +63,9 @@ pub fn revert_principal(
     since: f64,
     dry_run: bool,
     length: u32,
-) -> Option<AsyncTask<Background<Value>>> {
-    find(env, |environment| {
-        let session = environment.session(session)?.session;
-        let principal = environment.input(length).text()?.to_owned();
-        let work = move || session.revert(&principal, since as u64, dry_run);
-        Ok(Background::start(work, |_, value| Ok(Outcome::Value(value))))
+) -> Option<AsyncTask<Background>> {
+    in_background(env, session, length, move |session, mut input| {
+        session.revert(input.text()?, since as u64, dry_run)
     })
 }
 
@@ -89,7 +74,7 @@ pub fn revert_principal(
 pub fn read_digest(env: &Env, session: u32, at: f64) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?;
-        let digest = session.session.digest(session.version(at))?;
+        let digest = session.digest(session.version(at))?;
         environment.answer(|out| out.extend_from_slice(&digest))
     })
 }

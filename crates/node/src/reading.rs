@@ -17,14 +17,14 @@ use napi_derive::napi;
 /// Items of a page at most, whatever is asked for.
 const PAGE_MAX: u32 = 4096;
 
-/// Runs a read with its session, source, input and output borrowed apart. What it returns is the function's answer, or
-/// `None` when that is the length of its output.
+/// Runs a read over a source, with input and output. What it returns is the function's answer, or `None` when that is the length
+/// of its output.
 fn read(
     env: &Env,
     session: u32,
     source: f64,
     length: u32,
-    act: impl FnOnce(&Session, Source<'_>, &[u8], &mut Vec<u8>) -> Result<Option<f64>>,
+    act: impl FnOnce(&Session, &mut Reader<'_>, Cursor<'_>, &mut Vec<u8>) -> Result<Option<f64>>,
 ) -> f64 {
     enter(env, |environment| {
         let session = environment.session(session)?;
@@ -34,12 +34,13 @@ fn read(
             let seq = session.version(source);
             let valid = environment.valid;
             let version = if source > seq as f64 { Source::ValidAt(seq, valid) } else { Source::At(seq) };
-            act(&session.session, version, environment.exchange.input(length as usize), &mut out)
+            session.read(version, |reader| act(&session, reader, environment.input(length), &mut out))
         } else {
             let input = environment.exchange.input(length as usize).to_vec();
             match environment.handle((-2.0 - source) as u32) {
                 Some(Handle::Transaction(transaction, owner)) => {
-                    act(&owner.session, Source::Through(transaction), &input, &mut out)
+                    let read = |reader: &mut Reader<'_>| act(owner, reader, Cursor::new(&input), &mut out);
+                    owner.read(Source::Through(transaction), read)
                 }
                 _ => Err(done()),
             }
@@ -67,35 +68,29 @@ pub fn set_valid_time(env: &Env, micros: f64) -> f64 {
 /// Reads the node whose key is in the exchange. Returns the length of its body, or 0 when there is none.
 #[napi]
 pub fn read_node(env: &Env, session: u32, source: f64, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        let key = std::str::from_utf8(input)
+    read(env, session, source, length, |_, reader, input, out| {
+        let key = std::str::from_utf8(input.rest())
             .map_err(|_| Error::new(Code::StringMalformed, "a key holds a lone surrogate; replace it"))?;
         check_key(key)?;
-        session.read(source, |reader| {
-            let node =
-                reader.visit_node(key, &mut |node| wire::put_body(&node.entity, node.version, true, out));
-            node.map(found)
-        })
+        let node = reader.visit_node(key, &mut |node| wire::put_body(&node.entity, node.version, true, out));
+        node.map(found)
     })
 }
 
 /// Reads the nodes whose keys (count, texts) are in the exchange, in order: for each a byte 0, or 1 and its body.
 #[napi]
 pub fn read_nodes(env: &Env, session: u32, source: f64, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        let mut cursor = Cursor::new(input);
-        session.read(source, |reader| {
-            for _ in 0..cursor.length()? {
-                let found = reader.visit_node(cursor.text()?, &mut |node| {
-                    out.push(1);
-                    wire::put_body(&node.entity, node.version, true, out);
-                })?;
-                if !found {
-                    out.push(0);
-                }
+    read(env, session, source, length, |_, reader, mut input, out| {
+        for _ in 0..input.length()? {
+            let found = reader.visit_node(input.text()?, &mut |node| {
+                out.push(1);
+                wire::put_body(&node.entity, node.version, true, out);
+            })?;
+            if !found {
+                out.push(0);
             }
-            Ok(None)
-        })
+        }
+        Ok(None)
     })
 }
 
@@ -105,15 +100,12 @@ const NO_NODE: u32 = u32::MAX;
 /// Gives numbers to the nodes whose keys (count, texts) are in the exchange, 4 bytes each, little-endian, in order.
 #[napi]
 pub fn read_handles(env: &Env, session: u32, source: f64, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        let mut cursor = Cursor::new(input);
-        session.read(source, |reader| {
-            for _ in 0..cursor.length()? {
-                let id = reader.number_of(cursor.text()?)?.unwrap_or(NO_NODE);
-                out.extend_from_slice(&id.to_le_bytes());
-            }
-            Ok(None)
-        })
+    read(env, session, source, length, |_, reader, mut input, out| {
+        for _ in 0..input.length()? {
+            let id = reader.number_of(input.text()?)?.unwrap_or(NO_NODE);
+            out.extend_from_slice(&id.to_le_bytes());
+        }
+        Ok(None)
     })
 }
 
@@ -121,14 +113,10 @@ pub fn read_handles(env: &Env, session: u32, source: f64, length: u32) -> f64 {
 /// or 1 and the type.
 #[napi]
 pub fn read_neighbours(env: &Env, session: u32, source: f64, incoming: bool, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        let mut cursor = Cursor::new(input);
-        let (key, kind) = (cursor.text()?, optional_text(&mut cursor)?);
-        let more = session.read(source, |reader| {
-            let way = direction(incoming);
-            reader.visit_neighbours(key, way, kind, TRAVERSED_EDGES_MAX, &mut |node| {
-                out.extend_from_slice(&node.unwrap_or(NO_NODE).to_le_bytes());
-            })
+    read(env, session, source, length, |_, reader, mut input, out| {
+        let (key, kind, way) = (input.text()?, optional_text(&mut input)?, direction(incoming));
+        let more = reader.visit_neighbours(key, way, kind, TRAVERSED_EDGES_MAX, &mut |node| {
+            out.extend_from_slice(&node.unwrap_or(NO_NODE).to_le_bytes());
         })?;
         if more {
             let message =
@@ -142,19 +130,17 @@ pub fn read_neighbours(env: &Env, session: u32, source: f64, incoming: bool, len
 /// Reads the keys of the nodes whose numbers are in the exchange, 4 bytes each: a byte 0 for one that does not exist, or 1 and the key.
 #[napi]
 pub fn read_keys(env: &Env, session: u32, source: f64, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        session.read(source, |reader| {
-            for id in input.as_chunks().0 {
-                let found = reader.visit_number(u32::from_le_bytes(*id), &mut |node| {
-                    out.push(1);
-                    put_bytes(out, node.key.as_bytes());
-                })?;
-                if !found {
-                    out.push(0);
-                }
+    read(env, session, source, length, |_, reader, input, out| {
+        for id in input.rest().as_chunks().0 {
+            let found = reader.visit_number(u32::from_le_bytes(*id), &mut |node| {
+                out.push(1);
+                put_bytes(out, node.key.as_bytes());
+            })?;
+            if !found {
+                out.push(0);
             }
-            Ok(None)
-        })
+        }
+        Ok(None)
     })
 }
 
@@ -162,14 +148,12 @@ pub fn read_keys(env: &Env, session: u32, source: f64, length: u32) -> f64 {
 /// where there is none. The property's name is a number of the dictionary.
 #[napi]
 pub fn read_numbers(env: &Env, session: u32, source: f64, name: u32, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        session.read(source, |reader| {
-            for id in input.as_chunks().0 {
-                let number = number_of(reader, u32::from_le_bytes(*id), name)?;
-                out.extend_from_slice(&number.to_le_bytes());
-            }
-            Ok(None)
-        })
+    read(env, session, source, length, |_, reader, input, out| {
+        for id in input.rest().as_chunks().0 {
+            let number = number_of(reader, u32::from_le_bytes(*id), name)?;
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        Ok(None)
     })
 }
 
@@ -177,8 +161,8 @@ pub fn read_numbers(env: &Env, session: u32, source: f64, name: u32, length: u32
 #[napi]
 pub fn read_number(env: &Env, session: u32, source: f64, node: u32, name: u32) -> Option<f64> {
     let mut number = f64::NAN;
-    let answer = read(env, session, source, 0, |session, source, _, _| {
-        number = session.read(source, |reader| number_of(reader, node, name))?;
+    let answer = read(env, session, source, 0, |_, reader, _, _| {
+        number = number_of(reader, node, name)?;
         Ok(Some(0.0))
     });
     (answer >= 0.0).then_some(number)
@@ -196,7 +180,7 @@ fn number_of(reader: &mut Reader<'_>, node: u32, name: u32) -> Result<f64> {
 #[napi]
 pub fn name_number(env: &Env, session: u32, length: u32) -> f64 {
     enter(env, |environment| {
-        let session = environment.session(session)?.session;
+        let session = environment.session(session)?;
         let number = session.name_number(environment.input(length).text()?)?;
         Ok(number.map_or(-2.0, f64::from))
     })
@@ -205,28 +189,23 @@ pub fn name_number(env: &Env, session: u32, length: u32) -> f64 {
 /// Reads the edge whose identity is in the exchange. Returns the length of its body, or 0 when there is none.
 #[napi]
 pub fn read_edge(env: &Env, session: u32, source: f64, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        let edge = EdgeKey::decode(&mut Cursor::new(input))?;
-        session.read(source, |reader| {
-            let edge =
-                reader.visit_edge(&edge, &mut |edge| wire::put_body(&edge.entity, edge.version, false, out));
-            edge.map(found)
-        })
+    read(env, session, source, length, |_, reader, mut input, out| {
+        let edge = EdgeKey::decode(&mut input)?;
+        let edge =
+            reader.visit_edge(&edge, &mut |edge| wire::put_body(&edge.entity, edge.version, false, out));
+        edge.map(found)
     })
 }
 
 /// Reads a page of a node's edges. The exchange holds its key, a byte 0 or 1 and the type, and where the page begins.
 #[napi]
 pub fn page_edges(env: &Env, session: u32, source: f64, incoming: bool, limit: u32, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        let mut cursor = Cursor::new(input);
-        let (key, kind) = (cursor.text()?, optional_text(&mut cursor)?);
-        let (start, limit) = (wire::read_start(&mut cursor)?, limit.clamp(1, PAGE_MAX) as usize);
-        let next = session.read(source, |reader| {
-            reader.visit_edges(key, direction(incoming), kind, start, limit, &mut |edge| {
-                out.push(1);
-                wire::put_edge(edge, out);
-            })
+    read(env, session, source, length, |_, reader, mut input, out| {
+        let (key, kind) = (input.text()?, optional_text(&mut input)?);
+        let (start, limit) = (wire::read_start(&mut input)?, limit.clamp(1, PAGE_MAX) as usize);
+        let next = reader.visit_edges(key, direction(incoming), kind, start, limit, &mut |edge| {
+            out.push(1);
+            wire::put_edge(edge, out);
         })?;
         wire::put_next(next, out);
         Ok(None)
@@ -236,15 +215,12 @@ pub fn page_edges(env: &Env, session: u32, source: f64, incoming: bool, limit: u
 /// Reads a page of nodes. The exchange holds a byte 0 or 1 and the label, conditions, and where the page begins.
 #[napi]
 pub fn page_nodes(env: &Env, session: u32, source: f64, limit: u32, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        let mut cursor = Cursor::new(input);
-        let (label, conditions) = (optional_text(&mut cursor)?, wire::read_conditions(&mut cursor)?);
-        let (start, limit) = (wire::read_start(&mut cursor)?, limit.clamp(1, PAGE_MAX) as usize);
-        let next = session.read(source, |reader| {
-            reader.visit_nodes(label, &conditions, start, limit, &mut |node| {
-                out.push(1);
-                wire::put_node(node, out);
-            })
+    read(env, session, source, length, |_, reader, mut input, out| {
+        let (label, conditions) = (optional_text(&mut input)?, wire::read_conditions(&mut input)?);
+        let (start, limit) = (wire::read_start(&mut input)?, limit.clamp(1, PAGE_MAX) as usize);
+        let next = reader.visit_nodes(label, &conditions, start, limit, &mut |node| {
+            out.push(1);
+            wire::put_node(node, out);
         })?;
         wire::put_next(next, out);
         Ok(None)
@@ -254,21 +230,18 @@ pub fn page_nodes(env: &Env, session: u32, source: f64, limit: u32, length: u32)
 /// Counts nodes. The exchange holds a byte 0 or 1 and the label, and conditions.
 #[napi]
 pub fn count_nodes(env: &Env, session: u32, source: f64, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, _| {
-        let mut cursor = Cursor::new(input);
-        let (label, conditions) = (optional_text(&mut cursor)?, wire::read_conditions(&mut cursor)?);
-        let open = session.reads_everything();
-        Ok(Some(session.read(source, |reader| reader.count(label, &conditions, open))? as f64))
+    read(env, session, source, length, |session, reader, mut input, _| {
+        let (label, conditions) = (optional_text(&mut input)?, wire::read_conditions(&mut input)?);
+        Ok(Some(reader.count(label, &conditions, session.reads_everything())? as f64))
     })
 }
 
 /// Counts a node's edges. The exchange holds its key, and a byte 0 or 1 and the type.
 #[napi]
 pub fn count_edges(env: &Env, session: u32, source: f64, incoming: bool, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, _| {
-        let mut cursor = Cursor::new(input);
-        let (key, kind) = (cursor.text()?, optional_text(&mut cursor)?);
-        Ok(Some(session.read(source, |reader| reader.degree(key, direction(incoming), kind))? as f64))
+    read(env, session, source, length, |_, reader, mut input, _| {
+        let (key, kind) = (input.text()?, optional_text(&mut input)?);
+        Ok(Some(reader.degree(key, direction(incoming), kind)? as f64))
     })
 }
 
@@ -276,15 +249,12 @@ pub fn count_edges(env: &Env, session: u32, source: f64, incoming: bool, length:
 /// exchange holds the node's key, a byte 0 or 1 and a type, a byte (0: along edges; 1: against them; 2: both), hops and a limit.
 #[napi]
 pub fn read_within(env: &Env, session: u32, source: f64, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        let mut cursor = Cursor::new(input);
-        let (key, walk) = (cursor.text()?, read_walk(&mut cursor)?);
-        session.read(source, |reader| {
-            reader.reach(key, walk, None, &mut |hops, node| {
-                out.push(1);
-                put_varint(out, hops.into());
-                wire::put_node(node, out);
-            })
+    read(env, session, source, length, |_, reader, mut input, out| {
+        let (key, walk) = (input.text()?, read_walk(&mut input)?);
+        reader.reach(key, walk, None, &mut |hops, node| {
+            out.push(1);
+            put_varint(out, hops.into());
+            wire::put_node(node, out);
         })?;
         out.push(0);
         Ok(None)
@@ -295,14 +265,11 @@ pub fn read_within(env: &Env, session: u32, source: f64, length: u32) -> f64 {
 /// 0 when there is none. The exchange holds both keys, and the rest as for `read_within`.
 #[napi]
 pub fn read_path(env: &Env, session: u32, source: f64, length: u32) -> f64 {
-    read(env, session, source, length, |session, source, input, out| {
-        let mut cursor = Cursor::new(input);
-        let (ends, walk) = ((cursor.text()?, cursor.text()?), read_walk(&mut cursor)?);
-        let found_one = session.read(source, |reader| {
-            reader.visit_path(ends, walk, &mut |edge| {
-                out.push(1);
-                wire::put_edge(edge, out);
-            })
+    read(env, session, source, length, |_, reader, mut input, out| {
+        let (ends, walk) = ((input.text()?, input.text()?), read_walk(&mut input)?);
+        let found_one = reader.visit_path(ends, walk, &mut |edge| {
+            out.push(1);
+            wire::put_edge(edge, out);
         })?;
         out.push(0);
         Ok(found(found_one))

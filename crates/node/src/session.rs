@@ -30,13 +30,16 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
 #[napi]
 pub fn kill_session(env: &Env, session: u32) -> f64 {
     enter(env, |environment| {
-        environment.session(session)?.session.kill();
+        environment.session(session)?.kill();
         Ok(0.0)
     })
 }
 
-/// Lets go of a session's handle.
+/// Lets go of the handle of a closed store, of a session, or of a transaction, which is dropped; nothing when it is gone.
 #[napi]
-pub fn release_session(env: &Env, session: u32) -> f64 {
-    enter(env, |environment| environment.drop_handle(session))
+pub fn release_handle(env: &Env, handle: u32) -> f64 {
+    enter(env, |environment| {
+        drop(environment.release(handle));
+        Ok(0.0)
+    })
 }

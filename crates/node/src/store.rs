@@ -1,8 +1,11 @@
 //! Opening, closing and watching stores.
 
-use crate::environment::{Environment, Handle, closed, enter, find};
+use crate::environment::{Environment, Handle, answer, closed, enter, find};
+use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{Archived, Copied, Lost, Moment, OpenStore, Recovery, Retention, Store, Verified};
+use karyon_kernel::{
+    Archived, Copied, Lost, Moment, OpenStore, Recovery, Retention, Session, Store, Verified,
+};
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Task};
@@ -43,44 +46,49 @@ fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
 }
 
 /// What a task on a thread of the pool came to.
-pub(crate) enum Outcome {
-    Number(f64),
+pub enum Outcome {
+    Opened(OpenStore),
     Value(Value),
 }
 
 /// Runs on a thread of the pool. Resolves to a handle for `take_outcome`: between the settling of a promise and its continuation
 /// other calls may use the exchange.
-pub struct Background<T: Send + 'static> {
-    work: Option<Box<dyn FnOnce() -> Result<T> + Send>>,
-    finish: fn(&mut Environment, T) -> Result<Outcome>,
-}
+pub struct Background(Option<Box<dyn FnOnce() -> Result<Outcome> + Send>>);
 
-impl<T: Send + 'static> Background<T> {
-    pub(crate) fn start(
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-        finish: fn(&mut Environment, T) -> Result<Outcome>,
-    ) -> AsyncTask<Background<T>> {
-        AsyncTask::new(Background { work: Some(Box::new(work)), finish })
+impl Background {
+    pub(crate) fn start(work: impl FnOnce() -> Result<Outcome> + Send + 'static) -> AsyncTask<Background> {
+        AsyncTask::new(Background(Some(Box::new(work))))
     }
 }
 
-impl<T: Send + 'static> Task for Background<T> {
-    type Output = Result<T>;
+impl Task for Background {
+    type Output = Result<Outcome>;
     type JsValue = f64;
 
-    fn compute(&mut self) -> napi::Result<Result<T>> {
-        let Some(work) = self.work.take() else { return Ok(Err(closed("the work was done before"))) };
+    fn compute(&mut self) -> napi::Result<Result<Outcome>> {
+        let Some(work) = self.0.take() else { return Ok(Err(closed("the work was done before"))) };
         let outcome = catch_unwind(AssertUnwindSafe(work));
         Ok(outcome
             .unwrap_or_else(|_| Err(Error::new(Code::Panic, "a defect in Karyon: a task panicked; reopen"))))
     }
 
-    fn resolve(&mut self, env: Env, output: Result<T>) -> napi::Result<f64> {
-        Ok(enter(&env, |environment| {
-            let outcome = output.and_then(|output| (self.finish)(environment, output));
-            environment.keep(Handle::Outcome(outcome))
-        }))
+    fn resolve(&mut self, env: Env, outcome: Result<Outcome>) -> napi::Result<f64> {
+        Ok(enter(&env, |environment| environment.keep(Handle::Outcome(outcome))))
     }
+}
+
+/// Has a session do something with what is in the exchange, on a thread of the pool. Its outcome is a value.
+pub(crate) fn in_background(
+    env: &Env,
+    session: u32,
+    length: u32,
+    work: impl FnOnce(&Session, Cursor<'_>) -> Result<Value> + Send + 'static,
+) -> Option<AsyncTask<Background>> {
+    find(env, |environment| {
+        let session = environment.session(session)?.session;
+        let input = environment.exchange.input(length as usize).to_vec();
+        Ok(Background::start(move || work(&session, Cursor::new(&input)).map(Outcome::Value)))
+    })
 }
 
 /// What a task came to: a number, or the length of an encoded value in the exchange.
@@ -88,7 +96,7 @@ impl<T: Send + 'static> Task for Background<T> {
 pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
     enter(env, |environment| match environment.release(outcome) {
         Some(Handle::Outcome(outcome)) => match outcome? {
-            Outcome::Number(number) => Ok(number),
+            Outcome::Opened(open) => keep(environment, open),
             Outcome::Value(value) => environment.answer(|out| value.encode(out)),
         },
         _ => Err(closed("the outcome was taken before")),
@@ -103,11 +111,11 @@ pub fn open_store(
     checkpoint_bytes: f64,
     memory_bytes: f64,
     relaxed: bool,
-) -> AsyncTask<Background<OpenStore>> {
+) -> AsyncTask<Background> {
     // The store's threads run code of this module: it must never be unmapped under them.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
     let work = move || karyon_kernel::open(&path, checkpoint_bytes as u64, memory_bytes as usize, relaxed);
-    Background::start(work, |environment, open| keep(environment, open).map(Outcome::Number))
+    Background::start(move || work().map(Outcome::Opened))
 }
 
 /// A store that keeps nothing, and whose present takes at most so many bytes; 0 for any number. Returns its handle.
@@ -181,19 +189,13 @@ pub fn advance(env: &Env, store: u32) -> f64 {
     })
 }
 
-/// Closes a store: what waits is written, the log is sealed. Its outcome is 0.
+/// Closes a store: what waits is written, the log is sealed. Its outcome is null.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background<()>>> {
+pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background>> {
     find(env, |environment| {
         let open = environment.store(store)?.open.clone();
-        Ok(Background::start(move || open.close(), |_, ()| Ok(Outcome::Number(0.0))))
+        Ok(Background::start(move || open.close().map(|()| Outcome::Value(Value::Null))))
     })
-}
-
-/// Lets go of a closed store's handle.
-#[napi]
-pub fn release_store(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| environment.drop_handle(store))
 }
 
 /// A time after every commit so far, in µs since 1970.
@@ -239,20 +241,16 @@ pub fn time_of_version(env: &Env, store: u32, version: f64) -> f64 {
 /// 1 when every moment of the past can be asked for; otherwise a failure says how far the index is.
 #[napi]
 pub fn history_ready(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| {
-        environment.store(store)?.store().progress().check()?;
-        Ok(1.0)
-    })
+    enter(env, |environment| environment.store(store)?.store().progress().check().map(|()| 1.0))
 }
 
 /// Counts and sizes, as an encoded map. For those who may see everything.
 #[napi]
 pub fn store_stats(env: &Env, session: u32) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?.session;
+    answer(env, session, |session, _| {
         session.check_sees_everything()?;
         let stats = session.store().stats()?;
-        let value = Value::map([
+        Ok(Value::map([
             ("head", Value::number(stats.head)),
             ("durable", Value::number(stats.durable)),
             ("nodes", Value::Integer(stats.nodes as i64)),
@@ -263,30 +261,25 @@ pub fn store_stats(env: &Env, session: u32) -> f64 {
             ("tailBytes", Value::Integer(stats.tail_bytes as i64)),
             ("since", Value::number(stats.since)),
             ("archived", Value::number(stats.archived)),
-        ]);
-        environment.answer(|out| value.encode(out))
+        ]))
     })
 }
 
 /// Reads everything on disk again and compares it with memory. For those who may see everything. Its outcome is a map.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background<Verified>>> {
-    find(env, |environment| {
-        let session = environment.session(session)?.session;
+pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background>> {
+    in_background(env, session, 0, |session, _| {
         session.check_sees_everything()?;
-        let store = session.store().clone();
-        Ok(Background::start(move || store.verify(), verified_value))
+        session.store().verify().map(verified_value)
     })
 }
 
 /// Copies everything durable to a directory. For those who may see everything. Its outcome is a map.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn backup_store(env: &Env, session: u32, to: String) -> Option<AsyncTask<Background<Copied>>> {
-    find(env, |environment| {
-        let session = environment.session(session)?.session;
+pub fn backup_store(env: &Env, session: u32, to: String) -> Option<AsyncTask<Background>> {
+    in_background(env, session, 0, move |session, _| {
         session.check_sees_everything()?;
-        let store = session.store().clone();
-        Ok(Background::start(move || karyon_kernel::backup(&store, &to), copied_value))
+        karyon_kernel::backup(session.store(), &to).map(copied_value)
     })
 }
 
@@ -299,9 +292,10 @@ pub fn restore_store(
     salvage: bool,
     is_time: bool,
     moment: Option<f64>,
-) -> AsyncTask<Background<Copied>> {
+) -> AsyncTask<Background> {
     let at = moment.map(|moment| as_moment(is_time, moment));
-    Background::start(move || karyon_kernel::restore(&from, &to, at, salvage), copied_value)
+    let work = move || karyon_kernel::restore(&from, &to, at, salvage).map(copied_value);
+    Background::start(move || work().map(Outcome::Value))
 }
 
 /// Lets go of the past before a version, but the newest `versions` of each node and edge and the last version of each `every` µs.
@@ -313,35 +307,28 @@ pub fn compact_store(
     since: f64,
     versions: u32,
     every: f64,
-) -> Option<AsyncTask<Background<Archived>>> {
-    find(env, |environment| {
-        let session = environment.session(session)?.session;
-        let (since, versions, every) = (since as u64, versions as usize, every as u64);
-        let retention = Retention { since, versions, every, pins: Vec::new() };
-        Ok(Background::start(move || session.compact(&retention), archived_value))
-    })
+) -> Option<AsyncTask<Background>> {
+    let (since, versions, every) = (since as u64, versions as usize, every as u64);
+    let retention = Retention { since, versions, every, pins: Vec::new() };
+    in_background(env, session, 0, move |session, _| session.compact(&retention).map(archived_value))
 }
 
 /// Erases the node whose key is in the exchange. For those who may write everything. Its outcome is a map.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn erase_node(env: &Env, session: u32, length: u32) -> Option<AsyncTask<Background<Archived>>> {
-    find(env, |environment| {
-        let session = environment.session(session)?.session;
-        let key = environment.input(length).text()?.to_owned();
-        Ok(Background::start(move || session.erase(&key), archived_value))
-    })
+pub fn erase_node(env: &Env, session: u32, length: u32) -> Option<AsyncTask<Background>> {
+    in_background(env, session, length, |session, mut input| session.erase(input.text()?).map(archived_value))
 }
 
-fn archived_value(_: &mut Environment, archived: Archived) -> Result<Outcome> {
+fn archived_value(archived: Archived) -> Value {
     let Archived { committed, since, kept, bytes } = archived;
-    Ok(Outcome::Value(Value::map([
+    Value::map([
         ("version", Value::number(committed.seq)),
         ("time", Value::Timestamp(committed.time)),
         ("since", Value::number(since)),
         ("kept", Value::Integer(kept as i64)),
         ("bytesBefore", Value::Integer(bytes[0] as i64)),
         ("bytesAfter", Value::Integer(bytes[1] as i64)),
-    ])))
+    ])
 }
 
 /// Keeps a version for a view, or ends that.
@@ -353,7 +340,7 @@ pub fn pin_version(env: &Env, session: u32, version: f64, pinned: bool) -> f64 {
     })
 }
 
-fn copied_value(_: &mut Environment, copied: Copied) -> Result<Outcome> {
+fn copied_value(copied: Copied) -> Value {
     let Copied { newest, bytes, damage, lost, checkpoint } = copied;
     let value_of = |part: Lost| {
         let mut entries = vec![
@@ -376,17 +363,17 @@ fn copied_value(_: &mut Environment, copied: Copied) -> Result<Outcome> {
     entries.extend(lost.map(|lost| ("lost", Value::List(lost.into_iter().map(value_of).collect()))));
     entries.extend(damage.map(|damage| ("damage", Value::text(damage.message()))));
     entries.extend(checkpoint.map(|version| ("checkpoint", Value::number(version))));
-    Ok(Outcome::Value(Value::map(entries)))
+    Value::map(entries)
 }
 
-fn verified_value(_: &mut Environment, verified: Verified) -> Result<Outcome> {
+fn verified_value(verified: Verified) -> Value {
     let hex: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Outcome::Value(Value::map([
+    Value::map([
         ("version", Value::number(verified.version)),
         ("frames", Value::Integer(verified.frames as i64)),
         ("nodes", Value::Integer(verified.nodes as i64)),
         ("edges", Value::Integer(verified.edges as i64)),
         ("chapters", Value::Integer(verified.chapters as i64)),
         ("digest", Value::text(hex)),
-    ])))
+    ])
 }

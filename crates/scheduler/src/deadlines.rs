@@ -25,9 +25,9 @@ impl<T> Deadlines<T> {
         (at_us, self.count)
     }
 
-    /// Calls a deadline off; nothing happens if it already fell due or was called off.
-    pub fn cancel(&mut self, key: DeadlineKey) {
-        self.armed.remove(&key);
+    /// Calls a deadline off, if there is one; nothing happens if it already fell due or was called off.
+    pub fn cancel(&mut self, key: Option<DeadlineKey>) {
+        key.and_then(|key| self.armed.remove(&key));
     }
 
     /// The next that is due at `now_us`: the oldest, of equals the first that was armed.
@@ -61,9 +61,9 @@ mod tests {
     fn a_cancelled_deadline_never_falls_due_and_its_key_is_void() {
         let mut deadlines = Deadlines::default();
         let key = deadlines.arm(10, 'a');
-        deadlines.cancel(key);
+        deadlines.cancel(Some(key));
         deadlines.arm(10, 'b');
-        deadlines.cancel(key);
+        deadlines.cancel(Some(key));
         assert_eq!((deadlines.pop_due(10), deadlines.pop_due(10)), (Some('b'), None));
         assert_eq!(deadlines.next_us(), None);
     }
@@ -73,7 +73,7 @@ mod tests {
         let mut deadlines = Deadlines::default();
         for at_us in 0..100_000 {
             let key = deadlines.arm(at_us, ());
-            deadlines.cancel(key);
+            deadlines.cancel(Some(key));
         }
         assert!(deadlines.armed.is_empty());
     }

@@ -23,7 +23,7 @@ use karyon_history::{Commits, History};
 use karyon_log::{ChainPoint, Disk, File, OpenMode, Position, StoreId, StoreIdField};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::{U32, U64};
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Error, Result, Seq, layout};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"KARYIMG\0";
@@ -35,11 +35,13 @@ const HEAD_BYTES: usize = 36 + POINT_BYTES;
 /// Checkpoints kept.
 const KEPT: usize = 2;
 
-/// What an image belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Anchor {
-    pub(crate) seq: Seq,
-    pub(crate) tail: ChainPoint,
+layout! {
+    /// What an image belongs to.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) Anchor {
+        seq: Seq = U64,
+        tail: ChainPoint = ChainPoint,
+    }
 }
 
 /// A checkpoint being written. Dropped before `publish`, it is never found.
@@ -62,8 +64,7 @@ impl CheckpointWriter {
         file.set_len(0).map_err(io_error(&new_path, "cut"))?;
         let mut writer = CheckpointWriter { disk, file, sum: 0, at: 0, path, new_path };
         let mut head = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &store.0].concat();
-        U64::encode(&anchor.seq, &mut head);
-        anchor.tail.encode(&mut head);
+        anchor.encode(&mut head);
         writer.write(&head)?;
         Ok(writer)
     }
@@ -154,7 +155,7 @@ fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>
     if !known || StoreIdField::decode(&mut cursor).ok()? != store {
         return None;
     }
-    let (seq, tail) = (U64::decode(&mut cursor).ok()?, ChainPoint::decode(&mut cursor).ok()?);
+    let anchor = Anchor::decode(&mut cursor).ok()?;
     let commits = Commits::decode(parts.block()?, history.clone()).ok()?;
     let mut reader = ImageReader::new(history);
     loop {
@@ -166,8 +167,7 @@ fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>
     let through = ChainPoint::decode(&mut Cursor::new(parts.take(POINT_BYTES)?)).ok()?;
     parts.check()?;
     let graph = reader.finish().ok()?;
-    let whole = parts.at == bytes && graph.head() == seq && commits.last() == seq;
-    let anchor = Anchor { seq, tail };
+    let whole = parts.at == bytes && graph.head() == anchor.seq && commits.last() == anchor.seq;
     whole.then_some(Loaded { anchor, through, body: Body { graph, commits }, bytes, path })
 }
 

@@ -51,15 +51,8 @@ impl Store {
         let _files = persistence.keep_files();
         // Nothing behind is looked at: it may be half written.
         let at = Moment::Version(persistence.head().next_seq - 1);
-        let floor = self.pipeline()?.floor;
-        copy(
-            &persistence.disk,
-            &persistence.archive(),
-            persistence.id,
-            (target, process),
-            Some(at),
-            Some(floor),
-        )
+        let (floor, archive) = (self.pipeline()?.floor, persistence.archive());
+        copy(&persistence.disk, &archive, persistence.id, (target, process), Some(at), Some(floor))
     }
 }
 
@@ -143,11 +136,10 @@ fn copy(
             }
             Ok(if newest.seq == until { ControlFlow::Break(true) } else { ControlFlow::Continue(()) })
         };
-        let (mut log, damage) = match until {
-            until if until == archived => {
-                (Log::create(target.clone(), id, SegmentSizes::default(), archive.base)?, None)
-            }
-            _ => reader.copy(target.clone(), SegmentSizes::default(), &mut take)?,
+        let (mut log, damage) = if until == archived {
+            (Log::create(target.clone(), id, SegmentSizes::default(), archive.base)?, None)
+        } else {
+            reader.copy(target.clone(), SegmentSizes::default(), &mut take)?
         };
         let lost = match &damage {
             Some(error) if floor.is_some() || error.code() == Code::FormatNewer => return Err(error.clone()),

@@ -62,8 +62,8 @@ impl Store {
             return Ok(0);
         }
         let time = self.body()?.commits.read(seq, |commit| commit.time)?;
-        let unknown =
-            || Error::new(Code::Time, format!("there is no version {seq} yet")).with("version", seq);
-        time.ok_or_else(unknown)
+        time.ok_or_else(|| {
+            Error::new(Code::Time, format!("there is no version {seq} yet")).with("version", seq)
+        })
     }
 }

@@ -53,19 +53,17 @@ impl Store {
         let archive = persistence.archive();
         fresh.set_horizon(archive.horizon.clone(), archive.mark);
         let mut log = archive.load(&*persistence.disk, fresh.clone(), Some(&fresh))?;
-        let archived = match archive.exists() {
-            true => Some((archive.base.next_seq - 1, archive.digest(&*persistence.disk)?)),
-            false => None,
-        };
+        let archived = archive.exists().then(|| archive.digest(&*persistence.disk)).transpose()?;
         // A copy may end before the commit that names its archive.
-        let (mut named, mut vouched) = (false, archived.is_none());
-        let checked = persistence.reader().verify(&persistence.head(), &mut |frame| {
+        let (mut named, mut vouched) = (false, false);
+        verified.frames = persistence.reader().verify(&persistence.head(), &mut |frame| {
             visit_commits(frame, &mut |commit| {
                 for operation in OperationReader::new(commit.operations) {
                     if let Operation::Archive { through, digest } = operation? {
                         // Another one may have been written later that never came into its place.
-                        named |= archived.is_some_and(|known| known.0 == through);
-                        vouched |= archived.is_some_and(|known| known.0 == through && known.1 == *digest);
+                        let names = archive.base.next_seq - 1 == through;
+                        named |= names && archived.is_some();
+                        vouched |= names && archived.is_some_and(|known| known == *digest);
                     }
                 }
                 if commit.header.seq > version {
@@ -74,7 +72,6 @@ impl Store {
                 log.replay(&*fresh, &commit)
             })
         })?;
-        verified.frames = checked.frames;
         if named && !vouched {
             let message =
                 "the archive of the log is not the one that the log names; restore it from a backup";

@@ -42,9 +42,7 @@ impl Scheduler {
     /// Settles the ask of a message, if it is one and was not settled before.
     pub(super) fn settle_ask(&mut self, slot: u32, end: AskEnd) {
         let Some(ask) = self.asks.remove(&slot) else { return };
-        if let Some(key) = ask.deadline {
-            self.deadlines.cancel(key);
-        }
+        self.deadlines.cancel(ask.deadline);
         if let Some(rare) =
             ask.asker.and_then(|asker| self.table.get_mut(asker)).and_then(|cell| cell.rare.as_deref_mut())
         {

@@ -43,9 +43,7 @@ impl Scheduler {
     pub(super) fn limit_turn(&mut self, id: CellId, limit_ms: u32, due: Due) {
         let key = self.arm_in(limit_ms, due);
         let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
-        if let Some(key) = turn.deadline.replace(key) {
-            self.deadlines.cancel(key);
-        }
+        self.deadlines.cancel(turn.deadline.replace(key));
     }
 
     fn turn_is_late(&mut self, id: CellId) {

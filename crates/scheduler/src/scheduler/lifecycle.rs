@@ -35,13 +35,11 @@ impl Scheduler {
         cell.phase = Phase::Held;
         cell.undefer();
         let incarnation = cell.incarnation;
-        let (asks, timers) = match cell.rare.as_deref_mut() {
-            Some(rare) => {
-                rare.stop_self = false;
-                (std::mem::take(&mut rare.asks), std::mem::take(&mut rare.timers))
-            }
-            None => Default::default(),
-        };
+        let ended = cell.rare.as_deref_mut().map(|rare| {
+            rare.stop_self = false;
+            (std::mem::take(&mut rare.asks), std::mem::take(&mut rare.timers))
+        });
+        let (asks, timers) = ended.unwrap_or_default();
         self.effects.push_back(Effect::Died { cell: id, incarnation, death });
         if let Some(message) = self.close_turn(id).and_then(|open| open.message) {
             let end = if death == Death::Timeout { AskEnd::TurnTimeout } else { AskEnd::LostInTurn };
@@ -111,9 +109,8 @@ impl Scheduler {
         }
         cell.stop = Some(gone);
         self.credits.set(id.index(), CLOSED);
-        if let Phase::Waiting(Some(key)) = cell.phase {
-            cell.phase = Phase::Waiting(None);
-            self.deadlines.cancel(key);
+        if let Phase::Waiting(wait) = &mut cell.phase {
+            self.deadlines.cancel(wait.take());
         }
         self.continue_stop(id);
     }
@@ -186,10 +183,9 @@ impl Scheduler {
 
     fn remove(&mut self, id: CellId, gone: Gone) {
         self.kill(id, Death::Stop);
-        let Some(mut cell) = self.table.remove(id) else { return };
-        let waiters =
-            cell.rare.as_deref_mut().map(|rare| std::mem::take(&mut rare.waiters)).unwrap_or_default();
-        for message in cell.mailbox.drain(..).chain(waiters) {
+        let Some(cell) = self.table.remove(id) else { return };
+        let waiters = cell.rare.map(|rare| rare.waiters).unwrap_or_default();
+        for message in cell.mailbox.into_iter().chain(waiters) {
             self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
         }
         self.effects.push_back(Effect::Gone { cell: id, gone });

@@ -43,20 +43,13 @@ pub enum SpawnError {
 
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use SpawnError::*;
         match self {
-            SpawnError::CellCount => {
-                write!(f, "{CELLS_MAX} cells are alive, which is the most; stop some first")
-            }
-            SpawnError::NameTaken => {
-                f.write_str("a living sibling has the name; choose another or stop it first")
-            }
-            SpawnError::NameInvalid => {
-                write!(f, "a name of a cell has 1 to {NAME_BYTES_MAX} bytes without a slash")
-            }
-            SpawnError::ParentGone => f.write_str("the cell that would be the parent is gone or stops"),
-            SpawnError::Depth => {
-                write!(f, "a path has at most {DEPTH_MAX} parts below the root; spawn it higher up")
-            }
+            CellCount => write!(f, "{CELLS_MAX} cells are alive, which is the most; stop some first"),
+            NameTaken => f.write_str("a living sibling has the name; choose another or stop it first"),
+            NameInvalid => write!(f, "a name of a cell has 1 to {NAME_BYTES_MAX} bytes without a slash"),
+            ParentGone => f.write_str("the cell that would be the parent is gone or stops"),
+            Depth => write!(f, "a path has at most {DEPTH_MAX} parts below the root; spawn it higher up"),
         }
     }
 }

@@ -55,9 +55,7 @@ impl Scheduler {
             }
             if let Phase::Waiting(wait) = cell.phase {
                 cell.phase = Phase::Held;
-                if let Some(key) = wait {
-                    self.deadlines.cancel(key);
-                }
+                self.deadlines.cancel(wait);
             }
             self.kill(child, Death::Supervisor);
             if self.is_stopping(child) {

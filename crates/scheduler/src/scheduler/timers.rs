@@ -43,7 +43,7 @@ impl Scheduler {
 
     pub(super) fn cancel_timer(&mut self, number: u32) {
         let Some(timer) = self.timers.remove(&number) else { return };
-        self.deadlines.cancel(timer.key);
+        self.deadlines.cancel(Some(timer.key));
         self.stats.referenced_timers -= u64::from(timer.referenced);
         if let Some(rare) = self.table.get_mut(timer.cell).and_then(|cell| cell.rare.as_deref_mut()) {
             rare.timers.remove(&number);

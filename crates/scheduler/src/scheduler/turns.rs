@@ -149,18 +149,14 @@ impl Scheduler {
         let cell = self.table.get_mut(id)?;
         let Turn::Open(open) = cell.turn else { return None };
         cell.turn = Turn::None;
-        if let Some(key) = open.deadline {
-            self.deadlines.cancel(key);
-        }
+        self.deadlines.cancel(open.deadline);
         Some(open)
     }
 
     pub(super) fn init_settled(&mut self, id: CellId, incarnation: u32, verdict: Verdict) {
-        let is_current = self
-            .table
-            .get(id)
-            .is_some_and(|cell| cell.phase == Phase::Starting && cell.incarnation == incarnation);
-        let Some(open) = is_current.then(|| self.close_turn(id)).flatten() else { return };
+        let starts = |cell: &&Cell| cell.phase == Phase::Starting && cell.incarnation == incarnation;
+        let Some(_) = self.table.get(id).filter(starts) else { return };
+        let Some(open) = self.close_turn(id) else { return };
         if verdict == Verdict::Ended {
             if let Some(cell) = self.table.get_mut(id) {
                 cell.phase = Phase::Live;
