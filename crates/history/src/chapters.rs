@@ -315,6 +315,8 @@ impl Chapters {
                 self.abandon(backing);
                 return Err(error);
             }
+            // What was erased may not come back with a power cut.
+            backing.disk.sync_dir(FOLDER).map_err(refused(FOLDER))?;
             self.state_mut().recent.retain(|key, _| end_of(key) > through);
         } else {
             let kept = kept.collect::<Result<Vec<_>>>()?;

@@ -309,7 +309,7 @@ pub fn compact_store(
     every: f64,
 ) -> Option<AsyncTask<Background>> {
     let (since, versions, every) = (since as u64, versions as usize, every as u64);
-    let retention = Retention { since, versions, every, pins: Vec::new() };
+    let retention = Retention { since, versions, every };
     in_background(env, session, 0, move |session, _| session.compact(&retention).map(archived_value))
 }
 

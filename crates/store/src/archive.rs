@@ -53,7 +53,7 @@ pub(crate) struct Archive {
     pub(crate) horizon: Horizon,
     /// The time of the last commit that it stands for.
     pub(crate) time: i64,
-    /// Names it: its header's checksum.
+    /// Names it: its header's checksum, and 0 where there is none.
     pub(crate) mark: u32,
     path: String,
     /// Whether something of what it replaces may be left.
@@ -109,7 +109,7 @@ impl Archive {
         }
         let horizon = Horizon::decode(&mut Cursor::new(&head[HEAD_BYTES..]))?;
         let start = (head.len() + SUM_BYTES) as u64;
-        Ok(Archive { base, horizon, time, mark, path, leaving: false, start })
+        Ok(Archive { base, horizon, time, mark: mark.max(1), path, leaving: false, start })
     }
 
     /// Puts a file that was written in the place of the log before `base`, durably.

@@ -7,7 +7,7 @@ use crate::store::{Author, Committed, Store};
 use crate::writer::{Persistence, lock};
 use karyon_graph::{Gate, Graph, ImageWriter, Transaction};
 use karyon_history::{Chapter, Chapters, Horizon, Record, end_of, object_of};
-use karyon_log::{ASIDE_DIRECTORY, ChainPoint, Disk, HashField, StoreId};
+use karyon_log::{ASIDE_DIRECTORY, ChainPoint, Disk, HashField, LOG_DIRECTORY, StoreId};
 use karyon_model::bytes::put_bytes;
 use karyon_model::fields::U64;
 use karyon_model::limits::KEPT_VERSIONS_MAX;
@@ -24,8 +24,6 @@ pub struct Retention {
     pub versions: usize,
     /// Of what was before, the last version of each span of so many µs, counted from 1970; 0 for none.
     pub every: u64,
-    /// Single versions.
-    pub pins: Vec<Seq>,
 }
 
 /// What an archive has done.
@@ -89,7 +87,9 @@ impl Store {
         };
         let _turn = lock(&self.archiving);
         let Some(persistence) = &self.persistence else {
-            return erase().and_then(|()| self.archive_memory(retention));
+            let done = erase().and_then(|()| self.archive_memory(retention));
+            self.history.announce(Horizon::default());
+            return done;
         };
         // An image in the making would show half of what is erased.
         let (_image, _files) = (lock(&persistence.checkpoint_turn), persistence.own_files());
@@ -161,6 +161,8 @@ impl Store {
         }
         remove_older(disk)?;
         persistence.cut(archive.base)?;
+        // What was erased may not come back with a power cut.
+        disk.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
         archive.leaving = false;
         persistence.set_archive(archive);
         Ok(())
@@ -172,7 +174,7 @@ impl Store {
         let Some(retention) = retention else { return Ok(before) };
         let (_pipeline, pins) = (self.pipeline()?, self.pins()?);
         let (body, since) = (self.body()?, retention.since.min(through).max(before.since));
-        let mut kept = retention.pins.iter().chain(pins.keys()).copied().collect::<Vec<_>>();
+        let mut kept: Vec<_> = pins.keys().copied().collect();
         for layer in body.graph.layers().iter().filter(|layer| layer.dropped.is_none_or(|seq| seq > through))
         {
             kept.push(layer.from);
@@ -257,7 +259,6 @@ impl Store {
         let (since, kept, committed) = (horizon.since, horizon.kept.len(), body.newest());
         let base = ChainPoint { next_seq: through + 1, ..ChainPoint::genesis(StoreId([0; 16])) };
         self.history.replace(all.into_iter(), base, horizon, 0)?;
-        self.history.announce(Horizon::default());
         Ok(Archived { committed, since, kept, bytes: [0, 0] })
     }
 }

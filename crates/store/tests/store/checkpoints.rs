@@ -3,13 +3,14 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use karyon_history::Progress;
-use karyon_log::{Disk, File, Lock, OpenMode, segment_path};
+use karyon_log::{Disk, OpenMode, segment_path};
 use karyon_model::{Code, Seq, Value};
 use karyon_store::{Moment, Options, Store};
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{DIRECTORY, LogicalClock};
 
 use crate::bad_input::{checkpoints, disk_of, put, written};
+use crate::hooked::{Call, Hooked};
 use crate::rig;
 
 /// The value of `a` as of a version.
@@ -131,59 +132,32 @@ fn checkpoints_that_are_asked_for_at_once_come_one_after_another() {
     assert_eq!(rig::open(disk).unwrap().1.checkpoint, 3);
 }
 
-/// A disk on which whoever rebuilds the index of the past waits before reading the log.
-#[derive(Clone)]
-pub struct Gated {
-    disk: SimDisk,
-    gate: Arc<(Mutex<bool>, Condvar)>,
-}
+/// Holds back whoever rebuilds the index of the past, until it is released.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
-impl Gated {
-    pub fn new(disk: SimDisk) -> Gated {
-        Gated { disk, gate: Arc::new((Mutex::new(false), Condvar::new())) }
+impl Gate {
+    /// A disk on which it holds.
+    pub fn disk(&self, disk: SimDisk) -> Hooked {
+        let gate = self.0.clone();
+        Hooked::new(disk, move |call| {
+            if matches!(call, Call::Open(..)) && std::thread::current().name() == Some("karyon-history") {
+                let closed = |open: &mut bool| !*open;
+                drop(gate.1.wait_while(gate.0.lock().unwrap(), closed).unwrap());
+            }
+        })
     }
 
     fn release(&self) {
-        *self.gate.0.lock().unwrap() = true;
-        self.gate.1.notify_all();
-    }
-}
-
-impl Disk for Gated {
-    fn list(&self, path: &str) -> std::io::Result<Vec<String>> {
-        self.disk.list(path)
-    }
-    fn exists(&self, path: &str) -> std::io::Result<bool> {
-        self.disk.exists(path)
-    }
-    fn create_dir(&self, path: &str) -> std::io::Result<()> {
-        self.disk.create_dir(path)
-    }
-    fn open(&self, path: &str, mode: OpenMode) -> std::io::Result<Box<dyn File>> {
-        if std::thread::current().name() == Some("karyon-history") {
-            let closed = |open: &mut bool| !*open;
-            drop(self.gate.1.wait_while(self.gate.0.lock().unwrap(), closed).unwrap());
-        }
-        self.disk.open(path, mode)
-    }
-    fn remove(&self, path: &str) -> std::io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn sync_dir(&self, path: &str) -> std::io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-    fn try_lock(&self, path: &str) -> std::io::Result<Option<Box<dyn Lock>>> {
-        self.disk.try_lock(path)
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
     }
 }
 
 /// Opens with threads, the index of the past held back.
-fn held_back(disk: SimDisk) -> (Arc<Store>, Gated, crossbeam::channel::Receiver<()>) {
-    let gated = Gated::new(disk);
-    let options = rig::options(Arc::new(gated.clone()), &Arc::new(LogicalClock::new(1_000)));
+fn held_back(disk: SimDisk) -> (Arc<Store>, Gate, crossbeam::channel::Receiver<()>) {
+    let gate = Gate::default();
+    let options = rig::options(Arc::new(gate.disk(disk)), &Arc::new(LogicalClock::new(1_000)));
     let (store, _) = Store::open(Options { threads: true, ..options }).unwrap();
     let (told, tells) = crossbeam::channel::unbounded();
     store
@@ -191,7 +165,7 @@ fn held_back(disk: SimDisk) -> (Arc<Store>, Gated, crossbeam::channel::Receiver<
             let _ = told.send(());
         }))
         .unwrap();
-    (store, gated, tells)
+    (store, gate, tells)
 }
 
 /// Commits whose past needs sealed chapters, which somebody has deleted.
@@ -207,7 +181,7 @@ fn long_past() -> SimDisk {
 
 #[test]
 fn opening_does_not_wait_for_the_index_of_the_past() {
-    let (store, gated, tells) = held_back(long_past());
+    let (store, gate, tells) = held_back(long_past());
     assert!(matches!(store.progress(), Progress::Building { total: 60, .. }), "{:?}", store.progress());
     let building =
         |result: karyon_model::Result<()>| assert_eq!(result.unwrap_err().code(), Code::HistoryBuilding);
@@ -218,7 +192,7 @@ fn opening_does_not_wait_for_the_index_of_the_past() {
     while store.durable() < 62 {
         tells.recv().unwrap();
     }
-    gated.release();
+    gate.release();
     while store.progress() != Progress::Ready {
         tells.recv().unwrap();
     }
@@ -234,8 +208,8 @@ fn opening_does_not_wait_for_the_index_of_the_past() {
 fn a_log_that_is_damaged_before_the_checkpoint_closes_the_past_with_its_own_error() {
     let disk = long_past();
     disk.flip(&segment_path(1), 600 * 8);
-    let (store, gated, tells) = held_back(disk);
-    gated.release();
+    let (store, gate, tells) = held_back(disk);
+    gate.release();
     while value_at(&store, 3).unwrap_err().code() == Code::HistoryBuilding {
         tells.recv().unwrap();
     }
@@ -248,8 +222,8 @@ fn a_log_that_is_damaged_before_the_checkpoint_closes_the_past_with_its_own_erro
 
 #[test]
 fn a_store_can_be_closed_while_its_past_is_rebuilt() {
-    let (store, gated, _tells) = held_back(long_past());
-    gated.release();
+    let (store, gate, _tells) = held_back(long_past());
+    gate.release();
     store.close().unwrap();
     assert!(store.durable() >= 61);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, mpsc};
 
-use karyon_log::{Disk, File, Lock, LogReader, Lost, OpenMode, Position, segment_path};
+use karyon_log::{Disk, LogReader, Lost, Position, segment_path};
 use karyon_model::{Code, Error, Result, Seq, Value};
 use karyon_store::{Copied, Moment, restore};
 use karyon_testkit::disk::{Fate, Fault, SimDisk};
@@ -13,6 +13,7 @@ use karyon_testkit::{DIRECTORY, Random};
 use crate::bad_input::{checkpoints, disk_of, written};
 use crate::checkpoints::{integer, value_at};
 use crate::crashes::{Run, check_survivor, work};
+use crate::hooked::{Call, Hooked};
 use crate::invariants::Checked;
 use crate::model::{Place, Step};
 use crate::rig::{self, PROCESS};
@@ -106,49 +107,20 @@ fn a_store_that_was_closed_is_restored_as_the_same_bytes() {
     assert!(rig::open(target).unwrap().1.sealed);
 }
 
-/// A disk on which the copy stops before its first file of the log until it is told to go on.
-struct Pausing {
-    disk: SimDisk,
-    reached: mpsc::Sender<()>,
-    go: Mutex<mpsc::Receiver<()>>,
-}
-
-impl Disk for Pausing {
-    fn list(&self, path: &str) -> std::io::Result<Vec<String>> {
-        self.disk.list(path)
-    }
-    fn exists(&self, path: &str) -> std::io::Result<bool> {
-        self.disk.exists(path)
-    }
-    fn create_dir(&self, path: &str) -> std::io::Result<()> {
-        self.reached.send(()).unwrap();
-        self.go.lock().unwrap().recv().unwrap();
-        self.disk.create_dir(path)
-    }
-    fn open(&self, path: &str, mode: OpenMode) -> std::io::Result<Box<dyn File>> {
-        self.disk.open(path, mode)
-    }
-    fn remove(&self, path: &str) -> std::io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn sync_dir(&self, path: &str) -> std::io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-    fn try_lock(&self, path: &str) -> std::io::Result<Option<Box<dyn Lock>>> {
-        self.disk.try_lock(path)
-    }
-}
-
 #[test]
 fn commits_go_on_while_a_backup_is_written_and_it_holds_what_was_durable_when_it_was_asked_for() {
     let (store, _) = rig::open(written(5)).unwrap();
     let ((reached, reaches), (goes, go)) = (mpsc::channel(), mpsc::channel());
     let disk = SimDisk::new();
     let taken = disk.clone();
-    let pausing = Arc::new(Pausing { disk: disk.clone(), reached, go: Mutex::new(go) });
+    // The copy stops before its first file of the log until it is told to go on.
+    let go = Mutex::new(go);
+    let pausing = Arc::new(Hooked::new(disk.clone(), move |call| {
+        if let Call::CreateDir = call {
+            reached.send(()).unwrap();
+            go.lock().unwrap().recv().unwrap();
+        }
+    }));
     let store = &store;
     // What it owns ends with it, also when it panics: nobody waits for ever.
     let copied = std::thread::scope(move |scope| {

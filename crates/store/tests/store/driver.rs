@@ -392,9 +392,9 @@ impl Driver {
         let since = if random.chance(1, 2) { newest } else { since };
         let every = *random.pick(&[0, 0, 150, 5_000]);
         let versions = *random.pick(&[0, 0, 3, 20, 60]);
-        let retention = Retention { since, versions, every, pins };
-        let archived = self.store.compact(&retention, rig::ROOT, &Open);
-        self.trace.push(format!("{retention:?}: {archived:?}"));
+        let retention = Retention { since, versions, every };
+        let archived = rig::compact_with(&self.store, &retention, &pins);
+        self.trace.push(format!("{retention:?}, {pins:?}: {archived:?}"));
         let archived = archived.map_err(|error| error.to_string())?;
         if archived.since > since.max(self.expected.kept.0) || archived.since < self.expected.kept.0 {
             return Err(format!("{archived:?} of {retention:?} after {:?}", self.expected.kept));
@@ -410,7 +410,7 @@ impl Driver {
                 every > 0 && span(*version) != span(version + 1)
             };
             let kept = (1..archived.since).filter(|version| expected.keeps(*version));
-            let kept = kept.filter(|version| retention.pins.contains(version) || last_of_span(version));
+            let kept = kept.filter(|version| pins.contains(version) || last_of_span(version));
             let kept = kept.collect();
             let before = if expected.kept.0 == 0 { versions } else { expected.newest };
             (self.expected.newest, self.expected.kept) = (versions.min(before), (archived.since, kept));

@@ -10,7 +10,7 @@ use karyon_testkit::disk::{Fate, SimDisk};
 use karyon_testkit::{DIRECTORY, FileDirectory, LogicalClock};
 
 use crate::bad_input::{disk_of, put, written};
-use crate::checkpoints::{Gated, integer, value_at};
+use crate::checkpoints::{Gate, integer, value_at};
 use crate::rig;
 
 /// So many that pages of commits fill and tables are merged.
@@ -50,7 +50,7 @@ fn whole_past_is_there(store: &Store) {
 
 #[test]
 fn a_store_opens_with_its_whole_past_and_does_not_read_the_log_for_it() {
-    let gated = Gated::new(aged(4));
+    let gated = Gate::default().disk(aged(4));
     let options = rig::options(Arc::new(gated), &Arc::new(LogicalClock::new(1_000)));
     let (store, recovery) = Store::open(Options { threads: true, ..options }).unwrap();
     assert!(recovery.replayed < COMMITS as u64 / 4, "{recovery:?}");

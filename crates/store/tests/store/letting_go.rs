@@ -2,11 +2,12 @@
 use std::sync::{Arc, Mutex};
 
 use karyon_graph::{Declaration, Open, Prefer, Reader, Transaction};
-use karyon_log::{Disk, File, Lock, OpenMode};
+use karyon_log::{Disk, OpenMode};
 use karyon_model::{Code, Rules, Seq, Value};
 use karyon_store::{Moment, Retention, Store, restore};
 use karyon_testkit::disk::{Fault, SimDisk};
 
+use crate::hooked::Hooked;
 use crate::model::{Place, Step, batch};
 use crate::reading;
 use crate::rig::{self, ROOT};
@@ -46,55 +47,6 @@ fn with_value(store: &Store, version: Seq, property: &str, value: &str) -> karyo
     reading::wanted(&mut reader, &wanted, 10)
 }
 
-/// What happens, and at which file.
-type Hook = (String, Box<dyn FnOnce() + Send>);
-
-/// A disk on which something happens when a file is opened.
-struct Hooked {
-    disk: SimDisk,
-    hook: Arc<Mutex<Option<Hook>>>,
-}
-impl Disk for Hooked {
-    fn list(&self, path: &str) -> std::io::Result<Vec<String>> {
-        self.disk.list(path)
-    }
-    fn exists(&self, path: &str) -> std::io::Result<bool> {
-        self.disk.exists(path)
-    }
-    fn create_dir(&self, path: &str) -> std::io::Result<()> {
-        self.disk.create_dir(path)
-    }
-    fn open(&self, path: &str, mode: OpenMode) -> std::io::Result<Box<dyn File>> {
-        let hook = {
-            let mut hook = self.hook.lock().unwrap();
-            if hook.as_ref().is_some_and(|hook| {
-                path == hook.0 && mode == OpenMode::Read || hook.0 == "new" && path.ends_with("archive.new")
-            }) {
-                hook.take()
-            } else {
-                None
-            }
-        };
-        if let Some(hook) = hook {
-            (hook.1)();
-        }
-        self.disk.open(path, mode)
-    }
-    fn remove(&self, path: &str) -> std::io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn sync_dir(&self, path: &str) -> std::io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-    fn try_lock(&self, path: &str) -> std::io::Result<Option<Box<dyn Lock>>> {
-        self.disk.try_lock(path)
-    }
-}
-
-/// A value that others held at a kept version is still found there after a node is erased.
 #[test]
 fn index_of_a_kept_version_after_erase() {
     let disk = SimDisk::new();
@@ -109,7 +61,7 @@ fn index_of_a_kept_version_after_erase() {
     rig::write(&store, &[put("y", &[("q", "last")])]).unwrap();
     assert_eq!(with_value(&store, kept, "p", "V").unwrap(), ["y"]);
     let since = store.durable();
-    store.compact(&Retention { since, pins: vec![kept], ..Retention::default() }, ROOT, &Open).unwrap();
+    rig::compact_with(&store, &Retention { since, ..Retention::default() }, &[kept]).unwrap();
     assert_eq!(with_value(&store, kept, "p", "V").unwrap(), ["y"], "kept by the pin");
     store.erase("x", ROOT, &Open).unwrap();
     assert_eq!(with_value(&store, kept, "p", "V").unwrap(), ["y"], "after the erase");
@@ -117,15 +69,17 @@ fn index_of_a_kept_version_after_erase() {
 
 /// A commit that becomes durable between the rotation and the choice of the boundary.
 fn mid() -> (SimDisk, Arc<Store>, Seq) {
-    let (disk, hook) = (SimDisk::new(), Arc::new(Mutex::new(None)));
-    let (store, _) = rig::open(Hooked { disk: disk.clone(), hook: hook.clone() }).unwrap();
+    let disk = SimDisk::new();
+    let (hooked, hook) = Hooked::once(disk.clone());
+    let (store, _) = rig::open(hooked).unwrap();
     for n in 0..60 {
         rig::write(&store, &[put("a", &[("y", &n.to_string())]), put("x", &[("y", &n.to_string())])])
             .unwrap();
     }
     let within = store.clone();
     *hook.lock().unwrap() = Some((
-        "log/0000000002.seg".into(),
+        "log/0000000002.seg",
+        OpenMode::Read,
         Box::new(move || {
             for n in 60..70 {
                 rig::write(&within, &[put("a", &[("y", &n.to_string())])]).unwrap();
@@ -310,15 +264,19 @@ fn revert_planned_before_an_erase() {
 
 #[test]
 fn a_pin_taken_while_the_past_goes() {
-    let (disk, hook) = (SimDisk::new(), Arc::new(Mutex::new(None)));
-    let (store, _) = rig::open(Hooked { disk: disk.clone(), hook: hook.clone() }).unwrap();
+    let disk = SimDisk::new();
+    let (hooked, hook) = Hooked::once(disk.clone());
+    let (store, _) = rig::open(hooked).unwrap();
     for n in 0..80 {
         rig::write(&store, &[put("a", &[("y", &n.to_string())])]).unwrap();
     }
     let (within, pinned) = (store.clone(), Arc::new(Mutex::new(None)));
     let told = pinned.clone();
-    *hook.lock().unwrap() =
-        Some(("new".into(), Box::new(move || *told.lock().unwrap() = Some(within.pin(20)))));
+    *hook.lock().unwrap() = Some((
+        "archive.new",
+        OpenMode::CreateNew,
+        Box::new(move || *told.lock().unwrap() = Some(within.pin(20))),
+    ));
     store.compact(&keep(store.durable()), ROOT, &Open).unwrap();
     let pinned = pinned.lock().unwrap().take().unwrap();
     let body = store.body().unwrap();
@@ -400,12 +358,7 @@ fn flips() {
         store.commit(&transaction, ROOT, &Open).unwrap();
         while store.write_frame().unwrap() {}
     }
-    store
-        .compact(
-            &Retention { since: store.durable(), pins: vec![10, 20], ..Retention::default() },
-            ROOT,
-            &Open,
-        )
+    rig::compact_with(&store, &Retention { since: store.durable(), ..Retention::default() }, &[10, 20])
         .unwrap();
     store.close().unwrap();
     drop(store);
@@ -579,21 +532,22 @@ fn foreign_tables() {
 /// A closed store takes nothing from its successor.
 #[test]
 fn a_closed_store_removes_its_successors_archive() {
-    let (disk, hook) = (SimDisk::new(), Arc::new(Mutex::new(None)));
+    let disk = SimDisk::new();
+    let (hooked, hook) = Hooked::once(disk.clone());
     let (old, _) = rig::open(disk.clone()).unwrap();
     for n in 0..20 {
         rig::write(&old, &[put("a", &[("y", &n.to_string())])]).unwrap();
     }
     old.close().unwrap();
-    let (store, _) = rig::open(Hooked { disk: disk.clone(), hook: hook.clone() }).unwrap();
+    let (store, _) = rig::open(hooked).unwrap();
     rig::write(&store, &[put("a", &[("y", "21")])]).unwrap();
     let late = old.clone();
     *hook.lock().unwrap() = Some((
-        "new".into(),
+        "archive.new",
+        OpenMode::CreateNew,
         Box::new(move || {
             // The hook runs before the file is there; take it later, from another thread.
             std::thread::spawn(move || {
-                std::thread::sleep(std::time::Duration::from_millis(0));
                 for _ in 0..1000 {
                     let _ = late.compact(&keep(10), ROOT, &Open);
                 }
@@ -655,9 +609,7 @@ fn agree(before: &Seen, now: &Seen, pins: &[Seq], since: Seq, what: &str) {
 fn faults_of_compact() {
     let first = SimDisk::new();
     let store = rich(first.clone());
-    store
-        .compact(&Retention { since: 60, versions: 2, pins: vec![5, 12, 30], every: 0 }, ROOT, &Open)
-        .unwrap();
+    rig::compact_with(&store, &Retention { since: 60, versions: 2, every: 0 }, &[5, 12, 30]).unwrap();
     for n in 0..30 {
         rig::write(&store, &[put("b", &[("p", &(n % 5).to_string())])]).unwrap();
     }
@@ -665,14 +617,14 @@ fn faults_of_compact() {
     let head = store.durable();
     let before = all(&store, head);
     drop(store);
-    let retention = Retention { since: head, versions: 0, pins: vec![5, 12, 100], every: 0 };
+    let retention = Retention { since: head, versions: 0, every: 0 };
     let pins = [5, 12, 20, 100];
     for fault in Fault::ALL {
         for at in 0.. {
             let disk = first.copy();
             let (store, _) = rig::open(disk.clone()).unwrap();
             disk.fail(disk.calls() + at, fault);
-            let done = store.compact(&retention, ROOT, &Open);
+            let done = rig::compact_with(&store, &retention, &[5, 12, 100]);
             disk.heal();
             let what = format!("{fault:?} at {at}: {:?}", done.as_ref().map_err(|error| error.to_string()));
             if store.history_works() {
@@ -680,7 +632,7 @@ fn faults_of_compact() {
             }
             let failed = store.failure().unwrap().is_some();
             if !failed {
-                let again = store.compact(&retention, ROOT, &Open);
+                let again = rig::compact_with(&store, &retention, &[5, 12, 100]);
                 assert!(again.is_ok(), "{what}; again {again:?}");
                 agree(&before, &all(&store, head), &pins, head, &what);
                 store.verify().unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -818,23 +770,21 @@ fn differences_of_kept_versions() {
         all
     };
     let before = diffs(&store);
-    store
-        .compact(
-            &Retention { since: store.durable(), versions: 0, pins: vec![5, 12, 30, 100, 131], every: 0 },
-            ROOT,
-            &Open,
-        )
-        .unwrap();
+    rig::compact_with(
+        &store,
+        &Retention { since: store.durable(), versions: 0, every: 0 },
+        &[5, 12, 30, 100, 131],
+    )
+    .unwrap();
     assert_eq!(diffs(&store), before);
     for n in 0..40 {
         rig::write(&store, &[put("b", &[("p", &(n % 5).to_string())])]).unwrap();
     }
-    store
-        .compact(
-            &Retention { since: store.durable(), versions: 3, pins: vec![5, 12, 30, 100, 131], every: 0 },
-            ROOT,
-            &Open,
-        )
-        .unwrap();
+    rig::compact_with(
+        &store,
+        &Retention { since: store.durable(), versions: 3, every: 0 },
+        &[5, 12, 30, 100, 131],
+    )
+    .unwrap();
     assert_eq!(diffs(&store), before);
 }

@@ -17,6 +17,7 @@ mod faults;
 mod footprint;
 mod forks;
 mod history;
+mod hooked;
 mod invariants;
 mod letting_go;
 mod model;

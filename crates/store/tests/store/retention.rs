@@ -1,10 +1,10 @@
 //! Letting go of the past: what is kept is as it was, what is not is told as that, and what was erased is nowhere.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use karyon_graph::{Declaration, Open, Prefer, Reader, Transaction};
-use karyon_log::{Disk, File, Lock, OpenMode};
+use karyon_log::{Disk, OpenMode};
 use karyon_model::{Code, EntityId, Rules, Seq, Value};
 use karyon_store::{Retention, Store};
 use karyon_testkit::Random;
@@ -12,6 +12,7 @@ use karyon_testkit::disk::{Fate, Fault, SimDisk};
 use karyon_testkit::oracle::EdgeName;
 
 use crate::driver::{Commits, Driver};
+use crate::hooked::Hooked;
 use crate::invariants::{Checked, everything_holds};
 use crate::model::{Place, Step, batch};
 use crate::reading;
@@ -314,63 +315,27 @@ fn any_call_may_fail_while_something_is_erased_and_the_next_attempt_finishes() {
     }
 }
 
-/// A disk on which something happens when an archive is begun.
-struct Hooked {
-    disk: SimDisk,
-    hook: Arc<Mutex<Option<Hook>>>,
-}
-
-type Hook = Box<dyn FnOnce() + Send>;
-
-impl Disk for Hooked {
-    fn list(&self, path: &str) -> std::io::Result<Vec<String>> {
-        self.disk.list(path)
-    }
-    fn exists(&self, path: &str) -> std::io::Result<bool> {
-        self.disk.exists(path)
-    }
-    fn create_dir(&self, path: &str) -> std::io::Result<()> {
-        self.disk.create_dir(path)
-    }
-    fn open(&self, path: &str, mode: OpenMode) -> std::io::Result<Box<dyn File>> {
-        if path.ends_with("archive.new")
-            && let Some(hook) = self.hook.lock().unwrap().take()
-        {
-            hook();
-        }
-        self.disk.open(path, mode)
-    }
-    fn remove(&self, path: &str) -> std::io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn sync_dir(&self, path: &str) -> std::io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-    fn try_lock(&self, path: &str) -> std::io::Result<Option<Box<dyn Lock>>> {
-        self.disk.try_lock(path)
-    }
-}
-
 #[test]
 fn while_the_past_goes_commits_go_on_and_no_fork_is_made_on_what_goes() {
-    let (disk, hook) = (SimDisk::new(), Arc::default());
-    let hooked = Hooked { disk: disk.clone(), hook: Arc::clone(&hook) };
+    let disk = SimDisk::new();
+    let (hooked, hook) = Hooked::once(disk.clone());
     let (store, _) = rig::open(hooked).unwrap();
     for n in 0..80 {
         rig::write(&store, &[put("a", &[("y", &n.to_string())])]).unwrap();
     }
     let (within, head) = (store.clone(), store.durable());
-    *hook.lock().unwrap() = Some(Box::new(move || {
-        assert_eq!(within.fork("low", (0, 20), ROOT, &Open).unwrap_err().code(), Code::Horizon);
-        within.fork("high", (0, head), ROOT, &Open).unwrap();
-        within.fork("pinned", (0, 40), ROOT, &Open).unwrap();
-        for n in 80..100 {
-            rig::write(&within, &[put("a", &[("y", &n.to_string())])]).unwrap();
-        }
-    }));
+    *hook.lock().unwrap() = Some((
+        "archive.new",
+        OpenMode::CreateNew,
+        Box::new(move || {
+            assert_eq!(within.fork("low", (0, 20), ROOT, &Open).unwrap_err().code(), Code::Horizon);
+            within.fork("high", (0, head), ROOT, &Open).unwrap();
+            within.fork("pinned", (0, 40), ROOT, &Open).unwrap();
+            for n in 80..100 {
+                rig::write(&within, &[put("a", &[("y", &n.to_string())])]).unwrap();
+            }
+        }),
+    ));
     store.pin(40).unwrap();
     let archived = store.compact(&Retention { since: head, ..Retention::default() }, ROOT, &Open).unwrap();
     assert_eq!((archived.since, archived.kept), (head, 1));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use karyon_graph::{Open, Transaction};
 use karyon_log::{Disk, StoreId};
 use karyon_model::{Result, Seq};
-use karyon_store::{Author, Committed, Options, Recovery, Store};
+use karyon_store::{Archived, Author, Committed, Options, Recovery, Retention, Store};
 use karyon_testkit::{FileDirectory, LogicalClock};
 
 use crate::model::{Step, batch};
@@ -59,6 +59,14 @@ pub fn write(store: &Store, steps: &[Step]) -> Result<Committed> {
     let committed = commit(store, steps)?;
     while store.write_frame()? {}
     Ok(committed)
+}
+
+/// Compacts while some versions are pinned. One that is not kept any more cannot be.
+pub fn compact_with(store: &Store, retention: &Retention, pins: &[Seq]) -> Result<Archived> {
+    let pinned: Vec<_> = pins.iter().filter(|seq| store.pin(**seq).is_ok()).collect();
+    let archived = store.compact(retention, ROOT, &Open);
+    pinned.into_iter().for_each(|seq| store.unpin(*seq));
+    archived
 }
 
 /// The seeds of a randomised test: some, or as many more as `KARYON_SEEDS_TIMES` says for a longer search.
