@@ -13,6 +13,7 @@ mod concurrency;
 mod copies;
 mod crashes;
 mod driver;
+mod erasing;
 mod faults;
 mod footprint;
 mod forks;
