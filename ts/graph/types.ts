@@ -520,7 +520,10 @@ export interface Graph extends Reader {
    * thread may have 1,024 of them open; one more throws `ERR_KARYON_SNAPSHOT_COUNT`.
    */
   begin(options?: TransactionOptions & { readonly timeoutMs?: number }): OpenTransaction
-  /** The graph as of a moment. Throws `ERR_KARYON_UNSETTLED` for one whose commits are not all durable yet. */
+  /**
+   * The graph as of a moment. Throws `ERR_KARYON_UNSETTLED` for one whose commits are not all durable yet. What of that moment is not
+   * kept any more (see `compact`) throws `ERR_KARYON_HORIZON` when it is read.
+   */
   at(moment: Moment): View
   /** The graph as of now. What it shows is kept until it is closed, whatever of the past is let go meanwhile. */
   snapshot(): View
@@ -530,7 +533,10 @@ export interface Graph extends Reader {
   settled(moment: Moment): Promise<void>
   /** Resolves when every moment of the past can be asked for. */
   ready(what: 'history'): Promise<void>
-  /** The changes of a node or edge after `from` (exclusive) until `to`, newest first. */
+  /**
+   * The changes of a node or edge after `from` (exclusive) until `to`, newest first. Where the older ones are not kept any more, it
+   * throws `ERR_KARYON_HORIZON` behind those that are.
+   */
   history(
     target: Target,
     options?: { readonly property?: string; readonly from?: Moment; readonly to?: Moment },
@@ -554,7 +560,8 @@ export interface Graph extends Reader {
   /**
    * Every durable change after `from` (now by default), exactly in the order of the log, and then those to come, until the kernel closes,
    * the signal aborts or the loop ends. What is not asked for stays in the log, so a slow reader holds a page of 256 changes at most. To go
-   * on later, pass the last change as `after`. Changes that may not be seen are left out.
+   * on later, pass the last change as `after`. Changes that may not be seen are left out. A reader that has fallen behind what is kept
+   * rejects with `ERR_KARYON_HORIZON`.
    *
    * @example
    * for await (const change of graph.changes({ from: 0n })) console.log(change.version, change.target, change.kind)
