@@ -104,6 +104,67 @@ test('an edge that was added while its end was removed is a conflict', async (t)
   t.is(graph.get('ann'), undefined)
 })
 
+test('a fork catches up with the graph in a new one', async (t) => {
+  const { graph } = Kernel.memory()
+  await plans(graph)
+  const idea = await graph.fork('idea')
+  await idea.write((tx) => {
+    tx.patch('plan', { props: { budget: 20, title: 'mine' } })
+    tx.put('bob', { labels: ['Person'] })
+    tx.link('bob', 'HELPS', 'ann')
+  })
+  await graph.write((tx) => {
+    tx.patch('plan', { props: { title: 'second', due: 7 } })
+    tx.put('cid')
+  })
+  const today = await graph.fork('today')
+  const before = graph.digest()
+  const { conflicts, version } = await idea.merge({ into: 'today' })
+  t.is(version, undefined)
+  t.deepEqual(
+    conflicts.map(({ target, slot }) => [target, slot]),
+    [['plan', 'property:title']],
+  )
+  await idea.merge({ into: 'today', prefer: 'fork' })
+  t.deepEqual(today.get('plan')?.props, { budget: 20, title: 'mine', due: 7 })
+  t.deepEqual([today.count(), today.degree('ann', 'in'), graph.digest()], [4, 1, before])
+  t.is(idea.get('plan')?.props['due'], undefined, 'which it came from is as it was')
+
+  // What was merged goes on from there: only what is new is taken over, and nothing clashes with itself.
+  await idea.write((tx) => tx.patch('plan', { props: { title: 'mine again' } }))
+  t.like(await idea.merge({ into: 'today' }), { conflicts: [], applied: 1 })
+  t.is(today.get('plan')?.props['title'], 'mine again')
+  await idea.drop()
+  t.deepEqual((await today.merge({ prefer: 'fork' })).applied, 5)
+  t.is(graph.digest(), today.digest())
+})
+
+test('what was merged below before a fork was made is not merged into that again', async (t) => {
+  const { graph } = Kernel.memory()
+  await plans(graph)
+  const idea = await graph.fork('idea')
+  await idea.write((tx) => tx.patch('plan', { props: { budget: 20 } }))
+  await idea.merge()
+  await graph.write((tx) => tx.patch('plan', { props: { budget: 30 } }))
+  await idea.write((tx) => tx.patch('plan', { props: { title: 'mine' } }))
+  const today = await graph.fork('today')
+  t.like(await idea.merge({ into: 'today' }), { conflicts: [], applied: 1 })
+  t.deepEqual(today.get('plan')?.props, { budget: 30, title: 'mine' })
+})
+
+test('a fork is merged into what stands where it does, and into nothing else', async (t) => {
+  const { graph } = Kernel.memory()
+  await plans(graph)
+  const [idea, other] = [await graph.fork('idea'), await graph.fork('other')]
+  const deeper = await other.fork('deeper')
+  await idea.write((tx) => tx.put('x'))
+  for (const into of ['idea', 'deeper', 'nobody']) await refused(t, 'ERR_KARYON_LAYER', idea.merge({ into }))
+  await refused(t, 'ERR_KARYON_LAYER', deeper.merge({ into: 'idea' }))
+  await refused(t, 'ERR_KARYON_ARGUMENT', idea.merge({ into: 7 as unknown as string }))
+  await refused(t, 'ERR_KARYON_KEY_SIZE', idea.merge({ into: '' }))
+  t.deepEqual([other.count(), deeper.count()], [2, 2])
+})
+
 test('forks outlive the process, and forks of forks too', async (t) => {
   const directory = freshDirectory(t)
   const open = async (): Promise<[Kernel, Graph]> => {

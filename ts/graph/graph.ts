@@ -25,6 +25,7 @@ import type {
   Graph,
   GraphStats,
   IndexRules,
+  MergeOptions,
   MergeReport,
   OpenTransaction,
   Provenance,
@@ -335,12 +336,13 @@ class StoreFork extends StoreGraph implements Fork {
     return super.diff(from, to ?? BigInt(this.session.fixed(this.source())))
   }
 
-  merge(options: { readonly prefer?: 'base' | 'fork' } = {}): Promise<MergeReport> {
+  merge(options: MergeOptions = {}): Promise<MergeReport> {
     return this.outside(async () => {
-      const { prefer } = checkedOptions(options, 'prefer')
+      const { into, prefer } = checkedOptions(options, 'into', 'prefer')
       const side = [undefined, 'base', 'fork'].indexOf(prefer)
       if (side < 0) throw badArgument("prefer is 'base' or 'fork'")
-      return merge(this.session, side)
+      if (into !== undefined) checkName(into)
+      return merge(this.session, into ?? '', side)
     })
   }
 

@@ -152,10 +152,14 @@ export async function revert(
   return report
 }
 
-/** Merges the fork that a session reads: 0, preferring nobody; 1, what it stands on; 2, the fork. */
-export async function merge(session: NativeSession, prefer: number): Promise<MergeReport> {
+/** Merges the fork that a session reads, into what it stands on where `into` is empty: 0, preferring nobody; 1, that; 2, the fork. */
+export async function merge(session: NativeSession, into: string, prefer: number): Promise<MergeReport> {
   const report = await session.background(
-    () => native.mergeFork(session.handle, prefer),
+    () => {
+      const asked = question()
+      asked.text(into)
+      return native.mergeFork(session.handle, prefer, putWritten(asked))
+    },
     (length) => answer(length).value() as unknown as MergeReport,
   )
   if (report.version !== undefined) await session.connection.durableAt(Number(report.version))

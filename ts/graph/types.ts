@@ -379,16 +379,24 @@ export interface Fork extends Graph, ForkInfo, Disposable {
   /** What differs between two moments; without them, all that the fork has changed. */
   diff(from?: Moment, to?: Moment): IterableIterator<Difference>
   /**
-   * Takes what the fork has changed over into what it stands on, in one commit: slot by slot, where only the fork has changed it since it
-   * was made or last merged. What both have changed is a conflict: without `prefer` nothing is merged then; with it that side counts. An
+   * Takes what the fork has changed over into what it stands on, or into another fork of that, in one commit: slot by slot, where only
+   * the fork has changed it since it was made or last merged there. What both have changed is a conflict: without `prefer` nothing is merged then; with it that side counts. An
    * edge that was added at one side while its end was removed at the other is one too. The fork stays, and can be merged again. The commit is
    * the merger's: `why` leads on from it into the fork, `revert` of who wrote there does not. For those who may read and write everything.
    */
-  merge(options?: { readonly prefer?: 'base' | 'fork' }): Promise<MergeReport>
+  merge(options?: MergeOptions): Promise<MergeReport>
   /** Gives it up, with what was written in it, and closes it. For those who may write everything. */
   drop(): Promise<Commit>
   /** Lets go of it; the fork stays, and can be opened again. */
   close(): void
+}
+
+/** Where a fork is merged, and who decides. */
+export interface MergeOptions {
+  /** The name of another fork of what it stands on: one made just now is a fork that has caught up. */
+  readonly into?: string
+  /** Whose change counts where both have changed something: that of what it is merged into, or that of the fork. */
+  readonly prefer?: 'base' | 'fork'
 }
 
 /** What a merge did. */

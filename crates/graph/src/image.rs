@@ -11,7 +11,7 @@
 //! | `L` | labels | name id, object |
 //! | `X` | indexes | label, property, count of (version, rules) |
 //! | `P` | postings, ascending from 0 | index, key, object |
-//! | `F` | layers, ascending from 1 | name, parent, from, created, dropped (0: not), merges (count; versions); copies (count; entity, first version, object) and differences (count; list, less, object) |
+//! | `F` | layers, ascending from 1 | name, parent, from, created, dropped (0: not), merges (count; layer, version); copies (count; entity, first version, object) and differences (count; list, less, object) |
 //!
 //! An object is a byte (0: nothing as of the version; 1; 2: it has sealed chapters), its state (length, bytes) and its run.
 
@@ -163,9 +163,11 @@ impl ImageWriter {
         [layer.name, layer.parent].into_iter().for_each(|part| put_varint(out, part.into()));
         let dropped = layer.dropped.filter(|dropped| *dropped <= self.seq);
         [layer.from, layer.created, dropped.unwrap_or(0)].into_iter().for_each(|part| put_varint(out, part));
-        let merges: Vec<_> = layer.merges.iter().filter(|merge| **merge <= self.seq).collect();
+        let merges: Vec<_> = layer.merges.iter().filter(|merge| merge.1 <= self.seq).collect();
         put_varint(out, merges.len() as u64);
-        merges.into_iter().for_each(|merge| put_varint(out, *merge));
+        merges
+            .into_iter()
+            .for_each(|(into, seq)| [u64::from(*into), *seq].iter().for_each(|part| put_varint(out, *part)));
         let shown = self.layers[at as usize];
         let shown = if dropped.is_some() { (0, 0) } else { shown };
         let (copies, differences) = (&layer.copies[..shown.0], &layer.differences[..shown.1]);
@@ -297,7 +299,9 @@ impl ImageReader {
                 let (name, parent, from) = (cursor.id()?, cursor.id()?, cursor.varint()?);
                 let mut layer = Layer::new(name, parent, from, cursor.varint()?);
                 layer.dropped = Some(cursor.varint()?).filter(|dropped| *dropped > 0);
-                layer.merges = (0..cursor.length()?).map(|_| cursor.varint()).collect::<Result<_>>()?;
+                layer.merges = (0..cursor.length()?)
+                    .map(|_| Ok((cursor.id()?, cursor.varint()?)))
+                    .collect::<Result<_>>()?;
                 for _ in 0..cursor.length()? {
                     let id = EntityId::unpack(cursor.varint()?);
                     let id = id.ok_or_else(|| cursor.malformed("a copy of nothing in the image"))?;

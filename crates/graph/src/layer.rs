@@ -30,8 +30,8 @@ pub struct Layer {
     pub created: Seq,
     /// The commit that dropped it.
     pub dropped: Option<Seq>,
-    /// The commits that merged it into what it stands on, ascending.
-    pub merges: Vec<Seq>,
+    /// What it was merged into, and the commits that did, ascending.
+    pub merges: Vec<(u32, Seq)>,
     pub(crate) copies: Vec<Copied>,
     pub(crate) differences: Vec<Difference>,
     copy_numbers: HashMap<EntityId, u32>,
@@ -130,11 +130,12 @@ impl Graph {
         &self.layers
     }
 
-    /// The number of the living layer of a name.
-    pub fn layer_named(&self, name: &str) -> Option<u32> {
-        let name = self.names.get(name)?;
-        let at = self.layers.iter().position(|layer| layer.name == name && layer.is_living())?;
-        Some(at as u32 + 1)
+    /// The number of the living layer of a name. Fails with `Layer` where there is none.
+    pub fn layer_named(&self, name: &str) -> Result<u32> {
+        let number = self.names.get(name);
+        let at = self.layers.iter().position(|layer| Some(layer.name) == number && layer.is_living());
+        at.map(|at| at as u32 + 1)
+            .ok_or_else(|| Error::new(Code::Layer, format!("there is no fork {name:?} here; make it first")))
     }
 
     /// A layer that may be read and written; `None` for the base.
@@ -339,7 +340,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Notes that this commit merges a layer, as it was at `planned`, into what it stands on.
+    /// Notes that this commit merges a layer, as it was at `planned`, into the one that it writes to.
     pub(crate) fn merge(&mut self, layer: u32, planned: Seq) -> Result<()> {
         // What came into it since would count as merged, and is not.
         if let Some(last) = self.graph.living(layer)?.map(|layer| layer.last).filter(|last| *last > planned) {

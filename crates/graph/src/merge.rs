@@ -1,15 +1,17 @@
-//! Merging a layer into what it stands on: three-way, slot by slot.
+//! Merging a layer into what it stands on, or into another one that stands there: three-way, slot by slot.
 //!
-//! What a slot was when the layer was made, or in it when it was last merged, is compared with what the layer and what is below have
+//! What a slot was when the layer was made, or in it when it was last merged, is compared with what the layer and the other side have
 //! made of it.
 //! Where only the layer has changed it, the change is taken over; where both have, and not to the same, they clash.
+//!
+//! A layer stands on a version that never changes. One that is to follow what goes on below is merged into a new one above the head.
 
 use crate::entity::{Entity, Slot};
 use crate::head::Graph;
 use crate::layer::Layer;
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::HashSet;
-use karyon_model::{EntityId, Result, Seq, Target, Verb, VerbWriter};
+use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Verb, VerbWriter};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Prefer {
     /// Nobody's: nothing is merged then.
     Neither,
-    /// That of what the layer stands on.
-    Below,
+    /// That of what it is merged into.
+    Other,
     /// The layer's.
     Layer,
 }
@@ -47,18 +49,18 @@ pub struct MergePlan {
     pub clashes: Vec<Clash>,
 }
 
-/// A node or edge: as both had it last, as the layer has it, as it is below.
+/// A node or edge: as both had it last, as the layer has it, as the other side has it.
 struct Sides<'g> {
     old: Cow<'g, Entity>,
     layer: Cow<'g, Entity>,
-    below: Cow<'g, Entity>,
+    other: Cow<'g, Entity>,
 }
 
 /// A merge in the making.
 struct Merge<'g> {
     graph: &'g Graph,
     layer: u32,
-    parent: u32,
+    into: u32,
     created: Seq,
     prefer: Prefer,
     plan: MergePlan,
@@ -76,14 +78,25 @@ struct Merge<'g> {
 }
 
 impl Graph {
-    /// Plans the merge of a layer into what it stands on, as of the head.
+    /// Plans the merge of a layer into another one that stands on the same, or else into that, as of the head.
     ///
-    /// Cost: two reads at each side of whatever was ever changed in the layer.
-    pub fn plan_merge(&self, layer: u32, prefer: Prefer) -> Result<MergePlan> {
+    /// Fails with `Layer` where `into` stands on something else. Cost: two reads at each side of whatever was ever changed in the layer.
+    pub fn plan_merge(&self, layer: u32, into: Option<u32>, prefer: Prefer) -> Result<MergePlan> {
         let Some(Layer { parent, from, created, merges, copies, .. }) = self.living(layer)? else {
             return Ok(MergePlan::default());
         };
-        let (parent, head, since) = (*parent, self.head(), merges.last().copied());
+        let (parent, head, into) = (*parent, self.head(), into.unwrap_or(*parent));
+        let seen = match self.living(into)? {
+            _ if into == parent => head,
+            Some(beside) if into != layer && beside.parent == parent => beside.from,
+            _ => {
+                let message = "a fork is merged into what it stands on, or into another fork of that; merge it step by step";
+                return Err(Error::new(Code::Layer, message));
+            }
+        };
+        // What was merged into it directly, or into what both stand on before it was made, is there already.
+        let there = |(to, seq): &&(u32, Seq)| *to == into || (*to == parent && *seq <= seen);
+        let since = merges.iter().rev().find(there).map(|merge| merge.1);
         let state = |layer: u32, id: EntityId, seq: Seq| self.state_in(layer, id, seq).map(|found| found.0);
         let writers = || (VerbWriter::new(), VerbWriter::new());
         let ((unlinks, removes), (nodes, edges)) = (writers(), writers());
@@ -91,7 +104,7 @@ impl Graph {
         let mut merge = Merge {
             graph: self,
             layer,
-            parent,
+            into,
             created: *created,
             prefer,
             plan,
@@ -105,9 +118,9 @@ impl Graph {
         };
         let mut all = BTreeMap::new();
         for id in copies.iter().map(|copied| copied.id) {
-            // What was below and not in the layer when it was merged last, the layer has never seen.
+            // What was there and not in the layer when it was merged last, the layer has never seen.
             let old = since.map_or_else(|| state(parent, id, *from), |since| state(layer, id, since))?;
-            let sides = Sides { old, layer: state(layer, id, head)?, below: state(parent, id, head)? };
+            let sides = Sides { old, layer: state(layer, id, head)?, other: state(into, id, head)? };
             all.insert(id, sides);
         }
         // Which edges go is known before it is asked whether a node may; nodes come before edges, which find the ends that come with them.
@@ -118,7 +131,7 @@ impl Graph {
         let Merge { mut plan, unlinks, removes, nodes, edges, parents, .. } = merge;
         let undecided = prefer == Prefer::Neither && !plan.clashes.is_empty();
         if !undecided && moved {
-            let mut transaction = Transaction::with(head, Purpose::Merge(layer)).in_layer(parent);
+            let mut transaction = Transaction::with(head, Purpose::Merge(layer)).in_layer(into);
             transaction.parents = parents.into_iter().collect();
             [unlinks, removes, nodes, edges].iter().try_for_each(|verbs| transaction.push(verbs.bytes()))?;
             plan.transaction = Some(transaction);
@@ -139,14 +152,14 @@ impl Merge<'_> {
     }
 
     fn take(&mut self, id: EntityId, sides: &Sides<'_>) -> Result<()> {
-        let Sides { old, layer, below } = sides;
-        if same(old, layer) || same(layer, below) {
+        let Sides { old, layer, other } = sides;
+        if same(old, layer) || same(layer, other) {
             return Ok(());
         }
         if !layer.is_alive() {
-            let changed = !same(old, below) || self.graph.has_edges_beside(self.parent, id, &self.gone)?;
-            let reason = "the fork has removed it, and it was changed or linked below";
-            if below.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
+            let changed = !same(old, other) || self.graph.has_edges_beside(self.into, id, &self.gone)?;
+            let reason = "the fork has removed it, and the other side has changed or linked it";
+            if other.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
                 self.plan.applied += 1;
                 self.gone.insert(id);
                 self.parents.insert(layer.since());
@@ -160,10 +173,10 @@ impl Merge<'_> {
             }
             return Ok(());
         }
-        if below.is_alive() {
+        if other.is_alive() {
             return self.take_slots(id, sides);
         }
-        let reason = "the fork has changed it, and it was removed below";
+        let reason = "the fork has changed it, and the other side has removed it";
         if (old.is_alive() && !self.clash(id, Slot::Existence, reason)) || !self.bring_ends(id)? {
             return Ok(());
         }
@@ -172,17 +185,17 @@ impl Merge<'_> {
     }
 
     /// Takes over what the layer has changed of what exists at both sides.
-    fn take_slots(&mut self, id: EntityId, Sides { old, layer, below }: &Sides<'_>) -> Result<()> {
+    fn take_slots(&mut self, id: EntityId, Sides { old, layer, other }: &Sides<'_>) -> Result<()> {
         let held = |entity: &Entity, slot| entity.slot(slot).map(|held| held.0.to_vec());
         let slots: BTreeSet<Slot> = old.slots().chain(layer.slots()).collect();
         let mut changes = Vec::new();
         for slot in slots.into_iter().filter(|slot| *slot != Slot::Existence) {
-            let (value, value_below) = (held(layer, slot), held(below, slot));
+            let (value, value_there) = (held(layer, slot), held(other, slot));
             let was = held(old, slot);
-            if was == value || value == value_below {
+            if was == value || value == value_there {
                 continue;
             }
-            if was == value_below || self.clash(id, slot, "both have changed it") {
+            if was == value_there || self.clash(id, slot, "both have changed it") {
                 // Of what was unset nobody but the copy itself can tell.
                 let since = layer
                     .slot(slot)
@@ -195,16 +208,16 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Whether the ends of an edge stand below, once the merge is done.
+    /// Whether the ends of an edge stand at the other side, once the merge is done.
     fn bring_ends(&mut self, id: EntityId) -> Result<bool> {
         let EntityId::Edge(edge) = id else { return Ok(true) };
         let slot = self.graph.edge(edge);
         for end in [slot.from, slot.to].map(EntityId::Node) {
-            let stands = || self.graph.entity_in(self.parent, end, self.graph.head());
+            let stands = || self.graph.entity_in(self.into, end, self.graph.head());
             if self.made.contains(&end) || stands()?.is_some() {
                 continue;
             }
-            if !self.clash(id, Slot::Existence, "an end of the edge was removed below") {
+            if !self.clash(id, Slot::Existence, "the other side has removed an end of the edge") {
                 return Ok(false);
             }
             let state = self.graph.state_in(self.layer, end, self.graph.head())?.0;

@@ -154,7 +154,9 @@ impl Publication {
                 graph.layers.push(Layer::new(*name, *parent, *from, seq));
             }
             Some(Act::Dropped(layer)) => graph.layers[*layer as usize - 1].dropped = Some(seq),
-            Some(Act::Merged(layer)) => graph.layers[*layer as usize - 1].merges.push(seq),
+            Some(Act::Merged(layer)) => {
+                graph.layers[*layer as usize - 1].merges.push((self.layer, seq));
+            }
         }
         // What dropped layers held goes, unless an image is in the making, which still has to show it.
         if self.act.is_some() && Arc::strong_count(&graph.imaging) == 1 {

@@ -39,38 +39,38 @@ fn forked() -> Graph {
 fn what_comes_into_a_fork_between_plan_and_commit_is_not_taken_for_merged() {
     let mut graph = forked();
     commit(&mut graph, 1, &[put("early", &[])]);
-    let plan = graph.plan_merge(1, Prefer::Neither).unwrap().transaction.unwrap();
+    let plan = graph.plan_merge(1, None, Prefer::Neither).unwrap().transaction.unwrap();
     let one = Value::Integer(1).to_bytes();
     let target = Target::Node("a");
     let late = Verb::Patch { target, labels: vec![], drop: vec![], changes: vec![("v", Some(&one))] };
     commit(&mut graph, 1, &[late]);
     assert_eq!(graph.commit(&plan, "root", &Open).unwrap_err().code(), Code::Conflict);
-    let plan = graph.plan_merge(1, Prefer::Neither).unwrap();
+    let plan = graph.plan_merge(1, None, Prefer::Neither).unwrap();
     assert_eq!(plan.applied, 2);
     graph.commit(&plan.transaction.unwrap(), "root", &Open).unwrap().unwrap();
-    assert!(graph.plan_merge(1, Prefer::Neither).unwrap().transaction.is_none());
+    assert!(graph.plan_merge(1, None, Prefer::Neither).unwrap().transaction.is_none());
 }
 
 #[test]
 fn what_is_linked_below_between_plan_and_commit_does_not_go_with_its_node() {
     let mut graph = forked();
     commit(&mut graph, 1, &[Verb::Remove { key: "a", detach: false }]);
-    let plan = graph.plan_merge(1, Prefer::Neither).unwrap();
+    let plan = graph.plan_merge(1, None, Prefer::Neither).unwrap();
     let edge = EdgeKey { from: "a", kind: "R", to: "b", key: "" };
     commit(&mut graph, 0, &[Verb::Link { edge, changes: vec![] }]);
     assert_eq!(graph.commit(&plan.transaction.unwrap(), "root", &Open).unwrap_err().code(), Code::HasEdges);
-    assert_eq!(graph.plan_merge(1, Prefer::Neither).unwrap().clashes.len(), 1);
+    assert_eq!(graph.plan_merge(1, None, Prefer::Neither).unwrap().clashes.len(), 1);
 }
 
 #[test]
 fn an_edge_that_the_fork_made_and_took_back_does_not_excuse_the_one_below() {
-    for (prefer, edges) in [(Prefer::Neither, 1), (Prefer::Below, 1), (Prefer::Layer, 0)] {
+    for (prefer, edges) in [(Prefer::Neither, 1), (Prefer::Other, 1), (Prefer::Layer, 0)] {
         let mut graph = forked();
         let edge = EdgeKey { from: "a", kind: "R", to: "b", key: "" };
         commit(&mut graph, 1, &[Verb::Link { edge, changes: vec![] }]);
         commit(&mut graph, 1, &[Verb::Remove { key: "a", detach: true }]);
         commit(&mut graph, 0, &[Verb::Link { edge, changes: vec![] }]);
-        let plan = graph.plan_merge(1, prefer).unwrap();
+        let plan = graph.plan_merge(1, None, prefer).unwrap();
         assert!(!plan.clashes.is_empty(), "{prefer:?}");
         if let Some(transaction) = plan.transaction {
             graph.commit(&transaction, "root", &Open).unwrap();
@@ -87,13 +87,13 @@ fn a_merge_that_takes_nothing_over_is_one_all_the_same() {
     let set = Verb::Put { key: "new", labels: vec![], changes: vec![(q, Some(&zero))] };
     commit(&mut graph, 0, std::slice::from_ref(&set));
     commit(&mut graph, 1, &[set]);
-    let plan = graph.plan_merge(1, Prefer::Neither).unwrap();
+    let plan = graph.plan_merge(1, None, Prefer::Neither).unwrap();
     assert_eq!((plan.applied, plan.clashes.len()), (0, 0), "both have made the same");
     graph.commit(&plan.transaction.unwrap(), "root", &Open).unwrap().unwrap();
     let target = Target::Node("new");
     let unset = Verb::Patch { target, labels: vec![], drop: vec![], changes: vec![(q, None)] };
     commit(&mut graph, 1, &[unset]);
-    let plan = graph.plan_merge(1, Prefer::Neither).unwrap();
+    let plan = graph.plan_merge(1, None, Prefer::Neither).unwrap();
     assert_eq!((plan.applied, plan.clashes.len()), (1, 0), "it is a change since then");
 }
 

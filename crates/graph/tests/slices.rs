@@ -105,7 +105,7 @@ impl Bench {
             let sides = (versions[0], head);
             graph.visit_differences(&self.commits, layer, sides, DiffStart::default(), visit).unwrap();
         }
-        said.push(format!("{:?}", graph.plan_merge(FORK, Prefer::Layer).unwrap()));
+        said.push(format!("{:?}", graph.plan_merge(FORK, None, Prefer::Layer).unwrap()));
         let writer = graph.names().get("writer").unwrap();
         said.push(format!("{:?}", graph.plan_revert(&self.commits, writer, 2).unwrap()));
         for layer in [0, FORK] {
@@ -293,7 +293,7 @@ fn of_rules_and_of_what_becomes_of_forks_nothing_shows_before_its_end() {
     }
     let transaction = Transaction::forking(bench.graph.head(), "another", FORK, 8);
     nothing_shows_before_its_end(&mut bench, &transaction);
-    let transaction = bench.graph.plan_merge(FORK, Prefer::Layer).unwrap().transaction.unwrap();
+    let transaction = bench.graph.plan_merge(FORK, None, Prefer::Layer).unwrap().transaction.unwrap();
     nothing_shows_before_its_end(&mut bench, &transaction);
     let transaction = Transaction::dropping(bench.graph.head(), 2);
     nothing_shows_before_its_end(&mut bench, &transaction);

@@ -262,11 +262,14 @@ impl Session {
         Ok(body.graph.living(self.layer())?.map_or(Value::Null, |layer| fork_value(&body.graph, layer)))
     }
 
-    /// Merges the fork that it reads into what it stands on; see `Store::merge`. For those who may see everything.
-    pub fn merge_fork(&self, prefer: Prefer) -> Result<Value> {
+    /// Merges the fork that it reads into another one that stands on the same, or, where `into` is empty, into that; see `Store::merge`. For
+    /// those who may see everything.
+    pub fn merge_fork(&self, into: &str, prefer: Prefer) -> Result<Value> {
         self.check_sees_everything()?;
+        let named = || self.store().body()?.graph.layer_named(into);
+        let into = (!into.is_empty()).then(named).transpose()?;
         let MergeReport { plan, committed } =
-            self.store().merge(self.layer(), prefer, self.author(None), self)?;
+            self.store().merge((self.layer(), into), prefer, self.author(None), self)?;
         let body = self.store().body()?;
         let clashes =
             plan.clashes.iter().map(|clash| place_value(&body.graph, clash.entity, clash.slot, clash.reason));

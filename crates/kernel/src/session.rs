@@ -39,12 +39,15 @@ impl Session {
     pub fn in_fork(&self, name: &str) -> Result<Session> {
         self.check_alive()?;
         let body = self.store.body()?;
-        let stands_here = |layer: &u32| body.graph.layers()[*layer as usize - 1].parent == self.layer;
-        let layer = body.graph.layer_named(name).filter(stands_here);
-        let missing =
-            || Error::new(Code::Layer, format!("there is no fork {name:?} of this graph; make it first"));
+        let layer = body.graph.layer_named(name)?;
+        if body.graph.living(layer)?.is_none_or(|found| found.parent != self.layer) {
+            return Err(Error::new(
+                Code::Layer,
+                format!("the fork {name:?} stands elsewhere; open it there"),
+            ));
+        }
         let (store, principal, grants) = (self.store.clone(), self.principal.clone(), self.grants.clone());
-        let (incarnation, dead, layer) = (self.incarnation, self.dead.clone(), layer.ok_or_else(missing)?);
+        let (incarnation, dead) = (self.incarnation, self.dead.clone());
         Ok(Session { store, principal, incarnation, grants, layer, dead })
     }
 

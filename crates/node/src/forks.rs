@@ -45,14 +45,14 @@ pub fn drop_fork(env: &Env, session: u32) -> f64 {
     answer(env, session, |session, _| session.drop_fork())
 }
 
-/// Merges the fork that a session reads into what it stands on. `prefer`: 0, nobody; 1, what it stands on; 2, the fork. Its outcome is
-/// a map.
+/// Merges the fork that a session reads into the one named in the exchange, or, where that is empty, into what it stands on. `prefer`: 0,
+/// nobody; 1, what it is merged into; 2, the fork. Its outcome is a map.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn merge_fork(env: &Env, session: u32, prefer: u8) -> Option<AsyncTask<Background>> {
+pub fn merge_fork(env: &Env, session: u32, prefer: u8, length: u32) -> Option<AsyncTask<Background>> {
     let prefer = match prefer {
-        1 => Prefer::Below,
+        1 => Prefer::Other,
         2 => Prefer::Layer,
         _ => Prefer::Neither,
     };
-    in_background(env, session, 0, move |session, _| session.merge_fork(prefer))
+    in_background(env, session, length, move |session, mut input| session.merge_fork(input.text()?, prefer))
 }

@@ -1,9 +1,9 @@
-//! Forks: made, merged into what they stand on in one commit.
+//! Forks: made, merged into what they stand on, or into one beside them, in one commit.
 
 use crate::store::{Author, Committed, Store};
 use karyon_graph::{Gate, MergePlan, Prefer, Transaction};
 use karyon_model::limits::WRITE_ATTEMPTS_MAX;
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Result, Seq};
 
 /// What a merge did, or would do.
 #[derive(Debug)]
@@ -27,26 +27,23 @@ impl Store {
     ) -> Result<(u32, Committed)> {
         let head = self.body()?.graph.head();
         let committed = self.commit(&Transaction::forking(head, name, parent, from), author, gate)?;
-        let layer = self.body()?.graph.layer_named(name);
-        let layer = layer.ok_or_else(|| {
-            Error::new(Code::Layer, "the fork was dropped at once by another; make it again")
-        })?;
-        Ok((layer, committed))
+        Ok((self.body()?.graph.layer_named(name)?, committed))
     }
 
-    /// Merges a layer into what it stands on: three-way, slot by slot, in one commit.
+    /// Merges a layer into another one that stands on the same, or else into that: three-way, slot by slot, in one commit; see
+    /// `Graph::plan_merge`.
     ///
     /// Cost: what was ever changed in the layer.
     pub fn merge(
         &self,
-        layer: u32,
+        (layer, into): (u32, Option<u32>),
         prefer: Prefer,
         author: Author<'_>,
         gate: &dyn Gate,
     ) -> Result<MergeReport> {
         let mut attempts = 0;
         loop {
-            let mut plan = self.body()?.graph.plan_merge(layer, prefer)?;
+            let mut plan = self.body()?.graph.plan_merge(layer, into, prefer)?;
             let transaction = plan.transaction.take();
             attempts += 1;
             match transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose() {

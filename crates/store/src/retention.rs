@@ -12,6 +12,7 @@ use karyon_model::bytes::put_bytes;
 use karyon_model::fields::U64;
 use karyon_model::limits::KEPT_VERSIONS_MAX;
 use karyon_model::{Code, Error, Result, Seq};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -178,7 +179,8 @@ impl Store {
         for layer in body.graph.layers().iter().filter(|layer| layer.dropped.is_none_or(|seq| seq > through))
         {
             kept.push(layer.from);
-            kept.extend(layer.merges.last());
+            // Of the merges into one place, the newest is what the next one goes on from.
+            kept.extend(layer.merges.iter().copied().collect::<BTreeMap<_, _>>().into_values());
         }
         let (every, mut seq) = (i64::try_from(retention.every).unwrap_or(i64::MAX), 1);
         while every > 0 && seq < since && kept.len() <= KEPT_VERSIONS_MAX {

@@ -161,7 +161,7 @@ fn a_merge_that_was_planned_before_an_erase_conflicts() {
     let mut transaction = store.begin().unwrap().in_layer(fork);
     transaction.push(&batch(&[put(SECRET, &[("y", "her date of birth")])])).unwrap();
     store.commit(&transaction, ROOT, &Open).unwrap();
-    let plan = store.body().unwrap().graph.plan_merge(fork, Prefer::Neither).unwrap();
+    let plan = store.body().unwrap().graph.plan_merge(fork, None, Prefer::Neither).unwrap();
     store.erase(SECRET, ROOT, &Open).unwrap();
     let merged = store.commit(&plan.transaction.unwrap(), ROOT, &Open);
     while store.write_frame().unwrap() {}

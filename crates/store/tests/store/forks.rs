@@ -12,6 +12,7 @@ use karyon_testkit::oracle::EdgeName;
 use karyon_testkit::{LogicalClock, Random};
 
 use crate::invariants::{Checked, canonical_digest};
+use crate::merging::merged;
 use crate::model::{Place, State, Step, batch, carry_out};
 use crate::{reading, rig, workload};
 
@@ -21,6 +22,8 @@ struct Layer {
     parent: u32,
     from: Seq,
     versions: BTreeMap<Seq, State>,
+    /// Into which layers it was merged, and when.
+    merges: Vec<(u32, Seq)>,
     dropped: bool,
 }
 
@@ -45,6 +48,22 @@ impl World {
             Some((_, state)) => state,
             None => self.at(*parent, seq.min(*from)),
         }
+    }
+
+    /// Which layers a layer can be merged into: what it stands on, and those beside it.
+    fn targets(&self, layer: u32) -> Vec<u32> {
+        let parent = self.layers[layer as usize].parent;
+        let stands_there = |other: &u32| *other != layer && self.layers[*other as usize].parent == parent;
+        let beside = self.living().into_iter().filter(|other| *other > 0).filter(stands_there);
+        beside.chain([parent]).collect()
+    }
+
+    /// The version, and of which layer, in which a layer and one that it is merged into were the same last.
+    fn old(&self, layer: u32, into: u32) -> (u32, Seq) {
+        let Layer { parent, from, merges, .. } = &self.layers[layer as usize];
+        let seen = if into == *parent { Seq::MAX } else { self.layers[into as usize].from };
+        let there = merges.iter().filter(|(to, seq)| *to == into || (to == parent && *seq <= seen));
+        there.map(|(_, seq)| (layer, *seq)).max().unwrap_or((*parent, *from))
     }
 
     fn erase(&mut self, key: &str) {
@@ -151,6 +170,29 @@ fn past_holds(store: &Store, world: &World, layer: u32, key: &str) -> Checked {
     Err(format!("layer {layer}, the past of {key}\n   found {found:?}\nexpected {expected:?}"))
 }
 
+/// A layer is merged, into what it stands on or into one beside it, whoever is preferred.
+fn merge(store: &Arc<Store>, world: &mut World, random: &mut Random, layer: u32, head: Seq) -> Checked {
+    let into = *random.pick(&world.targets(layer));
+    let prefer = *random.pick(&[Prefer::Neither, Prefer::Other, Prefer::Layer]);
+    let (of, old) = world.old(layer, into);
+    let before = world.at(into, head);
+    let (after, clashed) = merged(world.at(of, old), world.at(layer, head), before, prefer);
+    let named = (into != world.layers[layer as usize].parent || random.chance(1, 2)).then_some(into);
+    match store.merge((layer, named), prefer, rig::ROOT, &Open) {
+        Ok(report) if report.plan.clashes.is_empty() != clashed => match report.committed {
+            Some(committed) => {
+                world.layers[layer as usize].merges.push((into, committed.seq));
+                world.layers[into as usize].versions.insert(committed.seq, after);
+                Ok(())
+            }
+            None if after == *before => Ok(()),
+            None => Err(format!("merge of {layer} into {into}: nothing was taken over")),
+        },
+        Err(error) if error.code() == Code::Horizon && old < world.since => Ok(()),
+        other => Err(format!("merge of {layer} into {into}, {prefer:?}: {other:?}, clashes: {clashed}")),
+    }
+}
+
 /// One random thing, done to the store and to the model.
 fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked {
     let head = store.body().unwrap().graph.head();
@@ -199,6 +241,7 @@ fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked 
                 Err(error) => return Err(format!("erase {key}: {error}")),
             }
         }
+        6 if layer > 0 => merge(store, world, random, layer, head)?,
         2 | 3 => while store.write_frame().map_err(|error| error.to_string())? {},
         _ => {
             let before = world.at(layer, head).clone();
@@ -318,7 +361,7 @@ impl Case {
 
     /// Merges; gives the clashes and the graph then.
     fn merged(&self, prefer: Prefer) -> (Vec<String>, State) {
-        let report = self.store.merge(self.fork, prefer, rig::ROOT, &Open).unwrap();
+        let report = self.store.merge((self.fork, None), prefer, rig::ROOT, &Open).unwrap();
         let body = self.store.body().unwrap();
         body.graph.audit_at(body.graph.head()).unwrap();
         let clashes = report.plan.clashes.iter().map(|clash| {
@@ -377,7 +420,7 @@ fn what_only_one_side_has_changed_is_kept_of_both() {
 
 #[test]
 fn both_have_changed_a_property() {
-    for (prefer, n) in [(Prefer::Neither, 1), (Prefer::Below, 1), (Prefer::Layer, 2)] {
+    for (prefer, n) in [(Prefer::Neither, 1), (Prefer::Other, 1), (Prefer::Layer, 2)] {
         let case = Case::new().base(&[patch("a", "n", 1)]).fork(&[patch("a", "n", 2), patch("a", "m", 3)]);
         let (clashes, state) = case.merged(prefer);
         assert_eq!(clashes, ["a.n"]);
@@ -412,13 +455,13 @@ fn a_fork_that_changes_a_property_of_an_edge_leaves_when_it_holds() {
 
 #[test]
 fn one_has_removed_what_the_other_has_changed() {
-    for (prefer, there) in [(Prefer::Neither, true), (Prefer::Below, true), (Prefer::Layer, false)] {
+    for (prefer, there) in [(Prefer::Neither, true), (Prefer::Other, true), (Prefer::Layer, false)] {
         let case = Case::new().base(&[patch("b", "n", 1)]).fork(&[remove("b")]);
         let (clashes, state) = case.merged(prefer);
         assert_eq!((clashes, props(&state, "b").is_some()), (vec!["b".to_owned()], there), "{prefer:?}");
     }
     for (prefer, found) in
-        [(Prefer::Neither, None), (Prefer::Below, None), (Prefer::Layer, Some("m=(1) n=(0)"))]
+        [(Prefer::Neither, None), (Prefer::Other, None), (Prefer::Layer, Some("m=(1) n=(0)"))]
     {
         let case = Case::new().base(&[remove("b")]).fork(&[patch("b", "m", 1)]);
         let (clashes, state) = case.merged(prefer);
@@ -429,18 +472,18 @@ fn one_has_removed_what_the_other_has_changed() {
 #[test]
 fn an_edge_was_added_while_its_end_was_removed() {
     // In the fork the edge, in the graph the removal.
-    for (prefer, edges) in [(Prefer::Neither, 0), (Prefer::Below, 0), (Prefer::Layer, 1)] {
+    for (prefer, edges) in [(Prefer::Neither, 0), (Prefer::Other, 0), (Prefer::Layer, 1)] {
         let case = Case::new().base(&[remove("b")]).fork(&[link("b", "a")]);
         let (clashes, state) = case.merged(prefer);
         assert_eq!((clashes, state.edges.len()), (vec!["edge".to_owned()], edges), "{prefer:?}");
         assert_eq!(props(&state, "b").is_some(), edges > 0);
     }
     // The other way round.
-    for (prefer, edges) in [(Prefer::Neither, 2), (Prefer::Below, 2), (Prefer::Layer, 0)] {
+    for (prefer, edges) in [(Prefer::Neither, 2), (Prefer::Other, 2), (Prefer::Layer, 0)] {
         let case = Case::new().base(&[link("b", "a")]).fork(&[remove("b")]);
         let (clashes, state) = case.merged(prefer);
         assert_eq!(clashes, ["b"], "{prefer:?}");
-        assert_eq!(state.edges.len(), if prefer == Prefer::Below { 1 } else { edges }, "{prefer:?}");
+        assert_eq!(state.edges.len(), if prefer == Prefer::Other { 1 } else { edges }, "{prefer:?}");
     }
 }
 

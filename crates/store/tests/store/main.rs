@@ -21,6 +21,7 @@ mod history;
 mod hooked;
 mod invariants;
 mod letting_go;
+mod merging;
 mod model;
 mod oracle_runs;
 mod panics;

@@ -234,7 +234,7 @@ fn a_fork_that_was_merged_is_merged_again_after_the_past_was_let_go() {
         while store.write_frame().unwrap() {}
     };
     let merge = |store: &Store| {
-        let plan = store.body().unwrap().graph.plan_merge(fork, Prefer::Neither).unwrap();
+        let plan = store.body().unwrap().graph.plan_merge(fork, None, Prefer::Neither).unwrap();
         assert!(plan.clashes.is_empty(), "{:?}", plan.clashes);
         store.commit(&plan.transaction.unwrap(), ROOT, &Open).unwrap();
     };
