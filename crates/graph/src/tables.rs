@@ -255,6 +255,45 @@ impl Keys {
     }
 }
 
+/// Entries of one hash table, above which there are several.
+const PARTED: usize = 4096;
+/// How many there are then.
+const PARTS: usize = 64;
+
+/// Numbers, found by the hash of what they stand for. A table that grows moves all it has, while whoever reads waits: so there are many.
+#[derive(Default)]
+struct Numbers(Vec<HashTable<u32>>);
+
+impl Numbers {
+    /// The part of a hash; beyond the end while there is none. Inside of it other bits count.
+    fn part(&self, hash: u64) -> usize {
+        (hash >> 32) as usize & self.0.len().wrapping_sub(1)
+    }
+
+    fn find(&self, hash: u64, same: impl FnMut(&u32) -> bool) -> Option<u32> {
+        self.0.get(self.part(hash))?.find(hash, same).copied()
+    }
+
+    fn insert(&mut self, id: u32, hash: &impl Fn(&u32) -> u64) {
+        if self.0.is_empty() {
+            self.0.push(HashTable::new());
+        } else if self.0.len() == 1 && self.0[0].len() == PARTED {
+            let parts = (0..PARTS).map(|_| HashTable::with_capacity(PARTED / PARTS)).collect();
+            let whole = std::mem::replace(&mut self.0, parts);
+            whole.into_iter().flatten().for_each(|id| self.insert(id, hash));
+        }
+        let hashed = hash(&id);
+        let part = self.part(hashed);
+        self.0[part].insert_unique(hashed, id, hash);
+    }
+
+    fn remove(&mut self, hash: u64, id: u32) {
+        let part = self.part(hash);
+        let table = self.0.get_mut(part);
+        table.map(|table| table.find_entry(hash, |found| *found == id).map(|entry| entry.remove()));
+    }
+}
+
 /// Nodes and edges, found by identity in constant time. The hash is keyed per process: keys come from outside.
 #[derive(Default)]
 pub struct Tables {
@@ -265,8 +304,8 @@ pub struct Tables {
     pub(crate) node_keys: Keys,
     /// Those that are not empty, ascending by the edge's number.
     edge_keys: Keys,
-    node_numbers: HashTable<u32>,
-    edge_numbers: HashTable<u32>,
+    node_numbers: Numbers,
+    edge_numbers: Numbers,
     hasher: DefaultHashBuilder,
 }
 
@@ -274,14 +313,14 @@ impl Tables {
     /// A node's number, if its key was ever committed.
     pub fn node(&self, key: &str) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        self.node_numbers.find(hash, |id| self.node_keys.get(*id) == key).copied()
+        self.node_numbers.find(hash, |id| self.node_keys.get(*id) == key)
     }
 
     /// An edge's number, if its identity was ever committed.
     pub fn edge(&self, from: u32, kind: NameId, to: u32, key: &str) -> Option<u32> {
         let hash = self.hasher.hash_one((from, kind, to, key));
         let same = |id: &u32| identity(&self.edge_keys, &self.edges[*id]) == (from, kind, to, key);
-        self.edge_numbers.find(hash, same).copied()
+        self.edge_numbers.find(hash, same)
     }
 
     /// What tells an edge from those parallel to it.
@@ -318,7 +357,7 @@ impl Tables {
             return Ok(id);
         }
         let (keys, hasher) = (&self.node_keys, &self.hasher);
-        self.node_numbers.insert_unique(hasher.hash_one(key), id, |id| hasher.hash_one(keys.get(*id)));
+        self.node_numbers.insert(id, &|id| hasher.hash_one(keys.get(*id)));
         Ok(id)
     }
 
@@ -330,9 +369,7 @@ impl Tables {
         }
         self.edges.push(EdgeSlot { from, kind, to, key: number, object: Object::default() });
         let (edges, keys, hasher) = (&self.edges, &self.edge_keys, &self.hasher);
-        self.edge_numbers.insert_unique(hasher.hash_one((from, kind, to, key)), id, |id| {
-            hasher.hash_one(identity(keys, &edges[*id]))
-        });
+        self.edge_numbers.insert(id, &|id| hasher.hash_one(identity(keys, &edges[*id])));
         Ok(id)
     }
 
@@ -340,13 +377,13 @@ impl Tables {
     /// and not found. Returns how many bytes the names had, and each edge as it was.
     pub(crate) fn erase(&mut self, node: u32) -> (usize, Vec<(u32, u32, NameId, u32)>) {
         let hash = self.hasher.hash_one(self.node_keys.get(node));
-        self.node_numbers.find_entry(hash, |id| *id == node).map(|entry| entry.remove()).ok();
+        self.node_numbers.remove(hash, node);
         let (mut bytes, mut edges) = (self.node_keys.clear(node), Vec::new());
         for id in 0..self.edges.len() as u32 {
             let edge = &mut self.edges[id];
             if edge.from == node || edge.to == node {
                 let hash = self.hasher.hash_one(identity(&self.edge_keys, edge));
-                self.edge_numbers.find_entry(hash, |found| *found == id).map(|entry| entry.remove()).ok();
+                self.edge_numbers.remove(hash, id);
                 edges.push((id, edge.from, edge.kind, edge.to));
                 bytes += edge.key.checked_sub(1).map_or(0, |at| self.edge_keys.clear(at));
                 (edge.from, edge.to) = (node, node);
@@ -376,7 +413,7 @@ mod tests {
 
     #[test]
     fn what_is_named_is_found_over_several_pages() {
-        let (mut tables, count) = (Tables::default(), 2 * PAGE as u32 + 7);
+        let (mut tables, count) = (Tables::default(), (PARTED + 2 * PAGE) as u32 + 7);
         let key = |id: u32| "k".repeat(id as usize % 5) + &id.to_string();
         let parallel = |id: u32| if id.is_multiple_of(3) { String::new() } else { key(id) };
         for id in 0..count {
