@@ -3,6 +3,7 @@
 use crate::session::Session;
 use crate::wire::{intervals_value, put_edge, put_node, slot_text, target_value};
 use karyon_graph::{DiffStart, Entity, Gate, Graph, Layer, Prefer, Slot, SlotChange, permitted};
+use karyon_history::Commit;
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::valid::{HOLDS, is_temporal};
@@ -21,14 +22,14 @@ const DIFF_PAGE: usize = 128;
 
 /// Who wrote a commit, when and why, as entries of a map.
 fn provenance(body: &Body, seq: Seq) -> Result<Vec<(&'static str, Value)>> {
-    let entries = body.commits.read(seq, |commit| {
+    let entries = body.commits.read(seq, |Commit { header, .. }| {
         let mut entries = vec![
             ("version", Value::number(seq)),
-            ("time", Value::Timestamp(commit.time)),
-            ("principal", Value::text(&*body.graph.names().text(commit.principal))),
-            ("incarnation", Value::Integer(commit.incarnation.into())),
+            ("time", Value::Timestamp(header.time)),
+            ("principal", Value::text(&*body.graph.names().text(header.principal))),
+            ("incarnation", Value::Integer(header.incarnation.into())),
         ];
-        entries.extend(commit.cause.map(|cause| ("cause", Value::number(cause))));
+        entries.extend(header.cause.map(|cause| ("cause", Value::number(cause))));
         entries
     })?;
     let message = || format!("version {seq} is not in the index of commits; open the store again");
@@ -131,22 +132,23 @@ impl Session {
         let body = self.body()?;
         let (mut values, mut count, mut bytes, mut more) = (Vec::new(), 0, 0, false);
         body.graph.check_kept(after)?;
-        body.commits.visit(after, until, &mut |commit| {
-            let touched = commit.touched.iter().enumerate().skip(place / PLACES);
+        body.commits.visit(after, until, &mut |Commit { header, touched }| {
+            let seq = header.seq;
+            let touched = touched.iter().enumerate().skip(place / PLACES);
             for (at, id) in touched {
                 if count >= HISTORY_PAGE || bytes >= PAGE_BYTES {
                     (place, more) = (at * PLACES, true);
                     return Ok(false);
                 }
                 // What another layer has changed does not show.
-                if !body.graph.is_changed_in(self.layer(), id, commit.seq)? {
+                if !body.graph.is_changed_in(self.layer(), id, seq)? {
                     continue;
                 }
-                let (mut next, visible) = (at * PLACES, self.may_see_change(&body, id, commit.seq)?);
-                body.graph.visit_changes((self.layer(), id), commit.seq - 1, commit.seq, &mut |change| {
+                let (mut next, visible) = (at * PLACES, self.may_see_change(&body, id, seq)?);
+                body.graph.visit_changes((self.layer(), id), seq - 1, seq, &mut |change| {
                     let size = weight(&change);
                     if visible && next >= place {
-                        let mut entries = provenance(&body, commit.seq)?;
+                        let mut entries = provenance(&body, seq)?;
                         entries.push(("target", target_value(&body.graph, id)));
                         entries.push(("place", Value::Integer(next as i64)));
                         values.push(change_value(&body, change, entries)?);
@@ -155,7 +157,7 @@ impl Session {
                     Ok(true)
                 })?;
             }
-            (after, place) = (commit.seq, 0);
+            (after, place) = (seq, 0);
             Ok(true)
         })?;
         let mut entries = vec![("changes", Value::List(values))];
@@ -170,10 +172,10 @@ impl Session {
         self.check_sees_everything()?;
         let body = self.body()?;
         let mut entries = provenance(&body, seq)?;
-        body.commits.read(seq, |commit| {
-            let parents = commit.parents.iter().map(|parent| Value::number(*parent));
+        body.commits.read(seq, |Commit { header, .. }| {
+            let parents = header.parents.iter().map(|parent| Value::number(*parent));
             entries.push(("parents", Value::List(parents.collect())));
-            entries.push(("coarse", Value::Bool(commit.coarse)));
+            entries.push(("coarse", Value::Bool(header.coarse)));
         })?;
         Ok(Value::map(entries))
     }

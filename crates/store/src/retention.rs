@@ -184,7 +184,7 @@ impl Store {
         }
         let (every, mut seq) = (i64::try_from(retention.every).unwrap_or(i64::MAX), 1);
         while every > 0 && seq < since && kept.len() <= KEPT_VERSIONS_MAX {
-            let time = body.commits.read(seq, |commit| commit.time)?.unwrap_or(i64::MAX);
+            let time = body.commits.read(seq, |commit| commit.header.time)?.unwrap_or(i64::MAX);
             let end = time.div_euclid(every).saturating_add(1).saturating_mul(every).saturating_sub(1);
             let last = body.commits.at_time(end)?;
             kept.push(last);
