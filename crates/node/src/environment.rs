@@ -167,17 +167,9 @@ impl Environment {
     }
 
     /// Writes an answer to the exchange and returns its length.
-    pub(crate) fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<f64> {
-        self.try_answer(|out| {
-            write(out);
-            Ok(())
-        })
-    }
-
-    /// As `answer`, for what may fail.
-    pub(crate) fn try_answer(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<f64> {
+    pub(crate) fn answer(&mut self, answer: &impl Answer) -> Result<f64> {
         self.scratch.clear();
-        write(&mut self.scratch)?;
+        answer.encode(&mut self.scratch);
         self.exchange.output(&self.scratch);
         Ok(self.scratch.len() as f64)
     }
@@ -192,7 +184,12 @@ pub(crate) fn enter(env: &Env, act: impl FnOnce(&mut Environment) -> Result<f64>
     find(env, act).unwrap_or(FAILED)
 }
 
-/// What a session answers with.
+/// As `enter`, for what has nothing to answer.
+pub(crate) fn run(env: &Env, act: impl FnOnce(&mut Environment) -> Result<()>) -> f64 {
+    enter(env, |environment| act(environment).map(|()| 0.0))
+}
+
+/// What is answered with.
 pub(crate) trait Answer {
     fn encode(&self, out: &mut Vec<u8>);
 }
@@ -200,6 +197,13 @@ pub(crate) trait Answer {
 impl Answer for Value {
     fn encode(&self, out: &mut Vec<u8>) {
         Value::encode(self, out);
+    }
+}
+
+/// Bytes, as they are.
+impl Answer for Vec<u8> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
     }
 }
 
@@ -220,7 +224,7 @@ pub(crate) fn answer<T: Answer>(
     enter(env, |environment| {
         let session = environment.session(session)?;
         let answer = act(&session, environment)?;
-        environment.answer(|out| answer.encode(out))
+        environment.answer(&answer)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Sessions: what one incarnation of one principal may do.
 
-use crate::environment::{Handle, Pins, SessionHandle, enter};
+use crate::environment::{Handle, Pins, SessionHandle, enter, run};
 use karyon_kernel::model::Result;
 use karyon_kernel::{Grants, Scope, Session};
 use napi::Env;
@@ -29,17 +29,17 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
 /// Ends a session: nothing of it is validated any more, also of transactions that it has open.
 #[napi]
 pub fn kill_session(env: &Env, session: u32) -> f64 {
-    enter(env, |environment| {
+    run(env, |environment| {
         environment.session(session)?.kill();
-        Ok(0.0)
+        Ok(())
     })
 }
 
 /// Lets go of the handle of a closed store, of a session, or of a transaction, which is dropped; nothing when it is gone.
 #[napi]
 pub fn release_handle(env: &Env, handle: u32) -> f64 {
-    enter(env, |environment| {
+    run(env, |environment| {
         drop(environment.release(handle));
-        Ok(0.0)
+        Ok(())
     })
 }

@@ -1,6 +1,6 @@
 //! Opening, closing and watching stores.
 
-use crate::environment::{Environment, Handle, answer, closed, enter, find};
+use crate::environment::{Environment, Handle, answer, closed, enter, find, run};
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
 use karyon_kernel::{
@@ -97,7 +97,7 @@ pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
     enter(env, |environment| match environment.release(outcome) {
         Some(Handle::Outcome(outcome)) => match outcome? {
             Outcome::Opened(open) => keep(environment, open),
-            Outcome::Value(value) => environment.answer(|out| value.encode(out)),
+            Outcome::Value(value) => environment.answer(&value),
         },
         _ => Err(closed("the outcome was taken before")),
     })
@@ -151,14 +151,14 @@ pub fn store_recovery(env: &Env, store: u32) -> f64 {
             ("sealed", Value::Bool(sealed)),
         ];
         entries.extend(cut.map(|cut| ("cut", cut)));
-        environment.answer(|out| Value::map(entries).encode(out))
+        environment.answer(&Value::map(entries))
     })
 }
 
 /// Has `callback` called, on this environment's loop, some time after what is durable has changed. It keeps no process alive.
 #[napi]
 pub fn watch_store(env: &Env, store: u32, callback: Function<'_, (), ()>) -> f64 {
-    enter(env, |environment| {
+    run(env, |environment| {
         let handle = environment.store(store)?;
         // One waiting call is enough: it asks for the newest state when it runs.
         let built = callback.build_threadsafe_function::<()>().weak::<true>().max_queue_size::<1>().build();
@@ -168,7 +168,7 @@ pub fn watch_store(env: &Env, store: u32, callback: Function<'_, (), ()>) -> f64
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }))?;
         handle.listener = Some(listener);
-        Ok(0.0)
+        Ok(())
     })
 }
 
@@ -334,10 +334,7 @@ fn archived_value(archived: Archived) -> Value {
 /// Keeps a version for a view, or ends that.
 #[napi]
 pub fn pin_version(env: &Env, session: u32, version: f64, pinned: bool) -> f64 {
-    enter(env, |environment| {
-        environment.session(session)?.pins.borrow_mut().set(version as u64, pinned)?;
-        Ok(0.0)
-    })
+    run(env, |environment| environment.session(session)?.pins.borrow_mut().set(version as u64, pinned))
 }
 
 fn copied_value(copied: Copied) -> Value {
