@@ -198,9 +198,7 @@ impl ImageWriter {
             return Ok(());
         };
         out.push(1 + u8::from(sealed));
-        let mut encoded = Vec::new();
-        state.encode(&mut encoded);
-        put_bytes(out, &encoded);
+        put_bytes(out, &state.encoded());
         run.encode(out);
         Ok(())
     }
@@ -223,9 +221,7 @@ impl ImageReader {
     pub fn take(&mut self, block: &[u8]) -> Result<()> {
         let mut cursor = Cursor::new(block);
         let tag = cursor.byte()?;
-        if (tag == b'H') == self.begun {
-            return Err(cursor.malformed("an image out of order"));
-        }
+        cursor.expect((tag == b'H') != self.begun, "an image out of order")?;
         self.begun = true;
         if tag == b'H' {
             self.graph.head = cursor.varint()?;
@@ -260,9 +256,8 @@ impl ImageReader {
             }
             b'E' => {
                 let (from, kind, to) = (cursor.id()?, cursor.id()?, cursor.id()?);
-                if from.max(to) as usize >= graph.tables.nodes.len() {
-                    return Err(cursor.malformed("an edge of the image without its ends"));
-                }
+                let whole = (from.max(to) as usize) < graph.tables.nodes.len();
+                cursor.expect(whole, "an edge of the image without its ends")?;
                 let key = cursor.text()?;
                 let id = graph.tables.add_edge(from, kind, to, key)?;
                 let object: Object<Entity> = take_object(cursor)?;
@@ -285,9 +280,8 @@ impl ImageReader {
             }
             b'P' => {
                 let (index, key) = (cursor.id()?, cursor.bytes()?);
-                if index as usize >= graph.indexes.all.len() {
-                    return Err(cursor.malformed("a posting of the image without its index"));
-                }
+                let whole = (index as usize) < graph.indexes.all.len();
+                cursor.expect(whole, "a posting of the image without its index")?;
                 let number = graph.indexes.posting(index, key) as usize;
                 let nodes = take_object::<Ids>(cursor)?;
                 graph.bytes += nodes.state().size();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use karyon_graph::{DiffStart, Direction, Graph, Open, PageStart, Reader, Transaction};
-use karyon_history::{Chapter, Chapters, Commits, History, ObjectId, Progress};
+use karyon_history::{Chapter, Chapters, Commits, History, ObjectId};
 use karyon_model::{
     CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Value, Verb, VerbWriter, bytes::Cursor,
 };
@@ -35,10 +35,6 @@ impl History for Counting {
 
     fn check(&self, seq: Seq) -> Result<()> {
         self.inner.check(seq)
-    }
-
-    fn progress(&self) -> Progress {
-        self.inner.progress()
     }
 }
 

@@ -212,11 +212,8 @@ impl Commits {
         }
         let (full, count) = (commits.full(), cursor.length()? as Seq);
         commits.tail = take_page(full + 1..=full + count, &mut cursor)?.into();
-        if cursor.is_empty() {
-            Ok(commits)
-        } else {
-            Err(cursor.malformed("an index of commits with more than its commits"))
-        }
+        cursor.expect(cursor.is_empty(), "an index of commits with more than its commits")?;
+        Ok(commits)
     }
 }
 

@@ -49,7 +49,7 @@ pub fn open(path: &str, checkpoint_bytes: u64, memory_bytes: usize, relaxed: boo
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
     let (place, hold) = place_of(&path).map_err(refused(asked))?;
     if let Some(running) = engines.get_mut(&place) {
-        if running.engine.store.is_relaxed() != relaxed {
+        if running.engine.store.relaxed != relaxed {
             let message =
                 "the store is open here with another durability; open it with the same, or close it first";
             return Err(Error::new(Code::Argument, message).with("directory", path.display().to_string()));

@@ -6,7 +6,7 @@ use karyon_model::{Code, Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::Disk;
-use crate::failure::{Failure, io_failed, poisoned, sync_failed};
+use crate::failure::{Failure, io_error, io_failed, poisoned, sync_failed};
 use crate::frame::{self, FrameDraft, FrameView, Header, Kind, MIN_FRAME_BYTES};
 use crate::reader::LogReader;
 use crate::segment::{self, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentSizes};
@@ -63,10 +63,10 @@ impl Log {
     /// Creates an empty log that goes on from `base` (the genesis of a new store), which must be opened with the same
     /// sizes. What an earlier, interrupted attempt left is taken up; a log that holds frames is refused.
     pub fn create(disk: Arc<dyn Disk>, store: StoreId, sizes: SegmentSizes, base: ChainPoint) -> Result<Log> {
-        disk.create_dir(LOG_DIRECTORY).map_err(|error| io_failed("create", LOG_DIRECTORY, &error))?;
+        disk.create_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "create"))?;
         let first = base.position.segment;
         SegmentFile::create(disk.as_ref(), first)
-            .map_err(|error| io_failed("create", &segment::path(first), &error))?
+            .map_err(io_error(&segment::path(first), "create"))?
             .extend(sizes.smallest, io_failed)?;
         for directory in [LOG_DIRECTORY, ""] {
             disk.sync_dir(directory).map_err(|error| sync_failed("sync", directory, &error))?;

@@ -9,7 +9,7 @@ use karyon_model::{Code, Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
-use crate::failure::{damaged, io_failed, sync_failed};
+use crate::failure::{damaged, io_error, sync_failed};
 use crate::frame::{FrameView, Kind};
 use crate::log::Log;
 use crate::recovery::{Cut, Recovery, judge, judge_unbegun};
@@ -148,13 +148,13 @@ fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result
             return Ok(false);
         }
         file.write_at(0, bytes)?;
-        file.sync_all()?;
+        file.sync_data()?;
         disk.sync_dir(ASIDE_DIRECTORY)?;
         Ok(true)
     };
     for copy in 1u32.. {
         let path = format!("{ASIDE_DIRECTORY}/{number:010}-{offset:010}.{copy}");
-        if keep(&path).map_err(|error| io_failed("keep what was cut in", &path, &error))? {
+        if keep(&path).map_err(io_error(&path, "keep what was cut in"))? {
             return Ok(path);
         }
     }

@@ -20,7 +20,8 @@ use crate::walk::Walk;
 pub struct LogReader {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) store: StoreId,
-    pub(crate) base: ChainPoint,
+    /// The point before the first frame.
+    pub base: ChainPoint,
 }
 
 impl LogReader {
@@ -29,26 +30,18 @@ impl LogReader {
         LogReader { disk, store, base }
     }
 
-    /// Where the first frame begins.
-    pub fn first(&self) -> Position {
-        self.base.position
-    }
-
-    /// Hands the frames of commits from the one that begins at `from` up to `until` (a point between two
-    /// frames, not read beyond) to `visit`, until it breaks. `from` and `until` come from frames or heads
-    /// that were synced.
+    /// Hands the frames of commits behind the point `from` up to `until` (a position between two frames, not read
+    /// beyond) to `visit`, until it breaks. Both come from frames or heads that were synced.
     ///
     /// Each frame's checksum is checked, and that it follows the one before it.
     pub fn read_frames(
         &self,
-        from: Position,
+        from: ChainPoint,
         until: Position,
         visit: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        if from >= until {
-            return Ok(());
-        }
-        read_on(&mut Walk::from_position(self.disk.as_ref(), self.store, from)?, until, visit)
+        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, from, false)?;
+        read_on(&mut walk, until, visit)
     }
 
     /// Makes a log on `target`, where there is none, of the frames from the first on, byte for byte: segments, hashes and

@@ -34,18 +34,6 @@ impl<'d> Walk<'d> {
         Ok(walk)
     }
 
-    /// A walk from the frame at `position`, whose word is taken for what came before it.
-    pub(crate) fn from_position(disk: &'d dyn Disk, store: StoreId, position: Position) -> Result<Walk<'d>> {
-        let mut segment = SegmentFile::open(disk, store, position.segment, OpenMode::Read)?;
-        segment.damage.take().map_or(Ok(()), Err)?;
-        let Some((header, _)) = segment.frame_at(store, position.offset)? else {
-            return Err(damaged(position.segment, position.offset, "no whole frame begins here"));
-        };
-        let Header { previous_hash: hash, first_seq: next_seq, .. } = header;
-        let point = ChainPoint { position, hash, next_seq, frame: position.offset };
-        Ok(Walk { disk, store, mode: OpenMode::Read, forgiving: false, segment, point })
-    }
-
     /// Passes over the frame here, and on into the next segment where it says so. `None` where no whole frame
     /// stands, be it the end, a torn frame or damage: the walk stays there.
     pub(crate) fn step(&mut self) -> Result<Option<(Kind, FrameView<'_>)>> {

@@ -13,7 +13,7 @@ use karyon_log::{
 };
 use karyon_model::Code;
 use karyon_testkit::disk::SimDisk;
-use support::{STORE, commit, create, draft, filled, open, open_from, payload, spans};
+use support::{STORE, commit, create, draft, filled, open, open_from, payload};
 
 #[test]
 fn the_log_may_move_to_its_writers_thread_and_readers_to_any() {
@@ -133,11 +133,21 @@ fn opening_from_any_point_of_the_chain_reads_what_is_behind_it() {
     }
 }
 
+/// The points before the frames.
+fn points(log: &karyon_log::Log) -> Vec<karyon_log::ChainPoint> {
+    let mut points = vec![log.reader().base];
+    let visit = &mut |frame: &karyon_log::FrameView<'_>| {
+        points.push(frame.end);
+        Ok(())
+    };
+    log.reader().verify(&log.head(), visit).unwrap();
+    points
+}
+
 #[test]
 fn a_range_is_read_while_the_log_is_written() {
     let (_disk, mut log) = filled(30);
-    let spans = spans(&log);
-    let until = log.head();
+    let (points, until) = (points(&log), log.head());
     let reader = log.reader();
     let reading = std::thread::spawn(move || {
         for _ in 0..20 {
@@ -148,7 +158,7 @@ fn a_range_is_read_while_the_log_is_written() {
                     frames += 1;
                     Ok(ControlFlow::Continue(()))
                 };
-                reader.read_frames(spans[from].0, until.position, visit).unwrap();
+                reader.read_frames(points[from], until.position, visit).unwrap();
                 assert_eq!(frames, 30 - from);
             }
             reader.verify(&until, &mut |_| Ok(())).unwrap();
@@ -165,16 +175,14 @@ fn a_range_is_read_while_the_log_is_written() {
 fn a_reader_stops_when_it_is_told_to() {
     let (_disk, log) = filled(9);
     let mut seen = Vec::new();
-    let start = spans(&log)[2].0;
+    let start = points(&log)[2];
     let visit = &mut |frame: &karyon_log::FrameView<'_>| {
         seen.push(frame.first_seq);
         Ok(if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
     log.reader().read_frames(start, log.head().position, visit).unwrap();
     assert_eq!(seen.len(), 3);
-    log.reader()
-        .read_frames(log.head().position, log.head().position, &mut |_| panic!("there is nothing"))
-        .unwrap();
+    log.reader().read_frames(log.head(), log.head().position, &mut |_| panic!("there is nothing")).unwrap();
 }
 
 #[test]

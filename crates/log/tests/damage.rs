@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use karyon_log::{
-    Disk, FrameDraft, LOG_DIRECTORY, Log, OpenMode, Position, SEGMENT_HEADER_BYTES, StoreId, segment_path,
+    Disk, FrameDraft, LOG_DIRECTORY, Log, OpenMode, SEGMENT_HEADER_BYTES, StoreId, segment_path,
 };
 use karyon_model::{Code, Fact};
 use karyon_testkit::Random;
@@ -298,13 +298,9 @@ fn verifying_finds_what_opening_from_a_checkpoint_does_not_read() {
     assert_eq!((error.code(), detail(&error, "offset")), (Code::Damaged, start.offset.into()));
     let error = log
         .reader()
-        .read_frames(spans_start(), head.position, &mut |_| Ok(ControlFlow::Continue(())))
+        .read_frames(log.reader().base, head.position, &mut |_| Ok(ControlFlow::Continue(())))
         .unwrap_err();
     assert_eq!(error.code(), Code::Damaged);
-}
-
-fn spans_start() -> Position {
-    Position { segment: 1, offset: SEGMENT_HEADER_BYTES as u32 }
 }
 
 #[test]

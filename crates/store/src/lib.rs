@@ -4,6 +4,7 @@
 //! that can always be built again.
 
 mod archive;
+mod blocks;
 mod checkpoint;
 mod copy;
 mod layout;

@@ -35,10 +35,6 @@ impl History for Sealed {
     fn check(&self, _: Seq) -> Result<()> {
         Ok(())
     }
-
-    fn progress(&self) -> Progress {
-        Progress::Ready
-    }
 }
 
 /// Hands the commits of a frame to `visit`, in order.
@@ -50,7 +46,7 @@ pub(crate) fn visit_commits(
     for at in 0..frame.commit_count {
         visit(CommitRecord::decode(&mut cursor, frame.first_seq + Seq::from(at), frame.base_time)?)?;
     }
-    if cursor.is_empty() { Ok(()) } else { Err(cursor.malformed("a frame with more than its commits")) }
+    cursor.expect(cursor.is_empty(), "a frame with more than its commits")
 }
 
 /// Rebuilds what lies before `until`. A log that cannot be read closes the past with its own error; the present stays.
@@ -71,7 +67,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     drop(owner);
     let mut past = archive.load(&*disk, Arc::new(Sealed(history.clone())), Some(&history))?;
     let mut gone = false;
-    reader.read_frames(reader.first(), end.position, &mut |frame| {
+    reader.read_frames(reader.base, end.position, &mut |frame| {
         visit_commits(frame, &mut |commit| {
             if commit.header.seq > until {
                 return Ok(());
@@ -104,10 +100,4 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
 
 pub(crate) fn log_too_short(checkpoint: Seq) -> Error {
     Error::new(Code::Damaged, format!("the log does not go through version {checkpoint} of the checkpoint"))
-}
-
-/// Starts the rebuild on a thread of its own.
-pub(crate) fn start(store: &Arc<Store>, until: Seq) -> Result<()> {
-    let weak = Arc::downgrade(store);
-    store.spawn("karyon-history", move || rebuild(&weak, until))
 }

@@ -107,8 +107,8 @@ pub struct Store {
     pipeline: Mutex<Pipeline>,
     durable: AtomicU64,
     pub(crate) clock: Clock,
-    /// Whether a commit counts as soon as it is published, and the disk follows.
-    pub(crate) relaxed: bool,
+    /// Whether commits are acknowledged as soon as they are published, before they are on disk.
+    pub relaxed: bool,
     listeners: Mutex<Vec<(u64, Listener)>>,
     /// Versions that views show, with how many do.
     pins: Mutex<BTreeMap<Seq, usize>>,
@@ -180,11 +180,6 @@ impl Store {
         self.persistence
             .as_ref()
             .map_or_else(|| self.durable(), |persistence| persistence.head().next_seq - 1)
-    }
-
-    /// Whether commits are acknowledged before they are on disk.
-    pub fn is_relaxed(&self) -> bool {
-        self.relaxed
     }
 
     /// The newest durable version: what `graph.get` reads. In a relaxed store the newest published one.

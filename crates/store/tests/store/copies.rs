@@ -466,7 +466,7 @@ fn a_copy_of_a_segment_that_was_cut_behind_a_frame_goes_on() {
     let (reader, mut end) =
         (LogReader::new(shared(&disk), rig::STORE, karyon_log::ChainPoint::genesis(rig::STORE)), None);
     let until = Position { segment: 3, offset: u32::MAX };
-    let read = reader.read_frames(reader.first(), until, &mut |frame| {
+    let read = reader.read_frames(reader.base, until, &mut |frame| {
         end = Some(frame.end.position).filter(|_| frame.first_seq == 11).or(end);
         Ok(if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
@@ -616,7 +616,7 @@ fn a_sector_that_cannot_be_read_costs_what_is_in_it_and_not_what_is_beside() {
     let (reader, mut ends) =
         (LogReader::new(shared(&disk), rig::STORE, karyon_log::ChainPoint::genesis(rig::STORE)), vec![]);
     let until = Position { segment: 1, offset: restored(&disk, &SimDisk::new(), None).unwrap().bytes as u32 };
-    let read = reader.read_frames(reader.first(), until, &mut |frame| {
+    let read = reader.read_frames(reader.base, until, &mut |frame| {
         ends.push(u64::from(frame.end.position.offset));
         Ok(ControlFlow::Continue(()))
     });
