@@ -39,7 +39,7 @@ fn read(
         } else {
             let input = environment.exchange.input(length as usize).to_vec();
             match environment.handle((-2.0 - source) as u32) {
-                Some(Handle::Transaction(transaction, owner)) => {
+                Some(Handle::Transaction(transaction, owner, _)) => {
                     let read = |reader: &mut Reader<'_>| act(owner, reader, Cursor::new(&input), &mut out);
                     owner.read(Source::Through(transaction), read)
                 }

@@ -1,10 +1,11 @@
 //! Sessions: what one incarnation of one principal may do.
 
-use crate::environment::{Handle, Pins, SessionHandle, enter, run};
+use crate::environment::{Handle, SessionHandle, enter, run};
 use karyon_kernel::model::Result;
 use karyon_kernel::{Grants, Scope, Session};
 use napi::Env;
 use napi_derive::napi;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Opens a session. The exchange holds the principal, the names it may read (count, texts) and those it may write.
@@ -20,9 +21,8 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
         let grants = Grants { read: scope()?, write: scope()? };
         let handle = environment.store(store)?;
         let (store, visible) = (handle.store().clone(), handle.visible.clone());
-        let session = Arc::new(Session::new(store.clone(), &principal, incarnation, grants));
-        let pins = Pins::of(store);
-        environment.keep(Handle::Session(SessionHandle { session, visible, pins }))
+        let session = Arc::new(Session::new(store, &principal, incarnation, grants));
+        environment.keep(Handle::Session(SessionHandle { session, visible, pins: Rc::default() }))
     })
 }
 

@@ -334,7 +334,16 @@ fn archived_value(archived: Archived) -> Value {
 /// Keeps a version for a view, or ends that.
 #[napi]
 pub fn pin_version(env: &Env, session: u32, version: f64, pinned: bool) -> f64 {
-    run(env, |environment| environment.session(session)?.pins.borrow_mut().set(version as u64, pinned))
+    run(env, |environment| {
+        let (session, version) = (environment.session(session)?, version as u64);
+        let mut pins = session.pins.borrow_mut();
+        if pinned {
+            pins.push(session.store().pin(version)?);
+        } else if let Some(at) = pins.iter().position(|pin| pin.seq == version) {
+            pins.swap_remove(at);
+        }
+        Ok(())
+    })
 }
 
 fn copied_value(copied: Copied) -> Value {

@@ -14,7 +14,8 @@ pub fn begin_transaction(env: &Env, session: u32, snapshot_isolation: bool) -> f
         let session = environment.session(session)?;
         let mut transaction = session.begin()?;
         transaction.snapshot_isolation = snapshot_isolation;
-        environment.keep(Handle::Transaction(Box::new(transaction), session))
+        let pin = session.store().pin(transaction.snapshot())?;
+        environment.keep(Handle::Transaction(Box::new(transaction), session, pin))
     })
 }
 
@@ -23,7 +24,7 @@ pub fn begin_transaction(env: &Env, session: u32, snapshot_isolation: bool) -> f
 pub fn push_verbs(env: &Env, transaction: u32, length: u32) -> f64 {
     run(env, |environment| {
         let batch = environment.exchange.input(length as usize).to_vec();
-        let Some(Handle::Transaction(transaction, _)) = environment.handle(transaction) else {
+        let Some(Handle::Transaction(transaction, ..)) = environment.handle(transaction) else {
             return Err(done());
         };
         transaction.push(&batch)
@@ -35,7 +36,7 @@ pub fn push_verbs(env: &Env, transaction: u32, length: u32) -> f64 {
 #[napi]
 pub fn commit_transaction(env: &Env, transaction: u32, cause: f64) -> f64 {
     enter(env, |environment| match environment.release(transaction) {
-        Some(Handle::Transaction(transaction, owner)) => {
+        Some(Handle::Transaction(transaction, owner, _pin)) => {
             let committed = owner.commit(&transaction, version_of(cause))?;
             environment.answer(&committed)
         }

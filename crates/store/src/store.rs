@@ -110,7 +110,7 @@ pub struct Store {
     /// Whether commits are acknowledged as soon as they are published, before they are on disk.
     pub relaxed: bool,
     listeners: Mutex<Vec<(u64, Listener)>>,
-    /// Versions that views show, with how many do.
+    /// Versions that are kept, each with how many pins it has.
     pins: Mutex<BTreeMap<Seq, usize>>,
     /// Held by whoever lets go of a part of the past; before every other lock.
     pub(crate) archiving: Mutex<()>,
@@ -294,24 +294,14 @@ impl Store {
         listeners.iter().for_each(|listener| listener.1());
     }
 
-    /// Keeps a version, whatever of the past is let go, until it is unpinned as often.
+    /// Keeps a version, whatever of the past is let go, until what is returned is dropped.
     ///
     /// Fails with `Horizon` for a version that is not kept, or soon will not be.
-    pub fn pin(&self, seq: Seq) -> Result<()> {
+    pub fn pin(self: &Arc<Store>, seq: Seq) -> Result<Pin> {
         let mut pins = self.pins()?;
         self.history.check(seq)?;
         *pins.entry(seq).or_default() += 1;
-        Ok(())
-    }
-
-    /// Ends one pin of a version.
-    pub fn unpin(&self, seq: Seq) {
-        if let Ok(mut pins) = self.pins()
-            && let Some(count) = pins.get_mut(&seq)
-        {
-            *count -= 1;
-            pins.retain(|_, count| *count > 0);
-        }
+        Ok(Pin { store: self.clone(), seq })
     }
 
     pub(crate) fn pins(&self) -> Result<MutexGuard<'_, BTreeMap<Seq, usize>>> {
@@ -332,6 +322,24 @@ impl Store {
             (self.history.horizon().since, archive.map_or(0, |archive| archive.base.next_seq - 1));
         let durable = self.on_disk();
         Ok(Stats { head, durable, nodes, edges, memory_bytes, waiting, frames, tail_bytes, since, archived })
+    }
+}
+
+/// Keeps a version until it is dropped.
+pub struct Pin {
+    store: Arc<Store>,
+    /// The version.
+    pub seq: Seq,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        if let Ok(mut pins) = self.store.pins()
+            && let Some(count) = pins.get_mut(&self.seq)
+        {
+            *count -= 1;
+            pins.retain(|_, count| *count > 0);
+        }
     }
 }
 
