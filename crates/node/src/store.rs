@@ -4,7 +4,7 @@ use crate::environment::{Environment, Handle, answer, closed, enter, find, run};
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
 use karyon_kernel::{
-    Archived, Copied, Lost, Moment, OpenStore, Recovery, Retention, Session, Store, Verified,
+    Archived, Copied, Listener, Lost, Moment, OpenStore, Recovery, Retention, Session, Store, Verified,
 };
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -20,7 +20,8 @@ pub(crate) struct StoreHandle {
     pub(crate) open: Arc<OpenStore>,
     /// The newest version that the environment has been told is durable.
     pub(crate) visible: Rc<Cell<Seq>>,
-    listener: Option<u64>,
+    /// Tells the environment, as long as it is here.
+    _listener: Option<Listener>,
 }
 
 impl StoreHandle {
@@ -29,20 +30,11 @@ impl StoreHandle {
     }
 }
 
-impl Drop for StoreHandle {
-    /// The environment is going away, or the store was closed: nobody is left to be told.
-    fn drop(&mut self) {
-        if let Some(listener) = self.listener.take() {
-            self.open.store().unlisten(listener);
-        }
-    }
-}
-
 fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
     let durable = open.store().durable();
     // All openings of one store in an environment see one version of it.
     let visible = environment.visible_of(open.store()).unwrap_or_else(|| Rc::new(Cell::new(durable)));
-    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, listener: None }))
+    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, _listener: None }))
 }
 
 /// What a task on a thread of the pool came to.
@@ -164,10 +156,11 @@ pub fn watch_store(env: &Env, store: u32, callback: Function<'_, (), ()>) -> f64
         let built = callback.build_threadsafe_function::<()>().weak::<true>().max_queue_size::<1>().build();
         let wake =
             built.map_err(|error| Error::new(Code::Panic, format!("cannot watch the store: {error}")))?;
-        let listener = handle.store().listen(Arc::new(move || {
+        let listener: Listener = Arc::new(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }))?;
-        handle.listener = Some(listener);
+        });
+        handle.store().listen(&listener)?;
+        handle._listener = Some(listener);
         Ok(())
     })
 }

@@ -10,7 +10,7 @@ use karyon_history::{Chapters, Commits, History, Progress};
 use karyon_model::{Code, CommitHeader, CommitRecord, Error, Result, Seq, Trust};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
 /// Nodes, edges and lists that are published before it is asked whether somebody wants to read: some 200 µs.
@@ -18,7 +18,7 @@ const SLICE_OBJECTS: usize = 256;
 /// How long whoever publishes stands back for those who read.
 const SLICE_PAUSE: Duration = Duration::from_micros(50);
 
-/// Told after every change of what is durable, and when the store has failed. Must not block.
+/// Told after every change of what is durable, and when the store has failed, as long as somebody holds it. Must not block.
 pub type Listener = Arc<dyn Fn() + Send + Sync>;
 
 /// What readers share.
@@ -109,7 +109,7 @@ pub struct Store {
     pub(crate) clock: Clock,
     /// Whether commits are acknowledged as soon as they are published, before they are on disk.
     pub relaxed: bool,
-    listeners: Mutex<Vec<(u64, Listener)>>,
+    listeners: Mutex<Vec<Weak<dyn Fn() + Send + Sync>>>,
     /// Versions that are kept, each with how many pins it has.
     pins: Mutex<BTreeMap<Seq, usize>>,
     /// Held by whoever lets go of a part of the past; before every other lock.
@@ -274,24 +274,19 @@ impl Store {
         self.history.progress()
     }
 
-    /// Has `listener` called after every change of what is durable. Returns a number for `unlisten`.
-    pub fn listen(&self, listener: Listener) -> Result<u64> {
-        let mut listeners = self.listeners.lock().map_err(|_| poisoned())?;
-        let number = listeners.last().map_or(0, |last| last.0 + 1);
-        listeners.push((number, listener));
-        Ok(number)
-    }
-
-    /// Stops calling a listener.
-    pub fn unlisten(&self, number: u64) {
-        if let Ok(mut listeners) = self.listeners.lock() {
-            listeners.retain(|listener| listener.0 != number);
-        }
+    /// Has `listener` called after every change of what is durable, until it is dropped.
+    pub fn listen(&self, listener: &Listener) -> Result<()> {
+        self.listeners.lock().map_err(|_| poisoned())?.push(Arc::downgrade(listener));
+        Ok(())
     }
 
     pub(crate) fn notify(&self) {
-        let listeners = self.listeners.lock().map(|listeners| listeners.clone()).unwrap_or_default();
-        listeners.iter().for_each(|listener| listener.1());
+        let Ok(mut listeners) = self.listeners.lock() else { return };
+        listeners.retain(|listener| listener.strong_count() > 0);
+        let held: Vec<_> = listeners.iter().filter_map(Weak::upgrade).collect();
+        // One that is called may listen anew.
+        drop(listeners);
+        held.iter().for_each(|listener| listener());
     }
 
     /// Keeps a version, whatever of the past is let go, until what is returned is dropped.
