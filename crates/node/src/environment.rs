@@ -102,7 +102,7 @@ impl Environment {
     /// What is visible of a store that is open here already.
     pub(crate) fn visible_of(&self, store: &Arc<Store>) -> Option<Rc<Cell<Seq>>> {
         self.handles.iter().flatten().find_map(|handle| match handle {
-            Handle::Store(open) if Arc::ptr_eq(open.store(), store) => Some(open.visible.clone()),
+            Handle::Store(open) if Arc::ptr_eq(&open.open.store, store) => Some(open.visible.clone()),
             _ => None,
         })
     }

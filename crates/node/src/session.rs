@@ -20,7 +20,7 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
         };
         let grants = Grants { read: scope()?, write: scope()? };
         let handle = environment.store(store)?;
-        let (store, visible) = (handle.store().clone(), handle.visible.clone());
+        let (store, visible) = (handle.open.store.clone(), handle.visible.clone());
         let session = Arc::new(Session::new(store, &principal, incarnation, grants));
         environment.keep(Handle::Session(SessionHandle { session, visible, pins: Rc::default() }))
     })
