@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLockReadGuard};
 
 /// One incarnation of one principal, with what it may do.
+#[derive(Clone)]
 pub struct Session {
     store: Arc<Store>,
     principal: Box<str>,
@@ -44,9 +45,7 @@ impl Session {
                 format!("the fork {name:?} stands elsewhere; open it there"),
             ));
         }
-        let (store, principal, grants) = (self.store.clone(), self.principal.clone(), self.grants.clone());
-        let (incarnation, dead) = (self.incarnation, self.dead.clone());
-        Ok(Session { store, principal, incarnation, grants, layer, dead })
+        Ok(Session { layer, ..self.clone() })
     }
 
     /// The graph and the commits, while it is alive and what it reads is there.
