@@ -207,25 +207,24 @@ impl ImageWriter {
 /// Builds a graph from the blocks of an image, in order.
 pub struct ImageReader {
     graph: Graph,
-    numbered: (u32, u32),
-    begun: bool,
+    /// How many nodes and edges the head promises, once it has come.
+    numbered: Option<(u32, u32)>,
 }
 
 impl ImageReader {
     /// Starts with nothing.
     pub fn new(history: Arc<dyn History>) -> ImageReader {
-        ImageReader { graph: Graph::new(history), numbered: (0, 0), begun: false }
+        ImageReader { graph: Graph::new(history), numbered: None }
     }
 
     /// Takes the next block.
     pub fn take(&mut self, block: &[u8]) -> Result<()> {
         let mut cursor = Cursor::new(block);
         let tag = cursor.byte()?;
-        cursor.expect((tag == b'H') != self.begun, "an image out of order")?;
-        self.begun = true;
+        cursor.expect((tag == b'H') == self.numbered.is_none(), "an image out of order")?;
         if tag == b'H' {
             self.graph.head = cursor.varint()?;
-            self.numbered = (cursor.id()?, cursor.id()?);
+            self.numbered = Some((cursor.id()?, cursor.id()?));
             self.graph.erased = cursor.varint()?;
         }
         while !cursor.is_empty() {
@@ -320,7 +319,7 @@ impl ImageReader {
 
     /// The graph, when everything that the head promised has come.
     pub fn finish(mut self) -> Result<Graph> {
-        if !self.begun || self.graph.numbered() != self.numbered {
+        if self.numbered != Some(self.graph.numbered()) {
             return Err(Error::new(Code::Damaged, "the image of the graph is not whole"));
         }
         self.graph.membership = self.graph.head;

@@ -6,9 +6,7 @@
 
 use crate::cache::{Cache, hashed};
 use crate::directory::Directory;
-use crate::table::{
-    FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Table, TableWriter, end_of, merged, path, records,
-};
+use crate::table::{FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Table, end_of, merged, path, records};
 use crate::{Chapter, History, Horizon, ObjectId, Progress};
 use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, io_error};
 use karyon_model::bytes::Cursor;
@@ -411,19 +409,11 @@ impl Backing {
     fn table(&self, next: &mut u32, records: impl Iterator<Item = Result<Record>>) -> Result<Table> {
         self.disk.create_dir(FOLDER).map_err(io_error(FOLDER, "create"))?;
         self.disk.sync_dir("").map_err(io_error("", "sync"))?;
-        let number = *next;
-        let write = || {
-            let mut writer = TableWriter::create(&*self.disk, self.store, number)?;
-            for record in records {
-                let (key, bytes) = record?;
-                writer.push(&key, &bytes)?;
-            }
-            let table = writer.finish()?;
-            self.disk.sync_dir(FOLDER).map_err(io_error(FOLDER, "sync"))?;
-            Ok(table)
-        };
+        let (disk, number) = (&*self.disk, *next);
         *next += 1;
-        write().inspect_err(|_| drop(self.disk.remove(&path(number))))
+        Table::write(disk, self.store, number, records)
+            .and_then(|table| disk.sync_dir(FOLDER).map(|()| table).map_err(io_error(FOLDER, "sync")))
+            .inspect_err(|_| drop(disk.remove(&path(number))))
     }
 }
 

@@ -109,88 +109,63 @@ fn head(store: StoreId, number: u32) -> Vec<u8> {
     head
 }
 
-/// Writes a table, its records ascending by key.
-pub(crate) struct TableWriter {
-    file: Box<dyn File>,
-    number: u32,
-    at: u64,
-    block: Vec<u8>,
-    first: Key,
-    last_end: Seq,
-    blocks: Vec<(Key, Piece)>,
-    objects: Vec<u64>,
-}
-
-impl TableWriter {
-    /// Begins a table; a file of a table that was never entered is replaced.
-    pub(crate) fn create(disk: &dyn Disk, store: StoreId, number: u32) -> Result<TableWriter> {
-        let file = disk.create(&path(number)).map_err(io_error(&path(number), "create"))?;
-        file.set_len(0).map_err(io_error(&path(number), "cut"))?;
-        file.write_at(0, &head(store, number)).map_err(io_error(&path(number), "write"))?;
-        Ok(TableWriter {
-            file,
-            number,
-            at: HEAD_BYTES as u64,
-            block: Vec::with_capacity(2 * BLOCK_BYTES),
-            first: [0; 17],
-            last_end: 0,
-            blocks: Vec::new(),
-            objects: Vec::new(),
-        })
-    }
-
-    pub(crate) fn push(&mut self, key: &Key, record: &[u8]) -> Result<()> {
-        if self.block.is_empty() {
-            self.first = *key;
+impl Table {
+    /// Writes a table of records, ascending by key, and makes it durable; its name is durable once the folder is synced. A file
+    /// of a table that was never entered is replaced.
+    pub(crate) fn write(
+        disk: &dyn Disk,
+        store: StoreId,
+        number: u32,
+        records: impl Iterator<Item = Result<Record>>,
+    ) -> Result<Table> {
+        let path = path(number);
+        let file = disk.create(&path).map_err(io_error(&path, "create"))?;
+        file.set_len(0).map_err(io_error(&path, "cut"))?;
+        let mut at = 0;
+        let mut put = |bytes: &[u8]| {
+            let length = u32::try_from(bytes.len()).map_err(|_| damaged(number, "would be too large"))?;
+            file.write_at(at, bytes).map_err(io_error(&path, "write"))?;
+            let piece = Piece { offset: at, length, sum: crc32c::crc32c(bytes) };
+            at += u64::from(length);
+            Ok(piece)
+        };
+        put(&head(store, number))?;
+        let (mut blocks, mut block, mut first) = (Vec::new(), Vec::with_capacity(2 * BLOCK_BYTES), [0; 17]);
+        let (mut objects, mut last) = (Vec::new(), 0);
+        for record in records {
+            let (key, bytes) = record?;
+            if block.is_empty() {
+                first = key;
+            }
+            block.extend_from_slice(&key);
+            put_bytes(&mut block, &bytes);
+            last = end_of(&key).max(last);
+            let hash = hash_of(&key);
+            if objects.last() != Some(&hash) {
+                objects.push(hash);
+            }
+            if block.len() >= BLOCK_BYTES {
+                blocks.push((first, put(&block)?));
+                block.clear();
+            }
         }
-        self.block.extend_from_slice(key);
-        put_bytes(&mut self.block, record);
-        self.last_end = self.last_end.max(end_of(key));
-        let hash = hash_of(key);
-        if self.objects.last() != Some(&hash) {
-            self.objects.push(hash);
+        if !block.is_empty() {
+            blocks.push((first, put(&block)?));
         }
-        if self.block.len() >= BLOCK_BYTES { self.close_block() } else { Ok(()) }
-    }
-
-    fn close_block(&mut self) -> Result<()> {
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        let block = std::mem::replace(&mut self.block, Vec::with_capacity(2 * BLOCK_BYTES));
-        let piece = self.write(&block)?;
-        self.blocks.push((self.first, piece));
-        Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<Piece> {
-        let length = u32::try_from(bytes.len()).map_err(|_| damaged(self.number, "would be too large"))?;
-        self.file.write_at(self.at, bytes).map_err(io_error(&path(self.number), "write"))?;
-        let piece = Piece { offset: self.at, length, sum: crc32c::crc32c(bytes) };
-        self.at += bytes.len() as u64;
-        Ok(piece)
-    }
-
-    /// Ends the table and makes it durable; its name is durable once the folder is synced.
-    pub(crate) fn finish(mut self) -> Result<Table> {
-        self.close_block()?;
-        let filter = Filter::of(&self.objects);
+        let filter = Filter::of(&objects);
         let words: Vec<u8> = filter.0.iter().flat_map(|word| word.to_le_bytes()).collect();
         let mut footer = Vec::new();
-        U64::encode(&self.last_end, &mut footer);
+        U64::encode(&last, &mut footer);
         put_bytes(&mut footer, &words);
-        for (first, piece) in &self.blocks {
+        for (first, piece) in &blocks {
             footer.extend_from_slice(first);
             piece.encode(&mut footer);
         }
-        let footer = self.write(&footer)?;
-        self.file.sync_data().map_err(io_error(&path(self.number), "sync"))?;
-        let TableWriter { number, last_end: last, file, blocks, .. } = self;
+        let footer = put(&footer)?;
+        file.sync_data().map_err(io_error(&path, "sync"))?;
         Ok(Table { number, last, footer, file, blocks, filter })
     }
-}
 
-impl Table {
     /// Opens a table whose footer lies where the directory says.
     pub(crate) fn open(disk: &dyn Disk, store: StoreId, number: u32, footer: Piece) -> Result<Table> {
         let file = disk.open(&path(number), OpenMode::Read).map_err(|error| match error.kind() {
