@@ -5,7 +5,7 @@ use karyon_model::Result;
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, expect};
-use crate::frame::{FrameView, Header, Kind};
+use crate::frame::{Frame, Header, Kind};
 use crate::segment_file::SegmentFile;
 
 /// A walk along the chain.
@@ -34,9 +34,9 @@ impl<'d> Walk<'d> {
         Ok(walk)
     }
 
-    /// Passes over the frame here, and on into the next segment where it says so. `None` where no whole frame
+    /// Passes over the frame here, and on into the next segment where it says so. Returns it with the point behind it. `None` where no whole frame
     /// stands, be it the end, a torn frame or damage: the walk stays there.
-    pub(crate) fn step(&mut self) -> Result<Option<(Kind, FrameView<'_>)>> {
+    pub(crate) fn step(&mut self) -> Result<Option<(Kind, Frame<'_>, ChainPoint)>> {
         let Position { segment: number, offset } = self.point.position;
         if self.segment.header.is_none() && !self.forgiving {
             return Ok(None);
@@ -48,8 +48,8 @@ impl<'d> Walk<'d> {
             return Err(damaged(number, offset, "the frame here ends past the last possible position"));
         };
         self.point = end;
-        let Header { kind, position, first_seq, commit_count, base_time, .. } = header;
-        let mut frame = FrameView { position, first_seq, commit_count, base_time, payload: &[], end };
+        let Header { kind, first_seq, commit_count, base_time, .. } = header;
+        let mut frame = Frame { first_seq, commit_count, base_time, payload: &[] };
         match kind {
             Kind::Seal => {}
             Kind::Continued => self.enter_next_segment()?,
@@ -59,7 +59,7 @@ impl<'d> Walk<'d> {
                 frame.payload = &bytes[header.payload_range()];
             }
         }
-        Ok(Some((kind, frame)))
+        Ok(Some((kind, frame, end)))
     }
 
     fn enter_next_segment(&mut self) -> Result<()> {

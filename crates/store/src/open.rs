@@ -221,8 +221,8 @@ fn recover(
     let mut covers = covered.is_none() || covered == Some(tail);
     let mut belongs = through.is_none() || through == Some(tail);
     let points = (archive.base, tail);
-    let (log, found) = Log::open(disk, id, SegmentSizes::default(), points, &mut |frame| {
-        tail = frame.end;
+    let (log, found) = Log::open(disk, id, SegmentSizes::default(), points, &mut |frame, end| {
+        tail = *end;
         covers |= covered == Some(tail);
         belongs |= through == Some(tail);
         visit_commits(frame, &mut |commit| {

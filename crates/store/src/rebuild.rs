@@ -3,7 +3,7 @@
 use crate::open::finish_erasing;
 use crate::store::Store;
 use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
-use karyon_log::FrameView;
+use karyon_log::Frame;
 use karyon_model::bytes::Cursor;
 use karyon_model::{Code, CommitRecord, Error, Result, Seq};
 use std::ops::ControlFlow;
@@ -39,7 +39,7 @@ impl History for Sealed {
 
 /// Hands the commits of a frame to `visit`, in order.
 pub(crate) fn visit_commits(
-    frame: &FrameView<'_>,
+    frame: &Frame<'_>,
     visit: &mut dyn FnMut(CommitRecord<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut cursor = Cursor::new(frame.payload);
@@ -67,7 +67,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     drop(owner);
     let mut past = archive.load(&*disk, Arc::new(Sealed(history.clone())), Some(&history))?;
     let mut gone = false;
-    reader.read_frames(reader.base, end.position, &mut |frame| {
+    reader.read_frames(reader.base, end.position, &mut |frame, end| {
         visit_commits(frame, &mut |commit| {
             if commit.header.seq > until {
                 return Ok(());
@@ -80,7 +80,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
         }
         if history.is_due() {
             // What cannot be written stays in memory: the past can be asked for all the same.
-            let _ = history.write(frame.end);
+            let _ = history.write(*end);
         }
         if done % PROGRESS_STEP < Seq::from(frame.commit_count) {
             history.set_progress(Progress::Building { done, total: until });

@@ -219,10 +219,10 @@ impl Store {
         // What it seals again is there already.
         let past = Arc::new(Sealed(self.history.clone()));
         let (mut body, mut item) = (before.load(disk, past.clone(), None)?, Vec::new());
-        reader.read_frames(reader.base, base.position, &mut |frame| {
+        reader.read_frames(reader.base, base.position, &mut |frame, end| {
             item.clear();
-            U64::encode(&frame.end.next_seq, &mut item);
-            HashField::encode(&frame.end.hash, &mut item);
+            U64::encode(&end.next_seq, &mut item);
+            HashField::encode(&end.hash, &mut item);
             file.gather(&item)?;
             visit_commits(frame, &mut |commit| body.replay(&*past, &commit))?;
             Ok(ControlFlow::Continue(()))
