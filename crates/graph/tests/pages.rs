@@ -13,7 +13,6 @@ use karyon_model::{
 };
 
 /// Counts the looks into sealed chapters.
-#[derive(Default)]
 struct Counting {
     inner: Chapters,
     looks: AtomicUsize,
@@ -46,7 +45,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let history = Arc::new(Counting::default());
+        let history = Arc::new(Counting { inner: Chapters::in_memory(), looks: AtomicUsize::new(0) });
         Bench { graph: Graph::new(history.clone()), history, headers: Vec::new() }
     }
 

@@ -68,12 +68,6 @@ struct Backing {
     next: Mutex<u32>,
 }
 
-impl Default for Chapters {
-    fn default() -> Self {
-        Chapters::in_memory()
-    }
-}
-
 impl Chapters {
     /// No chapters, and none will be kept on disk.
     pub fn in_memory() -> Chapters {

@@ -64,19 +64,25 @@ impl Archive {
         Ok(Archive { base, horizon, time, mark: reader.sum.max(1), path, store, leaving: false })
     }
 
-    /// Begins to write one.
-    pub(crate) fn create(
+    /// Begins to write one in the place of this one, whose hashes it takes over.
+    pub(crate) fn succeed(
+        &self,
         disk: &dyn Disk,
-        store: StoreId,
         base: ChainPoint,
         time: i64,
         horizon: &Horizon,
     ) -> Result<BlockWriter> {
-        let (mut file, mut head) = (BlockWriter::create(disk, NEW, MAGIC, store)?, Vec::new());
+        let (mut file, mut head) = (BlockWriter::create(disk, NEW, MAGIC, self.store)?, Vec::new());
         base.encode(&mut head);
         I64::encode(&time, &mut head);
         horizon.encode(&mut head);
         file.block(&head)?;
+        if self.exists() {
+            let mut blocks = self.blocks(disk)?;
+            while let Some(hashes) = blocks.in_part()? {
+                file.gather(hashes)?;
+            }
+        }
         Ok(file)
     }
 
@@ -116,22 +122,6 @@ impl Archive {
         }
         blocks.end(&body, self.base.next_seq - 1)?;
         Ok(body)
-    }
-
-    /// Hands the hashes behind the frames that it stands for to `visit`, oldest first, as bytes.
-    pub(crate) fn visit_hashes(
-        &self,
-        disk: &dyn Disk,
-        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        if !self.exists() {
-            return Ok(());
-        }
-        let mut blocks = self.blocks(disk)?;
-        while let Some(block) = blocks.in_part()? {
-            visit(block)?;
-        }
-        Ok(())
     }
 
     /// Its SHA-256. Cost: reads all of it.

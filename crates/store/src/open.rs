@@ -188,7 +188,7 @@ fn open_history(
         Code::Damaged => directory.clear().and_then(|()| open()),
         _ => Err(error),
     });
-    let history = opened.unwrap_or_default();
+    let history = opened.unwrap_or_else(|_| Chapters::in_memory());
     history.set_horizon(archive.horizon.clone(), archive.mark);
     history
 }

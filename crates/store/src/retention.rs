@@ -214,8 +214,7 @@ impl Store {
     ) -> Result<[u8; 32]> {
         let (disk, reader) = (&*persistence.disk, persistence.reader());
         let time = self.time_of(base.next_seq - 1)?;
-        let mut file = Archive::create(disk, persistence.id, base, time, horizon)?;
-        before.visit_hashes(disk, &mut |hashes| file.gather(hashes))?;
+        let mut file = before.succeed(disk, base, time, horizon)?;
         // What it seals again is there already.
         let past = Arc::new(Sealed(self.history.clone()));
         let (mut body, mut item) = (before.load(disk, past.clone(), None)?, Vec::new());
