@@ -63,7 +63,7 @@ impl BlockWriter {
 
     pub(crate) fn block(&mut self, block: &[u8]) -> Result<()> {
         let length = u32::try_from(block.len()).map_err(|_| {
-            Error::new(Code::Io, "a block of the image is over 4 GiB; split the largest node")
+            Error::new(Code::Io, format!("a block of {} is over 4 GiB; split the largest node", self.path))
         })?;
         self.write(&length.to_le_bytes())?;
         self.write(block)?;
