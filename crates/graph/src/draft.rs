@@ -619,7 +619,7 @@ pub(crate) fn changed(operation: &Operation<'_>) -> Option<EntityId> {
         | Operation::Remove { entity }
         | Operation::Set { entity, .. }
         | Operation::Unset { entity, .. }
-        | Operation::Splice { entity, .. }
+        | Operation::Pieces { entity, .. }
         | Operation::Increment { entity, .. } => Some(entity),
     }
 }

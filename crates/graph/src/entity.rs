@@ -22,18 +22,19 @@
 //! | 3 | label | name, since |
 //! | 4 | property | name: it was not there |
 //! | 5 | property | name, since, interval byte, value |
-//! | 6 | property, spliced | name, since, at, inserted bytes, removed items, removed payload |
+//! | 6 | property | name, since, length, the value as pieces of the one since (`pieces.rs`) |
 //!
 //! The interval byte is 0 where the value holds always; the others are in `model/src/valid.rs`.
 
-use crate::plan::difference;
+use crate::pieces::{Rope, difference};
 use crate::versioned::State;
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
-use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX, VALUE_BYTES_MAX};
+use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::valid::{self, is_temporal};
-use karyon_model::value::{self, Sequence};
+use karyon_model::value;
 use karyon_model::{Code, Error, Interval, NameId, Operation, Result, Seq, property_count_error};
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use triomphe::{Arc, ThinArc};
 
 /// An encoded value that was taken out of an entity.
@@ -142,44 +143,13 @@ pub(crate) struct Held {
     value: Encoded,
 }
 
-/// What a slot was before a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Undo {
-    Whole(Slot, Held),
-    Splice { name: NameId, since: Seq, at: usize, inserted: usize, items: usize, removed: Encoded },
-}
-
-impl Undo {
-    pub(crate) fn slot(&self) -> Slot {
-        match self {
-            Undo::Whole(slot, _) => *slot,
-            Undo::Splice { name, .. } => Slot::Property(*name),
-        }
-    }
-
-    fn decode(cursor: &mut Cursor<'_>) -> Result<Undo> {
-        let tag = cursor.byte()?;
-        let slot = match tag {
-            0 | 1 => Slot::Existence,
-            2 | 3 => Slot::Label(cursor.id()?),
-            4 | 5 => Slot::Property(cursor.id()?),
-            6 => {
-                return Ok(Undo::Splice {
-                    name: cursor.id()?,
-                    since: cursor.varint()?,
-                    at: cursor.id()? as usize,
-                    inserted: cursor.id()? as usize,
-                    items: cursor.id()? as usize,
-                    removed: Encoded::from_slice(cursor.bytes()?),
-                });
-            }
-            _ => return Err(cursor.malformed("an unknown delta")),
-        };
-        let there = tag & 1 == 1;
-        let since = if there || tag == 0 { cursor.varint()? } else { 0 };
-        let value = if tag == 5 { Encoded::from_slice(valid::read(cursor)?) } else { Encoded::new() };
-        Ok(Undo::Whole(slot, Held { there, since, value }))
-    }
+/// What a slot was before a commit: a value, or pieces of the one that it has since.
+pub(crate) struct Undo<'d> {
+    pub(crate) slot: Slot,
+    there: bool,
+    since: Seq,
+    value: &'d [u8],
+    pieces: bool,
 }
 
 /// Appends what leads from a state back to an older one: what the slots that have changed since were. False when none has.
@@ -204,10 +174,9 @@ pub(crate) fn put_delta(now: &Entity, older: &Entity, out: &mut Vec<u8>) -> bool
         if now.is_some_and(|now| now.since == since) {
             continue;
         }
-        if let Some(splice) = now.and_then(|now| difference(now.value, value)) {
+        if let Some(pieces) = now.and_then(|now| difference(now.value, value)) {
             put(out, 6, name, Some(since));
-            [splice.at, splice.removed, splice.items].iter().for_each(|field| put_varint(out, *field as u64));
-            put_bytes(out, splice.inserted);
+            put_bytes(out, &pieces);
         } else {
             put(out, 5, name, Some(since));
             valid::put(value, out);
@@ -222,12 +191,27 @@ pub(crate) fn put_delta(now: &Entity, older: &Entity, out: &mut Vec<u8>) -> bool
 }
 
 /// Reads a delta.
-pub(crate) fn decode_delta(delta: &[u8]) -> Result<Vec<Undo>> {
-    let (mut cursor, mut undos) = (Cursor::new(delta), Vec::new());
-    while !cursor.is_empty() {
-        undos.push(Undo::decode(&mut cursor)?);
-    }
-    Ok(undos)
+pub(crate) fn undos(delta: &[u8]) -> impl Iterator<Item = Result<Undo<'_>>> {
+    let mut cursor = Cursor::new(delta);
+    std::iter::from_fn(move || (!cursor.is_empty()).then(|| undo(&mut cursor)))
+}
+
+fn undo<'d>(cursor: &mut Cursor<'d>) -> Result<Undo<'d>> {
+    let tag = cursor.byte()?;
+    let slot = match tag {
+        0 | 1 => Slot::Existence,
+        2 | 3 => Slot::Label(cursor.id()?),
+        4..=6 => Slot::Property(cursor.id()?),
+        _ => return Err(cursor.malformed("an unknown delta")),
+    };
+    let there = tag == 6 || tag & 1 == 1;
+    let since = if there || tag == 0 { cursor.varint()? } else { 0 };
+    let value = match tag {
+        5 => valid::read(cursor)?,
+        6 => cursor.bytes()?,
+        _ => &[],
+    };
+    Ok(Undo { slot, there, since, value, pieces: tag == 6 })
 }
 
 impl Entity {
@@ -352,10 +336,10 @@ impl Entity {
                 let value = current.transpose()?.unwrap_or_else(|| by.to_vec());
                 (Slot::Property(name), true, Encoded::from_vec(value))
             }
-            Operation::Splice { name, at, removed, items, inserted, .. } => {
-                let held = self.property(name).ok_or_else(splice_error)?.value;
-                let (at, removed, items) = (at as usize, removed as usize, items as usize);
-                (Slot::Property(name), true, splice(held, at, removed, items, inserted)?)
+            Operation::Pieces { name, pieces, .. } => {
+                let mut rope = Rope::of(self.property(name).map_or(&[], |property| property.value));
+                rope.apply(pieces)?;
+                (Slot::Property(name), true, rope.value()?)
             }
             Operation::DefineName { .. }
             | Operation::DefineNode { .. }
@@ -463,63 +447,32 @@ impl Entity {
         self.block = some.then(|| ThinArc::from_header_and_slice((), &block));
     }
 
-    /// Takes one slot back.
-    pub(crate) fn revert(&mut self, undo: Undo) -> Result<()> {
-        match undo {
-            Undo::Whole(slot, held) => self.replace(slot, held),
-            Undo::Splice { name, since, at, inserted, items, removed } => {
-                let Some(property) = self.property(name) else {
-                    return Err(Error::new(Code::Damaged, "a splice of a property that is not there"));
-                };
-                let value = splice(property.value, at, inserted, items, &removed)?;
-                self.replace(Slot::Property(name), Held { there: true, since, value });
+    /// Takes slots back to what they were before changes, which come newest first.
+    ///
+    /// Cost: what the changes say; for each slot one copy of its value and one of the block, however many changes there are.
+    pub(crate) fn revert<'d>(&mut self, undos: impl Iterator<Item = Result<Undo<'d>>>) -> Result<()> {
+        let (now, mut before) = (self.clone(), BTreeMap::new());
+        for undo in undos {
+            let Undo { slot, there, since, value, pieces } = undo?;
+            if !pieces {
+                before.insert(slot, (there, since, Rope::of(value)));
+                continue;
             }
+            let held = before
+                .entry(slot)
+                .or_insert_with(|| (true, since, Rope::of(now.slot(slot).map_or(&[], |held| held.0))));
+            held.1 = since;
+            held.2.apply(value)?;
         }
+        let held = |(slot, (there, since, rope)): (Slot, (bool, Seq, Rope<'_>))| {
+            Ok((slot, Held { there, since, value: rope.value()? }))
+        };
+        let mut before = before.into_iter().map(held).collect::<Result<Vec<_>>>()?;
+        // What goes makes room first.
+        before.sort_by_key(|(_, held)| held.there);
+        before.into_iter().for_each(|(slot, held)| self.replace(slot, held));
         Ok(())
     }
-}
-
-fn splice_error() -> Error {
-    Error::new(
-        Code::SpliceRange,
-        "the splice lies outside of the value, or the property is absent; read it first",
-    )
-}
-
-/// Replaces part of a string's, bytes' or list's payload. Returns the new value.
-fn splice(encoded: &[u8], at: usize, removed: usize, items: usize, inserted: &[u8]) -> Result<Encoded> {
-    let sequence = Sequence::of(encoded)?;
-    let payload = sequence.payload();
-    let end = at.checked_add(removed).filter(|end| *end <= payload.len()).ok_or_else(splice_error)?;
-    let taken_items = match sequence {
-        Sequence::String(text) => {
-            let whole = text.is_char_boundary(at) && text.is_char_boundary(end);
-            if !whole || std::str::from_utf8(inserted).is_err() {
-                return Err(splice_error());
-            }
-            0
-        }
-        Sequence::Bytes(_) => 0,
-        Sequence::List(..) => {
-            let mut cursor = Cursor::new(&payload[at..end]);
-            let mut count = 0;
-            while !cursor.is_empty() {
-                value::check(&mut cursor)?;
-                count += 1;
-            }
-            count
-        }
-    };
-    let length = payload.len() - removed + inserted.len();
-    if length > VALUE_BYTES_MAX {
-        return Err(value::size_error(length));
-    }
-    let mut spliced = Vec::with_capacity(length);
-    spliced.extend_from_slice(&payload[..at]);
-    spliced.extend_from_slice(inserted);
-    spliced.extend_from_slice(&payload[end..]);
-    let count = (sequence.items() + items).checked_sub(taken_items).ok_or_else(splice_error)?;
-    Ok(Encoded::from_vec(sequence.rebuild(count, &spliced)))
 }
 
 impl State for Entity {
@@ -553,8 +506,8 @@ impl State for Entity {
         Ok(Entity { existence, block: Some(ThinArc::from_header_and_slice((), block)) })
     }
 
-    fn undo<'d>(&mut self, mut deltas: impl Iterator<Item = &'d [u8]>) -> Result<()> {
-        deltas.try_for_each(|delta| decode_delta(delta)?.into_iter().try_for_each(|undo| self.revert(undo)))
+    fn undo<'d>(&mut self, deltas: impl Iterator<Item = &'d [u8]>) -> Result<()> {
+        self.revert(deltas.flat_map(undos))
     }
 
     fn back_to(&self, older: &Entity) -> Vec<u8> {
