@@ -451,23 +451,24 @@ impl Entity {
     ///
     /// Cost: what the changes say; for each slot one copy of its value and one of the block, however many changes there are.
     pub(crate) fn revert<'d>(&mut self, undos: impl Iterator<Item = Result<Undo<'d>>>) -> Result<()> {
-        let (now, mut before) = (self.clone(), BTreeMap::new());
+        let (now, mut before) = (self.clone(), BTreeMap::<Slot, (bool, Seq, Rope<'_>)>::new());
         for undo in undos {
             let Undo { slot, there, since, value, pieces } = undo?;
-            if !pieces {
-                before.insert(slot, (there, since, Rope::of(value)));
-                continue;
+            let mut rope = match before.remove(&slot) {
+                _ if !pieces => Rope::of(value),
+                Some((.., rope)) => rope,
+                None => Rope::of(now.slot(slot).map_or(&[], |held| held.0)),
+            };
+            if pieces {
+                rope.apply(value)?;
             }
-            let held = before
-                .entry(slot)
-                .or_insert_with(|| (true, since, Rope::of(now.slot(slot).map_or(&[], |held| held.0))));
-            held.1 = since;
-            held.2.apply(value)?;
+            before.insert(slot, (there, since, rope));
         }
-        let held = |(slot, (there, since, rope)): (Slot, (bool, Seq, Rope<'_>))| {
-            Ok((slot, Held { there, since, value: rope.value()? }))
-        };
-        let mut before = before.into_iter().map(held).collect::<Result<Vec<_>>>()?;
+        let held = before.into_iter().map(|(slot, (there, since, rope))| {
+            let value = rope.value()?;
+            Ok((slot, Held { there, since, value }))
+        });
+        let mut before = held.collect::<Result<Vec<_>>>()?;
         // What goes makes room first.
         before.sort_by_key(|(_, held)| held.there);
         before.into_iter().for_each(|(slot, held)| self.replace(slot, held));

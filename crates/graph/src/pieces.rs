@@ -181,9 +181,8 @@ impl<'v> Rope<'v> {
         let (mut parts, mut cursor, mut end) = (Parts::default(), Cursor::new(pieces), 0i64);
         while !cursor.is_empty() {
             let head = cursor.varint()?;
-            let room = HELD_BYTES_MAX - parts.length();
-            let length = usize::try_from(head >> 1).ok().filter(|length| *length <= room);
-            let length = length.ok_or_else(|| cursor.malformed("pieces of too large a value"))?;
+            let length = (head >> 1) as usize;
+            cursor.expect(length <= HELD_BYTES_MAX - parts.length(), "pieces of too large a value")?;
             if head & 1 == 0 {
                 let literal = cursor.take(length)?;
                 let text = self.text.to_mut();
@@ -191,10 +190,10 @@ impl<'v> Rope<'v> {
                 text.extend_from_slice(literal);
                 continue;
             }
-            let start = end.checked_add(cursor.signed()?).and_then(|start| usize::try_from(start).ok());
-            let range = start.map(|start| start..start.saturating_add(length));
-            let range = range.filter(|range| range.end <= self.parts.length());
-            let range = range.ok_or_else(|| cursor.malformed("a piece beyond the value that it is of"))?;
+            // A step to before the beginning comes out far beyond the end.
+            let start = end.wrapping_add(cursor.signed()?) as usize;
+            let range = start..start.saturating_add(length);
+            cursor.expect(range.end <= self.parts.length(), "a piece beyond the value that it is of")?;
             end = range.end as i64;
             self.parts.within(range).for_each(|text| parts.push(text));
         }
