@@ -155,36 +155,30 @@ pub(crate) struct Undo<'d> {
 /// Appends what leads from a state back to an older one: what the slots that have changed since were. False when none has.
 pub(crate) fn put_delta(now: &Entity, older: &Entity, out: &mut Vec<u8>) -> bool {
     let start = out.len();
-    let put = |out: &mut Vec<u8>, tag: u8, name: NameId, since: Option<Seq>| {
-        out.push(tag);
-        [Some(name.into()), since].into_iter().flatten().for_each(|field| put_varint(out, field));
-    };
     if now.since() != older.since() {
         out.push(older.is_alive().into());
         put_varint(out, older.since());
     }
-    for name in older.labels().filter(|name| now.label(*name) != older.label(*name)) {
-        put(out, 3, name, older.label(name));
-    }
-    for name in now.labels().filter(|name| older.label(*name).is_none()) {
-        put(out, 2, name, None);
-    }
-    for Property { name, since, value } in older.properties() {
-        let now = now.property(name);
-        if now.is_some_and(|now| now.since == since) {
+    let come = now.slots().filter(|slot| older.slot(*slot).is_none());
+    for slot in older.slots().chain(come) {
+        let (tag, name) = match slot {
+            Slot::Existence => continue,
+            Slot::Label(name) => (2, name),
+            Slot::Property(name) => (4, name),
+        };
+        let (before, after) = (older.slot(slot), now.slot(slot));
+        if before.map(|held| held.1) == after.map(|held| held.1) {
             continue;
         }
-        if let Some(pieces) = now.and_then(|now| difference(now.value, value)) {
-            put(out, 6, name, Some(since));
-            put_bytes(out, &pieces);
-        } else {
-            put(out, 5, name, Some(since));
-            valid::put(value, out);
-        }
-    }
-    for property in now.properties() {
-        if older.property(property.name).is_none() {
-            put(out, 4, property.name, None);
+        let pieces = before.zip(after).and_then(|(before, after)| difference(after.0, before.0));
+        out.push(tag + u8::from(before.is_some()) + u8::from(pieces.is_some()));
+        put_varint(out, name.into());
+        let Some((value, since)) = before else { continue };
+        put_varint(out, since);
+        match pieces {
+            Some(pieces) => put_bytes(out, &pieces),
+            None if tag == 4 => valid::put(value, out),
+            None => {}
         }
     }
     out.len() > start
@@ -300,6 +294,9 @@ impl Entity {
 
     /// What a property holds once it is written in an interval.
     fn portion(&self, name: NameId, valid: Interval, value: &[u8]) -> Result<(Slot, bool, Encoded)> {
+        if valid == Interval::ALWAYS {
+            return Ok((Slot::Property(name), !value.is_empty(), value.into()));
+        }
         let before = self.property(name).map_or(&[][..], |property| property.value);
         let held = valid::portion(before, valid, value)?;
         Ok((Slot::Property(name), !held.is_empty(), Encoded::from_vec(held)))
@@ -323,12 +320,6 @@ impl Entity {
             }
             Operation::Label { name, .. } => (Slot::Label(name), true, Encoded::new()),
             Operation::Unlabel { name, .. } => (Slot::Label(name), false, Encoded::new()),
-            Operation::Set { name, valid: Interval::ALWAYS, value, .. } => {
-                (Slot::Property(name), true, Encoded::from_slice(value))
-            }
-            Operation::Unset { name, valid: Interval::ALWAYS, .. } => {
-                (Slot::Property(name), false, Encoded::new())
-            }
             Operation::Set { name, valid, value, .. } => self.portion(name, valid, value)?,
             Operation::Unset { name, valid, .. } => self.portion(name, valid, &[])?,
             Operation::Increment { name, by, .. } => {
@@ -341,15 +332,8 @@ impl Entity {
                 rope.apply(pieces)?;
                 (Slot::Property(name), true, rope.value()?)
             }
-            Operation::DefineName { .. }
-            | Operation::DefineNode { .. }
-            | Operation::DefineEdge { .. }
-            | Operation::Declare { .. }
-            | Operation::Fork { .. }
-            | Operation::Drop { .. }
-            | Operation::Merge { .. }
-            | Operation::Erase { .. }
-            | Operation::Archive { .. } => return Ok(()),
+            // What is about no slot.
+            _ => return Ok(()),
         };
         match slot {
             Slot::Label(name) if there == self.label(name).is_some() => return Ok(()),

@@ -15,14 +15,13 @@ use std::ops::Range;
 const VALUE_BYTES_MIN: usize = 64;
 /// What pieces must save at least.
 const SAVED_MIN: usize = 32;
-/// Bytes of a block: what is shorter and in common is found beside a block, or at the ends of what differs.
+/// Bytes of a block: what is shorter and in common is found beside a block, or at the ends of what differs. Also what a value has for
+/// each of its parts at least, or they are joined.
 const BLOCK: usize = 32;
 /// Where less than this differs it is told whole: looking for blocks would take longer than writing it.
 const SEARCHED_MIN: usize = 256;
 /// How far around what differs blocks of the old value are looked for, in lengths of what the new one has there.
 const REACH: usize = 8;
-/// Bytes that a value has for each of its parts at least, or they are joined.
-const PART_BYTES_MIN: usize = 32;
 
 /// A value as pieces of an older one; `None` when they would not be shorter by much.
 ///
@@ -198,7 +197,7 @@ impl<'v> Rope<'v> {
             self.parts.within(range).for_each(|text| parts.push(text));
         }
         self.parts = parts;
-        if self.parts.0.len() * PART_BYTES_MIN > self.parts.length() {
+        if self.parts.0.len() * BLOCK > self.parts.length() {
             let text = self.joined();
             *self = Rope { parts: Parts(vec![[text.len(); 2]]), text: text.into() };
         }
@@ -289,7 +288,7 @@ mod tests {
                     None => rope = Rope::of(&pair[0]),
                 }
                 prop_assert_eq!(&rope.value().unwrap()[..], &pair[0][..]);
-                prop_assert!(rope.parts.0.len() * PART_BYTES_MIN <= rope.parts.length().max(PART_BYTES_MIN));
+                prop_assert!(rope.parts.0.len() * BLOCK <= rope.parts.length().max(BLOCK));
             }
         }
 

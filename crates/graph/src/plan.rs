@@ -4,7 +4,7 @@ use crate::entity::{Entity, Property};
 use crate::gate::Labels;
 use crate::names::Names;
 use crate::pieces::difference;
-use karyon_model::limits::{PROPERTIES_MAX, VALUE_BYTES_MAX};
+use karyon_model::limits::PROPERTIES_MAX;
 use karyon_model::valid::{HOLDS, TRUE, is_temporal, portion};
 use karyon_model::value::{self, Sequence};
 use karyon_model::{
@@ -114,17 +114,9 @@ fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> 
             }
         }
         Verb::Splice { target, name, start, delete, insert } => {
-            let (entity, name) = (existing(surface, target)?, surface.name(name)?);
-            splice(surface, entity, name, (*start, *delete), insert)
+            splice(surface, target, name, (*start, *delete), insert)
         }
-        Verb::Append { target, name, more } => {
-            let (entity, name) = (existing(surface, target)?, surface.name(name)?);
-            Sequence::of(more)?;
-            if steady(surface.state(entity), name)?.is_none() {
-                return surface.apply(set(entity, name, more));
-            }
-            splice(surface, entity, name, (u64::MAX, 0), more)
-        }
+        Verb::Append { target, name, more } => splice(surface, target, name, AT_THE_END, more),
     }
 }
 
@@ -310,38 +302,23 @@ fn remove<S: Surface>(surface: &mut S, key: &str, detach: bool) -> Result<()> {
     edges.into_iter().chain([entity]).try_for_each(|entity| surface.apply(Operation::Remove { entity }))
 }
 
-/// Replaces `delete` units from `start` on; a start beyond the largest position means the end.
+/// Where what is appended is spliced in.
+const AT_THE_END: (u64, u64) = (u64::MAX, 0);
+
+/// Replaces a number of units from a start on.
 fn splice<S: Surface>(
     surface: &mut S,
-    entity: EntityId,
-    name: NameId,
-    (start, delete): (u64, u64),
+    target: &Target<'_>,
+    name: &str,
+    range: (u64, u64),
     insert: &[u8],
 ) -> Result<()> {
+    let (entity, name) = (existing(surface, target)?, surface.name(name)?);
     let inserted = Sequence::of(insert)?;
-    let outside =
-        || Error::new(Code::SpliceRange, "the splice lies outside of the value or cuts a character in two");
-    let Some(property) = steady(surface.state(entity), name)? else { return Err(outside()) };
-    let current = Sequence::of(property.value)?;
-    if !current.same_kind(&inserted) {
-        let message =
-            "what is inserted has another type than the value; pass a string, bytes or a list alike";
-        return Err(Error::new(Code::ValueType, message));
-    }
-    let payload = current.payload();
-    let (from, to, removed) = if start == u64::MAX {
-        (payload.len(), payload.len(), 0)
-    } else {
-        let end = start.saturating_add(delete).min(current.units() as u64).max(start);
-        let offset = |units: u64| usize::try_from(units).ok().and_then(|units| current.offset(units));
-        (offset(start).ok_or_else(outside)?, offset(end).ok_or_else(outside)?, (end - start) as usize)
+    let value = match steady(surface.state(entity), name)? {
+        Some(before) => Sequence::of(before.value)?.spliced(range, &inserted)?,
+        None if range == AT_THE_END => insert.to_vec(),
+        None => return Err(value::splice_error()),
     };
-    let spliced = [&payload[..from], inserted.payload(), &payload[to..]].concat();
-    if spliced.len() > VALUE_BYTES_MAX {
-        return Err(value::size_error(spliced.len()));
-    }
-    // Of strings and bytes the items do not count.
-    let items = (current.items() + inserted.items()).saturating_sub(removed);
-    let value = current.rebuild(items, &spliced);
     write(surface, entity, name, Some(&value), Interval::ALWAYS)
 }

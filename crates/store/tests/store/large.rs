@@ -188,7 +188,7 @@ fn forks_merges_reverts_and_splices_see_the_same_values() {
     let head = store.durable();
     assert_eq!(property(&store, fork, head, "text").unwrap(), Some(value(50).to_bytes()));
     assert_eq!(property(&store, 0, head, "text").unwrap(), Some(value(39).to_bytes()));
-    store.merge(fork, karyon_graph::Prefer::Layer, ROOT, &Open).unwrap();
+    store.merge((fork, None), karyon_graph::Prefer::Layer, ROOT, &Open).unwrap();
     let head = store.durable();
     assert_eq!(property(&store, 0, head, "text").unwrap(), Some(value(50).to_bytes()));
     assert_eq!(property(&store, 0, head - 1, "text").unwrap(), Some(value(39).to_bytes()));
