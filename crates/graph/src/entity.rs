@@ -34,7 +34,6 @@ use karyon_model::valid::{self, is_temporal};
 use karyon_model::value;
 use karyon_model::{Code, Error, Interval, NameId, Operation, Result, Seq, property_count_error};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 use triomphe::{Arc, ThinArc};
 
 /// An encoded value that was taken out of an entity.
@@ -435,27 +434,28 @@ impl Entity {
     ///
     /// Cost: what the changes say; for each slot one copy of its value and one of the block, however many changes there are.
     pub(crate) fn revert<'d>(&mut self, undos: impl Iterator<Item = Result<Undo<'d>>>) -> Result<()> {
-        let (now, mut before) = (self.clone(), BTreeMap::<Slot, (bool, Seq, Rope<'_>)>::new());
+        let (now, mut before) = (self.clone(), SmallVec::<[(Slot, bool, Seq, Rope<'_>); 1]>::new());
         for undo in undos {
             let Undo { slot, there, since, value, pieces } = undo?;
-            let mut rope = match before.remove(&slot) {
-                _ if !pieces => Rope::of(value),
-                Some((.., rope)) => rope,
-                None => Rope::of(now.slot(slot).map_or(&[], |held| held.0)),
-            };
+            let at = before.binary_search_by_key(&slot, |held| held.0).unwrap_or_else(|at| {
+                let held = now.slot(slot).map_or(&[][..], |held| held.0);
+                before.insert(at, (slot, there, since, Rope::of(held)));
+                at
+            });
+            let held = &mut before[at];
+            (held.1, held.2) = (there, since);
             if pieces {
-                rope.apply(value)?;
+                held.3.apply(value)?;
+            } else {
+                held.3 = Rope::of(value);
             }
-            before.insert(slot, (there, since, rope));
         }
-        let held = before.into_iter().map(|(slot, (there, since, rope))| {
-            let value = rope.value()?;
-            Ok((slot, Held { there, since, value }))
-        });
-        let mut before = held.collect::<Result<Vec<_>>>()?;
         // What goes makes room first.
-        before.sort_by_key(|(_, held)| held.there);
-        before.into_iter().for_each(|(slot, held)| self.replace(slot, held));
+        before.sort_by_key(|held| held.1);
+        for (slot, there, since, rope) in before {
+            let value = rope.value()?;
+            self.replace(slot, Held { there, since, value });
+        }
         Ok(())
     }
 }

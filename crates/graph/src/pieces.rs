@@ -8,6 +8,7 @@ use crate::entity::Encoded;
 use karyon_model::Result;
 use karyon_model::bytes::{Cursor, put_signed, put_varint};
 use karyon_model::valid::{self, HELD_BYTES_MAX};
+use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -143,7 +144,7 @@ pub(crate) struct Rope<'v> {
 
 /// Where each part ends, in the value and in the text.
 #[derive(Default)]
-struct Parts(Vec<[usize; 2]>);
+struct Parts(SmallVec<[[usize; 2]; 1]>);
 
 impl Parts {
     fn length(&self) -> usize {
@@ -170,7 +171,7 @@ impl Parts {
 
 impl<'v> Rope<'v> {
     pub(crate) fn of(value: &'v [u8]) -> Rope<'v> {
-        Rope { text: value.into(), parts: Parts(vec![[value.len(); 2]]) }
+        Rope { text: value.into(), parts: Parts(smallvec![[value.len(); 2]]) }
     }
 
     /// Has it be the value that pieces of it tell.
@@ -198,14 +199,14 @@ impl<'v> Rope<'v> {
         }
         self.parts = parts;
         if self.parts.0.len() * BLOCK > self.parts.length() {
-            let text = self.joined();
-            *self = Rope { parts: Parts(vec![[text.len(); 2]]), text: text.into() };
+            let text = self.joined().into_vec();
+            *self = Rope { parts: Parts(smallvec![[text.len(); 2]]), text: text.into() };
         }
         Ok(())
     }
 
-    fn joined(&self) -> Vec<u8> {
-        let mut joined = Vec::with_capacity(self.parts.length());
+    fn joined(&self) -> Encoded {
+        let mut joined = Encoded::with_capacity(self.parts.length());
         self.parts.within(0..self.parts.length()).for_each(|text| joined.extend_from_slice(&self.text[text]));
         joined
     }
@@ -218,7 +219,7 @@ impl<'v> Rope<'v> {
             valid::check(&mut cursor)?;
         }
         cursor.expect(cursor.is_empty(), "more than a value")?;
-        Ok(Encoded::from_vec(joined))
+        Ok(joined)
     }
 }
 
@@ -250,7 +251,7 @@ mod tests {
         let pieces = difference(old, new)?;
         let mut rope = Rope::of(old);
         rope.apply(&pieces).unwrap();
-        assert!(rope.joined() == new);
+        assert!(rope.joined()[..] == *new);
         Some(pieces.len())
     }
 
