@@ -1,10 +1,10 @@
 //! One cell or supervisor as data.
 
 use crate::deadlines::DeadlineKey;
-use crate::effect::Gone;
+use crate::effect::{Death, Gone};
 use crate::id::CellId;
 use crate::names::Names;
-use crate::restart::{RestartPolicy, RestartWindow};
+use crate::restart::{RestartWindow, SupervisorPolicy};
 use crate::scheduler::CellOptions;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -26,15 +26,24 @@ impl Message {
 /// Where an incarnation stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// `init` is to run or runs; messages wait.
+    /// `init` is to run or runs; messages wait. Of a supervisor: its children start, one after the other.
     Starting,
-    /// Turns may run.
+    /// Turns may run; all children are up.
     #[default]
     Live,
-    /// The last incarnation is dead; the next starts when the wait, if any, and all children are over.
+    /// The next incarnation starts when the wait, if any, and all children are over, and its supervisor's turn has come to it.
     Waiting(Option<DeadlineKey>),
-    /// The last incarnation is dead; the next starts when the supervisor above starts again.
+    /// The last incarnation is dead; the next one begins when the supervisor above starts it.
     Held,
+}
+
+/// How a cell and all below it come down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// For a while: its supervisor starts it again. Its mailbox stays.
+    Hold,
+    /// For good.
+    Gone(Gone),
 }
 
 /// What runs now.
@@ -67,8 +76,43 @@ pub(crate) struct OpenTurn {
 /// What a supervisor has beyond a cell.
 #[derive(Debug)]
 pub(crate) struct Supervision {
-    pub policy: RestartPolicy,
+    pub policy: SupervisorPolicy,
     pub window: RestartWindow,
+    /// The place of the next child.
+    pub next_place: u32,
+    pub fall: Option<Fall>,
+}
+
+/// Children of a supervisor come down, the last one first.
+#[derive(Debug)]
+pub(crate) struct Fall {
+    /// The place of the first that does.
+    pub from: u32,
+    /// Those that are still to, ascending.
+    pub left: Vec<CellId>,
+    pub then: Then,
+}
+
+/// What follows when they are down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// They are started again, after so many microseconds.
+    Rise(u64),
+    /// The supervisor has failed in this way.
+    Fail(Death),
+    /// The supervisor above goes on.
+    Hold,
+}
+
+impl Then {
+    /// Of two, the one that weighs more is what follows: the longer wait, and rather a failure.
+    pub fn weight(self) -> (u8, u64) {
+        match self {
+            Then::Rise(delay_us) => (0, delay_us),
+            Then::Fail(_) => (1, 0),
+            Then::Hold => (2, 0),
+        }
+    }
 }
 
 /// What few cells have, or only for a while.
@@ -102,8 +146,8 @@ pub(crate) struct Cell {
     pub depth: u32,
     pub parent: Option<CellId>,
     pub name: Box<str>,
-    /// Why it will be gone, once it is told to stop.
-    pub stop: Option<Gone>,
+    /// It comes down.
+    pub ending: Option<Ending>,
     pub supervision: Option<Box<Supervision>>,
     pub rare: Option<Box<Rare>>,
 }
@@ -112,6 +156,17 @@ impl Cell {
     /// For those who add; those who only look allocate nothing.
     pub fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    /// It was told to stop for good.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.ending, Some(Ending::Gone(_)))
+    }
+
+    /// Nothing of it runs, and it waits for its supervisor.
+    pub fn is_down(&self) -> bool {
+        let falls = self.supervision.as_ref().map_or(self.last_child().is_some(), |own| own.fall.is_some());
+        self.ending.is_none() && !falls && matches!(self.phase, Phase::Held | Phase::Waiting(None))
     }
 
     pub fn last_child(&self) -> Option<CellId> {
@@ -127,7 +182,7 @@ impl Cell {
     pub fn is_runnable(&self) -> bool {
         self.phase == Phase::Live
             && self.turn == Turn::None
-            && self.stop.is_none()
+            && self.ending.is_none()
             && !self.mailbox.is_empty()
             && !self.rare.as_deref().is_some_and(|rare| rare.stop_self)
     }

@@ -25,12 +25,14 @@ word! {
     7 Supervisor
     /// The cell stops for good.
     8 Stop
+    /// It is a supervisor, whose children failed more often than its window allows.
+    9 GaveUp
 }
 
 word! {
     /// Why a cell is gone for good.
     Gone:
-    /// It was stopped, or stopped itself.
+    /// It was told to stop.
     1 Stopped
     /// It failed and is never restarted.
     2 Failed
@@ -38,6 +40,8 @@ word! {
     3 GaveUp
     /// Its supervisor gave up.
     4 SupervisorGaveUp
+    /// It ended its own work; of a supervisor, its significant children did.
+    5 Ended
 }
 
 word! {

@@ -34,5 +34,7 @@ pub const INTENSITY_DEFAULT: u32 = 5;
 pub const PERIOD_DEFAULT_MS: u32 = 10_000;
 /// How long a turn past its time limit may go on after its signal was aborted, in milliseconds.
 pub const TURN_GRACE_MS: u32 = 100;
-/// How long a turn may go on after its cell was told to stop, in milliseconds.
-pub const STOP_GRACE_MS: u32 = 5_000;
+/// How long a turn may go on after its cell was told to stop, where nothing else is said, in milliseconds.
+pub const SHUTDOWN_DEFAULT_MS: u32 = 5_000;
+/// What stands for as long as it takes.
+pub const SHUTDOWN_INFINITE: u32 = u32::MAX;

@@ -61,6 +61,41 @@ impl Default for RestartPolicy {
     }
 }
 
+/// Who is restarted together with a child that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Nobody.
+    #[default]
+    OneForOne,
+    /// All its siblings.
+    OneForAll,
+    /// Its siblings that were started after it.
+    RestForOne,
+}
+
+/// When a supervisor stops because children that count have ended by themselves: OTP's `auto_shutdown`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoShutdown {
+    /// Never.
+    #[default]
+    Never,
+    /// When one has.
+    AnySignificant,
+    /// When all have.
+    AllSignificant,
+}
+
+/// What a supervisor does about its children.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SupervisorPolicy {
+    /// How often they may be restarted.
+    pub restart: RestartPolicy,
+    /// Who is restarted together.
+    pub strategy: Strategy,
+    /// When it stops by itself.
+    pub auto_shutdown: AutoShutdown,
+}
+
 /// The restarts that still lie within a policy's period.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RestartWindow {

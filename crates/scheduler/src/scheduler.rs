@@ -9,7 +9,7 @@ mod supervision;
 mod timers;
 mod turns;
 
-use crate::cell::{Cell, Message, OpenTurn, Phase, Supervision, Turn};
+use crate::cell::{Cell, Ending, Fall, Message, OpenTurn, Phase, Supervision, Then, Turn};
 use crate::credits::{CLOSED, Credits};
 use crate::deadlines::{DeadlineKey, Deadlines};
 use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
@@ -17,7 +17,9 @@ use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
 use crate::record::{INIT_TURN, Record, Verdict};
-use crate::restart::{Random, Restart, RestartPolicy, RestartWindow};
+use crate::restart::{
+    AutoShutdown, Random, Restart, RestartPolicy, RestartWindow, Strategy, SupervisorPolicy,
+};
 use crate::table::Table;
 use asking::Ask;
 use due::Due;
@@ -93,8 +95,10 @@ enum Control {
     StopSelf(CellId, u32),
     /// A turn of a stopping cell is over.
     TurnOver(CellId),
-    /// A child is gone for which the cell may have waited.
-    ChildGone(CellId),
+    /// Something below is up, down or gone, for which the cell may have waited.
+    Below(CellId),
+    /// Children that count have ended by themselves.
+    ShutDown(CellId),
 }
 
 /// Cells, their mailboxes and who restarts them. See the crate for how it is driven.
@@ -158,6 +162,11 @@ impl Scheduler {
         }
     }
 
+    /// Which incarnation of a cell is the newest; the first is 1.
+    pub fn incarnation(&self, cell: CellId) -> Option<u32> {
+        self.table.get(cell).map(|cell| cell.incarnation)
+    }
+
     /// Messages that take room in a cell's mailbox: those that wait and those that are deferred.
     pub fn mailbox_len(&self, cell: CellId) -> Option<usize> {
         self.table.get(cell).map(Cell::depth_of_mailbox)
@@ -165,7 +174,7 @@ impl Scheduler {
 
     /// The cell was told to stop and is not gone yet.
     pub fn is_stopping(&self, cell: CellId) -> bool {
-        self.table.get(cell).is_some_and(|cell| cell.stop.is_some())
+        self.table.get(cell).is_some_and(Cell::is_stopping)
     }
 
     /// When the next thing falls due, in microseconds of the host's clock.
@@ -254,7 +263,8 @@ impl Scheduler {
                 Control::Stop(cell) => self.stop(cell, Gone::Stopped),
                 Control::StopSelf(cell, incarnation) => self.stop_self(cell, incarnation),
                 Control::TurnOver(cell) => self.turn_over(cell),
-                Control::ChildGone(cell) => self.child_gone(cell),
+                Control::Below(cell) => self.below_changed(cell),
+                Control::ShutDown(cell) => self.shut_down(cell),
             }
         }
     }

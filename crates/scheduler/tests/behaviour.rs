@@ -4,7 +4,7 @@
 
 use karyon_scheduler::{
     AskEnd, Backoff, CellId, CellOptions, Death, Effect, Gone, Lost, Record, RestartPolicy, Scheduler,
-    SpawnError, Verdict, limits::CELLS_MAX,
+    SpawnError, SupervisorPolicy, Verdict, limits::CELLS_MAX,
 };
 
 struct Bench {
@@ -209,9 +209,10 @@ fn conflicts_are_not_counted_as_failures() {
 fn a_supervisor_at_the_top_that_gives_up_says_so_and_stops_all_below() {
     let mut bench = Bench::new();
     let root = bench.scheduler.root();
-    let policy = RestartPolicy { intensity: 0, period_ms: 1_000, backoff: Backoff::NONE };
-    let top = bench.scheduler.spawn_supervisor(root, "top", false, policy).unwrap();
-    let options = CellOptions::default();
+    let restart = RestartPolicy { intensity: 0, period_ms: 1_000, backoff: Backoff::NONE };
+    let (policy, options) =
+        (SupervisorPolicy { restart, ..SupervisorPolicy::default() }, CellOptions::default());
+    let top = bench.scheduler.spawn_supervisor(root, "top", false, policy, options).unwrap();
     let [a, b] = ["a", "b"].map(|name| bench.scheduler.spawn(top, name, false, options).unwrap());
     bench.take(Record::Fail { cell: a, incarnation: 1 });
     let (effects, _) = bench.round(0, 0);

@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AskEnd, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Issue, Lost, Record, Restart, RestartPolicy,
-    Scheduler, Verdict,
+    AskEnd, AutoShutdown, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Issue, Lost, Record, Restart,
+    RestartPolicy, Scheduler, Strategy, SupervisorPolicy, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -107,9 +107,17 @@ impl Host {
         };
         let root = host.scheduler.root();
         let backoff = Backoff { initial_ms: host.dice.roll(3) as f64, factor: 2.0, max_ms: 8.0, jitter: 0.5 };
-        let policy = RestartPolicy { intensity: INTENSITY, period_ms: PERIOD_MS, backoff };
-        let above = host.scheduler.spawn_supervisor(root, "above", false, policy).unwrap();
-        let below = host.scheduler.spawn_supervisor(above, "below", false, policy).unwrap();
+        let restart = RestartPolicy { intensity: INTENSITY, period_ms: PERIOD_MS, backoff };
+        let mut policy = || {
+            use {AutoShutdown::*, Strategy::*};
+            let strategy = [OneForOne, OneForAll, RestForOne][host.dice.roll(3) as usize];
+            let auto_shutdown = [Never, Never, AnySignificant, AllSignificant][host.dice.roll(4) as usize];
+            SupervisorPolicy { restart, strategy, auto_shutdown }
+        };
+        let (one, two) = (policy(), policy());
+        let options = CellOptions { restart: Restart::Permanent, ..CellOptions::default() };
+        let above = host.scheduler.spawn_supervisor(root, "above", false, one, options).unwrap();
+        let below = host.scheduler.spawn_supervisor(above, "below", false, two, options).unwrap();
         host.parents = vec![root, root, above, below];
         for _ in 0..6 {
             host.spawn();
@@ -124,6 +132,10 @@ impl Host {
             has_init: self.dice.one_in(2),
             mailbox_limit: 1 + self.dice.roll(6) as u32,
             turn_timeout_ms: if self.dice.one_in(3) { 5 } else { 0 },
+            shutdown_ms: [0, 3, 5_000, u32::MAX][self.dice.roll(4) as usize],
+            significant: self.dice.one_in(8),
+            dynamic: self.dice.one_in(4),
+            place: 0,
         };
         let Ok(id) = self.scheduler.spawn(parent, "cell", true, options) else { return };
         if self.dice.one_in(4) {
@@ -432,7 +444,8 @@ impl Host {
             }
             Effect::Restarted { cell, incarnation, death } => {
                 let now_us = self.now_us;
-                let book = self.cells.get_mut(&cell).unwrap();
+                // Supervisors have no book.
+                let Some(book) = self.cells.get_mut(&cell) else { return };
                 assert!(!book.alive || book.incarnation < incarnation);
                 book.incarnation = incarnation;
                 (book.alive, book.issued) = (true, false);
@@ -509,6 +522,19 @@ impl Host {
         assert_eq!(stats.referenced_timers, self.timers.len() as u64);
     }
 
+    /// Rounds in which all ends well.
+    fn settle(&mut self, mut batch: Vec<Issue>, rounds: u32) -> Vec<Issue> {
+        for _ in 0..rounds {
+            for issue in std::mem::take(&mut batch) {
+                self.ended(issue.slot, true);
+            }
+            self.settle_open_turns(true);
+            batch = self.step(usize::MAX);
+            self.now_us += 1_000;
+        }
+        batch
+    }
+
     fn run(&mut self, rounds: u32) {
         let mut batch = Vec::new();
         for _ in 0..rounds {
@@ -521,17 +547,25 @@ impl Host {
             batch = self.step(ran);
             self.check_books();
         }
-        // Then nothing more is sent or fails: all must come to rest with every message accounted for.
+        // Nothing fails any more: what lives comes up, and answers.
+        batch = self.settle(batch, 200);
+        for cell in self.cells.keys().copied().collect::<Vec<_>>() {
+            if !self.scheduler.credits().take(cell.index()) {
+                continue;
+            }
+            let slot = self.slot(cell, CellId::NONE, false);
+            self.take(Record::Send { cell, slot });
+        }
+        batch = self.settle(batch, 50);
+        // What is deferred takes room, for which others wait.
+        let deferred = |cell| self.letters.values().any(|letter| letter.deferred && letter.to == cell);
+        let silent: Vec<_> =
+            self.letters.values().map(|letter| letter.to).filter(|to| !deferred(*to)).collect();
+        assert!(silent.is_empty(), "{silent:?} do not answer");
+        // Then all is stopped, with every message accounted for.
         let root = self.scheduler.root();
         self.take(Record::Stop { cell: root });
-        for _ in 0..10_000 {
-            for issue in std::mem::take(&mut batch) {
-                self.ended(issue.slot, true);
-            }
-            self.settle_open_turns(true);
-            batch = self.step(usize::MAX);
-            self.now_us += 1_000;
-        }
+        self.settle(batch, 10_000);
         assert!(self.cells.is_empty() && self.letters.is_empty() && self.timers.is_empty());
         assert_eq!(self.scheduler.stats().cells, 0);
         assert_eq!(self.scheduler.next_due_us(), None);

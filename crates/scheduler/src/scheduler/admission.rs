@@ -6,7 +6,7 @@ impl Scheduler {
     /// A message whose sender took a credit.
     pub(super) fn send(&mut self, id: CellId, message: Message) {
         self.stats.sent += 1;
-        let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
+        let Some(cell) = self.table.get_mut(id).filter(|cell| !cell.is_stopping()) else {
             self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
             return;
         };
@@ -23,7 +23,7 @@ impl Scheduler {
     /// A message that waits for room if there is none.
     pub(super) fn deliver(&mut self, id: CellId, slot: u32) {
         let message = Message::new(slot);
-        let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else {
+        let Some(cell) = self.table.get_mut(id).filter(|cell| !cell.is_stopping()) else {
             self.stats.sent += 1;
             self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
             return;
@@ -55,7 +55,7 @@ impl Scheduler {
 
     /// Room for one more: the oldest that waits takes it, or a credit holds it.
     pub(super) fn release(&mut self, id: CellId) {
-        let Some(cell) = self.table.get_mut(id).filter(|cell| cell.stop.is_none()) else { return };
+        let Some(cell) = self.table.get_mut(id).filter(|cell| !cell.is_stopping()) else { return };
         if self.credits.get(id.index()) >= 0
             && let Some(message) = cell.rare.as_deref_mut().and_then(|rare| rare.waiters.pop_front())
         {
@@ -68,7 +68,7 @@ impl Scheduler {
 
     /// Messages come back to the mailbox: they need room again, whether there is any or not.
     pub(super) fn occupy(&mut self, id: CellId, messages: usize) {
-        if self.table.get(id).is_some_and(|cell| cell.stop.is_none()) {
+        if self.table.get(id).is_some_and(|cell| !cell.is_stopping()) {
             self.credits.add(id.index(), -(messages as i32));
         }
     }

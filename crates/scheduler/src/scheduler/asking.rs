@@ -19,7 +19,7 @@ impl Scheduler {
         let deadline = (timeout_ms != 0).then(|| self.arm_in(timeout_ms, Due::Ask(slot)));
         let asker = self.table.get(asker).map(|_| asker);
         self.asks.insert(slot, Ask { target, asker, turn, deadline });
-        if self.table.get(target).is_none_or(|cell| cell.stop.is_some()) {
+        if self.table.get(target).is_none_or(Cell::is_stopping) {
             self.stats.sent += 1;
             self.lose(target, message, Lost::Stopped, AskEnd::Stopped);
             return;

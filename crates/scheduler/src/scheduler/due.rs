@@ -26,10 +26,7 @@ impl Scheduler {
             Due::Ask(slot) => self.settle_ask(slot, AskEnd::Timeout),
             Due::Turn(cell) => self.turn_is_late(cell),
             Due::TurnGrace(cell) => self.fail(cell, Death::Timeout),
-            Due::StopGrace(cell) => {
-                self.kill(cell, Death::Stop);
-                self.continue_stop(cell);
-            }
+            Due::StopGrace(cell) => self.come_down(cell),
             Due::Restart(cell) => self.restart_due(cell),
         }
     }
@@ -53,26 +50,23 @@ impl Scheduler {
         self.effects.push_back(Effect::Abort { cell: id, stop: false });
     }
 
-    /// The turn of a stopping cell learns of it, once, and gets a last while.
+    /// The turn of a cell that comes down learns of it, once, and gets a last while.
     pub(super) fn hasten_turn(&mut self, id: CellId) {
-        let Some(Turn::Open(turn)) = self.table.get_mut(id).map(|cell| &mut cell.turn) else { return };
+        let Some(cell) = self.table.get_mut(id) else { return };
+        let (Turn::Open(turn), limit_ms) = (&mut cell.turn, cell.options.shutdown_ms) else { return };
         if std::mem::replace(&mut turn.stopping, true) {
             return;
         }
-        let until_us = self.now_us + u64::from(STOP_GRACE_MS) * 1_000;
+        let until_us = self.now_us + u64::from(limit_ms) * 1_000;
         // A stop lengthens nothing: a limit that ends sooner stays.
-        if turn.deadline.is_none_or(|(due_us, _)| due_us > until_us) {
-            self.limit_turn(id, STOP_GRACE_MS, Due::StopGrace(id));
+        if limit_ms != SHUTDOWN_INFINITE && turn.deadline.is_none_or(|(due_us, _)| due_us > until_us) {
+            self.limit_turn(id, limit_ms, Due::StopGrace(id));
         }
         self.effects.push_back(Effect::Abort { cell: id, stop: true });
     }
 
     fn restart_due(&mut self, id: CellId) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        if cell.supervision.is_some() {
-            self.release_children(id);
-            return;
-        }
         if let Phase::Waiting(_) = cell.phase {
             cell.phase = Phase::Waiting(None);
             self.start_when_clear(id);

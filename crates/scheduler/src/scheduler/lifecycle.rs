@@ -5,23 +5,50 @@ use super::*;
 impl Scheduler {
     /// Lets the waiting incarnation begin.
     pub(super) fn start(&mut self, id: CellId) {
-        let Some(cell) = self.table.get_mut(id) else { return };
-        if !cell.options.has_init {
-            cell.phase = Phase::Live;
-            self.wake(id);
+        if !self.stop_children_of_cell(id) {
             return;
         }
+        let Some(cell) = self.table.get_mut(id) else { return };
         cell.phase = Phase::Starting;
-        let incarnation = cell.incarnation;
-        self.open_turn(id, INIT_TURN, None);
-        self.effects.push_back(Effect::Init { cell: id, incarnation });
+        if cell.supervision.is_some() {
+            self.rise(id);
+        } else if cell.options.has_init {
+            let incarnation = cell.incarnation;
+            self.open_turn(id, INIT_TURN, None);
+            self.effects.push_back(Effect::Init { cell: id, incarnation });
+        } else {
+            self.is_up(id);
+        }
     }
 
-    /// Starts a waiting cell once neither a wait nor a child stands before it.
+    /// A cell has begun: its turns may run.
+    pub(super) fn is_up(&mut self, id: CellId) {
+        let Some(cell) = self.table.get_mut(id) else { return };
+        cell.phase = Phase::Live;
+        self.wake(id);
+        self.tell_above(id);
+    }
+
+    /// Starts a waiting cell once neither a wait, nor a child, nor an earlier child of its supervisor stands before it.
     pub(super) fn start_when_clear(&mut self, id: CellId) {
-        let clear = self.stop_children(id, Gone::Stopped);
-        if clear && self.table.get(id).is_some_and(|cell| cell.phase == Phase::Waiting(None)) {
+        let clear = self.stop_children_of_cell(id);
+        let waits = |cell: &Cell| cell.phase == Phase::Waiting(None) && cell.is_down();
+        if !clear || !self.table.get(id).is_some_and(waits) {
+            return;
+        }
+        let above = self.supervisor_of(id).and_then(|above| self.table.get(above));
+        if above.is_none_or(|above| above.phase == Phase::Live) {
             self.start(id);
+        } else {
+            self.tell_above(id);
+        }
+    }
+
+    /// The cell above may have waited for what this one has become.
+    pub(super) fn tell_above(&mut self, id: CellId) {
+        let Some(parent) = self.table.get(id).and_then(|cell| cell.parent) else { return };
+        if self.table.get(parent).is_some_and(|above| above.phase != Phase::Live || above.ending.is_some()) {
+            self.controls.push_back(Control::Below(parent));
         }
     }
 
@@ -57,26 +84,48 @@ impl Scheduler {
     /// The incarnation failed: restart it, or not, as its policy and windows say.
     pub(super) fn fail(&mut self, id: CellId, death: Death) {
         self.kill(id, death);
-        let Some(cell) = self.table.get(id) else { return };
-        if cell.stop.is_some() {
-            self.continue_stop(id);
-        } else if cell.options.restart == Restart::Temporary {
-            self.stop(id, Gone::Failed);
-        } else {
-            self.restart_if_allowed(id, death);
+        let supervisor = self.supervisor_of(id);
+        let Some(cell) = self.table.get_mut(id) else { return };
+        let gone = if cell.supervision.is_some() { Gone::GaveUp } else { Gone::Failed };
+        match supervisor {
+            _ if cell.ending.is_some() => self.continue_end(id),
+            None if cell.supervision.is_some() => {
+                self.effects.push_back(Effect::RootFailed { cell: id });
+                self.stop(id, gone);
+            }
+            _ if cell.options.restart == Restart::Temporary => self.stop(id, gone),
+            Some(above) => self.child_failed(above, id, death),
+            None => match cell.rare_mut().window.allow(&RestartPolicy::default(), self.now_us) {
+                Some(_) => self.restart(id, death, 0),
+                None => self.stop(id, Gone::GaveUp),
+            },
         }
     }
 
     /// A new incarnation takes the place of the dead one after a wait.
     pub(super) fn restart(&mut self, id: CellId, death: Death, delay_us: u64) {
         self.kill(id, death);
-        let wait = (delay_us != 0).then(|| self.deadlines.arm(self.now_us + delay_us, Due::Restart(id)));
+        self.renew(id, death);
+        self.wait_to_start(id, delay_us);
+    }
+
+    /// A new incarnation takes the place of the dead one, and waits. What a supervisor counted is forgotten.
+    pub(super) fn renew(&mut self, id: CellId, death: Death) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        cell.phase = Phase::Waiting(wait);
+        cell.phase = Phase::Waiting(None);
         cell.incarnation = cell.incarnation.wrapping_add(1);
+        if let Some(own) = &mut cell.supervision {
+            own.window.clear();
+        }
         let incarnation = cell.incarnation;
         self.stats.restarts += 1;
         self.effects.push_back(Effect::Restarted { cell: id, incarnation, death });
+    }
+
+    pub(super) fn wait_to_start(&mut self, id: CellId, delay_us: u64) {
+        let wait = (delay_us != 0).then(|| self.deadlines.arm(self.now_us + delay_us, Due::Restart(id)));
+        let Some(cell) = self.table.get_mut(id) else { return };
+        cell.phase = Phase::Waiting(wait);
         self.start_when_clear(id);
     }
 
@@ -94,25 +143,36 @@ impl Scheduler {
             (None, Some(message)) => self.lose(id, message, Lost::Stopped, AskEnd::Stopped),
             (_, None) => {}
         }
-        if self.is_stopping(id) {
-            self.continue_stop(id);
+        if self.table.get(id).is_some_and(|cell| cell.ending.is_some()) {
+            self.continue_end(id);
         } else if alive {
             self.restart(id, Death::Conflict, 0);
         }
     }
 
-    /// Stops the cell and all below it; what runs gets its signal aborted and a last while.
+    /// Stops the cell and all below it for good; what runs gets its signal aborted and a last while.
     pub(super) fn stop(&mut self, id: CellId, gone: Gone) {
+        self.end(id, Ending::Gone(gone));
+    }
+
+    /// The cell and all below it come down, for good or for a while.
+    pub(super) fn end(&mut self, id: CellId, ending: Ending) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        if cell.stop.is_some() {
+        if cell.is_stopping() || cell.ending == Some(ending) {
             return;
         }
-        cell.stop = Some(gone);
-        self.credits.set(id.index(), CLOSED);
+        cell.ending = Some(ending);
         if let Phase::Waiting(wait) = &mut cell.phase {
             self.deadlines.cancel(wait.take());
         }
-        self.continue_stop(id);
+        if ending == Ending::Hold && cell.supervision.is_some() {
+            return self.fall(id, 0, Then::Hold);
+        }
+        if ending != Ending::Hold {
+            cell.supervision.iter_mut().for_each(|own| own.fall = None);
+            self.credits.set(id.index(), CLOSED);
+        }
+        self.continue_end(id);
     }
 
     /// The cell wants to end: now if it is idle, else when its turn is over.
@@ -123,51 +183,79 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return };
         if cell.turn != Turn::None {
             cell.rare_mut().stop_self = true;
-        } else if cell.options.restart == Restart::Permanent && cell.stop.is_none() {
+        } else if cell.options.restart == Restart::Permanent && cell.ending.is_none() {
             self.fail(id, Death::Ended);
         } else {
-            self.stop(id, Gone::Stopped);
+            self.stop(id, Gone::Ended);
         }
     }
 
-    /// A turn or an `init` is over: a stop may have waited for it.
+    /// A turn or an `init` is over: an end may have waited for it.
     pub(super) fn turn_over(&mut self, id: CellId) {
         let Some(cell) = self.table.get(id) else { return };
         if cell.turn != Turn::None {
             return;
         }
-        if cell.stop.is_some() {
-            self.continue_stop(id);
+        if cell.ending.is_some() {
+            self.continue_end(id);
         } else if cell.rare.as_deref().is_some_and(|rare| rare.stop_self) {
             self.stop_self(id, cell.incarnation);
         }
     }
 
-    /// A child is gone: a stop or a start may have waited for it.
-    pub(super) fn child_gone(&mut self, id: CellId) {
+    /// Something below is up, down or gone: an end or a start may have waited for it.
+    pub(super) fn below_changed(&mut self, id: CellId) {
         let Some(cell) = self.table.get(id) else { return };
-        if cell.stop.is_some() {
-            self.continue_stop(id);
-        } else if cell.supervision.is_none() && matches!(cell.phase, Phase::Waiting(_)) {
+        if cell.supervision.as_ref().is_some_and(|own| own.fall.is_some()) {
+            self.continue_fall(id);
+        } else if cell.ending.is_some() {
+            self.continue_end(id);
+        } else if cell.supervision.is_none() {
             self.start_when_clear(id);
-        } else if cell.phase == Phase::Held {
-            self.stop_children(id, Gone::Stopped);
+        } else if cell.phase == Phase::Starting {
+            self.rise(id);
         }
     }
 
     /// Children first, in reverse order of their start; then the turn; then the cell.
-    pub(super) fn continue_stop(&mut self, id: CellId) {
-        let Some(gone) = self.table.get(id).and_then(|cell| cell.stop) else { return };
-        let below = if gone == Gone::Stopped { Gone::Stopped } else { Gone::SupervisorGaveUp };
+    fn continue_end(&mut self, id: CellId) {
+        let below = match self.table.get(id).and_then(|cell| cell.ending) {
+            None => return,
+            Some(Ending::Gone(Gone::Failed | Gone::GaveUp | Gone::SupervisorGaveUp)) => {
+                Gone::SupervisorGaveUp
+            }
+            Some(_) => Gone::Stopped,
+        };
         if !self.stop_children(id, below) {
             return;
         }
         let Some(cell) = self.table.get(id) else { return };
-        if cell.turn == Turn::None {
-            self.remove(id, gone);
+        if cell.turn == Turn::None || cell.options.shutdown_ms == 0 {
+            self.come_down(id);
         } else {
             self.hasten_turn(id);
         }
+    }
+
+    /// It has come down as it should.
+    pub(super) fn come_down(&mut self, id: CellId) {
+        match self.table.get(id).and_then(|cell| cell.ending) {
+            Some(Ending::Gone(gone)) => self.remove(id, gone),
+            Some(Ending::Hold) => {
+                self.kill(id, Death::Supervisor);
+                if let Some(cell) = self.table.get_mut(id) {
+                    cell.ending = None;
+                }
+                self.tell_above(id);
+            }
+            None => {}
+        }
+    }
+
+    /// What a cell has spawned goes before its next incarnation; a supervisor keeps its children.
+    fn stop_children_of_cell(&mut self, id: CellId) -> bool {
+        self.table.get(id).is_some_and(|cell| cell.supervision.is_some())
+            || self.stop_children(id, Gone::Stopped)
     }
 
     /// Stops children from the last to the first, each when the one after it is gone. True when none is left.
@@ -190,13 +278,18 @@ impl Scheduler {
         }
         self.effects.push_back(Effect::Gone { cell: id, gone });
         let Some(parent) = cell.parent else { return };
-        if let Some(rare) = self.table.get_mut(parent).and_then(|above| above.rare.as_deref_mut()) {
+        let Some(above) = self.table.get_mut(parent) else { return };
+        if let Some(rare) = above.rare.as_deref_mut() {
             rare.names.release(&cell.name);
             // From the end: an ordered stop takes the last first.
             if let Some(place) = rare.children.iter().rposition(|&child| child == id) {
                 rare.children.remove(place);
             }
-            self.controls.push_back(Control::ChildGone(parent));
+            self.controls.push_back(Control::Below(parent));
+        }
+        let by_itself = cell.options.significant && matches!(gone, Gone::Ended | Gone::Failed | Gone::GaveUp);
+        if by_itself && self.table.get(parent).is_some_and(|above| self.shuts_down(above)) {
+            self.controls.push_back(Control::ShutDown(parent));
         }
     }
 }

@@ -13,6 +13,15 @@ pub struct CellOptions {
     pub mailbox_limit: u32,
     /// The longest a turn may take, in milliseconds; 0 is no limit.
     pub turn_timeout_ms: u32,
+    /// How long its turn may go on after it was told to come down, in milliseconds; 0 cuts it short at once,
+    /// [`SHUTDOWN_INFINITE`] never.
+    pub shutdown_ms: u32,
+    /// It counts for the `auto_shutdown` of its supervisor.
+    pub significant: bool,
+    /// It came to its supervisor later on: it starts whenever it is spawned, and goes with an incarnation of the supervisor.
+    pub dynamic: bool,
+    /// Where it stands among the children of its supervisor, ascending; 0 is after all others.
+    pub place: u32,
 }
 
 impl Default for CellOptions {
@@ -22,6 +31,10 @@ impl Default for CellOptions {
             has_init: false,
             mailbox_limit: MAILBOX_DEFAULT,
             turn_timeout_ms: 0,
+            shutdown_ms: SHUTDOWN_DEFAULT_MS,
+            significant: false,
+            dynamic: false,
+            place: 0,
         }
     }
 }
@@ -66,24 +79,27 @@ impl Scheduler {
         options: CellOptions,
     ) -> Result<CellId, SpawnError> {
         let options = CellOptions { mailbox_limit: options.mailbox_limit.clamp(1, MAILBOX_MAX), ..options };
-        let cell = Cell { options, phase: Phase::Waiting(None), ..Cell::default() };
-        let id = self.adopt(parent, name, numbered, cell)?;
+        let id = self.adopt(parent, name, numbered, Cell { options, ..Cell::default() })?;
         self.credits.set(id.index(), options.mailbox_limit as i32);
-        self.start(id);
+        self.start_in_turn(id);
         Ok(id)
     }
 
-    /// Starts a supervisor below `parent`; its children are spawned below it, in the order of their start.
+    /// Starts a supervisor below `parent`; its children are spawned below it. Those that are not dynamic start in the order of their
+    /// places, each once the one before is up.
     pub fn spawn_supervisor(
         &mut self,
         parent: CellId,
         name: &str,
         numbered: bool,
-        policy: RestartPolicy,
+        policy: SupervisorPolicy,
+        options: CellOptions,
     ) -> Result<CellId, SpawnError> {
-        let supervision = Some(Box::new(Supervision { policy, window: RestartWindow::default() }));
-        let id = self.adopt(parent, name, numbered, Cell { supervision, ..Cell::default() })?;
+        let own = Supervision { policy, window: RestartWindow::default(), next_place: 1, fall: None };
+        let cell = Cell { supervision: Some(Box::new(own)), options, ..Cell::default() };
+        let id = self.adopt(parent, name, numbered, cell)?;
         self.credits.set(id.index(), CLOSED);
+        self.start_in_turn(id);
         Ok(id)
     }
 
@@ -105,16 +121,32 @@ impl Scheduler {
         if self.table.len() >= CELLS_MAX as usize {
             return Err(SpawnError::CellCount);
         }
-        let above = self.table.get_mut(parent).filter(|above| above.stop.is_none());
+        let above = self.table.get_mut(parent).filter(|above| above.ending.is_none());
         let above = above.ok_or(SpawnError::ParentGone)?;
         if above.depth >= DEPTH_MAX {
             return Err(SpawnError::Depth);
         }
         let depth = above.depth + 1;
         let name = above.rare_mut().names.claim(name, numbered).ok_or(SpawnError::NameTaken)?;
-        let id = self.table.insert(Cell { parent: Some(parent), name, depth, incarnation: 1, ..cell });
+        let mut place = cell.options.place;
+        if let Some(own) = &mut above.supervision {
+            place = if place == 0 { own.next_place } else { place };
+            own.next_place = own.next_place.max(place.saturating_add(1));
+        }
+        let options = CellOptions { place, ..cell.options };
+        let phase = Phase::Waiting(None);
+        let id = self.table.insert(Cell {
+            parent: Some(parent),
+            name,
+            depth,
+            incarnation: 1,
+            options,
+            phase,
+            ..cell
+        });
+        let at = self.children(parent).partition_point(|child| self.place(*child) <= place);
         if let Some(above) = self.table.get_mut(parent) {
-            above.rare_mut().children.push(id);
+            above.rare_mut().children.insert(at, id);
         }
         Ok(id)
     }

@@ -158,11 +158,8 @@ impl Scheduler {
         let Some(_) = self.table.get(id).filter(starts) else { return };
         let Some(open) = self.close_turn(id) else { return };
         if verdict == Verdict::Ended {
-            if let Some(cell) = self.table.get_mut(id) {
-                cell.phase = Phase::Live;
-            }
             self.controls.push_back(Control::TurnOver(id));
-            self.wake(id);
+            self.is_up(id);
         } else {
             let death = if open.late { Death::Timeout } else { Death::Init };
             self.controls.push_back(Control::Fail(id, incarnation, death));

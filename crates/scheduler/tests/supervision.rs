@@ -1,0 +1,612 @@
+//! What Erlang/OTP's documentation of `supervisor` says, one behaviour each.
+//!
+//! Children are named by a letter. What happens is told in words: `init a2` (its second incarnation begins), `a1 died of error`, `a is gone:
+//! stopped`, `abort a`.
+
+#![allow(clippy::unwrap_used)]
+
+use karyon_scheduler::limits::SHUTDOWN_INFINITE;
+use karyon_scheduler::{
+    AutoShutdown, Backoff, CellId, CellOptions, Effect, Record, Restart, RestartPolicy, Scheduler, Strategy,
+    SupervisorPolicy, Verdict,
+};
+use std::collections::BTreeMap;
+
+struct World {
+    scheduler: Scheduler,
+    ids: BTreeMap<String, CellId>,
+    now_ms: u64,
+    slots: u32,
+    batch: usize,
+}
+
+fn policy(strategy: Strategy) -> SupervisorPolicy {
+    let restart = RestartPolicy { intensity: 3, period_ms: 1_000, backoff: Backoff::NONE };
+    SupervisorPolicy { strategy, restart, ..SupervisorPolicy::default() }
+}
+
+fn shuts_down(auto_shutdown: AutoShutdown) -> SupervisorPolicy {
+    SupervisorPolicy { auto_shutdown, ..policy(Strategy::OneForOne) }
+}
+
+/// Restarted after whatever ends it.
+fn permanent() -> CellOptions {
+    CellOptions { restart: Restart::Permanent, ..CellOptions::default() }
+}
+
+fn transient() -> CellOptions {
+    CellOptions::default()
+}
+
+fn temporary() -> CellOptions {
+    CellOptions { restart: Restart::Temporary, ..CellOptions::default() }
+}
+
+fn significant(options: CellOptions) -> CellOptions {
+    CellOptions { significant: true, ..options }
+}
+
+fn dynamic(options: CellOptions) -> CellOptions {
+    CellOptions { dynamic: true, ..options }
+}
+
+/// Its `init` lasts until the test says that it is over.
+fn slow(options: CellOptions) -> CellOptions {
+    CellOptions { has_init: true, ..options }
+}
+
+fn shutdown(shutdown_ms: u32, options: CellOptions) -> CellOptions {
+    CellOptions { shutdown_ms, ..options }
+}
+
+impl World {
+    fn new() -> World {
+        World { scheduler: Scheduler::new(1), ids: BTreeMap::new(), now_ms: 0, slots: 0, batch: 0 }
+    }
+
+    /// A supervisor `s` at the top, with children.
+    fn with(policy: SupervisorPolicy, children: &[(&str, CellOptions)]) -> World {
+        let mut world = World::new();
+        world.supervisor("", "s", policy, permanent());
+        children.iter().for_each(|(name, options)| world.child("s", name, *options));
+        world.said();
+        world
+    }
+
+    fn id(&self, name: &str) -> CellId {
+        if name.is_empty() { self.scheduler.root() } else { self.ids[name] }
+    }
+
+    fn supervisor(&mut self, above: &str, name: &str, policy: SupervisorPolicy, options: CellOptions) {
+        let id = self.scheduler.spawn_supervisor(self.id(above), name, false, policy, options).unwrap();
+        self.ids.insert(name.into(), id);
+    }
+
+    fn child(&mut self, above: &str, name: &str, options: CellOptions) {
+        let id = self.scheduler.spawn(self.id(above), name, false, options).unwrap();
+        self.ids.insert(name.into(), id);
+    }
+
+    fn tell(&mut self, record: Record) -> String {
+        self.scheduler.take(record).unwrap();
+        self.said()
+    }
+
+    fn send(&mut self, name: &str) {
+        let cell = self.id(name);
+        assert!(self.scheduler.credits().take(cell.index()), "{name} takes no messages");
+        self.slots += 1;
+        self.scheduler.take(Record::Send { cell, slot: self.slots }).unwrap();
+    }
+
+    /// The child takes a message, whose turn goes on.
+    fn busy(&mut self, name: &str) {
+        self.send(name);
+        self.round();
+        assert_eq!(self.batch, 1, "{name} does not run");
+        self.scheduler.take(Record::Async { position: 0, turn: self.id(name).word() }).unwrap();
+        self.round();
+    }
+
+    /// What goes on is over.
+    fn done(&mut self, name: &str) -> String {
+        let cell = self.id(name);
+        self.tell(Record::Settled { cell, turn: cell.word(), verdict: Verdict::Ended })
+    }
+
+    /// It throws.
+    fn fail(&mut self, name: &str) -> String {
+        let (cell, incarnation) = (self.id(name), self.incarnation(name));
+        self.tell(Record::Fail { cell, incarnation })
+    }
+
+    /// It ends its own work.
+    fn ends(&mut self, name: &str) -> String {
+        let (cell, incarnation) = (self.id(name), self.incarnation(name));
+        self.tell(Record::StopSelf { cell, incarnation })
+    }
+
+    fn stop(&mut self, name: &str) -> String {
+        self.tell(Record::Stop { cell: self.id(name) })
+    }
+
+    fn inited(&mut self, name: &str, verdict: Verdict) -> String {
+        let (cell, incarnation) = (self.id(name), self.incarnation(name));
+        self.tell(Record::Inited { cell, incarnation, verdict })
+    }
+
+    fn incarnation(&self, name: &str) -> u32 {
+        self.scheduler.incarnation(self.id(name)).unwrap()
+    }
+
+    fn after(&mut self, ms: u64) -> String {
+        self.now_ms += ms;
+        self.said()
+    }
+
+    fn round(&mut self) -> Vec<Effect> {
+        self.scheduler.step(self.now_ms * 1_000, self.batch);
+        let mut effects: Vec<_> = self.scheduler.effects().collect();
+        self.batch = self.scheduler.issue().count();
+        effects.extend(self.scheduler.effects());
+        effects
+    }
+
+    /// What happened, in words.
+    fn said(&mut self) -> String {
+        let effects = self.round();
+        let name = |cell: CellId| {
+            let found = self.ids.iter().find(|(_, id)| **id == cell);
+            found.map_or("root", |(name, _)| name.as_str())
+        };
+        let said = effects.iter().filter_map(|effect| match *effect {
+            Effect::Init { cell, incarnation } => Some(format!("init {}{incarnation}", name(cell))),
+            Effect::Died { cell, incarnation, death } => {
+                Some(format!("{}{incarnation} died of {death:?}", name(cell)).to_lowercase())
+            }
+            Effect::Restarted { cell, incarnation, .. } => Some(format!("{}{incarnation}", name(cell))),
+            Effect::Gone { cell, gone } => Some(format!("{} is gone: {gone:?}", name(cell)).to_lowercase()),
+            Effect::Abort { cell, .. } => Some(format!("abort {}", name(cell))),
+            Effect::SupervisorGaveUp { cell } => Some(format!("{} gave up", name(cell))),
+            Effect::RootFailed { .. } => Some("the kernel closes".into()),
+            _ => None,
+        });
+        said.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Who runs a message that is sent to it now.
+    fn up(&mut self) -> String {
+        let names: Vec<_> = self.ids.keys().cloned().collect();
+        let up = names.into_iter().filter(|name| {
+            if !self.scheduler.credits().take(self.id(name).index()) {
+                return false;
+            }
+            self.slots += 1;
+            self.scheduler.take(Record::Send { cell: self.id(name), slot: self.slots }).unwrap();
+            self.round();
+            self.batch == 1
+        });
+        up.collect::<Vec<_>>().join("")
+    }
+}
+
+const ABC: [&str; 3] = ["a", "b", "c"];
+
+fn abc(policy: SupervisorPolicy, options: CellOptions) -> World {
+    World::with(policy, &ABC.map(|name| (name, options)))
+}
+
+#[test]
+fn one_for_one_restarts_only_the_one_that_failed() {
+    let mut world = abc(policy(Strategy::OneForOne), permanent());
+    assert_eq!(world.fail("b"), "b1 died of error, b2");
+    assert_eq!(world.up(), "abc");
+}
+
+#[test]
+fn one_for_all_brings_the_others_down_from_the_last_and_up_from_the_first() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    assert_eq!(world.fail("b"), "b1 died of error, b2, c1 died of supervisor, a1 died of supervisor, a2, c2");
+    assert_eq!(world.up(), "abc");
+}
+
+#[test]
+fn rest_for_one_restarts_those_that_were_started_after_it() {
+    let mut world = abc(policy(Strategy::RestForOne), permanent());
+    assert_eq!(world.fail("b"), "b1 died of error, b2, c1 died of supervisor, c2");
+    assert_eq!(world.fail("c"), "c2 died of error, c3");
+    assert_eq!(world.up(), "abc");
+}
+
+#[test]
+fn children_start_in_their_order_each_when_the_one_before_is_up() {
+    let mut world = World::new();
+    world.supervisor("", "s", policy(Strategy::OneForOne), permanent());
+    ABC.iter().for_each(|name| world.child("s", name, slow(permanent())));
+    assert_eq!(world.said(), "init a1");
+    assert_eq!(world.inited("a", Verdict::Ended), "init b1");
+    assert_eq!(world.inited("b", Verdict::Ended), "init c1");
+}
+
+#[test]
+fn a_subtree_is_up_before_the_next_child_starts() {
+    let mut world = World::new();
+    world.supervisor("", "s", policy(Strategy::OneForOne), permanent());
+    world.supervisor("s", "t", policy(Strategy::OneForOne), permanent());
+    world.child("t", "a", slow(permanent()));
+    world.child("t", "b", slow(permanent()));
+    world.child("s", "c", slow(permanent()));
+    assert_eq!(world.said(), "init a1");
+    assert_eq!(world.inited("a", Verdict::Ended), "init b1");
+    assert_eq!(world.inited("b", Verdict::Ended), "init c1");
+}
+
+#[test]
+fn a_group_starts_again_in_order_each_when_the_one_before_is_up() {
+    let mut world = World::new();
+    world.supervisor("", "s", policy(Strategy::OneForAll), permanent());
+    ABC.iter().for_each(|name| world.child("s", name, slow(permanent())));
+    world.said();
+    ABC.iter().for_each(|name| drop(world.inited(name, Verdict::Ended)));
+    let said = world.fail("c");
+    assert_eq!(said, "c1 died of error, c2, b1 died of supervisor, a1 died of supervisor, a2, init a2");
+    assert_eq!(world.inited("a", Verdict::Ended), "b2, init b2");
+    assert_eq!(world.inited("b", Verdict::Ended), "init c2");
+}
+
+#[test]
+fn what_fails_while_a_group_starts_is_counted_and_the_group_starts_anew() {
+    let mut world = World::new();
+    world.supervisor("", "s", policy(Strategy::OneForAll), permanent());
+    ["a", "b"].iter().for_each(|name| world.child("s", name, slow(permanent())));
+    world.said();
+    assert_eq!(world.inited("a", Verdict::Ended), "init b1");
+    for incarnation in 1..=3 {
+        let next = incarnation + 1;
+        assert_eq!(
+            world.inited("b", Verdict::Failed),
+            format!(
+                "b{incarnation} died of init, b{next}, a{incarnation} died of supervisor, a{next}, init a{next}"
+            )
+        );
+        assert_eq!(world.inited("a", Verdict::Ended), format!("init b{next}"));
+    }
+    assert!(world.inited("b", Verdict::Failed).contains("s gave up"));
+}
+
+#[test]
+fn a_transient_child_that_ends_by_itself_is_gone_and_leaves_the_others_alone() {
+    let mut world = abc(policy(Strategy::OneForAll), transient());
+    assert_eq!(world.ends("b"), "b1 died of stop, b is gone: ended");
+    world.ids.remove("b");
+    assert_eq!(world.up(), "ac");
+}
+
+#[test]
+fn a_transient_child_that_fails_is_restarted() {
+    let mut world = abc(policy(Strategy::OneForOne), transient());
+    assert_eq!(world.fail("b"), "b1 died of error, b2");
+}
+
+#[test]
+fn a_permanent_child_that_ends_by_itself_is_restarted_with_its_group() {
+    let mut world = abc(policy(Strategy::RestForOne), permanent());
+    assert_eq!(world.ends("b"), "b1 died of ended, b2, c1 died of supervisor, c2");
+}
+
+#[test]
+fn a_temporary_child_is_never_restarted_and_its_failure_concerns_nobody() {
+    let mut world = abc(policy(Strategy::OneForAll), temporary());
+    assert_eq!(world.fail("b"), "b1 died of error, b is gone: failed");
+    world.ids.remove("b");
+    assert_eq!(world.up(), "ac");
+}
+
+#[test]
+fn a_temporary_child_that_comes_down_with_its_group_is_gone() {
+    let children = [("a", permanent()), ("b", temporary()), ("c", permanent())];
+    let mut world = World::with(policy(Strategy::OneForAll), &children);
+    assert_eq!(
+        world.fail("a"),
+        "a1 died of error, a2, c1 died of supervisor, b1 died of stop, b is gone: stopped, c2"
+    );
+}
+
+#[test]
+fn more_restarts_than_the_intensity_within_the_period_end_the_supervisor() {
+    let mut world = abc(policy(Strategy::OneForOne), permanent());
+    for name in ABC {
+        world.fail(name);
+    }
+    assert_eq!(
+        world.fail("a"),
+        "a2 died of error, s gave up, c2 died of supervisor, b2 died of supervisor, the kernel closes, \
+         c is gone: supervisorgaveup, b is gone: supervisorgaveup, a is gone: supervisorgaveup, s is gone: gaveup"
+    );
+}
+
+#[test]
+fn restarts_that_lie_before_the_period_do_not_count() {
+    let mut world = abc(policy(Strategy::OneForOne), permanent());
+    for _ in 0..20 {
+        assert!(world.fail("a").ends_with(&format!("a{}", world.incarnation("a"))));
+        world.after(400);
+    }
+}
+
+#[test]
+fn a_group_counts_as_one_restart() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    for _ in 0..3 {
+        world.fail("b");
+    }
+    assert_eq!(world.up(), "abc");
+    assert!(world.fail("b").contains("s gave up"));
+}
+
+/// `s` above `t` and c, `t` above a and b.
+fn nested(above: SupervisorPolicy, below: SupervisorPolicy, options: CellOptions) -> World {
+    let mut world = World::new();
+    world.supervisor("", "s", above, permanent());
+    world.supervisor("s", "t", below, options);
+    ["a", "b"].iter().for_each(|name| world.child("t", name, permanent()));
+    world.child("s", "c", permanent());
+    world.said();
+    world
+}
+
+fn give_up(world: &mut World, name: &str) -> String {
+    (0..3).for_each(|_| drop(world.fail(name)));
+    world.fail(name)
+}
+
+#[test]
+fn a_supervisor_that_gives_up_is_restarted_by_the_one_above() {
+    let mut world = nested(policy(Strategy::OneForOne), policy(Strategy::OneForOne), permanent());
+    assert_eq!(give_up(&mut world, "a"), "a4 died of error, t gave up, b1 died of supervisor, t2, a5, b2");
+    assert_eq!(world.up(), "abc");
+    // It counts anew.
+    assert_eq!(world.fail("a"), "a5 died of error, a6");
+}
+
+#[test]
+fn a_supervisor_that_gives_up_takes_its_siblings_along_where_the_one_above_says_so() {
+    let mut world = nested(policy(Strategy::OneForAll), policy(Strategy::OneForOne), permanent());
+    assert_eq!(
+        give_up(&mut world, "b"),
+        "b4 died of error, t gave up, a1 died of supervisor, t2, c1 died of supervisor, a2, b5, c2"
+    );
+}
+
+#[test]
+fn a_group_takes_subtrees_down_and_up_again() {
+    let mut world = nested(policy(Strategy::OneForAll), policy(Strategy::OneForOne), permanent());
+    assert_eq!(
+        world.fail("c"),
+        "c1 died of error, c2, b1 died of supervisor, a1 died of supervisor, t2, a2, b2"
+    );
+}
+
+#[test]
+fn failures_go_up_until_somebody_allows_a_restart() {
+    let none = SupervisorPolicy {
+        restart: RestartPolicy { intensity: 0, ..policy(Strategy::OneForOne).restart },
+        ..policy(Strategy::OneForOne)
+    };
+    let mut world = nested(none, policy(Strategy::OneForOne), permanent());
+    let said = give_up(&mut world, "a");
+    assert!(
+        said.contains(
+            "t gave up, b1 died of supervisor, s gave up, c1 died of supervisor, the kernel closes"
+        )
+    );
+}
+
+#[test]
+fn a_temporary_supervisor_that_gives_up_is_gone() {
+    let mut world = nested(policy(Strategy::OneForAll), policy(Strategy::OneForOne), temporary());
+    let said = give_up(&mut world, "a");
+    assert!(said.ends_with("t is gone: gaveup"), "{said}");
+    world.ids.retain(|name, _| name == "c" || name == "s");
+    assert_eq!(world.up(), "c");
+}
+
+#[test]
+fn a_stop_goes_from_the_last_child_to_the_first() {
+    let mut world = abc(policy(Strategy::OneForOne), permanent());
+    let gone = |name| format!("{name}1 died of stop, {name} is gone: stopped, ");
+    assert_eq!(world.stop("s"), ["c", "b", "a"].map(gone).concat() + "s is gone: stopped");
+}
+
+#[test]
+fn each_child_has_its_own_while_to_end_and_those_before_it_wait() {
+    let mut world = abc(policy(Strategy::OneForOne), shutdown(50, permanent()));
+    ABC.iter().for_each(|name| world.busy(name));
+    assert_eq!(world.stop("s"), "abort c");
+    assert_eq!(world.after(49), "");
+    assert_eq!(world.after(1), "c1 died of stop, c is gone: stopped, abort b");
+    assert_eq!(world.done("b"), "b1 died of stop, b is gone: stopped, abort a");
+    assert_eq!(world.after(50), "a1 died of stop, a is gone: stopped, s is gone: stopped");
+}
+
+#[test]
+fn a_child_without_a_while_is_killed_at_once_and_one_without_end_is_waited_for() {
+    let children = [("a", shutdown(SHUTDOWN_INFINITE, permanent())), ("b", shutdown(0, permanent()))];
+    let mut world = World::with(policy(Strategy::OneForOne), &children);
+    ["a", "b"].iter().for_each(|name| world.busy(name));
+    assert_eq!(world.stop("s"), "b1 died of stop, b is gone: stopped, abort a");
+    assert_eq!(world.after(10_000_000), "");
+    assert_eq!(world.done("a"), "a1 died of stop, a is gone: stopped, s is gone: stopped");
+}
+
+#[test]
+fn a_group_comes_down_as_orderly_as_a_stop() {
+    let mut world = abc(policy(Strategy::OneForAll), shutdown(50, permanent()));
+    world.busy("a");
+    world.busy("c");
+    assert_eq!(world.fail("b"), "b1 died of error, b2, abort c");
+    assert_eq!(world.done("c"), "c1 died of supervisor, abort a");
+    assert_eq!(world.after(50), "a1 died of supervisor, a2, c2");
+}
+
+#[test]
+fn what_fails_while_it_comes_down_does_not_count() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    ABC.iter().for_each(|name| world.busy(name));
+    for _ in 0..3 {
+        world.fail("b");
+        let cell = world.id("c");
+        world.tell(Record::Settled { cell, turn: cell.word(), verdict: Verdict::Failed });
+        world.done("a");
+        ["a", "c"].iter().for_each(|name| world.busy(name));
+    }
+    assert!(!world.up().is_empty(), "three of three");
+}
+
+#[test]
+fn an_earlier_child_that_fails_widens_what_comes_down() {
+    let mut world = abc(policy(Strategy::RestForOne), permanent());
+    world.busy("c");
+    assert_eq!(world.fail("b"), "b1 died of error, b2, abort c");
+    assert_eq!(world.fail("a"), "a1 died of error, a2");
+    assert_eq!(world.done("c"), "c1 died of supervisor, c2");
+    assert_eq!(world.up(), "abc");
+}
+
+#[test]
+fn a_stop_overtakes_what_comes_down_for_a_while() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    world.busy("c");
+    assert_eq!(world.fail("b"), "b1 died of error, b2, abort c");
+    assert_eq!(world.stop("s"), "");
+    assert_eq!(
+        world.done("c"),
+        "c1 died of stop, c is gone: stopped, b is gone: stopped, a1 died of stop, a is gone: stopped, s is gone: stopped"
+    );
+}
+
+#[test]
+fn a_wait_before_a_restart_is_that_of_the_group() {
+    let backoff = Backoff { initial_ms: 100.0, factor: 2.0, max_ms: 1_000.0, jitter: 0.0 };
+    let restart = RestartPolicy { backoff, ..policy(Strategy::OneForOne).restart };
+    let mut world = abc(SupervisorPolicy { restart, ..policy(Strategy::OneForAll) }, permanent());
+    assert_eq!(world.fail("b"), "b1 died of error, b2, c1 died of supervisor, a1 died of supervisor");
+    assert_eq!(world.after(99), "");
+    assert_eq!(world.after(1), "a2, c2");
+    world.fail("b");
+    assert_eq!(world.after(199), "");
+    assert_eq!(world.after(1), "a3, c3");
+}
+
+#[test]
+fn messages_wait_while_their_cell_is_down() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    world.busy("a");
+    world.fail("c");
+    world.send("b");
+    assert_eq!(world.said(), "");
+    assert_eq!(world.batch, 0);
+    world.done("a");
+    assert_eq!(world.batch, 1);
+}
+
+#[test]
+fn a_conflict_concerns_its_own_cell_alone_and_is_not_counted() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    for incarnation in 1..=5 {
+        if incarnation == 1 {
+            world.send("b");
+            world.round();
+        }
+        let conflict = Record::Result { position: 0, verdict: Verdict::Conflict };
+        assert_eq!(world.tell(conflict), format!("b{incarnation} died of conflict, b{}", incarnation + 1));
+    }
+}
+
+#[test]
+fn a_supervisor_stops_when_any_significant_child_has_ended_by_itself() {
+    let children = [("a", permanent()), ("b", significant(transient())), ("c", significant(temporary()))];
+    let mut world = World::with(shuts_down(AutoShutdown::AnySignificant), &children);
+    let said = world.ends("b");
+    assert!(said.starts_with("b1 died of stop, b is gone: ended, c1 died of stop"), "{said}");
+    assert!(said.ends_with("s is gone: ended"), "{said}");
+    // A failure that is not restarted is an end too.
+    let mut world = World::with(shuts_down(AutoShutdown::AnySignificant), &children);
+    assert!(world.fail("c").ends_with("s is gone: ended"));
+}
+
+#[test]
+fn a_supervisor_stops_when_all_significant_children_have_ended_by_themselves() {
+    let children = [("a", permanent()), ("b", significant(transient())), ("c", significant(temporary()))];
+    let mut world = World::with(shuts_down(AutoShutdown::AllSignificant), &children);
+    assert_eq!(world.ends("b"), "b1 died of stop, b is gone: ended");
+    assert!(world.fail("c").ends_with("s is gone: ended"));
+}
+
+#[test]
+fn a_significant_child_that_is_restarted_or_stopped_from_outside_ends_nothing() {
+    let children = [("a", significant(transient())), ("b", significant(transient()))];
+    let mut world = World::with(shuts_down(AutoShutdown::AnySignificant), &children);
+    assert_eq!(world.fail("a"), "a1 died of error, a2");
+    assert_eq!(world.stop("a"), "a2 died of stop, a is gone: stopped");
+    let mut world = World::with(policy(Strategy::OneForOne), &children);
+    assert_eq!(world.ends("a"), "a1 died of stop, a is gone: ended", "where it never stops by itself");
+}
+
+#[test]
+fn a_permanent_supervisor_that_stopped_by_itself_is_restarted_a_transient_one_is_not() {
+    for (options, end) in [(permanent(), "t2, a2"), (transient(), "t is gone: ended")] {
+        let mut world = World::new();
+        world.supervisor("", "s", policy(Strategy::OneForOne), permanent());
+        world.supervisor("s", "t", shuts_down(AutoShutdown::AnySignificant), options);
+        world.child("t", "a", permanent());
+        world.child("t", "b", significant(transient()));
+        world.said();
+        let said = world.ends("b");
+        assert!(said.ends_with(end), "{said}");
+    }
+}
+
+#[test]
+fn dynamic_children_start_when_they_are_spawned_and_go_with_their_supervisor() {
+    let mut world = nested(policy(Strategy::OneForOne), policy(Strategy::OneForOne), permanent());
+    world.child("t", "x", slow(dynamic(permanent())));
+    world.child("t", "y", slow(dynamic(permanent())));
+    assert_eq!(world.said(), "init x1, init y1");
+    ["x", "y"].iter().for_each(|name| drop(world.inited(name, Verdict::Ended)));
+    let said = give_up(&mut world, "a");
+    assert!(said.contains("y is gone: stopped, x1 died of stop, x is gone: stopped"), "{said}");
+    assert!(said.ends_with("t2, a5, b2"), "{said}");
+}
+
+#[test]
+fn dynamic_children_are_restarted_with_their_group() {
+    let mut world = World::with(policy(Strategy::OneForAll), &[("a", permanent())]);
+    world.child("s", "x", dynamic(permanent()));
+    assert_eq!(world.fail("a"), "a1 died of error, a2, x1 died of supervisor, x2");
+}
+
+#[test]
+fn a_child_that_is_started_again_takes_its_old_place() {
+    let mut world = abc(policy(Strategy::RestForOne), permanent());
+    assert_eq!(world.stop("b"), "b1 died of stop, b is gone: stopped");
+    world.child("s", "b", CellOptions { place: 2, ..permanent() });
+    assert_eq!(world.fail("a"), "a1 died of error, a2, c1 died of supervisor, b1 died of supervisor, b2, c2");
+}
+
+#[test]
+fn a_hundred_thousand_that_die_at_once_come_back_together() {
+    let mut world = World::new();
+    world.supervisor("", "s", policy(Strategy::OneForAll), permanent());
+    let ids: Vec<_> = (0..100_000)
+        .map(|number| {
+            let id = world.scheduler.spawn(world.id("s"), &number.to_string(), false, dynamic(permanent()));
+            id.unwrap()
+        })
+        .collect();
+    world.said();
+    ids.iter().for_each(|id| world.scheduler.take(Record::Fail { cell: *id, incarnation: 1 }).unwrap());
+    world.round();
+    assert!(ids.iter().all(|id| world.scheduler.incarnation(*id) == Some(2)));
+    assert_eq!(world.scheduler.stats().restarts, 100_000, "one counted, all restarted once");
+}
