@@ -3,10 +3,10 @@ import { checkedOptions } from './graph/arguments.ts'
 
 /** Why an incarnation of a cell ended. */
 export type DeathReason =
-  'error' | 'invariant' | 'timeout' | 'conflict' | 'init' | 'ended' | 'supervisor' | 'stopped'
+  'error' | 'invariant' | 'timeout' | 'conflict' | 'init' | 'ended' | 'supervisor' | 'stopped' | 'gave-up'
 
-/** Why a cell is gone for good. */
-export type DownReason = 'stopped' | 'failed' | 'gave-up' | 'supervisor-gave-up'
+/** Why a cell is gone for good: `ended` is its own doing, `stopped` somebody else's. */
+export type DownReason = 'ended' | 'stopped' | 'failed' | 'gave-up' | 'supervisor-gave-up'
 
 /** Why a message did not reach its turn's end. */
 export type DeadLetterReason = 'stopped' | 'lost-in-turn'
@@ -29,6 +29,13 @@ export type KernelEvent =
       readonly error?: unknown
     }
   | { readonly type: 'cell.gave-up'; readonly path: string; readonly error?: unknown }
+  | {
+      /** Its children start again. */
+      readonly type: 'supervisor.restarted'
+      readonly path: string
+      readonly incarnation: number
+      readonly reason: DeathReason
+    }
   | { readonly type: 'supervisor.gave-up'; readonly path: string; readonly error?: unknown }
   | {
       readonly type: 'message.refused'

@@ -71,7 +71,7 @@ test('transient cells come back after failures, permanent ones always, temporary
   t.deepEqual(
     world.of('cell.stopped').map(({ path, reason }) => [path, reason]),
     [
-      ['root/transient', 'stopped'],
+      ['root/transient', 'ended'],
       ['root/temporary', 'failed'],
     ],
   )

@@ -2,6 +2,7 @@
 import type { KaryonError } from '../errors.ts'
 import type { DownReason } from '../events.ts'
 import type { Session } from '../graph/session.ts'
+import type { Children } from './children.ts'
 import type { CompiledCell, Handler } from './definition.ts'
 import { failure } from './failures.ts'
 import type { CellRef } from './ref.ts'
@@ -22,6 +23,8 @@ export class Cell {
   /** The scheduler's handle. */
   readonly id: number
   readonly path: string
+  /** What it stands below; nothing for the root. */
+  readonly parent: Cell | undefined
   readonly definition: CompiledCell | undefined
   readonly args: unknown
   readonly mailbox: number
@@ -31,15 +34,18 @@ export class Cell {
   /** What the last failure was. */
   failure: unknown
   ref: CellRef<never> | undefined
+  /** A supervisor's own. */
+  children: Children | undefined
   /** Who wants to know when it is gone. */
   onGone: Set<(reason: DownReason) => void> | undefined
   /** Why it is gone, and its handle with it. */
   gone: DownReason | undefined
 
-  constructor(runtime: CellRuntime, id: number, path: string, facts?: CellFacts) {
+  constructor(runtime: CellRuntime, id: number, name: string, parent?: Cell, facts?: CellFacts) {
     this.runtime = runtime
     this.id = id
-    this.path = path
+    this.path = parent === undefined ? name : `${parent.path}/${name}`
+    this.parent = parent
     this.definition = facts?.definition
     this.args = facts?.args
     this.mailbox = facts?.mailbox ?? 0

@@ -201,7 +201,7 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   const { mailbox = LIMITS.mailboxDefault, turnTimeoutMs = 0 } = limits
   bounded('limits.mailbox', mailbox, 1, LIMITS.mailboxMax)
   bounded('limits.turnTimeoutMs', turnTimeoutMs, 0, LIMITS.delayMaxMs)
-  if (!RESTARTS.includes(restart)) throw badArgument(`cell ${name}: restart is one of ${RESTARTS.join(', ')}`)
+  oneOf(RESTARTS, restart, `restart of cell ${name}`)
   for (const part of ['init', 'invariant'] as const) {
     if (spec[part] !== undefined && typeof spec[part] !== 'function')
       throw badArgument(`cell ${name}: ${part} is a function`)
@@ -257,7 +257,25 @@ export interface ChildSpec {
   readonly name?: string
   readonly cell: AnyCellDefinition | SupervisorDefinition
   readonly args?: unknown
+  /** That of its definition by default; of a supervisor `permanent`. */
+  readonly restart?: RestartKind
+  /** Whether its end, by itself, counts for `autoShutdown`; false by default. Not for permanent children, which have no such end. */
+  readonly significant?: boolean
+  /**
+   * How long its turn may go on after it was told to stop, in milliseconds; 5,000 by default. 0 cuts the turn short at once,
+   * `Infinity` waits for it. A supervisor takes as long as its children do.
+   */
+  readonly shutdownMs?: number
 }
+
+/**
+ * Who is restarted together with a child that failed: nobody, all its siblings, those that were started after it. Under
+ * `simple_one_for_one` all children are of the one kind that the definition names, and are started by `startChild` alone.
+ */
+export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'simple_one_for_one'
+
+/** When a supervisor stops because significant children have ended by themselves: never, when one has, when all have. */
+export type AutoShutdown = 'never' | 'any_significant' | 'all_significant'
 
 /** Some cell's definition. */
 export interface AnyCellDefinition {
@@ -269,14 +287,16 @@ export interface AnyCellDefinition {
 export interface SupervisorDefinition {
   readonly kind: 'supervisor'
   readonly name: string
-  readonly strategy: 'one_for_one'
+  readonly strategy: Strategy
+  readonly autoShutdown: AutoShutdown
   readonly restart: RestartSpec
   readonly children: readonly ChildSpec[]
 }
 
 /**
- * Defines a supervisor: a child that fails is restarted alone; with more restarts than its window allows, the supervisor
- * stops its children and fails itself. Where nobody supervises it, the kernel closes.
+ * Defines a supervisor, as Erlang/OTP knows them. Children start in their order, each when the one before it is up, and come down from the
+ * last to the first. A child that fails is restarted, alone or with others, as the strategy says; with more restarts than its
+ * window allows, the supervisor brings its children down and fails itself. Where nobody supervises it, the kernel closes.
  *
  * @example
  * const crew = supervisor({
@@ -288,12 +308,16 @@ export interface SupervisorDefinition {
  */
 export function supervisor(spec: {
   readonly name: string
-  readonly strategy?: 'one_for_one'
+  /** `one_for_one` by default. */
+  readonly strategy?: Strategy
+  /** `never` by default. */
+  readonly autoShutdown?: AutoShutdown
+  /** 5 restarts in 10 seconds by default. */
   readonly restart?: RestartSpec
   readonly children: readonly (ChildSpec | AnyCellDefinition | SupervisorDefinition)[]
 }): SupervisorDefinition {
-  checkFields(spec, 'a supervisor', ['name', 'strategy', 'restart', 'children'])
-  const { strategy = 'one_for_one', restart = RESTART_DEFAULT, children } = spec
+  checkFields(spec, 'a supervisor', ['name', 'strategy', 'autoShutdown', 'restart', 'children'])
+  const { strategy = 'one_for_one', autoShutdown = 'never', restart = RESTART_DEFAULT, children } = spec
   const name = checkedName(spec.name, 'a supervisor')
   checkFields(restart, `restart of ${name}`, ['intensity', 'periodMs', 'backoff'])
   bounded('restart.intensity', restart.intensity, 0, LIMITS.intensityMax)
@@ -304,15 +328,15 @@ export function supervisor(spec: {
   bounded('backoff.factor', factor, 1, Number.MAX_VALUE, false)
   bounded('backoff.maxMs', maxMs, 0, LIMITS.delayMaxMs, false)
   bounded('backoff.jitter', jitter, 0, 1, false)
-  if (strategy !== 'one_for_one') throw badArgument(`supervisor ${name}: the strategy is 'one_for_one'`)
+  oneOf(STRATEGIES, strategy, `the strategy of ${name}`)
+  oneOf(AUTO_SHUTDOWNS, autoShutdown, `autoShutdown of ${name}`)
   if (!Array.isArray(children)) throw badArgument(`supervisor ${name}: children are an array`)
-  return definition({
-    kind: 'supervisor',
-    name,
-    strategy,
-    restart,
-    children: children.map((child) => checkedChild(child, name)),
-  })
+  if (strategy === 'simple_one_for_one' && children.length !== 1)
+    throw badArgument(
+      `supervisor ${name}: simple_one_for_one has one child, the kind of all that are started`,
+    )
+  const checked = children.map((child) => checkedChild(child, name, autoShutdown))
+  return definition({ kind: 'supervisor', name, strategy, autoShutdown, restart, children: checked })
 }
 
 /** The waits of a supervisor, with what it does not say. */
@@ -332,19 +356,50 @@ function definition<T extends object>(made: T): T {
   return Object.freeze(made)
 }
 
-function checkedChild(
+/** Reads what is said of a child of a supervisor. */
+export function checkedChild(
   child: ChildSpec | AnyCellDefinition | SupervisorDefinition,
   parent: string,
+  autoShutdown: AutoShutdown,
 ): ChildSpec {
-  const made = isDefinition(child) ? { cell: child } : child
-  checkFields(made, `a child of ${parent}`, ['name', 'cell', 'args'])
+  const made: ChildSpec = isDefinition(child) ? { cell: child } : child
+  const what = `a child of ${parent}`
+  checkFields(made, what, ['name', 'cell', 'args', 'restart', 'significant', 'shutdownMs'])
   if (!isDefinition(made.cell))
-    throw badArgument(`a child of ${parent} is what cell() or supervisor() made, or { name, cell, args }`)
-  if (made.name !== undefined) checkedName(made.name, `a child of ${parent}`)
+    throw badArgument(`${what} is what cell() or supervisor() made, or { name, cell, args, restart, … }`)
+  if (made.name !== undefined) checkedName(made.name, what)
+  const { significant = false, shutdownMs } = made
+  if (made.restart !== undefined) oneOf(RESTARTS, made.restart, `restart of ${what}`)
+  if (typeof significant !== 'boolean') throw badArgument(`significant of ${what} is a boolean`)
+  if (significant && (restartOf(made) === 'permanent' || autoShutdown === 'never')) {
+    throw badArgument(`${what} is significant: it is not permanent then, and autoShutdown is not 'never'`)
+  }
+  if (shutdownMs !== undefined && made.cell.kind === 'supervisor')
+    throw badArgument(`${what} is a supervisor, which takes as long as its children do: it has no shutdownMs`)
+  if (shutdownMs !== undefined && shutdownMs !== Infinity)
+    bounded(`shutdownMs of ${what}`, shutdownMs, 0, LIMITS.delayMaxMs)
   return made
 }
 
+/** After which ends a child is restarted. */
+export function restartOf({ restart, cell }: ChildSpec): RestartKind {
+  return restart ?? (cell.kind === 'cell' ? (cell as CompiledCell).restart : 'permanent')
+}
+
+function oneOf<T>(known: readonly T[], value: T, what: string): void {
+  if (!known.includes(value)) throw badArgument(`${what} is one of ${known.join(', ')}`)
+}
+
 const RESTARTS: readonly RestartKind[] = ['transient', 'permanent', 'temporary']
+/** In the order of their numbers. */
+export const STRATEGIES: readonly Strategy[] = [
+  'one_for_one',
+  'one_for_all',
+  'rest_for_one',
+  'simple_one_for_one',
+]
+/** In the order of their numbers. */
+export const AUTO_SHUTDOWNS: readonly AutoShutdown[] = ['never', 'any_significant', 'all_significant']
 const CELL_FIELDS = ['name', 'grants', 'messages', 'init', 'on', 'invariant', 'limits', 'restart']
 
 /** Refuses a field that nobody would read: a typing error would otherwise pass for a wish that was granted. */

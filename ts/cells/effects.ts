@@ -60,13 +60,25 @@ function restarted(cell: Cell, incarnation: number, death: number): void {
   const error = cell.failure
   cell.failure = undefined
   cell.incarnation = new Incarnation(cell, incarnation)
-  const { path } = cell
+  const { path, runtime, children } = cell
   const reason = DEATHS[death] ?? 'error'
-  cell.runtime.emit({ type: 'cell.restarted', path, incarnation, reason, ...withError(error) })
+  if (children === undefined) {
+    runtime.emit({ type: 'cell.restarted', path, incarnation, reason, ...withError(error) })
+    return
+  }
+  runtime.emit({ type: 'supervisor.restarted', path, incarnation, reason })
+  try {
+    children.startAll()
+  } catch (error) {
+    // It stops by now, or as many cells as possible are alive: it cannot be what its definition says.
+    runtime.emit({ type: 'supervisor.gave-up', path, error })
+    void runtime.stopCell(cell)
+  }
 }
 
 function gone(cell: Cell, reason: DownReason): void {
   const { path, runtime } = cell
+  cell.parent?.children?.gone(cell)
   cell.live = false
   cell.gone = reason
   cell.incarnation.die()

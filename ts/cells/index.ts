@@ -6,6 +6,7 @@ export {
   message,
   supervisor,
   type Answer,
+  type AutoShutdown,
   type CellDefinition,
   type CellLimits,
   type CellSpec,
@@ -15,8 +16,10 @@ export {
   type RestartKind,
   type RestartSpec,
   type StandardSchema,
+  type Strategy,
   type SupervisorDefinition,
 } from './definition.ts'
+export type { ChildInfo } from './children.ts'
 export type { CellRef, SupervisorRef } from './ref.ts'
 export type { CellStats } from './runtime.ts'
 export type { Spawn, SpawnOptions } from './spawn.ts'

@@ -106,6 +106,7 @@ export const DEATHS: readonly DeathReason[] = [
   'ended',
   'supervisor',
   'stopped',
+  'gave-up',
 ]
 
 /** Why cells are gone, by word. */
@@ -115,6 +116,7 @@ export const DOWNS: readonly DownReason[] = [
   'failed',
   'gave-up',
   'supervisor-gave-up',
+  'ended',
 ]
 
 /** Why messages are refused, by word of loss. */

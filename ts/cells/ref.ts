@@ -1,7 +1,15 @@
 import { badArgument } from '../errors.ts'
 import type { AskOptions } from './ask.ts'
 import type { Cell } from './cell.ts'
-import type { Messages, PayloadArguments, ReplyOf } from './definition.ts'
+import type { ChildInfo, Children } from './children.ts'
+import type {
+  AnyCellDefinition,
+  ChildSpec,
+  Messages,
+  PayloadArguments,
+  ReplyOf,
+  SupervisorDefinition,
+} from './definition.ts'
 
 /** What every reference has. */
 export class Reference {
@@ -84,30 +92,66 @@ export class CellRef<M extends Messages<M>> extends Reference {
 
 /** A reference to a supervisor. */
 export class SupervisorRef extends Reference {
-  readonly #children: ReadonlyMap<string, AnyRef>
+  readonly #children: Children
 
   /** Only the runtime makes references. */
-  constructor(cell: Cell, children: ReadonlyMap<string, AnyRef>) {
+  constructor(cell: Cell, children: Children) {
     super(cell)
     this.#children = children
   }
 
-  /** The child of that name, which the definition gave it. The caller says what it understands. */
+  /** The child of that name, the last one that was started under it. The caller says what it understands. */
   child<M extends Messages<M>>(name: string): CellRef<M> {
-    const child = this.#children.get(name)
-    if (child instanceof CellRef) return child as unknown as CellRef<M>
-    throw this.#unknown(name)
+    const { ref } = this.#children.get(name)
+    if (ref instanceof CellRef) return ref as unknown as CellRef<M>
+    throw badArgument(`${ref.path} is a supervisor`, { path: ref.path, name })
   }
 
   /** The supervisor of that name among the children. */
   supervisor(name: string): SupervisorRef {
-    const child = this.#children.get(name)
-    if (child instanceof SupervisorRef) return child
-    throw this.#unknown(name)
+    const { ref } = this.#children.get(name)
+    if (ref instanceof SupervisorRef) return ref
+    throw badArgument(`${ref.path} is a cell`, { path: ref.path, name })
   }
 
-  #unknown(name: string): Error {
-    return badArgument(`${this.path} has no such child: ${name}`, { path: this.path, name })
+  /** All that it knows of its children, in their order. */
+  children(): readonly ChildInfo[] {
+    return this.#children.list()
+  }
+
+  /**
+   * Starts another child, behind all others; of `simple_one_for_one` one of its kind, with a name and args of its own. When the
+   * supervisor itself is restarted, children that were started so are gone: what its definition names is what comes back.
+   *
+   * @throws ERR_KARYON_CELL_NAME where the name is taken, also by a child that is terminated; ERR_KARYON_ARGUMENT
+   */
+  startChild(
+    child: ChildSpec | AnyCellDefinition | SupervisorDefinition | Pick<ChildSpec, 'name' | 'args'>,
+  ): AnyRef {
+    return this.#children.start(child)
+  }
+
+  /** Stops a child, which can be started again in its place; temporary ones are forgotten. Resolves when it is gone. */
+  terminateChild(name: string): Promise<void> {
+    return this.#children.get(name).ref.stop()
+  }
+
+  /**
+   * Starts a child again that was terminated or ended by itself: a new cell in the old place. References to the old one are dead.
+   *
+   * @throws ERR_KARYON_CELL_NAME if it is alive, ERR_KARYON_ARGUMENT if there is none
+   */
+  restartChild(name: string): AnyRef {
+    return this.#children.restart(name)
+  }
+
+  /**
+   * Forgets a child that was terminated or ended by itself.
+   *
+   * @throws ERR_KARYON_CELL_NAME if it is alive, ERR_KARYON_ARGUMENT if there is none
+   */
+  deleteChild(name: string): void {
+    this.#children.delete(name)
   }
 }
 

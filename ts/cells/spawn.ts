@@ -3,22 +3,30 @@ import { badArgument } from '../errors.ts'
 import { native } from '../native.ts'
 import { checkedOptions } from '../graph/arguments.ts'
 import { Cell, type CellFacts } from './cell.ts'
+import { Children } from './children.ts'
 import {
+  AUTO_SHUTDOWNS,
+  STRATEGIES,
   backoffOf,
   isDefinition,
   type CellDefinition,
   type CompiledCell,
   type Messages,
+  type RestartKind,
   type SupervisorDefinition,
 } from './definition.ts'
 import { checkedName, failure } from './failures.ts'
 import { SupervisorRef, type AnyRef, type CellRef } from './ref.ts'
-import { placeOf } from './scheduler.ts'
+import { LIMITS, placeOf } from './scheduler.ts'
 import { freezeSendable } from './sendable.ts'
 
 const NUMBERED = 1
 const HAS_INIT = 2
 const RESTART_FLAGS = { transient: 0, permanent: 4, temporary: 8 } as const
+const SIGNIFICANT = 16
+const DYNAMIC = 32
+/** As long as it takes. */
+const INFINITE = 0xffffffff
 
 /** How a cell is started. */
 export interface SpawnOptions<Args = unknown> {
@@ -47,8 +55,25 @@ export interface Spawn {
 /** What the runtime knows of either kind of definition. */
 export type Definition = CompiledCell | SupervisorDefinition
 
+/** How a child stands below its supervisor; what is spawned elsewhere has nothing of it. */
+export interface ChildPlace {
+  readonly restart: RestartKind
+  readonly significant: boolean
+  /** Milliseconds, or Infinity. */
+  readonly shutdownMs: number
+  /** Ascending among the children. */
+  readonly place: number
+  /** It came after its supervisor had started. */
+  readonly dynamic: boolean
+}
+
 /** Starts what is defined, below a cell, a supervisor or the root. */
-export function spawnBelow(parent: Cell, definition: Definition, options: SpawnOptions = {}): AnyRef {
+export function spawnBelow(
+  parent: Cell,
+  definition: Definition,
+  options: SpawnOptions = {},
+  how?: ChildPlace,
+): AnyRef {
   const { name, args } = checkedOptions(options, 'name', 'args')
   if (!isDefinition(definition)) throw badArgument('spawn takes what cell() or supervisor() made')
   if (name !== undefined) checkedName(name, `a ${definition.kind}`)
@@ -56,40 +81,64 @@ export function spawnBelow(parent: Cell, definition: Definition, options: SpawnO
     throw failure('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
   if (parent.runtime.check && args !== undefined) freezeSendable(args, 'args')
   return definition.kind === 'cell'
-    ? spawnCell(parent, definition, options)
-    : spawnSupervisor(parent, definition, options)
+    ? spawnCell(parent, definition, options, how)
+    : spawnSupervisor(parent, definition, options, how)
 }
 
-function spawnCell(parent: Cell, definition: CompiledCell, { name, args }: SpawnOptions): AnyRef {
+function flagsOf(name: string | undefined, restart: RestartKind, how: ChildPlace | undefined): number {
+  const numbered = name === undefined ? NUMBERED : 0
+  const place = how && (how.significant ? SIGNIFICANT : 0) | (how.dynamic ? DYNAMIC : 0)
+  return numbered | RESTART_FLAGS[how?.restart ?? restart] | (place ?? 0)
+}
+
+function spawnCell(
+  parent: Cell,
+  definition: CompiledCell,
+  { name, args }: SpawnOptions,
+  how: ChildPlace | undefined,
+): AnyRef {
   const { runtime } = parent
   const { scheduler } = runtime
   const { limits, restart, init } = definition
-  const flags = (name === undefined ? NUMBERED : 0) | (init ? HAS_INIT : 0) | RESTART_FLAGS[restart]
+  const flags = flagsOf(name, restart, how) | (init ? HAS_INIT : 0)
   const { mailbox, turnTimeoutMs } = limits
   const { handle } = scheduler.memory
   const called = name ?? definition.name
-  const id = scheduler.started(native.spawnCell(handle, parent.id, called, flags, mailbox, turnTimeoutMs))
+  const { place = 0, shutdownMs = LIMITS.shutdownDefaultMs } = how ?? {}
+  const shutdown = Math.min(shutdownMs, INFINITE)
+  const id = scheduler.started(
+    native.spawnCell(handle, parent.id, called, flags, place, mailbox, turnTimeoutMs, shutdown),
+  )
   const cell = adopt(parent, id, name, { definition, args, mailbox })
   if (init === undefined) runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
   else runtime.pump.schedule()
   return runtime.refOf(cell)
 }
 
-function spawnSupervisor(parent: Cell, definition: SupervisorDefinition, { name }: SpawnOptions): AnyRef {
+function spawnSupervisor(
+  parent: Cell,
+  definition: SupervisorDefinition,
+  { name }: SpawnOptions,
+  how: ChildPlace | undefined,
+): AnyRef {
   const { runtime } = parent
   const { scheduler } = runtime
   const { intensity, periodMs } = definition.restart
-  const policy = { intensity, periodMs, ...backoffOf(definition.restart) }
-  const flags = name === undefined ? NUMBERED : 0
+  // Where children are all of one kind, each stands for itself.
+  const strategy = STRATEGIES.indexOf(definition.strategy) % 3
+  const autoShutdown = AUTO_SHUTDOWNS.indexOf(definition.autoShutdown)
+  const policy = { strategy, autoShutdown, intensity, periodMs, ...backoffOf(definition.restart) }
+  const flags = flagsOf(name, 'permanent', how)
   const { handle } = scheduler.memory
   const called = name ?? definition.name
-  const id = scheduler.started(native.spawnSupervisor(handle, parent.id, called, flags, policy))
+  const id = scheduler.started(
+    native.spawnSupervisor(handle, parent.id, called, flags, how?.place ?? 0, policy),
+  )
   const supervisor = adopt(parent, id, name)
-  const children = new Map<string, AnyRef>()
+  const children = new Children(supervisor, definition, spawnBelow)
+  supervisor.children = children
   try {
-    for (const { cell, name: childName = cell.name, args } of definition.children) {
-      children.set(childName, spawnBelow(supervisor, cell as Definition, { name: childName, args }))
-    }
+    children.startAll()
   } catch (error) {
     void runtime.stopCell(supervisor)
     throw error
@@ -101,7 +150,7 @@ function spawnSupervisor(parent: Cell, definition: SupervisorDefinition, { name 
 function adopt(parent: Cell, id: number, given: string | undefined, facts?: CellFacts): Cell {
   const { runtime } = parent
   const name = given ?? native.cellName(runtime.scheduler.memory.handle, id) ?? ''
-  const cell = new Cell(runtime, id, `${parent.path}/${name}`, facts)
+  const cell = new Cell(runtime, id, name, parent, facts)
   runtime.cells[placeOf(id)] = cell
   return cell
 }

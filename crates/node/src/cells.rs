@@ -4,8 +4,8 @@
 use crate::environment::{Handle, enter, find, run};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{
-    Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, Scheduler, SpawnError, header,
-    limits,
+    AutoShutdown, Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, Scheduler,
+    SpawnError, Strategy, SupervisorPolicy, header, limits,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array};
@@ -120,6 +120,8 @@ pub struct CellLimits {
     pub intensity_max: u32,
     /// Bytes of a cell's name.
     pub name_bytes_max: u32,
+    /// How long a turn may go on after its cell was told to stop, in milliseconds.
+    pub shutdown_default_ms: u32,
 }
 
 /// The bounds of every scheduler.
@@ -133,6 +135,7 @@ pub fn cell_limits() -> CellLimits {
         outbox_max: limits::OUTBOX_MAX as u32,
         intensity_max: limits::INTENSITY_MAX,
         name_bytes_max: limits::NAME_BYTES_MAX as u32,
+        shutdown_default_ms: limits::SHUTDOWN_DEFAULT_MS,
     }
 }
 
@@ -150,32 +153,50 @@ const HAS_INIT: u32 = 2;
 const PERMANENT: u32 = 4;
 /// The cell is never restarted.
 const TEMPORARY: u32 = 8;
+/// It counts for the auto-shutdown of its supervisor.
+const SIGNIFICANT: u32 = 16;
+/// It came to its supervisor later on.
+const DYNAMIC: u32 = 32;
 
-/// Starts a cell; its handle. Flags: 1 a taken name gets a number, 2 it has an `init`, 4 permanent, 8 temporary.
+/// What the flags say, and a child's place.
+fn options_of(flags: u32, place: u32) -> CellOptions {
+    let restart = match flags {
+        flags if flags & PERMANENT != 0 => Restart::Permanent,
+        flags if flags & TEMPORARY != 0 => Restart::Temporary,
+        _ => Restart::Transient,
+    };
+    let [has_init, significant, dynamic] = [HAS_INIT, SIGNIFICANT, DYNAMIC].map(|flag| flags & flag != 0);
+    CellOptions { restart, has_init, significant, dynamic, place, ..CellOptions::default() }
+}
+
+/// Starts a cell; its handle. Flags: 1 a taken name gets a number, 2 it has an `init`, 4 permanent, 8 temporary, 16 significant,
+/// 32 dynamic. `place` among the children of a supervisor; 0 is after all others.
 #[napi]
+#[allow(clippy::too_many_arguments, reason = "an object would cost more than the cell")]
 pub fn spawn_cell(
     env: &Env,
     cells: u32,
     parent: u32,
     name: String,
     flags: u32,
+    place: u32,
     mailbox_limit: u32,
     turn_timeout_ms: u32,
+    shutdown_ms: u32,
 ) -> f64 {
-    let restart = match flags {
-        flags if flags & PERMANENT != 0 => Restart::Permanent,
-        flags if flags & TEMPORARY != 0 => Restart::Temporary,
-        _ => Restart::Transient,
-    };
-    let options = CellOptions { restart, has_init: flags & HAS_INIT != 0, mailbox_limit, turn_timeout_ms };
+    let options = CellOptions { mailbox_limit, turn_timeout_ms, shutdown_ms, ..options_of(flags, place) };
     spawned(env, cells, &name, |scheduler| {
         scheduler.spawn(CellId::from_word(parent), &name, flags & NUMBERED != 0, options)
     })
 }
 
-/// What a supervisor allows.
+/// What a supervisor does about its children.
 #[napi(object)]
-pub struct SupervisorPolicy {
+pub struct Policy {
+    /// 0 one for one, 1 one for all, 2 rest for one.
+    pub strategy: u32,
+    /// 0 never, 1 any significant, 2 all significant.
+    pub auto_shutdown: u32,
     /// Restarts in the period.
     pub intensity: u32,
     /// The period in milliseconds.
@@ -190,7 +211,7 @@ pub struct SupervisorPolicy {
     pub jitter: f64,
 }
 
-/// Starts a supervisor; its handle. Flags: 1 a taken name gets a number.
+/// Starts a supervisor; its handle. Flags and place as for a cell.
 #[napi]
 pub fn spawn_supervisor(
     env: &Env,
@@ -198,13 +219,26 @@ pub fn spawn_supervisor(
     parent: u32,
     name: String,
     flags: u32,
-    policy: SupervisorPolicy,
+    place: u32,
+    policy: Policy,
 ) -> f64 {
-    let SupervisorPolicy { intensity, period_ms, initial_ms, factor, max_ms, jitter } = policy;
+    let Policy { strategy, auto_shutdown, intensity, period_ms, initial_ms, factor, max_ms, jitter } = policy;
     let backoff = Backoff { initial_ms, factor, max_ms, jitter };
-    let policy = RestartPolicy { intensity, period_ms, backoff };
+    let restart = RestartPolicy { intensity, period_ms, backoff };
+    let strategy = match strategy {
+        1 => Strategy::OneForAll,
+        2 => Strategy::RestForOne,
+        _ => Strategy::OneForOne,
+    };
+    let auto_shutdown = match auto_shutdown {
+        1 => AutoShutdown::AnySignificant,
+        2 => AutoShutdown::AllSignificant,
+        _ => AutoShutdown::Never,
+    };
+    let policy = SupervisorPolicy { restart, strategy, auto_shutdown };
+    let (numbered, options) = (flags & NUMBERED != 0, options_of(flags, place));
     spawned(env, cells, &name, |scheduler| {
-        scheduler.spawn_supervisor(CellId::from_word(parent), &name, flags & NUMBERED != 0, policy)
+        scheduler.spawn_supervisor(CellId::from_word(parent), &name, numbered, policy, options)
     })
 }
 

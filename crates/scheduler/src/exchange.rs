@@ -133,8 +133,8 @@ impl Port {
         }
         // After the batch: issuing makes room, which admits deliveries.
         let mut count = 0;
-        for words in self.exchange.effects.chunks_exact(EFFECT_WORDS) {
-            let Some(effect) = self.scheduler.effects.pop_front() else { break };
+        let places = self.exchange.effects.chunks_exact(EFFECT_WORDS);
+        for (words, effect) in places.zip(self.scheduler.effects()) {
             for (word, value) in words.iter().zip(effect.encode()) {
                 word.store(value, Relaxed);
             }

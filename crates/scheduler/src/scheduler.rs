@@ -247,9 +247,15 @@ impl Scheduler {
         }
     }
 
-    /// What happened since it was last asked, oldest first.
+    /// What happened since it was last asked, oldest first. The place of a cell is used again once it was told that it is gone.
     pub fn effects(&mut self) -> impl Iterator<Item = Effect> + '_ {
-        self.effects.drain(..)
+        std::iter::from_fn(|| {
+            let effect = self.effects.pop_front();
+            if let Some(Effect::Gone { cell, .. }) = effect {
+                self.table.free(cell);
+            }
+            effect
+        })
     }
 
     fn run_controls(&mut self) {

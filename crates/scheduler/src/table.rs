@@ -10,19 +10,21 @@ struct Entry {
     cell: Option<Cell>,
 }
 
-/// All cells. Freed places are reused oldest first, so that a stale handle stays stale as long as it can.
+/// All cells. Freed places are reused oldest first, so that a stale handle stays stale as long as it can, and only once the host knows.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: Vec<Entry>,
     free: VecDeque<u32>,
+    count: usize,
 }
 
 impl Table {
     pub fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.count
     }
 
     pub fn insert(&mut self, cell: Cell) -> CellId {
+        self.count += 1;
         if let Some(index) = self.free.pop_front() {
             let entry = &mut self.entries[index as usize];
             entry.cell = Some(cell);
@@ -46,8 +48,13 @@ impl Table {
         self.get(id)?;
         let entry = &mut self.entries[id.index()];
         entry.generation = CellId::next_generation(entry.generation);
-        self.free.push_back(id.index() as u32);
+        self.count -= 1;
         entry.cell.take()
+    }
+
+    /// Gives the place of a removed cell to others.
+    pub fn free(&mut self, id: CellId) {
+        self.free.push_back(id.index() as u32);
     }
 }
 
@@ -64,10 +71,13 @@ mod tests {
         let mut table = Table::default();
         let first = table.insert(cell());
         assert!(table.remove(first).is_some());
+        let beside = table.insert(cell());
+        assert_ne!(beside.index(), first.index());
+        table.free(first);
         let second = table.insert(cell());
         assert_eq!(first.index(), second.index());
         assert!(table.get(first).is_none() && table.remove(first).is_none() && table.get(second).is_some());
-        assert_eq!(table.len(), 1);
+        assert_eq!(table.len(), 2);
     }
 
     #[test]

@@ -229,6 +229,27 @@ fn a_supervisor_at_the_top_that_gives_up_says_so_and_stops_all_below() {
     assert_eq!(gone, [(b, below), (a, below), (top, Gone::GaveUp)]);
 }
 
+#[test]
+fn a_cell_that_ends_by_itself_leaves_its_parent_and_siblings_alone() {
+    let mut bench = Bench::new();
+    let parent = bench.spawn("parent", CellOptions::default());
+    let [one, two] = ["one", "two"]
+        .map(|name| bench.scheduler.spawn(parent, name, false, CellOptions::default()).unwrap());
+    let beside = bench.spawn("beside", CellOptions::default());
+    for cell in [one, beside] {
+        bench.take(Record::StopSelf { cell, incarnation: 1 });
+        let (effects, _) = bench.round(0, 0);
+        let death = Death::Stop;
+        assert_eq!(
+            effects,
+            [Effect::Died { cell, incarnation: 1, death }, Effect::Gone { cell, gone: Gone::Ended }]
+        );
+    }
+    bench.send(two, 1);
+    bench.send(parent, 2);
+    assert_eq!(bench.round(0, 0).1, [1, 2]);
+}
+
 /// The binding tells this with `Code::CellCount`.
 #[test]
 fn a_million_living_cells_are_the_limit() {

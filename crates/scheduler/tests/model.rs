@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AskEnd, AutoShutdown, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Issue, Lost, Record, Restart,
-    RestartPolicy, Scheduler, Strategy, SupervisorPolicy, Verdict,
+    AskEnd, AutoShutdown, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Gone, Issue, Lost, Record,
+    Restart, RestartPolicy, Scheduler, Strategy, SupervisorPolicy, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -55,6 +55,8 @@ struct CellBook {
     /// A message was issued to this incarnation.
     issued: bool,
     supervised: bool,
+    /// It stands below the root, and nobody told it to stop.
+    unharmed: bool,
     open_turn: Option<(u32, u32)>,
     starting: bool,
     counted_restarts_us: VecDeque<u64>,
@@ -150,6 +152,7 @@ impl Host {
                 alive: true,
                 issued: false,
                 supervised,
+                unharmed: parent == self.scheduler.root(),
                 open_turn: None,
                 starting: false,
                 counted_restarts_us: VecDeque::new(),
@@ -159,6 +162,11 @@ impl Host {
 
     fn take(&mut self, record: Record) {
         self.log.push(format!("{record:?}"));
+        if let Record::Stop { cell } = record {
+            let all = cell == self.scheduler.root();
+            let told = self.cells.iter_mut().filter(|(id, _)| all || **id == cell);
+            told.for_each(|(_, book)| book.unharmed = false);
+        }
         self.plain &= matches!(record, Record::Send { .. });
         // Through words and back, as the host would write it.
         assert_eq!(Record::decode(record.encode()), Some(record));
@@ -465,9 +473,11 @@ impl Host {
                     assert!(book.counted_restarts_us.len() <= intensity as usize, "too many restarts");
                 }
             }
-            Effect::Gone { cell, .. } => {
+            Effect::Gone { cell, gone } => {
                 self.parents.retain(|parent| *parent != cell);
-                self.cells.remove(&cell);
+                let book = self.cells.remove(&cell);
+                let told = book.is_none_or(|book| !book.unharmed);
+                assert!(told || gone != Gone::Stopped, "{cell:?} was stopped by nobody");
             }
             Effect::Lost { slot, why, .. } => {
                 if why == Lost::Conflict {

@@ -210,10 +210,10 @@ impl Scheduler {
             self.continue_fall(id);
         } else if cell.ending.is_some() {
             self.continue_end(id);
-        } else if cell.supervision.is_none() {
-            self.start_when_clear(id);
-        } else if cell.phase == Phase::Starting {
+        } else if cell.supervision.is_some() && cell.phase == Phase::Starting {
             self.rise(id);
+        } else if matches!(cell.phase, Phase::Waiting(_)) {
+            self.start_when_clear(id);
         }
     }
 

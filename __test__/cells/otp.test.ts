@@ -1,0 +1,303 @@
+import test from 'ava'
+import {
+  cell,
+  message,
+  supervisor,
+  type CellRef,
+  type ChildSpec,
+  type Message,
+  type SupervisorRef,
+} from '../../ts/cells/index.ts'
+import { World, gate } from './fake.ts'
+import { refused } from '../kernel/refused.ts'
+
+interface Worker {
+  readonly fail: Message
+  readonly leave: Message
+  readonly work: Message<Promise<void>>
+  readonly ping: Message<void, number>
+}
+
+/** Says in `log` when it starts and when it ends. */
+const worker = (log: string[]) =>
+  cell({
+    name: 'worker',
+    messages: {
+      fail: message(),
+      leave: message(),
+      work: message<Promise<void>>(),
+      ping: message<void, number>(),
+    },
+    init: (ctx, args: { id: string } | undefined) => {
+      const id = args?.id ?? ctx.self.path.split('/').at(-1)
+      log.push(`+${id}`)
+      ctx.signal.addEventListener('abort', () => log.push(`-${id}`))
+      return { pings: 0 }
+    },
+    on: {
+      fail: () => {
+        throw new Error('failed')
+      },
+      leave: (ctx) => ctx.stop(),
+      work: (_ctx, until) => until,
+      ping: (ctx) => ++ctx.state.pings,
+    },
+  })
+
+type Crew = Parameters<typeof supervisor>[0]
+
+/** A world without the check of payloads, with a crew of a, b and c. */
+async function crewOf(
+  log: string[],
+  rest: Partial<Crew> = {},
+  each: Partial<ChildSpec> = {},
+): Promise<[World, SupervisorRef]> {
+  const world = new World({ sendableCheck: false })
+  const children = ['a', 'b', 'c'].map((name) => ({ name, cell: worker(log), ...each }))
+  const restart = { intensity: 3, periodMs: 1_000 }
+  const crew = world.cells.spawn(supervisor({ name: 'crew', restart, children, ...rest }))
+  await world.rest()
+  return [world, crew]
+}
+
+const said = (log: string[]): string => log.splice(0).join(' ')
+const names = (crew: SupervisorRef): string =>
+  crew
+    .children()
+    .map(({ name, ref }) => (ref === undefined ? `(${name})` : name))
+    .join(' ')
+
+test('one_for_all restarts all, from the last down and from the first up', async (t) => {
+  const log: string[] = []
+  const [world, crew] = await crewOf(log, { strategy: 'one_for_all' })
+  t.is(said(log), '+a +b +c')
+  crew.child<Worker>('b').send('fail')
+  await world.rest()
+  t.is(said(log), '-b -c -a +a +b +c')
+  t.deepEqual(
+    world.of('cell.restarted').map(({ path, reason }) => `${path} ${reason}`),
+    ['root/crew/b error', 'root/crew/a supervisor', 'root/crew/c supervisor'],
+  )
+})
+
+test('rest_for_one restarts those that were started later', async (t) => {
+  const log: string[] = []
+  const [world, crew] = await crewOf(log, { strategy: 'rest_for_one' })
+  said(log)
+  crew.child<Worker>('b').send('fail')
+  await world.rest()
+  t.is(said(log), '-b -c +b +c')
+})
+
+test('a child whose start takes time holds up those behind it', async (t) => {
+  const world = new World()
+  const log: string[] = []
+  const door = gate()
+  const slow = cell({ name: 'slow', messages: {}, init: () => door.promise, on: {} })
+  world.cells.spawn(supervisor({ name: 'crew', children: [slow, worker(log)] }))
+  await world.rest()
+  t.is(said(log), '')
+  door.open()
+  await world.rest()
+  t.is(said(log), '+worker')
+})
+
+test('messages wait for a child that is restarted with its group', async (t) => {
+  const log: string[] = []
+  const [world, crew] = await crewOf(log, { strategy: 'one_for_all' })
+  const door = gate()
+  crew.child<Worker>('a').send('work', door.promise)
+  await world.rest()
+  crew.child<Worker>('b').send('fail')
+  await world.rest()
+  let answered = false
+  const answer = crew
+    .child<Worker>('c')
+    .ask('ping')
+    .finally(() => (answered = true))
+  await world.rest()
+  t.false(answered)
+  door.open()
+  t.is(await answer, 1)
+})
+
+test('each child has its own time to end', async (t) => {
+  const log: string[] = []
+  const [world, crew] = await crewOf(log, {}, { shutdownMs: 200 })
+  const doors = ['b', 'c'].map((name) => {
+    const door = gate()
+    crew.child<Worker>(name).send('work', door.promise)
+    return door
+  })
+  await world.rest()
+  said(log)
+  const stopped = crew.stop()
+  await world.rest()
+  t.is(said(log), '-c')
+  await world.pass(199)
+  t.is(said(log), '')
+  await world.pass(1)
+  t.is(said(log), '-b')
+  doors[0]?.open()
+  await stopped
+  t.is(said(log), '-a')
+})
+
+test('shutdownMs 0 cuts a turn short, Infinity waits for it', async (t) => {
+  for (const [shutdownMs, waits] of [
+    [0, false],
+    [Infinity, true],
+  ] as const) {
+    const log: string[] = []
+    const [world, crew] = await crewOf(log, {}, { shutdownMs })
+    const door = gate()
+    crew.child<Worker>('c').send('work', door.promise)
+    await world.rest()
+    const stopped = crew.stop()
+    await world.rest()
+    await world.pass(60_000)
+    t.is(crew.child<Worker>('a').alive && waits, waits)
+    t.is(world.of('cell.stopped').length > 0, !waits)
+    door.open()
+    await stopped
+  }
+})
+
+test('a supervisor stops when its significant children have ended by themselves', async (t) => {
+  for (const [autoShutdown, after] of [
+    ['any_significant', 1],
+    ['all_significant', 3],
+  ] as const) {
+    const [world, crew] = await crewOf([], { autoShutdown }, { significant: true })
+    let ended = 0
+    for (const name of ['a', 'b', 'c']) {
+      if (!crew.alive) break
+      crew.child<Worker>(name).send('leave')
+      await world.rest()
+      ended++
+    }
+    t.is(ended, after, autoShutdown)
+    t.like(world.of('cell.stopped').at(-1), { path: 'root/crew', reason: 'ended' })
+  }
+})
+
+test('children are terminated, restarted in their old place, and deleted', async (t) => {
+  const log: string[] = []
+  const [world, crew] = await crewOf(log, { strategy: 'rest_for_one' })
+  said(log)
+  const old = crew.child<Worker>('b')
+  await refused(t, 'ERR_KARYON_CELL_NAME', async () => crew.restartChild('b'), 'it is alive')
+  await refused(t, 'ERR_KARYON_CELL_NAME', async () => crew.deleteChild('b'))
+  await crew.terminateChild('b')
+  t.is(names(crew), 'a (b) c')
+  t.is(said(log), '-b')
+  await refused(t, 'ERR_KARYON_CELL_NAME', async () => crew.startChild({ name: 'b', cell: worker(log) }))
+  const again = crew.restartChild('b') as unknown as CellRef<Worker>
+  await world.rest()
+  t.is(names(crew), 'a b c')
+  t.deepEqual([old.alive, again.alive, await again.ask('ping')], [false, true, 1])
+  t.is(crew.child<Worker>('b'), again)
+  said(log)
+  crew.child<Worker>('a').send('fail')
+  await world.rest()
+  t.is(said(log), '-a -c -b +a +b +c', 'b stands between')
+  await crew.terminateChild('b')
+  crew.deleteChild('b')
+  t.is(names(crew), 'a c')
+  for (const ask of [crew.child, crew.restartChild, crew.deleteChild, crew.terminateChild, crew.supervisor]) {
+    await refused(t, 'ERR_KARYON_ARGUMENT', async () => ask.call(crew, 'b'))
+  }
+})
+
+test('a transient child that ended by itself can be restarted, a temporary one is forgotten', async (t) => {
+  const children = (['transient', 'temporary'] as const).map((restart) => ({
+    name: restart,
+    cell: worker([]),
+    restart,
+  }))
+  const [world, crew] = await crewOf([], { children })
+  for (const { name } of children) crew.child<Worker>(name).send('leave')
+  await world.rest()
+  t.is(names(crew), '(transient)')
+  crew.restartChild('transient')
+  t.is(names(crew), 'transient')
+})
+
+test('children of one kind come and go', async (t) => {
+  const log: string[] = []
+  const kind = { name: 'any', cell: worker(log), restart: 'transient', args: { id: 'one' } } as const
+  const [world, crew] = await crewOf(log, { strategy: 'simple_one_for_one', children: [kind] })
+  t.deepEqual(crew.children(), [], 'none by itself')
+  const [one, two] = [crew.startChild({}), crew.startChild({ name: 'two', args: { id: 'two' } })]
+  await world.rest()
+  t.is(said(log), '+one +two')
+  t.deepEqual([one.path, two.path, names(crew)], ['root/crew/worker', 'root/crew/two', 'worker two'])
+  crew.child<Worker>('two').send('fail')
+  await world.rest()
+  t.is(said(log), '-two +two')
+  await crew.terminateChild('two')
+  t.is(names(crew), 'worker', 'nothing is kept of it')
+  await refused(t, 'ERR_KARYON_ARGUMENT', async () => crew.startChild(worker(log)), 'another kind')
+})
+
+test('a supervisor that is restarted has what its definition says', async (t) => {
+  const log: string[] = []
+  const inner = supervisor({
+    name: 'inner',
+    restart: { intensity: 0, periodMs: 1_000 },
+    children: ['a', 'b', 'c'].map((name) => ({ name, cell: worker(log) })),
+  })
+  const [world, crew] = await crewOf(log, { children: [inner] })
+  const team = crew.supervisor('inner')
+  team.startChild({ name: 'x', cell: worker(log) })
+  await team.terminateChild('b')
+  team.child<Worker>('c').send('leave')
+  await world.rest()
+  t.is(names(team), 'a (b) (c) x')
+  said(log)
+  team.child<Worker>('a').send('fail')
+  await world.rest()
+  t.is(said(log), '-a -x +a +b +c')
+  t.is(names(team), 'a b c')
+  t.like(world.of('supervisor.gave-up')[0], { path: 'root/crew/inner' })
+  t.like(world.of('supervisor.restarted')[0], { path: 'root/crew/inner', incarnation: 2, reason: 'gave-up' })
+  t.is(await team.child<Worker>('b').ask('ping'), 1)
+})
+
+test('a supervisor that ends by itself is restarted where it is permanent, and only there', async (t) => {
+  for (const restart of ['permanent', 'transient', 'temporary'] as const) {
+    const leaving = { name: 'a', cell: worker([]), significant: true }
+    const inner = supervisor({ name: 'inner', autoShutdown: 'any_significant', children: [leaving] })
+    const [world, crew] = await crewOf([], { children: [{ cell: inner, restart }] })
+    crew.supervisor('inner').child<Worker>('a').send('leave')
+    await world.rest()
+    t.is(names(crew), restart === 'permanent' ? 'inner' : restart === 'transient' ? '(inner)' : '')
+  }
+})
+
+test('what no child can be is refused', async (t) => {
+  const log: string[] = []
+  const [world, crew] = await crewOf(log)
+  const make = (child: object, rest: object = {}) =>
+    supervisor({ name: 's', children: [{ cell: worker(log), ...child }], ...rest } as Crew)
+  const cases = [
+    () => make({ restart: 'always' }),
+    () => make({ significant: 1 }),
+    () => make({ significant: true }),
+    () => make({ significant: true, restart: 'permanent' }, { autoShutdown: 'any_significant' }),
+    () => make({ shutdownMs: -1 }),
+    () => make({ shutdownMs: Number.NaN }),
+    () => make({ cell: make({}), shutdownMs: 5 }),
+    () => make({}, { strategy: 'one_for_two' }),
+    () => make({}, { autoShutdown: 'sometimes' }),
+    () => supervisor({ name: 's', strategy: 'simple_one_for_one', children: [] }),
+    () => crew.startChild({ name: 'd' } as ChildSpec),
+    () => crew.startChild({ cell: worker(log), significant: true }),
+  ]
+  for (const ask of cases) await refused(t, 'ERR_KARYON_ARGUMENT', async () => ask())
+  await refused(t, 'ERR_KARYON_CELL_NAME', async () => crew.startChild({ name: 'a', cell: worker(log) }))
+  t.is(names(crew), 'a b c')
+  await crew.stop()
+  await world.rest()
+  await refused(t, 'ERR_KARYON_CELL_DEAD', async () => crew.startChild(worker(log)))
+})

@@ -1,0 +1,150 @@
+// The children of a supervisor: which there are, and where each stands among them.
+import { badArgument } from '../errors.ts'
+import type { Cell } from './cell.ts'
+import {
+  checkedChild,
+  restartOf,
+  type AnyCellDefinition,
+  type ChildSpec,
+  type RestartKind,
+  type SupervisorDefinition,
+} from './definition.ts'
+import { failure } from './failures.ts'
+import { Reference, type AnyRef } from './ref.ts'
+import { LIMITS } from './scheduler.ts'
+import type { ChildPlace, Definition, SpawnOptions } from './spawn.ts'
+
+/** A child of a supervisor, as it stands. */
+export interface ChildInfo {
+  readonly name: string
+  readonly kind: 'cell' | 'supervisor'
+  readonly restart: RestartKind
+  readonly significant: boolean
+  /** The living one; absent while it is terminated, or after it ended by itself. */
+  readonly ref?: AnyRef
+}
+
+interface Child {
+  readonly spec: ChildSpec
+  readonly place: number
+  readonly dynamic: boolean
+  ref: AnyRef
+}
+
+/** What starts a child. */
+type Start = (supervisor: Cell, definition: Definition, options: SpawnOptions, how: ChildPlace) => AnyRef
+
+/** The children of one supervisor. */
+export class Children {
+  readonly #supervisor: Cell
+  readonly #definition: SupervisorDefinition
+  readonly #spawn: Start
+  readonly #children = new Map<string, Child>()
+  /** Places are never used again, so whoever comes later stands behind. */
+  #places = 0
+
+  constructor(supervisor: Cell, definition: SupervisorDefinition, start: Start) {
+    this.#supervisor = supervisor
+    this.#definition = definition
+    this.#spawn = start
+  }
+
+  get #simple(): boolean {
+    return this.#definition.strategy === 'simple_one_for_one'
+  }
+
+  /** Starts those that the definition names and that are not there: all at first, after a restart those that were ended meanwhile. */
+  startAll(): void {
+    for (const [name, { dynamic }] of this.#children) if (dynamic) this.#children.delete(name)
+    if (this.#simple) return
+    this.#definition.children.forEach((spec, at) => {
+      const { name = spec.cell.name } = spec
+      const known = this.#children.get(name)
+      if (known?.ref.alive !== true) this.#start(name, { spec, place: at + 1, dynamic: false })
+    })
+  }
+
+  /** Starts another one, behind all others. */
+  start(
+    child: ChildSpec | AnyCellDefinition | SupervisorDefinition | Pick<ChildSpec, 'name' | 'args'>,
+  ): AnyRef {
+    const { path } = this.#supervisor
+    const { autoShutdown, children } = this.#definition
+    // Each of one kind has a name of its own.
+    const { name: _, ...kind } = children[0] ?? { cell: undefined }
+    const said = this.#simple ? { ...kind, ...child } : child
+    const spec = checkedChild(said as ChildSpec, path, autoShutdown)
+    if (this.#simple && spec.cell !== kind.cell)
+      throw badArgument(`${path} has children of one kind: start them with a name and args alone`, { path })
+    const { name } = spec
+    if (name !== undefined && this.#children.has(name)) throw this.#known(name)
+    return this.#start(name, { spec, place: Math.max(this.#places, children.length) + 1, dynamic: true })
+  }
+
+  /** The child of a name, terminated or not. */
+  get(name: string): Child {
+    const child = this.#children.get(name)
+    if (child === undefined) {
+      const { path } = this.#supervisor
+      throw badArgument(`${path} has no such child: ${name}`, { path, name })
+    }
+    return child
+  }
+
+  /** Starts a child again that was terminated, or that ended by itself, in its old place. */
+  restart(name: string): AnyRef {
+    const child = this.#idle(name)
+    return this.#start(name, child)
+  }
+
+  /** Forgets a child that was terminated, or that ended by itself. */
+  delete(name: string): void {
+    this.#idle(name)
+    this.#children.delete(name)
+  }
+
+  #idle(name: string): Child {
+    const child = this.get(name)
+    if (child.ref.alive) throw this.#known(name)
+    return child
+  }
+
+  #known(name: string): Error {
+    const { path } = this.#supervisor
+    const message = `${path} has a child ${name}; terminate it, and then restart or delete it`
+    return failure('ERR_KARYON_CELL_NAME', message, { path, name })
+  }
+
+  /** A child is gone. Those that are never restarted are forgotten, and so are those of one kind. */
+  gone(cell: Cell): void {
+    const name = nameOf(cell.path)
+    const child = this.#children.get(name)
+    if (child === undefined || Reference.cellOf(child.ref) !== cell) return
+    if (this.#simple || restartOf(child.spec) === 'temporary') this.#children.delete(name)
+  }
+
+  list(): readonly ChildInfo[] {
+    const inOrder = [...this.#children].toSorted(([, a], [, b]) => a.place - b.place)
+    return inOrder.map(([name, { spec, ref }]) => ({
+      name,
+      kind: spec.cell.kind,
+      restart: restartOf(spec),
+      significant: spec.significant ?? false,
+      ...(ref.alive ? { ref } : {}),
+    }))
+  }
+
+  #start(given: string | undefined, { spec, place, dynamic }: Omit<Child, 'ref'>): AnyRef {
+    const { args, significant = false, shutdownMs = LIMITS.shutdownDefaultMs } = spec
+    const how = { restart: restartOf(spec), significant, shutdownMs, place, dynamic }
+    const options = given === undefined ? { args } : { name: given, args }
+    const ref = this.#spawn(this.#supervisor, spec.cell as Definition, options, how)
+    this.#places = Math.max(this.#places, place)
+    this.#children.set(nameOf(ref.path), { spec, place, dynamic, ref })
+    return ref
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
