@@ -246,6 +246,7 @@ impl Scheduler {
                 if let Some(cell) = self.table.get_mut(id) {
                     cell.ending = None;
                 }
+                #[cfg(not(karyon_broken = "fall"))]
                 self.tell_above(id);
             }
             None => {}

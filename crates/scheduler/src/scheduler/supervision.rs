@@ -31,7 +31,10 @@ impl Scheduler {
         {
             return self.controls.push_back(Control::Below(above));
         }
-        let Some(delay_us) = self.allow_restart(above, id) else {
+        let allowed = self.allow_restart(above, id);
+        #[cfg(karyon_broken = "window")]
+        let allowed = allowed.or(Some(0));
+        let Some(delay_us) = allowed else {
             self.effects.push_back(Effect::SupervisorGaveUp { cell: above });
             return self.fall(above, 0, Then::Fail(Death::GaveUp));
         };
@@ -126,6 +129,9 @@ impl Scheduler {
             if cell.is_down() {
                 self.begin(child);
             }
+            #[cfg(karyon_broken = "rise")]
+            continue;
+            #[cfg(not(karyon_broken = "rise"))]
             if self.table.get(child).is_some_and(|cell| cell.phase != Phase::Live) {
                 return;
             }
