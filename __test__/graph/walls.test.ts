@@ -126,7 +126,7 @@ test('a definition with a field or a strategy that nobody reads is refused', asy
     () => cell({ ...spec, grants: { reads: ['A'] } } as never),
     () => cell({ ...spec, on: { go: () => {}, come: () => {} } } as never),
     () => cell({ name: 'a', messages: spec.messages } as never),
-    () => supervisor({ name: 's', strategy: 'one_for_all', children: [] } as never),
+    () => supervisor({ name: 's', strategy: 'one_for_two', children: [] } as never),
     () => Kernel.memory(null as never),
     () => Kernel.memory({ seed: 'x' } as never),
     () => Kernel.memory({ seed: -1 }),

@@ -54,6 +54,9 @@ export type Untyped = any
 
 type IsUntyped<T> = 0 extends 1 & T ? true : false
 
+/** Messages of which no types are said. */
+export type UntypedMessages = Readonly<Record<string, Message<Untyped, Untyped>>>
+
 /** A validator of the Standard Schema (https://standardschema.dev), as many libraries have them. */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {

@@ -9,6 +9,7 @@ import type {
   PayloadArguments,
   ReplyOf,
   SupervisorDefinition,
+  UntypedMessages,
 } from './definition.ts'
 
 /** What every reference has. */
@@ -101,7 +102,7 @@ export class SupervisorRef extends Reference {
   }
 
   /** The child of that name, the last one that was started under it. The caller says what it understands. */
-  child<M extends Messages<M>>(name: string): CellRef<M> {
+  child<M extends Messages<M> = UntypedMessages>(name: string): CellRef<M> {
     const { ref } = this.#children.get(name)
     if (ref instanceof CellRef) return ref as unknown as CellRef<M>
     throw badArgument(`${ref.path} is a supervisor`, { path: ref.path, name })
