@@ -49,6 +49,64 @@ export function comedy(): Actors {
       await started.at(-1)!.sendAndReceive('hello')
       return count
     },
+    async ring(size, tokens, hops, begin) {
+      const end = finish()
+      let open = tokens
+      const players: Actor[] = []
+      for (let at = 0; at < size; at++) {
+        const next = (at + 1) % size
+        const token = (left: number): void => {
+          if (left > 0) void players[next]!.send('token', left - 1)
+          else if (--open === 0) end.reach(tokens * hops)
+        }
+        players.push(await root.createChild({ token }))
+      }
+      started.push(...players)
+      begin()
+      for (let at = 0; at < tokens; at++) void players[Math.floor((at * size) / tokens)]!.send('token', hops)
+      return end.reached
+    },
+    async fanIn(senders, each) {
+      const end = finish()
+      const total = senders * each
+      let [count, sum] = [0, 0]
+      const sink = await root.createChild({
+        item({ value }: { value: number }) {
+          sum += value
+          if (++count === total) end.reach(sum)
+        },
+      })
+      started.push(sink)
+      for (let at = 0; at < senders; at++) {
+        const sender = await root.createChild({
+          go(items: number) {
+            for (let value = 0; value < items; value++) void sink.send('item', { value })
+          },
+        })
+        started.push(sender)
+        void sender.send('go', each)
+      }
+      return end.reached
+    },
+    async fanOut(receivers, each, begin) {
+      const end = finish()
+      const total = receivers * each
+      let got = 0
+      const all: Actor[] = []
+      const item = (_: { value: number }): void => {
+        if (++got === total) end.reach(total)
+      }
+      for (let at = 0; at < receivers; at++) all.push(await root.createChild({ item }))
+      const source = await root.createChild({
+        go() {
+          for (let value = 0; value < each; value++) for (const to of all) void to.send('item', { value })
+        },
+      })
+      started.push(...all, source)
+      begin()
+      void source.send('go')
+      return end.reached
+    },
     async clear() {
       for (const actor of started.toReversed()) await actor.destroy()
       started = []

@@ -8,6 +8,11 @@ interface Player {
   send(message: 'ball', payload: { left: number }): boolean
 }
 
+/** The same, of a ring. */
+interface Hopper {
+  send(message: 'token', payload: { left: number }): boolean
+}
+
 /** Supervised cells with their default limits, under a kernel that keeps nothing on disk. */
 export function karyonCells(): Actors {
   let library: Awaited<ReturnType<typeof karyon>>
@@ -52,6 +57,90 @@ export function karyonCells(): Actors {
       for (let at = 1; at < count; at++) last = kernel.spawn(listener, { name: `listener-${at}` })
       await last.ask('hello')
       return count
+    },
+    ring(size, tokens, hops, begin) {
+      const { cell, message } = library
+      const end = finish()
+      let open = tokens
+      const players: Hopper[] = []
+      const player = cell({
+        name: 'player',
+        messages: { token: message<{ left: number }>() },
+        init: (_ctx, args: { next: number }) => args,
+        on: {
+          token: (ctx, { left }) => {
+            if (left > 0) players[ctx.state.next]!.send('token', { left: left - 1 })
+            else if (--open === 0) end.reach(tokens * hops)
+          },
+        },
+      })
+      for (let at = 0; at < size; at++) {
+        players.push(kernel.spawn(player, { name: `player-${at}`, args: { next: (at + 1) % size } }))
+      }
+      begin()
+      for (let at = 0; at < tokens; at++)
+        players[Math.floor((at * size) / tokens)]!.send('token', { left: hops })
+      return end.reached
+    },
+    fanIn(senders, each) {
+      const { cell, message } = library
+      const end = finish()
+      const total = senders * each
+      const sink = kernel.spawn(
+        cell({
+          name: 'sink',
+          messages: { item: message<{ value: number }>() },
+          init: () => ({ count: 0, sum: 0 }),
+          limits: { mailbox: total },
+          on: {
+            item: ({ state }, { value }) => {
+              state.sum += value
+              if (++state.count === total) end.reach(state.sum)
+            },
+          },
+        }),
+      )
+      const sender = cell({
+        name: 'sender',
+        messages: { go: message<number>() },
+        on: {
+          go: (_ctx, count) => {
+            for (let value = 0; value < count; value++) sink.send('item', { value })
+          },
+        },
+      })
+      for (let at = 0; at < senders; at++) kernel.spawn(sender).send('go', each)
+      return end.reached
+    },
+    fanOut(receivers, each, begin) {
+      const { cell, message } = library
+      const end = finish()
+      const total = receivers * each
+      let got = 0
+      const receiver = cell({
+        name: 'receiver',
+        messages: { item: message<{ value: number }>() },
+        on: {
+          item: () => {
+            if (++got === total) end.reach(total)
+          },
+        },
+      })
+      const all = Array.from({ length: receivers }, (_, at) =>
+        kernel.spawn(receiver, { name: `receiver-${at}` }),
+      )
+      const source = cell({
+        name: 'source',
+        messages: { go: message() },
+        on: {
+          go: () => {
+            for (let value = 0; value < each; value++) for (const to of all) to.send('item', { value })
+          },
+        },
+      })
+      begin()
+      kernel.spawn(source).send('go')
+      return end.reached
     },
     async clear() {
       await kernel.close()

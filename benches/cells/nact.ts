@@ -65,6 +65,58 @@ export function nact(): Actors {
       library.dispatch(last!, {})
       return end.reached
     },
+    ring(size, tokens, hops, begin) {
+      const end = finish()
+      let open = tokens
+      const players: Reference[] = []
+      for (let at = 0; at < size; at++) {
+        const next = (at + 1) % size
+        const player = actor<{ left: number }>(`player-${at}`, ({ left }) => {
+          if (left > 0) library.dispatch(players[next]!, { left: left - 1 })
+          else if (--open === 0) end.reach(tokens * hops)
+        })
+        players.push(player)
+      }
+      begin()
+      for (let at = 0; at < tokens; at++)
+        library.dispatch(players[Math.floor((at * size) / tokens)]!, { left: hops })
+      return end.reached
+    },
+    fanIn(senders, each) {
+      const end = finish()
+      const total = senders * each
+      let [count, sum] = [0, 0]
+      const sink = actor<{ value: number }>('sink', ({ value }) => {
+        sum += value
+        if (++count === total) end.reach(sum)
+      })
+      for (let at = 0; at < senders; at++) {
+        const sender = actor<{ items: number }>(`sender-${at}`, ({ items }) => {
+          for (let value = 0; value < items; value++) library.dispatch(sink, { value })
+        })
+        library.dispatch(sender, { items: each })
+      }
+      return end.reached
+    },
+    fanOut(receivers, each, begin) {
+      const end = finish()
+      const total = receivers * each
+      let got = 0
+      const all: Reference[] = []
+      for (let at = 0; at < receivers; at++) {
+        all.push(
+          actor(`receiver-${at}`, () => {
+            if (++got === total) end.reach(total)
+          }),
+        )
+      }
+      const source = actor('source', () => {
+        for (let value = 0; value < each; value++) for (const to of all) library.dispatch(to, { value })
+      })
+      begin()
+      library.dispatch(source, {})
+      return end.reached
+    },
     clear() {
       library.stop(system)
       restart()

@@ -64,6 +64,39 @@ export function xstate(): Actors {
       started.at(-1)!.send({ type: 'hello' })
       return end.reached
     },
+    fanIn(senders, each) {
+      const end = finish()
+      const total = senders * each
+      let [count, sum] = [0, 0]
+      const item = ({ event }: { event: { value: number } }): void => {
+        sum += event.value
+        if (++count === total) end.reach(sum)
+      }
+      const sink = start(library.createMachine({ on: { item: { actions: item } } }))
+      const go = library.enqueueActions(({ enqueue }) => {
+        for (let value = 0; value < each; value++) enqueue.sendTo(sink, { type: 'item', value })
+      })
+      const sender = library.createMachine({ on: { go: { actions: go } } })
+      for (let at = 0; at < senders; at++) start(sender).send({ type: 'go' })
+      return end.reached
+    },
+    fanOut(receivers, each, begin) {
+      const end = finish()
+      const total = receivers * each
+      let got = 0
+      const item = (): void => {
+        if (++got === total) end.reach(total)
+      }
+      const receiver = library.createMachine({ on: { item: { actions: item } } })
+      const all = Array.from({ length: receivers }, () => start(receiver))
+      const go = library.enqueueActions(({ enqueue }) => {
+        for (let value = 0; value < each; value++)
+          for (const to of all) enqueue.sendTo(to, { type: 'item', value })
+      })
+      begin()
+      start(library.createMachine({ on: { go: { actions: go } } })).send({ type: 'go' })
+      return end.reached
+    },
     clear() {
       for (const actor of started) actor.stop()
       started = []
