@@ -27,6 +27,8 @@ const HEADER_RESERVE: usize = 4096;
 const ID_BYTES: isize = size_of::<u32>() as isize;
 /// Copies that are looked through before it is asked where they are.
 const COPIES_NEAR: usize = 4;
+/// How many names are kept at hand.
+const ASKED: usize = 32;
 /// Changes of one list that are worth a new list, where they are not all at its end.
 const MERGED_MIN: usize = 64;
 
@@ -70,6 +72,8 @@ pub(crate) struct Draft<'g> {
     /// Nodes and edges that are named for the first time. Their numbers follow the graph's.
     fresh: Tables,
     named: Vec<NameId>,
+    /// Names that were asked for of late, by length and ends: there are few of them, and each is asked for again and again.
+    asked: [Option<(String, NameId)>; ASKED],
     declared: Option<Declared>,
     pub(crate) act: Option<Act>,
     /// How many of the copies have been looked through for edges, and those by their ends.
@@ -95,6 +99,7 @@ impl<'g> Draft<'g> {
             fresh_places: Default::default(),
             fresh: graph.tables.beside(),
             named: Vec::new(),
+            asked: [const { None }; ASKED],
             declared: None,
             act: None,
             linked: Default::default(),
@@ -298,15 +303,16 @@ impl<'g> Draft<'g> {
         match changed(&operation) {
             Some(EntityId::Node(id)) if id >= nodes => damaged("changes an entity before it defines it"),
             Some(EntityId::Edge(id)) if id >= edges => damaged("changes an entity before it defines it"),
-            Some(id) => self.change(id, &operation),
+            Some(id) => self.change(id, &[operation]),
             None => Ok(()),
         }
     }
 
-    fn change(&mut self, id: EntityId, operation: &Operation<'_>) -> Result<()> {
+    fn change(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<()> {
         let at = self.load(id)?;
         let Copy { before, now, .. } = &mut self.copies[at];
-        now.get_or_insert_with(|| Entity::clone(before)).apply(operation, self.seq)
+        *now = Some(now.as_ref().unwrap_or(before).apply(operations, self.seq)?);
+        Ok(())
     }
 
     /// Has rules hold for a property of the nodes with a label from this commit on; nothing when they hold already.
@@ -516,11 +522,19 @@ impl Surface for Draft<'_> {
 
     /// Defined in the log if it is new there.
     fn name(&mut self, text: &str) -> Result<NameId> {
+        let ends = text.bytes().next().zip(text.bytes().next_back());
+        let place = ends.map_or(0, |(a, b)| usize::from(a ^ b << 2) ^ text.len()) % ASKED;
+        if let Some((known, id)) = &self.asked[place]
+            && known == text
+        {
+            return Ok(*id);
+        }
         let (id, logged) = self.graph.names.look_up(text)?;
         if !logged && !self.named.contains(&id) {
             self.named.push(id);
             Operation::DefineName { id, name: text }.encode(&mut self.operations);
         }
+        self.asked[place] = Some((text.into(), id));
         Ok(id)
     }
 
@@ -558,11 +572,13 @@ impl Surface for Draft<'_> {
         }
     }
 
-    /// Writes the operation down that repeats it.
-    fn apply(&mut self, operation: Operation<'_>) -> Result<()> {
-        let Some(id) = changed(&operation) else { return Ok(()) };
-        self.change(id, &operation)?;
-        operation.encode(&mut self.operations);
+    /// Writes the operations down that repeat it.
+    fn apply(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<()> {
+        if operations.is_empty() {
+            return Ok(());
+        }
+        self.change(id, operations)?;
+        operations.iter().for_each(|operation| operation.encode(&mut self.operations));
         let limit = FRAME_BYTES_MAX - HEADER_RESERVE;
         if self.operations.len() > limit {
             let message = format!("the transaction writes more than {limit} bytes; split it");
@@ -603,7 +619,7 @@ fn held(state: &Entity, label: NameId, property: NameId) -> Option<&[u8]> {
 }
 
 /// The node or edge that an operation changes; `None` for definitions.
-pub(crate) fn changed(operation: &Operation<'_>) -> Option<EntityId> {
+fn changed(operation: &Operation<'_>) -> Option<EntityId> {
     match *operation {
         Operation::DefineName { .. }
         | Operation::DefineNode { .. }

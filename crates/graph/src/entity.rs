@@ -34,7 +34,10 @@ use karyon_model::valid::{self, is_temporal};
 use karyon_model::value::{self, Sequence};
 use karyon_model::{Code, Error, Interval, NameId, Operation, Result, Seq, property_count_error};
 use smallvec::SmallVec;
-use triomphe::{Arc, ThinArc};
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use triomphe::ThinArc;
 
 /// An encoded value that was taken out of an entity.
 pub type Encoded = SmallVec<[u8; 16]>;
@@ -134,25 +137,20 @@ pub enum Slot {
     Property(NameId),
 }
 
-/// What a slot holds: something or nothing, since which commit, and a property's value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
-    pub(crate) there: bool,
-    since: Seq,
-    value: Encoded,
-}
+/// A slot, since which commit, and what it holds: existence and labels no bytes; nothing where it is not there.
+type Held<'a> = (Slot, Seq, Option<&'a [u8]>);
 
 /// What a slot was before a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Undo {
-    Whole(Slot, Held),
+    Whole(Slot, Seq, Option<Encoded>),
     Splice { name: NameId, since: Seq, at: usize, inserted: usize, items: usize, removed: Encoded },
 }
 
 impl Undo {
     pub(crate) fn slot(&self) -> Slot {
         match self {
-            Undo::Whole(slot, _) => *slot,
+            Undo::Whole(slot, ..) => *slot,
             Undo::Splice { name, .. } => Slot::Property(*name),
         }
     }
@@ -178,8 +176,32 @@ impl Undo {
         let there = tag & 1 == 1;
         let since = if there || tag == 0 { cursor.varint()? } else { 0 };
         let value = if tag == 5 { Encoded::from_slice(valid::read(cursor)?) } else { Encoded::new() };
-        Ok(Undo::Whole(slot, Held { there, since, value }))
+        Ok(Undo::Whole(slot, since, there.then_some(value)))
     }
+}
+
+/// Where two tables, ascending by name, do not have the same entry: the place in either.
+fn differences<const N: usize>(
+    now: &[[u8; N]],
+    older: &[[u8; N]],
+) -> impl Iterator<Item = (Option<usize>, Option<usize>)> {
+    let (mut at, mut older_at) = (0, 0);
+    std::iter::from_fn(move || {
+        loop {
+            let order = match (now.get(at), older.get(older_at)) {
+                (Some(now), Some(older)) => name_of(now).cmp(&name_of(older)),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return None,
+            };
+            let pair = (order.is_le().then_some(at), order.is_ge().then_some(older_at));
+            at += usize::from(order.is_le());
+            older_at += usize::from(order.is_ge());
+            if order.is_ne() || since_of(&now[at - 1]) != since_of(&older[older_at - 1]) {
+                return Some(pair);
+            }
+        }
+    })
 }
 
 /// Appends what leads from a state back to an older one: what the slots that have changed since were. False when none has.
@@ -193,17 +215,19 @@ pub(crate) fn put_delta(now: &Entity, older: &Entity, out: &mut Vec<u8>) -> bool
         out.push(older.is_alive().into());
         put_varint(out, older.since());
     }
-    for name in older.labels().filter(|name| now.label(*name) != older.label(*name)) {
-        put(out, 3, name, older.label(name));
-    }
-    for name in now.labels().filter(|name| older.label(*name).is_none()) {
-        put(out, 2, name, None);
-    }
-    for Property { name, since, value } in older.properties() {
-        let now = now.property(name);
-        if now.is_some_and(|now| now.since == since) {
-            continue;
+    let (now, older) = (now.parts(), older.parts());
+    for pair in differences(now.labels, older.labels) {
+        match pair {
+            (_, Some(at)) => put(out, 3, name_of(&older.labels[at]), Some(since_of(&older.labels[at]))),
+            (at, None) => put(out, 2, name_of(&now.labels[at.unwrap_or(0)]), None),
         }
+    }
+    for (at, older_at) in differences(now.properties, older.properties) {
+        let now = at.map(|at| now.get(at));
+        let Some(Property { name, since, value }) = older_at.map(|at| older.get(at)) else {
+            now.inspect(|now| put(out, 4, now.name, None));
+            continue;
+        };
         if let Some(splice) = now.and_then(|now| difference(now.value, value)) {
             put(out, 6, name, Some(since));
             [splice.at, splice.removed, splice.items].iter().for_each(|field| put_varint(out, *field as u64));
@@ -213,21 +237,21 @@ pub(crate) fn put_delta(now: &Entity, older: &Entity, out: &mut Vec<u8>) -> bool
             valid::put(value, out);
         }
     }
-    for property in now.properties() {
-        if older.property(property.name).is_none() {
-            put(out, 4, property.name, None);
-        }
-    }
     out.len() > start
 }
 
-/// Reads a delta.
-pub(crate) fn decode_delta(delta: &[u8]) -> Result<Vec<Undo>> {
-    let (mut cursor, mut undos) = (Cursor::new(delta), Vec::new());
-    while !cursor.is_empty() {
-        undos.push(Undo::decode(&mut cursor)?);
-    }
-    Ok(undos)
+/// Reads a delta, as far as it can be read.
+pub(crate) fn undos(delta: &[u8]) -> impl Iterator<Item = Result<Undo>> {
+    let mut cursor = Cursor::new(delta);
+    let next = move || {
+        let undo = (!cursor.is_empty()).then(|| Undo::decode(&mut cursor));
+        undo.inspect(|undo| {
+            if undo.is_err() {
+                cursor = Cursor::new(&[])
+            }
+        })
+    };
+    std::iter::from_fn(next)
 }
 
 impl Entity {
@@ -294,19 +318,16 @@ impl Entity {
 
     /// What it holds at an instant of valid time; `None` when the property that says when an edge holds has nothing then.
     pub(crate) fn valid_at(&self, instant: i64, holds: Option<NameId>) -> Option<Entity> {
-        let mut entity = self.clone();
+        let mut edits: SmallVec<[Held<'_>; 8]> = SmallVec::new();
         for Property { name, since, value: held } in self.properties() {
             let value = valid::at(held, instant);
             if value.is_empty() && Some(name) == holds {
                 return None;
             }
-            let value = if Some(name) == holds { &[] } else { value };
-            if value != held {
-                let to = Held { there: !value.is_empty(), since, value: value.into() };
-                entity.replace(Slot::Property(name), to);
-            }
+            let value = Some(value).filter(|value| !value.is_empty() && Some(name) != holds);
+            edits.push((Slot::Property(name), since, value));
         }
-        Some(entity)
+        Some(self.edited(edits.into_iter()))
     }
 
     /// Whether a property holds different values at different instants.
@@ -314,168 +335,131 @@ impl Entity {
         self.properties().any(|property| is_temporal(property.value))
     }
 
-    /// What a property holds once it is written in an interval.
-    fn portion(&self, name: NameId, valid: Interval, value: &[u8]) -> Result<(Slot, bool, Encoded)> {
+    /// What a property holds once it is written in an interval; nothing where that is no bytes.
+    fn portion(&self, name: NameId, valid: Interval, value: &[u8]) -> Result<Option<Vec<u8>>> {
         let before = self.property(name).map_or(&[][..], |property| property.value);
-        let held = valid::portion(before, valid, value)?;
-        Ok((Slot::Property(name), !held.is_empty(), Encoded::from_vec(held)))
+        Ok(Some(valid::portion(before, valid, value)?).filter(|held| !held.is_empty()))
     }
 
-    /// Refuses a value beside which the others have no room: where one ends is a number of 32 bits.
-    fn check_room(&self, value: &[u8]) -> Result<()> {
-        let bytes = self.parts().values.len() + value.len();
-        if bytes > u32::MAX as usize { Err(value::size_error(bytes)) } else { Ok(()) }
-    }
-
-    /// Carries out an operation on it at commit `seq`.
+    /// It once operations are carried out on it at commit `seq`, each of another slot; one that removes it stands alone.
     ///
-    /// Nothing has changed when it fails.
-    pub(crate) fn apply(&mut self, operation: &Operation<'_>, seq: Seq) -> Result<()> {
-        let (slot, there, value) = match *operation {
-            Operation::Create { .. } => (Slot::Existence, true, Encoded::new()),
-            Operation::Remove { .. } => {
-                *self = Entity { existence: seq << 1, block: None };
-                return Ok(());
+    /// Cost: one copy of the block, however many there are.
+    pub(crate) fn apply(&self, operations: &[Operation<'_>], seq: Seq) -> Result<Entity> {
+        let mut edits: SmallVec<[(Slot, Option<Cow<'_, [u8]>>); 8]> = SmallVec::new();
+        for operation in operations {
+            edits.push(match *operation {
+                Operation::Create { .. } => (Slot::Existence, Some(Cow::default())),
+                Operation::Remove { .. } => return Ok(Entity { existence: seq << 1, block: None }),
+                Operation::Label { name, .. } if self.label(name).is_some() => continue,
+                Operation::Label { name, .. } => (Slot::Label(name), Some(Cow::default())),
+                Operation::Unlabel { name, .. } => (Slot::Label(name), None),
+                Operation::Set { name, valid: Interval::ALWAYS, value, .. } => {
+                    (Slot::Property(name), Some(value.into()))
+                }
+                Operation::Unset { name, valid: Interval::ALWAYS, .. } => (Slot::Property(name), None),
+                Operation::Set { name, valid, value, .. } => {
+                    (Slot::Property(name), self.portion(name, valid, value)?.map(Cow::from))
+                }
+                Operation::Unset { name, valid, .. } => {
+                    (Slot::Property(name), self.portion(name, valid, &[])?.map(Cow::from))
+                }
+                Operation::Increment { name, by, .. } => {
+                    let current = self.property(name).map(|property| value::add(property.value, by));
+                    let value = current.transpose()?.map_or(by.into(), Cow::from);
+                    (Slot::Property(name), Some(value))
+                }
+                Operation::Splice { name, at, removed, items, inserted, .. } => {
+                    let held = self.property(name).ok_or_else(splice_error)?.value;
+                    let (at, removed, items) = (at as usize, removed as usize, items as usize);
+                    (Slot::Property(name), Some(splice(held, at, removed, items, inserted)?.into()))
+                }
+                Operation::DefineName { .. }
+                | Operation::DefineNode { .. }
+                | Operation::DefineEdge { .. }
+                | Operation::Declare { .. }
+                | Operation::Fork { .. }
+                | Operation::Drop { .. }
+                | Operation::Merge { .. }
+                | Operation::Erase { .. }
+                | Operation::Archive { .. } => continue,
+            });
+        }
+        // Where a value ends is a number of 32 bits.
+        let values = edits.iter().flat_map(|edit| &edit.1).map(|value| value.len());
+        let bytes = self.parts().values.len() + values.sum::<usize>();
+        if bytes > u32::MAX as usize {
+            return Err(value::size_error(bytes));
+        }
+        edits.sort_unstable_by_key(|edit| edit.0);
+        let after = self.edited(edits.iter().map(|(slot, value)| (*slot, seq, value.as_deref())));
+        if after.labels().len() > LABELS_MAX {
+            let message = format!("a node would have more than {LABELS_MAX} labels; use properties");
+            return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
+        }
+        let properties = after.properties().len();
+        if properties > PROPERTIES_MAX { Err(property_count_error(properties)) } else { Ok(after) }
+    }
+
+    /// It with slots, ascending, that hold something else, or nothing. Cost: one copy of the block.
+    fn edited<'e>(&self, edits: impl Iterator<Item = Held<'e>>) -> Entity {
+        let before = self.block.as_ref().map_or(0, |block| block.slice.len());
+        let (mut existence, mut labels, mut properties) = (self.existence, 0u16, 0u16);
+        let mut block = Vec::with_capacity(before + 8 * PROPERTY_BYTES);
+        let mut values = Vec::with_capacity(before + 64);
+        block.extend_from_slice(&[0; COUNTS_BYTES]);
+        let mut put = |(slot, since, value): Held<'_>| match (slot, value) {
+            (Slot::Existence, there) => existence = since << 1 | u64::from(there.is_some()),
+            (Slot::Label(name), Some(_)) => {
+                labels += 1;
+                block.extend_from_slice(&entry(name, since, 0)[..LABEL_BYTES]);
             }
-            Operation::Label { name, .. } => (Slot::Label(name), true, Encoded::new()),
-            Operation::Unlabel { name, .. } => (Slot::Label(name), false, Encoded::new()),
-            Operation::Set { name, valid: Interval::ALWAYS, value, .. } => {
-                (Slot::Property(name), true, Encoded::from_slice(value))
+            (Slot::Property(name), Some(value)) => {
+                properties += 1;
+                values.extend_from_slice(value);
+                block.extend_from_slice(&entry(name, since, values.len()));
             }
-            Operation::Unset { name, valid: Interval::ALWAYS, .. } => {
-                (Slot::Property(name), false, Encoded::new())
-            }
-            Operation::Set { name, valid, value, .. } => self.portion(name, valid, value)?,
-            Operation::Unset { name, valid, .. } => self.portion(name, valid, &[])?,
-            Operation::Increment { name, by, .. } => {
-                let current = self.property(name).map(|property| value::add(property.value, by));
-                let value = current.transpose()?.unwrap_or_else(|| by.to_vec());
-                (Slot::Property(name), true, Encoded::from_vec(value))
-            }
-            Operation::Splice { name, at, removed, items, inserted, .. } => {
-                let held = self.property(name).ok_or_else(splice_error)?.value;
-                let (at, removed, items) = (at as usize, removed as usize, items as usize);
-                (Slot::Property(name), true, splice(held, at, removed, items, inserted)?)
-            }
-            Operation::DefineName { .. }
-            | Operation::DefineNode { .. }
-            | Operation::DefineEdge { .. }
-            | Operation::Declare { .. }
-            | Operation::Fork { .. }
-            | Operation::Drop { .. }
-            | Operation::Merge { .. }
-            | Operation::Erase { .. }
-            | Operation::Archive { .. } => return Ok(()),
+            _ => {}
         };
-        match slot {
-            Slot::Label(name) if there == self.label(name).is_some() => return Ok(()),
-            Slot::Label(_) if there && self.labels().len() >= LABELS_MAX => {
-                let message = format!("a node would have more than {LABELS_MAX} labels; use properties");
-                return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
+        let (parts, mut edits) = (self.parts(), edits.peekable());
+        let labels_before =
+            parts.labels.iter().map(|it| (Slot::Label(name_of(it)), since_of(it), Some(&[][..])));
+        let properties_before =
+            self.properties().map(|it| (Slot::Property(it.name), it.since, Some(it.value)));
+        let mut merge = |held: Held<'_>| {
+            while let Some(edit) = edits.next_if(|edit| edit.0 < held.0) {
+                put(edit);
             }
-            Slot::Property(name) if self.property(name).is_none() => {
-                if !there {
-                    return Ok(());
-                }
-                if self.properties().len() >= PROPERTIES_MAX {
-                    return Err(property_count_error(self.properties().len() + 1));
-                }
-            }
-            _ => {}
-        }
-        self.check_room(&value)?;
-        self.replace(slot, Held { there, since: seq, value });
-        Ok(())
+            put(edits.next_if(|edit| edit.0 == held.0).unwrap_or(held));
+        };
+        labels_before.for_each(&mut merge);
+        properties_before.for_each(&mut merge);
+        edits.for_each(put);
+        block[..2].copy_from_slice(&labels.to_le_bytes());
+        block[2..COUNTS_BYTES].copy_from_slice(&properties.to_le_bytes());
+        block.extend_from_slice(&values);
+        let some = labels + properties > 0;
+        Entity { existence, block: some.then(|| ThinArc::from_header_and_slice((), &block)) }
     }
 
-    /// Writes a property's value over one of the same length, where nobody shares the block. Whether it has.
-    fn overwrite(&mut self, name: NameId, to: &Held) -> bool {
-        let parts = self.parts();
-        let Ok(at) = find(parts.properties, name) else { return false };
-        if parts.get(at).value.len() != to.value.len() {
-            return false;
-        }
-        let first = COUNTS_BYTES + parts.labels.len() * LABEL_BYTES;
-        let begin = first + parts.properties.len() * PROPERTY_BYTES + parts.begin(at);
-        let place = first + at * PROPERTY_BYTES + size_of::<NameId>();
-        let Some(block) = &mut self.block else { return false };
-        block.with_arc_mut(|block| {
-            let Some(block) = Arc::get_mut(block) else { return false };
-            let block = block.slice_mut();
-            block[place..place + 6].copy_from_slice(&to.since.to_le_bytes()[..6]);
-            block[begin..begin + to.value.len()].copy_from_slice(&to.value);
-            true
-        })
-    }
-
-    /// Has a slot hold something else, or nothing. Cost: one copy of the block.
-    fn replace(&mut self, slot: Slot, to: Held) {
-        match slot {
-            Slot::Existence => {
-                self.existence = to.since << 1 | u64::from(to.there);
-                return;
-            }
-            Slot::Property(name) if to.there && self.overwrite(name, &to) => return,
-            _ => {}
-        }
-        let before = self.slot(slot).map(|held| held.0.len());
-        let (gone, come) = (usize::from(before.is_some()), usize::from(to.there));
-        let value = if to.there { &to.value[..] } else { &[] };
-        let Parts { labels, properties, values } = self.parts();
-        let mut block = Vec::with_capacity(
-            COUNTS_BYTES
-                + labels.len() * LABEL_BYTES
-                + (properties.len() + 1) * PROPERTY_BYTES
-                + values.len()
-                + value.len(),
-        );
-        let mut put = |bytes: &[u8]| block.extend_from_slice(bytes);
-        let of_label = usize::from(matches!(slot, Slot::Label(_)));
-        for (count, changed) in [(labels.len(), of_label), (properties.len(), 1 - of_label)] {
-            put(&((count + changed * come - changed * gone) as u16).to_le_bytes());
-        }
-        match slot {
-            Slot::Existence => {}
-            Slot::Label(name) => {
-                let at = find(labels, name).unwrap_or_else(|at| at);
-                put(labels[..at].as_flattened());
-                put(&entry(name, to.since, 0)[..come * LABEL_BYTES]);
-                put(labels[at + gone..].as_flattened());
-                put(properties.as_flattened());
-                put(values);
-            }
-            Slot::Property(name) => {
-                let at = find(properties, name).unwrap_or_else(|at| at);
-                let old = before.unwrap_or(0);
-                let (begin, end) = (self.parts().begin(at), self.parts().begin(at) + value.len());
-                put(labels.as_flattened());
-                put(properties[..at].as_flattened());
-                put(&entry(name, to.since, end)[..come * PROPERTY_BYTES]);
-                for later in &properties[at + gone..] {
-                    put(&entry(name_of(later), since_of(later), end_of(later) - old + value.len()));
+    /// It with slots taken back, the newest first.
+    pub(crate) fn reverted(&self, undos: impl IntoIterator<Item = Result<Undo>>) -> Result<Entity> {
+        let mut edits: BTreeMap<Slot, (Seq, Option<Encoded>)> = BTreeMap::new();
+        for undo in undos {
+            let undo = undo?;
+            let slot = undo.slot();
+            let edit = match undo {
+                Undo::Whole(_, since, value) => (since, value),
+                Undo::Splice { since, at, inserted, items, removed, .. } => {
+                    let own = || self.slot(slot).map(|held| held.0);
+                    let now = edits.get(&slot).map_or_else(own, |edit| edit.1.as_deref());
+                    let missing = || Error::new(Code::Damaged, "a splice of a property that is not there");
+                    let value = splice(now.ok_or_else(missing)?, at, inserted, items, &removed)?;
+                    (since, Some(value.into()))
                 }
-                put(&values[..begin]);
-                put(value);
-                put(&values[begin + old..]);
-            }
+            };
+            edits.insert(slot, edit);
         }
-        let some = block[..] != [0; COUNTS_BYTES];
-        self.block = some.then(|| ThinArc::from_header_and_slice((), &block));
-    }
-
-    /// Takes one slot back.
-    pub(crate) fn revert(&mut self, undo: Undo) -> Result<()> {
-        match undo {
-            Undo::Whole(slot, held) => self.replace(slot, held),
-            Undo::Splice { name, since, at, inserted, items, removed } => {
-                let Some(property) = self.property(name) else {
-                    return Err(Error::new(Code::Damaged, "a splice of a property that is not there"));
-                };
-                let value = splice(property.value, at, inserted, items, &removed)?;
-                self.replace(Slot::Property(name), Held { there: true, since, value });
-            }
-        }
-        Ok(())
+        Ok(self.edited(edits.iter().map(|(slot, (since, value))| (*slot, *since, value.as_deref()))))
     }
 }
 
@@ -487,7 +471,7 @@ fn splice_error() -> Error {
 }
 
 /// Replaces part of a string's, bytes' or list's payload. Returns the new value.
-fn splice(encoded: &[u8], at: usize, removed: usize, items: usize, inserted: &[u8]) -> Result<Encoded> {
+fn splice(encoded: &[u8], at: usize, removed: usize, items: usize, inserted: &[u8]) -> Result<Vec<u8>> {
     let sequence = Sequence::of(encoded)?;
     let payload = sequence.payload();
     let end = at.checked_add(removed).filter(|end| *end <= payload.len()).ok_or_else(splice_error)?;
@@ -519,7 +503,7 @@ fn splice(encoded: &[u8], at: usize, removed: usize, items: usize, inserted: &[u
     spliced.extend_from_slice(inserted);
     spliced.extend_from_slice(&payload[end..]);
     let count = (sequence.items() + items).checked_sub(taken_items).ok_or_else(splice_error)?;
-    Ok(Encoded::from_vec(sequence.rebuild(count, &spliced)))
+    Ok(sequence.rebuild(count, &spliced))
 }
 
 impl State for Entity {
@@ -553,8 +537,9 @@ impl State for Entity {
         Ok(Entity { existence, block: Some(ThinArc::from_header_and_slice((), block)) })
     }
 
-    fn undo<'d>(&mut self, mut deltas: impl Iterator<Item = &'d [u8]>) -> Result<()> {
-        deltas.try_for_each(|delta| decode_delta(delta)?.into_iter().try_for_each(|undo| self.revert(undo)))
+    fn undo<'d>(&mut self, deltas: impl Iterator<Item = &'d [u8]>) -> Result<()> {
+        *self = self.reverted(deltas.flat_map(undos))?;
+        Ok(())
     }
 
     fn back_to(&self, older: &Entity) -> Vec<u8> {
@@ -572,7 +557,7 @@ impl State for Entity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use karyon_model::Value;
+    use karyon_model::{EntityId, Value};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -594,7 +579,7 @@ mod tests {
                 let value: &[u8] = if there && matches!(slot, Slot::Property(_)) { &text } else { &[] };
                 let (since, shared) = (seq << 40 | seq, share.then(|| entity.clone()));
                 let before = shared.as_ref().map(|shared| format!("{shared:?}"));
-                entity.replace(slot, Held { there, since, value: value.into() });
+                entity = entity.edited([(slot, since, there.then_some(value))].into_iter());
                 if there { model.insert(slot, (since, value.to_vec())) } else { model.remove(&slot) };
                 prop_assert_eq!(shared.map(|shared| format!("{shared:?}")), before, "whoever shares it sees no change");
                 let slots: Vec<_> = entity.slots().collect();
@@ -626,8 +611,7 @@ mod tests {
 
     #[test]
     fn an_edge_without_properties_takes_no_allocation() {
-        let mut entity = Entity::default();
-        entity.replace(Slot::Existence, Held { there: true, since: 7, value: Encoded::new() });
+        let entity = Entity::default().apply(&[Operation::Create { entity: EntityId::Edge(0) }], 7).unwrap();
         assert!(entity.block.is_none() && entity.is_alive() && entity.since() == 7);
         assert_eq!(size_of::<Entity>(), 16);
     }

@@ -1,8 +1,9 @@
 //! The past: every change of one node or edge, newest first, who made the present what it is, and what differs between two
 //! versions.
 
-use crate::entity::{Encoded, Entity, Slot, Undo, decode_delta};
+use crate::entity::{Encoded, Entity, Slot, undos};
 use crate::head::Graph;
+use crate::versioned::State;
 use karyon_history::Commits;
 use karyon_model::{Code, EntityId, Error, Result, Seq};
 use std::borrow::Cow;
@@ -59,10 +60,9 @@ impl Graph {
                 }
                 let mut state = state()?.into_owned();
                 for (seq, delta) in run.newest_first().take_while(|delta| delta.0 > after) {
-                    let undos = decode_delta(delta)?;
-                    let slots = undos.iter().map(Undo::slot).filter(|_| seq <= seen);
+                    let slots = undos(delta).flatten().map(|undo| undo.slot()).filter(|_| seq <= seen);
                     let (held, since) = (holding(&state, slots), state.since());
-                    undos.into_iter().try_for_each(|undo| state.revert(undo))?;
+                    state.undo([delta].into_iter())?;
                     if !tell(seq, &state, held, state.since() != since, visit)? {
                         return Ok(0);
                     }

@@ -91,7 +91,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// An unsigned varint; a longer form than needed is refused, so that equal values have equal bytes.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64> {
+        if let Some(byte @ ..0x80) = self.bytes.get(self.at) {
+            self.at += 1;
+            return Ok((*byte).into());
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
