@@ -255,6 +255,8 @@ fn carry_out(
     gate: &dyn Gate,
 ) -> Result<NameId> {
     let snapshot = transaction.snapshot();
+    // What is written down takes about as much as what was asked for.
+    draft.operations.reserve(transaction.bytes());
     if draft.graph.head > snapshot {
         for verb in transaction.verbs() {
             let verb = verb?;

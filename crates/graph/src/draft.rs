@@ -19,6 +19,7 @@ use karyon_model::valid::is_gapless;
 use karyon_model::{Code, EdgeKey, EntityId, Error, NameId, Operation, Result, Rules, Seq, Target};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Bytes of a frame's payload that are left to headers.
 const HEADER_RESERVE: usize = 4096;
@@ -73,7 +74,7 @@ pub(crate) struct Draft<'g> {
     fresh: Tables,
     named: Vec<NameId>,
     /// Names that were asked for of late, by length and ends: there are few of them, and each is asked for again and again.
-    asked: [Option<(String, NameId)>; ASKED],
+    asked: [Option<(Arc<str>, NameId)>; ASKED],
     declared: Option<Declared>,
     pub(crate) act: Option<Act>,
     /// How many of the copies have been looked through for edges, and those by their ends.
@@ -426,6 +427,7 @@ impl<'g> Draft<'g> {
         copies.sort_unstable_by_key(|copy| copy.id);
         let indexed = !graph.indexes.all.is_empty() || self.declared.is_some();
         out.bytes += self.fresh.bytes() as isize;
+        out.deltas.reserve(self.operations.len());
         let above = graph.living(self.layer)?;
         out.changes.reserve_exact(copies.len());
         for Copy { id, before, now } in copies {
@@ -525,16 +527,16 @@ impl Surface for Draft<'_> {
         let ends = text.bytes().next().zip(text.bytes().next_back());
         let place = ends.map_or(0, |(a, b)| usize::from(a ^ b << 2) ^ text.len()) % ASKED;
         if let Some((known, id)) = &self.asked[place]
-            && known == text
+            && **known == *text
         {
             return Ok(*id);
         }
-        let (id, logged) = self.graph.names.look_up(text)?;
+        let (id, known, logged) = self.graph.names.look_up(text)?;
         if !logged && !self.named.contains(&id) {
             self.named.push(id);
             Operation::DefineName { id, name: text }.encode(&mut self.operations);
         }
-        self.asked[place] = Some((text.into(), id));
+        self.asked[place] = Some((known, id));
         Ok(id)
     }
 

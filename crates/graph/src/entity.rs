@@ -189,6 +189,10 @@ fn differences<const N: usize>(
     std::iter::from_fn(move || {
         loop {
             let order = match (now.get(at), older.get(older_at)) {
+                (Some(now), Some(older)) if now[..LABEL_BYTES] == older[..LABEL_BYTES] => {
+                    (at, older_at) = (at + 1, older_at + 1);
+                    continue;
+                }
                 (Some(now), Some(older)) => name_of(now).cmp(&name_of(older)),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
@@ -197,9 +201,7 @@ fn differences<const N: usize>(
             let pair = (order.is_le().then_some(at), order.is_ge().then_some(older_at));
             at += usize::from(order.is_le());
             older_at += usize::from(order.is_ge());
-            if order.is_ne() || since_of(&now[at - 1]) != since_of(&older[older_at - 1]) {
-                return Some(pair);
-            }
+            return Some(pair);
         }
     })
 }
@@ -402,40 +404,48 @@ impl Entity {
 
     /// It with slots, ascending, that hold something else, or nothing. Cost: one copy of the block.
     fn edited<'e>(&self, edits: impl Iterator<Item = Held<'e>>) -> Entity {
+        let (parts, mut edits) = (self.parts(), edits.peekable());
+        let existence = edits.next_if(|edit| edit.0 == Slot::Existence);
+        let existence = existence.map_or(self.existence, |it| it.1 << 1 | u64::from(it.2.is_some()));
         let before = self.block.as_ref().map_or(0, |block| block.slice.len());
-        let (mut existence, mut labels, mut properties) = (self.existence, 0u16, 0u16);
-        let mut block = Vec::with_capacity(before + 8 * PROPERTY_BYTES);
-        let mut values = Vec::with_capacity(before + 64);
+        let (mut block, mut values) =
+            (Vec::with_capacity(2 * before + 256), Vec::with_capacity(before + 128));
         block.extend_from_slice(&[0; COUNTS_BYTES]);
-        let mut put = |(slot, since, value): Held<'_>| match (slot, value) {
-            (Slot::Existence, there) => existence = since << 1 | u64::from(there.is_some()),
-            (Slot::Label(name), Some(_)) => {
-                labels += 1;
-                block.extend_from_slice(&entry(name, since, 0)[..LABEL_BYTES]);
+        let mut at = 0;
+        while let Some(Slot::Label(name)) = edits.peek().map(|edit| edit.0)
+            && let Some((_, since, there)) = edits.next()
+        {
+            let place = at + parts.labels[at..].partition_point(|label| name_of(label) < name);
+            block.extend_from_slice(parts.labels[at..place].as_flattened());
+            block.extend_from_slice(&entry(name, since, 0)[..usize::from(there.is_some()) * LABEL_BYTES]);
+            at = place + usize::from(parts.labels.get(place).is_some_and(|label| name_of(label) == name));
+        }
+        block.extend_from_slice(parts.labels[at..].as_flattened());
+        let labels = (block.len() - COUNTS_BYTES) / LABEL_BYTES;
+        // What stays is copied, with other ends.
+        let keep = |block: &mut Vec<u8>, values: &mut Vec<u8>, from: usize, to: usize| {
+            let (begin, end) = (parts.begin(from), parts.begin(to));
+            for property in &parts.properties[from..to] {
+                block.extend_from_slice(&property[..LABEL_BYTES]);
+                block.extend_from_slice(&((end_of(property) - begin + values.len()) as u32).to_le_bytes());
             }
-            (Slot::Property(name), Some(value)) => {
-                properties += 1;
+            values.extend_from_slice(&parts.values[begin..end]);
+        };
+        at = 0;
+        for (slot, since, value) in edits {
+            let Slot::Property(name) = slot else { continue };
+            let place = at + parts.properties[at..].partition_point(|property| name_of(property) < name);
+            keep(&mut block, &mut values, at, place);
+            if let Some(value) = value {
                 values.extend_from_slice(value);
                 block.extend_from_slice(&entry(name, since, values.len()));
             }
-            _ => {}
-        };
-        let (parts, mut edits) = (self.parts(), edits.peekable());
-        let labels_before =
-            parts.labels.iter().map(|it| (Slot::Label(name_of(it)), since_of(it), Some(&[][..])));
-        let properties_before =
-            self.properties().map(|it| (Slot::Property(it.name), it.since, Some(it.value)));
-        let mut merge = |held: Held<'_>| {
-            while let Some(edit) = edits.next_if(|edit| edit.0 < held.0) {
-                put(edit);
-            }
-            put(edits.next_if(|edit| edit.0 == held.0).unwrap_or(held));
-        };
-        labels_before.for_each(&mut merge);
-        properties_before.for_each(&mut merge);
-        edits.for_each(put);
-        block[..2].copy_from_slice(&labels.to_le_bytes());
-        block[2..COUNTS_BYTES].copy_from_slice(&properties.to_le_bytes());
+            at = place + usize::from(parts.properties.get(place).is_some_and(|it| name_of(it) == name));
+        }
+        keep(&mut block, &mut values, at, parts.properties.len());
+        let properties = (block.len() - COUNTS_BYTES - labels * LABEL_BYTES) / PROPERTY_BYTES;
+        block[..2].copy_from_slice(&(labels as u16).to_le_bytes());
+        block[2..COUNTS_BYTES].copy_from_slice(&(properties as u16).to_le_bytes());
         block.extend_from_slice(&values);
         let some = labels + properties > 0;
         Entity { existence, block: some.then(|| ThinArc::from_header_and_slice((), &block)) }

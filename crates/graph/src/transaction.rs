@@ -142,6 +142,11 @@ impl Transaction {
         check_size(self.count, self.verbs.len())
     }
 
+    /// How many bytes the verbs have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.verbs.len()
+    }
+
     pub(crate) fn verbs(&self) -> VerbReader<'_> {
         VerbReader::new(&self.verbs)
     }
