@@ -1,6 +1,6 @@
 //! A commit in the making: carried out on private copies while others read. Whoever drops it has changed nothing.
 
-use crate::entity::{Entity, put_delta};
+use crate::entity::{Entity, Slot, put_delta};
 use crate::gate::{Gate, Labels};
 use crate::head::{Graph, list_id};
 use crate::ids;
@@ -265,10 +265,10 @@ impl<'g> Draft<'g> {
     }
 
     /// Repeats an operation of the log.
-    pub(crate) fn replay(&mut self, operation: Operation<'_>) -> Result<()> {
+    pub(crate) fn replay(&mut self, operation: &Operation<'_>) -> Result<()> {
         let damaged = |what: &str| Err(Error::new(Code::Damaged, format!("the log {what}")));
         let (nodes, edges) = self.numbered();
-        let defined = match operation {
+        let defined = match *operation {
             Operation::DefineName { id, name } => return self.graph.names.define(id, name),
             Operation::DefineNode { id, key } => self.node_id(key).is_none() && self.add_node(key)? == id,
             Operation::DefineEdge { id, from, kind, to, key } => {
@@ -301,15 +301,15 @@ impl<'g> Draft<'g> {
                 "defines a node or edge twice, out of order or without its ends, or erases what is not there",
             );
         }
-        match changed(&operation) {
-            Some(EntityId::Node(id)) if id >= nodes => damaged("changes an entity before it defines it"),
-            Some(EntityId::Edge(id)) if id >= edges => damaged("changes an entity before it defines it"),
-            Some(id) => self.change(id, &[operation]),
-            None => Ok(()),
+        match changed(operation) {
+            Some((EntityId::Node(id), _)) if id >= nodes => damaged("changes an entity before it defines it"),
+            Some((EntityId::Edge(id), _)) if id >= edges => damaged("changes an entity before it defines it"),
+            _ => Ok(()),
         }
     }
 
-    fn change(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<()> {
+    /// Carries out operations, each on another slot of one node or edge.
+    pub(crate) fn change(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<()> {
         let at = self.load(id)?;
         let Copy { before, now, .. } = &mut self.copies[at];
         *now = Some(now.as_ref().unwrap_or(before).apply(operations, self.seq)?);
@@ -620,8 +620,8 @@ fn held(state: &Entity, label: NameId, property: NameId) -> Option<&[u8]> {
     state.label(label).and_then(|_| state.property(property)).map(|held| held.value)
 }
 
-/// The node or edge that an operation changes; `None` for definitions.
-fn changed(operation: &Operation<'_>) -> Option<EntityId> {
+/// The node or edge that an operation changes, and which slot of it; `None` for definitions.
+pub(crate) fn changed(operation: &Operation<'_>) -> Option<(EntityId, Slot)> {
     match *operation {
         Operation::DefineName { .. }
         | Operation::DefineNode { .. }
@@ -632,12 +632,13 @@ fn changed(operation: &Operation<'_>) -> Option<EntityId> {
         | Operation::Merge { .. }
         | Operation::Erase { .. }
         | Operation::Archive { .. } => None,
-        Operation::Label { node, .. } | Operation::Unlabel { node, .. } => Some(EntityId::Node(node)),
-        Operation::Create { entity }
-        | Operation::Remove { entity }
-        | Operation::Set { entity, .. }
-        | Operation::Unset { entity, .. }
-        | Operation::Splice { entity, .. }
-        | Operation::Increment { entity, .. } => Some(entity),
+        Operation::Label { node, name } | Operation::Unlabel { node, name } => {
+            Some((EntityId::Node(node), Slot::Label(name)))
+        }
+        Operation::Create { entity } | Operation::Remove { entity } => Some((entity, Slot::Existence)),
+        Operation::Set { entity, name, .. }
+        | Operation::Unset { entity, name, .. }
+        | Operation::Splice { entity, name, .. }
+        | Operation::Increment { entity, name, .. } => Some((entity, Slot::Property(name))),
     }
 }

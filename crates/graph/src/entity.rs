@@ -140,6 +140,9 @@ pub enum Slot {
 /// A slot, since which commit, and what it holds: existence and labels no bytes; nothing where it is not there.
 type Held<'a> = (Slot, Seq, Option<&'a [u8]>);
 
+/// What a slot shall hold, likewise.
+type Edit<'a> = (Slot, Option<Cow<'a, [u8]>>);
+
 /// What a slot was before a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Undo {
@@ -187,22 +190,21 @@ fn differences<const N: usize>(
 ) -> impl Iterator<Item = (Option<usize>, Option<usize>)> {
     let (mut at, mut older_at) = (0, 0);
     std::iter::from_fn(move || {
-        loop {
-            let order = match (now.get(at), older.get(older_at)) {
-                (Some(now), Some(older)) if now[..LABEL_BYTES] == older[..LABEL_BYTES] => {
-                    (at, older_at) = (at + 1, older_at + 1);
-                    continue;
-                }
-                (Some(now), Some(older)) => name_of(now).cmp(&name_of(older)),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => return None,
-            };
-            let pair = (order.is_le().then_some(at), order.is_ge().then_some(older_at));
-            at += usize::from(order.is_le());
-            older_at += usize::from(order.is_ge());
-            return Some(pair);
+        while let (Some(now), Some(older)) = (now.get(at), older.get(older_at))
+            && now[..LABEL_BYTES] == older[..LABEL_BYTES]
+        {
+            (at, older_at) = (at + 1, older_at + 1);
         }
+        let order = match (now.get(at), older.get(older_at)) {
+            (Some(now), Some(older)) => name_of(now).cmp(&name_of(older)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let pair = (order.is_le().then_some(at), order.is_ge().then_some(older_at));
+        at += usize::from(order.is_le());
+        older_at += usize::from(order.is_ge());
+        Some(pair)
     })
 }
 
@@ -338,16 +340,18 @@ impl Entity {
     }
 
     /// What a property holds once it is written in an interval; nothing where that is no bytes.
-    fn portion(&self, name: NameId, valid: Interval, value: &[u8]) -> Result<Option<Vec<u8>>> {
-        let before = self.property(name).map_or(&[][..], |property| property.value);
-        Ok(Some(valid::portion(before, valid, value)?).filter(|held| !held.is_empty()))
+    fn portion<'v>(&self, name: NameId, valid: Interval, value: &'v [u8]) -> Result<Edit<'v>> {
+        let before = || self.property(name).map_or(&[][..], |property| property.value);
+        let always = valid == Interval::ALWAYS;
+        let held = if always { value.into() } else { valid::portion(before(), valid, value)?.into() };
+        Ok((Slot::Property(name), Some(held).filter(|held: &Cow<'_, _>| !held.is_empty())))
     }
 
     /// It once operations are carried out on it at commit `seq`, each of another slot; one that removes it stands alone.
     ///
     /// Cost: one copy of the block, however many there are.
     pub(crate) fn apply(&self, operations: &[Operation<'_>], seq: Seq) -> Result<Entity> {
-        let mut edits: SmallVec<[(Slot, Option<Cow<'_, [u8]>>); 8]> = SmallVec::new();
+        let mut edits: SmallVec<[Edit<'_>; 8]> = SmallVec::new();
         for operation in operations {
             edits.push(match *operation {
                 Operation::Create { .. } => (Slot::Existence, Some(Cow::default())),
@@ -355,16 +359,8 @@ impl Entity {
                 Operation::Label { name, .. } if self.label(name).is_some() => continue,
                 Operation::Label { name, .. } => (Slot::Label(name), Some(Cow::default())),
                 Operation::Unlabel { name, .. } => (Slot::Label(name), None),
-                Operation::Set { name, valid: Interval::ALWAYS, value, .. } => {
-                    (Slot::Property(name), Some(value.into()))
-                }
-                Operation::Unset { name, valid: Interval::ALWAYS, .. } => (Slot::Property(name), None),
-                Operation::Set { name, valid, value, .. } => {
-                    (Slot::Property(name), self.portion(name, valid, value)?.map(Cow::from))
-                }
-                Operation::Unset { name, valid, .. } => {
-                    (Slot::Property(name), self.portion(name, valid, &[])?.map(Cow::from))
-                }
+                Operation::Set { name, valid, value, .. } => self.portion(name, valid, value)?,
+                Operation::Unset { name, valid, .. } => self.portion(name, valid, &[])?,
                 Operation::Increment { name, by, .. } => {
                     let current = self.property(name).map(|property| value::add(property.value, by));
                     let value = current.transpose()?.map_or(by.into(), Cow::from);
@@ -375,15 +371,8 @@ impl Entity {
                     let (at, removed, items) = (at as usize, removed as usize, items as usize);
                     (Slot::Property(name), Some(splice(held, at, removed, items, inserted)?.into()))
                 }
-                Operation::DefineName { .. }
-                | Operation::DefineNode { .. }
-                | Operation::DefineEdge { .. }
-                | Operation::Declare { .. }
-                | Operation::Fork { .. }
-                | Operation::Drop { .. }
-                | Operation::Merge { .. }
-                | Operation::Erase { .. }
-                | Operation::Archive { .. } => continue,
+                // Definitions, and what is about the graph as a whole.
+                _ => continue,
             });
         }
         // Where a value ends is a number of 32 bits.

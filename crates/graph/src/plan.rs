@@ -215,14 +215,13 @@ pub(crate) fn describe(target: &Target<'_>) -> String {
 }
 
 /// A verb's operations on one node or edge.
-type Operations<'a> = SmallVec<[Operation<'a>; 8]>;
+pub(crate) type Operations<'a> = SmallVec<[Operation<'a>; 8]>;
+
+/// A change of one property, by the number of its name.
+type Numbered<'a> = (NameId, Option<&'a [u8]>);
 
 fn numbers<S: Surface>(surface: &mut S, names: &[&str]) -> Result<Labels> {
-    let mut numbers = Labels::new();
-    for name in names {
-        numbers.push(surface.name(name)?);
-    }
-    Ok(numbers)
+    names.iter().map(|name| surface.name(name)).collect()
 }
 
 /// Replaces a node, or merges into it where it is said which labels it loses; its properties only in the interval.
@@ -261,10 +260,7 @@ fn write_node<S: Surface>(
 }
 
 /// Changes by number of the name, ascending; of several of one property the last.
-fn named<'a, S: Surface>(
-    surface: &mut S,
-    changes: &[Change<'a>],
-) -> Result<SmallVec<[(NameId, Option<&'a [u8]>); 8]>> {
+fn named<'a, S: Surface>(surface: &mut S, changes: &[Change<'a>]) -> Result<SmallVec<[Numbered<'a>; 8]>> {
     if changes.len() > PROPERTIES_MAX {
         return Err(property_count_error(changes.len()));
     }
@@ -272,13 +268,9 @@ fn named<'a, S: Surface>(
     for (name, value) in changes {
         named.push((surface.name(name)?, *value));
     }
-    named.sort_by_key(|change: &(NameId, _)| change.0);
-    named.dedup_by(|later, kept| {
-        later.0 == kept.0 && {
-            *kept = *later;
-            true
-        }
-    });
+    named.reverse();
+    named.sort_by_key(|change: &Numbered<'_>| change.0);
+    named.dedup_by_key(|change| change.0);
     Ok(named)
 }
 
@@ -287,7 +279,7 @@ fn change<'a, S: Surface>(
     surface: &mut S,
     entity: EntityId,
     mut operations: Operations<'a>,
-    changes: &[(NameId, Option<&'a [u8]>)],
+    changes: &[Numbered<'a>],
     valid: Interval,
 ) -> Result<()> {
     let state = surface.state(entity);

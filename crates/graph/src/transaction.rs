@@ -42,7 +42,7 @@ pub struct Transaction {
     pub(crate) parents: Vec<Seq>,
     /// Whether its commit validates only what it writes, and not what it has read, so that write skew is possible.
     pub snapshot_isolation: bool,
-    verbs: Vec<u8>,
+    pub(crate) verbs: Vec<u8>,
     count: usize,
     /// How many bytes of `verbs` the overlay has seen.
     overlaid: usize,
@@ -140,11 +140,6 @@ impl Transaction {
     pub fn push_unread(&mut self, batch: &[u8]) -> Result<()> {
         self.verbs.extend_from_slice(batch);
         check_size(self.count, self.verbs.len())
-    }
-
-    /// How many bytes the verbs have.
-    pub(crate) fn bytes(&self) -> usize {
-        self.verbs.len()
     }
 
     pub(crate) fn verbs(&self) -> VerbReader<'_> {

@@ -64,11 +64,7 @@ codecs! {
                 format!("{count} labels are over the limit of {LABELS_MAX} per node; use properties or edges");
             return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
         }
-        let mut labels = Vec::with_capacity(count);
-        for _ in 0..count {
-            labels.push(Name::decode(cursor)?);
-        }
-        Ok(labels)
+        (0..count).map(|_| Name::decode(cursor)).collect()
     }, |labels, out| {
         put_varint(out, labels.len() as u64);
         labels.iter().for_each(|label| Name::encode(label, out));
