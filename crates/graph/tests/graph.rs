@@ -460,3 +460,47 @@ fn what_changes_nothing_is_validated_and_is_no_commit() {
     bench.write_as("a newcomer", &[put("c", &[])]).unwrap();
     assert_eq!(bench.replayed().graph.digest_at(4).unwrap(), bench.graph.digest_at(4).unwrap());
 }
+
+#[test]
+fn what_one_verb_says_twice_counts_once_and_what_verbs_say_one_after_another_counts_in_order() {
+    let mut bench = Bench::new();
+    let (one, two) = (int(1), int(2));
+    bench.write(&[put("a", &[("n", &two[..])])]).unwrap();
+    let increment = || Verb::Increment { target: Target::Node("a"), name: "sum", by: &one };
+    let labels = vec!["L", "L", "Fact"];
+    let changes = vec![("n", Some(&one[..])), ("m", None), ("n", Some(&two[..])), ("m", Some(&one[..]))];
+    let target = Target::Node("a");
+    bench
+        .write(&[
+            Verb::Patch { target, labels, drop: vec!["Fact"], changes },
+            increment(),
+            increment(),
+            put("b", &[("n", &one[..])]),
+            Verb::Remove { key: "b", detach: false },
+            put("b", &[("m", &two[..])]),
+        ])
+        .unwrap();
+    for graph in [&bench, &bench.replayed()] {
+        let held = |key, name| graph.property(2, key, name);
+        let [one, two] = [1, 2].map(|value| Some(Value::Integer(value)));
+        assert_eq!(held("a", "n"), two, "the last one counts");
+        assert_eq!([held("a", "m"), held("a", "sum")], [one, two.clone()]);
+        assert_eq!([held("b", "n"), held("b", "m")], [None, two]);
+        let mut labelled = Vec::new();
+        let mut visit = |node: &karyon_graph::NodeItem<'_>| {
+            let since = |label| graph.graph.names().get(label).and_then(|label| node.entity.label(label));
+            labelled = vec![since("L"), since("Fact"), Some(node.entity.labels().len() as Seq)];
+        };
+        Reader::at(&graph.graph, 2, &Open).visit_node("a", &mut visit).unwrap();
+        assert_eq!(
+            labelled,
+            [Some(2), Some(1), Some(2)],
+            "a label that is dropped and given stays as it was"
+        );
+    }
+    assert_eq!(bench.replayed().graph.digest_at(2).unwrap(), bench.graph.digest_at(2).unwrap());
+    assert_eq!(bench.graph.digest_at(1).unwrap(), bench.replayed().graph.digest_at(1).unwrap());
+    let operations = karyon_model::OperationReader::new(&bench.log[1].1).map(|operation| operation.unwrap());
+    let labels = operations.filter(|operation| matches!(operation, karyon_model::Operation::Label { .. }));
+    assert_eq!(labels.count(), 3, "one of each node's life");
+}
