@@ -1,7 +1,7 @@
 // What versions take up on the disk, and what nodes and edges take up in memory.
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Kernel } from '../../ts/index.ts'
+import type { Kernel, Transaction } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
 import type { Case, Side } from '../measure.ts'
 import { median } from '../measure.ts'
@@ -28,6 +28,7 @@ const CHECKPOINT_BYTES = 64 * 1024
 const TURNS = 400
 const TURN_CHARACTERS = 2_000
 const AGENT_BYTES_MAX = 3_000_000
+const DOCUMENT_CHARACTERS = 100_000
 const RAM_MAX = { node: 128, edge: 96 } as const
 
 export function space(): readonly Case[] {
@@ -41,9 +42,18 @@ export function space(): readonly Case[] {
       unit: 'B',
       operations: 1,
       note: `${TURNS} turns that append ${TURN_CHARACTERS} characters each to one list, every version readable; the whole folder against a full copy of each`,
-      ours: agentState(karyonAgent()),
-      peers: [agentState(sqliteAgent())],
+      ours: versionsOf(MESSAGES, inKaryon(MESSAGES)),
+      peers: [versionsOf(MESSAGES, inSqlite())],
       limit: AGENT_BYTES_MAX,
+      slow: true,
+    },
+    {
+      name: 'store/bytes-edited-text',
+      unit: 'B',
+      operations: 1,
+      note: `${TURNS} turns that set a text of ${DOCUMENT_CHARACTERS} characters anew, each edited near its start, amid it and near its end, every version readable; the whole folder against a full copy of each`,
+      ours: versionsOf(DOCUMENT, inKaryon(DOCUMENT)),
+      peers: [versionsOf(DOCUMENT, inSqlite())],
       slow: true,
     },
     ...(['node', 'edge'] as const).map((entity): Case => ({
@@ -149,50 +159,93 @@ function writtenBytes(bytes: Buffer): number {
   return bytes.findLastIndex((byte) => byte !== 0) + 1
 }
 
-/** An agent's list of messages, a version a turn. */
-interface Agent {
+/** What has a version a turn: a list that grows, a text that is edited. */
+interface Turns {
+  readonly turns: number
+  readonly first: State
+  after(state: State, turn: number): State
+  /** What a program that keeps it in Karyon does in a turn. */
+  write(tx: Transaction, state: State, turn: number): void
+}
+
+type State = string | readonly string[]
+
+/** An agent's list of messages. */
+const MESSAGES: Turns = {
+  turns: TURNS,
+  first: [],
+  after: (messages, turn) => [...messages, messageOf(turn)],
+  write: (tx, _, turn) => tx.append('agent', 'state', [messageOf(turn)]),
+}
+
+/** A text that a program keeps as a whole and sets anew, as it does not know what was edited. */
+const DOCUMENT: Turns = {
+  turns: TURNS,
+  first: lettersOf(0, DOCUMENT_CHARACTERS),
+  after(state, turn) {
+    const random = numbers(turn)
+    let text = String(state)
+    for (const third of [0, 1, 2]) {
+      const at = Math.floor((third * DOCUMENT_CHARACTERS) / 3) + (random() % (DOCUMENT_CHARACTERS / 4))
+      text = `${text.slice(0, at)}turn ${turn}${text.slice(at + (random() % 12))}`
+    }
+    return text
+  },
+  write: (tx, state) => tx.patch('agent', { props: { state: String(state) } }),
+}
+
+/** Where every turn is kept. */
+interface Keeper {
   readonly name: string
   open(folder: string): Promise<void>
-  append(message: string): Promise<unknown> | void
-  /** The list as it was after so many turns. */
-  messagesAt(turn: number): readonly string[]
+  write(state: State, turn: number): Promise<unknown> | void
+  /** What it was after so many turns. */
+  stateAt(turn: number): State
   close(): Promise<void> | void
 }
 
-function agentState(agent: Agent): Side {
+function versionsOf(work: Turns, keeper: Keeper): Side {
   let folder: string
   return {
-    name: agent.name,
+    name: keeper.name,
     prepare() {
       folder = freshFolder()
-      return agent.open(folder)
+      return keeper.open(folder)
     },
     async run() {
-      for (let turn = 1; turn <= TURNS; turn++) await agent.append(messageOf(turn))
+      let state = work.first
+      for (let turn = 1; turn <= work.turns; turn++) {
+        state = work.after(state, turn)
+        await keeper.write(state, turn)
+      }
     },
     async figure() {
-      await agent.close()
+      await keeper.close()
       return bytesOnDisk(folder)
     },
     async answer() {
-      await agent.open(folder)
-      const lists = [1, 2, TURNS / 2, TURNS].map((turn) => agent.messagesAt(turn))
-      await agent.close()
+      await keeper.open(folder)
+      const states = [1, 2, work.turns / 2, work.turns].map((turn) => keeper.stateAt(turn))
+      await keeper.close()
       removeFolder(folder)
-      return lists
+      return states
     },
   }
 }
 
 /** Letters that do not repeat, as no two turns of an agent are the same. */
 function messageOf(turn: number): string {
-  const random = numbers(turn)
-  let text = `turn ${turn}: `
-  while (text.length < TURN_CHARACTERS) text += `${random().toString(36)} `
-  return text.slice(0, TURN_CHARACTERS)
+  return `turn ${turn}: ${lettersOf(turn, TURN_CHARACTERS)}`.slice(0, TURN_CHARACTERS)
 }
 
-function karyonAgent(): Agent {
+function lettersOf(seed: number, characters: number): string {
+  const random = numbers(seed)
+  let text = ''
+  while (text.length < characters) text += `${random().toString(36)} `
+  return text.slice(0, characters)
+}
+
+function inKaryon(work: Turns): Keeper {
   let kernel: Kernel
   const versions: bigint[] = []
   return {
@@ -200,37 +253,34 @@ function karyonAgent(): Agent {
     async open(folder) {
       kernel = await (await karyon()).Kernel.open(folder)
     },
-    async append(message) {
+    async write(state, turn) {
       const { version } = await kernel.graph.write((tx) => {
         tx.patch('agent', { labels: ['Agent'] })
-        tx.append('agent', 'messages', [message])
+        work.write(tx, state, turn)
       })
-      versions[Number(message.split(':')[0]!.slice('turn '.length))] = version
+      versions[turn] = version
     },
-    messagesAt: (turn) => kernel.graph.at(versions[turn]!).get('agent')!.props['messages'] as string[],
+    stateAt: (turn) => kernel.graph.at(versions[turn]!).get('agent')!.props['state'] as State,
     close: () => kernel.close(),
   }
 }
 
-function sqliteAgent(): Agent {
+function inSqlite(): Keeper {
   let database: Database
   let insert: Statement
   let read: Statement
-  let messages: string[] = []
   return {
     name: 'better-sqlite3',
     async open(folder) {
-      messages = []
       database = await openSqlite(join(folder, 'agent.sqlite'))
-      database.exec('CREATE TABLE IF NOT EXISTS turns(turn INTEGER PRIMARY KEY, messages TEXT)')
+      database.exec('CREATE TABLE IF NOT EXISTS turns(turn INTEGER PRIMARY KEY, state TEXT)')
       insert = database.prepare('INSERT INTO turns VALUES (?, ?)')
-      read = database.prepare('SELECT messages FROM turns WHERE turn = ?')
+      read = database.prepare('SELECT state FROM turns WHERE turn = ?')
     },
-    append(message) {
-      messages.push(message)
-      insert.run(messages.length, JSON.stringify(messages))
+    write(state, turn) {
+      insert.run(turn, JSON.stringify(state))
     },
-    messagesAt: (turn) => JSON.parse((read.get(turn) as { messages: string }).messages) as string[],
+    stateAt: (turn) => JSON.parse((read.get(turn) as { state: string }).state) as State,
     close: () => database.close(),
   }
 }

@@ -218,7 +218,8 @@ export interface Transaction extends Reader {
   put(key: string, node?: NodeContent): void
   /**
    * Merges into a node, which is created if need be, or into an edge, which must exist. A property of `undefined` is unset;
-   * a label that is both added and dropped is added.
+   * a label that is both added and dropped is added. A large value that is set anew takes up, in the log and in the past, about
+   * what differs from the one before it, wherever in the value that is.
    */
   patch(target: Target, changes: Changes): void
   /** Removes a node; nothing when there is none. Throws `ERR_KARYON_HAS_EDGES` when it has edges, unless `detach`. */

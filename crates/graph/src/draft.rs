@@ -7,6 +7,7 @@ use crate::ids;
 use crate::index::{TEMPORAL_KEY, index_key};
 use crate::layer::{Act, Layer};
 use crate::names::Names;
+use crate::pieces::difference;
 use crate::plan::Surface;
 use crate::publish::{Listing, Publication};
 use crate::tables::{self, Direction, EdgeSlot, Tables, next_id};
@@ -16,7 +17,7 @@ use karyon_history::ObjectId;
 use karyon_model::bytes::Cursor;
 use karyon_model::limits::FRAME_BYTES_MAX;
 use karyon_model::valid::is_gapless;
-use karyon_model::{Code, EdgeKey, EntityId, Error, NameId, Operation, Result, Rules, Seq, Target};
+use karyon_model::{Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -579,8 +580,9 @@ impl Surface for Draft<'_> {
         if operations.is_empty() {
             return Ok(());
         }
+        let before = self.state(id).clone();
         self.change(id, operations)?;
-        operations.iter().for_each(|operation| operation.encode(&mut self.operations));
+        operations.iter().for_each(|operation| write_down(operation, &before, &mut self.operations));
         let limit = FRAME_BYTES_MAX - HEADER_RESERVE;
         if self.operations.len() > limit {
             let message = format!("the transaction writes more than {limit} bytes; split it");
@@ -620,6 +622,17 @@ fn held(state: &Entity, label: NameId, property: NameId) -> Option<&[u8]> {
     state.label(label).and_then(|_| state.property(property)).map(|held| held.value)
 }
 
+/// Appends an operation for the log: a large value that is set anew as pieces of the one before.
+fn write_down(operation: &Operation<'_>, before: &Entity, out: &mut Vec<u8>) {
+    if let Operation::Set { entity, name, valid: Interval::ALWAYS, value } = *operation
+        && let Some(before) = before.property(name)
+        && let Some(pieces) = difference(before.value, value)
+    {
+        return Operation::Pieces { entity, name, pieces: &pieces }.encode(out);
+    }
+    operation.encode(out);
+}
+
 /// The node or edge that an operation changes, and which slot of it; `None` for definitions.
 pub(crate) fn changed(operation: &Operation<'_>) -> Option<(EntityId, Slot)> {
     match *operation {
@@ -638,7 +651,7 @@ pub(crate) fn changed(operation: &Operation<'_>) -> Option<(EntityId, Slot)> {
         Operation::Create { entity } | Operation::Remove { entity } => Some((entity, Slot::Existence)),
         Operation::Set { entity, name, .. }
         | Operation::Unset { entity, name, .. }
-        | Operation::Splice { entity, name, .. }
+        | Operation::Pieces { entity, name, .. }
         | Operation::Increment { entity, name, .. } => Some((entity, Slot::Property(name))),
     }
 }

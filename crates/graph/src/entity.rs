@@ -22,16 +22,16 @@
 //! | 3 | label | name, since |
 //! | 4 | property | name: it was not there |
 //! | 5 | property | name, since, interval byte, value |
-//! | 6 | property, spliced | name, since, at, inserted bytes, removed items, removed payload |
+//! | 6 | property | name, since, length, the value as pieces of the one since (`pieces.rs`) |
 //!
 //! The interval byte is 0 where the value holds always; the others are in `model/src/valid.rs`.
 
-use crate::plan::difference;
+use crate::pieces::{Rope, difference};
 use crate::versioned::State;
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
-use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX, VALUE_BYTES_MAX};
+use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::valid::{self, is_temporal};
-use karyon_model::value::{self, Sequence};
+use karyon_model::value;
 use karyon_model::{Code, Error, Interval, NameId, Operation, Result, Seq, property_count_error};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -143,44 +143,13 @@ type Held<'a> = (Slot, Seq, Option<&'a [u8]>);
 /// What a slot shall hold, likewise.
 type Edit<'a> = (Slot, Option<Cow<'a, [u8]>>);
 
-/// What a slot was before a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Undo {
-    Whole(Slot, Seq, Option<Encoded>),
-    Splice { name: NameId, since: Seq, at: usize, inserted: usize, items: usize, removed: Encoded },
-}
-
-impl Undo {
-    pub(crate) fn slot(&self) -> Slot {
-        match self {
-            Undo::Whole(slot, ..) => *slot,
-            Undo::Splice { name, .. } => Slot::Property(*name),
-        }
-    }
-
-    fn decode(cursor: &mut Cursor<'_>) -> Result<Undo> {
-        let tag = cursor.byte()?;
-        let slot = match tag {
-            0 | 1 => Slot::Existence,
-            2 | 3 => Slot::Label(cursor.id()?),
-            4 | 5 => Slot::Property(cursor.id()?),
-            6 => {
-                return Ok(Undo::Splice {
-                    name: cursor.id()?,
-                    since: cursor.varint()?,
-                    at: cursor.id()? as usize,
-                    inserted: cursor.id()? as usize,
-                    items: cursor.id()? as usize,
-                    removed: Encoded::from_slice(cursor.bytes()?),
-                });
-            }
-            _ => return Err(cursor.malformed("an unknown delta")),
-        };
-        let there = tag & 1 == 1;
-        let since = if there || tag == 0 { cursor.varint()? } else { 0 };
-        let value = if tag == 5 { Encoded::from_slice(valid::read(cursor)?) } else { Encoded::new() };
-        Ok(Undo::Whole(slot, since, there.then_some(value)))
-    }
+/// What a slot was before a commit: a value, or pieces of the one that it has since.
+pub(crate) struct Undo<'d> {
+    pub(crate) slot: Slot,
+    there: bool,
+    since: Seq,
+    value: &'d [u8],
+    pieces: bool,
 }
 
 /// Where two tables, ascending by name, do not have the same entry: the place in either.
@@ -232,30 +201,38 @@ pub(crate) fn put_delta(now: &Entity, older: &Entity, out: &mut Vec<u8>) -> bool
             now.inspect(|now| put(out, 4, now.name, None));
             continue;
         };
-        if let Some(splice) = now.and_then(|now| difference(now.value, value)) {
-            put(out, 6, name, Some(since));
-            [splice.at, splice.removed, splice.items].iter().for_each(|field| put_varint(out, *field as u64));
-            put_bytes(out, splice.inserted);
-        } else {
-            put(out, 5, name, Some(since));
-            valid::put(value, out);
+        let pieces = now.and_then(|now| difference(now.value, value));
+        put(out, if pieces.is_some() { 6 } else { 5 }, name, Some(since));
+        match pieces {
+            Some(pieces) => put_bytes(out, &pieces),
+            None => valid::put(value, out),
         }
     }
     out.len() > start
 }
 
-/// Reads a delta, as far as it can be read.
-pub(crate) fn undos(delta: &[u8]) -> impl Iterator<Item = Result<Undo>> {
+/// Reads a delta.
+pub(crate) fn undos(delta: &[u8]) -> impl Iterator<Item = Result<Undo<'_>>> {
     let mut cursor = Cursor::new(delta);
-    let next = move || {
-        let undo = (!cursor.is_empty()).then(|| Undo::decode(&mut cursor));
-        undo.inspect(|undo| {
-            if undo.is_err() {
-                cursor = Cursor::new(&[])
-            }
-        })
+    std::iter::from_fn(move || (!cursor.is_empty()).then(|| undo(&mut cursor)))
+}
+
+fn undo<'d>(cursor: &mut Cursor<'d>) -> Result<Undo<'d>> {
+    let tag = cursor.byte()?;
+    let slot = match tag {
+        0 | 1 => Slot::Existence,
+        2 | 3 => Slot::Label(cursor.id()?),
+        4..=6 => Slot::Property(cursor.id()?),
+        _ => return Err(cursor.malformed("an unknown delta")),
     };
-    std::iter::from_fn(next)
+    let there = tag == 6 || tag & 1 == 1;
+    let since = if there || tag == 0 { cursor.varint()? } else { 0 };
+    let value = match tag {
+        5 => valid::read(cursor)?,
+        6 => cursor.bytes()?,
+        _ => &[],
+    };
+    Ok(Undo { slot, there, since, value, pieces: tag == 6 })
 }
 
 impl Entity {
@@ -366,23 +343,22 @@ impl Entity {
                     let value = current.transpose()?.map_or(by.into(), Cow::from);
                     (Slot::Property(name), Some(value))
                 }
-                Operation::Splice { name, at, removed, items, inserted, .. } => {
-                    let held = self.property(name).ok_or_else(splice_error)?.value;
-                    let (at, removed, items) = (at as usize, removed as usize, items as usize);
-                    (Slot::Property(name), Some(splice(held, at, removed, items, inserted)?.into()))
+                Operation::Pieces { name, pieces, .. } => {
+                    let mut rope = Rope::of(self.property(name).map_or(&[], |property| property.value));
+                    rope.apply(pieces)?;
+                    (Slot::Property(name), Some(rope.value()?.into_vec().into()))
                 }
                 // Definitions, and what is about the graph as a whole.
                 _ => continue,
             });
         }
-        // Where a value ends is a number of 32 bits.
-        let values = edits.iter().flat_map(|edit| &edit.1).map(|value| value.len());
-        let bytes = self.parts().values.len() + values.sum::<usize>();
+        edits.sort_unstable_by_key(|edit| edit.0);
+        let after = self.edited(edits.iter().map(|(slot, value)| (*slot, seq, value.as_deref())));
+        // Where a value ends is a number of 32 bits. What is there in the end counts, or a replay could refuse what was committed.
+        let bytes = after.parts().values.len();
         if bytes > u32::MAX as usize {
             return Err(value::size_error(bytes));
         }
-        edits.sort_unstable_by_key(|edit| edit.0);
-        let after = self.edited(edits.iter().map(|(slot, value)| (*slot, seq, value.as_deref())));
         if after.labels().len() > LABELS_MAX {
             let message = format!("a node would have more than {LABELS_MAX} labels; use properties");
             return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
@@ -440,69 +416,26 @@ impl Entity {
         Entity { existence, block: some.then(|| ThinArc::from_header_and_slice((), &block)) }
     }
 
-    /// It with slots taken back, the newest first.
-    pub(crate) fn reverted(&self, undos: impl IntoIterator<Item = Result<Undo>>) -> Result<Entity> {
-        let mut edits: BTreeMap<Slot, (Seq, Option<Encoded>)> = BTreeMap::new();
+    /// It with slots taken back to what they were before changes, which come newest first.
+    ///
+    /// Cost: what the changes say, one copy of each slot's value and one of the block, however many changes there are.
+    pub(crate) fn reverted<'d>(&self, undos: impl Iterator<Item = Result<Undo<'d>>>) -> Result<Entity> {
+        let mut before: BTreeMap<Slot, (Seq, bool, Rope<'_>)> = BTreeMap::new();
         for undo in undos {
-            let undo = undo?;
-            let slot = undo.slot();
-            let edit = match undo {
-                Undo::Whole(_, since, value) => (since, value),
-                Undo::Splice { since, at, inserted, items, removed, .. } => {
-                    let own = || self.slot(slot).map(|held| held.0);
-                    let now = edits.get(&slot).map_or_else(own, |edit| edit.1.as_deref());
-                    let missing = || Error::new(Code::Damaged, "a splice of a property that is not there");
-                    let value = splice(now.ok_or_else(missing)?, at, inserted, items, &removed)?;
-                    (since, Some(value.into()))
-                }
-            };
-            edits.insert(slot, edit);
-        }
-        Ok(self.edited(edits.iter().map(|(slot, (since, value))| (*slot, *since, value.as_deref()))))
-    }
-}
-
-fn splice_error() -> Error {
-    Error::new(
-        Code::SpliceRange,
-        "the splice lies outside of the value, or the property is absent; read it first",
-    )
-}
-
-/// Replaces part of a string's, bytes' or list's payload. Returns the new value.
-fn splice(encoded: &[u8], at: usize, removed: usize, items: usize, inserted: &[u8]) -> Result<Vec<u8>> {
-    let sequence = Sequence::of(encoded)?;
-    let payload = sequence.payload();
-    let end = at.checked_add(removed).filter(|end| *end <= payload.len()).ok_or_else(splice_error)?;
-    let taken_items = match sequence {
-        Sequence::String(text) => {
-            let whole = text.is_char_boundary(at) && text.is_char_boundary(end);
-            if !whole || std::str::from_utf8(inserted).is_err() {
-                return Err(splice_error());
+            let Undo { slot, there, since, value, pieces } = undo?;
+            let own = || (since, there, Rope::of(self.slot(slot).map_or(&[], |held| held.0)));
+            let held = before.entry(slot).or_insert_with(own);
+            (held.0, held.1) = (since, there);
+            if pieces {
+                held.2.apply(value)?;
+            } else {
+                held.2 = Rope::of(value);
             }
-            0
         }
-        Sequence::Bytes(_) => 0,
-        Sequence::List(..) => {
-            let mut cursor = Cursor::new(&payload[at..end]);
-            let mut count = 0;
-            while !cursor.is_empty() {
-                value::check(&mut cursor)?;
-                count += 1;
-            }
-            count
-        }
-    };
-    let length = payload.len() - removed + inserted.len();
-    if length > VALUE_BYTES_MAX {
-        return Err(value::size_error(length));
+        let values = before.values().map(|held| held.2.value()).collect::<Result<Vec<_>>>()?;
+        let edits = before.iter().zip(&values);
+        Ok(self.edited(edits.map(|((slot, held), value)| (*slot, held.0, held.1.then_some(&value[..])))))
     }
-    let mut spliced = Vec::with_capacity(length);
-    spliced.extend_from_slice(&payload[..at]);
-    spliced.extend_from_slice(inserted);
-    spliced.extend_from_slice(&payload[end..]);
-    let count = (sequence.items() + items).checked_sub(taken_items).ok_or_else(splice_error)?;
-    Ok(sequence.rebuild(count, &spliced))
 }
 
 impl State for Entity {

@@ -198,9 +198,7 @@ impl ImageWriter {
             return Ok(());
         };
         out.push(1 + u8::from(sealed));
-        let mut encoded = Vec::new();
-        state.encode(&mut encoded);
-        put_bytes(out, &encoded);
+        put_bytes(out, &state.encoded());
         run.encode(out);
         Ok(())
     }
@@ -209,27 +207,24 @@ impl ImageWriter {
 /// Builds a graph from the blocks of an image, in order.
 pub struct ImageReader {
     graph: Graph,
-    numbered: (u32, u32),
-    begun: bool,
+    /// How many nodes and edges the head promises, once it has come.
+    numbered: Option<(u32, u32)>,
 }
 
 impl ImageReader {
     /// Starts with nothing.
     pub fn new(history: Arc<dyn History>) -> ImageReader {
-        ImageReader { graph: Graph::new(history), numbered: (0, 0), begun: false }
+        ImageReader { graph: Graph::new(history), numbered: None }
     }
 
     /// Takes the next block.
     pub fn take(&mut self, block: &[u8]) -> Result<()> {
         let mut cursor = Cursor::new(block);
         let tag = cursor.byte()?;
-        if (tag == b'H') == self.begun {
-            return Err(cursor.malformed("an image out of order"));
-        }
-        self.begun = true;
+        cursor.expect((tag == b'H') == self.numbered.is_none(), "an image out of order")?;
         if tag == b'H' {
             self.graph.head = cursor.varint()?;
-            self.numbered = (cursor.id()?, cursor.id()?);
+            self.numbered = Some((cursor.id()?, cursor.id()?));
             self.graph.erased = cursor.varint()?;
         }
         while !cursor.is_empty() {
@@ -260,9 +255,8 @@ impl ImageReader {
             }
             b'E' => {
                 let (from, kind, to) = (cursor.id()?, cursor.id()?, cursor.id()?);
-                if from.max(to) as usize >= graph.tables.nodes.len() {
-                    return Err(cursor.malformed("an edge of the image without its ends"));
-                }
+                let whole = (from.max(to) as usize) < graph.tables.nodes.len();
+                cursor.expect(whole, "an edge of the image without its ends")?;
                 let key = cursor.text()?;
                 let id = graph.tables.add_edge(from, kind, to, key)?;
                 let object: Object<Entity> = take_object(cursor)?;
@@ -285,9 +279,8 @@ impl ImageReader {
             }
             b'P' => {
                 let (index, key) = (cursor.id()?, cursor.bytes()?);
-                if index as usize >= graph.indexes.all.len() {
-                    return Err(cursor.malformed("a posting of the image without its index"));
-                }
+                let whole = (index as usize) < graph.indexes.all.len();
+                cursor.expect(whole, "a posting of the image without its index")?;
                 let number = graph.indexes.posting(index, key) as usize;
                 let nodes = take_object::<Ids>(cursor)?;
                 graph.bytes += nodes.state().size();
@@ -326,7 +319,7 @@ impl ImageReader {
 
     /// The graph, when everything that the head promised has come.
     pub fn finish(mut self) -> Result<Graph> {
-        if !self.begun || self.graph.numbered() != self.numbered {
+        if self.numbered != Some(self.graph.numbered()) {
             return Err(Error::new(Code::Damaged, "the image of the graph is not whole"));
         }
         self.graph.membership = self.graph.head;

@@ -18,6 +18,7 @@ mod merge;
 mod names;
 mod overlay;
 mod past;
+mod pieces;
 mod plan;
 mod publish;
 mod purge;

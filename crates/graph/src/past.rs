@@ -3,8 +3,7 @@
 
 use crate::entity::{Encoded, Entity, Slot, undos};
 use crate::head::Graph;
-use crate::versioned::State;
-use karyon_history::Commits;
+use karyon_history::{Commit, Commits};
 use karyon_model::{Code, EntityId, Error, Result, Seq};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -60,9 +59,9 @@ impl Graph {
                 }
                 let mut state = state()?.into_owned();
                 for (seq, delta) in run.newest_first().take_while(|delta| delta.0 > after) {
-                    let slots = undos(delta).flatten().map(|undo| undo.slot()).filter(|_| seq <= seen);
+                    let slots = undos(delta).flatten().map(|undo| undo.slot).filter(|_| seq <= seen);
                     let (held, since) = (holding(&state, slots), state.since());
-                    state.undo([delta].into_iter())?;
+                    state = state.reverted(undos(delta))?;
                     if !tell(seq, &state, held, state.since() != since, visit)? {
                         return Ok(0);
                     }
@@ -97,11 +96,11 @@ impl Graph {
         visit: &mut dyn FnMut(EntityId, Sides<'_>) -> Result<bool>,
     ) -> Result<Option<DiffStart>> {
         let (end, mut next) = (from.max(to), None);
-        commits.visit(start.0.max(from.min(to) + 1) - 1, end, &mut |commit| {
-            let through = if commit.seq == start.0 { start.1 } else { 0 };
-            for (at, id) in commit.touched.iter().enumerate().skip(through) {
+        commits.visit(start.0.max(from.min(to) + 1) - 1, end, &mut |Commit { header, touched }| {
+            let through = if header.seq == start.0 { start.1 } else { 0 };
+            for (at, id) in touched.iter().enumerate().skip(through) {
                 // What a later commit changes again is told there; what another layer has changed does not show.
-                if self.last_in(layer, id, end)? != commit.seq {
+                if self.last_in(layer, id, end)? != header.seq {
                     continue;
                 }
                 let sides = [self.entity_in(layer, id, from)?, self.entity_in(layer, id, to)?];
@@ -111,7 +110,7 @@ impl Graph {
                     _ => false,
                 };
                 if !same && !visit(id, sides)? {
-                    next = Some((commit.seq, at));
+                    next = Some((header.seq, at));
                     return Ok(false);
                 }
             }

@@ -12,9 +12,6 @@ use karyon_model::{
 };
 use smallvec::SmallVec;
 
-/// Values shorter than this are set whole: a splice would save nothing.
-const SPLICE_BYTES_MIN: usize = 64;
-
 /// What verbs work on: the head, or a transaction's private copy of what it has touched. It numbers nodes and edges as it likes.
 pub(crate) trait Surface {
     /// The dictionary.
@@ -107,17 +104,9 @@ fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> 
             }
         }
         Verb::Splice { target, name, start, delete, insert } => {
-            let (entity, name) = (existing(surface, target)?, surface.name(name)?);
-            splice(surface, entity, name, (*start, *delete), insert)
+            splice(surface, target, name, (*start, *delete), insert)
         }
-        Verb::Append { target, name, more } => {
-            let (entity, name) = (existing(surface, target)?, surface.name(name)?);
-            Sequence::of(more)?;
-            if steady(surface.state(entity), name)?.is_none() {
-                return surface.apply(entity, &[set(entity, name, more)]);
-            }
-            splice(surface, entity, name, (u64::MAX, 0), more)
-        }
+        Verb::Append { target, name, more } => splice(surface, target, name, AT_THE_END, more),
     }
 }
 
@@ -309,10 +298,7 @@ fn write<'a>(
         }
         (before, value) if before == value => return Ok(()),
         (_, None) => Operation::Unset { entity, name, valid },
-        (Some(before), Some(value)) => {
-            as_splice(entity, name, before, value).unwrap_or_else(|| set(entity, name, value))
-        }
-        (None, Some(value)) => set(entity, name, value),
+        (_, Some(value)) => set(entity, name, value),
     });
     Ok(())
 }
@@ -325,121 +311,27 @@ fn remove<S: Surface>(surface: &mut S, key: &str, detach: bool) -> Result<()> {
             format!("{key:?} has {} edges; unlink them or remove it with {{ detach: true }}", edges.len());
         return Err(Error::new(Code::HasEdges, message).with("key", key).with("edges", edges.len()));
     }
-    edges
-        .into_iter()
-        .chain([entity])
-        .try_for_each(|entity| surface.apply(entity, &[Operation::Remove { entity }]))
+    let mut gone = edges.into_iter().chain([entity]);
+    gone.try_for_each(|entity| surface.apply(entity, &[Operation::Remove { entity }]))
 }
 
-/// Replaces `delete` units from `start` on; a start beyond the largest position means the end.
+/// Where what is appended is spliced in.
+const AT_THE_END: (u64, u64) = (u64::MAX, 0);
+
+/// Replaces a number of units from a start on.
 fn splice<S: Surface>(
     surface: &mut S,
-    entity: EntityId,
-    name: NameId,
-    (start, delete): (u64, u64),
+    target: &Target<'_>,
+    name: &str,
+    range: (u64, u64),
     insert: &[u8],
 ) -> Result<()> {
+    let (entity, name) = (existing(surface, target)?, surface.name(name)?);
     let inserted = Sequence::of(insert)?;
-    let outside =
-        || Error::new(Code::SpliceRange, "the splice lies outside of the value or cuts a character in two");
-    let Some(property) = steady(surface.state(entity), name)? else { return Err(outside()) };
-    let current = Sequence::of(property.value)?;
-    if !current.same_kind(&inserted) {
-        let message =
-            "what is inserted has another type than the value; pass a string, bytes or a list alike";
-        return Err(Error::new(Code::ValueType, message));
-    }
-    let (at, removed) = if start == u64::MAX {
-        (current.payload().len(), 0)
-    } else {
-        let units = current.units() as u64;
-        let end = start.saturating_add(delete).min(units);
-        let offset = |units: u64| usize::try_from(units).ok().and_then(|units| current.offset(units));
-        let at = offset(start).ok_or_else(outside)?;
-        (at, offset(end.max(start)).ok_or_else(outside)? - at)
+    let value = match steady(surface.state(entity), name)? {
+        Some(before) => Sequence::of(before.value)?.spliced(range, &inserted)?,
+        None if range == AT_THE_END => insert.to_vec(),
+        None => return Err(value::splice_error()),
     };
-    let (items, inserted) = (inserted.items(), inserted.payload());
-    if current.payload()[at..at + removed] == *inserted {
-        return Ok(());
-    }
-    let (at, removed, items) = (at as u32, removed as u32, items as u32);
-    surface.apply(entity, &[Operation::Splice { entity, name, at, removed, items, inserted }])
-}
-
-/// A set of a long string, bytes or list as the splice that makes the same value, when that is shorter.
-fn as_splice<'a>(entity: EntityId, name: NameId, before: &[u8], after: &'a [u8]) -> Option<Operation<'a>> {
-    let Difference { at, removed, items, inserted } = difference(before, after)?;
-    let (at, removed, items) = (at as u32, removed as u32, items as u32);
-    Some(Operation::Splice { entity, name, at, removed, items, inserted })
-}
-
-/// A splice: where in the payload, how many bytes it takes out, how many items of a list and which bytes it puts in.
-pub(crate) struct Difference<'a> {
-    pub(crate) at: usize,
-    pub(crate) removed: usize,
-    pub(crate) items: usize,
-    pub(crate) inserted: &'a [u8],
-}
-
-/// How a long string, bytes or list becomes another one, when that is shorter than the other one.
-///
-/// Cost: a look at both, and at each item of lists of which neither begins with the other.
-pub(crate) fn difference<'a>(before: &[u8], after: &'a [u8]) -> Option<Difference<'a>> {
-    if before.len() < SPLICE_BYTES_MIN || after.len() < SPLICE_BYTES_MIN {
-        return None;
-    }
-    let (old, new) = (Sequence::of(before).ok()?, Sequence::of(after).ok()?);
-    if !old.same_kind(&new) {
-        return None;
-    }
-    let (from, to) = (old.payload(), new.payload());
-    let shared = from.len().min(to.len());
-    let mut prefix = common(from.iter(), to.iter(), shared);
-    let mut suffix = common(from.iter().rev(), to.iter().rev(), shared - prefix);
-    let mut items = 0;
-    match (old, new) {
-        (Sequence::String(old), Sequence::String(new)) => {
-            while !(old.is_char_boundary(prefix) && new.is_char_boundary(prefix)) {
-                prefix -= 1;
-            }
-            let whole =
-                |suffix| old.is_char_boundary(from.len() - suffix) && new.is_char_boundary(to.len() - suffix);
-            while !whole(suffix) {
-                suffix -= 1;
-            }
-        }
-        (Sequence::List(old, _), Sequence::List(new, _)) if prefix == shared => {
-            (suffix, items) = (0, new.saturating_sub(old));
-        }
-        (Sequence::List(..), Sequence::List(..)) => {
-            let (old, new) = (item_ends(from)?, item_ends(to)?);
-            let kept = old.partition_point(|end| *end <= prefix);
-            prefix = if kept == 0 { 0 } else { old[kept - 1] };
-            // Behind an item's end in both, the same bytes are the same items.
-            let ends = [prefix].into_iter().chain(old[kept..].iter().copied());
-            let mut ends = ends.map(|end| from.len() - end).filter(|rest| *rest <= suffix);
-            let ends_there = |end| end == prefix || new.binary_search(&end).is_ok();
-            suffix = ends.find(|rest| ends_there(to.len() - rest)).unwrap_or(0);
-            let end = to.len() - suffix;
-            items = new.partition_point(|at| *at <= end) - kept;
-        }
-        _ => {}
-    }
-    let inserted = &to[prefix..to.len() - suffix];
-    let shorter = inserted.len() + SPLICE_BYTES_MIN / 2 <= to.len();
-    shorter.then(|| Difference { at: prefix, removed: from.len() - prefix - suffix, items, inserted })
-}
-
-fn common<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>, most: usize) -> usize {
-    a.zip(b).take(most).take_while(|(a, b)| a == b).count()
-}
-
-/// Where each item of a list's payload ends.
-fn item_ends(payload: &[u8]) -> Option<Vec<usize>> {
-    let (mut cursor, mut ends) = (karyon_model::bytes::Cursor::new(payload), Vec::new());
-    while !cursor.is_empty() {
-        value::check(&mut cursor).ok()?;
-        ends.push(cursor.position());
-    }
-    Some(ends)
+    change(surface, entity, Operations::new(), &[(name, Some(&value))], Interval::ALWAYS)
 }

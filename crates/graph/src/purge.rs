@@ -161,9 +161,7 @@ impl Graph {
         let is_gone = |id| self.is_erased(list, id);
         let purged = chapters.into_iter().map(|chapter| {
             let (state, run) = without(&Ids::decode(&chapter.anchor)?, Some(&chapter.run), &is_gone)?;
-            let mut anchor = Vec::new();
-            state.encode(&mut anchor);
-            Ok(Chapter { anchor: anchor.into(), run: run.unwrap_or_default(), ..chapter })
+            Ok(Chapter { anchor: state.encoded().into(), run: run.unwrap_or_default(), ..chapter })
         });
         purged.collect()
     }

@@ -217,13 +217,13 @@ impl<'a> Reader<'a> {
     /// Hands up to `limit` of what is found to `visit`; returns where the next page begins, if there is more.
     fn page<T>(
         &mut self,
-        found: impl Iterator<Item = Result<Found<T>>>,
+        found: impl Iterator<Item = Result<Option<Found<T>>>>,
         limit: usize,
         visit: &mut dyn FnMut(&T),
     ) -> Result<Option<PageStart>> {
         let mut count = 0;
         for found in found {
-            let (start, read, item) = found?;
+            let Some((start, read, item)) = found? else { continue };
             if count == limit && item.is_some() {
                 return Ok(Some(start));
             }
@@ -302,8 +302,7 @@ impl<'a> Reader<'a> {
             let (EdgeKey { from, to, key, .. }, entity, version) = (edge, Cow::Borrowed(entity), *version);
             Ok(Some((at, None, Some(EdgeItem { from, kind, to, key, entity, version }))))
         });
-        let found = listed.chain(own).filter_map(Result::transpose);
-        self.page(found, limit, visit)
+        self.page(listed.chain(own), limit, visit)
     }
 
     /// Where to look for the nodes with a label that meet conditions, once it is noted: the posting of a value, those of a span of
@@ -436,8 +435,7 @@ impl<'a> Reader<'a> {
             let item = NodeItem { key, entity: Cow::Borrowed(entity), version: *version };
             Ok((wanted && may_see(entity)?).then_some((at, None, Some(item))))
         });
-        let found = listed.chain(own).filter_map(Result::transpose);
-        self.page(found, limit, visit)
+        self.page(listed.chain(own), limit, visit)
     }
 
     /// Whether lists do not say which edges there are: the transaction has written, or edges hold at some instants.

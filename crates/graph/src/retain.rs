@@ -57,7 +57,7 @@ fn thin<S: State>(object: ObjectId, chapters: &[Chapter], kept: &[Seq]) -> Resul
                 None => run = Run::starting(since),
                 Some(before) if run.is_full(state.size(), object.is_list()) => {
                     let run = std::mem::replace(&mut run, Run::starting(since));
-                    thinned.push(Chapter { end: since, anchor: encoded(before), run, thinned: true });
+                    thinned.push(Chapter { end: since, anchor: before.encoded().into(), run, thinned: true });
                 }
                 Some(before) => run.push(since, &state.back_to(before)),
             }
@@ -65,12 +65,6 @@ fn thin<S: State>(object: ObjectId, chapters: &[Chapter], kept: &[Seq]) -> Resul
         }
     }
     // It reaches up to what is kept whole, so that a look for what lies between finds that it is thinned.
-    thinned.extend(before.map(|before| Chapter { end, anchor: encoded(&before), run, thinned: true }));
+    thinned.extend(before.map(|before| Chapter { end, anchor: before.encoded().into(), run, thinned: true }));
     Ok(thinned)
-}
-
-fn encoded<S: State>(state: &S) -> Box<[u8]> {
-    let mut anchor = Vec::new();
-    state.encode(&mut anchor);
-    anchor.into()
 }

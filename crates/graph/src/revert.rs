@@ -10,7 +10,7 @@ use crate::head::{Graph, list_id};
 use crate::tables::Direction;
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::{HashMap, HashSet};
-use karyon_history::Commits;
+use karyon_history::{Commit, Commits};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Reverted, Seq, Target, Verb, VerbWriter};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,21 +66,21 @@ impl Scope {
         for (seq, reverted) in commits.all_reverts() {
             reverts.entry(reverted.principal).or_default().push((seq, reverted.since));
         }
-        commits.visit(oldest, head, &mut |commit| {
-            let seq = commit.seq;
-            if commit.layer != 0 {
+        commits.visit(oldest, head, &mut |Commit { header, touched: changed }| {
+            let seq = header.seq;
+            if header.layer != 0 {
                 return Ok(true);
             }
-            let own = commit.principal == principal && seq > since;
+            let own = header.principal == principal && seq > since;
             let covers = |(revert, since): &(Seq, Seq)| *since < seq && seq < *revert;
-            let through = commits.reverts(seq).is_some()
-                || reverts.get(&commit.principal).is_some_and(|reverts| reverts.iter().any(covers));
+            let through = header.reverts.is_some()
+                || reverts.get(&header.principal).is_some_and(|reverts| reverts.iter().any(covers));
             scope.fresh |= own && !through;
             for (wanted, set, touched) in [(own, 0, &mut scope.own), (own || through, 1, &mut scope.through)]
             {
                 if wanted {
                     touched.insert(seq);
-                    scope.touched[set].extend(commit.touched.iter());
+                    scope.touched[set].extend(changed.iter());
                 }
             }
             Ok(true)
@@ -149,9 +149,9 @@ impl Graph {
             transaction.push(verbs.bytes())?;
             plan.transaction = Some(transaction);
         }
-        commits.visit(since, self.head(), &mut |commit| {
-            let reads_own = commit.parents.iter().any(|parent| scope.own.contains(parent));
-            plan.descendants.extend((reads_own && !scope.own.contains(&commit.seq)).then_some(commit.seq));
+        commits.visit(since, self.head(), &mut |Commit { header, .. }| {
+            let reads_own = header.parents.iter().any(|parent| scope.own.contains(parent));
+            plan.descendants.extend((reads_own && !scope.own.contains(&header.seq)).then_some(header.seq));
             Ok(true)
         })?;
         Ok(plan)

@@ -8,6 +8,12 @@ use std::borrow::Cow;
 pub trait State: Clone + Default {
     /// Appends the whole state: what a chapter's anchor holds.
     fn encode(&self, out: &mut Vec<u8>);
+    /// The whole state.
+    fn encoded(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out
+    }
     /// Reads what `encode` wrote.
     fn decode(bytes: &[u8]) -> Result<Self>;
     /// Turns the state into the one that held before the deltas' commits, which come newest first.
@@ -162,10 +168,9 @@ impl<S: State> Object<S> {
             let starting = || Box::new(Past { run: Run::starting(self.last), sealed: false });
             let past = self.past.get_or_insert_with(starting);
             if past.run.is_full(self.state.size(), id.is_list()) {
-                let mut anchor = Vec::new();
-                self.state.encode(&mut anchor);
+                let anchor = self.state.encoded().into();
                 let run = std::mem::replace(&mut past.run, Run::starting(seq));
-                history.seal(id, &Chapter { end: seq, anchor: anchor.into(), run, thinned: false })?;
+                history.seal(id, &Chapter { end: seq, anchor, run, thinned: false })?;
                 past.sealed = true;
             } else {
                 past.run.push(seq, delta);

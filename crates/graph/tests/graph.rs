@@ -317,6 +317,39 @@ fn splices_are_short_in_the_log_and_exact_in_the_past() {
 }
 
 #[test]
+fn what_one_verb_sets_anew_is_told_as_pieces_of_what_each_property_held_just_before() {
+    let mut bench = Bench::new();
+    let text = |name: &str, turn: usize| {
+        let mut text = format!("{name} of karyon ").repeat(100);
+        (0..turn).for_each(|turn| text.insert_str(turn * 20, "é𝒳"));
+        Value::text(&*text)
+    };
+    let write = |bench: &mut Bench, turns: &[usize]| {
+        let bytes = turns
+            .iter()
+            .map(|turn| (text("a", *turn).to_bytes(), text("b", *turn).to_bytes(), int(*turn as i64)));
+        let bytes: Vec<_> = bytes.collect();
+        let verbs = bytes.iter().map(|(a, b, n)| put("node", &[("n", n), ("b", b), ("a", a)]));
+        bench.write(&verbs.collect::<Vec<_>>()).unwrap();
+    };
+    let last = [3, 2, 30, 9, 40];
+    for turns in [&[3][..], &[5, 1, 2], &[2, 30], &[9], &[40, 39, 40]] {
+        write(&mut bench, turns);
+    }
+    for bench in [&bench, &bench.replayed()] {
+        for (seq, turn) in (1..).zip(last) {
+            assert_eq!(bench.property(seq, "node", "a"), Some(text("a", turn)));
+            assert_eq!(bench.property(seq, "node", "b"), Some(text("b", turn)));
+            assert_eq!(bench.property(seq, "node", "n"), Some(Value::Integer(turn as i64)));
+        }
+    }
+    assert_eq!(bench.replayed().graph.digest_at(5).unwrap(), bench.graph.digest_at(5).unwrap());
+    let operations = karyon_model::OperationReader::new(&bench.log[1].1).map(|operation| operation.unwrap());
+    let pieces = operations.filter(|operation| matches!(operation, karyon_model::Operation::Pieces { .. }));
+    assert_eq!(pieces.count(), 6, "three verbs of two large values each");
+}
+
+#[test]
 fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
     let mut bench = Bench::new();
     bench

@@ -92,6 +92,33 @@ fn no_read_of_a_hot_nodes_past_undoes_more_than_the_bound() {
     }
 }
 
+/// Undoing one change after another, each in a copy of the value, would take a hundred times as long.
+#[test]
+fn a_read_of_many_changes_of_a_large_value_copies_it_a_few_times_at_most() {
+    let mut hot = Hot::new();
+    let mut bytes = vec![0; 1 << 20];
+    for n in 0..RUN_DELTAS_MAX {
+        bytes[n * 4_000] = 1;
+        hot.write(&[patch("text", &Value::Bytes(bytes.clone()).to_bytes())]).unwrap();
+    }
+    assert_eq!(hot.chapters(), 0, "all is in the open run");
+    let text = hot.graph.names().get("text").unwrap();
+    let best = |seq: Seq| {
+        let read = || {
+            let start = std::time::Instant::now();
+            let (entity, _) = hot.graph.entity_at(EntityId::Node(0), seq).unwrap().unwrap();
+            let elapsed = start.elapsed();
+            let held = entity.property(text).unwrap().value;
+            let ones: usize = held[held.len() - bytes.len()..].iter().map(|byte| usize::from(*byte)).sum();
+            assert_eq!(ones as Seq, seq - 1);
+            elapsed
+        };
+        (0..5).map(|_| read()).min().unwrap()
+    };
+    let (oldest, newest) = (best(2), best(hot.graph.head() - 1));
+    assert!(oldest < newest * 20, "{oldest:?} for {RUN_DELTAS_MAX} changes, {newest:?} for one");
+}
+
 #[test]
 fn increments_commute_over_any_number_of_chapters() {
     let mut hot = Hot::new();

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use karyon_graph::{Graph, Open, Prefer, Transaction};
-use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
+use karyon_history::{Chapter, Chapters, History, ObjectId};
 use karyon_model::{Code, EdgeKey, Error, Result, Seq, Target, Value, Verb, VerbWriter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -118,10 +118,6 @@ impl History for Flaky {
 
     fn check(&self, seq: Seq) -> Result<()> {
         self.0.check(seq)
-    }
-
-    fn progress(&self) -> Progress {
-        self.0.progress()
     }
 }
 

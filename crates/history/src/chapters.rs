@@ -6,12 +6,9 @@
 
 use crate::cache::{Cache, hashed};
 use crate::directory::Directory;
-use crate::table::{
-    FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Summary, Table, TableWriter, end_of, merged, path,
-    records, refused,
-};
+use crate::table::{FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Table, end_of, merged, path, records};
 use crate::{Chapter, History, Horizon, ObjectId, Progress};
-use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField};
+use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, io_error};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::U32;
 use karyon_model::{Code, Error, Result, Seq};
@@ -32,8 +29,6 @@ const BLOCK_BYTES_MAX: usize = 6 * 1024;
 const TABLES_MAX: usize = 8;
 /// A table is written when this many bytes of chapters wait in memory.
 const RECENT_BYTES: usize = 4 * 1024 * 1024;
-/// The directory's entry of how much of the log the tables cover.
-const WATERMARK: &[u8] = b"W";
 
 /// Every sealed chapter of a store.
 pub struct Chapters {
@@ -73,12 +68,6 @@ struct Backing {
     next: Mutex<u32>,
 }
 
-impl Default for Chapters {
-    fn default() -> Self {
-        Chapters::in_memory()
-    }
-}
-
 impl Chapters {
     /// No chapters, and none will be kept on disk.
     pub fn in_memory() -> Chapters {
@@ -101,50 +90,27 @@ impl Chapters {
         store: StoreId,
         mark: u32,
     ) -> Result<Chapters> {
-        let mut summaries = BTreeMap::new();
-        let mut blocks: BTreeMap<u32, Vec<_>> = BTreeMap::new();
-        let (mut covered, mut named) = (None, Vec::new());
-        for (key, value) in directory.load()? {
-            let (mut key, mut value) = (Cursor::new(&key), Cursor::new(&value));
-            match key.byte()? {
-                b'T' => {
-                    let number = u32::from_be_bytes(key.array()?);
-                    summaries.insert(number, Summary::decode(&mut value)?);
-                }
-                b'B' => {
-                    let blocks = blocks.entry(u32::from_be_bytes(key.array()?)).or_default();
-                    while !value.is_empty() {
-                        blocks.push((value.array()?, Piece::decode(&mut value)?));
-                    }
-                }
-                _ if StoreIdField::decode(&mut value)? == store && U32::decode(&mut value)? == mark => {
-                    covered = Some(ChainPoint::decode(&mut value)?);
-                    while !value.is_empty() {
-                        named.push((U32::decode(&mut value)?, U32::decode(&mut value)?));
-                    }
-                }
-                _ => return Err(useless("belongs to another store or another archive")),
+        let (mut tables, mut covered) = (Vec::new(), None);
+        if let Some(value) = directory.load()? {
+            let checked =
+                value.split_last_chunk().filter(|(value, sum)| crc32c::crc32c(value).to_le_bytes() == **sum);
+            let Some((value, _)) = checked else {
+                return Err(useless("was given up, or its directory is damaged"));
+            };
+            let mut value = Cursor::new(value);
+            if StoreIdField::decode(&mut value)? != store || U32::decode(&mut value)? != mark {
+                return Err(useless("belongs to another store or another archive"));
+            }
+            covered = Some(ChainPoint::decode(&mut value)?);
+            while !value.is_empty() {
+                let (number, footer) = (U32::decode(&mut value)?, Piece::decode(&mut value)?);
+                tables.push(Arc::new(Table::open(&*disk, store, number, footer)?));
             }
         }
-        let mut tables = Vec::new();
-        for (number, summary) in summaries {
-            let blocks = blocks.remove(&number).unwrap_or_default();
-            tables.push(Arc::new(Table::open(&*disk, store, number, summary, blocks)?));
-        }
-        tables.sort_by_key(|table| table.summary.last);
-        // A directory that lost an entry would answer for objects as if they had never been.
-        if named != names_of(&tables) {
-            return Err(useless("was given up, or its directory is damaged"));
-        }
         // Written and never entered, or replaced and not removed before a crash.
-        let names = if disk.exists(FOLDER).map_err(refused(FOLDER))? {
-            disk.list(FOLDER).map_err(refused(FOLDER))?
-        } else {
-            Vec::new()
-        };
-        for name in names {
-            if name.ends_with(".table") && !tables.iter().any(|table| path(table.number).ends_with(&name)) {
-                disk.remove(&format!("{FOLDER}/{name}")).map_err(refused(FOLDER))?;
+        for found in disk.paths(FOLDER).map_err(io_error(FOLDER, "list"))? {
+            if found.ends_with(".table") && tables.iter().all(|table| path(table.number) != found) {
+                disk.remove(&found).map_err(io_error(&found, "remove"))?;
             }
         }
         let next = tables.iter().map(|table| table.number + 1).max().unwrap_or(1);
@@ -247,21 +213,19 @@ impl Chapters {
     fn enter(&self, backing: &Backing, tables: Vec<Arc<Table>>, covered: ChainPoint) -> Result<()> {
         let before = self.state().tables.clone();
         let (gone, fresh) = (apart(&before, &tables), apart(&tables, &before));
-        let mut watermark = Vec::new();
-        StoreIdField::encode(&backing.store, &mut watermark);
-        U32::encode(&self.state().mark, &mut watermark);
-        covered.encode(&mut watermark);
-        for (number, sum) in names_of(&tables) {
-            U32::encode(&number, &mut watermark);
-            U32::encode(&sum, &mut watermark);
+        let mut value = Vec::new();
+        StoreIdField::encode(&backing.store, &mut value);
+        U32::encode(&self.state().mark, &mut value);
+        covered.encode(&mut value);
+        for table in &tables {
+            U32::encode(&table.number, &mut value);
+            table.footer.encode(&mut value);
         }
-        let mut put = vec![(WATERMARK.to_vec(), watermark)];
-        put.extend(fresh.iter().flat_map(|table| table.entries()));
-        let remove = gone.iter().flat_map(|table| table.entries()).map(|entry| entry.0).collect();
-        let entered = backing.directory.apply(put, remove);
+        U32::encode(&crc32c::crc32c(&value), &mut value);
+        let entered = backing.directory.put(&value);
         // Somebody may have found damage meanwhile.
         if self.ended.load(Ordering::Relaxed) {
-            let _ = backing.directory.apply(Vec::new(), vec![WATERMARK.to_vec()]);
+            self.abandon(backing);
         }
         if entered.is_ok() {
             let mut state = self.state_mut();
@@ -277,7 +241,7 @@ impl Chapters {
     /// Makes one table of the two neighbours that are smallest together.
     fn merge(&self, backing: &Backing, next: &mut u32, covered: ChainPoint) -> Result<()> {
         let mut tables = self.state().tables.to_vec();
-        let bytes = |at: &usize| tables[*at].summary.bytes + tables[at + 1].summary.bytes;
+        let bytes = |at: &usize| tables[*at].bytes() + tables[at + 1].bytes();
         let Some(at) = (0..tables.len() - 1).min_by_key(bytes) else { return Ok(()) };
         let (older, newer) = (&tables[at], &tables[at + 1]);
         let merged = Arc::new(backing.table(next, merged(vec![older.all(), newer.all()]))?);
@@ -301,7 +265,7 @@ impl Chapters {
             let mut next = lock(&backing.next);
             let covered = self.covered().filter(|covered| covered.next_seq > base.next_seq).unwrap_or(base);
             let tables = self.state().tables.clone();
-            let later = tables.iter().filter(|table| table.summary.last > through).map(|table| {
+            let later = tables.iter().filter(|table| table.last > through).map(|table| {
                 Box::new(table.all().filter(move |record| !is_through(record, through))) as Records
             });
             let records = merged([Box::new(kept) as Records].into_iter().chain(later).collect());
@@ -316,7 +280,7 @@ impl Chapters {
                 return Err(error);
             }
             // What was erased may not come back with a power cut.
-            backing.disk.sync_dir(FOLDER).map_err(refused(FOLDER))?;
+            backing.disk.sync_dir(FOLDER).map_err(io_error(FOLDER, "sync"))?;
             self.state_mut().recent.retain(|key, _| end_of(key) > through);
         } else {
             let kept = kept.collect::<Result<Vec<_>>>()?;
@@ -344,6 +308,11 @@ impl Chapters {
     /// Says how far a rebuild has come; questions that it cannot answer yet fail with `HistoryBuilding`.
     pub fn set_progress(&self, progress: Progress) {
         *lock(&self.progress) = progress;
+    }
+
+    /// How far the index covers the past.
+    pub fn progress(&self) -> Progress {
+        lock(&self.progress).clone()
     }
 
     /// Every record, in the order of its key. For comparing a history with the one that the log gives.
@@ -388,7 +357,7 @@ impl Chapters {
                 next.filter(|(found, _)| of_object(found)).map(|(found, record)| (*found, record.clone()));
             (next, state.tables.clone())
         };
-        let later = tables.iter().filter(|table| table.summary.last > end_of(key));
+        let later = tables.iter().filter(|table| table.last > end_of(key));
         for table in later {
             for at in table.blocks_after(key) {
                 let block = self.blocks.get(
@@ -424,28 +393,21 @@ impl Chapters {
 
     fn abandon(&self, backing: &Backing) {
         self.ended.store(true, Ordering::Relaxed);
-        let _ = backing.directory.apply(Vec::new(), vec![WATERMARK.to_vec()]);
+        // No sum stands behind nothing.
+        let _ = backing.directory.put(&[]);
     }
 }
 
 impl Backing {
     /// Writes a table and makes it durable, its name too.
     fn table(&self, next: &mut u32, records: impl Iterator<Item = Result<Record>>) -> Result<Table> {
-        self.disk.create_dir(FOLDER).map_err(refused(FOLDER))?;
-        self.disk.sync_dir("").map_err(refused(FOLDER))?;
-        let number = *next;
-        let write = || {
-            let mut writer = TableWriter::create(&*self.disk, self.store, number)?;
-            for record in records {
-                let (key, bytes) = record?;
-                writer.push(&key, &bytes)?;
-            }
-            let table = writer.finish()?;
-            self.disk.sync_dir(FOLDER).map_err(refused(FOLDER))?;
-            Ok(table)
-        };
+        self.disk.create_dir(FOLDER).map_err(io_error(FOLDER, "create"))?;
+        self.disk.sync_dir("").map_err(io_error("", "sync"))?;
+        let (disk, number) = (&*self.disk, *next);
         *next += 1;
-        write().inspect_err(|_| drop(self.disk.remove(&path(number))))
+        Table::write(disk, self.store, number, records)
+            .and_then(|table| disk.sync_dir(FOLDER).map(|()| table).map_err(io_error(FOLDER, "sync")))
+            .inspect_err(|_| drop(disk.remove(&path(number))))
     }
 }
 
@@ -496,21 +458,6 @@ impl History for Chapters {
         let state = self.state();
         state.horizon.check(seq).and_then(|()| state.coming.check(seq))
     }
-
-    fn progress(&self) -> Progress {
-        lock(&self.progress).clone()
-    }
-}
-
-/// The numbers of tables, and the checksums of what the directory says of them.
-fn names_of(tables: &[Arc<Table>]) -> Vec<(u32, u32)> {
-    let sum = |table: &Table| {
-        let entries = table.entries();
-        entries
-            .iter()
-            .fold(0, |sum, (key, value)| crc32c::crc32c_append(crc32c::crc32c_append(sum, key), value))
-    };
-    tables.iter().map(|table| (table.number, sum(table))).collect()
 }
 
 /// Whether a record's chapter ends at or before a version.

@@ -1,16 +1,16 @@
 //! The index of commits: who, when, from what, and which nodes and edges each one changed.
 //!
 //! Commits come in pages of [`PAGE_COMMITS`]. A full page is sealed as a chapter of its own, [`ObjectId::Commits`]; the
-//! last one is in memory, with the first time of every page, so that a time is found in one look. A page's bytes are,
-//! for each commit: time (signed, from the one before), layer, principal, incarnation, cause (0, or steps back + 1), touched
-//! (length; for each the signed step from the one before of number × 2, + 1 for an edge), parents (count × 2, + 1 when
-//! older ones were left out; steps back), all varints.
+//! last one is in memory, with the first time of every page, so that a time is found in one look. A page's bytes are the
+//! time of its first commit (signed), and each commit as in a frame, its time counted from the one before: in the place of the
+//! operations is what it touched, for each the signed step from the one before of number × 2, + 1 for an edge.
 
 use crate::cache::Cache;
 use crate::{Chapter, History, ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_bytes, put_signed, put_varint};
-use karyon_model::{Code, CommitHeader, EntityId, Error, NameId, Result, Reverted, Seq};
+use karyon_model::bytes::{Cursor, put_signed, put_varint};
+use karyon_model::{Code, CommitHeader, CommitRecord, EntityId, Error, Result, Reverted, Seq, encode_commit};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Commits of a full page.
@@ -19,26 +19,12 @@ pub const PAGE_COMMITS: u64 = 1024;
 const PAGES_CACHED: usize = 128;
 
 /// What is known of one commit without reading the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// Its number.
-    pub seq: Seq,
-    /// µs since 1970.
-    pub time: i64,
-    /// The layer that it wrote to; 0 is the base.
-    pub layer: u32,
-    /// Who committed it.
-    pub principal: NameId,
-    /// Which incarnation of the principal.
-    pub incarnation: u32,
-    /// The commit that made the writer act, if it said so.
-    pub cause: Option<Seq>,
+    /// Who, when, from what.
+    pub header: CommitHeader,
     /// The nodes and edges that it changed.
     pub touched: Touched,
-    /// The commits that wrote what it read.
-    pub parents: Box<[Seq]>,
-    /// Whether older parents were left out.
-    pub coarse: bool,
 }
 
 /// Nodes and edges, ascending, in a byte or some for each: the signed step from the number before.
@@ -110,28 +96,18 @@ impl Commits {
     /// Adds the next commit and what it changed. Returns a page when one is full, to be sealed before anyone reads again.
     pub fn push(&mut self, header: &CommitHeader, touched: &[EntityId]) -> Option<(ObjectId, Chapter)> {
         debug_assert_eq!(header.seq, self.last() + 1);
-        let CommitHeader { seq, time, layer, principal, incarnation, cause, .. } = *header;
-        let (touched, parents) = (Touched::new(touched), header.parents.as_slice().into());
+        let CommitHeader { seq, time, reverts, .. } = *header;
         self.newest_time = time;
-        Arc::make_mut(&mut self.tail).push(Commit {
-            seq,
-            time,
-            layer,
-            principal,
-            incarnation,
-            cause,
-            touched,
-            parents,
-            coarse: header.coarse,
-        });
-        self.reverts.extend(header.reverts.map(|reverts| (seq, reverts)));
+        self.reverts.extend(reverts.map(|reverts| (seq, reverts)));
+        let commit = Commit { header: header.clone(), touched: Touched::new(touched) };
+        Arc::make_mut(&mut self.tail).push(commit);
         if self.tail.len() as u64 != PAGE_COMMITS {
             return None;
         }
         let page = std::mem::take(&mut self.tail);
         let mut anchor = Vec::new();
-        page.iter().fold(0, |time, commit| commit.encode(time, &mut anchor));
-        let (object, first) = (ObjectId::Commits(self.starts.len() as u32), &page[0]);
+        put_page(&page, &mut anchor);
+        let (object, first) = (ObjectId::Commits(self.starts.len() as u32), &page[0].header);
         self.starts.push(first.time);
         // Its end is its own last commit, so that it goes with the log up to there.
         let run = Run::starting(first.seq - 1);
@@ -155,15 +131,8 @@ impl Commits {
                     ),
                 ));
             };
-            let mut cursor = Cursor::new(&chapter.anchor);
-            let mut page = Vec::with_capacity(PAGE_COMMITS as usize);
-            let mut time = 0;
-            for seq in chapter.run.start() + 1..=chapter.end {
-                let commit = Commit::decode(seq, time, &mut cursor)?;
-                time = commit.time;
-                page.push(commit);
-            }
-            Ok(page.into())
+            let commits = chapter.run.start() + 1..=chapter.end;
+            take_page(commits, &mut Cursor::new(&chapter.anchor)).map(Page::new)
         })
     }
 
@@ -172,7 +141,7 @@ impl Commits {
     /// Cost: none for the newest commits; else one look into the history for each page of 1,024.
     pub fn read<T>(&self, seq: Seq, read: impl FnOnce(&Commit) -> T) -> Result<Option<T>> {
         let page = self.page(seq)?;
-        let at = page.first().and_then(|first| seq.checked_sub(first.seq));
+        let at = page.first().and_then(|first| seq.checked_sub(first.header.seq));
         Ok(at.and_then(|at| page.get(at as usize)).map(read))
     }
 
@@ -181,20 +150,15 @@ impl Commits {
         let mut next = from + 1;
         while next <= to.min(self.last()) {
             let page = self.page(next)?;
-            let skipped = page.iter().take_while(|commit| commit.seq < next).count();
+            let skipped = page.iter().take_while(|commit| commit.header.seq < next).count();
             for commit in &page[skipped..] {
-                if commit.seq > to || !visit(commit)? {
+                if commit.header.seq > to || !visit(commit)? {
                     return Ok(());
                 }
-                next = commit.seq + 1;
+                next = commit.header.seq + 1;
             }
         }
         Ok(())
-    }
-
-    /// What a commit takes back, if that is what it is for.
-    pub fn reverts(&self, seq: Seq) -> Option<Reverted> {
-        self.reverts.get(&seq).copied()
     }
 
     /// Every commit that takes something back, oldest first.
@@ -206,14 +170,14 @@ impl Commits {
     ///
     /// Cost: two binary searches, and a look into the history below the last page.
     pub fn at_time(&self, micros: i64) -> Result<Seq> {
-        let in_tail = self.tail.first().is_some_and(|first| first.time <= micros);
+        let in_tail = self.tail.first().is_some_and(|first| first.header.time <= micros);
         let page = match self.starts.partition_point(|start| *start <= micros) {
             _ if in_tail => self.tail.clone(),
             0 => return Ok(0),
             after => self.page(after as Seq * PAGE_COMMITS)?,
         };
-        let count = page.partition_point(|commit| commit.time <= micros);
-        Ok(page[count - 1].seq)
+        let count = page.partition_point(|commit| commit.header.time <= micros);
+        Ok(page[count - 1].header.seq)
     }
 
     /// Appends everything that is not in full pages, for a checkpoint.
@@ -229,7 +193,7 @@ impl Commits {
             [*seq, (*principal).into(), *since].into_iter().for_each(|field| put_varint(out, field));
         }
         put_varint(out, self.tail.len() as u64);
-        self.tail.iter().fold(0, |time, commit| commit.encode(time, out));
+        put_page(&self.tail, out);
     }
 
     /// Reads what `encode` wrote.
@@ -246,49 +210,30 @@ impl Commits {
             let seq = cursor.varint()?;
             commits.reverts.insert(seq, Reverted { principal: cursor.id()?, since: cursor.varint()? });
         }
-        let mut tail = Vec::new();
-        for at in 0..cursor.length()? as Seq {
-            let time = tail.last().map_or(0, |commit: &Commit| commit.time);
-            tail.push(Commit::decode(commits.full() + at + 1, time, &mut cursor)?);
-        }
-        commits.tail = tail.into();
-        if cursor.is_empty() {
-            Ok(commits)
-        } else {
-            Err(cursor.malformed("an index of commits with more than its commits"))
-        }
+        let (full, count) = (commits.full(), cursor.length()? as Seq);
+        commits.tail = take_page(full + 1..=full + count, &mut cursor)?.into();
+        cursor.expect(cursor.is_empty(), "an index of commits with more than its commits")?;
+        Ok(commits)
     }
 }
 
-impl Commit {
-    /// Appends the commit, and returns its time for the next one.
-    fn encode(&self, before: i64, out: &mut Vec<u8>) -> i64 {
-        put_signed(out, self.time - before);
-        put_varint(out, self.layer.into());
-        put_varint(out, self.principal.into());
-        put_varint(out, self.incarnation.into());
-        put_varint(out, self.cause.map_or(0, |cause| self.seq - cause + 1));
-        put_bytes(out, &self.touched.0);
-        put_varint(out, (self.parents.len() as u64) << 1 | u64::from(self.coarse));
-        self.parents.iter().for_each(|parent| put_varint(out, self.seq - parent));
-        self.time
-    }
+/// Appends the bytes of a page.
+fn put_page(page: &[Commit], out: &mut Vec<u8>) {
+    let base = page.first().map_or(0, |first| first.header.time);
+    put_signed(out, base);
+    page.iter().fold(base, |before, Commit { header, touched }| {
+        encode_commit(header, &touched.0, before, out);
+        header.time
+    });
+}
 
-    fn decode(seq: Seq, before: i64, cursor: &mut Cursor<'_>) -> Result<Commit> {
-        let malformed = |cursor: &Cursor<'_>| cursor.malformed("a commit of the index");
-        let time = before.checked_add(cursor.signed()?).ok_or_else(|| malformed(cursor))?;
-        let (layer, principal, incarnation) = (cursor.id()?, cursor.id()?, cursor.id()?);
-        let cause = match cursor.varint()? {
-            0 => None,
-            step => Some(seq.checked_sub(step - 1).ok_or_else(|| malformed(cursor))?),
-        };
-        let touched = Touched(cursor.bytes()?.into());
-        let (mut parents, count) = (Vec::new(), cursor.varint()?);
-        for _ in 0..count >> 1 {
-            parents.push(seq.checked_sub(cursor.varint()?).ok_or_else(|| malformed(cursor))?);
-        }
-        let parents = parents.into();
-        let coarse = count & 1 == 1;
-        Ok(Commit { seq, time, layer, principal, incarnation, cause, touched, parents, coarse })
+/// Reads the page of these commits.
+fn take_page(commits: RangeInclusive<Seq>, cursor: &mut Cursor<'_>) -> Result<Vec<Commit>> {
+    let (mut page, mut before) = (Vec::new(), cursor.signed()?);
+    for seq in commits {
+        let CommitRecord { header, operations } = CommitRecord::decode(cursor, seq, before)?;
+        before = header.time;
+        page.push(Commit { header, touched: Touched(operations.into()) });
     }
+    Ok(page)
 }

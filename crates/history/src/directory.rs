@@ -1,4 +1,4 @@
-//! The directory of the tables: which there are, where their blocks lie, and how much of the log they cover.
+//! The directory of the tables: which there are, where they say what is in them, and how much of the log they cover.
 
 use karyon_model::{Code, Error, Result};
 use std::fs::{File, TryLockError};
@@ -9,21 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A key and its value.
-pub type DirectoryEntry = (Vec<u8>, Vec<u8>);
-
-/// A small ordered map that survives: what it holds can be built again from the log.
+/// A value that survives: what it says can be built again from the log.
 pub trait Directory: Send + Sync {
-    /// Every entry, ascending by key.
-    fn load(&self) -> Result<Vec<DirectoryEntry>>;
-    /// Puts and removes entries, all or none of them; durable when it returns.
-    fn apply(&self, put: Vec<DirectoryEntry>, remove: Vec<Vec<u8>>) -> Result<()>;
-    /// Forgets everything, also what cannot be read.
+    /// What was put last, if anything.
+    fn load(&self) -> Result<Option<Vec<u8>>>;
+    /// Puts another value in its place; durable when it returns.
+    fn put(&self, value: &[u8]) -> Result<()>;
+    /// Forgets it, also what cannot be read.
     fn clear(&self) -> Result<()>;
     /// Lets go of it: when this returns, whoever opens it next finds it free.
     fn close(&self);
 }
 
+/// The key of the value.
+const KEY: &[u8] = b"W";
 /// Memory that its store may leave unused.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// How long sled's threads are waited for at most: a busy machine takes some milliseconds, a thread that hangs never ends.
@@ -89,23 +88,17 @@ impl Drop for SledDirectory {
 }
 
 impl Directory for SledDirectory {
-    fn load(&self) -> Result<Vec<DirectoryEntry>> {
+    fn load(&self) -> Result<Option<Vec<u8>>> {
         if !self.folder.exists() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        self.with(|database| {
-            let entries = database.iter();
-            entries.map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
-        })
+        self.with(|database| Ok(database.get(KEY)?.map(|value| value.to_vec())))
     }
 
-    fn apply(&self, put: Vec<DirectoryEntry>, remove: Vec<Vec<u8>>) -> Result<()> {
+    fn put(&self, value: &[u8]) -> Result<()> {
         let file = self.folder.join("db");
         self.with(|database| {
-            let mut batch = sled::Batch::default();
-            put.into_iter().for_each(|(key, value)| batch.insert(key, value));
-            remove.into_iter().for_each(|key| batch.remove(key));
-            database.apply_batch(batch)?;
+            database.insert(KEY, value)?;
             database.flush()?;
             // What sled calls a flush hands the bytes to the operating system and leaves them there.
             File::open(file)?.sync_all()?;

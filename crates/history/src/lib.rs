@@ -16,11 +16,11 @@ mod table;
 pub use chapter::Chapter;
 pub use chapters::Chapters;
 pub use commits::{Commit, Commits, PAGE_COMMITS, Touched};
-pub use directory::{Directory, DirectoryEntry, SledDirectory};
+pub use directory::{Directory, SledDirectory};
 pub use horizon::Horizon;
 pub use object::ObjectId;
 pub use run::{RUN_DELTAS_MAX, RUN_DELTAS_MIN, Run};
-pub use table::{Key, Record, end_of, object_of};
+pub use table::{Key, Record, end_of, object_of, records, unpacked};
 
 use karyon_model::{Code, Error, Result, Seq};
 use std::sync::Arc;
@@ -41,9 +41,6 @@ pub trait History: Send + Sync {
 
     /// Fails with `Horizon` for a version as of which not everything is kept, or soon will not be.
     fn check(&self, seq: Seq) -> Result<()>;
-
-    /// How far the index covers the past.
-    fn progress(&self) -> Progress;
 }
 
 /// How far an index of the past has come.

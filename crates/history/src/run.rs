@@ -132,9 +132,10 @@ impl Run {
 
     /// Whether the next change must start a new run: the byte rule.
     ///
-    /// With the deltas as large as the anchor, storage and reading are both within twice of their optimum, whatever
-    /// the mix of reads and writes. Lists have no cap: a read that undoes as many bytes as the list itself has is in
-    /// proportion to the list, and a cap would write a hub's whole list again every 256 links.
+    /// With the deltas as large as the anchor, storage and reading are both within twice of their optimum, whatever the mix of reads
+    /// and writes: a read undoes them at once, and copies what it undoes once, not once for each of them. Lists have no cap: a read
+    /// that undoes as many bytes as the list itself has is in proportion to the list, and a cap would write a hub's whole list again
+    /// every 256 links.
     pub fn is_full(&self, anchor_bytes: usize, list: bool) -> bool {
         (self.len() >= RUN_DELTAS_MIN && self.delta_bytes() >= anchor_bytes)
             || (!list && self.len() >= RUN_DELTAS_MAX)

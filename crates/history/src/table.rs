@@ -4,16 +4,13 @@
 //! |---|---|
 //! | head | magic `KARYTAB\0`, u32 format, store id (16), u32 table number, u32 CRC32C of what is before |
 //! | blocks | records: key (17), length (varint), bytes; a block is closed once it has 4 KiB |
-//! | filter | 64-bit words, little-endian; ten bits for each object, six of them set |
+//! | footer | u64 newest end; filter: length (varint), 64-bit words, little-endian, ten bits for each object, six of them set; of each block its first key and piece, to the end |
 //!
-//! Where blocks and filter lie, and their checksums, stand in the directory: a table without its entries is nothing, and
-//! one that does not match them is damaged. Entries are `T`, number (big-endian) → newest end, length of the file,
-//! filter; and `B`, number, part (big-endian) → first key and piece of up to 256 blocks. A piece is u64 offset, u32
-//! length, u32 CRC32C.
+//! A piece is u64 offset, u32 length, u32 CRC32C. The footer's stands in the directory: a table that the directory does not
+//! name is nothing, and one that does not match it is damaged.
 
 use crate::ObjectId;
-use crate::directory::DirectoryEntry;
-use karyon_log::{Disk, File, OpenMode, StoreId};
+use karyon_log::{Disk, File, OpenMode, StoreId, io_error};
 use karyon_model::bytes::{Cursor, put_bytes};
 use karyon_model::fields::{U32, U64};
 use karyon_model::{Code, Error, Result, Seq, layout};
@@ -36,8 +33,6 @@ const FORMAT: u32 = 1;
 const HEAD_BYTES: usize = 36;
 /// Small enough that a look reads little besides what it looks for, large enough that their index is small.
 const BLOCK_BYTES: usize = 4096;
-/// Blocks of one entry of the directory: it holds few entries well, and no large ones.
-const PART_BLOCKS: usize = 256;
 /// Bits of the filter for each object, and how many of them are set: one look in a hundred is in vain.
 const FILTER_BITS: usize = 10;
 const FILTER_HASHES: u64 = 6;
@@ -50,16 +45,12 @@ layout! {
     pub(crate) Piece { offset: u64 = U64, length: u32 = U32, sum: u32 = U32, }
 }
 
-layout! {
-    /// What the directory says of a table.
-    #[derive(Clone, Copy, Debug)]
-    pub(crate) Summary { last: Seq = U64, bytes: u64 = U64, filter: Piece = Piece, }
-}
-
 /// A table that is open.
 pub(crate) struct Table {
     pub(crate) number: u32,
-    pub(crate) summary: Summary,
+    /// The newest end of a chapter in it.
+    pub(crate) last: Seq,
+    pub(crate) footer: Piece,
     file: Box<dyn File>,
     /// The first key of each block, ascending.
     blocks: Vec<(Key, Piece)>,
@@ -106,155 +97,111 @@ pub(crate) fn path(number: u32) -> String {
     format!("{FOLDER}/{number:010}.table")
 }
 
-/// An operating system's refusal of what was asked of a file or folder.
-pub(crate) fn refused(path: &str) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    move |error| {
-        let message = format!("cannot read or write {path}: {error}; check the disk and its permissions");
-        Error::new(Code::Io, message).with("file", path).with("cause", error.to_string())
-    }
-}
-
 fn damaged(number: u32, what: &str) -> Error {
     let path = path(number);
     let message = format!("{path} {what}; delete the folder {FOLDER:?}, it is built again from the log");
     Error::new(Code::Damaged, message).with("file", path)
 }
 
-fn head(store: StoreId, number: u32) -> [u8; HEAD_BYTES] {
-    let mut head = [0; HEAD_BYTES];
-    head[..8].copy_from_slice(MAGIC);
-    head[8..12].copy_from_slice(&FORMAT.to_le_bytes());
-    head[12..28].copy_from_slice(&store.0);
-    head[28..32].copy_from_slice(&number.to_le_bytes());
-    let sum = crc32c::crc32c(&head[..32]);
-    head[32..].copy_from_slice(&sum.to_le_bytes());
+fn head(store: StoreId, number: u32) -> Vec<u8> {
+    let mut head = [&MAGIC[..], &FORMAT.to_le_bytes(), &store.0, &number.to_le_bytes()].concat();
+    U32::encode(&crc32c::crc32c(&head), &mut head);
     head
 }
 
-/// Writes a table, its records ascending by key.
-pub(crate) struct TableWriter {
-    file: Box<dyn File>,
-    number: u32,
-    at: u64,
-    block: Vec<u8>,
-    first: Key,
-    last_end: Seq,
-    blocks: Vec<(Key, Piece)>,
-    objects: Vec<u64>,
-}
-
-impl TableWriter {
-    /// Begins a table; a file of a table that was never entered is replaced.
-    pub(crate) fn create(disk: &dyn Disk, store: StoreId, number: u32) -> Result<TableWriter> {
-        let file = disk.create(&path(number)).map_err(refused(&path(number)))?;
-        file.set_len(0).map_err(refused(&path(number)))?;
-        file.write_at(0, &head(store, number)).map_err(refused(&path(number)))?;
-        Ok(TableWriter {
-            file,
-            number,
-            at: HEAD_BYTES as u64,
-            block: Vec::with_capacity(2 * BLOCK_BYTES),
-            first: [0; 17],
-            last_end: 0,
-            blocks: Vec::new(),
-            objects: Vec::new(),
-        })
-    }
-
-    pub(crate) fn push(&mut self, key: &Key, record: &[u8]) -> Result<()> {
-        if self.block.is_empty() {
-            self.first = *key;
-        }
-        self.block.extend_from_slice(key);
-        put_bytes(&mut self.block, record);
-        self.last_end = self.last_end.max(end_of(key));
-        let hash = hash_of(key);
-        if self.objects.last() != Some(&hash) {
-            self.objects.push(hash);
-        }
-        if self.block.len() >= BLOCK_BYTES { self.close_block() } else { Ok(()) }
-    }
-
-    fn close_block(&mut self) -> Result<()> {
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        let block = std::mem::take(&mut self.block);
-        let piece = self.write(&block)?;
-        self.blocks.push((self.first, piece));
-        self.block = block;
-        self.block.clear();
-        Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<Piece> {
-        let length = u32::try_from(bytes.len()).map_err(|_| damaged(self.number, "would be too large"))?;
-        self.file.write_at(self.at, bytes).map_err(refused(&path(self.number)))?;
-        let piece = Piece { offset: self.at, length, sum: crc32c::crc32c(bytes) };
-        self.at += bytes.len() as u64;
-        Ok(piece)
-    }
-
-    /// Ends the table and makes it durable; its name is durable once the folder is synced.
-    pub(crate) fn finish(mut self) -> Result<Table> {
-        self.close_block()?;
-        let filter = Filter::of(&self.objects);
-        let words: Vec<u8> = filter.0.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let piece = self.write(&words)?;
-        self.file.sync_all().map_err(refused(&path(self.number)))?;
-        let summary = Summary { last: self.last_end, bytes: self.at, filter: piece };
-        Ok(Table { number: self.number, summary, file: self.file, blocks: self.blocks, filter })
-    }
-}
-
 impl Table {
-    /// Opens a table of which the directory says this.
-    pub(crate) fn open(
+    /// Writes a table of records, ascending by key, and makes it durable; its name is durable once the folder is synced. A file
+    /// of a table that was never entered is replaced.
+    pub(crate) fn write(
         disk: &dyn Disk,
         store: StoreId,
         number: u32,
-        summary: Summary,
-        blocks: Vec<(Key, Piece)>,
+        records: impl Iterator<Item = Result<Record>>,
     ) -> Result<Table> {
+        let path = path(number);
+        let file = disk.create(&path).map_err(io_error(&path, "create"))?;
+        file.set_len(0).map_err(io_error(&path, "cut"))?;
+        let mut at = 0;
+        let mut put = |bytes: &[u8]| {
+            let length = u32::try_from(bytes.len()).map_err(|_| damaged(number, "would be too large"))?;
+            file.write_at(at, bytes).map_err(io_error(&path, "write"))?;
+            let piece = Piece { offset: at, length, sum: crc32c::crc32c(bytes) };
+            at += u64::from(length);
+            Ok(piece)
+        };
+        put(&head(store, number))?;
+        let (mut blocks, mut block, mut first) = (Vec::new(), Vec::with_capacity(2 * BLOCK_BYTES), [0; 17]);
+        let (mut objects, mut last) = (Vec::new(), 0);
+        for record in records {
+            let (key, bytes) = record?;
+            if block.is_empty() {
+                first = key;
+            }
+            block.extend_from_slice(&key);
+            put_bytes(&mut block, &bytes);
+            last = end_of(&key).max(last);
+            let hash = hash_of(&key);
+            if objects.last() != Some(&hash) {
+                objects.push(hash);
+            }
+            if block.len() >= BLOCK_BYTES {
+                blocks.push((first, put(&block)?));
+                block.clear();
+            }
+        }
+        if !block.is_empty() {
+            blocks.push((first, put(&block)?));
+        }
+        let filter = Filter::of(&objects);
+        let words: Vec<u8> = filter.0.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut footer = Vec::new();
+        U64::encode(&last, &mut footer);
+        put_bytes(&mut footer, &words);
+        for (first, piece) in &blocks {
+            footer.extend_from_slice(first);
+            piece.encode(&mut footer);
+        }
+        let footer = put(&footer)?;
+        file.sync_data().map_err(io_error(&path, "sync"))?;
+        Ok(Table { number, last, footer, file, blocks, filter })
+    }
+
+    /// Opens a table whose footer lies where the directory says.
+    pub(crate) fn open(disk: &dyn Disk, store: StoreId, number: u32, footer: Piece) -> Result<Table> {
         let file = disk.open(&path(number), OpenMode::Read).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => damaged(number, "is missing"),
-            _ => refused(&path(number))(error),
+            _ => io_error(&path(number), "open")(error),
         })?;
         let mut found = [0; HEAD_BYTES];
-        let length = file.len().map_err(refused(&path(number)))?;
-        let read = file.read_at(0, &mut found).map_err(refused(&path(number)))?;
-        if length != summary.bytes || read < HEAD_BYTES || found != head(store, number) {
+        let length = file.len().map_err(io_error(&path(number), "measure"))?;
+        let read = file.read_at(0, &mut found).map_err(io_error(&path(number), "read"))?;
+        let mut table =
+            Table { number, last: 0, footer, file, blocks: Vec::new(), filter: Filter(Vec::new()) };
+        if length != table.bytes() || read < HEAD_BYTES || head(store, number) != found {
             return Err(damaged(number, "is not the table that the directory names"));
         }
-        let mut table = Table { number, summary, file, blocks, filter: Filter(Vec::new()) };
-        let words = table.read(summary.filter)?;
-        let (words, rest) = words.as_chunks::<8>();
+        let footer = table.read(footer)?;
+        let mut cursor = Cursor::new(&footer);
+        table.last = U64::decode(&mut cursor)?;
+        let (words, rest) = cursor.bytes()?.as_chunks::<8>();
         if words.is_empty() || !rest.is_empty() {
             return Err(damaged(number, "has no filter"));
         }
         table.filter = Filter(words.iter().map(|word| u64::from_le_bytes(*word)).collect());
+        while !cursor.is_empty() {
+            table.blocks.push((cursor.array()?, Piece::decode(&mut cursor)?));
+        }
         Ok(table)
     }
 
-    /// What the directory is to say of it.
-    pub(crate) fn entries(&self) -> Vec<DirectoryEntry> {
-        let mut summary = Vec::new();
-        self.summary.encode(&mut summary);
-        let parts = (0u32..).zip(self.blocks.chunks(PART_BLOCKS)).map(|(part, blocks)| {
-            let mut value = Vec::new();
-            for (first, piece) in blocks {
-                value.extend_from_slice(first);
-                piece.encode(&mut value);
-            }
-            (entry_key(b'B', self.number, &part.to_be_bytes()), value)
-        });
-        std::iter::once((entry_key(b'T', self.number, &[]), summary)).chain(parts).collect()
+    /// The length of its file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.footer.offset.saturating_add(self.footer.length.into())
     }
 
     fn read(&self, piece: Piece) -> Result<Vec<u8>> {
         let mut bytes = vec![0; piece.length as usize];
-        self.file.read_exact_at(piece.offset, &mut bytes).map_err(refused(&path(self.number)))?;
+        self.file.read_exact_at(piece.offset, &mut bytes).map_err(io_error(&path(self.number), "read"))?;
         if crc32c::crc32c(&bytes) != piece.sum {
             return Err(damaged(self.number, "does not match its checksum"));
         }
@@ -264,15 +211,7 @@ impl Table {
     /// Every record of it, in order.
     pub(crate) fn all(self: &Arc<Self>) -> Records {
         let table = self.clone();
-        Box::new((0..self.blocks.len()).flat_map(move |at| {
-            let block: Result<Vec<Record>> = table.block(at).and_then(|block| {
-                records(&block).map(|record| record.map(|(key, bytes)| (key, bytes.into()))).collect()
-            });
-            match block {
-                Ok(records) => records.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            }
-        }))
+        Box::new(unpacked((0..self.blocks.len()).map(move |at| table.block(at))))
     }
 
     /// A block's bytes, checked.
@@ -292,15 +231,21 @@ impl Table {
     }
 }
 
-/// A key of the directory.
-fn entry_key(kind: u8, number: u32, rest: &[u8]) -> Vec<u8> {
-    [&[kind][..], &number.to_be_bytes(), rest].concat()
-}
-
 /// The records of a block, in order.
-pub(crate) fn records(block: &[u8]) -> impl Iterator<Item = Result<(Key, &[u8])>> {
+pub fn records(block: &[u8]) -> impl Iterator<Item = Result<(Key, &[u8])>> {
     let mut cursor = Cursor::new(block);
     std::iter::from_fn(move || (!cursor.is_empty()).then(|| Ok((cursor.array()?, cursor.bytes()?))))
+}
+
+/// The records of blocks, in order.
+pub fn unpacked(
+    blocks: impl Iterator<Item = Result<impl AsRef<[u8]>>>,
+) -> impl Iterator<Item = Result<Record>> {
+    let own = |(key, bytes): (Key, &[u8])| (key, bytes.into());
+    blocks.flat_map(move |block| match block {
+        Ok(block) => records(block.as_ref()).map(|record| record.map(own)).collect(),
+        Err(error) => vec![Err(error)],
+    })
 }
 
 /// The object of a record's chapter; `None` when the key is of none.

@@ -15,15 +15,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One opening of a store. The store closes with its last one.
 pub struct OpenStore {
-    engine: Engine,
+    /// The store, shared with every other opening of the directory.
+    pub store: Arc<Store>,
+    /// What the first opening found.
+    pub recovery: Recovery,
     place: Option<Place>,
     closed: AtomicBool,
-}
-
-#[derive(Clone)]
-struct Engine {
-    store: Arc<Store>,
-    recovery: Recovery,
 }
 
 /// What tells directories apart, whatever they are called: one that was moved is the same, one that was deleted and made
@@ -32,7 +29,8 @@ type Place = String;
 
 /// An engine that is open.
 struct Running {
-    engine: Engine,
+    store: Arc<Store>,
+    recovery: Recovery,
     openings: usize,
     /// Keeps its place from becoming another directory's.
     _hold: Option<File>,
@@ -49,13 +47,13 @@ pub fn open(path: &str, checkpoint_bytes: u64, memory_bytes: usize, relaxed: boo
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
     let (place, hold) = place_of(&path).map_err(refused(asked))?;
     if let Some(running) = engines.get_mut(&place) {
-        if running.engine.store.is_relaxed() != relaxed {
+        if running.store.relaxed != relaxed {
             let message =
                 "the store is open here with another durability; open it with the same, or close it first";
             return Err(Error::new(Code::Argument, message).with("directory", path.display().to_string()));
         }
         running.openings += 1;
-        return Ok(OpenStore::new(running.engine.clone(), Some(place)));
+        return Ok(OpenStore::new(running.store.clone(), running.recovery.clone(), Some(place)));
     }
     let (store, recovery) = Store::open(Options {
         disk: Arc::new(RealDisk::new(&path)),
@@ -69,9 +67,9 @@ pub fn open(path: &str, checkpoint_bytes: u64, memory_bytes: usize, relaxed: boo
         threads: true,
     })
     .map_err(|error| error.with("directory", path.display().to_string()))?;
-    let engine = Engine { store, recovery };
-    engines.insert(place.clone(), Running { engine: engine.clone(), openings: 1, _hold: hold });
-    Ok(OpenStore::new(engine, Some(place)))
+    let running = Running { store: store.clone(), recovery: recovery.clone(), openings: 1, _hold: hold };
+    engines.insert(place.clone(), running);
+    Ok(OpenStore::new(store, recovery, Some(place)))
 }
 
 /// Copies the durable state of an open store to a directory, which is made if need be.
@@ -137,22 +135,12 @@ pub fn memory(memory_bytes: usize) -> Result<OpenStore> {
     let recovery = Recovery { created: true, checkpoint: 0, replayed: 0, sealed: true, cut: None };
     let store = Store::memory(wall_clock());
     store.limit_memory(memory_bytes)?;
-    Ok(OpenStore::new(Engine { store, recovery }, None))
+    Ok(OpenStore::new(store, recovery, None))
 }
 
 impl OpenStore {
-    fn new(engine: Engine, place: Option<Place>) -> OpenStore {
-        OpenStore { engine, place, closed: AtomicBool::new(false) }
-    }
-
-    /// The store, shared with every other opening of the directory.
-    pub fn store(&self) -> &Arc<Store> {
-        &self.engine.store
-    }
-
-    /// What the first opening found.
-    pub fn recovery(&self) -> &Recovery {
-        &self.engine.recovery
+    fn new(store: Arc<Store>, recovery: Recovery, place: Option<Place>) -> OpenStore {
+        OpenStore { store, recovery, place, closed: AtomicBool::new(false) }
     }
 
     /// Ends this opening; the last one writes what waits and frees the directory. Closing again does nothing.
@@ -160,7 +148,7 @@ impl OpenStore {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let Some(place) = &self.place else { return self.store().close() };
+        let Some(place) = &self.place else { return self.store.close() };
         let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = engines.get_mut(place) {
             running.openings -= 1;
@@ -169,7 +157,7 @@ impl OpenStore {
             }
             engines.remove(place);
         }
-        self.store().close()
+        self.store.close()
     }
 }
 

@@ -16,5 +16,5 @@ pub use karyon_graph::{Declaration, Direction, PageStart, Prefer, Reader, Transa
 pub use karyon_model as model;
 pub use karyon_scheduler as scheduler;
 pub use karyon_store::{
-    Archived, Committed, Copied, Listener, Lost, Moment, Recovery, Retention, Stats, Store, Verified,
+    Archived, Committed, Copied, Listener, Lost, Moment, Pin, Recovery, Retention, Stats, Store, Verified,
 };

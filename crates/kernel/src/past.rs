@@ -3,6 +3,7 @@
 use crate::session::Session;
 use crate::wire::{intervals_value, put_edge, put_node, slot_text, target_value};
 use karyon_graph::{DiffStart, Entity, Gate, Graph, Layer, Prefer, Slot, SlotChange, permitted};
+use karyon_history::Commit;
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::valid::{HOLDS, is_temporal};
@@ -21,14 +22,14 @@ const DIFF_PAGE: usize = 128;
 
 /// Who wrote a commit, when and why, as entries of a map.
 fn provenance(body: &Body, seq: Seq) -> Result<Vec<(&'static str, Value)>> {
-    let entries = body.commits.read(seq, |commit| {
+    let entries = body.commits.read(seq, |Commit { header, .. }| {
         let mut entries = vec![
             ("version", Value::number(seq)),
-            ("time", Value::Timestamp(commit.time)),
-            ("principal", Value::text(&*body.graph.names().text(commit.principal))),
-            ("incarnation", Value::Integer(commit.incarnation.into())),
+            ("time", Value::Timestamp(header.time)),
+            ("principal", Value::text(&*body.graph.names().text(header.principal))),
+            ("incarnation", Value::Integer(header.incarnation.into())),
         ];
-        entries.extend(commit.cause.map(|cause| ("cause", Value::number(cause))));
+        entries.extend(header.cause.map(|cause| ("cause", Value::number(cause))));
         entries
     })?;
     let message = || format!("version {seq} is not in the index of commits; open the store again");
@@ -58,7 +59,7 @@ impl Session {
             return Ok(true);
         }
         for side in [seq - 1, seq] {
-            let entity = body.graph.entity_in(self.layer(), id, side)?.map(|found| found.0);
+            let entity = body.graph.entity_in(self.layer, id, side)?.map(|found| found.0);
             let Some(entity) = entity else { continue };
             if !permitted(self.may_see(&body.graph, id, Some(&entity)))? {
                 return Ok(false);
@@ -78,7 +79,7 @@ impl Session {
     ) -> Result<Option<(EntityId, Option<Slot>)>> {
         let graph = &body.graph;
         let Some(id) = graph.id_of(target) else { return Ok(None) };
-        let entity = graph.entity_in(self.layer(), id, at)?.map(|found| found.0);
+        let entity = graph.entity_in(self.layer, id, at)?.map(|found| found.0);
         self.may_see(graph, id, entity.as_deref())?;
         let known = name.map(|name| graph.names().get(name).map(Slot::Property));
         Ok(if known == Some(None) { None } else { Some((id, known.flatten())) })
@@ -96,7 +97,7 @@ impl Session {
         // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
         // labels then, and what may not be seen is left out, as in a diff.
         let (mut count, mut bytes, mut told) = (0, 0, (Seq::MAX, false));
-        let visited = body.graph.visit_changes((self.layer(), id), after, until, &mut |change| {
+        let visited = body.graph.visit_changes((self.layer, id), after, until, &mut |change| {
             if only.is_some_and(|only| only != change.slot) {
                 return Ok(true);
             }
@@ -131,22 +132,23 @@ impl Session {
         let body = self.body()?;
         let (mut values, mut count, mut bytes, mut more) = (Vec::new(), 0, 0, false);
         body.graph.check_kept(after)?;
-        body.commits.visit(after, until, &mut |commit| {
-            let touched = commit.touched.iter().enumerate().skip(place / PLACES);
+        body.commits.visit(after, until, &mut |Commit { header, touched }| {
+            let seq = header.seq;
+            let touched = touched.iter().enumerate().skip(place / PLACES);
             for (at, id) in touched {
                 if count >= HISTORY_PAGE || bytes >= PAGE_BYTES {
                     (place, more) = (at * PLACES, true);
                     return Ok(false);
                 }
                 // What another layer has changed does not show.
-                if !body.graph.is_changed_in(self.layer(), id, commit.seq)? {
+                if !body.graph.is_changed_in(self.layer, id, seq)? {
                     continue;
                 }
-                let (mut next, visible) = (at * PLACES, self.may_see_change(&body, id, commit.seq)?);
-                body.graph.visit_changes((self.layer(), id), commit.seq - 1, commit.seq, &mut |change| {
+                let (mut next, visible) = (at * PLACES, self.may_see_change(&body, id, seq)?);
+                body.graph.visit_changes((self.layer, id), seq - 1, seq, &mut |change| {
                     let size = weight(&change);
                     if visible && next >= place {
-                        let mut entries = provenance(&body, commit.seq)?;
+                        let mut entries = provenance(&body, seq)?;
                         entries.push(("target", target_value(&body.graph, id)));
                         entries.push(("place", Value::Integer(next as i64)));
                         values.push(change_value(&body, change, entries)?);
@@ -155,7 +157,7 @@ impl Session {
                     Ok(true)
                 })?;
             }
-            (after, place) = (commit.seq, 0);
+            (after, place) = (seq, 0);
             Ok(true)
         })?;
         let mut entries = vec![("changes", Value::List(values))];
@@ -170,10 +172,10 @@ impl Session {
         self.check_sees_everything()?;
         let body = self.body()?;
         let mut entries = provenance(&body, seq)?;
-        body.commits.read(seq, |commit| {
-            let parents = commit.parents.iter().map(|parent| Value::number(*parent));
+        body.commits.read(seq, |Commit { header, .. }| {
+            let parents = header.parents.iter().map(|parent| Value::number(*parent));
             entries.push(("parents", Value::List(parents.collect())));
-            entries.push(("coarse", Value::Bool(commit.coarse)));
+            entries.push(("coarse", Value::Bool(header.coarse)));
         })?;
         Ok(Value::map(entries))
     }
@@ -182,7 +184,7 @@ impl Session {
     pub fn blame(&self, target: &Target<'_>, name: Option<&str>, at: Seq) -> Result<Value> {
         let body = self.body()?;
         let Some((id, slot)) = self.asked(&body, target, name, at)? else { return Ok(Value::Null) };
-        let author = body.graph.author_in(self.layer(), id, slot.unwrap_or(Slot::Existence), at)?;
+        let author = body.graph.author_in(self.layer, id, slot.unwrap_or(Slot::Existence), at)?;
         let Some(seq) = author else { return Ok(Value::Null) };
         if !self.may_see_change(&body, id, seq)? {
             return Ok(Value::Null);
@@ -192,14 +194,14 @@ impl Session {
 
     /// A page of what differs between two versions, from where the page before has ended.
     ///
-    /// Appends for each difference: 1; kind of target ('N' or 'E'); before and after (each 0, or 1 and the entity); then 0
+    /// The answer is for each difference: 1; kind of target ('N' or 'E'); before and after (each 0, or 1 and the entity); then 0
     /// and where the next page begins: two numbers (0 and 0 when done).
-    pub fn diff(&self, from: Seq, to: Seq, start: DiffStart, out: &mut Vec<u8>) -> Result<()> {
+    pub fn diff(&self, from: Seq, to: Seq, start: DiffStart) -> Result<Vec<u8>> {
         let body = self.body()?;
         let graph = &body.graph;
-        let mut left = DIFF_PAGE;
+        let (mut left, mut out) = (DIFF_PAGE, Vec::new());
         let next =
-            graph.visit_differences(&body.commits, self.layer(), (from, to), start, &mut |id, sides| {
+            graph.visit_differences(&body.commits, self.layer, (from, to), start, &mut |id, sides| {
                 for (entity, _) in sides.iter().flatten() {
                     if !permitted(self.may_see(graph, id, Some(entity)))? {
                         return Ok(true);
@@ -215,23 +217,23 @@ impl Session {
                     out.push(u8::from(side.is_some()));
                     let Some((entity, version)) = side else { continue };
                     match id {
-                        EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), out),
-                        EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), out),
+                        EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), &mut out),
+                        EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), &mut out),
                     }
                 }
                 Ok(true)
             })?;
         out.push(0);
         let (seq, through) = next.unwrap_or_default();
-        [seq, through as u64].into_iter().for_each(|part| put_varint(out, part));
-        Ok(())
+        [seq, through as u64].into_iter().for_each(|part| put_varint(&mut out, part));
+        Ok(out)
     }
 
     /// Takes back what a principal wrote after a version; see `Store::revert`. For those who may see everything.
     pub fn revert(&self, principal: &str, since: Seq, dry_run: bool) -> Result<Value> {
         // Its report names whatever the principal has written, of any label.
         self.check_sees_everything()?;
-        if self.layer() > 0 {
+        if self.layer > 0 {
             return Err(Error::new(Code::Layer, "a fork is not reverted; write in it, or drop it"));
         }
         let request = RevertRequest { principal, since, dry_run };
@@ -251,15 +253,14 @@ impl Session {
     pub fn forks(&self) -> Result<Value> {
         self.check_sees_everything()?;
         let body = self.body()?;
-        let ours =
-            body.graph.layers().iter().filter(|layer| layer.is_living() && layer.parent == self.layer());
+        let ours = body.graph.layers().iter().filter(|layer| layer.is_living() && layer.parent == self.layer);
         Ok(Value::List(ours.map(|layer| fork_value(&body.graph, layer)).collect()))
     }
 
     /// The fork that it reads; null for the base.
     pub fn fork_info(&self) -> Result<Value> {
         let body = self.body()?;
-        Ok(body.graph.living(self.layer())?.map_or(Value::Null, |layer| fork_value(&body.graph, layer)))
+        Ok(body.graph.living(self.layer)?.map_or(Value::Null, |layer| fork_value(&body.graph, layer)))
     }
 
     /// Merges the fork that it reads into another one that stands on the same, or, where `into` is empty, into that; see `Store::merge`. For
@@ -269,7 +270,7 @@ impl Session {
         let named = || self.store().body()?.graph.layer_named(into);
         let into = (!into.is_empty()).then(named).transpose()?;
         let MergeReport { plan, committed } =
-            self.store().merge((self.layer(), into), prefer, self.author(None), self)?;
+            self.store().merge((self.layer, into), prefer, self.author(None), self)?;
         let body = self.store().body()?;
         let clashes =
             plan.clashes.iter().map(|clash| place_value(&body.graph, clash.entity, clash.slot, clash.reason));
@@ -284,7 +285,7 @@ impl Session {
     /// The digest as of a version, for those who may see everything.
     pub fn digest(&self, at: Seq) -> Result<[u8; 32]> {
         self.check_sees_everything()?;
-        self.body()?.graph.digest_in(self.layer(), at)
+        self.body()?.graph.digest_in(self.layer, at)
     }
 
     /// The number of a name, if anything has it.
@@ -293,13 +294,13 @@ impl Session {
         Ok(self.store().body()?.graph.names().get(name))
     }
 
-    /// Appends the names from a number on: count, texts.
-    pub fn names_from(&self, first: u32, out: &mut Vec<u8>) -> Result<()> {
-        let body = self.store().body()?;
+    /// The names from a number on: count, texts.
+    pub fn names_from(&self, first: u32) -> Result<Vec<u8>> {
+        let (body, mut out) = (self.store().body()?, Vec::new());
         let names = body.graph.names().from(first);
-        put_varint(out, names.len() as u64);
-        names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
-        Ok(())
+        put_varint(&mut out, names.len() as u64);
+        names.iter().for_each(|name| put_bytes(&mut out, name.as_bytes()));
+        Ok(out)
     }
 }
 

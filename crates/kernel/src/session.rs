@@ -8,23 +8,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLockReadGuard};
 
 /// One incarnation of one principal, with what it may do.
+#[derive(Clone)]
 pub struct Session {
     store: Arc<Store>,
     principal: Box<str>,
     incarnation: u32,
     grants: Grants,
     /// What it reads and writes: a fork, or the base (0).
-    layer: u32,
+    pub(crate) layer: u32,
     /// Shared with its sessions in forks.
     dead: Arc<AtomicBool>,
 }
 
 /// What a read reads from.
 pub enum Source<'t> {
-    /// A version.
-    At(Seq),
-    /// A version, as of an instant of valid time in µs since 1970.
-    ValidAt(Seq, i64),
+    /// A version, and as of which instant of valid time in µs since 1970, if any.
+    At(Seq, Option<i64>),
     /// A transaction: its own writes, then its snapshot.
     Through(&'t mut Transaction),
 }
@@ -46,14 +45,7 @@ impl Session {
                 format!("the fork {name:?} stands elsewhere; open it there"),
             ));
         }
-        let (store, principal, grants) = (self.store.clone(), self.principal.clone(), self.grants.clone());
-        let (incarnation, dead) = (self.incarnation, self.dead.clone());
-        Ok(Session { store, principal, incarnation, grants, layer, dead })
-    }
-
-    /// The layer that it reads and writes.
-    pub(crate) fn layer(&self) -> u32 {
-        self.layer
+        Ok(Session { layer, ..self.clone() })
     }
 
     /// The graph and the commits, while it is alive and what it reads is there.
@@ -106,9 +98,8 @@ impl Session {
     pub fn read<T>(&self, source: Source<'_>, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
         let body = self.body()?;
         match source {
-            Source::At(seq) => read(&mut Reader::at(&body.graph, seq, self).in_layer(self.layer)),
-            Source::ValidAt(seq, instant) => {
-                read(&mut Reader::at(&body.graph, seq, self).in_layer(self.layer).valid_at(instant.into()))
+            Source::At(seq, instant) => {
+                read(&mut Reader::at(&body.graph, seq, self).in_layer(self.layer).valid_at(instant))
             }
             Source::Through(transaction) => read(&mut Reader::through(&body.graph, transaction, self)?),
         }

@@ -23,26 +23,19 @@ pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) 
         put_varint(out, entity.labels().len() as u64);
         entity.labels().for_each(|label| put_varint(out, label.into()));
     }
-    if entity.is_temporal() {
-        return put_temporal(entity, out);
-    }
-    put_varint(out, (entity.properties().len() as u64) << 1);
-    for property in entity.properties() {
-        put_varint(out, property.name.into());
-        out.extend_from_slice(property.value);
-    }
-}
-
-fn put_temporal(entity: &Entity, out: &mut Vec<u8>) {
     let is_temporal = |property: &Property<'_>| valid::is_temporal(property.value);
-    let (temporal, plain): (Vec<_>, Vec<_>) = entity.properties().partition(is_temporal);
-    put_varint(out, (plain.len() as u64) << 1 | 1);
-    for property in plain {
+    let temporal = entity.properties().filter(is_temporal).count();
+    let plain = entity.properties().len() - temporal;
+    put_varint(out, (plain as u64) << 1 | u64::from(temporal > 0));
+    for property in entity.properties().filter(|property| !is_temporal(property)) {
         put_varint(out, property.name.into());
         out.extend_from_slice(property.value);
     }
-    put_varint(out, temporal.len() as u64);
-    for property in temporal {
+    if temporal == 0 {
+        return;
+    }
+    put_varint(out, temporal as u64);
+    for property in entity.properties().filter(is_temporal) {
         let intervals = valid::intervals(property.value);
         put_varint(out, property.name.into());
         put_varint(out, intervals.len() as u64);

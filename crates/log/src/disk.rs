@@ -2,9 +2,8 @@
 //! real one.
 //!
 //! Paths are relative to the store's root, with `/` between their parts; the root itself is the empty path.
-//! Nothing is durable before it is synced: a file's bytes and length by [`File::sync_data`] or
-//! [`File::sync_all`], the creation, renaming and removal of an entry by [`Disk::sync_dir`] of the directory
-//! that holds it.
+//! Nothing is durable before it is synced: a file's bytes and length by [`File::sync_data`], the creation, renaming
+//! and removal of an entry by [`Disk::sync_dir`] of the directory that holds it.
 
 use std::io;
 
@@ -23,6 +22,14 @@ pub enum OpenMode {
 pub trait Disk: Send + Sync {
     /// The names (not paths) of the entries of the directory `path`, in ascending order.
     fn list(&self, path: &str) -> io::Result<Vec<String>>;
+
+    /// The paths of the entries of the directory `path`, in ascending order; none where there is no such directory.
+    fn paths(&self, path: &str) -> io::Result<Vec<String>> {
+        match self.list(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            names => Ok(names?.into_iter().map(|name| format!("{path}/{name}")).collect()),
+        }
+    }
 
     /// Whether there is a file or directory at `path`.
     fn exists(&self, path: &str) -> io::Result<bool>;
@@ -76,9 +83,6 @@ pub trait File: Send + Sync {
 
     /// Makes the bytes and the length durable.
     fn sync_data(&self) -> io::Result<()>;
-
-    /// Makes the bytes and all metadata durable.
-    fn sync_all(&self) -> io::Result<()>;
 
     /// Writes `len` zeros from `offset` on, so that blocks are allocated before a commit needs them.
     fn write_zeros(&self, offset: u64, len: u64) -> io::Result<()> {

@@ -25,9 +25,13 @@ pub(crate) fn expect(holds: bool, number: u32, offset: u32, reason: &str) -> Res
 /// The operating system refused something that loses nothing.
 pub(crate) fn io_failed(verb: &str, path: &str, error: &io::Error) -> Error {
     let shown = if path.is_empty() { "the store's directory" } else { path };
-    Error::new(Code::Io, format!("cannot {verb} {shown}: {error}"))
-        .with("file", path)
-        .with("cause", error.to_string())
+    let message = format!("cannot {verb} {shown}: {error}; check the disk and its permissions");
+    Error::new(Code::Io, message).with("path", path).with("cause", error.to_string())
+}
+
+/// What the operating system's refusal to do something with a file or directory of a store becomes.
+pub fn io_error(path: &str, verb: &str) -> impl FnOnce(io::Error) -> Error {
+    move |error| io_failed(verb, path, &error)
 }
 
 /// A write or sync failed: what is on disk is unknown, or what is not has nowhere to go.

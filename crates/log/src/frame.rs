@@ -69,12 +69,12 @@ pub(crate) enum Kind {
     Continued = 3,
 }
 
-/// What the caller of [`Log::append`](crate::Log::append) says of a frame.
+/// The commits of a frame: what [`Log::append`](crate::Log::append) is given, and what is read.
 #[derive(Clone, Copy, Debug)]
-pub struct FrameDraft<'a> {
-    /// Sequence number of the first commit; must follow the last frame's without a gap.
+pub struct Frame<'a> {
+    /// Sequence number of the first commit; follows the last frame's without a gap.
     pub first_seq: u64,
-    /// How many commits the payload holds, at least 1 and at most [`MAX_COMMITS`].
+    /// How many commits the payload holds, at least 1 and at most [`MAX_COMMITS`]; 0 only where the log itself writes.
     pub commit_count: u32,
     /// Time of the first commit, µs since 1970. The log keeps it and does not look at it.
     pub base_time: i64,
@@ -82,28 +82,11 @@ pub struct FrameDraft<'a> {
     pub payload: &'a [u8],
 }
 
-impl FrameDraft<'_> {
+impl Frame<'_> {
     /// A frame that holds no commits.
     pub(crate) const fn empty(next_seq: u64, base_time: i64) -> Self {
-        FrameDraft { first_seq: next_seq, commit_count: 0, base_time, payload: &[] }
+        Frame { first_seq: next_seq, commit_count: 0, base_time, payload: &[] }
     }
-}
-
-/// A whole frame of commits whose checksums and place in the chain have been checked.
-#[derive(Clone, Copy, Debug)]
-pub struct FrameView<'a> {
-    /// Where the frame begins.
-    pub position: Position,
-    /// Sequence number of the first commit.
-    pub first_seq: u64,
-    /// How many commits the payload holds.
-    pub commit_count: u32,
-    /// Time of the first commit, µs since 1970.
-    pub base_time: i64,
-    /// The commits' bytes.
-    pub payload: &'a [u8],
-    /// The point of the chain behind this frame.
-    pub end: ChainPoint,
 }
 
 codecs! {
@@ -187,7 +170,7 @@ pub(crate) fn encode(
     store: StoreId,
     at: &ChainPoint,
     kind: Kind,
-    draft: &FrameDraft<'_>,
+    draft: &Frame<'_>,
     into: &mut Vec<u8>,
 ) -> Result<Header> {
     let bytes = draft.payload.len();
@@ -244,7 +227,7 @@ mod tests {
     fn encoded(payload: &[u8]) -> (ChainPoint, Vec<u8>) {
         let at = ChainPoint::genesis(STORE);
         let mut bytes = vec![1, 2, 3];
-        let draft = FrameDraft { first_seq: 1, commit_count: 2, base_time: -5, payload };
+        let draft = Frame { first_seq: 1, commit_count: 2, base_time: -5, payload };
         encode(STORE, &at, Kind::Commits, &draft, &mut bytes).unwrap();
         (at, bytes)
     }

@@ -6,8 +6,8 @@ use karyon_model::{Code, Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::Disk;
-use crate::failure::{Failure, io_failed, poisoned, sync_failed};
-use crate::frame::{self, FrameDraft, FrameView, Header, Kind, MIN_FRAME_BYTES};
+use crate::failure::{Failure, io_error, io_failed, poisoned, sync_failed};
+use crate::frame::{self, Frame, Header, Kind, MIN_FRAME_BYTES};
 use crate::reader::LogReader;
 use crate::segment::{self, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentSizes};
 use crate::segment_file::SegmentFile;
@@ -20,19 +20,19 @@ use crate::segment_file::SegmentFile;
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use karyon_log::{ChainPoint, FrameDraft, FrameView, Log, RealDisk, SegmentSizes, StoreId};
+/// # use karyon_log::{ChainPoint, Frame, Log, RealDisk, SegmentSizes, StoreId};
 /// # let directory = std::env::temp_dir().join(format!("karyon-log-{}", std::process::id()));
 /// # std::fs::create_dir_all(&directory).unwrap();
 /// # let store = StoreId(*b"an example store");
 /// let disk = Arc::new(RealDisk::new(&directory));
 /// let base = ChainPoint::genesis(store);
 /// let mut log = Log::create(disk.clone(), store, SegmentSizes::default(), base)?;
-/// log.append(&FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload: b"a commit" })?;
+/// log.append(&Frame { first_seq: 1, commit_count: 1, base_time: 0, payload: b"a commit" })?;
 /// log.sync()?;
 /// drop(log);
 ///
 /// let mut found = Vec::new();
-/// let keep = &mut |frame: &FrameView<'_>| Ok(found.push(frame.payload.to_vec()));
+/// let keep = &mut |frame: &Frame<'_>, _: &ChainPoint| Ok(found.push(frame.payload.to_vec()));
 /// let (_log, recovery) = Log::open(disk, store, SegmentSizes::default(), (base, base), keep)?;
 /// assert_eq!((found, recovery.last_seq), (vec![b"a commit".to_vec()], 1));
 /// # std::fs::remove_dir_all(&directory).unwrap();
@@ -63,15 +63,15 @@ impl Log {
     /// Creates an empty log that goes on from `base` (the genesis of a new store), which must be opened with the same
     /// sizes. What an earlier, interrupted attempt left is taken up; a log that holds frames is refused.
     pub fn create(disk: Arc<dyn Disk>, store: StoreId, sizes: SegmentSizes, base: ChainPoint) -> Result<Log> {
-        disk.create_dir(LOG_DIRECTORY).map_err(|error| io_failed("create", LOG_DIRECTORY, &error))?;
+        disk.create_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "create"))?;
         let first = base.position.segment;
         SegmentFile::create(disk.as_ref(), first)
-            .map_err(|error| io_failed("create", &segment::path(first), &error))?
+            .map_err(io_error(&segment::path(first), "create"))?
             .extend(sizes.smallest, io_failed)?;
         for directory in [LOG_DIRECTORY, ""] {
             disk.sync_dir(directory).map_err(|error| sync_failed("sync", directory, &error))?;
         }
-        let (log, recovery) = Log::open(disk, store, sizes, (base, base), &mut |_| Ok(()))?;
+        let (log, recovery) = Log::open(disk, store, sizes, (base, base), &mut |_, _| Ok(()))?;
         if recovery.last_seq >= base.next_seq {
             let message =
                 format!("{LOG_DIRECTORY} already holds commits; open the store instead of creating it");
@@ -85,7 +85,7 @@ impl Log {
     ///
     /// Fails with `ERR_KARYON_ARGUMENT` or `ERR_KARYON_TRANSACTION_SIZE`, changing nothing, if the draft is
     /// not the next frame or too large, and with `ERR_KARYON_SYNC_FAILED` if the disk fails or has failed.
-    pub fn append(&mut self, draft: &FrameDraft<'_>) -> Result<Position> {
+    pub fn append(&mut self, draft: &Frame<'_>) -> Result<Position> {
         if draft.first_seq != self.head.next_seq {
             let message = format!("the next commit is {}, not {}", self.head.next_seq, draft.first_seq);
             return Err(Error::new(Code::Argument, message));
@@ -127,7 +127,7 @@ impl Log {
         if self.sealed.is_some_and(|sealed| sealed >= time) {
             return Ok(());
         }
-        self.write_frame(Kind::Seal, &FrameDraft::empty(self.head.next_seq, time))?;
+        self.write_frame(Kind::Seal, &Frame::empty(self.head.next_seq, time))?;
         self.sync()?;
         self.sealed = Some(time);
         Ok(())
@@ -175,7 +175,7 @@ impl Log {
         LogReader::new(self.disk.clone(), self.store, self.base)
     }
 
-    fn write_frame(&mut self, kind: Kind, draft: &FrameDraft<'_>) -> Result<Position> {
+    fn write_frame(&mut self, kind: Kind, draft: &Frame<'_>) -> Result<Position> {
         self.sync()?;
         // Encoded before anything is written, so that a draft that is refused changes nothing.
         let mut header = self.encode(kind, draft)?;
@@ -191,7 +191,7 @@ impl Log {
         })
     }
 
-    fn encode(&mut self, kind: Kind, draft: &FrameDraft<'_>) -> Result<Header> {
+    fn encode(&mut self, kind: Kind, draft: &Frame<'_>) -> Result<Header> {
         frame::encode(self.store, &self.head, kind, draft, &mut self.buffer)
     }
 
@@ -215,7 +215,7 @@ impl Log {
 
     /// Says that the log goes on in the next segment, durably, and goes on there.
     fn go_on_in(&mut self, next: SegmentFile) -> Result<()> {
-        let header = self.encode(Kind::Continued, &FrameDraft::empty(self.head.next_seq, 0))?;
+        let header = self.encode(Kind::Continued, &Frame::empty(self.head.next_seq, 0))?;
         self.write_buffer(&header)?;
         self.sync_in_flight()?;
         self.closed_bytes += self.active.len;
@@ -226,7 +226,7 @@ impl Log {
 
     /// Writes a frame of another log where it stands there, in a segment of the same length, not durable before that
     /// is full: half a copy is none.
-    pub(crate) fn repeat(&mut self, kind: Kind, frame: &FrameView<'_>, capacity: u64) -> Result<()> {
+    pub(crate) fn repeat(&mut self, kind: Kind, frame: &Frame<'_>, capacity: u64) -> Result<()> {
         if kind == Kind::Continued {
             let next = self.next_segment(sync_failed)?;
             return self.go_on_in(next);
@@ -234,9 +234,8 @@ impl Log {
         if self.active.header.is_none() {
             self.active.extend(capacity.max(self.sizes.smallest), sync_failed)?;
         }
-        let FrameView { first_seq, commit_count, base_time, payload, .. } = *frame;
-        self.sealed = (kind == Kind::Seal).then_some(base_time);
-        let header = self.encode(kind, &FrameDraft { first_seq, commit_count, base_time, payload })?;
+        self.sealed = (kind == Kind::Seal).then_some(frame.base_time);
+        let header = self.encode(kind, frame)?;
         self.write_buffer(&header)
     }
 

@@ -9,8 +9,8 @@ use karyon_model::{Code, Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
-use crate::failure::{damaged, io_failed, sync_failed};
-use crate::frame::{FrameView, Kind};
+use crate::failure::{damaged, io_error, sync_failed};
+use crate::frame::{Frame, Kind};
 use crate::log::Log;
 use crate::recovery::{Cut, Recovery, judge, judge_unbegun};
 use crate::segment::{self, LOG_DIRECTORY, SegmentSizes};
@@ -22,7 +22,7 @@ pub const ASIDE_DIRECTORY: &str = "aside";
 
 impl Log {
     /// Opens the log that begins at `base`: walks the chain from `start` (a checkpoint's point, or `base`) to its end,
-    /// handing each frame of commits to `visit`, cuts an unfinished write, makes durable what was read, and removes
+    /// handing each frame of commits and the point behind it to `visit`, cuts an unfinished write, makes durable what was read, and removes
     /// what is left of segments before `base`.
     ///
     /// Fails with `ERR_KARYON_DAMAGED`, `ERR_KARYON_SEGMENT_MISSING` or `ERR_KARYON_FORMAT_NEWER`, naming
@@ -33,19 +33,19 @@ impl Log {
         store: StoreId,
         sizes: SegmentSizes,
         (base, start): (ChainPoint, ChainPoint),
-        visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
+        visit: &mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<()>,
     ) -> Result<(Log, Recovery)> {
         let shared = disk.clone();
         let disk = disk.as_ref();
         let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start, false)?;
         let mut recovery = Recovery::default();
         let mut tail_bytes = 0;
-        while let Some((kind, frame)) = walk.step()? {
+        while let Some((kind, frame, end)) = walk.step()? {
             recovery.sealed = kind == Kind::Seal;
             match kind {
                 Kind::Commits => {
-                    visit(&frame)?;
-                    tail_bytes += u64::from(frame.end.position.offset - frame.position.offset);
+                    visit(&frame, &end)?;
+                    tail_bytes += u64::from(end.position.offset - end.frame);
                     recovery.frames += 1;
                     recovery.last_time = Some(frame.base_time);
                 }
@@ -148,13 +148,13 @@ fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result
             return Ok(false);
         }
         file.write_at(0, bytes)?;
-        file.sync_all()?;
+        file.sync_data()?;
         disk.sync_dir(ASIDE_DIRECTORY)?;
         Ok(true)
     };
     for copy in 1u32.. {
         let path = format!("{ASIDE_DIRECTORY}/{number:010}-{offset:010}.{copy}");
-        if keep(&path).map_err(|error| io_failed("keep what was cut in", &path, &error))? {
+        if keep(&path).map_err(io_error(&path, "keep what was cut in"))? {
             return Ok(path);
         }
     }

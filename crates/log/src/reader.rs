@@ -8,7 +8,7 @@ use karyon_model::{Error, Result};
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::damaged;
-use crate::frame::{FrameView, Kind, MIN_FRAME_BYTES};
+use crate::frame::{Frame, Kind, MIN_FRAME_BYTES};
 use crate::log::Log;
 use crate::open::judge_end;
 use crate::segment::{self, SegmentHeader, SegmentSizes};
@@ -20,7 +20,8 @@ use crate::walk::Walk;
 pub struct LogReader {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) store: StoreId,
-    pub(crate) base: ChainPoint,
+    /// The point before the first frame.
+    pub base: ChainPoint,
 }
 
 impl LogReader {
@@ -29,26 +30,18 @@ impl LogReader {
         LogReader { disk, store, base }
     }
 
-    /// Where the first frame begins.
-    pub fn first(&self) -> Position {
-        self.base.position
-    }
-
-    /// Hands the frames of commits from the one that begins at `from` up to `until` (a point between two
-    /// frames, not read beyond) to `visit`, until it breaks. `from` and `until` come from frames or heads
-    /// that were synced.
+    /// Hands the frames of commits, each with the point behind it, from the point `from` up to `until` (a position between two frames, not read
+    /// beyond) to `visit`, until it breaks. Both come from frames or heads that were synced.
     ///
     /// Each frame's checksum is checked, and that it follows the one before it.
     pub fn read_frames(
         &self,
-        from: Position,
+        from: ChainPoint,
         until: Position,
-        visit: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<()>>,
+        visit: &mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        if from >= until {
-            return Ok(());
-        }
-        read_on(&mut Walk::from_position(self.disk.as_ref(), self.store, from)?, until, visit)
+        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, from, false)?;
+        read_on(&mut walk, until, visit)
     }
 
     /// Makes a log on `target`, where there is none, of the frames from the first on, byte for byte: segments, hashes and
@@ -62,7 +55,7 @@ impl LogReader {
         &self,
         target: Arc<dyn Disk>,
         sizes: SegmentSizes,
-        take: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<bool>>,
+        take: &mut dyn FnMut(&Frame<'_>) -> Result<ControlFlow<bool>>,
     ) -> Result<(Log, Option<Error>)> {
         let mut log = Log::create(target, self.store, sizes, self.base)?;
         let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, log.head(), true)?;
@@ -72,7 +65,7 @@ impl LogReader {
             // A file that was cut has no room for the frame that says where the log goes on.
             let capacity = header.map_or(len + MIN_FRAME_BYTES as u64, |header| header.capacity.into());
             damage = damage.or(walk.segment.damage.take());
-            let (kind, frame) = match walk.step() {
+            let (kind, frame, _) = match walk.step() {
                 Ok(Some(found)) => found,
                 Ok(None) => return Ok((log, damage.or_else(|| judge_end(&mut walk, self.base).err()))),
                 Err(error) => return Ok((log, damage.or(Some(error)))),
@@ -107,13 +100,13 @@ impl LogReader {
     pub fn verify(
         &self,
         head: &ChainPoint,
-        visit: &mut dyn FnMut(&FrameView<'_>) -> Result<()>,
+        visit: &mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<()>,
     ) -> Result<u64> {
         let mut frames = 0;
         let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, self.base, false)?;
-        read_on(&mut walk, head.position, &mut |frame| {
+        read_on(&mut walk, head.position, &mut |frame, end| {
             frames += 1;
-            visit(frame).map(ControlFlow::Continue)
+            visit(frame, end).map(ControlFlow::Continue)
         })?;
         if walk.point == *head {
             return Ok(frames);
@@ -127,12 +120,12 @@ impl LogReader {
 fn read_on(
     walk: &mut Walk<'_>,
     until: Position,
-    visit: &mut dyn FnMut(&FrameView<'_>) -> Result<ControlFlow<()>>,
+    visit: &mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     while walk.point.position < until {
         let Position { segment, offset } = walk.point.position;
         match walk.step()? {
-            Some((Kind::Commits, frame)) if visit(&frame)?.is_break() => break,
+            Some((Kind::Commits, frame, end)) if visit(&frame, &end)?.is_break() => break,
             Some(_) => {}
             None => return Err(damaged(segment, offset, "the frame here is not whole")),
         }

@@ -111,10 +111,6 @@ impl File for RealFile {
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
     }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.0.sync_all()
-    }
 }
 
 /// Repeats a call that may do a part, until `len` bytes are done or it does nothing more.

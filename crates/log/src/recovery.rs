@@ -129,14 +129,14 @@ fn is_zero(bytes: &[u8], range: Range<usize>) -> bool {
 mod tests {
     use super::*;
     use crate::chain::ChainPoint;
-    use crate::frame::{FrameDraft, Kind, encode};
+    use crate::frame::{Frame, Kind, encode};
 
     const STORE: StoreId = StoreId([7; 16]);
     const ROOM: u64 = 1 << 20;
 
     fn frame(payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let draft = FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload };
+        let draft = Frame { first_seq: 1, commit_count: 1, base_time: 0, payload };
         encode(STORE, &ChainPoint::genesis(STORE), Kind::Commits, &draft, &mut bytes).unwrap();
         bytes
     }
@@ -203,7 +203,7 @@ mod tests {
         let at = ChainPoint::genesis(STORE);
         let next = Header::at(STORE, at.position, &first).unwrap().end(&first).unwrap();
         let mut second = Vec::new();
-        let draft = FrameDraft { first_seq: 2, commit_count: 1, base_time: 0, payload: b"x" };
+        let draft = Frame { first_seq: 2, commit_count: 1, base_time: 0, payload: b"x" };
         encode(STORE, &next, Kind::Commits, &draft, &mut second).unwrap();
         let bytes = [vec![0; first.len()], second].concat();
         assert!(verdict(&bytes, ROOM).is_err());

@@ -23,7 +23,7 @@ use karyon_model::{Code, Error, Result, layout};
 
 use crate::chain::{ChainPoint, Hash, HashField, StoreId, StoreIdField};
 use crate::disk::{Disk, OpenMode};
-use crate::failure::{damaged, expect, io_failed};
+use crate::failure::{damaged, expect, io_error};
 use crate::frame::checked;
 use crate::sector_map::SECTOR_BYTES;
 
@@ -117,9 +117,9 @@ pub fn path(number: u32) -> String {
     format!("{LOG_DIRECTORY}/{number:010}.seg")
 }
 
-fn number_of(name: &str) -> Option<u32> {
-    let digits = name.strip_suffix(".seg")?;
-    (digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+fn number_of(found: &str) -> Option<u32> {
+    let number = found.strip_suffix(".seg")?.rsplit('/').next()?.parse().ok()?;
+    (path(number) == found).then_some(number)
 }
 
 /// The number of the last segment file; all before it, from that of `base`, exist as well.
@@ -136,27 +136,22 @@ pub(crate) fn last(disk: &dyn Disk, base: ChainPoint) -> Result<u32> {
 /// Removes the segments before the one that begins at `base`.
 pub(crate) fn forget(disk: &dyn Disk, base: ChainPoint) -> Result<()> {
     let gone = numbers(disk)?.into_iter().filter(|number| *number < base.position.segment);
-    gone.map(path).try_for_each(|path| disk.remove(&path).map_err(|error| io_failed("remove", &path, &error)))
+    gone.map(path).try_for_each(|path| disk.remove(&path).map_err(io_error(&path, "remove")))
 }
 
 /// How long the segments from that of `base` up to segment `end` are together.
 pub(crate) fn measure(disk: &dyn Disk, base: ChainPoint, end: u32) -> Result<u64> {
     let length = |path: String| {
         let length = disk.open(&path, OpenMode::Read).and_then(|file| file.len());
-        length.map_err(|error| io_failed("measure", &path, &error))
+        length.map_err(io_error(&path, "measure"))
     };
     (base.position.segment..end).map(path).map(length).sum()
 }
 
 /// The numbers of the segment files there are, ascending.
 pub(crate) fn numbers(disk: &dyn Disk) -> Result<Vec<u32>> {
-    let names = match disk.list(LOG_DIRECTORY) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        names => names.map_err(|error| io_failed("list", LOG_DIRECTORY, &error))?,
-    };
-    let mut numbers: Vec<u32> = names.iter().filter_map(|name| number_of(name)).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
+    let paths = disk.paths(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "list"))?;
+    Ok(paths.iter().filter_map(|path| number_of(path)).collect())
 }
 
 pub(crate) fn missing(number: u32) -> Error {

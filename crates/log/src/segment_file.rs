@@ -6,7 +6,7 @@ use karyon_model::{Code, Error, Result};
 
 use crate::chain::{Position, StoreId};
 use crate::disk::{Disk, File, OpenMode};
-use crate::failure::{Failure, io_failed, sync_failed};
+use crate::failure::{Failure, io_error, io_failed, sync_failed};
 use crate::frame::{FRAME_HEADER_BYTES, Header};
 use crate::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
 
@@ -47,8 +47,7 @@ impl SegmentFile {
             io::ErrorKind::NotFound => segment::missing(number),
             _ => io_failed("open", &path, &error),
         })?;
-        let mut opened =
-            SegmentFile::new(number, file).map_err(|error| io_failed("measure", &path, &error))?;
+        let mut opened = SegmentFile::new(number, file).map_err(io_error(&path, "measure"))?;
         let len = opened.len;
         let mut sector = opened.bytes(0, SEGMENT_HEADER_BYTES)?.to_vec();
         sector.resize(SEGMENT_HEADER_BYTES, 0);
@@ -82,7 +81,7 @@ impl SegmentFile {
             self.file
                 .read_exact_at(start, &mut self.window)
                 .inspect_err(|_| self.window.clear())
-                .map_err(|error| io_failed("read", &segment::path(self.number), &error))?;
+                .map_err(io_error(&segment::path(self.number), "read"))?;
         }
         Ok(&self.window[(start - self.window_start) as usize..(end - self.window_start) as usize])
     }

@@ -5,7 +5,7 @@ use karyon_model::Result;
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, expect};
-use crate::frame::{FrameView, Header, Kind};
+use crate::frame::{Frame, Header, Kind};
 use crate::segment_file::SegmentFile;
 
 /// A walk along the chain.
@@ -34,21 +34,9 @@ impl<'d> Walk<'d> {
         Ok(walk)
     }
 
-    /// A walk from the frame at `position`, whose word is taken for what came before it.
-    pub(crate) fn from_position(disk: &'d dyn Disk, store: StoreId, position: Position) -> Result<Walk<'d>> {
-        let mut segment = SegmentFile::open(disk, store, position.segment, OpenMode::Read)?;
-        segment.damage.take().map_or(Ok(()), Err)?;
-        let Some((header, _)) = segment.frame_at(store, position.offset)? else {
-            return Err(damaged(position.segment, position.offset, "no whole frame begins here"));
-        };
-        let Header { previous_hash: hash, first_seq: next_seq, .. } = header;
-        let point = ChainPoint { position, hash, next_seq, frame: position.offset };
-        Ok(Walk { disk, store, mode: OpenMode::Read, forgiving: false, segment, point })
-    }
-
-    /// Passes over the frame here, and on into the next segment where it says so. `None` where no whole frame
+    /// Passes over the frame here, and on into the next segment where it says so. Returns it with the point behind it. `None` where no whole frame
     /// stands, be it the end, a torn frame or damage: the walk stays there.
-    pub(crate) fn step(&mut self) -> Result<Option<(Kind, FrameView<'_>)>> {
+    pub(crate) fn step(&mut self) -> Result<Option<(Kind, Frame<'_>, ChainPoint)>> {
         let Position { segment: number, offset } = self.point.position;
         if self.segment.header.is_none() && !self.forgiving {
             return Ok(None);
@@ -60,8 +48,8 @@ impl<'d> Walk<'d> {
             return Err(damaged(number, offset, "the frame here ends past the last possible position"));
         };
         self.point = end;
-        let Header { kind, position, first_seq, commit_count, base_time, .. } = header;
-        let mut frame = FrameView { position, first_seq, commit_count, base_time, payload: &[], end };
+        let Header { kind, first_seq, commit_count, base_time, .. } = header;
+        let mut frame = Frame { first_seq, commit_count, base_time, payload: &[] };
         match kind {
             Kind::Seal => {}
             Kind::Continued => self.enter_next_segment()?,
@@ -71,7 +59,7 @@ impl<'d> Walk<'d> {
                 frame.payload = &bytes[header.payload_range()];
             }
         }
-        Ok(Some((kind, frame)))
+        Ok(Some((kind, frame, end)))
     }
 
     fn enter_next_segment(&mut self) -> Result<()> {

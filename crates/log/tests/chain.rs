@@ -8,12 +8,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use karyon_log::{
-    ASIDE_DIRECTORY, Disk, FrameDraft, Hash, Log, MAX_COMMITS, MAX_PAYLOAD_BYTES, RealDisk, SegmentSizes,
+    ASIDE_DIRECTORY, Disk, Frame, Hash, Log, MAX_COMMITS, MAX_PAYLOAD_BYTES, RealDisk, SegmentSizes,
     segment_path,
 };
 use karyon_model::Code;
 use karyon_testkit::disk::SimDisk;
-use support::{STORE, commit, create, draft, filled, open, open_from, payload, spans};
+use support::{STORE, commit, create, draft, filled, open, open_from, payload};
 
 #[test]
 fn the_log_may_move_to_its_writers_thread_and_readers_to_any() {
@@ -42,7 +42,7 @@ fn frames_are_read_again_over_many_segments() {
     assert!(log.head().position.segment > 4, "the log rolled over several times");
     let head = log.head();
     let mut commits = 0;
-    let count = &mut |frame: &karyon_log::FrameView<'_>| {
+    let count = &mut |frame: &karyon_log::Frame<'_>, _: &karyon_log::ChainPoint| {
         commits += u64::from(frame.commit_count);
         Ok(())
     };
@@ -60,7 +60,7 @@ fn frames_are_read_again_over_many_segments() {
 fn last_frame_time(log: &Log) -> i64 {
     let mut last = 0;
     log.reader()
-        .verify(&log.head(), &mut |frame| {
+        .verify(&log.head(), &mut |frame, _| {
             last = frame.base_time;
             Ok(())
         })
@@ -133,25 +133,35 @@ fn opening_from_any_point_of_the_chain_reads_what_is_behind_it() {
     }
 }
 
+/// The points before the frames.
+fn points(log: &karyon_log::Log) -> Vec<karyon_log::ChainPoint> {
+    let mut points = vec![log.reader().base];
+    let visit = &mut |_: &karyon_log::Frame<'_>, end: &karyon_log::ChainPoint| {
+        points.push(*end);
+        Ok(())
+    };
+    log.reader().verify(&log.head(), visit).unwrap();
+    points
+}
+
 #[test]
 fn a_range_is_read_while_the_log_is_written() {
     let (_disk, mut log) = filled(30);
-    let spans = spans(&log);
-    let until = log.head();
+    let (points, until) = (points(&log), log.head());
     let reader = log.reader();
     let reading = std::thread::spawn(move || {
         for _ in 0..20 {
             for from in [0, 7, 29] {
                 let mut frames = 0;
-                let visit = &mut |frame: &karyon_log::FrameView<'_>| {
+                let visit = &mut |frame: &karyon_log::Frame<'_>, _: &karyon_log::ChainPoint| {
                     assert!(frame.payload == payload(frame.first_seq));
                     frames += 1;
                     Ok(ControlFlow::Continue(()))
                 };
-                reader.read_frames(spans[from].0, until.position, visit).unwrap();
+                reader.read_frames(points[from], until.position, visit).unwrap();
                 assert_eq!(frames, 30 - from);
             }
-            reader.verify(&until, &mut |_| Ok(())).unwrap();
+            reader.verify(&until, &mut |_, _| Ok(())).unwrap();
         }
     });
     for _ in 0..100 {
@@ -165,15 +175,15 @@ fn a_range_is_read_while_the_log_is_written() {
 fn a_reader_stops_when_it_is_told_to() {
     let (_disk, log) = filled(9);
     let mut seen = Vec::new();
-    let start = spans(&log)[2].0;
-    let visit = &mut |frame: &karyon_log::FrameView<'_>| {
+    let start = points(&log)[2];
+    let visit = &mut |frame: &karyon_log::Frame<'_>, _: &karyon_log::ChainPoint| {
         seen.push(frame.first_seq);
         Ok(if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
     log.reader().read_frames(start, log.head().position, visit).unwrap();
     assert_eq!(seen.len(), 3);
     log.reader()
-        .read_frames(log.head().position, log.head().position, &mut |_| panic!("there is nothing"))
+        .read_frames(log.head(), log.head().position, &mut |_, _| panic!("there is nothing"))
         .unwrap();
 }
 
@@ -191,7 +201,7 @@ fn a_frame_larger_than_a_segment_gets_a_segment_that_holds_it() {
     }
     drop(log);
     let mut lens = Vec::new();
-    let visit = &mut |frame: &karyon_log::FrameView<'_>| {
+    let visit = &mut |frame: &karyon_log::Frame<'_>, _: &karyon_log::ChainPoint| {
         lens.push(frame.payload.len());
         Ok(())
     };
@@ -206,12 +216,12 @@ fn segments_grow_with_the_log_and_a_small_log_stays_small() {
     let mut log =
         Log::create(Arc::new(disk.clone()), STORE, sizes, karyon_log::ChainPoint::genesis(STORE)).unwrap();
     assert_eq!(disk.files().len(), 1);
-    log.append(&FrameDraft { first_seq: 1, commit_count: 1, base_time: 0, payload: b"x" }).unwrap();
+    log.append(&Frame { first_seq: 1, commit_count: 1, base_time: 0, payload: b"x" }).unwrap();
     log.sync().unwrap();
     log.prepare_ahead().unwrap();
     assert_eq!(disk.files().len(), 1, "no second segment before the first is half full");
     for seq in 2..2000 {
-        log.append(&FrameDraft { first_seq: seq, commit_count: 1, base_time: 0, payload: &[7; 80] }).unwrap();
+        log.append(&Frame { first_seq: seq, commit_count: 1, base_time: 0, payload: &[7; 80] }).unwrap();
         log.sync().unwrap();
         log.prepare_ahead().unwrap();
     }
@@ -224,11 +234,11 @@ fn a_draft_that_is_refused_changes_nothing() {
     let (disk, mut log) = filled(3);
     let (files, head) = (disk.files(), log.head());
     let next = head.next_seq;
-    let mut refused = |draft: FrameDraft<'_>, code| assert_eq!(log.append(&draft).unwrap_err().code(), code);
+    let mut refused = |draft: Frame<'_>, code| assert_eq!(log.append(&draft).unwrap_err().code(), code);
     refused(draft(next + 1, b"a gap"), Code::Argument);
     refused(draft(next - 1, b"a repetition"), Code::Argument);
-    refused(FrameDraft { commit_count: 0, ..draft(next, b"none") }, Code::Argument);
-    refused(FrameDraft { commit_count: MAX_COMMITS + 1, ..draft(next, b"too many") }, Code::Argument);
+    refused(Frame { commit_count: 0, ..draft(next, b"none") }, Code::Argument);
+    refused(Frame { commit_count: MAX_COMMITS + 1, ..draft(next, b"too many") }, Code::Argument);
     refused(draft(next, &vec![1; MAX_PAYLOAD_BYTES + 1]), Code::TransactionSize);
     assert_eq!(log.head(), head);
     assert!(disk.files() == files);
@@ -247,7 +257,9 @@ fn a_log_that_holds_commits_is_not_created_again() {
 fn a_visitor_that_fails_ends_the_opening() {
     let (disk, log) = filled(3);
     drop(log);
-    let visit = &mut |_: &karyon_log::FrameView<'_>| Err(karyon_model::Error::new(Code::Argument, "enough"));
+    let visit = &mut |_: &karyon_log::Frame<'_>, _: &karyon_log::ChainPoint| {
+        Err(karyon_model::Error::new(Code::Argument, "enough"))
+    };
     let error =
         Log::open(Arc::new(disk), STORE, support::SMALL, support::whole(), visit).map(|_| ()).unwrap_err();
     assert_eq!(error.message(), "enough");
@@ -267,10 +279,11 @@ fn the_operating_systems_disk_holds_a_log_of_the_usual_sizes() {
     }
     log.seal(0).unwrap();
     let head = log.head();
-    log.reader().verify(&head, &mut |_| Ok(())).unwrap();
+    log.reader().verify(&head, &mut |_, _| Ok(())).unwrap();
     drop(log);
     let (log, recovery) =
-        Log::open(disk.clone(), STORE, SegmentSizes::default(), support::whole(), &mut |_| Ok(())).unwrap();
+        Log::open(disk.clone(), STORE, SegmentSizes::default(), support::whole(), &mut |_, _| Ok(()))
+            .unwrap();
     assert!(recovery.sealed);
     assert_eq!((recovery.frames, log.head()), (1500, head));
     assert_eq!(disk.list("log").unwrap()[0], "0000000001.seg");
@@ -317,7 +330,7 @@ fn a_log_goes_on_without_the_segments_before_a_rotation() {
         support::commit(&mut log).unwrap();
     }
     log.cut(base).unwrap();
-    assert_eq!(log.reader().verify(&log.head(), &mut |_| Ok(())).unwrap(), 5);
+    assert_eq!(log.reader().verify(&log.head(), &mut |_, _| Ok(())).unwrap(), 5);
     assert!(support::commit(&mut log).is_ok());
     let head = log.head();
     drop(log);

@@ -8,9 +8,7 @@ mod support;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use karyon_log::{
-    Disk, FrameDraft, LOG_DIRECTORY, Log, OpenMode, Position, SEGMENT_HEADER_BYTES, StoreId, segment_path,
-};
+use karyon_log::{Disk, Frame, LOG_DIRECTORY, Log, OpenMode, SEGMENT_HEADER_BYTES, StoreId, segment_path};
 use karyon_model::{Code, Fact};
 use karyon_testkit::Random;
 use karyon_testkit::disk::SimDisk;
@@ -34,7 +32,7 @@ fn one_segment() -> (SimDisk, Log) {
     let mut log = create(&disk).unwrap();
     for (seq, len) in [(1, 20), (2, 90), (3, 180)] {
         let payload = Random::new(seq).bytes(len);
-        log.append(&FrameDraft { first_seq: seq, commit_count: 1, base_time: 7, payload: &payload }).unwrap();
+        log.append(&Frame { first_seq: seq, commit_count: 1, base_time: 7, payload: &payload }).unwrap();
         log.sync().unwrap();
     }
     (disk, log)
@@ -217,8 +215,7 @@ fn a_frame_of_another_history_in_the_same_place_does_not_follow() {
     for (log, byte) in [(&mut log, 1), (&mut forked, 2)] {
         for seq in [4, 5] {
             let payload = [byte; 40];
-            log.append(&FrameDraft { first_seq: seq, commit_count: 1, base_time: 7, payload: &payload })
-                .unwrap();
+            log.append(&Frame { first_seq: seq, commit_count: 1, base_time: 7, payload: &payload }).unwrap();
             log.sync().unwrap();
         }
     }
@@ -294,17 +291,13 @@ fn verifying_finds_what_opening_from_a_checkpoint_does_not_read() {
     disk.flip(&segment_path(start.segment), u64::from(start.offset + 90) * 8);
     let (log, recovery) = support::open_from(&disk, Some(head)).unwrap();
     assert_eq!(recovery.frames, 0);
-    let error = log.reader().verify(&head, &mut |_| Ok(())).unwrap_err();
+    let error = log.reader().verify(&head, &mut |_, _| Ok(())).unwrap_err();
     assert_eq!((error.code(), detail(&error, "offset")), (Code::Damaged, start.offset.into()));
     let error = log
         .reader()
-        .read_frames(spans_start(), head.position, &mut |_| Ok(ControlFlow::Continue(())))
+        .read_frames(log.reader().base, head.position, &mut |_, _| Ok(ControlFlow::Continue(())))
         .unwrap_err();
     assert_eq!(error.code(), Code::Damaged);
-}
-
-fn spans_start() -> Position {
-    Position { segment: 1, offset: SEGMENT_HEADER_BYTES as u32 }
 }
 
 #[test]

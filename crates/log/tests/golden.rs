@@ -5,9 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use karyon_log::{
-    ChainPoint, Disk, FrameDraft, FrameView, Log, OpenMode, RealDisk, SegmentSizes, StoreId, segment_path,
-};
+use karyon_log::{ChainPoint, Disk, Frame, Log, OpenMode, RealDisk, SegmentSizes, StoreId, segment_path};
 use karyon_testkit::disk::SimDisk;
 
 const STORE: StoreId = StoreId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
@@ -29,7 +27,7 @@ fn write() -> SimDisk {
     let mut log = Log::create(Arc::new(disk.clone()), STORE, SIZES, ChainPoint::genesis(STORE)).unwrap();
     for (first_seq, commit_count, base_time, payload) in &drafts() {
         let (first_seq, commit_count, base_time) = (*first_seq, *commit_count, *base_time);
-        log.append(&FrameDraft { first_seq, commit_count, base_time, payload }).unwrap();
+        log.append(&Frame { first_seq, commit_count, base_time, payload }).unwrap();
         log.sync().unwrap();
     }
     log.seal(0).unwrap();
@@ -62,7 +60,7 @@ fn the_fixture_opens() {
         disk.open(&segment_path(number), OpenMode::CreateNew).unwrap().write_at(0, &fixture(number)).unwrap();
     }
     let mut found = Vec::new();
-    let visit = &mut |frame: &FrameView<'_>| {
+    let visit = &mut |frame: &Frame<'_>, _: &karyon_log::ChainPoint| {
         found.push((frame.first_seq, frame.commit_count, frame.base_time, frame.payload.to_vec()));
         Ok(())
     };

@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use karyon_log::{ASIDE_DIRECTORY, FrameDraft, FrameView, Log, Position, SECTOR_BYTES, segment_path};
+use karyon_log::{ASIDE_DIRECTORY, Frame, Log, Position, SECTOR_BYTES, segment_path};
 use karyon_model::Code;
 use karyon_testkit::Random;
 use karyon_testkit::disk::{Fate, SimDisk};
@@ -17,7 +17,7 @@ fn written(payloads: &[Vec<u8>]) -> (SimDisk, Position, u32) {
     let disk = SimDisk::new();
     let mut log = create(&disk).unwrap();
     for (seq, payload) in (1..).zip(payloads) {
-        log.append(&FrameDraft { first_seq: seq, commit_count: 1, base_time: 5, payload }).unwrap();
+        log.append(&Frame { first_seq: seq, commit_count: 1, base_time: 5, payload }).unwrap();
         log.sync().unwrap();
     }
     let (last, end) = *support::spans(&log).last().unwrap();
@@ -26,7 +26,7 @@ fn written(payloads: &[Vec<u8>]) -> (SimDisk, Position, u32) {
 
 fn payloads_found(disk: &SimDisk) -> karyon_model::Result<(Vec<Vec<u8>>, karyon_log::Recovery)> {
     let mut found = Vec::new();
-    let visit = &mut |frame: &FrameView<'_>| {
+    let visit = &mut |frame: &Frame<'_>, _: &karyon_log::ChainPoint| {
         found.push(frame.payload.to_vec());
         Ok(())
     };
@@ -192,9 +192,8 @@ fn the_first_frame_of_a_segment_and_its_header_are_one_write() {
         let header_alone = subset + 2 == 1 << parts.len();
         assert_eq!(recovery.cut.is_some(), !all && !header_alone, "sectors {subset:b}");
         let mut log =
-            Log::open(Arc::new(torn.clone()), STORE, SMALL, support::whole(), &mut |_| Ok(())).unwrap().0;
-        log.append(&FrameDraft { first_seq: 2, commit_count: 1, base_time: 5, payload: &payloads[1] })
-            .unwrap();
+            Log::open(Arc::new(torn.clone()), STORE, SMALL, support::whole(), &mut |_, _| Ok(())).unwrap().0;
+        log.append(&Frame { first_seq: 2, commit_count: 1, base_time: 5, payload: &payloads[1] }).unwrap();
         log.sync().unwrap();
         assert!(payloads_found(&torn).unwrap().0 == payloads);
     }

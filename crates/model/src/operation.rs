@@ -12,7 +12,7 @@
 //! | 6, 7 | label, unlabel | node, name |
 //! | 8 | set | entity, name, interval, value |
 //! | 9 | unset | entity, name, interval |
-//! | 10 | splice | entity, name, at and removed in payload bytes, inserted items (lists), inserted payload |
+//! | 10 | pieces | entity, name, a value as pieces of the one before (`graph/src/pieces.rs`) |
 //! | 11 | increment | entity, name, number |
 //! | 12 | declare | label, property, rules (bit 0: indexed; 1: unique; 2: required; 0: none any more) |
 //! | 13 | fork | name, layer below, version of it |
@@ -103,10 +103,7 @@ records! {
     7 Unlabel { node: u32 = Id, name: NameId = Id }
     8 Set { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Interval, value: &'a [u8] = Held }
     9 Unset { entity: EntityId = Entity, name: NameId = Id, valid: Interval = Interval }
-    10 Splice {
-        entity: EntityId = Entity, name: NameId = Id,
-        at: u32 = Id, removed: u32 = Id, items: u32 = Id, inserted: &'a [u8] = Bytes
-    }
+    10 Pieces { entity: EntityId = Entity, name: NameId = Id, pieces: &'a [u8] = Bytes }
     11 Increment { entity: EntityId = Entity, name: NameId = Id, by: &'a [u8] = Encoded }
     12 Declare { label: NameId = Id, name: NameId = Id, rules: Rules = Rules }
     13 Fork { name: NameId = Id, parent: u32 = Id, from: u64 = Number }
@@ -137,7 +134,7 @@ mod tests {
             Operation::Set { entity: edge, name: 2, valid, value: &value },
             Operation::Set { entity: node, name: 2, valid: Interval::ALWAYS, value: &value },
             Operation::Unset { entity: node, name: 2, valid: Interval { from: None, to: Some(0) } },
-            Operation::Splice { entity: node, name: 2, at: 3, removed: 1, items: 0, inserted: b"xyz" },
+            Operation::Pieces { entity: node, name: 2, pieces: b"xyz" },
             Operation::Increment { entity: node, name: 2, by: &[3, 2] },
             Operation::Declare {
                 label: 1,

@@ -27,6 +27,8 @@ pub const HOLDS: &str = NAME_RESERVED;
 /// The value of it.
 pub const TRUE: &[u8] = &[value::TRUE];
 const STEP_BYTES: usize = 12;
+/// Bytes that a property holds at most: its values, and one step more than between and around all intervals.
+pub const HELD_BYTES_MAX: usize = VALUE_BYTES_MAX + 2 * (INTERVALS_MAX + 1) * STEP_BYTES;
 
 /// From an instant on, a value; no bytes for none.
 type Step<'a> = (i64, &'a [u8]);

@@ -320,97 +320,96 @@ pub fn from_number(number: f64) -> Result<Value> {
     Ok(Value::Integer(number as i64))
 }
 
-/// What a splice works on: the payload of a string, bytes or list, without tag and count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sequence<'a> {
-    /// UTF-8 text.
-    String(&'a str),
-    /// Bytes.
-    Bytes(&'a [u8]),
-    /// A list: how many items, and their encodings one after another.
-    List(usize, &'a [u8]),
+/// What a splice works on: a string, bytes or list, taken apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence<'a> {
+    tag: u8,
+    /// Items of a list, bytes of the others.
+    count: usize,
+    /// Text, bytes, or the encodings of the items one after another.
+    payload: &'a [u8],
 }
 
 impl<'a> Sequence<'a> {
     /// Takes an encoded value apart.
     pub fn of(encoded: &'a [u8]) -> Result<Sequence<'a>> {
         let mut cursor = Cursor::new(encoded);
-        match cursor.byte()? {
-            STRING => Ok(Sequence::String(cursor.text()?)),
-            BYTES => Ok(Sequence::Bytes(cursor.bytes()?)),
-            LIST => Ok(Sequence::List(cursor.length()?, cursor.rest())),
-            _ => {
-                let message = "only strings, bytes and lists can be spliced; set the property";
-                Err(Error::new(Code::ValueType, message))
-            }
+        let tag = cursor.byte()?;
+        if !matches!(tag, STRING | BYTES | LIST) {
+            let message = "only strings, bytes and lists can be spliced; set the property";
+            return Err(Error::new(Code::ValueType, message));
         }
+        Ok(Sequence { tag, count: cursor.length()?, payload: cursor.rest() })
     }
 
-    /// The payload's bytes.
-    pub fn payload(&self) -> &'a [u8] {
-        match *self {
-            Sequence::String(text) => text.as_bytes(),
-            Sequence::Bytes(bytes) | Sequence::List(_, bytes) => bytes,
+    /// The value with `delete` units from `start` on replaced: UTF-16 units of a string, bytes, items. A count beyond the end stops
+    /// there; a start beyond the largest position means the end.
+    ///
+    /// Fails with `SpliceRange` when the start lies outside or a character would be cut in two, with `ValueType` when what is inserted
+    /// is of another kind, and with `ValueSize` when the value would be too large. Cost: one copy; of lists and of text that is not
+    /// ASCII also a look at what lies before.
+    pub fn spliced(&self, (start, delete): (u64, u64), inserted: &Sequence<'_>) -> Result<Vec<u8>> {
+        if self.tag != inserted.tag {
+            let message =
+                "what is inserted has another type than the value; pass a string, bytes or a list alike";
+            return Err(Error::new(Code::ValueType, message));
         }
+        let length = self.payload.len();
+        let (from, to, items) = if start == u64::MAX {
+            (length, length, 0)
+        } else {
+            let end = start.saturating_add(delete).min(self.units() as u64).max(start);
+            let offset = |units: u64| self.offset(units).ok_or_else(splice_error);
+            (offset(start)?, offset(end)?, (end - start) as usize)
+        };
+        let length = length - (to - from) + inserted.payload.len();
+        if length > VALUE_BYTES_MAX {
+            return Err(size_error(length));
+        }
+        let mut out = Vec::with_capacity(length + HEAD_BYTES);
+        let gone = if self.tag == LIST { items } else { to - from };
+        put_varint(tagged(&mut out, self.tag), (self.count + inserted.count - gone) as u64);
+        for part in [&self.payload[..from], inserted.payload, &self.payload[to..]] {
+            out.extend_from_slice(part);
+        }
+        Ok(out)
     }
 
-    /// Items of a list; 0 for strings and bytes, whose length is their payload's.
-    pub fn items(&self) -> usize {
-        if let Sequence::List(count, _) = self { *count } else { 0 }
-    }
-
-    /// Whether both are strings, both bytes, or both lists.
-    pub fn same_kind(&self, other: &Sequence<'_>) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
-    }
-
-    /// The byte offset in the payload of a position that users give: UTF-16 units of a string, bytes, items.
-    /// `None` when it lies outside or cuts a character in two.
-    pub fn offset(&self, position: usize) -> Option<usize> {
-        match self {
-            Sequence::Bytes(bytes) => (position <= bytes.len()).then_some(position),
-            Sequence::String(text) if text.is_ascii() => (position <= text.len()).then_some(position),
-            Sequence::String(text) => {
-                let mut units = 0;
-                for (at, character) in text.char_indices() {
-                    if units == position {
-                        return Some(at);
-                    }
-                    units += character.len_utf16();
+    /// The byte offset in the payload of a position in units. `None` when it lies outside or cuts a character in two.
+    fn offset(&self, position: u64) -> Option<usize> {
+        let position = usize::try_from(position).ok()?;
+        if let Some(text) = self.text() {
+            let mut units = 0;
+            for (at, character) in text.char_indices() {
+                if units == position {
+                    return Some(at);
                 }
-                (units == position).then_some(text.len())
+                units += character.len_utf16();
             }
-            Sequence::List(count, _) if position > *count => None,
-            Sequence::List(_, payload) => {
-                let mut cursor = Cursor::new(payload);
-                (0..position).try_for_each(|_| check(&mut cursor).map(|_| ())).ok()?;
-                Some(cursor.position())
-            }
+            return (units == position).then_some(text.len());
         }
+        if self.tag != LIST {
+            return (position <= self.count).then_some(position);
+        }
+        let mut cursor = Cursor::new(self.payload);
+        (0..position).try_for_each(|_| check(&mut cursor).map(drop)).ok()?;
+        Some(cursor.position())
     }
 
-    /// How long the value is in the units that users count in.
-    pub fn units(&self) -> usize {
-        match self {
-            Sequence::Bytes(bytes) => bytes.len(),
-            Sequence::String(text) => text.chars().map(char::len_utf16).sum(),
-            Sequence::List(count, _) => *count,
-        }
+    /// Text of which the bytes are not the units.
+    fn text(&self) -> Option<&'a str> {
+        let text = (self.tag == STRING && !self.payload.is_ascii()).then_some(self.payload)?;
+        std::str::from_utf8(text).ok()
     }
 
-    /// Encodes a value of the same kind with another payload.
-    pub fn rebuild(&self, items: usize, payload: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(payload.len() + 6);
-        match self {
-            Sequence::String(_) => put_bytes(tagged(&mut out, STRING), payload),
-            Sequence::Bytes(_) => put_bytes(tagged(&mut out, BYTES), payload),
-            Sequence::List(..) => {
-                put_varint(tagged(&mut out, LIST), items as u64);
-                out.extend_from_slice(payload);
-            }
-        }
-        out
+    fn units(&self) -> usize {
+        self.text().map_or(self.count, |text| text.chars().map(char::len_utf16).sum())
     }
+}
+
+/// The error of a splice that lies outside of its value.
+pub fn splice_error() -> Error {
+    Error::new(Code::SpliceRange, "the splice lies outside of the value or cuts a character in two")
 }
 
 #[cfg(test)]
@@ -510,5 +509,45 @@ mod tests {
         assert_eq!(sequence.offset(3), Some(5));
         assert_eq!(sequence.offset(4), Some(7));
         assert_eq!(sequence.offset(5), None);
+        assert_eq!(sequence.offset(0), Some(0));
+    }
+
+    proptest! {
+        #[test]
+        fn a_splice_does_what_it_does_to_units(
+            text in "[a-cé𝒳]{0,12}", come in "[a-cé𝒳]{0,4}", start in 0u64..30, delete in 0u64..30, list: bool,
+        ) {
+            let make = |text: &str| match list {
+                true => Value::List(text.chars().map(Value::text).collect()).to_bytes(),
+                false => Value::text(text).to_bytes(),
+            };
+            let (before, inserted) = (make(&text), make(&come));
+            let spliced = Sequence::of(&before).unwrap().spliced((start, delete), &Sequence::of(&inserted).unwrap());
+            // A list's units are its items, a text's those of UTF-16; a surrogate is none of its own.
+            let units: Vec<(char, bool)> = text.chars().flat_map(|character| {
+                let first = [(character, true)].into_iter();
+                first.chain((!list && character.len_utf16() == 2).then_some((character, false)))
+            }).collect();
+            let (from, to) = (start as usize, (start.saturating_add(delete) as usize).min(units.len()).max(start as usize));
+            let whole = |at: usize| at == units.len() || units.get(at).is_some_and(|unit| unit.1);
+            if !whole(from) || !whole(to) {
+                prop_assert_eq!(spliced.unwrap_err().code(), Code::SpliceRange);
+            } else {
+                let kept = |units: &[(char, bool)]| units.iter().filter(|unit| unit.1).map(|unit| unit.0).collect::<String>();
+                let expected = kept(&units[..from]) + &come + &kept(&units[to..]);
+                prop_assert_eq!(spliced.unwrap(), make(&expected));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_inserted_has_the_same_type_and_leaves_room() {
+        let (text, bytes) = (Value::text("a").to_bytes(), Value::Bytes(vec![0; VALUE_BYTES_MAX]).to_bytes());
+        let (text, bytes) = (Sequence::of(&text).unwrap(), Sequence::of(&bytes).unwrap());
+        let code = |spliced: Result<Vec<u8>>| spliced.unwrap_err().code();
+        assert_eq!(code(text.spliced((0, 0), &bytes)), Code::ValueType);
+        assert_eq!(code(bytes.spliced((u64::MAX, 0), &bytes)), Code::ValueSize);
+        assert_eq!(bytes.spliced((0, u64::MAX), &bytes).unwrap().len(), VALUE_BYTES_MAX + HEAD_BYTES);
+        assert_eq!(Sequence::of(&Value::Null.to_bytes()).unwrap_err().code(), Code::ValueType);
     }
 }

@@ -1,7 +1,7 @@
 //! The cell scheduler for JavaScript: one crossing for each batch, over memory that both sides see.
 #![allow(unsafe_code)] // Views over Rust's memory are handed to JavaScript; argued at each.
 
-use crate::environment::{Handle, enter, find};
+use crate::environment::{Handle, enter, find, run};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{
     Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, Scheduler, SpawnError, header,
@@ -96,10 +96,10 @@ fn defect(error: ProtocolError) -> Error {
 /// Closes a scheduler; its memory lives as long as its views.
 #[napi]
 pub fn close_cells(env: &Env, cells: u32) -> f64 {
-    enter(env, |environment| {
+    run(env, |environment| {
         environment.cells(cells)?;
         environment.release(cells);
-        Ok(0.0)
+        Ok(())
     })
 }
 
@@ -139,10 +139,7 @@ pub fn cell_limits() -> CellLimits {
 /// Takes the records only: for a full outbox in the middle of a batch.
 #[napi]
 pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
-    enter(env, |environment| {
-        let absorbed = environment.cells(cells)?.borrow_mut().absorb();
-        absorbed.map(|()| 0.0).map_err(defect)
-    })
+    run(env, |environment| environment.cells(cells)?.borrow_mut().absorb().map_err(defect))
 }
 
 /// A taken name gets a number.

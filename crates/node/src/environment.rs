@@ -6,10 +6,9 @@ use crate::store::{Outcome, StoreHandle};
 use karyon_kernel::model::bytes::{Cursor, put_signed, put_varint};
 use karyon_kernel::model::limits::SNAPSHOTS_MAX;
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{Committed, Session, Store, Transaction};
+use karyon_kernel::{Committed, Pin, Session, Store, Transaction};
 use napi::Env;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -22,7 +21,8 @@ pub(crate) const FAILED: f64 = -1.0;
 pub(crate) enum Handle {
     Store(StoreHandle),
     Session(SessionHandle),
-    Transaction(Box<Transaction>, SessionHandle),
+    /// With what keeps its snapshot.
+    Transaction(Box<Transaction>, SessionHandle, Pin),
     Cells(SharedPort),
     Outcome(Result<Outcome>),
 }
@@ -32,39 +32,8 @@ pub(crate) enum Handle {
 pub(crate) struct SessionHandle {
     pub(crate) session: Arc<Session>,
     pub(crate) visible: Rc<Cell<Seq>>,
-    /// What its views show.
-    pub(crate) pins: Rc<RefCell<Pins>>,
-}
-
-/// Versions that are kept for views. They end with the session.
-pub(crate) struct Pins {
-    store: Arc<Store>,
-    held: BTreeMap<Seq, usize>,
-}
-
-impl Pins {
-    pub(crate) fn of(store: Arc<Store>) -> Rc<RefCell<Pins>> {
-        Rc::new(RefCell::new(Pins { store, held: BTreeMap::new() }))
-    }
-
-    /// Keeps a version once more, or once less.
-    pub(crate) fn set(&mut self, seq: Seq, pinned: bool) -> Result<()> {
-        let before = self.held.remove(&seq).unwrap_or(0);
-        let count = if pinned { before + 1 } else { before.saturating_sub(1) };
-        match (before, count) {
-            (0, 1) => self.store.pin(seq)?,
-            (1, 0) => self.store.unpin(seq),
-            _ => {}
-        }
-        self.held.extend((count > 0).then_some((seq, count)));
-        Ok(())
-    }
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        self.held.keys().for_each(|seq| self.store.unpin(*seq));
-    }
+    /// What its views show. It is kept no longer than the session.
+    pub(crate) pins: Rc<RefCell<Vec<Pin>>>,
 }
 
 impl Deref for SessionHandle {
@@ -100,13 +69,12 @@ pub(crate) struct Environment {
 impl Environment {
     /// Keeps something and returns its number.
     pub(crate) fn keep(&mut self, handle: Handle) -> Result<f64> {
-        if let Handle::Transaction(transaction, session) = &handle {
+        if let Handle::Transaction(..) = handle {
             if self.transactions >= SNAPSHOTS_MAX {
                 let message =
                     format!("{SNAPSHOTS_MAX} transactions are open; commit or roll back some of them");
                 return Err(Error::new(Code::SnapshotCount, message).with("limit", SNAPSHOTS_MAX));
             }
-            session.pins.borrow_mut().set(transaction.snapshot(), true)?;
             self.transactions += 1;
         }
         let number = self.free.pop().unwrap_or_else(|| {
@@ -120,8 +88,7 @@ impl Environment {
     /// Lets go of a handle; nothing when it was already let go.
     pub(crate) fn release(&mut self, number: u32) -> Option<Handle> {
         let handle = self.handles.get_mut(number as usize)?.take()?;
-        if let Handle::Transaction(transaction, session) = &handle {
-            session.pins.borrow_mut().set(transaction.snapshot(), false).ok()?;
+        if let Handle::Transaction(..) = handle {
             self.transactions -= 1;
         }
         self.free.push(number);
@@ -135,7 +102,7 @@ impl Environment {
     /// What is visible of a store that is open here already.
     pub(crate) fn visible_of(&self, store: &Arc<Store>) -> Option<Rc<Cell<Seq>>> {
         self.handles.iter().flatten().find_map(|handle| match handle {
-            Handle::Store(open) if Arc::ptr_eq(open.store(), store) => Some(open.visible.clone()),
+            Handle::Store(open) if Arc::ptr_eq(&open.open.store, store) => Some(open.visible.clone()),
             _ => None,
         })
     }
@@ -167,17 +134,9 @@ impl Environment {
     }
 
     /// Writes an answer to the exchange and returns its length.
-    pub(crate) fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<f64> {
-        self.try_answer(|out| {
-            write(out);
-            Ok(())
-        })
-    }
-
-    /// As `answer`, for what may fail.
-    pub(crate) fn try_answer(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<f64> {
+    pub(crate) fn answer(&mut self, answer: &impl Answer) -> Result<f64> {
         self.scratch.clear();
-        write(&mut self.scratch)?;
+        answer.encode(&mut self.scratch);
         self.exchange.output(&self.scratch);
         Ok(self.scratch.len() as f64)
     }
@@ -192,7 +151,12 @@ pub(crate) fn enter(env: &Env, act: impl FnOnce(&mut Environment) -> Result<f64>
     find(env, act).unwrap_or(FAILED)
 }
 
-/// What a session answers with.
+/// As `enter`, for what has nothing to answer.
+pub(crate) fn run(env: &Env, act: impl FnOnce(&mut Environment) -> Result<()>) -> f64 {
+    enter(env, |environment| act(environment).map(|()| 0.0))
+}
+
+/// What is answered with.
 pub(crate) trait Answer {
     fn encode(&self, out: &mut Vec<u8>);
 }
@@ -200,6 +164,13 @@ pub(crate) trait Answer {
 impl Answer for Value {
     fn encode(&self, out: &mut Vec<u8>) {
         Value::encode(self, out);
+    }
+}
+
+/// Bytes, as they are.
+impl Answer for Vec<u8> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
     }
 }
 
@@ -220,7 +191,7 @@ pub(crate) fn answer<T: Answer>(
     enter(env, |environment| {
         let session = environment.session(session)?;
         let answer = act(&session, environment)?;
-        environment.answer(|out| answer.encode(out))
+        environment.answer(&answer)
     })
 }
 

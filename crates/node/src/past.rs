@@ -1,6 +1,6 @@
 //! Questions about the past.
 
-use crate::environment::{answer, enter};
+use crate::environment::answer;
 use crate::reading::optional_text;
 use crate::store::{Background, in_background};
 use karyon_kernel::model::bytes::Cursor;
@@ -48,11 +48,8 @@ pub fn read_blame(env: &Env, session: u32, at: f64, length: u32) -> f64 {
 /// A page of what differs between two versions, from a commit on, of whose changes some are through.
 #[napi]
 pub fn page_diff(env: &Env, session: u32, from: f64, to: f64, start: f64, through: u32) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?.session;
-        let start = (start as u64, through as usize);
-        environment.try_answer(|out| session.diff(from as u64, to as u64, start, out))
-    })
+    let start = (start as u64, through as usize);
+    answer(env, session, |session, _| session.diff(from as u64, to as u64, start))
 }
 
 /// Takes back what the principal in the exchange wrote after a version. Its outcome is a map.
@@ -72,18 +69,11 @@ pub fn revert_principal(
 /// The digest as of a version, 32 bytes in the exchange.
 #[napi]
 pub fn read_digest(env: &Env, session: u32, at: f64) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?;
-        let digest = session.digest(session.version(at))?;
-        environment.answer(|out| out.extend_from_slice(&digest))
-    })
+    answer(env, session, |session, _| session.digest(session.version(at)).map(Vec::from))
 }
 
 /// The names from a number on: count, texts.
 #[napi]
 pub fn read_names(env: &Env, session: u32, first: u32) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?.session;
-        environment.try_answer(|out| session.names_from(first, out))
-    })
+    answer(env, session, |session, _| session.names_from(first))
 }

@@ -4,7 +4,7 @@
 //! below for the transaction with the handle −2 − source. A version and a half is that version as of an instant of valid time, the one
 //! that `set_valid_time` was told last: reads without one pay nothing for it.
 
-use crate::environment::{Handle, enter};
+use crate::environment::{Handle, enter, run};
 use crate::transaction::done;
 use karyon_kernel::model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_kernel::model::limits::{REACH_MAX, TRAVERSED_EDGES_MAX};
@@ -32,13 +32,14 @@ fn read(
         out.clear();
         let answer = if source >= -1.0 {
             let seq = session.version(source);
-            let valid = environment.valid;
-            let version = if source > seq as f64 { Source::ValidAt(seq, valid) } else { Source::At(seq) };
-            session.read(version, |reader| act(&session, reader, environment.input(length), &mut out))
+            let instant = (source > seq as f64).then_some(environment.valid);
+            session.read(Source::At(seq, instant), |reader| {
+                act(&session, reader, environment.input(length), &mut out)
+            })
         } else {
             let input = environment.exchange.input(length as usize).to_vec();
             match environment.handle((-2.0 - source) as u32) {
-                Some(Handle::Transaction(transaction, owner)) => {
+                Some(Handle::Transaction(transaction, owner, _)) => {
                     let read = |reader: &mut Reader<'_>| act(owner, reader, Cursor::new(&input), &mut out);
                     owner.read(Source::Through(transaction), read)
                 }
@@ -59,9 +60,9 @@ fn found(found: bool) -> Option<f64> {
 /// The instant of valid time, in µs since 1970, for reads of a version and a half from now on.
 #[napi]
 pub fn set_valid_time(env: &Env, micros: f64) -> f64 {
-    enter(env, |environment| {
+    run(env, |environment| {
         environment.valid = micros as i64;
-        Ok(0.0)
+        Ok(())
     })
 }
 

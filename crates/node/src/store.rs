@@ -1,10 +1,10 @@
 //! Opening, closing and watching stores.
 
-use crate::environment::{Environment, Handle, answer, closed, enter, find};
+use crate::environment::{Environment, Handle, answer, closed, enter, find, run};
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
 use karyon_kernel::{
-    Archived, Copied, Lost, Moment, OpenStore, Recovery, Retention, Session, Store, Verified,
+    Archived, Copied, Listener, Lost, Moment, OpenStore, Recovery, Retention, Session, Verified,
 };
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -20,29 +20,15 @@ pub(crate) struct StoreHandle {
     pub(crate) open: Arc<OpenStore>,
     /// The newest version that the environment has been told is durable.
     pub(crate) visible: Rc<Cell<Seq>>,
-    listener: Option<u64>,
-}
-
-impl StoreHandle {
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        self.open.store()
-    }
-}
-
-impl Drop for StoreHandle {
-    /// The environment is going away, or the store was closed: nobody is left to be told.
-    fn drop(&mut self) {
-        if let Some(listener) = self.listener.take() {
-            self.open.store().unlisten(listener);
-        }
-    }
+    /// Tells the environment, as long as it is here.
+    _listener: Option<Listener>,
 }
 
 fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
-    let durable = open.store().durable();
+    let durable = open.store.durable();
     // All openings of one store in an environment see one version of it.
-    let visible = environment.visible_of(open.store()).unwrap_or_else(|| Rc::new(Cell::new(durable)));
-    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, listener: None }))
+    let visible = environment.visible_of(&open.store).unwrap_or_else(|| Rc::new(Cell::new(durable)));
+    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, _listener: None }))
 }
 
 /// What a task on a thread of the pool came to.
@@ -97,7 +83,7 @@ pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
     enter(env, |environment| match environment.release(outcome) {
         Some(Handle::Outcome(outcome)) => match outcome? {
             Outcome::Opened(open) => keep(environment, open),
-            Outcome::Value(value) => environment.answer(|out| value.encode(out)),
+            Outcome::Value(value) => environment.answer(&value),
         },
         _ => Err(closed("the outcome was taken before")),
     })
@@ -127,7 +113,7 @@ pub fn memory_store(env: &Env, memory_bytes: f64) -> f64 {
 /// A number that all openings of one store share while one of them is open.
 #[napi]
 pub fn store_identity(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| Ok(Arc::as_ptr(environment.store(store)?.store()).addr() as f64))
+    enter(env, |environment| Ok(Arc::as_ptr(&environment.store(store)?.open.store).addr() as f64))
 }
 
 /// What opening found, as an encoded map. Returns its length.
@@ -135,7 +121,7 @@ pub fn store_identity(env: &Env, store: u32) -> f64 {
 pub fn store_recovery(env: &Env, store: u32) -> f64 {
     enter(env, |environment| {
         let Recovery { created, checkpoint, replayed, sealed, cut } =
-            environment.store(store)?.open.recovery().clone();
+            environment.store(store)?.open.recovery.clone();
         let cut = cut.map(|cut| {
             Value::map([
                 ("segment", Value::Integer(cut.segment.into())),
@@ -151,24 +137,25 @@ pub fn store_recovery(env: &Env, store: u32) -> f64 {
             ("sealed", Value::Bool(sealed)),
         ];
         entries.extend(cut.map(|cut| ("cut", cut)));
-        environment.answer(|out| Value::map(entries).encode(out))
+        environment.answer(&Value::map(entries))
     })
 }
 
 /// Has `callback` called, on this environment's loop, some time after what is durable has changed. It keeps no process alive.
 #[napi]
 pub fn watch_store(env: &Env, store: u32, callback: Function<'_, (), ()>) -> f64 {
-    enter(env, |environment| {
+    run(env, |environment| {
         let handle = environment.store(store)?;
         // One waiting call is enough: it asks for the newest state when it runs.
         let built = callback.build_threadsafe_function::<()>().weak::<true>().max_queue_size::<1>().build();
         let wake =
             built.map_err(|error| Error::new(Code::Panic, format!("cannot watch the store: {error}")))?;
-        let listener = handle.store().listen(Arc::new(move || {
+        let listener: Listener = Arc::new(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }))?;
-        handle.listener = Some(listener);
-        Ok(0.0)
+        });
+        handle.open.store.listen(&listener)?;
+        handle._listener = Some(listener);
+        Ok(())
     })
 }
 
@@ -178,9 +165,9 @@ pub fn watch_store(env: &Env, store: u32, callback: Function<'_, (), ()>) -> f64
 pub fn advance(env: &Env, store: u32) -> f64 {
     enter(env, |environment| {
         let handle = environment.store(store)?;
-        let durable = handle.store().durable();
+        let durable = handle.open.store.durable();
         if durable == handle.visible.get()
-            && let Some(failure) = handle.store().failure()?
+            && let Some(failure) = handle.open.store.failure()?
         {
             return Err(failure);
         }
@@ -201,7 +188,7 @@ pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background>> {
 /// A time after every commit so far, in µs since 1970.
 #[napi]
 pub fn store_now(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| Ok(environment.store(store)?.store().now()? as f64))
+    enter(env, |environment| Ok(environment.store(store)?.open.store.now()? as f64))
 }
 
 /// The version that a time (µs) or version stands for. Fails when it is not settled.
@@ -209,7 +196,7 @@ pub fn store_now(env: &Env, store: u32) -> f64 {
 pub fn resolve_moment(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 {
     enter(env, |environment| {
         let handle = environment.store(store)?;
-        let seq = handle.store().resolve(as_moment(is_time, moment))?;
+        let seq = handle.open.store.resolve(as_moment(is_time, moment))?;
         // What this environment has not been told of is not settled for it either: one run of JavaScript sees one state.
         if seq > handle.visible.get() {
             let message = format!("version {seq} is not settled yet; await graph.settled(…)");
@@ -223,7 +210,7 @@ pub fn resolve_moment(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 
 #[napi]
 pub fn settles_with(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 {
     enter(env, |environment| {
-        let seq = environment.store(store)?.store().settles_with(as_moment(is_time, moment))?;
+        let seq = environment.store(store)?.open.store.settles_with(as_moment(is_time, moment))?;
         Ok(seq.map_or(-2.0, |seq| seq as f64))
     })
 }
@@ -235,13 +222,13 @@ fn as_moment(is_time: bool, moment: f64) -> Moment {
 /// A version's time, in µs since 1970.
 #[napi]
 pub fn time_of_version(env: &Env, store: u32, version: f64) -> f64 {
-    enter(env, |environment| Ok(environment.store(store)?.store().time_of(version as u64)? as f64))
+    enter(env, |environment| Ok(environment.store(store)?.open.store.time_of(version as u64)? as f64))
 }
 
 /// 1 when every moment of the past can be asked for; otherwise a failure says how far the index is.
 #[napi]
 pub fn history_ready(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| environment.store(store)?.store().progress().check().map(|()| 1.0))
+    enter(env, |environment| environment.store(store)?.open.store.progress().check().map(|()| 1.0))
 }
 
 /// Counts and sizes, as an encoded map. For those who may see everything.
@@ -334,9 +321,15 @@ fn archived_value(archived: Archived) -> Value {
 /// Keeps a version for a view, or ends that.
 #[napi]
 pub fn pin_version(env: &Env, session: u32, version: f64, pinned: bool) -> f64 {
-    enter(env, |environment| {
-        environment.session(session)?.pins.borrow_mut().set(version as u64, pinned)?;
-        Ok(0.0)
+    run(env, |environment| {
+        let (session, version) = (environment.session(session)?, version as u64);
+        let mut pins = session.pins.borrow_mut();
+        if pinned {
+            pins.push(session.store().pin(version)?);
+        } else if let Some(at) = pins.iter().position(|pin| pin.seq == version) {
+            pins.swap_remove(at);
+        }
+        Ok(())
     })
 }
 

@@ -1,6 +1,6 @@
 //! Transactions: begin, verbs in batches, commit.
 
-use crate::environment::{Answer, Handle, answer, enter};
+use crate::environment::{Handle, answer, enter, run};
 use karyon_kernel::Declaration;
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Code, Error, Rules, Seq, check_name};
@@ -14,20 +14,20 @@ pub fn begin_transaction(env: &Env, session: u32, snapshot_isolation: bool) -> f
         let session = environment.session(session)?;
         let mut transaction = session.begin()?;
         transaction.snapshot_isolation = snapshot_isolation;
-        environment.keep(Handle::Transaction(Box::new(transaction), session))
+        let pin = session.store().pin(transaction.snapshot())?;
+        environment.keep(Handle::Transaction(Box::new(transaction), session, pin))
     })
 }
 
 /// Adds the verbs in the exchange to a transaction.
 #[napi]
 pub fn push_verbs(env: &Env, transaction: u32, length: u32) -> f64 {
-    enter(env, |environment| {
+    run(env, |environment| {
         let batch = environment.exchange.input(length as usize).to_vec();
-        let Some(Handle::Transaction(transaction, _)) = environment.handle(transaction) else {
+        let Some(Handle::Transaction(transaction, ..)) = environment.handle(transaction) else {
             return Err(done());
         };
-        transaction.push(&batch)?;
-        Ok(0.0)
+        transaction.push(&batch)
     })
 }
 
@@ -36,9 +36,9 @@ pub fn push_verbs(env: &Env, transaction: u32, length: u32) -> f64 {
 #[napi]
 pub fn commit_transaction(env: &Env, transaction: u32, cause: f64) -> f64 {
     enter(env, |environment| match environment.release(transaction) {
-        Some(Handle::Transaction(transaction, owner)) => {
+        Some(Handle::Transaction(transaction, owner, _pin)) => {
             let committed = owner.commit(&transaction, version_of(cause))?;
-            environment.answer(|out| committed.encode(out))
+            environment.answer(&committed)
         }
         _ => Err(done()),
     })

@@ -1,21 +1,14 @@
 //! Archives: what is kept of a part of the log, in the place of its segments.
 //!
-//! The file `log/NNNNNNNNNN.archive` stands for every segment before the one of its number. It holds
+//! The file `log/NNNNNNNNNN.archive` stands for every segment before the one of its number. It is a file of blocks with the magic
+//! `KARYARC` and a zero byte (see `blocks`):
 //!
-//! | offset | field |
+//! | part | blocks |
 //! |---|---|
-//! | 0 | magic `KARYARC` and a zero byte |
-//! | 8 | u32 format |
-//! | 12 | store id, 16 bytes |
-//! | 28 | where the log goes on: u32 segment, u32 offset, u64 next version, 32 bytes hash, u32 offset |
-//! | 80 | i64 time of the last commit before, µs since 1970 |
-//! | 88 | u32 length of the horizon, the horizon (see `Horizon::encode`) |
-//! | | u32 CRC32C of what is before: it names the archive |
-//! | | blocks, each with its length (u32) in front, in three parts that an empty block ends |
-//! | | · of each frame of commits that it stands for: u64 version after it, 32 bytes hash behind it |
-//! | | · the index of commits as in a checkpoint, and the graph's image, as of where the log goes on |
-//! | | · the sealed chapters that are kept: key, length, bytes, ascending |
-//! | | u32 CRC32C of everything before |
+//! | head | where the log goes on: u32 segment, u32 offset, u64 next version, 32 bytes hash, u32 offset; i64 time of the last commit before, µs since 1970; the horizon (see `Horizon::encode`). The sum behind it names the archive |
+//! | 1 | of each frame of commits that it stands for: u64 version after it, 32 bytes hash behind it |
+//! | 2 | the index of commits as in a checkpoint, and the graph's image, as of where the log goes on |
+//! | 3 | the sealed chapters that are kept: key, length, bytes, ascending |
 //!
 //! The log says in a later commit which archive stands for its beginning, with the file's SHA-256: so the chain of hashes
 //! vouches for it, and the hashes that it lists prove whatever somebody has noted of the chain before.
@@ -23,28 +16,21 @@
 //! The image is that of a graph to which the log was repeated up to there. It is complete with the chapters, so history, checkpoints
 //! and everything else can be built from archive and log as before from the log alone.
 
-use crate::layout::{FORMAT_VERSION, io_error};
+use crate::blocks::{BLOCK_BYTES, BlockReader, BlockWriter};
+use crate::layout::io_error;
 use crate::store::Body;
-use karyon_graph::ImageReader;
-use karyon_history::{Chapters, Commits, History, Horizon, Record};
-use karyon_log::{ChainPoint, Disk, File, LOG_DIRECTORY, OpenMode, StoreId, StoreIdField};
+use karyon_history::{Chapters, History, Horizon, Record, records, unpacked};
+use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, OpenMode, StoreId};
+use karyon_model::Result;
 use karyon_model::bytes::Cursor;
-use karyon_model::fields::{I64, U32};
-use karyon_model::limits::KEPT_VERSIONS_MAX;
-use karyon_model::{Code, Error, Result};
+use karyon_model::fields::I64;
 use sha2::{Digest, Sha256};
-use std::io;
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"KARYARC\0";
 const SUFFIX: &str = ".archive";
 /// Where one is written before it is put in its place.
 pub(crate) const NEW: &str = "log/archive.new";
-/// Bytes of the header before the horizon.
-const HEAD_BYTES: usize = 92;
-/// A block is closed when it has reached this size.
-const BLOCK_BYTES: usize = 256 * 1024;
-const SUM_BYTES: usize = 4;
 
 /// An archive whose header was read.
 #[derive(Clone, Debug)]
@@ -56,60 +42,48 @@ pub(crate) struct Archive {
     /// Names it: its header's checksum, and 0 where there is none.
     pub(crate) mark: u32,
     path: String,
+    store: StoreId,
     /// Whether something of what it replaces may be left.
     pub(crate) leaving: bool,
-    /// Where the blocks begin.
-    start: u64,
 }
 
 impl Archive {
     /// Where a log begins that nothing was archived of.
     pub(crate) fn none(store: StoreId) -> Archive {
         let (base, horizon) = (ChainPoint::genesis(store), Horizon::default());
-        Archive { base, horizon, time: 0, mark: 0, path: String::new(), leaving: false, start: 0 }
+        Archive { base, horizon, time: 0, mark: 0, path: String::new(), store, leaving: false }
     }
 
     /// The archive that stands for the beginning of a store's log.
     pub(crate) fn find(disk: &dyn Disk, store: StoreId) -> Result<Archive> {
         let Some(path) = list(disk)?.pop() else { return Ok(Archive::none(store)) };
-        let file = disk.open(&path, OpenMode::Read).map_err(io_error(&path, "open"))?;
-        let mut head = vec![0; HEAD_BYTES];
-        let read = |head: &mut Vec<u8>, length: usize| {
-            head.resize(length, 0);
-            file.read_exact_at(0, head).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => damaged(&path, "is cut short"),
-                _ => io_error(&path, "read")(error),
-            })
-        };
-        read(&mut head, HEAD_BYTES)?;
-        let mut cursor = Cursor::new(&head);
-        if cursor.array()? != *MAGIC {
-            return Err(damaged(&path, "has no header"));
+        let (reader, head) = BlockReader::open(disk, &path, MAGIC, store)?;
+        let mut head = Cursor::new(&head);
+        let (base, time) = (ChainPoint::decode(&mut head)?, I64::decode(&mut head)?);
+        let horizon = Horizon::decode(&mut head)?;
+        Ok(Archive { base, horizon, time, mark: reader.sum.max(1), path, store, leaving: false })
+    }
+
+    /// Begins to write one in the place of this one, whose hashes it takes over.
+    pub(crate) fn succeed(
+        &self,
+        disk: &dyn Disk,
+        base: ChainPoint,
+        time: i64,
+        horizon: &Horizon,
+    ) -> Result<BlockWriter> {
+        let (mut file, mut head) = (BlockWriter::create(disk, NEW, MAGIC, self.store)?, Vec::new());
+        base.encode(&mut head);
+        I64::encode(&time, &mut head);
+        horizon.encode(&mut head);
+        file.block(&head)?;
+        if self.exists() {
+            let mut blocks = self.blocks(disk)?;
+            while let Some(hashes) = blocks.in_part()? {
+                file.gather(hashes)?;
+            }
         }
-        let format = U32::decode(&mut cursor)?;
-        if format > FORMAT_VERSION {
-            let message = format!(
-                "{path:?} has format {format}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon"
-            );
-            return Err(Error::new(Code::FormatNewer, message).with("path", path).with("format", format));
-        }
-        let (id, base) = (StoreIdField::decode(&mut cursor)?, ChainPoint::decode(&mut cursor)?);
-        let (time, length) = (I64::decode(&mut cursor)?, U32::decode(&mut cursor)? as usize);
-        if length > KEPT_VERSIONS_MAX * 10 + 20 {
-            return Err(damaged(&path, "has a header that does not match its checksum"));
-        }
-        read(&mut head, HEAD_BYTES + length + SUM_BYTES)?;
-        let (head, sum) = head.split_at(HEAD_BYTES + length);
-        let mark = crc32c::crc32c(head);
-        if id != store || mark.to_le_bytes() != *sum {
-            return Err(damaged(
-                &path,
-                "has a header that does not match its checksum, or is another store's",
-            ));
-        }
-        let horizon = Horizon::decode(&mut Cursor::new(&head[HEAD_BYTES..]))?;
-        let start = (head.len() + SUM_BYTES) as u64;
-        Ok(Archive { base, horizon, time, mark: mark.max(1), path, leaving: false, start })
+        Ok(file)
     }
 
     /// Puts a file that was written in the place of the log before `base`, durably.
@@ -138,48 +112,21 @@ impl Archive {
             return Ok(Body::empty(history));
         }
         let mut blocks = self.blocks(disk)?;
-        blocks.skip_parts(1)?;
-        let commits = Commits::decode(&blocks.next()?, history.clone())?;
-        let mut image = ImageReader::new(history);
+        blocks.skip_part()?;
+        let body = blocks.body(history)?;
         while let Some(block) = blocks.in_part()? {
-            image.take(&block)?;
-        }
-        let graph = image.finish()?;
-        while let Some(block) = blocks.in_part()? {
-            let mut cursor = Cursor::new(&block);
-            while !cursor.is_empty() {
-                let record = (cursor.array()?, cursor.bytes()?.into());
-                into.inspect(|into| into.adopt(record));
+            for record in records(block) {
+                let (key, bytes) = record?;
+                into.inspect(|into| into.adopt((key, bytes.into())));
             }
         }
-        blocks.end()?;
-        if graph.head() + 1 != self.base.next_seq || commits.last() != graph.head() {
-            return Err(damaged(&self.path, "is of another version than its header says"));
-        }
-        Ok(Body { graph, commits })
+        blocks.end(&body, self.base.next_seq - 1)?;
+        Ok(body)
     }
 
-    /// Hands the hashes behind the frames that it stands for to `visit`, oldest first, as bytes.
-    pub(crate) fn visit_hashes(
-        &self,
-        disk: &dyn Disk,
-        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        if !self.exists() {
-            return Ok(());
-        }
-        let mut blocks = self.blocks(disk)?;
-        while let Some(block) = blocks.in_part()? {
-            visit(&block)?;
-        }
-        Ok(())
-    }
-
-    /// Reads all of it and returns its SHA-256.
+    /// Its SHA-256. Cost: reads all of it.
     pub(crate) fn digest(&self, disk: &dyn Disk) -> Result<[u8; 32]> {
-        let mut blocks = self.blocks(disk)?;
-        blocks.skip_parts(3)?;
-        blocks.end()
+        digest(disk, &self.path)
     }
 
     /// Writes the same file to another disk, and checks it.
@@ -188,190 +135,57 @@ impl Archive {
             return Ok(());
         }
         target.create_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "create"))?;
-        let from = disk.open(&self.path, OpenMode::Read).map_err(io_error(&self.path, "open"))?;
         let to = target.create(&self.path).map_err(io_error(&self.path, "create"))?;
-        let (mut at, mut bytes) = (0, vec![0; BLOCK_BYTES]);
-        loop {
-            let count = from.read_at(at, &mut bytes).map_err(io_error(&self.path, "read"))?;
-            if count == 0 {
-                break;
-            }
-            to.write_at(at, &bytes[..count]).map_err(io_error(&self.path, "write"))?;
-            at += count as u64;
-        }
-        to.sync_all().map_err(io_error(&self.path, "sync"))?;
+        read_through(disk, &self.path, &mut |at, bytes| {
+            to.write_at(at, bytes).map_err(io_error(&self.path, "write"))
+        })?;
+        to.sync_data().map_err(io_error(&self.path, "sync"))?;
         target.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
-        self.digest(target).map(drop)
+        let mut copied = self.blocks(target)?;
+        (0..3).try_for_each(|_| copied.skip_part())
     }
 
     /// The chapters that are kept, in the order of their keys.
     pub(crate) fn chapters(&self, disk: &dyn Disk) -> Result<impl Iterator<Item = Result<Record>> + use<>> {
         let mut blocks = self.blocks(disk)?;
-        blocks.skip_parts(2)?;
-        let (mut block, mut at) = (Some(Vec::new()), 0);
-        Ok(std::iter::from_fn(move || {
-            let mut next = || {
-                if block.as_ref().is_some_and(|block| block.len() == at) {
-                    (block, at) = (blocks.in_part()?, 0);
-                }
-                let Some(block) = &block else { return Ok(None) };
-                let mut cursor = Cursor::new(&block[at..]);
-                let record = (cursor.array()?, cursor.bytes()?.into());
-                at += cursor.position();
-                Ok(Some(record))
-            };
-            next().transpose()
-        }))
+        (0..2).try_for_each(|_| blocks.skip_part())?;
+        let block = move || blocks.in_part().map(|block| block.map(<[u8]>::to_vec)).transpose();
+        Ok(unpacked(std::iter::from_fn(block)))
     }
 
-    fn blocks(&self, disk: &dyn Disk) -> Result<Blocks> {
-        let file = disk.open(&self.path, OpenMode::Read).map_err(io_error(&self.path, "open"))?;
-        let length = file.len().map_err(io_error(&self.path, "measure"))?;
-        let mut head = vec![0; self.start as usize];
-        file.read_exact_at(0, &mut head).map_err(io_error(&self.path, "read"))?;
-        let (sum, digest) = (crc32c::crc32c(&head), Sha256::new_with_prefix(&head));
-        Ok(Blocks { file, path: self.path.clone(), at: self.start, length, sum, digest })
+    fn blocks(&self, disk: &dyn Disk) -> Result<BlockReader> {
+        BlockReader::open(disk, &self.path, MAGIC, self.store).map(|opened| opened.0)
     }
 }
 
-/// Reads the blocks of an archive.
-struct Blocks {
-    file: Box<dyn File>,
-    path: String,
-    at: u64,
-    length: u64,
-    sum: u32,
-    digest: Sha256,
-}
-
-impl Blocks {
-    fn take(&mut self, length: usize) -> Result<Vec<u8>> {
-        if self.at.saturating_add(length as u64) > self.length {
-            return Err(damaged(&self.path, "is cut short or damaged"));
-        }
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(self.at, &mut bytes).map_err(io_error(&self.path, "read"))?;
-        self.at += length as u64;
-        self.digest.update(&bytes);
-        Ok(bytes)
-    }
-
-    fn next(&mut self) -> Result<Vec<u8>> {
-        let length = self.take(4)?;
-        let block = self.take(U32::decode(&mut Cursor::new(&length))? as usize)?;
-        self.sum = crc32c::crc32c_append(crc32c::crc32c_append(self.sum, &length), &block);
-        Ok(block)
-    }
-
-    /// The next block of this part; `None` behind its last one.
-    fn in_part(&mut self) -> Result<Option<Vec<u8>>> {
-        Ok(Some(self.next()?).filter(|block| !block.is_empty()))
-    }
-
-    fn skip_parts(&mut self, count: usize) -> Result<()> {
-        (0..count).try_for_each(|_| {
-            while self.in_part()?.is_some() {}
-            Ok(())
-        })
-    }
-
-    /// Checks the end. Returns the SHA-256 of the file.
-    fn end(mut self) -> Result<[u8; 32]> {
-        let sum = self.sum.to_le_bytes();
-        if self.take(SUM_BYTES)? != sum || self.at != self.length {
-            return Err(damaged(&self.path, "does not match its checksum"));
-        }
-        Ok(self.digest.finalize().into())
-    }
-}
-
-/// Writes an archive.
-pub(crate) struct Writer {
-    file: Box<dyn File>,
-    at: u64,
-    sum: u32,
-    digest: Sha256,
-    gathered: Vec<u8>,
-}
-
-impl Writer {
-    pub(crate) fn create(
-        disk: &dyn Disk,
-        store: StoreId,
-        base: ChainPoint,
-        time: i64,
-        horizon: &Horizon,
-    ) -> Result<Writer> {
-        let file = disk.create(NEW).map_err(io_error(NEW, "create"))?;
-        file.set_len(0).map_err(io_error(NEW, "cut"))?;
-        let (digest, gathered) = (Sha256::new(), Vec::new());
-        let mut writer = Writer { file, at: 0, sum: 0, digest, gathered };
-        let mut head = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &store.0].concat();
-        base.encode(&mut head);
-        I64::encode(&time, &mut head);
-        let mut encoded = Vec::new();
-        horizon.encode(&mut encoded);
-        U32::encode(&(encoded.len() as u32), &mut head);
-        head.extend(encoded);
-        U32::encode(&crc32c::crc32c(&head), &mut head);
-        writer.put(&head)?;
-        Ok(writer)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.sum = crc32c::crc32c_append(self.sum, bytes);
-        self.digest.update(bytes);
-        self.file.write_at(self.at, bytes).map_err(io_error(NEW, "write"))?;
-        self.at += bytes.len() as u64;
+/// The SHA-256 of a file.
+pub(crate) fn digest(disk: &dyn Disk, path: &str) -> Result<[u8; 32]> {
+    let mut digest = Sha256::new();
+    read_through(disk, path, &mut |_, bytes| {
+        digest.update(bytes);
         Ok(())
-    }
+    })?;
+    Ok(digest.finalize().into())
+}
 
-    pub(crate) fn block(&mut self, block: &[u8]) -> Result<()> {
-        let length = u32::try_from(block.len()).map_err(|_| {
-            Error::new(Code::Io, "a block of the archive is over 4 GiB; split the largest node")
-        })?;
-        self.put(&length.to_le_bytes())?;
-        self.put(block)
-    }
-
-    /// Adds an item to the block that is filled.
-    pub(crate) fn gather(&mut self, item: &[u8]) -> Result<()> {
-        self.gathered.extend_from_slice(item);
-        if self.gathered.len() >= BLOCK_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        let mut block = std::mem::take(&mut self.gathered);
-        if !block.is_empty() {
-            self.block(&block)?;
+/// Hands a file to `visit`, piece by piece, each with its offset.
+fn read_through(disk: &dyn Disk, path: &str, visit: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+    let file = disk.open(path, OpenMode::Read).map_err(io_error(path, "open"))?;
+    let (mut at, mut bytes) = (0, vec![0; BLOCK_BYTES]);
+    loop {
+        let count = file.read_at(at, &mut bytes).map_err(io_error(path, "read"))?;
+        if count == 0 {
+            return Ok(());
         }
-        block.clear();
-        self.gathered = block;
-        Ok(())
-    }
-
-    pub(crate) fn end_part(&mut self) -> Result<()> {
-        self.flush()?;
-        self.block(&[])
-    }
-
-    /// Makes the file durable. Returns its SHA-256.
-    pub(crate) fn finish(mut self) -> Result<[u8; 32]> {
-        let sum = self.sum;
-        self.put(&sum.to_le_bytes())?;
-        self.file.sync_all().map_err(io_error(NEW, "sync"))?;
-        Ok(self.digest.finalize().into())
+        visit(at, &bytes[..count])?;
+        at += count as u64;
     }
 }
 
 /// The archives there are, oldest first.
 fn list(disk: &dyn Disk) -> Result<Vec<String>> {
-    if !disk.exists(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "find"))? {
-        return Ok(Vec::new());
-    }
-    let names = disk.list(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "list"))?;
-    let archives = names.into_iter().filter(|name| name.ends_with(SUFFIX));
-    Ok(archives.map(|name| format!("{LOG_DIRECTORY}/{name}")).collect())
+    let paths = disk.paths(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "list"))?;
+    Ok(paths.into_iter().filter(|path| path.ends_with(SUFFIX)).collect())
 }
 
 /// Removes the archives that a later one replaces, and one that was not finished.
@@ -380,9 +194,4 @@ pub(crate) fn remove_older(disk: &dyn Disk) -> Result<()> {
     older.pop();
     older.extend(Some(NEW.to_owned()).filter(|new| disk.exists(new).unwrap_or(false)));
     older.iter().try_for_each(|path| disk.remove(path).map_err(io_error(path, "remove")))
-}
-
-fn damaged(path: &str, what: &str) -> Error {
-    let message = format!("{path} {what}; put it back from a backup, nothing was changed");
-    Error::new(Code::Damaged, message).with("file", path)
 }

@@ -1,37 +1,30 @@
 //! Checkpoints: the head as of one version, so that opening reads an image and the log's tail, not the whole log.
 //!
-//! A file `checkpoint/NNNNNNNNNNNNNNNNNNNN.image`, named by its version, holds
+//! A file `checkpoint/NNNNNNNNNNNNNNNNNNNN.image`, named by its version, is a file of blocks with the magic `KARYIMG` and a zero
+//! byte (see `blocks`):
 //!
-//! | offset | field |
+//! | part | blocks |
 //! |---|---|
-//! | 0 | magic `KARYIMG` and a zero byte |
-//! | 8 | u32 format |
-//! | 12 | store id, 16 bytes |
-//! | 28 | u64 version of the image |
-//! | 36 | where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash and u32 offset of the frame before it |
-//! | 88 | blocks: length (u32), bytes, CRC32C of everything before. First the index of commits, then the graph's image; one without bytes ends them |
-//! | | a point of the log behind the image's version, as at 36: the log that the image belongs to goes through it |
-//! | | CRC32C of everything before |
+//! | head | u64 version of the image; where the log's tail begins: u32 segment, u32 offset, u64 next version, 32 bytes hash and u32 offset of the frame before it |
+//! | 1 | the index of commits, then the graph's image |
+//! | end | one block: a point of the log behind the image's version, as in the head: the log that the image belongs to goes through it |
 //!
-//! Numbers are little-endian. The tail begins at or before the image's version; what the image already holds is skipped.
+//! The tail begins at or before the image's version; what the image already holds is skipped.
 //! A file is written under another name, synced, renamed: a half-written one is never found under its name.
 
-use crate::layout::{CHECKPOINTS, FORMAT_VERSION, io_error};
+use crate::blocks::{BlockReader, BlockWriter};
+use crate::layout::{CHECKPOINTS, io_error};
 use crate::store::Body;
-use karyon_graph::ImageReader;
-use karyon_history::{Commits, History};
-use karyon_log::{ChainPoint, Disk, File, OpenMode, Position, StoreId, StoreIdField};
+use karyon_history::History;
+use karyon_log::{ChainPoint, Disk, Position, StoreId};
 use karyon_model::bytes::Cursor;
-use karyon_model::fields::{U32, U64};
-use karyon_model::{Code, Error, Result, Seq, layout};
+use karyon_model::fields::U64;
+use karyon_model::{Result, Seq, layout};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"KARYIMG\0";
-const SUM_BYTES: usize = 4;
-/// Bytes of a point of the log.
-const POINT_BYTES: usize = 52;
-/// Bytes before the blocks.
-const HEAD_BYTES: usize = 36 + POINT_BYTES;
+/// Where one is written before it is put in its place.
+const NEW: &str = "checkpoint/new";
 /// Checkpoints kept.
 const KEPT: usize = 2;
 
@@ -47,11 +40,8 @@ layout! {
 /// A checkpoint being written. Dropped before `publish`, it is never found.
 pub(crate) struct CheckpointWriter {
     disk: Arc<dyn Disk>,
-    file: Box<dyn File>,
-    sum: u32,
-    at: u64,
+    file: BlockWriter,
     path: String,
-    new_path: String,
 }
 
 impl CheckpointWriter {
@@ -59,41 +49,24 @@ impl CheckpointWriter {
         disk.create_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "create"))?;
         disk.sync_dir("").map_err(io_error("", "sync"))?;
         let path = format!("{CHECKPOINTS}/{:020}.image", anchor.seq);
-        let new_path = format!("{CHECKPOINTS}/new");
-        let file = disk.create(&new_path).map_err(io_error(&new_path, "create"))?;
-        file.set_len(0).map_err(io_error(&new_path, "cut"))?;
-        let mut writer = CheckpointWriter { disk, file, sum: 0, at: 0, path, new_path };
-        let mut head = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &store.0].concat();
+        let (mut file, mut head) = (BlockWriter::create(&*disk, NEW, MAGIC, store)?, Vec::new());
         anchor.encode(&mut head);
-        writer.write(&head)?;
-        Ok(writer)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.sum = crc32c::crc32c_append(self.sum, bytes);
-        self.file.write_at(self.at, bytes).map_err(io_error(&self.new_path, "write"))?;
-        self.at += bytes.len() as u64;
-        Ok(())
+        file.block(&head)?;
+        Ok(CheckpointWriter { disk, file, path })
     }
 
     pub(crate) fn block(&mut self, block: &[u8]) -> Result<()> {
-        let length = u32::try_from(block.len()).map_err(|_| {
-            Error::new(Code::Io, "a block of the image is over 4 GiB; split the largest node")
-        })?;
-        self.write(&length.to_le_bytes())?;
-        self.write(block)?;
-        self.write(&self.sum.to_le_bytes())
+        self.file.block(block)
     }
 
     /// Ends the file, makes it durable and puts it in its place. Older checkpoints but one go. Returns its bytes.
     pub(crate) fn publish(mut self, through: ChainPoint) -> Result<u64> {
-        self.block(&[])?;
+        self.file.end_part()?;
         let mut end = Vec::new();
         through.encode(&mut end);
-        self.write(&end)?;
-        self.write(&self.sum.to_le_bytes())?;
-        self.file.sync_all().map_err(io_error(&self.new_path, "sync"))?;
-        self.disk.rename(&self.new_path, &self.path).map_err(io_error(&self.path, "rename"))?;
+        self.file.block(&end)?;
+        let bytes = self.file.finish()?;
+        self.disk.rename(NEW, &self.path).map_err(io_error(&self.path, "rename"))?;
         self.disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync"))?;
         // What has a higher number is of a future that this log does not have.
         let (known, foreign): (Vec<_>, Vec<_>) =
@@ -101,7 +74,7 @@ impl CheckpointWriter {
         for old in known.iter().rev().skip(KEPT).chain(&foreign) {
             self.disk.remove(old).map_err(io_error(old, "remove"))?;
         }
-        Ok(self.at)
+        Ok(bytes)
     }
 }
 
@@ -115,12 +88,8 @@ pub(crate) fn discard(disk: &dyn Disk, paths: &[String]) -> Result<()> {
 
 /// The checkpoints there are, oldest first.
 fn list(disk: &dyn Disk) -> Result<Vec<String>> {
-    if !disk.exists(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "find"))? {
-        return Ok(Vec::new());
-    }
-    let names = disk.list(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "list"))?;
-    let images = names.into_iter().filter(|name| name.ends_with(".image"));
-    Ok(images.map(|name| format!("{CHECKPOINTS}/{name}")).collect())
+    let paths = disk.paths(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "list"))?;
+    Ok(paths.into_iter().filter(|path| path.ends_with(".image")).collect())
 }
 
 /// A checkpoint that was read.
@@ -141,67 +110,15 @@ pub(crate) fn load_all(
     history: &Arc<dyn History>,
 ) -> Result<impl Iterator<Item = Loaded>> {
     let paths = list(disk)?.into_iter().rev();
-    let loaded = paths.filter_map(move |path| load(disk, store, path, history.clone()));
+    let loaded = paths.filter_map(move |path| load(disk, store, path, history.clone()).ok());
     Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= base))
 }
 
-/// Reads a checkpoint, or nothing when it is not whole. Each block is checked before it is looked into.
-fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>) -> Option<Loaded> {
-    let file = disk.open(&path, OpenMode::Read).ok()?;
-    let bytes = file.len().ok()?;
-    let mut parts = Parts { file, at: 0, sum: 0, buffer: Vec::new() };
-    let mut cursor = Cursor::new(parts.take(HEAD_BYTES)?);
-    let known = cursor.array().ok()? == *MAGIC && U32::decode(&mut cursor).ok()? <= FORMAT_VERSION;
-    if !known || StoreIdField::decode(&mut cursor).ok()? != store {
-        return None;
-    }
-    let anchor = Anchor::decode(&mut cursor).ok()?;
-    let commits = Commits::decode(parts.block()?, history.clone()).ok()?;
-    let mut reader = ImageReader::new(history);
-    loop {
-        match parts.block()? {
-            [] => break,
-            block => reader.take(block).ok()?,
-        }
-    }
-    let through = ChainPoint::decode(&mut Cursor::new(parts.take(POINT_BYTES)?)).ok()?;
-    parts.check()?;
-    let graph = reader.finish().ok()?;
-    let whole = parts.at == bytes && graph.head() == anchor.seq && commits.last() == anchor.seq;
-    whole.then_some(Loaded { anchor, through, body: Body { graph, commits }, bytes, path })
-}
-
-/// A checkpoint, part by part: memory for all of it would take longer to get than its bytes do.
-struct Parts {
-    file: Box<dyn File>,
-    at: u64,
-    /// Of everything so far.
-    sum: u32,
-    buffer: Vec<u8>,
-}
-
-impl Parts {
-    fn take(&mut self, size: usize) -> Option<&[u8]> {
-        self.buffer.resize(size, 0);
-        self.file.read_exact_at(self.at, &mut self.buffer).ok()?;
-        (self.at, self.sum) = (self.at + size as u64, crc32c::crc32c_append(self.sum, &self.buffer));
-        Some(&self.buffer)
-    }
-
-    fn block(&mut self) -> Option<&[u8]> {
-        let size = u32::from_le_bytes(*self.take(4)?.first_chunk()?);
-        // Damage must not make it ask for memory that there is not.
-        let left = self.file.len().ok()?.saturating_sub(self.at);
-        self.take(usize::try_from(size).ok().filter(|size| *size as u64 <= left)?)?;
-        self.check()?;
-        Some(&self.buffer)
-    }
-
-    /// Compares the sum of everything so far with what is written next.
-    fn check(&mut self) -> Option<()> {
-        let (sum, mut written) = (self.sum.to_le_bytes(), [0; SUM_BYTES]);
-        self.file.read_exact_at(self.at, &mut written).ok()?;
-        (self.at, self.sum) = (self.at + SUM_BYTES as u64, crc32c::crc32c_append(self.sum, &written));
-        (written == sum).then_some(())
-    }
+fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>) -> Result<Loaded> {
+    let (mut blocks, head) = BlockReader::open(disk, &path, MAGIC, store)?;
+    let anchor = Anchor::decode(&mut Cursor::new(&head))?;
+    let body = blocks.body(history)?;
+    let through = ChainPoint::decode(&mut Cursor::new(blocks.block()?))?;
+    let bytes = blocks.end(&body, anchor.seq)?;
+    Ok(Loaded { anchor, through, body, bytes, path })
 }

@@ -16,7 +16,7 @@ use crate::pipeline::Batch;
 use crate::store::{Committed, Store};
 use crate::time::Moment;
 use karyon_history::{Chapters, History};
-use karyon_log::{Disk, FrameView, Log, LogReader, Lost, SegmentSizes, StoreId};
+use karyon_log::{Disk, Frame, Log, LogReader, Lost, SegmentSizes, StoreId};
 use karyon_model::bytes::Cursor;
 use karyon_model::{Code, CommitRecord, Error, Result, Seq};
 use std::ops::ControlFlow;
@@ -122,7 +122,7 @@ fn copy(
     let mut write = || {
         archive.copy(&**source, &*target)?;
         let mut rest = Batch::default();
-        let mut take = |frame: &FrameView<'_>| {
+        let mut take = |frame: &Frame<'_>| {
             let (mut cursor, first, base_time) =
                 (Cursor::new(frame.payload), frame.first_seq, frame.base_time);
             for count in 0..frame.commit_count {

@@ -13,6 +13,7 @@
 //! The identity: 0 magic `KARYON` and two zero bytes; 8 u32 format, little-endian; 12 store id, 16 bytes; 28 zeros;
 //! 60 u32 CRC32C of what is before.
 
+pub(crate) use karyon_log::io_error;
 use karyon_log::{ChainPoint, Disk, Log, OpenMode, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Result};
 use std::io;
@@ -30,15 +31,6 @@ const BYTES: usize = 64;
 
 /// The format of every file of this version. Files with a higher number are refused.
 pub const FORMAT_VERSION: u32 = 1;
-
-/// An operating system's refusal, with the path and what to do.
-pub(crate) fn io_error(path: &str, doing: &str) -> impl FnOnce(io::Error) -> Error {
-    let (path, doing) = (path.to_owned(), doing.to_owned());
-    move |error| {
-        let message = format!("cannot {doing} {path:?}: {error}; check the disk and its permissions");
-        Error::new(Code::Io, message).with("path", path).with("cause", error.to_string())
-    }
-}
 
 /// Refuses a directory that holds something else than a store.
 pub(crate) fn check_foreign(disk: &dyn Disk) -> Result<()> {
@@ -90,7 +82,8 @@ pub(crate) fn identify(disk: &Arc<dyn Disk>, fresh: StoreId) -> Result<(StoreId,
 
 /// Makes the directory a store, durably: the last thing that is done to it.
 pub(crate) fn write_identity(disk: &dyn Disk, id: StoreId) -> Result<()> {
-    let mut bytes = [&MAGIC[..], &FORMAT_VERSION.to_le_bytes(), &id.0, &[0; 32]].concat();
+    let mut bytes = file_head(MAGIC, id);
+    bytes.resize(BYTES - 4, 0);
     bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
     write_whole(disk, IDENTITY_NEW, &bytes)?;
     disk.rename(IDENTITY_NEW, IDENTITY).map_err(io_error(IDENTITY, "rename"))?;
@@ -109,13 +102,7 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<StoreId> {
             "there is no file \"karyon\" with a store's identity; name another directory or restore a backup";
         return Err(Error::new(Code::NotAStore, message).with("path", IDENTITY));
     }
-    let format = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
-    if format > FORMAT_VERSION {
-        let message = format!(
-            "{IDENTITY:?} has format {format}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon"
-        );
-        return Err(Error::new(Code::FormatNewer, message).with("path", IDENTITY).with("format", format));
-    }
+    check_format(IDENTITY, u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]))?;
     if count < BYTES || bytes[60..] != crc32c::crc32c(&bytes[..60]).to_le_bytes() {
         let message = "the identity file \"karyon\" does not match its checksum; restore it from a backup";
         return Err(Error::new(Code::Damaged, message).with("path", IDENTITY));
@@ -125,10 +112,25 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<StoreId> {
     Ok(StoreId(id))
 }
 
+/// What every file of a store but the log's begins with.
+pub(crate) fn file_head(magic: &[u8; 8], store: StoreId) -> Vec<u8> {
+    [&magic[..], &FORMAT_VERSION.to_le_bytes(), &store.0].concat()
+}
+
+/// Refuses a file of a later format.
+pub(crate) fn check_format(path: &str, format: u32) -> Result<()> {
+    if format <= FORMAT_VERSION {
+        return Ok(());
+    }
+    let message =
+        format!("{path:?} has format {format}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon");
+    Err(Error::new(Code::FormatNewer, message).with("path", path).with("format", format))
+}
+
 /// Writes a file anew and makes its bytes durable; its name is durable after the directory's sync.
 pub(crate) fn write_whole(disk: &dyn Disk, path: &str, bytes: &[u8]) -> Result<()> {
     let file = disk.create(path).map_err(io_error(path, "create"))?;
     file.set_len(0).map_err(io_error(path, "cut"))?;
     file.write_at(0, bytes).map_err(io_error(path, "write"))?;
-    file.sync_all().map_err(io_error(path, "sync"))
+    file.sync_data().map_err(io_error(path, "sync"))
 }

@@ -4,6 +4,7 @@
 //! that can always be built again.
 
 mod archive;
+mod blocks;
 mod checkpoint;
 mod copy;
 mod layout;
@@ -25,6 +26,6 @@ pub use merge::MergeReport;
 pub use open::{Options, Recovery};
 pub use retention::{Archived, Retention};
 pub use revert::{RevertReport, RevertRequest};
-pub use store::{Author, Body, Committed, Listener, Stats, Store};
+pub use store::{Author, Body, Committed, Listener, Pin, Stats, Store};
 pub use time::{Clock, Moment};
 pub use verify::Verified;

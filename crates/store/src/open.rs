@@ -3,7 +3,7 @@
 use crate::archive::{Archive, remove_older};
 use crate::checkpoint::{Loaded, discard, load_all};
 use crate::layout::{LOCK, OWNER, check_foreign, identify, io_error, write_whole};
-use crate::rebuild::{log_too_short, rebuild, start, visit_commits};
+use crate::rebuild::{log_too_short, rebuild, visit_commits};
 use crate::store::{Author, Body, Store};
 use crate::time::Clock;
 use crate::writer::Persistence;
@@ -58,29 +58,19 @@ impl Store {
     ///
     /// Cost: reading the newest checkpoint and replaying the log after it, about 1 µs per live node or commit.
     pub fn open(options: Options) -> Result<(Arc<Store>, Recovery)> {
-        let Options {
-            disk,
-            directory,
-            clock,
-            fresh_id,
-            process,
-            checkpoint_bytes,
-            memory_bytes,
-            relaxed,
-            threads,
-        } = options;
+        let (disk, threads) = (options.disk, options.threads);
         check_foreign(&*disk)?;
-        let lock = take_lock(&*disk, process)?;
-        let (id, created) = identify(&disk, fresh_id)?;
+        let lock = take_lock(&*disk, options.process)?;
+        let (id, created) = identify(&disk, options.fresh_id)?;
         let archive = Archive::find(&*disk, id)?;
-        let history = Arc::new(open_history(&disk, &directory, id, &archive));
+        let history = Arc::new(open_history(&disk, &options.directory, id, &archive));
+        let covered = || history.covered().map_or(0, |point| point.next_seq - 1);
         let shared: Arc<dyn History> = history.clone();
         let (mut checkpoints, mut contradicted) =
             (load_all(&*disk, id, archive.base.position, &shared)?, Vec::new());
         let recovered = loop {
-            let loaded = checkpoints.next();
+            let (loaded, covered) = (checkpoints.next(), covered());
             // A commit of a fork is repeated on what the fork stands on, however long ago: without the tables only the whole log tells.
-            let covered = history.covered().map_or(0, |point| point.next_seq - 1);
             let loaded = loaded
                 .filter(|loaded| !has_forks(&loaded.body, loaded.anchor.seq) || covered >= loaded.anchor.seq);
             let path = loaded.as_ref().map(|loaded| loaded.path.clone());
@@ -116,9 +106,8 @@ impl Store {
             sealed: found.sealed,
             cut: found.cut.clone(),
         };
-        let covered = history.covered().map_or(0, |point| point.next_seq - 1);
         let until = match covers {
-            true if covered >= base => 0,
+            true if covered() >= base => 0,
             true => base,
             // Tables of another log, or of a part that it has lost.
             false => {
@@ -129,12 +118,12 @@ impl Store {
         if until > 0 {
             history.set_progress(Progress::Building { done: 0, total: until });
         }
-        let checkpoint_bytes = if checkpoint_bytes == 0 { CHECKPOINT_BYTES } else { checkpoint_bytes };
-        let persistence =
-            Persistence::new(disk, id, (log, tail, archive), lock, (checkpoint_bytes, image_bytes));
-        let mut store = Store::assemble(body, history, clock, Some(persistence));
-        store.relaxed = relaxed;
-        store.limit_memory(memory_bytes)?;
+        let checkpoint_bytes = Some(options.checkpoint_bytes).filter(|bytes| *bytes > 0);
+        let bytes = (checkpoint_bytes.unwrap_or(CHECKPOINT_BYTES), image_bytes);
+        let persistence = Persistence::new(disk, id, (log, tail, archive), lock, bytes);
+        let mut store = Store::assemble(body, history, options.clock, Some(persistence));
+        store.relaxed = options.relaxed;
+        store.limit_memory(options.memory_bytes)?;
         let store = Arc::new(store);
         if let Some(time) = found.sealed_time {
             store.pipeline()?.now(time);
@@ -142,20 +131,29 @@ impl Store {
         if threads {
             store.start_writer()?;
         }
-        match (until, threads) {
-            (0, _) => {}
-            (until, true) => start(&store, until)?,
-            (until, false) => rebuild(&Arc::downgrade(&store), until),
+        if until > 0 {
+            store.beside("karyon-history", threads, move |store| rebuild(store, until))?;
         }
         // A rebuild finishes what was to be erased when it has ended.
         if store.is_erasing()? && store.progress() == Progress::Ready {
-            let weak = Arc::downgrade(&store);
-            match threads {
-                true => store.spawn("karyon-erase", move || finish_erasing(&weak))?,
-                false => finish_erasing(&weak),
-            }
+            store.beside("karyon-erase", threads, finish_erasing)?;
         }
         Ok((store, recovery))
+    }
+
+    /// Does something that takes long, on a thread of its own if there are any.
+    fn beside(
+        self: &Arc<Store>,
+        name: &str,
+        threads: bool,
+        work: impl FnOnce(&Weak<Store>) + Send + 'static,
+    ) -> Result<()> {
+        let store = Arc::downgrade(self);
+        if threads {
+            return self.spawn(name, move || work(&store));
+        }
+        work(&store);
+        Ok(())
     }
 }
 
@@ -190,7 +188,7 @@ fn open_history(
         Code::Damaged => directory.clear().and_then(|()| open()),
         _ => Err(error),
     });
-    let history = opened.unwrap_or_default();
+    let history = opened.unwrap_or_else(|_| Chapters::in_memory());
     history.set_horizon(archive.horizon.clone(), archive.mark);
     history
 }
@@ -223,8 +221,8 @@ fn recover(
     let mut covers = covered.is_none() || covered == Some(tail);
     let mut belongs = through.is_none() || through == Some(tail);
     let points = (archive.base, tail);
-    let (log, found) = Log::open(disk, id, SegmentSizes::default(), points, &mut |frame| {
-        tail = frame.end;
+    let (log, found) = Log::open(disk, id, SegmentSizes::default(), points, &mut |frame, end| {
+        tail = *end;
         covers |= covered == Some(tail);
         belongs |= through == Some(tail);
         visit_commits(frame, &mut |commit| {

@@ -1,6 +1,6 @@
 //! The commit pipeline: stamps commits with their time and gathers them into frames. A pure state machine.
 
-use karyon_log::FrameDraft;
+use karyon_log::Frame;
 use karyon_model::limits::{COMMIT_QUEUE_MAX, FRAME_BYTES_MAX};
 use karyon_model::{Code, CommitHeader, Error, Result, Seq, encode_commit};
 use std::collections::VecDeque;
@@ -19,9 +19,9 @@ impl Batch {
         self.first + Seq::from(self.count) - 1
     }
 
-    pub(crate) fn draft(&self) -> FrameDraft<'_> {
+    pub(crate) fn draft(&self) -> Frame<'_> {
         let Batch { first: first_seq, count: commit_count, base_time, ref payload } = *self;
-        FrameDraft { first_seq, commit_count, base_time, payload }
+        Frame { first_seq, commit_count, base_time, payload }
     }
 }
 

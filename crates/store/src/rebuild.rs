@@ -3,7 +3,7 @@
 use crate::open::finish_erasing;
 use crate::store::Store;
 use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
-use karyon_log::FrameView;
+use karyon_log::Frame;
 use karyon_model::bytes::Cursor;
 use karyon_model::{Code, CommitRecord, Error, Result, Seq};
 use std::ops::ControlFlow;
@@ -35,22 +35,18 @@ impl History for Sealed {
     fn check(&self, _: Seq) -> Result<()> {
         Ok(())
     }
-
-    fn progress(&self) -> Progress {
-        Progress::Ready
-    }
 }
 
 /// Hands the commits of a frame to `visit`, in order.
 pub(crate) fn visit_commits(
-    frame: &FrameView<'_>,
+    frame: &Frame<'_>,
     visit: &mut dyn FnMut(CommitRecord<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut cursor = Cursor::new(frame.payload);
     for at in 0..frame.commit_count {
         visit(CommitRecord::decode(&mut cursor, frame.first_seq + Seq::from(at), frame.base_time)?)?;
     }
-    if cursor.is_empty() { Ok(()) } else { Err(cursor.malformed("a frame with more than its commits")) }
+    cursor.expect(cursor.is_empty(), "a frame with more than its commits")
 }
 
 /// Rebuilds what lies before `until`. A log that cannot be read closes the past with its own error; the present stays.
@@ -71,7 +67,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     drop(owner);
     let mut past = archive.load(&*disk, Arc::new(Sealed(history.clone())), Some(&history))?;
     let mut gone = false;
-    reader.read_frames(reader.first(), end.position, &mut |frame| {
+    reader.read_frames(reader.base, end.position, &mut |frame, end| {
         visit_commits(frame, &mut |commit| {
             if commit.header.seq > until {
                 return Ok(());
@@ -84,7 +80,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
         }
         if history.is_due() {
             // What cannot be written stays in memory: the past can be asked for all the same.
-            let _ = history.write(frame.end);
+            let _ = history.write(*end);
         }
         if done % PROGRESS_STEP < Seq::from(frame.commit_count) {
             history.set_progress(Progress::Building { done, total: until });
@@ -104,10 +100,4 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
 
 pub(crate) fn log_too_short(checkpoint: Seq) -> Error {
     Error::new(Code::Damaged, format!("the log does not go through version {checkpoint} of the checkpoint"))
-}
-
-/// Starts the rebuild on a thread of its own.
-pub(crate) fn start(store: &Arc<Store>, until: Seq) -> Result<()> {
-    let weak = Arc::downgrade(store);
-    store.spawn("karyon-history", move || rebuild(&weak, until))
 }

@@ -1,6 +1,6 @@
 //! Letting go of the past: what a retention keeps is archived, the rest goes with the log's segments; what is erased goes for good.
 
-use crate::archive::{Archive, NEW, Writer, remove_older};
+use crate::archive::{Archive, NEW, digest, remove_older};
 use crate::layout::{CHECKPOINTS, io_error};
 use crate::rebuild::{Sealed, visit_commits};
 use crate::store::{Author, Committed, Store};
@@ -184,7 +184,7 @@ impl Store {
         }
         let (every, mut seq) = (i64::try_from(retention.every).unwrap_or(i64::MAX), 1);
         while every > 0 && seq < since && kept.len() <= KEPT_VERSIONS_MAX {
-            let time = body.commits.read(seq, |commit| commit.time)?.unwrap_or(i64::MAX);
+            let time = body.commits.read(seq, |commit| commit.header.time)?.unwrap_or(i64::MAX);
             let end = time.div_euclid(every).saturating_add(1).saturating_mul(every).saturating_sub(1);
             let last = body.commits.at_time(end)?;
             kept.push(last);
@@ -214,15 +214,14 @@ impl Store {
     ) -> Result<[u8; 32]> {
         let (disk, reader) = (&*persistence.disk, persistence.reader());
         let time = self.time_of(base.next_seq - 1)?;
-        let mut file = Writer::create(disk, persistence.id, base, time, horizon)?;
-        before.visit_hashes(disk, &mut |hashes| file.gather(hashes))?;
+        let mut file = before.succeed(disk, base, time, horizon)?;
         // What it seals again is there already.
         let past = Arc::new(Sealed(self.history.clone()));
         let (mut body, mut item) = (before.load(disk, past.clone(), None)?, Vec::new());
-        reader.read_frames(reader.first(), base.position, &mut |frame| {
+        reader.read_frames(reader.base, base.position, &mut |frame, end| {
             item.clear();
-            U64::encode(&frame.end.next_seq, &mut item);
-            HashField::encode(&frame.end.hash, &mut item);
+            U64::encode(&end.next_seq, &mut item);
+            HashField::encode(&end.hash, &mut item);
             file.gather(&item)?;
             visit_commits(frame, &mut |commit| body.replay(&*past, &commit))?;
             Ok(ControlFlow::Continue(()))
@@ -246,7 +245,8 @@ impl Store {
             file.gather(&item)
         })?;
         file.end_part()?;
-        file.finish()
+        file.finish()?;
+        digest(disk, NEW)
     }
 
     /// The same where nothing is on disk: there is no log to be archived.
@@ -297,12 +297,10 @@ fn visit_kept(
 
 /// Empties a directory, durably.
 fn remove_all(disk: &dyn Disk, directory: &str) -> Result<()> {
-    if !disk.exists(directory).map_err(io_error(directory, "find"))? {
+    let paths = disk.paths(directory).map_err(io_error(directory, "list"))?;
+    if paths.is_empty() {
         return Ok(());
     }
-    for name in disk.list(directory).map_err(io_error(directory, "list"))? {
-        let path = format!("{directory}/{name}");
-        disk.remove(&path).map_err(io_error(&path, "remove"))?;
-    }
+    paths.iter().try_for_each(|path| disk.remove(path).map_err(io_error(path, "remove")))?;
     disk.sync_dir(directory).map_err(io_error(directory, "sync"))
 }

@@ -10,7 +10,7 @@ use karyon_history::{Chapters, Commits, History, Progress};
 use karyon_model::{Code, CommitHeader, CommitRecord, Error, Result, Seq, Trust};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
 /// Nodes, edges and lists that are published before it is asked whether somebody wants to read: some 200 µs.
@@ -18,7 +18,7 @@ const SLICE_OBJECTS: usize = 256;
 /// How long whoever publishes stands back for those who read.
 const SLICE_PAUSE: Duration = Duration::from_micros(50);
 
-/// Told after every change of what is durable, and when the store has failed. Must not block.
+/// Told after every change of what is durable, and when the store has failed, as long as somebody holds it. Must not block.
 pub type Listener = Arc<dyn Fn() + Send + Sync>;
 
 /// What readers share.
@@ -107,10 +107,10 @@ pub struct Store {
     pipeline: Mutex<Pipeline>,
     durable: AtomicU64,
     pub(crate) clock: Clock,
-    /// Whether a commit counts as soon as it is published, and the disk follows.
-    pub(crate) relaxed: bool,
-    listeners: Mutex<Vec<(u64, Listener)>>,
-    /// Versions that views show, with how many do.
+    /// Whether commits are acknowledged as soon as they are published, before they are on disk.
+    pub relaxed: bool,
+    listeners: Mutex<Vec<Weak<dyn Fn() + Send + Sync>>>,
+    /// Versions that are kept, each with how many pins it has.
     pins: Mutex<BTreeMap<Seq, usize>>,
     /// Held by whoever lets go of a part of the past; before every other lock.
     pub(crate) archiving: Mutex<()>,
@@ -180,11 +180,6 @@ impl Store {
         self.persistence
             .as_ref()
             .map_or_else(|| self.durable(), |persistence| persistence.head().next_seq - 1)
-    }
-
-    /// Whether commits are acknowledged before they are on disk.
-    pub fn is_relaxed(&self) -> bool {
-        self.relaxed
     }
 
     /// The newest durable version: what `graph.get` reads. In a relaxed store the newest published one.
@@ -279,44 +274,29 @@ impl Store {
         self.history.progress()
     }
 
-    /// Has `listener` called after every change of what is durable. Returns a number for `unlisten`.
-    pub fn listen(&self, listener: Listener) -> Result<u64> {
-        let mut listeners = self.listeners.lock().map_err(|_| poisoned())?;
-        let number = listeners.last().map_or(0, |last| last.0 + 1);
-        listeners.push((number, listener));
-        Ok(number)
-    }
-
-    /// Stops calling a listener.
-    pub fn unlisten(&self, number: u64) {
-        if let Ok(mut listeners) = self.listeners.lock() {
-            listeners.retain(|listener| listener.0 != number);
-        }
-    }
-
-    pub(crate) fn notify(&self) {
-        let listeners = self.listeners.lock().map(|listeners| listeners.clone()).unwrap_or_default();
-        listeners.iter().for_each(|listener| listener.1());
-    }
-
-    /// Keeps a version, whatever of the past is let go, until it is unpinned as often.
-    ///
-    /// Fails with `Horizon` for a version that is not kept, or soon will not be.
-    pub fn pin(&self, seq: Seq) -> Result<()> {
-        let mut pins = self.pins()?;
-        self.history.check(seq)?;
-        *pins.entry(seq).or_default() += 1;
+    /// Has `listener` called after every change of what is durable, until it is dropped.
+    pub fn listen(&self, listener: &Listener) -> Result<()> {
+        self.listeners.lock().map_err(|_| poisoned())?.push(Arc::downgrade(listener));
         Ok(())
     }
 
-    /// Ends one pin of a version.
-    pub fn unpin(&self, seq: Seq) {
-        if let Ok(mut pins) = self.pins()
-            && let Some(count) = pins.get_mut(&seq)
-        {
-            *count -= 1;
-            pins.retain(|_, count| *count > 0);
-        }
+    pub(crate) fn notify(&self) {
+        let Ok(mut listeners) = self.listeners.lock() else { return };
+        listeners.retain(|listener| listener.strong_count() > 0);
+        let held: Vec<_> = listeners.iter().filter_map(Weak::upgrade).collect();
+        // One that is called may listen anew.
+        drop(listeners);
+        held.iter().for_each(|listener| listener());
+    }
+
+    /// Keeps a version, whatever of the past is let go, until what is returned is dropped.
+    ///
+    /// Fails with `Horizon` for a version that is not kept, or soon will not be.
+    pub fn pin(self: &Arc<Store>, seq: Seq) -> Result<Pin> {
+        let mut pins = self.pins()?;
+        self.history.check(seq)?;
+        *pins.entry(seq).or_default() += 1;
+        Ok(Pin { store: self.clone(), seq })
     }
 
     pub(crate) fn pins(&self) -> Result<MutexGuard<'_, BTreeMap<Seq, usize>>> {
@@ -337,6 +317,24 @@ impl Store {
             (self.history.horizon().since, archive.map_or(0, |archive| archive.base.next_seq - 1));
         let durable = self.on_disk();
         Ok(Stats { head, durable, nodes, edges, memory_bytes, waiting, frames, tail_bytes, since, archived })
+    }
+}
+
+/// Keeps a version until it is dropped.
+pub struct Pin {
+    store: Arc<Store>,
+    /// The version.
+    pub seq: Seq,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        if let Ok(mut pins) = self.store.pins()
+            && let Some(count) = pins.get_mut(&self.seq)
+        {
+            *count -= 1;
+            pins.retain(|_, count| *count > 0);
+        }
     }
 }
 

@@ -61,7 +61,7 @@ impl Store {
         if seq == 0 {
             return Ok(0);
         }
-        let time = self.body()?.commits.read(seq, |commit| commit.time)?;
+        let time = self.body()?.commits.read(seq, |commit| commit.header.time)?;
         time.ok_or_else(|| {
             Error::new(Code::Time, format!("there is no version {seq} yet")).with("version", seq)
         })

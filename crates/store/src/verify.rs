@@ -56,7 +56,7 @@ impl Store {
         let archived = archive.exists().then(|| archive.digest(&*persistence.disk)).transpose()?;
         // A copy may end before the commit that names its archive.
         let (mut named, mut vouched) = (false, false);
-        verified.frames = persistence.reader().verify(&persistence.head(), &mut |frame| {
+        verified.frames = persistence.reader().verify(&persistence.head(), &mut |frame, _| {
             visit_commits(frame, &mut |commit| {
                 for operation in OperationReader::new(commit.operations) {
                     if let Operation::Archive { through, digest } = operation? {

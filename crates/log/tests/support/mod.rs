@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use karyon_log::{ChainPoint, FrameDraft, FrameView, Log, Position, Recovery, SegmentSizes, StoreId};
+use karyon_log::{ChainPoint, Frame, Log, Position, Recovery, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Fact, Result};
 use karyon_testkit::Random;
 use karyon_testkit::disk::SimDisk;
@@ -44,8 +44,8 @@ pub fn commits(seq: u64) -> u32 {
     1 + (seq % 3) as u32
 }
 
-pub fn draft(seq: u64, payload: &[u8]) -> FrameDraft<'_> {
-    FrameDraft { first_seq: seq, commit_count: commits(seq), base_time: seq.cast_signed() * 1000, payload }
+pub fn draft(seq: u64, payload: &[u8]) -> Frame<'_> {
+    Frame { first_seq: seq, commit_count: commits(seq), base_time: seq.cast_signed() * 1000, payload }
 }
 
 /// Appends and syncs the next frame; returns the number of its last commit.
@@ -77,18 +77,18 @@ pub fn whole() -> (ChainPoint, ChainPoint) {
 /// As `open`, where the log begins at `base`.
 pub fn open_at(disk: &SimDisk, base: ChainPoint, start: ChainPoint) -> Result<(Log, Recovery)> {
     let mut next = start.next_seq;
-    Log::open(Arc::new(disk.clone()), STORE, SMALL, (base, start), &mut |frame| {
+    Log::open(Arc::new(disk.clone()), STORE, SMALL, (base, start), &mut |frame, end| {
         assert_eq!((frame.first_seq, frame.commit_count), (next, commits(next)), "no gap, nothing twice");
         assert_eq!(frame.base_time, next.cast_signed() * 1000);
         assert!(frame.payload == payload(next), "the payload of commit {next} is what was written");
-        next = frame.end.next_seq;
+        next = end.next_seq;
         Ok(())
     })
 }
 
 /// Opens the log whatever its frames hold.
 pub fn unchecked(disk: &SimDisk) -> Result<(Log, Recovery)> {
-    Log::open(Arc::new(disk.clone()), STORE, SMALL, whole(), &mut |_| Ok(()))
+    Log::open(Arc::new(disk.clone()), STORE, SMALL, whole(), &mut |_, _| Ok(()))
 }
 
 /// A log of `frames` frames, with preparation, not sealed.
@@ -118,7 +118,7 @@ pub fn check_survivor(
     if recovery.last_seq > written {
         return Err(format!("{} commits are there, only {written} were written", recovery.last_seq));
     }
-    log.reader().verify(&log.head(), &mut |_| Ok(())).map_err(|error| say("verify", error))?;
+    log.reader().verify(&log.head(), &mut |_, _| Ok(())).map_err(|error| say("verify", error))?;
     let last = commit(&mut log).map_err(|error| say("append", error))?;
     drop(log);
     let (log, again) = open(disk).map_err(|error| say("open again", error))?;
@@ -131,8 +131,9 @@ pub fn check_survivor(
 /// Where each frame of commits lies: its position, and the offset of its end.
 pub fn spans(log: &Log) -> Vec<(Position, u32)> {
     let mut spans = Vec::new();
-    let visit = &mut |frame: &FrameView<'_>| {
-        spans.push((frame.position, frame.end.position.offset));
+    let visit = &mut |_: &Frame<'_>, end: &ChainPoint| {
+        let Position { segment, offset } = end.position;
+        spans.push((Position { segment, offset: end.frame }, offset));
         Ok(())
     };
     log.reader().verify(&log.head(), visit).unwrap();

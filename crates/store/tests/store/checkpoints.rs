@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use karyon_history::Progress;
 use karyon_log::{Disk, OpenMode, segment_path};
 use karyon_model::{Code, Seq, Value};
-use karyon_store::{Moment, Options, Store};
+use karyon_store::{Listener, Moment, Options, Store};
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{DIRECTORY, LogicalClock};
 
@@ -154,18 +154,17 @@ impl Gate {
     }
 }
 
-/// Opens with threads, the index of the past held back.
-fn held_back(disk: SimDisk) -> (Arc<Store>, Gate, crossbeam::channel::Receiver<()>) {
+/// Opens with threads, the index of the past held back. What listens is told as long as it is held.
+fn held_back(disk: SimDisk) -> (Arc<Store>, Gate, (crossbeam::channel::Receiver<()>, Listener)) {
     let gate = Gate::default();
     let options = rig::options(Arc::new(gate.disk(disk)), &Arc::new(LogicalClock::new(1_000)));
     let (store, _) = Store::open(Options { threads: true, ..options }).unwrap();
     let (told, tells) = crossbeam::channel::unbounded();
-    store
-        .listen(Arc::new(move || {
-            let _ = told.send(());
-        }))
-        .unwrap();
-    (store, gate, tells)
+    let listener: Listener = Arc::new(move || {
+        let _ = told.send(());
+    });
+    store.listen(&listener).unwrap();
+    (store, gate, (tells, listener))
 }
 
 /// Commits whose past needs sealed chapters, which somebody has deleted.
@@ -181,7 +180,7 @@ fn long_past() -> SimDisk {
 
 #[test]
 fn opening_does_not_wait_for_the_index_of_the_past() {
-    let (store, gate, tells) = held_back(long_past());
+    let (store, gate, (tells, _listener)) = held_back(long_past());
     assert!(matches!(store.progress(), Progress::Building { total: 60, .. }), "{:?}", store.progress());
     let building =
         |result: karyon_model::Result<()>| assert_eq!(result.unwrap_err().code(), Code::HistoryBuilding);
@@ -208,7 +207,7 @@ fn opening_does_not_wait_for_the_index_of_the_past() {
 fn a_log_that_is_damaged_before_the_checkpoint_closes_the_past_with_its_own_error() {
     let disk = long_past();
     disk.flip(&segment_path(1), 600 * 8);
-    let (store, gate, tells) = held_back(disk);
+    let (store, gate, (tells, _listener)) = held_back(disk);
     gate.release();
     while value_at(&store, 3).unwrap_err().code() == Code::HistoryBuilding {
         tells.recv().unwrap();

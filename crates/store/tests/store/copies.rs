@@ -466,8 +466,8 @@ fn a_copy_of_a_segment_that_was_cut_behind_a_frame_goes_on() {
     let (reader, mut end) =
         (LogReader::new(shared(&disk), rig::STORE, karyon_log::ChainPoint::genesis(rig::STORE)), None);
     let until = Position { segment: 3, offset: u32::MAX };
-    let read = reader.read_frames(reader.first(), until, &mut |frame| {
-        end = Some(frame.end.position).filter(|_| frame.first_seq == 11).or(end);
+    let read = reader.read_frames(reader.base, until, &mut |frame, point| {
+        end = Some(point.position).filter(|_| frame.first_seq == 11).or(end);
         Ok(if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
     read.unwrap();
@@ -616,8 +616,8 @@ fn a_sector_that_cannot_be_read_costs_what_is_in_it_and_not_what_is_beside() {
     let (reader, mut ends) =
         (LogReader::new(shared(&disk), rig::STORE, karyon_log::ChainPoint::genesis(rig::STORE)), vec![]);
     let until = Position { segment: 1, offset: restored(&disk, &SimDisk::new(), None).unwrap().bytes as u32 };
-    let read = reader.read_frames(reader.first(), until, &mut |frame| {
-        ends.push(u64::from(frame.end.position.offset));
+    let read = reader.read_frames(reader.base, until, &mut |_, end| {
+        ends.push(u64::from(end.position.offset));
         Ok(ControlFlow::Continue(()))
     });
     read.unwrap();

@@ -386,7 +386,7 @@ pub fn commits_are_indexed(store: &Store, expected: &Expected) -> Checked {
         same("version at its own time", &at(time)?, &version)?;
         same("version just before", &at(time - 1)?, &(version - 1))?;
         let body = store.body().map_err(said)?;
-        let principal = body.commits.read(version, |commit| commit.principal).map_err(said)?;
+        let principal = body.commits.read(version, |commit| commit.header.principal).map_err(said)?;
         let principal = principal.ok_or(format!("version {version} is not in the index"))?;
         let principal = body.graph.names().text(principal).to_string();
         same(&format!("author of version {version}"), &principal, &expected.principals[version as usize])?;

@@ -20,6 +20,7 @@ mod forks;
 mod history;
 mod hooked;
 mod invariants;
+mod large;
 mod letting_go;
 mod merging;
 mod model;

@@ -336,10 +336,10 @@ fn while_the_past_goes_commits_go_on_and_no_fork_is_made_on_what_goes() {
             }
         }),
     ));
-    store.pin(40).unwrap();
+    let pin = store.pin(40).unwrap();
     let archived = store.compact(&Retention { since: head, ..Retention::default() }, ROOT, &Open).unwrap();
     assert_eq!((archived.since, archived.kept), (head, 1));
-    store.unpin(40);
+    drop(pin);
     // What was announced holds for that archive alone.
     disk.set_room(Some(0));
     let low = Retention { since: store.durable(), ..Retention::default() };

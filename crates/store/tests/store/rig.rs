@@ -62,10 +62,10 @@ pub fn write(store: &Store, steps: &[Step]) -> Result<Committed> {
 }
 
 /// Compacts while some versions are pinned. One that is not kept any more cannot be.
-pub fn compact_with(store: &Store, retention: &Retention, pins: &[Seq]) -> Result<Archived> {
-    let pinned: Vec<_> = pins.iter().filter(|seq| store.pin(**seq).is_ok()).collect();
+pub fn compact_with(store: &Arc<Store>, retention: &Retention, pins: &[Seq]) -> Result<Archived> {
+    let pinned: Vec<_> = pins.iter().filter_map(|seq| store.pin(*seq).ok()).collect();
     let archived = store.compact(retention, ROOT, &Open);
-    pinned.into_iter().for_each(|seq| store.unpin(*seq));
+    drop(pinned);
     archived
 }
 

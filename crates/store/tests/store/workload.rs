@@ -61,10 +61,36 @@ fn labels(random: &mut Random) -> BTreeSet<String> {
     LABELS.iter().filter(|_| random.chance(1, 3)).map(|label| (*label).to_owned()).collect()
 }
 
-/// Mostly short, sometimes long enough that changes of it are kept as splices.
+/// Mostly short, sometimes long enough that changes of it are told as pieces.
 fn text(random: &mut Random) -> String {
     let longest = if random.chance(1, 4) { 200 } else { 8 };
     random.text(longest)
+}
+
+/// Many units, most of them those of one of a few others: where a value follows one of the same, they differ in several places.
+fn edited<T>(random: &mut Random, length: usize, unit: impl Fn(&mut Random) -> T) -> Vec<T> {
+    let mut base = Random::new(random.below(2) as u64);
+    let mut units: Vec<T> = (0..length).map(|_| unit(&mut base)).collect();
+    for _ in 0..random.below(5) {
+        let start = random.below(units.len());
+        let end = (start + random.below(9)).min(units.len());
+        let come: Vec<T> = (0..random.below(9)).map(|_| unit(random)).collect();
+        units.splice(start..end, come);
+    }
+    units
+}
+
+/// A large value of the kind that the name mostly has.
+fn large(random: &mut Random, name: &str) -> Value {
+    match name {
+        "text" => Value::String(edited(random, 800, |random| random.text(1)).concat()),
+        "bytes" => Value::Bytes(edited(random, 900, |random| random.next_u64() as u8)),
+        "list" => Value::List(edited(random, 100, |random| anything(random, 0))),
+        _ => {
+            let entries = edited(random, 60, |random| anything(random, 0)).into_iter().enumerate();
+            Value::map(entries.map(|(at, value)| (at.to_string(), value)).collect::<BTreeMap<_, _>>())
+        }
+    }
 }
 
 fn number(random: &mut Random) -> Value {
@@ -108,6 +134,7 @@ pub fn value(random: &mut Random, name: &str) -> Value {
     match name {
         _ if random.chance(1, 40) => anything(random, 2),
         "n" | "m" => number(random),
+        _ if random.chance(1, 4) => large(random, name),
         "text" => Value::String(text(random)),
         "bytes" => {
             let length = random.length(200);

@@ -356,10 +356,6 @@ impl File for SimFile {
     fn sync_data(&self) -> io::Result<()> {
         self.change(Operation::Sync { file: self.file })
     }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.change(Operation::Sync { file: self.file })
-    }
 }
 
 struct SimLock {

@@ -54,7 +54,7 @@ fn unsynced_sectors_are_each_old_or_new() {
 #[test]
 fn an_unsynced_rename_happens_or_does_not() {
     let disk = SimDisk::new();
-    written(&disk).sync_all().unwrap();
+    written(&disk).sync_data().unwrap();
     disk.sync_dir("").unwrap();
     disk.rename("f", "g").unwrap();
     let names = |fate| after(&disk, fate).list("").unwrap();
@@ -127,7 +127,7 @@ fn a_full_disk_takes_what_fits_and_what_is_written_over() {
     file.write_at(0, &[4; 600]).unwrap();
     assert_eq!(file.write_at(len + 100, &[3]).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     assert_eq!(disk.open("g", OpenMode::CreateNew).err().unwrap().kind(), std::io::ErrorKind::StorageFull);
-    file.sync_all().unwrap();
+    file.sync_data().unwrap();
     disk.set_room(None);
     file.write_at(len + 100, &[3; 5000]).unwrap();
 }
@@ -146,7 +146,7 @@ fn a_fault_that_lasts_ends_when_the_disk_is_healed() {
     disk.fail(disk.calls(), Fault::Gone);
     for _ in 0..2 {
         assert!(disk.list("").is_err() && disk.exists("f").is_err());
-        assert!(file.read_at(0, &mut [0]).is_err() && file.sync_all().is_err());
+        assert!(file.read_at(0, &mut [0]).is_err() && file.sync_data().is_err());
     }
     assert_eq!(disk.files(), before);
     disk.heal();
