@@ -36,7 +36,7 @@ const NONE = -1
 const idle: Writer[] = []
 /** How many of them are kept, and how large each may be. */
 const IDLE_MAX = 16
-const IDLE_BYTES_MAX = 64 * 1024
+const IDLE_BYTES_MAX = 256 * 1024
 
 /**
  * What V8 knows of objects of a kind goes with the last of them, and all code that it compiled for them: one is kept, so that a collection
@@ -303,24 +303,30 @@ export function causeOf(cause: Version | undefined): number {
   return Number(cause)
 }
 
-function putLabels(writer: Writer, labels: readonly string[] = []): void {
+function putLabels(writer: Writer, labels: readonly string[] | undefined): void {
+  if (labels === undefined) return writer.byte(0)
   const names = listOf(labels, 'labels are an array of strings')
   checkCount(names.length, LABELS_MAX, 'labels')
-  names.forEach(checkName)
+  for (const name of names) checkName(name)
   writer.texts(names)
 }
 
 /** Writes properties: their count, then names and values; as changes those too that are unset, and of each whether it is. */
-function putProps(writer: Writer, props: PropertyChanges = {}, changes: boolean): void {
+function putProps(writer: Writer, props: PropertyChanges | undefined, changes: boolean): void {
+  if (props === undefined) return writer.byte(0)
   if (typeof props !== 'object' || props === null || Array.isArray(props) || !isPlain(props)) {
     throw badArgument('props are a plain object of values by name')
   }
   const names = Object.keys(props)
   checkCount(names.length, PROPERTIES_MAX, 'properties')
-  names.forEach(checkName)
-  const values = names.map((name) => props[name])
+  const values: unknown[] = []
   let count = names.length
-  if (!changes) for (const value of values) if (value === undefined) count--
+  for (const name of names) {
+    checkName(name)
+    const value = props[name]
+    values.push(value)
+    if (value === undefined && !changes) count--
+  }
   writer.varint(count)
   for (let at = 0; at < names.length; at++) {
     const [name, value] = [names[at] as string, values[at]]

@@ -84,15 +84,16 @@ export class Writer {
     // Short ASCII, the usual case, is as long in bytes as in units.
     if (text.length < 0x80) {
       this.reserve(text.length + 1)
+      const { bytes } = this
       const start = this.length + 1
       let at = 0
       for (; at < text.length; at++) {
         const unit = text.charCodeAt(at)
         if (unit >= 0x80) break
-        this.bytes[start + at] = unit
+        bytes[start + at] = unit
       }
       if (at === text.length) {
-        this.bytes[this.length] = at
+        bytes[this.length] = at
         this.length = start + at
         return
       }

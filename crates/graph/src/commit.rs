@@ -4,13 +4,13 @@
 //! commit later than its snapshot. Every read is an object, lists and absences included, so phantoms are covered. Under
 //! snapshot isolation only what is written is validated; what was read still gives the parents.
 
-use crate::draft::{Draft, Outcome};
+use crate::draft::{Draft, Outcome, changed};
 use crate::entity::Slot;
 use crate::gate::{Gate, ask};
 use crate::head::{Graph, list_id};
 use crate::index::Index;
 use crate::layer::Act;
-use crate::plan::{Surface, describe, perform, target};
+use crate::plan::{Operations, Surface, describe, perform, target};
 use crate::publish::Publication;
 use crate::transaction::{Declaration, Purpose, Read, Transaction, check_size};
 use karyon_history::ObjectId;
@@ -90,9 +90,20 @@ impl Graph {
             let message = format!("version {seq} follows version {head} in the log");
             return Err(Error::new(Code::Damaged, message));
         }
+        // What follows each other on one node or edge, slot after slot, is carried out together.
+        let mut run = Operations::new();
         for operation in OperationReader::new(record.operations) {
-            draft.replay(operation?)?;
+            let (operation, last) = (operation?, run.last().and_then(changed));
+            let goes_on =
+                |next: (EntityId, Slot)| last.is_some_and(|last| last.0 == next.0 && last.1 < next.1);
+            if let (Some(last), false) = (last, changed(&operation).is_some_and(goes_on)) {
+                draft.change(last.0, &run)?;
+                run.clear();
+            }
+            draft.replay(&operation)?;
+            run.extend(changed(&operation).map(|_| operation));
         }
+        run.last().and_then(changed).map_or(Ok(()), |last| draft.change(last.0, &run))?;
         let (outcome, mut publication) = draft.finish()?;
         publication.advance(self, usize::MAX)?;
         Ok(outcome)
@@ -255,6 +266,8 @@ fn carry_out(
     gate: &dyn Gate,
 ) -> Result<NameId> {
     let snapshot = transaction.snapshot();
+    // What is written down takes about as much as what was asked for.
+    draft.operations.reserve(transaction.verbs.len());
     if draft.graph.head > snapshot {
         for verb in transaction.verbs() {
             let verb = verb?;

@@ -1,12 +1,13 @@
 //! A commit in the making: carried out on private copies while others read. Whoever drops it has changed nothing.
 
-use crate::entity::{Entity, put_delta};
+use crate::entity::{Entity, Slot, put_delta};
 use crate::gate::{Gate, Labels};
 use crate::head::{Graph, list_id};
 use crate::ids;
 use crate::index::{TEMPORAL_KEY, index_key};
 use crate::layer::{Act, Layer};
 use crate::names::Names;
+use crate::pieces::difference;
 use crate::plan::Surface;
 use crate::publish::{Listing, Publication};
 use crate::tables::{self, Direction, EdgeSlot, Tables, next_id};
@@ -16,9 +17,10 @@ use karyon_history::ObjectId;
 use karyon_model::bytes::Cursor;
 use karyon_model::limits::FRAME_BYTES_MAX;
 use karyon_model::valid::is_gapless;
-use karyon_model::{Code, EdgeKey, EntityId, Error, NameId, Operation, Result, Rules, Seq, Target};
+use karyon_model::{Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Bytes of a frame's payload that are left to headers.
 const HEADER_RESERVE: usize = 4096;
@@ -27,6 +29,8 @@ const HEADER_RESERVE: usize = 4096;
 const ID_BYTES: isize = size_of::<u32>() as isize;
 /// Copies that are looked through before it is asked where they are.
 const COPIES_NEAR: usize = 4;
+/// How many names are kept at hand.
+const ASKED: usize = 32;
 /// Changes of one list that are worth a new list, where they are not all at its end.
 const MERGED_MIN: usize = 64;
 
@@ -70,6 +74,8 @@ pub(crate) struct Draft<'g> {
     /// Nodes and edges that are named for the first time. Their numbers follow the graph's.
     fresh: Tables,
     named: Vec<NameId>,
+    /// Names that were asked for of late, by length and ends: there are few of them, and each is asked for again and again.
+    asked: [Option<(Arc<str>, NameId)>; ASKED],
     declared: Option<Declared>,
     pub(crate) act: Option<Act>,
     /// How many of the copies have been looked through for edges, and those by their ends.
@@ -95,6 +101,7 @@ impl<'g> Draft<'g> {
             fresh_places: Default::default(),
             fresh: graph.tables.beside(),
             named: Vec::new(),
+            asked: [const { None }; ASKED],
             declared: None,
             act: None,
             linked: Default::default(),
@@ -259,10 +266,10 @@ impl<'g> Draft<'g> {
     }
 
     /// Repeats an operation of the log.
-    pub(crate) fn replay(&mut self, operation: Operation<'_>) -> Result<()> {
+    pub(crate) fn replay(&mut self, operation: &Operation<'_>) -> Result<()> {
         let damaged = |what: &str| Err(Error::new(Code::Damaged, format!("the log {what}")));
         let (nodes, edges) = self.numbered();
-        let defined = match operation {
+        let defined = match *operation {
             Operation::DefineName { id, name } => return self.graph.names.define(id, name),
             Operation::DefineNode { id, key } => self.node_id(key).is_none() && self.add_node(key)? == id,
             Operation::DefineEdge { id, from, kind, to, key } => {
@@ -295,18 +302,19 @@ impl<'g> Draft<'g> {
                 "defines a node or edge twice, out of order or without its ends, or erases what is not there",
             );
         }
-        match changed(&operation) {
-            Some(EntityId::Node(id)) if id >= nodes => damaged("changes an entity before it defines it"),
-            Some(EntityId::Edge(id)) if id >= edges => damaged("changes an entity before it defines it"),
-            Some(id) => self.change(id, &operation),
-            None => Ok(()),
+        match changed(operation) {
+            Some((EntityId::Node(id), _)) if id >= nodes => damaged("changes an entity before it defines it"),
+            Some((EntityId::Edge(id), _)) if id >= edges => damaged("changes an entity before it defines it"),
+            _ => Ok(()),
         }
     }
 
-    fn change(&mut self, id: EntityId, operation: &Operation<'_>) -> Result<()> {
+    /// Carries out operations, each on another slot of one node or edge.
+    pub(crate) fn change(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<()> {
         let at = self.load(id)?;
         let Copy { before, now, .. } = &mut self.copies[at];
-        now.get_or_insert_with(|| Entity::clone(before)).apply(operation, self.seq)
+        *now = Some(now.as_ref().unwrap_or(before).apply(operations, self.seq)?);
+        Ok(())
     }
 
     /// Has rules hold for a property of the nodes with a label from this commit on; nothing when they hold already.
@@ -420,6 +428,7 @@ impl<'g> Draft<'g> {
         copies.sort_unstable_by_key(|copy| copy.id);
         let indexed = !graph.indexes.all.is_empty() || self.declared.is_some();
         out.bytes += self.fresh.bytes() as isize;
+        out.deltas.reserve(self.operations.len());
         let above = graph.living(self.layer)?;
         out.changes.reserve_exact(copies.len());
         for Copy { id, before, now } in copies {
@@ -516,11 +525,19 @@ impl Surface for Draft<'_> {
 
     /// Defined in the log if it is new there.
     fn name(&mut self, text: &str) -> Result<NameId> {
-        let (id, logged) = self.graph.names.look_up(text)?;
+        let ends = text.bytes().next().zip(text.bytes().next_back());
+        let place = ends.map_or(0, |(a, b)| usize::from(a ^ b << 2) ^ text.len()) % ASKED;
+        if let Some((known, id)) = &self.asked[place]
+            && **known == *text
+        {
+            return Ok(*id);
+        }
+        let (id, known, logged) = self.graph.names.look_up(text)?;
         if !logged && !self.named.contains(&id) {
             self.named.push(id);
             Operation::DefineName { id, name: text }.encode(&mut self.operations);
         }
+        self.asked[place] = Some((known, id));
         Ok(id)
     }
 
@@ -558,11 +575,14 @@ impl Surface for Draft<'_> {
         }
     }
 
-    /// Writes the operation down that repeats it.
-    fn apply(&mut self, operation: Operation<'_>) -> Result<()> {
-        let Some(id) = changed(&operation) else { return Ok(()) };
-        self.change(id, &operation)?;
-        operation.encode(&mut self.operations);
+    /// Writes the operations down that repeat it.
+    fn apply(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<()> {
+        if operations.is_empty() {
+            return Ok(());
+        }
+        let before = self.state(id).clone();
+        self.change(id, operations)?;
+        operations.iter().for_each(|operation| write_down(operation, &before, &mut self.operations));
         let limit = FRAME_BYTES_MAX - HEADER_RESERVE;
         if self.operations.len() > limit {
             let message = format!("the transaction writes more than {limit} bytes; split it");
@@ -602,8 +622,19 @@ fn held(state: &Entity, label: NameId, property: NameId) -> Option<&[u8]> {
     state.label(label).and_then(|_| state.property(property)).map(|held| held.value)
 }
 
-/// The node or edge that an operation changes; `None` for definitions.
-pub(crate) fn changed(operation: &Operation<'_>) -> Option<EntityId> {
+/// Appends an operation for the log: a large value that is set anew as pieces of the one before.
+fn write_down(operation: &Operation<'_>, before: &Entity, out: &mut Vec<u8>) {
+    if let Operation::Set { entity, name, valid: Interval::ALWAYS, value } = *operation
+        && let Some(before) = before.property(name)
+        && let Some(pieces) = difference(before.value, value)
+    {
+        return Operation::Pieces { entity, name, pieces: &pieces }.encode(out);
+    }
+    operation.encode(out);
+}
+
+/// The node or edge that an operation changes, and which slot of it; `None` for definitions.
+pub(crate) fn changed(operation: &Operation<'_>) -> Option<(EntityId, Slot)> {
     match *operation {
         Operation::DefineName { .. }
         | Operation::DefineNode { .. }
@@ -614,12 +645,13 @@ pub(crate) fn changed(operation: &Operation<'_>) -> Option<EntityId> {
         | Operation::Merge { .. }
         | Operation::Erase { .. }
         | Operation::Archive { .. } => None,
-        Operation::Label { node, .. } | Operation::Unlabel { node, .. } => Some(EntityId::Node(node)),
-        Operation::Create { entity }
-        | Operation::Remove { entity }
-        | Operation::Set { entity, .. }
-        | Operation::Unset { entity, .. }
-        | Operation::Pieces { entity, .. }
-        | Operation::Increment { entity, .. } => Some(entity),
+        Operation::Label { node, name } | Operation::Unlabel { node, name } => {
+            Some((EntityId::Node(node), Slot::Label(name)))
+        }
+        Operation::Create { entity } | Operation::Remove { entity } => Some((entity, Slot::Existence)),
+        Operation::Set { entity, name, .. }
+        | Operation::Unset { entity, name, .. }
+        | Operation::Pieces { entity, name, .. }
+        | Operation::Increment { entity, name, .. } => Some((entity, Slot::Property(name))),
     }
 }

@@ -34,7 +34,10 @@ use karyon_model::valid::{self, is_temporal};
 use karyon_model::value;
 use karyon_model::{Code, Error, Interval, NameId, Operation, Result, Seq, property_count_error};
 use smallvec::SmallVec;
-use triomphe::{Arc, ThinArc};
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use triomphe::ThinArc;
 
 /// An encoded value that was taken out of an entity.
 pub type Encoded = SmallVec<[u8; 16]>;
@@ -134,13 +137,11 @@ pub enum Slot {
     Property(NameId),
 }
 
-/// What a slot holds: something or nothing, since which commit, and a property's value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
-    pub(crate) there: bool,
-    since: Seq,
-    value: Encoded,
-}
+/// A slot, since which commit, and what it holds: existence and labels no bytes; nothing where it is not there.
+type Held<'a> = (Slot, Seq, Option<&'a [u8]>);
+
+/// What a slot shall hold, likewise.
+type Edit<'a> = (Slot, Option<Cow<'a, [u8]>>);
 
 /// What a slot was before a commit: a value, or pieces of the one that it has since.
 pub(crate) struct Undo<'d> {
@@ -151,33 +152,60 @@ pub(crate) struct Undo<'d> {
     pieces: bool,
 }
 
+/// Where two tables, ascending by name, do not have the same entry: the place in either.
+fn differences<const N: usize>(
+    now: &[[u8; N]],
+    older: &[[u8; N]],
+) -> impl Iterator<Item = (Option<usize>, Option<usize>)> {
+    let (mut at, mut older_at) = (0, 0);
+    std::iter::from_fn(move || {
+        while let (Some(now), Some(older)) = (now.get(at), older.get(older_at))
+            && now[..LABEL_BYTES] == older[..LABEL_BYTES]
+        {
+            (at, older_at) = (at + 1, older_at + 1);
+        }
+        let order = match (now.get(at), older.get(older_at)) {
+            (Some(now), Some(older)) => name_of(now).cmp(&name_of(older)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let pair = (order.is_le().then_some(at), order.is_ge().then_some(older_at));
+        at += usize::from(order.is_le());
+        older_at += usize::from(order.is_ge());
+        Some(pair)
+    })
+}
+
 /// Appends what leads from a state back to an older one: what the slots that have changed since were. False when none has.
 pub(crate) fn put_delta(now: &Entity, older: &Entity, out: &mut Vec<u8>) -> bool {
     let start = out.len();
+    let put = |out: &mut Vec<u8>, tag: u8, name: NameId, since: Option<Seq>| {
+        out.push(tag);
+        [Some(name.into()), since].into_iter().flatten().for_each(|field| put_varint(out, field));
+    };
     if now.since() != older.since() {
         out.push(older.is_alive().into());
         put_varint(out, older.since());
     }
-    let come = now.slots().filter(|slot| older.slot(*slot).is_none());
-    for slot in older.slots().chain(come) {
-        let (tag, name) = match slot {
-            Slot::Existence => continue,
-            Slot::Label(name) => (2, name),
-            Slot::Property(name) => (4, name),
-        };
-        let (before, after) = (older.slot(slot), now.slot(slot));
-        if before.map(|held| held.1) == after.map(|held| held.1) {
-            continue;
+    let (now, older) = (now.parts(), older.parts());
+    for pair in differences(now.labels, older.labels) {
+        match pair {
+            (_, Some(at)) => put(out, 3, name_of(&older.labels[at]), Some(since_of(&older.labels[at]))),
+            (at, None) => put(out, 2, name_of(&now.labels[at.unwrap_or(0)]), None),
         }
-        let pieces = before.zip(after).and_then(|(before, after)| difference(after.0, before.0));
-        out.push(tag + u8::from(before.is_some()) + u8::from(pieces.is_some()));
-        put_varint(out, name.into());
-        let Some((value, since)) = before else { continue };
-        put_varint(out, since);
+    }
+    for (at, older_at) in differences(now.properties, older.properties) {
+        let now = at.map(|at| now.get(at));
+        let Some(Property { name, since, value }) = older_at.map(|at| older.get(at)) else {
+            now.inspect(|now| put(out, 4, now.name, None));
+            continue;
+        };
+        let pieces = now.and_then(|now| difference(now.value, value));
+        put(out, if pieces.is_some() { 6 } else { 5 }, name, Some(since));
         match pieces {
             Some(pieces) => put_bytes(out, &pieces),
-            None if tag == 4 => valid::put(value, out),
-            None => {}
+            None => valid::put(value, out),
         }
     }
     out.len() > start
@@ -271,19 +299,16 @@ impl Entity {
 
     /// What it holds at an instant of valid time; `None` when the property that says when an edge holds has nothing then.
     pub(crate) fn valid_at(&self, instant: i64, holds: Option<NameId>) -> Option<Entity> {
-        let mut entity = self.clone();
+        let mut edits: SmallVec<[Held<'_>; 8]> = SmallVec::new();
         for Property { name, since, value: held } in self.properties() {
             let value = valid::at(held, instant);
             if value.is_empty() && Some(name) == holds {
                 return None;
             }
-            let value = if Some(name) == holds { &[] } else { value };
-            if value != held {
-                let to = Held { there: !value.is_empty(), since, value: value.into() };
-                entity.replace(Slot::Property(name), to);
-            }
+            let value = Some(value).filter(|value| !value.is_empty() && Some(name) != holds);
+            edits.push((Slot::Property(name), since, value));
         }
-        Some(entity)
+        Some(self.edited(edits.into_iter()))
     }
 
     /// Whether a property holds different values at different instants.
@@ -291,172 +316,125 @@ impl Entity {
         self.properties().any(|property| is_temporal(property.value))
     }
 
-    /// What a property holds once it is written in an interval.
-    fn portion(&self, name: NameId, valid: Interval, value: &[u8]) -> Result<(Slot, bool, Encoded)> {
-        if valid == Interval::ALWAYS {
-            return Ok((Slot::Property(name), !value.is_empty(), value.into()));
-        }
-        let before = self.property(name).map_or(&[][..], |property| property.value);
-        let held = valid::portion(before, valid, value)?;
-        Ok((Slot::Property(name), !held.is_empty(), Encoded::from_vec(held)))
+    /// What a property holds once it is written in an interval; nothing where that is no bytes.
+    fn portion<'v>(&self, name: NameId, valid: Interval, value: &'v [u8]) -> Result<Edit<'v>> {
+        let before = || self.property(name).map_or(&[][..], |property| property.value);
+        let always = valid == Interval::ALWAYS;
+        let held = if always { value.into() } else { valid::portion(before(), valid, value)?.into() };
+        Ok((Slot::Property(name), Some(held).filter(|held: &Cow<'_, _>| !held.is_empty())))
     }
 
-    /// Refuses a value beside which the others have no room: where one ends is a number of 32 bits.
-    fn check_room(&self, value: &[u8]) -> Result<()> {
-        let bytes = self.parts().values.len() + value.len();
-        if bytes > u32::MAX as usize { Err(value::size_error(bytes)) } else { Ok(()) }
-    }
-
-    /// Carries out an operation on it at commit `seq`.
+    /// It once operations are carried out on it at commit `seq`, each of another slot; one that removes it stands alone.
     ///
-    /// Nothing has changed when it fails.
-    pub(crate) fn apply(&mut self, operation: &Operation<'_>, seq: Seq) -> Result<()> {
-        let (slot, there, value) = match *operation {
-            Operation::Create { .. } => (Slot::Existence, true, Encoded::new()),
-            Operation::Remove { .. } => {
-                *self = Entity { existence: seq << 1, block: None };
-                return Ok(());
+    /// Cost: one copy of the block, however many there are.
+    pub(crate) fn apply(&self, operations: &[Operation<'_>], seq: Seq) -> Result<Entity> {
+        let mut edits: SmallVec<[Edit<'_>; 8]> = SmallVec::new();
+        for operation in operations {
+            edits.push(match *operation {
+                Operation::Create { .. } => (Slot::Existence, Some(Cow::default())),
+                Operation::Remove { .. } => return Ok(Entity { existence: seq << 1, block: None }),
+                Operation::Label { name, .. } if self.label(name).is_some() => continue,
+                Operation::Label { name, .. } => (Slot::Label(name), Some(Cow::default())),
+                Operation::Unlabel { name, .. } => (Slot::Label(name), None),
+                Operation::Set { name, valid, value, .. } => self.portion(name, valid, value)?,
+                Operation::Unset { name, valid, .. } => self.portion(name, valid, &[])?,
+                Operation::Increment { name, by, .. } => {
+                    let current = self.property(name).map(|property| value::add(property.value, by));
+                    let value = current.transpose()?.map_or(by.into(), Cow::from);
+                    (Slot::Property(name), Some(value))
+                }
+                Operation::Pieces { name, pieces, .. } => {
+                    let mut rope = Rope::of(self.property(name).map_or(&[], |property| property.value));
+                    rope.apply(pieces)?;
+                    (Slot::Property(name), Some(rope.value()?.into_vec().into()))
+                }
+                // Definitions, and what is about the graph as a whole.
+                _ => continue,
+            });
+        }
+        edits.sort_unstable_by_key(|edit| edit.0);
+        let after = self.edited(edits.iter().map(|(slot, value)| (*slot, seq, value.as_deref())));
+        // Where a value ends is a number of 32 bits. What is there in the end counts, or a replay could refuse what was committed.
+        let bytes = after.parts().values.len();
+        if bytes > u32::MAX as usize {
+            return Err(value::size_error(bytes));
+        }
+        if after.labels().len() > LABELS_MAX {
+            let message = format!("a node would have more than {LABELS_MAX} labels; use properties");
+            return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
+        }
+        let properties = after.properties().len();
+        if properties > PROPERTIES_MAX { Err(property_count_error(properties)) } else { Ok(after) }
+    }
+
+    /// It with slots, ascending, that hold something else, or nothing. Cost: one copy of the block.
+    fn edited<'e>(&self, edits: impl Iterator<Item = Held<'e>>) -> Entity {
+        let (parts, mut edits) = (self.parts(), edits.peekable());
+        let existence = edits.next_if(|edit| edit.0 == Slot::Existence);
+        let existence = existence.map_or(self.existence, |it| it.1 << 1 | u64::from(it.2.is_some()));
+        let before = self.block.as_ref().map_or(0, |block| block.slice.len());
+        let (mut block, mut values) =
+            (Vec::with_capacity(2 * before + 256), Vec::with_capacity(before + 128));
+        block.extend_from_slice(&[0; COUNTS_BYTES]);
+        let mut at = 0;
+        while let Some(Slot::Label(name)) = edits.peek().map(|edit| edit.0)
+            && let Some((_, since, there)) = edits.next()
+        {
+            let place = at + parts.labels[at..].partition_point(|label| name_of(label) < name);
+            block.extend_from_slice(parts.labels[at..place].as_flattened());
+            block.extend_from_slice(&entry(name, since, 0)[..usize::from(there.is_some()) * LABEL_BYTES]);
+            at = place + usize::from(parts.labels.get(place).is_some_and(|label| name_of(label) == name));
+        }
+        block.extend_from_slice(parts.labels[at..].as_flattened());
+        let labels = (block.len() - COUNTS_BYTES) / LABEL_BYTES;
+        // What stays is copied, with other ends.
+        let keep = |block: &mut Vec<u8>, values: &mut Vec<u8>, from: usize, to: usize| {
+            let (begin, end) = (parts.begin(from), parts.begin(to));
+            for property in &parts.properties[from..to] {
+                block.extend_from_slice(&property[..LABEL_BYTES]);
+                block.extend_from_slice(&((end_of(property) - begin + values.len()) as u32).to_le_bytes());
             }
-            Operation::Label { name, .. } => (Slot::Label(name), true, Encoded::new()),
-            Operation::Unlabel { name, .. } => (Slot::Label(name), false, Encoded::new()),
-            Operation::Set { name, valid, value, .. } => self.portion(name, valid, value)?,
-            Operation::Unset { name, valid, .. } => self.portion(name, valid, &[])?,
-            Operation::Increment { name, by, .. } => {
-                let current = self.property(name).map(|property| value::add(property.value, by));
-                let value = current.transpose()?.unwrap_or_else(|| by.to_vec());
-                (Slot::Property(name), true, Encoded::from_vec(value))
-            }
-            Operation::Pieces { name, pieces, .. } => {
-                let mut rope = Rope::of(self.property(name).map_or(&[], |property| property.value));
-                rope.apply(pieces)?;
-                (Slot::Property(name), true, rope.value()?)
-            }
-            // What is about no slot.
-            _ => return Ok(()),
+            values.extend_from_slice(&parts.values[begin..end]);
         };
-        match slot {
-            Slot::Label(name) if there == self.label(name).is_some() => return Ok(()),
-            Slot::Label(_) if there && self.labels().len() >= LABELS_MAX => {
-                let message = format!("a node would have more than {LABELS_MAX} labels; use properties");
-                return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
+        at = 0;
+        for (slot, since, value) in edits {
+            let Slot::Property(name) = slot else { continue };
+            let place = at + parts.properties[at..].partition_point(|property| name_of(property) < name);
+            keep(&mut block, &mut values, at, place);
+            if let Some(value) = value {
+                values.extend_from_slice(value);
+                block.extend_from_slice(&entry(name, since, values.len()));
             }
-            Slot::Property(name) if self.property(name).is_none() => {
-                if !there {
-                    return Ok(());
-                }
-                if self.properties().len() >= PROPERTIES_MAX {
-                    return Err(property_count_error(self.properties().len() + 1));
-                }
-            }
-            _ => {}
+            at = place + usize::from(parts.properties.get(place).is_some_and(|it| name_of(it) == name));
         }
-        self.check_room(&value)?;
-        self.replace(slot, Held { there, since: seq, value });
-        Ok(())
+        keep(&mut block, &mut values, at, parts.properties.len());
+        let properties = (block.len() - COUNTS_BYTES - labels * LABEL_BYTES) / PROPERTY_BYTES;
+        block[..2].copy_from_slice(&(labels as u16).to_le_bytes());
+        block[2..COUNTS_BYTES].copy_from_slice(&(properties as u16).to_le_bytes());
+        block.extend_from_slice(&values);
+        let some = labels + properties > 0;
+        Entity { existence, block: some.then(|| ThinArc::from_header_and_slice((), &block)) }
     }
 
-    /// Writes a property's value over one of the same length, where nobody shares the block. Whether it has.
-    fn overwrite(&mut self, name: NameId, to: &Held) -> bool {
-        let parts = self.parts();
-        let Ok(at) = find(parts.properties, name) else { return false };
-        if parts.get(at).value.len() != to.value.len() {
-            return false;
-        }
-        let first = COUNTS_BYTES + parts.labels.len() * LABEL_BYTES;
-        let begin = first + parts.properties.len() * PROPERTY_BYTES + parts.begin(at);
-        let place = first + at * PROPERTY_BYTES + size_of::<NameId>();
-        let Some(block) = &mut self.block else { return false };
-        block.with_arc_mut(|block| {
-            let Some(block) = Arc::get_mut(block) else { return false };
-            let block = block.slice_mut();
-            block[place..place + 6].copy_from_slice(&to.since.to_le_bytes()[..6]);
-            block[begin..begin + to.value.len()].copy_from_slice(&to.value);
-            true
-        })
-    }
-
-    /// Has a slot hold something else, or nothing. Cost: one copy of the block.
-    fn replace(&mut self, slot: Slot, to: Held) {
-        match slot {
-            Slot::Existence => {
-                self.existence = to.since << 1 | u64::from(to.there);
-                return;
-            }
-            Slot::Property(name) if to.there && self.overwrite(name, &to) => return,
-            _ => {}
-        }
-        let before = self.slot(slot).map(|held| held.0.len());
-        let (gone, come) = (usize::from(before.is_some()), usize::from(to.there));
-        let value = if to.there { &to.value[..] } else { &[] };
-        let Parts { labels, properties, values } = self.parts();
-        let mut block = Vec::with_capacity(
-            COUNTS_BYTES
-                + labels.len() * LABEL_BYTES
-                + (properties.len() + 1) * PROPERTY_BYTES
-                + values.len()
-                + value.len(),
-        );
-        let mut put = |bytes: &[u8]| block.extend_from_slice(bytes);
-        let of_label = usize::from(matches!(slot, Slot::Label(_)));
-        for (count, changed) in [(labels.len(), of_label), (properties.len(), 1 - of_label)] {
-            put(&((count + changed * come - changed * gone) as u16).to_le_bytes());
-        }
-        match slot {
-            Slot::Existence => {}
-            Slot::Label(name) => {
-                let at = find(labels, name).unwrap_or_else(|at| at);
-                put(labels[..at].as_flattened());
-                put(&entry(name, to.since, 0)[..come * LABEL_BYTES]);
-                put(labels[at + gone..].as_flattened());
-                put(properties.as_flattened());
-                put(values);
-            }
-            Slot::Property(name) => {
-                let at = find(properties, name).unwrap_or_else(|at| at);
-                let old = before.unwrap_or(0);
-                let (begin, end) = (self.parts().begin(at), self.parts().begin(at) + value.len());
-                put(labels.as_flattened());
-                put(properties[..at].as_flattened());
-                put(&entry(name, to.since, end)[..come * PROPERTY_BYTES]);
-                for later in &properties[at + gone..] {
-                    put(&entry(name_of(later), since_of(later), end_of(later) - old + value.len()));
-                }
-                put(&values[..begin]);
-                put(value);
-                put(&values[begin + old..]);
-            }
-        }
-        let some = block[..] != [0; COUNTS_BYTES];
-        self.block = some.then(|| ThinArc::from_header_and_slice((), &block));
-    }
-
-    /// Takes slots back to what they were before changes, which come newest first.
+    /// It with slots taken back to what they were before changes, which come newest first.
     ///
-    /// Cost: what the changes say; for each slot one copy of its value and one of the block, however many changes there are.
-    pub(crate) fn revert<'d>(&mut self, undos: impl Iterator<Item = Result<Undo<'d>>>) -> Result<()> {
-        let (now, mut before) = (self.clone(), SmallVec::<[(Slot, bool, Seq, Rope<'_>); 1]>::new());
+    /// Cost: what the changes say, one copy of each slot's value and one of the block, however many changes there are.
+    pub(crate) fn reverted<'d>(&self, undos: impl Iterator<Item = Result<Undo<'d>>>) -> Result<Entity> {
+        let mut before: BTreeMap<Slot, (Seq, bool, Rope<'_>)> = BTreeMap::new();
         for undo in undos {
             let Undo { slot, there, since, value, pieces } = undo?;
-            let at = before.binary_search_by_key(&slot, |held| held.0).unwrap_or_else(|at| {
-                let held = now.slot(slot).map_or(&[][..], |held| held.0);
-                before.insert(at, (slot, there, since, Rope::of(held)));
-                at
-            });
-            let held = &mut before[at];
-            (held.1, held.2) = (there, since);
+            let own = || (since, there, Rope::of(self.slot(slot).map_or(&[], |held| held.0)));
+            let held = before.entry(slot).or_insert_with(own);
+            (held.0, held.1) = (since, there);
             if pieces {
-                held.3.apply(value)?;
+                held.2.apply(value)?;
             } else {
-                held.3 = Rope::of(value);
+                held.2 = Rope::of(value);
             }
         }
-        // What goes makes room first.
-        before.sort_by_key(|held| held.1);
-        for (slot, there, since, rope) in before {
-            let value = rope.value()?;
-            self.replace(slot, Held { there, since, value });
-        }
-        Ok(())
+        let values = before.values().map(|held| held.2.value()).collect::<Result<Vec<_>>>()?;
+        let edits = before.iter().zip(&values);
+        Ok(self.edited(edits.map(|((slot, held), value)| (*slot, held.0, held.1.then_some(&value[..])))))
     }
 }
 
@@ -492,7 +470,8 @@ impl State for Entity {
     }
 
     fn undo<'d>(&mut self, deltas: impl Iterator<Item = &'d [u8]>) -> Result<()> {
-        self.revert(deltas.flat_map(undos))
+        *self = self.reverted(deltas.flat_map(undos))?;
+        Ok(())
     }
 
     fn back_to(&self, older: &Entity) -> Vec<u8> {
@@ -510,7 +489,7 @@ impl State for Entity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use karyon_model::Value;
+    use karyon_model::{EntityId, Value};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -532,7 +511,7 @@ mod tests {
                 let value: &[u8] = if there && matches!(slot, Slot::Property(_)) { &text } else { &[] };
                 let (since, shared) = (seq << 40 | seq, share.then(|| entity.clone()));
                 let before = shared.as_ref().map(|shared| format!("{shared:?}"));
-                entity.replace(slot, Held { there, since, value: value.into() });
+                entity = entity.edited([(slot, since, there.then_some(value))].into_iter());
                 if there { model.insert(slot, (since, value.to_vec())) } else { model.remove(&slot) };
                 prop_assert_eq!(shared.map(|shared| format!("{shared:?}")), before, "whoever shares it sees no change");
                 let slots: Vec<_> = entity.slots().collect();
@@ -564,8 +543,7 @@ mod tests {
 
     #[test]
     fn an_edge_without_properties_takes_no_allocation() {
-        let mut entity = Entity::default();
-        entity.replace(Slot::Existence, Held { there: true, since: 7, value: Encoded::new() });
+        let entity = Entity::default().apply(&[Operation::Create { entity: EntityId::Edge(0) }], 7).unwrap();
         assert!(entity.block.is_none() && entity.is_alive() && entity.since() == 7);
         assert_eq!(size_of::<Entity>(), 16);
     }

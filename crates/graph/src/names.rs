@@ -59,14 +59,11 @@ impl Names {
         Ok(id)
     }
 
-    /// As `intern`, and whether the log has defined it.
-    pub(crate) fn look_up(&self, name: &str) -> Result<(NameId, bool)> {
-        let dictionary = self.read();
-        if let Some(id) = dictionary.ids.get(name) {
-            return Ok((*id, dictionary.names[*id as usize].logged));
-        }
-        drop(dictionary);
-        Ok((self.intern(name)?, false))
+    /// As `intern`, with the text, and whether the log has defined it.
+    pub(crate) fn look_up(&self, name: &str) -> Result<(NameId, Arc<str>, bool)> {
+        let id = self.intern(name)?;
+        let Name { text, logged } = self.read().names[id as usize].clone();
+        Ok((id, text, logged))
     }
 
     /// The text of a number that `intern` or `define` gave out; empty for a hole.

@@ -1,6 +1,5 @@
 //! What a transaction has written and not committed, so that its own reads see it.
 
-use crate::draft::changed;
 use crate::entity::Entity;
 use crate::gate::Labels;
 use crate::head::{Graph, list_id};
@@ -161,11 +160,12 @@ impl Surface for Private<'_> {
         &self.overlay.entries[index(id)].entity
     }
 
-    fn apply(&mut self, operation: Operation<'_>) -> Result<()> {
-        let Some(id) = changed(&operation) else { return Ok(()) };
-        let entry = &mut self.overlay.entries[index(id)];
-        entry.version = 0;
-        entry.entity.apply(&operation, self.snapshot + 1)
+    fn apply(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<()> {
+        if !operations.is_empty() {
+            let entry = &mut self.overlay.entries[index(id)];
+            (entry.entity, entry.version) = (entry.entity.apply(operations, self.snapshot + 1)?, 0);
+        }
+        Ok(())
     }
 
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {

@@ -61,7 +61,7 @@ impl Graph {
                 for (seq, delta) in run.newest_first().take_while(|delta| delta.0 > after) {
                     let slots = undos(delta).flatten().map(|undo| undo.slot).filter(|_| seq <= seen);
                     let (held, since) = (holding(&state, slots), state.since());
-                    state.revert(undos(delta))?;
+                    state = state.reverted(undos(delta))?;
                     if !tell(seq, &state, held, state.since() != since, visit)? {
                         return Ok(0);
                     }

@@ -3,7 +3,6 @@
 use crate::entity::{Entity, Property};
 use crate::gate::Labels;
 use crate::names::Names;
-use crate::pieces::difference;
 use karyon_model::limits::PROPERTIES_MAX;
 use karyon_model::valid::{HOLDS, TRUE, is_temporal, portion};
 use karyon_model::value::{self, Sequence};
@@ -11,6 +10,7 @@ use karyon_model::{
     Change, Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Target, Verb,
     property_count_error,
 };
+use smallvec::SmallVec;
 
 /// What verbs work on: the head, or a transaction's private copy of what it has touched. It numbers nodes and edges as it likes.
 pub(crate) trait Surface {
@@ -28,8 +28,8 @@ pub(crate) trait Surface {
     fn edge(&mut self, edge: &EdgeKey<'_>) -> Result<EntityId>;
     /// Its present state.
     fn state(&self, id: EntityId) -> &Entity;
-    /// Makes one change.
-    fn apply(&mut self, operation: Operation<'_>) -> Result<()>;
+    /// Changes a node or edge, each operation another slot of it.
+    fn apply(&mut self, entity: EntityId, operations: &[Operation<'_>]) -> Result<()>;
     /// The existing edges of a node, both directions; a self-loop once.
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>>;
 }
@@ -55,7 +55,7 @@ pub(crate) fn perform<S: Surface>(surface: &mut S, verb: &Verb<'_>) -> Result<()
 /// Carries out one verb, whose properties are written in an interval of valid time.
 fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> Result<()> {
     match verb {
-        Verb::Put { key, labels, changes } => put(surface, key, labels, changes, valid),
+        Verb::Put { key, labels, changes } => write_node(surface, key, labels, None, changes, valid),
         Verb::Within { valid, ends, verb } => {
             perform_in(surface, verb, *valid)?;
             let Some(end) = valid.to.filter(|_| *ends) else { return Ok(()) };
@@ -63,26 +63,15 @@ fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> 
             unsetting(verb).iter().try_for_each(|verb| perform_in(surface, verb, rest))
         }
         Verb::Patch { target: Target::Node(key), labels, drop, changes } => {
-            let node = surface.node(key)?;
-            create(surface, EntityId::Node(node))?;
-            for label in drop {
-                let name = surface.name(label)?;
-                if surface.state(EntityId::Node(node)).label(name).is_some() {
-                    surface.apply(Operation::Unlabel { node, name })?;
-                }
-            }
-            for label in labels {
-                let name = surface.name(label)?;
-                label_once(surface, node, name)?;
-            }
-            change(surface, EntityId::Node(node), changes, valid)
+            write_node(surface, key, labels, Some(drop), changes, valid)
         }
         Verb::Patch { target: target @ Target::Edge(_), labels, drop, changes } => {
             if !labels.is_empty() || !drop.is_empty() {
                 return Err(Error::new(Code::Argument, "edges have a type, not labels; link another type"));
             }
             let entity = existing(surface, target)?;
-            change(surface, entity, changes, valid)
+            let changes = named(surface, changes)?;
+            change(surface, entity, Operations::new(), &changes, valid)
         }
         Verb::Remove { key, detach } => remove(surface, key, *detach),
         Verb::Link { edge, changes } => {
@@ -92,10 +81,11 @@ fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> 
             let entity = surface.edge(edge)?;
             let held = surface.state(entity).is_alive();
             if !held {
-                surface.apply(Operation::Create { entity })?;
+                surface.apply(entity, &[Operation::Create { entity }])?;
             }
             hold(surface, entity, held, valid, TRUE)?;
-            change(surface, entity, changes, valid)
+            let changes = named(surface, changes)?;
+            change(surface, entity, Operations::new(), &changes, valid)
         }
         Verb::Unlink { edge } => match surface.find(&Target::Edge(*edge))? {
             Some(entity) => hold(surface, entity, true, valid, &[]),
@@ -109,8 +99,8 @@ fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> 
             })?;
             match steady(surface.state(entity), name)? {
                 Some(property) if value::add(property.value, by)? == property.value => Ok(()),
-                Some(_) => surface.apply(Operation::Increment { entity, name, by }),
-                None => surface.apply(set(entity, name, by)),
+                Some(_) => surface.apply(entity, &[Operation::Increment { entity, name, by }]),
+                None => surface.apply(entity, &[set(entity, name, by)]),
             }
         }
         Verb::Splice { target, name, start, delete, insert } => {
@@ -151,7 +141,7 @@ fn hold<S: Surface>(
     holds: &[u8],
 ) -> Result<()> {
     if valid == Interval::ALWAYS && holds.is_empty() {
-        return surface.apply(Operation::Remove { entity });
+        return surface.apply(entity, &[Operation::Remove { entity }]);
     }
     if valid == Interval::ALWAYS && !surface.state(entity).is_temporal() {
         return Ok(());
@@ -164,15 +154,15 @@ fn hold<S: Surface>(
         return Ok(());
     }
     if after.is_empty() {
-        return surface.apply(Operation::Remove { entity });
+        return surface.apply(entity, &[Operation::Remove { entity }]);
     }
-    if after == TRUE {
-        return write(surface, entity, name, None, Interval::ALWAYS);
+    let always = after == TRUE;
+    if !always && own.is_none() && held {
+        surface.apply(entity, &[set(entity, name, TRUE)])?;
     }
-    if own.is_none() && held {
-        surface.apply(set(entity, name, TRUE))?;
-    }
-    write(surface, entity, name, Some(holds).filter(|holds| !holds.is_empty()), valid)
+    let (holds, valid) = if always { (&[][..], Interval::ALWAYS) } else { (holds, valid) };
+    let holds = Some(holds).filter(|holds| !holds.is_empty());
+    change(surface, entity, Operations::new(), &[(name, holds)], valid)
 }
 
 /// A property for verbs that make a value of the one before: there is none where it depends on the instant.
@@ -213,66 +203,91 @@ pub(crate) fn describe(target: &Target<'_>) -> String {
     }
 }
 
-fn create<S: Surface>(surface: &mut S, entity: EntityId) -> Result<()> {
-    if surface.state(entity).is_alive() { Ok(()) } else { surface.apply(Operation::Create { entity }) }
+/// A verb's operations on one node or edge.
+pub(crate) type Operations<'a> = SmallVec<[Operation<'a>; 8]>;
+
+/// A change of one property, by the number of its name.
+type Numbered<'a> = (NameId, Option<&'a [u8]>);
+
+fn numbers<S: Surface>(surface: &mut S, names: &[&str]) -> Result<Labels> {
+    names.iter().map(|name| surface.name(name)).collect()
 }
 
-/// Replaces a node; its properties only in the interval.
-fn put<S: Surface>(
+/// Replaces a node, or merges into it where it is said which labels it loses; its properties only in the interval.
+fn write_node<S: Surface>(
     surface: &mut S,
     key: &str,
     labels: &[&str],
+    drop: Option<&[&str]>,
     changes: &[Change<'_>],
     valid: Interval,
 ) -> Result<()> {
     let node = surface.node(key)?;
     let entity = EntityId::Node(node);
-    create(surface, entity)?;
-    let labels = labels.iter().map(|label| surface.name(label)).collect::<Result<Vec<_>>>()?;
-    let names = changes.iter().map(|change| surface.name(change.0)).collect::<Result<Vec<_>>>()?;
-    let state = surface.state(entity);
-    let gone_labels = state.labels().filter(|label| !labels.contains(label));
-    let gone = state.properties().map(|property| property.name).filter(|name| !names.contains(name));
-    let (gone_labels, gone): (Vec<_>, Vec<_>) = (gone_labels.collect(), gone.collect());
-    gone_labels.into_iter().try_for_each(|name| surface.apply(Operation::Unlabel { node, name }))?;
-    gone.into_iter().try_for_each(|name| write(surface, entity, name, None, valid))?;
-    labels.into_iter().try_for_each(|label| label_once(surface, node, label))?;
-    change(surface, entity, changes, valid)
-}
-
-fn label_once<S: Surface>(surface: &mut S, node: u32, name: NameId) -> Result<()> {
-    match surface.state(EntityId::Node(node)).label(name) {
-        Some(_) => Ok(()),
-        None => surface.apply(Operation::Label { node, name }),
+    let drop = drop.map(|names| numbers(surface, names)).transpose()?;
+    let labels = numbers(surface, labels)?;
+    let changes = named(surface, changes)?;
+    let (state, mut operations) = (surface.state(entity), Operations::new());
+    if !state.is_alive() {
+        operations.push(Operation::Create { entity });
     }
+    let goes = |name: &NameId| !labels.contains(name) && drop.as_ref().is_none_or(|drop| drop.contains(name));
+    operations.extend(state.labels().filter(goes).map(|name| Operation::Unlabel { node, name }));
+    for (at, name) in labels.iter().enumerate() {
+        if state.label(*name).is_none() && !labels[..at].contains(name) {
+            operations.push(Operation::Label { node, name: *name });
+        }
+    }
+    if drop.is_none() {
+        for Property { name, .. } in state.properties() {
+            if changes.binary_search_by_key(&name, |change| change.0).is_err() {
+                write(&mut operations, state, (entity, name), None, valid)?;
+            }
+        }
+    }
+    change(surface, entity, operations, &changes, valid)
 }
 
-fn change<S: Surface>(
-    surface: &mut S,
-    entity: EntityId,
-    changes: &[Change<'_>],
-    valid: Interval,
-) -> Result<()> {
+/// Changes by number of the name, ascending; of several of one property the last.
+fn named<'a, S: Surface>(surface: &mut S, changes: &[Change<'a>]) -> Result<SmallVec<[Numbered<'a>; 8]>> {
     if changes.len() > PROPERTIES_MAX {
         return Err(property_count_error(changes.len()));
     }
+    let mut named: SmallVec<[_; 8]> = SmallVec::with_capacity(changes.len());
     for (name, value) in changes {
-        let name = surface.name(name)?;
-        write(surface, entity, name, *value, valid)?;
+        named.push((surface.name(name)?, *value));
     }
-    Ok(())
+    named.reverse();
+    named.sort_by_key(|change: &Numbered<'_>| change.0);
+    named.dedup_by_key(|change| change.0);
+    Ok(named)
+}
+
+/// Carries out operations, and sets and unsets properties in an interval.
+fn change<'a, S: Surface>(
+    surface: &mut S,
+    entity: EntityId,
+    mut operations: Operations<'a>,
+    changes: &[Numbered<'a>],
+    valid: Interval,
+) -> Result<()> {
+    let state = surface.state(entity);
+    for (name, value) in changes {
+        write(&mut operations, state, (entity, *name), *value, valid)?;
+    }
+    surface.apply(entity, &operations)
 }
 
 /// Sets or unsets a property in an interval. What already has the value is left alone, so that its author stays.
-fn write<S: Surface>(
-    surface: &mut S,
-    entity: EntityId,
-    name: NameId,
-    value: Option<&[u8]>,
+fn write<'a>(
+    operations: &mut Operations<'a>,
+    state: &Entity,
+    (entity, name): (EntityId, NameId),
+    value: Option<&'a [u8]>,
     valid: Interval,
 ) -> Result<()> {
-    let before = surface.state(entity).property(name).map(|property| property.value);
-    let operation = match (before, value) {
+    let before = state.property(name).map(|property| property.value);
+    operations.push(match (before, value) {
         _ if valid != Interval::ALWAYS => {
             let before = before.unwrap_or_default();
             if portion(before, valid, value.unwrap_or_default())? == before {
@@ -283,12 +298,9 @@ fn write<S: Surface>(
         }
         (before, value) if before == value => return Ok(()),
         (_, None) => Operation::Unset { entity, name, valid },
-        (before, Some(value)) => match before.and_then(|before| difference(before, value)) {
-            Some(pieces) => return surface.apply(Operation::Pieces { entity, name, pieces: &pieces }),
-            None => set(entity, name, value),
-        },
-    };
-    surface.apply(operation)
+        (_, Some(value)) => set(entity, name, value),
+    });
+    Ok(())
 }
 
 fn remove<S: Surface>(surface: &mut S, key: &str, detach: bool) -> Result<()> {
@@ -299,7 +311,8 @@ fn remove<S: Surface>(surface: &mut S, key: &str, detach: bool) -> Result<()> {
             format!("{key:?} has {} edges; unlink them or remove it with {{ detach: true }}", edges.len());
         return Err(Error::new(Code::HasEdges, message).with("key", key).with("edges", edges.len()));
     }
-    edges.into_iter().chain([entity]).try_for_each(|entity| surface.apply(Operation::Remove { entity }))
+    let mut gone = edges.into_iter().chain([entity]);
+    gone.try_for_each(|entity| surface.apply(entity, &[Operation::Remove { entity }]))
 }
 
 /// Where what is appended is spliced in.
@@ -320,5 +333,5 @@ fn splice<S: Surface>(
         None if range == AT_THE_END => insert.to_vec(),
         None => return Err(value::splice_error()),
     };
-    write(surface, entity, name, Some(&value), Interval::ALWAYS)
+    change(surface, entity, Operations::new(), &[(name, Some(&value))], Interval::ALWAYS)
 }

@@ -42,7 +42,7 @@ pub struct Transaction {
     pub(crate) parents: Vec<Seq>,
     /// Whether its commit validates only what it writes, and not what it has read, so that write skew is possible.
     pub snapshot_isolation: bool,
-    verbs: Vec<u8>,
+    pub(crate) verbs: Vec<u8>,
     count: usize,
     /// How many bytes of `verbs` the overlay has seen.
     overlaid: usize,

@@ -317,6 +317,39 @@ fn splices_are_short_in_the_log_and_exact_in_the_past() {
 }
 
 #[test]
+fn what_one_verb_sets_anew_is_told_as_pieces_of_what_each_property_held_just_before() {
+    let mut bench = Bench::new();
+    let text = |name: &str, turn: usize| {
+        let mut text = format!("{name} of karyon ").repeat(100);
+        (0..turn).for_each(|turn| text.insert_str(turn * 20, "é𝒳"));
+        Value::text(&*text)
+    };
+    let write = |bench: &mut Bench, turns: &[usize]| {
+        let bytes = turns
+            .iter()
+            .map(|turn| (text("a", *turn).to_bytes(), text("b", *turn).to_bytes(), int(*turn as i64)));
+        let bytes: Vec<_> = bytes.collect();
+        let verbs = bytes.iter().map(|(a, b, n)| put("node", &[("n", n), ("b", b), ("a", a)]));
+        bench.write(&verbs.collect::<Vec<_>>()).unwrap();
+    };
+    let last = [3, 2, 30, 9, 40];
+    for turns in [&[3][..], &[5, 1, 2], &[2, 30], &[9], &[40, 39, 40]] {
+        write(&mut bench, turns);
+    }
+    for bench in [&bench, &bench.replayed()] {
+        for (seq, turn) in (1..).zip(last) {
+            assert_eq!(bench.property(seq, "node", "a"), Some(text("a", turn)));
+            assert_eq!(bench.property(seq, "node", "b"), Some(text("b", turn)));
+            assert_eq!(bench.property(seq, "node", "n"), Some(Value::Integer(turn as i64)));
+        }
+    }
+    assert_eq!(bench.replayed().graph.digest_at(5).unwrap(), bench.graph.digest_at(5).unwrap());
+    let operations = karyon_model::OperationReader::new(&bench.log[1].1).map(|operation| operation.unwrap());
+    let pieces = operations.filter(|operation| matches!(operation, karyon_model::Operation::Pieces { .. }));
+    assert_eq!(pieces.count(), 6, "three verbs of two large values each");
+}
+
+#[test]
 fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
     let mut bench = Bench::new();
     bench
@@ -459,4 +492,48 @@ fn what_changes_nothing_is_validated_and_is_no_commit() {
     assert_eq!(bench.commit_as("root", &stale).unwrap_err().code(), Code::Conflict);
     bench.write_as("a newcomer", &[put("c", &[])]).unwrap();
     assert_eq!(bench.replayed().graph.digest_at(4).unwrap(), bench.graph.digest_at(4).unwrap());
+}
+
+#[test]
+fn what_one_verb_says_twice_counts_once_and_what_verbs_say_one_after_another_counts_in_order() {
+    let mut bench = Bench::new();
+    let (one, two) = (int(1), int(2));
+    bench.write(&[put("a", &[("n", &two[..])])]).unwrap();
+    let increment = || Verb::Increment { target: Target::Node("a"), name: "sum", by: &one };
+    let labels = vec!["L", "L", "Fact"];
+    let changes = vec![("n", Some(&one[..])), ("m", None), ("n", Some(&two[..])), ("m", Some(&one[..]))];
+    let target = Target::Node("a");
+    bench
+        .write(&[
+            Verb::Patch { target, labels, drop: vec!["Fact"], changes },
+            increment(),
+            increment(),
+            put("b", &[("n", &one[..])]),
+            Verb::Remove { key: "b", detach: false },
+            put("b", &[("m", &two[..])]),
+        ])
+        .unwrap();
+    for graph in [&bench, &bench.replayed()] {
+        let held = |key, name| graph.property(2, key, name);
+        let [one, two] = [1, 2].map(|value| Some(Value::Integer(value)));
+        assert_eq!(held("a", "n"), two, "the last one counts");
+        assert_eq!([held("a", "m"), held("a", "sum")], [one, two.clone()]);
+        assert_eq!([held("b", "n"), held("b", "m")], [None, two]);
+        let mut labelled = Vec::new();
+        let mut visit = |node: &karyon_graph::NodeItem<'_>| {
+            let since = |label| graph.graph.names().get(label).and_then(|label| node.entity.label(label));
+            labelled = vec![since("L"), since("Fact"), Some(node.entity.labels().len() as Seq)];
+        };
+        Reader::at(&graph.graph, 2, &Open).visit_node("a", &mut visit).unwrap();
+        assert_eq!(
+            labelled,
+            [Some(2), Some(1), Some(2)],
+            "a label that is dropped and given stays as it was"
+        );
+    }
+    assert_eq!(bench.replayed().graph.digest_at(2).unwrap(), bench.graph.digest_at(2).unwrap());
+    assert_eq!(bench.graph.digest_at(1).unwrap(), bench.replayed().graph.digest_at(1).unwrap());
+    let operations = karyon_model::OperationReader::new(&bench.log[1].1).map(|operation| operation.unwrap());
+    let labels = operations.filter(|operation| matches!(operation, karyon_model::Operation::Label { .. }));
+    assert_eq!(labels.count(), 3, "one of each node's life");
 }

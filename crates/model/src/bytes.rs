@@ -92,8 +92,8 @@ impl<'a> Cursor<'a> {
 
     /// An unsigned varint; a longer form than needed is refused, so that equal values have equal bytes.
     pub fn varint(&mut self) -> Result<u64> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
+        let (mut value, mut shift) = (0u64, 0);
+        while shift < 64 {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             self.expect(shift < 63 || bits <= 1, "a varint beyond 64 bits")?;
@@ -102,6 +102,7 @@ impl<'a> Cursor<'a> {
                 self.expect(byte > 0 || shift == 0, "a varint longer than needed")?;
                 return Ok(value);
             }
+            shift += 7;
         }
         Err(self.malformed("a varint beyond 64 bits"))
     }

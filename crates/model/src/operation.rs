@@ -43,9 +43,8 @@ impl Interval {
     /// Appends the encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.from.is_some()) | u8::from(self.to.is_some()) << 1);
-        for bound in [self.from, self.to].into_iter().flatten() {
-            put_signed(out, bound);
-        }
+        self.from.inspect(|bound| put_signed(out, *bound));
+        self.to.inspect(|bound| put_signed(out, *bound));
     }
 
     /// Reads what `encode` wrote.

@@ -95,14 +95,15 @@ fn read_changes<'a>(
     if count > PROPERTIES_MAX {
         return Err(property_count_error(count));
     }
-    let change = |cursor: &mut Cursor<'a>| {
+    let mut changes = Vec::with_capacity(count);
+    for _ in 0..count {
         let name = match cursor.text()? {
             HOLDS => HOLDS,
             name => check_name(name)?,
         };
-        Ok((name, if is_set(cursor)? { Some(check(cursor)?) } else { None }))
-    };
-    (0..count).map(|_| change(cursor)).collect()
+        changes.push((name, if is_set(cursor)? { Some(check(cursor)?) } else { None }));
+    }
+    Ok(changes)
 }
 
 fn write_changes(changes: &[Change<'_>], out: &mut Vec<u8>, write_set: fn(&bool, &mut Vec<u8>)) {
