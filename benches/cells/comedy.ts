@@ -93,7 +93,7 @@ export function comedy(): Actors {
       const total = receivers * each
       let got = 0
       const all: Actor[] = []
-      const item = (_: { value: number }): void => {
+      const item = (): void => {
         if (++got === total) end.reach(total)
       }
       for (let at = 0; at < receivers; at++) all.push(await root.createChild({ item }))

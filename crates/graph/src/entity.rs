@@ -432,6 +432,9 @@ impl Entity {
                 held.2 = Rope::of(value);
             }
         }
+        if before.is_empty() {
+            return Ok(self.clone());
+        }
         let values = before.values().map(|held| held.2.value()).collect::<Result<Vec<_>>>()?;
         let edits = before.iter().zip(&values);
         Ok(self.edited(edits.map(|((slot, held), value)| (*slot, held.0, held.1.then_some(&value[..])))))
