@@ -1,8 +1,8 @@
 //! Merging a layer into what it stands on, or into another one that stands there: three-way, slot by slot.
 //!
-//! What a slot was when the layer was made, or in it when it was last merged, is compared with what the layer and the other side have
-//! made of it.
-//! Where only the layer has changed it, the change is taken over; where both have, and not to the same, they clash.
+//! What a slot was when both had the same last is compared with what the layer and the other side have made of it: where only the layer has
+//! changed it, the change is taken over; where both have, and not to the same, they clash. Both had the same last in the newest version of
+//! any layer that has come into both, by whatever merges and forks ([`Graph::taken_in`]).
 //!
 //! A layer stands on a version that never changes. One that is to follow what goes on below is merged into a new one above the head.
 
@@ -49,10 +49,11 @@ pub struct MergePlan {
     pub clashes: Vec<Clash>,
 }
 
-/// A node or edge: as both had it last, as the layer has it, as the other side has it.
+/// A node or edge: as the layer had it before its changes, as it has it; as the other side had it then, as it has it.
 struct Sides<'g> {
     old: Cow<'g, Entity>,
     layer: Cow<'g, Entity>,
+    had: Cow<'g, Entity>,
     other: Cow<'g, Entity>,
 }
 
@@ -61,7 +62,8 @@ struct Merge<'g> {
     graph: &'g Graph,
     layer: u32,
     into: u32,
-    created: Seq,
+    /// Something that is known no more has come into both.
+    doubtful: bool,
     prefer: Prefer,
     plan: MergePlan,
     /// In the order in which they can be carried out: edges go before nodes, nodes come before edges.
@@ -82,21 +84,17 @@ impl Graph {
     ///
     /// Fails with `Layer` where `into` stands on something else. Cost: two reads at each side of whatever was ever changed in the layer.
     pub fn plan_merge(&self, layer: u32, into: Option<u32>, prefer: Prefer) -> Result<MergePlan> {
-        let Some(Layer { parent, from, created, merges, copies, .. }) = self.living(layer)? else {
+        let Some(Layer { parent, from, copies, .. }) = self.living(layer)? else {
             return Ok(MergePlan::default());
         };
         let (parent, head, into) = (*parent, self.head(), into.unwrap_or(*parent));
-        let seen = match self.living(into)? {
-            _ if into == parent => head,
-            Some(beside) if into != layer && beside.parent == parent => beside.from,
-            _ => {
-                let message = "a fork is merged into what it stands on, or into another fork of that; merge it step by step";
-                return Err(Error::new(Code::Layer, message));
-            }
-        };
-        // What was merged into it directly, or into what both stand on before it was made, is there already.
-        let there = |(to, seq): &&(u32, Seq)| *to == into || (*to == parent && *seq <= seen);
-        let since = merges.iter().rev().find(there).map(|merge| merge.1);
+        let beside = self.living(into)?.is_some_and(|beside| into != layer && beside.parent == parent);
+        if into != parent && !beside {
+            let message = "a fork is merged into what it stands on, or into another fork of that; merge it step by step";
+            return Err(Error::new(Code::Layer, message));
+        }
+        let ((of, since), doubtful) = self.in_common(&self.taken_in(layer), &self.taken_in(into));
+        let stood = self.living(into)?.filter(|_| beside).map_or(*from, |other| other.from.min(*from));
         let state = |layer: u32, id: EntityId, seq: Seq| self.state_in(layer, id, seq).map(|found| found.0);
         let writers = || (VerbWriter::new(), VerbWriter::new());
         let ((unlinks, removes), (nodes, edges)) = (writers(), writers());
@@ -105,7 +103,7 @@ impl Graph {
             graph: self,
             layer,
             into,
-            created: *created,
+            doubtful,
             prefer,
             plan,
             unlinks,
@@ -117,11 +115,16 @@ impl Graph {
             parents: BTreeSet::new(),
         };
         let mut all = BTreeMap::new();
-        for id in copies.iter().map(|copied| copied.id) {
-            // What was there and not in the layer when it was merged last, the layer has never seen.
-            let old = since.map_or_else(|| state(parent, id, *from), |since| state(layer, id, since))?;
-            let sides = Sides { old, layer: state(layer, id, head)?, other: state(into, id, head)? };
-            all.insert(id, sides);
+        // What it has not taken over from another one, it has decided against.
+        let shared = self.living(of)?.filter(|_| of != parent);
+        let others = shared.map_or(&[][..], |shared| &shared.copies);
+        for id in copies.iter().chain(others).map(|copied| copied.id) {
+            let in_common = shared.is_some() && self.found_in(of, id, since).0 == of;
+            let (old, had) =
+                if in_common { ((of, since), (of, since)) } else { ((parent, *from), (parent, stood)) };
+            let [old, had] = [old, had].map(|(layer, seq)| state(layer, id, seq));
+            let (layer, other) = (state(layer, id, head)?, state(into, id, head)?);
+            all.insert(id, Sides { old: old?, layer, had: had?, other });
         }
         // Which edges go is known before it is asked whether a node may; nodes come before edges, which find the ends that come with them.
         let moved = all.values().any(|sides| !same(&sides.old, &sides.layer));
@@ -140,6 +143,58 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// What a layer has in it as of the head: of what it stands on, and of layers whose changes were merged into any of these, the newest
+    /// version each. What a merged layer stands on does not come with its changes.
+    fn taken_in(&self, layer: u32) -> BTreeMap<u32, Seq> {
+        let mut known = BTreeMap::from([(layer, self.head())]);
+        let (mut above, mut seq) = (layer, self.head());
+        while let Some(at) = above.checked_sub(1) {
+            (above, seq) = (self.layers[at as usize].parent, seq.min(self.layers[at as usize].from));
+            known.insert(above, seq);
+        }
+        let of = (1..).zip(&self.layers);
+        let mut merges: Vec<_> = of
+            .flat_map(|(of, layer)| layer.merges.iter().map(move |(into, seq)| (*seq, of, *into)))
+            .collect();
+        // From the newest on: what came into another layer before it was merged comes with it.
+        merges.sort_unstable();
+        for (seq, of, into) in merges.into_iter().rev() {
+            if known.get(&into).is_some_and(|newest| *newest >= seq) {
+                let newest = known.entry(of).or_insert(seq);
+                *newest = seq.max(*newest);
+            }
+        }
+        known
+    }
+
+    /// A version of a layer, or of the base, that two have both taken in: the newest. Whether there was a newer one, in a layer that was
+    /// dropped.
+    fn in_common(&self, one: &BTreeMap<u32, Seq>, other: &BTreeMap<u32, Seq>) -> ((u32, Seq), bool) {
+        let both = one.iter().filter_map(|(layer, seq)| Some((*seq.min(other.get(layer)?), *layer)));
+        let (living, gone): (Vec<_>, Vec<_>) = both.partition(|(_, layer)| self.living(*layer).is_ok());
+        let (seq, layer) = living.into_iter().max().unwrap_or_default();
+        ((layer, seq), gone.into_iter().max().is_some_and(|gone| gone.0 > seq))
+    }
+
+    /// The versions from which merges of living layers go on.
+    ///
+    /// Cost: a look at each two that stand on the same.
+    pub fn merge_bases(&self) -> BTreeSet<Seq> {
+        let of = (1..).zip(&self.layers).filter(|(_, layer)| layer.is_living());
+        let mut beside: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+        for (number, Layer { parent, .. }) in of {
+            let into = beside.entry(*parent).or_insert_with(|| vec![self.taken_in(*parent)]);
+            into.push(self.taken_in(number));
+        }
+        let each = beside.values().flat_map(|all| {
+            let two = move |at| all[..at].iter().map(move |other| self.in_common(&all[at], other).0.1);
+            (1..all.len()).flat_map(two)
+        });
+        each.collect()
+    }
+}
+
 fn same(a: &Entity, b: &Entity) -> bool {
     a.is_alive() == b.is_alive() && a.holds_the_same(b)
 }
@@ -152,12 +207,12 @@ impl Merge<'_> {
     }
 
     fn take(&mut self, id: EntityId, sides: &Sides<'_>) -> Result<()> {
-        let Sides { old, layer, other } = sides;
+        let Sides { old, layer, had, other } = sides;
         if same(old, layer) || same(layer, other) {
             return Ok(());
         }
         if !layer.is_alive() {
-            let changed = !same(old, other) || self.graph.has_edges_beside(self.into, id, &self.gone)?;
+            let changed = !same(had, other) || self.graph.has_edges_beside(self.into, id, &self.gone)?;
             let reason = "the fork has removed it, and the other side has changed or linked it";
             if other.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
                 self.plan.applied += 1;
@@ -177,7 +232,9 @@ impl Merge<'_> {
             return self.take_slots(id, sides);
         }
         let reason = "the fork has changed it, and the other side has removed it";
-        if (old.is_alive() && !self.clash(id, Slot::Existence, reason)) || !self.bring_ends(id)? {
+        if ((had.is_alive() || self.doubtful) && !self.clash(id, Slot::Existence, reason))
+            || !self.bring_ends(id)?
+        {
             return Ok(());
         }
         self.bring(id, layer);
@@ -185,7 +242,7 @@ impl Merge<'_> {
     }
 
     /// Takes over what the layer has changed of what exists at both sides.
-    fn take_slots(&mut self, id: EntityId, Sides { old, layer, other }: &Sides<'_>) -> Result<()> {
+    fn take_slots(&mut self, id: EntityId, Sides { old, layer, had, other }: &Sides<'_>) -> Result<()> {
         let held = |entity: &Entity, slot| entity.slot(slot).map(|held| held.0.to_vec());
         let slots: BTreeSet<Slot> = old.slots().chain(layer.slots()).collect();
         let mut changes = Vec::new();
@@ -195,7 +252,7 @@ impl Merge<'_> {
             if was == value || value == value_there {
                 continue;
             }
-            if was == value_there || self.clash(id, slot, "both have changed it") {
+            if held(had, slot) == value_there || self.clash(id, slot, "both have changed it") {
                 // Of what was unset nobody but the copy itself can tell.
                 let since = layer
                     .slot(slot)
@@ -231,7 +288,7 @@ impl Merge<'_> {
         let whole = state.slots().filter(|slot| *slot != Slot::Existence);
         let whole: Vec<_> = whole.map(|slot| (slot, state.slot(slot).map(|held| held.0.to_vec()))).collect();
         let since = state.slots().filter_map(|slot| state.slot(slot).map(|held| held.1));
-        self.parents.extend(since.filter(|since| *since > self.created));
+        self.parents.extend(since);
         self.plan.applied += 1;
         self.made.insert(id);
         self.push(id, &whole);

@@ -47,9 +47,9 @@ impl Store {
             let transaction = plan.transaction.take();
             attempts += 1;
             match transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose() {
-                // A node that was to go may have been linked since the plan was made.
+                // A node may have been linked since the plan was made, or removed.
                 Err(error)
-                    if [Code::Conflict, Code::HasEdges].contains(&error.code())
+                    if [Code::Conflict, Code::HasEdges, Code::NodeMissing].contains(&error.code())
                         && attempts < WRITE_ATTEMPTS_MAX => {}
                 committed => return Ok(MergeReport { plan, committed: committed? }),
             }

@@ -12,7 +12,6 @@ use karyon_model::bytes::put_bytes;
 use karyon_model::fields::U64;
 use karyon_model::limits::KEPT_VERSIONS_MAX;
 use karyon_model::{Code, Error, Result, Seq};
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -176,12 +175,11 @@ impl Store {
         let (_pipeline, pins) = (self.pipeline()?, self.pins()?);
         let (body, since) = (self.body()?, retention.since.min(through).max(before.since));
         let mut kept: Vec<_> = pins.keys().copied().collect();
-        for layer in body.graph.layers().iter().filter(|layer| layer.dropped.is_none_or(|seq| seq > through))
-        {
-            kept.push(layer.from);
-            // Of the merges into one place, the newest is what the next one goes on from.
-            kept.extend(layer.merges.iter().copied().collect::<BTreeMap<_, _>>().into_values());
-        }
+        let layers = body.graph.layers().iter();
+        kept.extend(
+            layers.filter(|layer| layer.dropped.is_none_or(|seq| seq > through)).map(|layer| layer.from),
+        );
+        kept.extend(body.graph.merge_bases());
         let (every, mut seq) = (i64::try_from(retention.every).unwrap_or(i64::MAX), 1);
         while every > 0 && seq < since && kept.len() <= KEPT_VERSIONS_MAX {
             let time = body.commits.read(seq, |commit| commit.header.time)?.unwrap_or(i64::MAX);

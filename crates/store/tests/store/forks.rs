@@ -22,9 +22,18 @@ struct Layer {
     parent: u32,
     from: Seq,
     versions: BTreeMap<Seq, State>,
-    /// Into which layers it was merged, and when.
-    merges: Vec<(u32, Seq)>,
+    /// What was merged into it, from a version on: of each layer up to which version.
+    merged: BTreeMap<Seq, Known>,
     dropped: bool,
+}
+
+type Known = BTreeMap<u32, Seq>;
+
+fn newest(known: &mut Known, more: Known) {
+    for (layer, seq) in more {
+        let newest = known.entry(layer).or_insert(seq);
+        *newest = seq.max(*newest);
+    }
 }
 
 #[derive(Clone, Default)]
@@ -58,12 +67,73 @@ impl World {
         beside.chain([parent]).collect()
     }
 
-    /// The version, and of which layer, in which a layer and one that it is merged into were the same last.
-    fn old(&self, layer: u32, into: u32) -> (u32, Seq) {
-        let Layer { parent, from, merges, .. } = &self.layers[layer as usize];
-        let seen = if into == *parent { Seq::MAX } else { self.layers[into as usize].from };
-        let there = merges.iter().filter(|(to, seq)| *to == into || (to == parent && *seq <= seen));
-        there.map(|(_, seq)| (layer, *seq)).max().unwrap_or((*parent, *from))
+    /// What was merged into a layer itself until a version.
+    fn merged(&self, layer: u32, at: Seq) -> Known {
+        let merged = self.layers[layer as usize].merged.range(..=at).next_back();
+        merged.map(|(_, merged)| merged.clone()).unwrap_or_default()
+    }
+
+    /// What a layer has in it: what it stands on, and what was merged into any of that.
+    fn known(&self, mut layer: u32, mut at: Seq) -> Known {
+        let mut known = Known::new();
+        loop {
+            newest(&mut known, BTreeMap::from([(layer, at)]));
+            newest(&mut known, self.merged(layer, at));
+            if layer == 0 {
+                return known;
+            }
+            let Layer { parent, from, .. } = &self.layers[layer as usize];
+            (layer, at) = (*parent, at.min(*from));
+        }
+    }
+
+    /// What a layer was before its changes, what one that it is merged into was then, the oldest version that tells it, and whether
+    /// something has come into both that is known no more.
+    fn old(&self, layer: u32, into: u32, head: Seq) -> (State, State, Seq, bool) {
+        let Layer { parent, from, .. } = &self.layers[layer as usize];
+        let (one, other) = (self.known(layer, head), self.known(into, head));
+        let both = one.into_iter().filter_map(|(layer, seq)| Some((seq.min(*other.get(&layer)?), layer)));
+        let (living, gone): (Vec<_>, Vec<_>) =
+            both.partition(|(_, layer)| !self.layers[*layer as usize].dropped);
+        let (since, of) = living.into_iter().max().unwrap();
+        let doubtful = gone.into_iter().any(|gone| gone.0 > since);
+        let stood = if into == *parent { *from } else { self.layers[into as usize].from.min(*from) };
+        let told = |seq| match of == *parent {
+            true => self.at(*parent, seq).clone(),
+            false => self.written_over(self.at(*parent, seq), of, since),
+        };
+        (told(*from), told(stood), since.min(stood), doubtful)
+    }
+
+    /// A state, where a layer has changed something until a version what that is there.
+    fn written_over(&self, state: &State, layer: u32, until: Seq) -> State {
+        let versions = self.layers[layer as usize].versions.range(..=until);
+        let mut state = state.clone();
+        for seq in versions.map(|(seq, _)| *seq) {
+            let (before, after) = (self.at(layer, seq - 1), self.at(layer, seq));
+            let keys = before.nodes.keys().chain(after.nodes.keys());
+            for key in keys.filter(|key| before.nodes.get(*key) != after.nodes.get(*key)) {
+                let _ = match after.nodes.get(key) {
+                    Some(node) => state.nodes.insert(key.clone(), node.clone()),
+                    None => state.nodes.remove(key),
+                };
+            }
+            let edges = before.edges.keys().chain(after.edges.keys());
+            for edge in edges.filter(|edge| before.edges.get(*edge) != after.edges.get(*edge)) {
+                let _ = match after.edges.get(edge) {
+                    Some(props) => state.edges.insert(edge.clone(), props.clone()),
+                    None => state.edges.remove(edge),
+                };
+            }
+        }
+        state
+    }
+
+    fn is_merged(&mut self, layer: u32, into: u32, seq: Seq) {
+        let mut merged = self.merged(into, seq);
+        newest(&mut merged, BTreeMap::from([(layer, seq)]));
+        newest(&mut merged, self.merged(layer, seq));
+        self.layers[into as usize].merged.insert(seq, merged);
     }
 
     fn erase(&mut self, key: &str) {
@@ -174,21 +244,22 @@ fn past_holds(store: &Store, world: &World, layer: u32, key: &str) -> Checked {
 fn merge(store: &Arc<Store>, world: &mut World, random: &mut Random, layer: u32, head: Seq) -> Checked {
     let into = *random.pick(&world.targets(layer));
     let prefer = *random.pick(&[Prefer::Neither, Prefer::Other, Prefer::Layer]);
-    let (of, old) = world.old(layer, into);
+    let (old, had, oldest, doubtful) = world.old(layer, into, head);
     let before = world.at(into, head);
-    let (after, clashed) = merged(world.at(of, old), world.at(layer, head), before, prefer);
+    let fork = world.at(layer, head);
+    let (after, clashed) = merged(&old, fork, (&had, doubtful), before, prefer);
     let named = (into != world.layers[layer as usize].parent || random.chance(1, 2)).then_some(into);
     match store.merge((layer, named), prefer, rig::ROOT, &Open) {
         Ok(report) if report.plan.clashes.is_empty() != clashed => match report.committed {
             Some(committed) => {
-                world.layers[layer as usize].merges.push((into, committed.seq));
+                world.is_merged(layer, into, committed.seq);
                 world.layers[into as usize].versions.insert(committed.seq, after);
                 Ok(())
             }
             None if after == *before => Ok(()),
             None => Err(format!("merge of {layer} into {into}: nothing was taken over")),
         },
-        Err(error) if error.code() == Code::Horizon && old < world.since => Ok(()),
+        Err(error) if error.code() == Code::Horizon && oldest < world.since => Ok(()),
         other => Err(format!("merge of {layer} into {into}, {prefer:?}: {other:?}, clashes: {clashed}")),
     }
 }

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod beside;
 mod checkpoints;
 mod concurrency;
 mod copies;

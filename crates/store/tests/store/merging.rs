@@ -42,9 +42,16 @@ fn is_at(place: &Place, node: &str) -> bool {
     matches!(place, Place::Edge(edge) if edge.from == node || edge.to == node)
 }
 
-/// What the other side is after a merge, and whether anything clashes. `old` is what both had last.
-pub fn merged(old: &State, fork: &State, other: &State, prefer: Prefer) -> (State, bool) {
-    let [old, fork, before] = [old, fork, other].map(taken_apart);
+/// What the other side is after a merge, and whether anything clashes. `old` is what the fork was before its changes, `had` what the
+/// other side was then; `doubtful` is whether something else has come into both.
+pub fn merged(
+    old: &State,
+    fork: &State,
+    (had, doubtful): (&State, bool),
+    other: &State,
+    prefer: Prefer,
+) -> (State, bool) {
+    let [old, fork, had, before] = [old, fork, had, other].map(taken_apart);
     let (mut after, mut clashed) = (before.clone(), false);
     let mut decided = || {
         clashed = true;
@@ -55,25 +62,25 @@ pub fn merged(old: &State, fork: &State, other: &State, prefer: Prefer) -> (Stat
         changed.partition(|place| matches!(place, Place::Node(_)));
     let removed = |place: &&&Place| !fork.contains_key(**place) && before.contains_key(**place);
     for place in edges.iter().filter(removed) {
-        if before.get(*place) == old.get(*place) || decided() {
+        if before.get(*place) == had.get(*place) || decided() {
             after.remove(*place);
         }
     }
     for place in nodes.iter().filter(removed) {
         let Place::Node(key) = place else { unreachable!() };
         let linked = after.keys().any(|edge| is_at(edge, key));
-        if (before.get(*place) == old.get(*place) && !linked) || decided() {
+        if (before.get(*place) == had.get(*place) && !linked) || decided() {
             after.retain(|edge, _| edge != *place && !is_at(edge, key));
         }
     }
     for place in nodes.into_iter().chain(edges) {
         let Some(here) = fork.get(place) else { continue };
         let empty = Slots::new();
-        let (had, there) = (old.get(place), before.get(place));
+        let (was, had, there) = (old.get(place), had.get(place), before.get(place));
         if there == Some(here) {
             continue;
         }
-        if there.is_none() && had.is_some() && !decided() {
+        if there.is_none() && (had.is_some() || doubtful) && !decided() {
             continue;
         }
         if let (Place::Edge(edge), None) = (place, there) {
@@ -85,12 +92,11 @@ pub fn merged(old: &State, fork: &State, other: &State, prefer: Prefer) -> (Stat
             after.extend(missing.into_iter().map(|end| (end.clone(), fork[end].clone())));
         }
         // What exists on one side only is taken whole.
-        let had = had.filter(|_| there.is_some()).unwrap_or(&empty);
+        let [was, had] = [was, had].map(|slots| slots.filter(|_| there.is_some()).unwrap_or(&empty));
         let slots = after.entry(place.clone()).or_default();
-        for name in had.keys().chain(here.keys()).collect::<BTreeSet<_>>() {
-            let (was, is) = (had.get(name), here.get(name));
-            let now = slots.get(name);
-            if was == is || now == is || (now != was && !decided()) {
+        for name in was.keys().chain(here.keys()).collect::<BTreeSet<_>>() {
+            let (is, now) = (here.get(name), slots.get(name));
+            if was.get(name) == is || now == is || (now != had.get(name) && !decided()) {
                 continue;
             }
             match is {
