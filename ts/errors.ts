@@ -43,7 +43,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_REQUIRED` | a node would lack a property that its label requires |
  * | `ERR_KARYON_LAYER` | there is no such fork, or none can be made |
  * | `ERR_KARYON_SPLICE_RANGE` | a splice lies outside of its value |
- * | `ERR_KARYON_SNAPSHOT_COUNT` | too many transactions are open |
+ * | `ERR_KARYON_SNAPSHOT_COUNT` | too many snapshots and transactions are open |
  * | `ERR_KARYON_TIME` | a bare number, an unreadable time, an unknown version |
  * | `ERR_KARYON_UNSETTLED` | the moment is not settled yet |
  * | `ERR_KARYON_HISTORY_BUILDING` | the index of the past is being rebuilt |

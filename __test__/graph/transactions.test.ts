@@ -292,14 +292,17 @@ test('a time limit that is no number of milliseconds is refused', async (t) => {
   await refused(t, 'ERR_KARYON_ARGUMENT', () => graph.begin(null as unknown as object))
 })
 
-// Serial: the limit is one of the thread, which the tests of this file share.
-test.serial('more transactions than can be open are refused, and ending one makes room', async (t) => {
+test('more transactions and snapshots than can be open are refused, and ending one makes room', async (t) => {
   const { graph } = Kernel.memory()
-  const open = Array.from({ length: 1024 }, () => graph.begin())
+  const views = Array.from({ length: 24 }, () => graph.snapshot())
+  const open = Array.from({ length: 1000 }, () => graph.begin())
   const error = await refused(t, 'ERR_KARYON_SNAPSHOT_COUNT', () => graph.begin())
   t.is(error.details['limit'], 1024)
+  await refused(t, 'ERR_KARYON_SNAPSHOT_COUNT', async () => graph.snapshot())
   open.pop()?.rollback()
   graph.begin().rollback()
+  for (const view of views) view.close()
+  graph.snapshot().close()
   await open.pop()?.commit()
   graph.begin().rollback()
   for (const tx of open) tx.rollback()

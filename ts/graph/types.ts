@@ -526,7 +526,7 @@ export interface Graph extends Reader {
   write<T>(fn: (tx: Transaction) => T, options?: TransactionOptions): Promise<Written<T>>
   /**
    * Begins a transaction that may live across awaits, for `timeoutMs` milliseconds at most (30,000 by default, up to 2^31 − 1). A
-   * thread may have 1,024 of them open; one more throws `ERR_KARYON_SNAPSHOT_COUNT`.
+   * store may have 1,024 of them and of snapshots open; one more throws `ERR_KARYON_SNAPSHOT_COUNT`.
    */
   begin(options?: TransactionOptions & { readonly timeoutMs?: number }): OpenTransaction
   /**
@@ -534,7 +534,10 @@ export interface Graph extends Reader {
    * kept any more (see `compact`) throws `ERR_KARYON_HORIZON` when it is read.
    */
   at(moment: Moment): View
-  /** The graph as of now. What it shows is kept until it is closed, whatever of the past is let go meanwhile. */
+  /**
+   * The graph as of now. What it shows is kept until it is closed, whatever of the past is let go meanwhile. A store may have 1,024 of them and
+   * of transactions open; one more throws `ERR_KARYON_SNAPSHOT_COUNT`.
+   */
   snapshot(): View
   /** The graph as of now, with the values that hold at an instant of valid time; see `View.validAt`. */
   validAt(instant: Date | string): View

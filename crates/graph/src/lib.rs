@@ -41,7 +41,7 @@ pub use layer::Layer;
 pub use merge::{Clash, MergePlan, Prefer};
 pub use names::Names;
 pub use past::{DiffStart, Sides, SlotChange};
-pub use reader::{Condition, EdgeItem, NodeItem, PageStart, Reader};
+pub use reader::{Condition, EdgeItem, NodeItem, PageLimit, PageStart, Reader};
 pub use revert::{Kept, RevertPlan};
 pub use tables::{Direction, EdgeSlot, NodeSlot};
 pub use transaction::{Declaration, Transaction};

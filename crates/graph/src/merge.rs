@@ -96,22 +96,19 @@ impl Graph {
         let ((of, since), doubtful) = self.in_common(&self.taken_in(layer), &self.taken_in(into));
         let stood = self.living(into)?.filter(|_| beside).map_or(*from, |other| other.from.min(*from));
         let state = |layer: u32, id: EntityId, seq: Seq| self.state_in(layer, id, seq).map(|found| found.0);
-        let writers = || (VerbWriter::new(), VerbWriter::new());
-        let ((unlinks, removes), (nodes, edges)) = (writers(), writers());
-        let (gone, made, plan) = (HashSet::new(), HashSet::new(), MergePlan::default());
         let mut merge = Merge {
             graph: self,
             layer,
             into,
             doubtful,
             prefer,
-            plan,
-            unlinks,
-            removes,
-            nodes,
-            edges,
-            gone,
-            made,
+            plan: MergePlan::default(),
+            unlinks: VerbWriter::new(),
+            removes: VerbWriter::new(),
+            nodes: VerbWriter::new(),
+            edges: VerbWriter::new(),
+            gone: HashSet::new(),
+            made: HashSet::new(),
             parents: BTreeSet::new(),
         };
         let mut all = BTreeMap::new();

@@ -32,7 +32,8 @@ impl Graph {
     /// Hands every change in `(after, until]` of a node or edge in a layer to `visit`, newest first, until it returns false. Where the
     /// changes are not kept any more it fails with `Horizon`, after those that are.
     ///
-    /// Cost: those changes, one anchor for each chapter passed, and what the first one holds after `until`: at most one run.
+    /// Cost: those changes, each with one copy of what it was in, one anchor for each chapter passed, and what the first one holds after
+    /// `until`: at most one run, undone at once.
     pub fn visit_changes(
         &self,
         (mut layer, id): (u32, EntityId),
@@ -57,9 +58,12 @@ impl Graph {
                     );
                     return Err(Error::new(Code::Horizon, message).with("version", at));
                 }
-                let mut state = state()?.into_owned();
-                for (seq, delta) in run.newest_first().take_while(|delta| delta.0 > after) {
-                    let slots = undos(delta).flatten().map(|undo| undo.slot).filter(|_| seq <= seen);
+                // What is newer than all that is told is undone at once.
+                let newer = run.newest_first().take_while(|delta| delta.0 > seen);
+                let mut state = state()?.reverted(newer.flat_map(|delta| undos(delta.1)))?;
+                let told = run.newest_first().skip_while(|delta| delta.0 > seen);
+                for (seq, delta) in told.take_while(|delta| delta.0 > after) {
+                    let slots = undos(delta).flatten().map(|undo| undo.slot);
                     let (held, since) = (holding(&state, slots), state.since());
                     state = state.reverted(undos(delta))?;
                     if !tell(seq, &state, held, state.since() != since, visit)? {

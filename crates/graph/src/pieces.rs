@@ -2,7 +2,7 @@
 //!
 //! Pieces are a sequence of: varint length × 2, + 1 for a copy; of a copy the signed step from where the copy before ended to where it
 //! begins in the other value; otherwise the bytes themselves. What both values have in common is found by blocks of the old one that
-//! occur anywhere in the new one (Tridgell, Mackerras: "The rsync algorithm", 1996), so text that moved is found too.
+//! occur anywhere in what differs of the new one, and lay not too far from there (Tridgell, Mackerras: "The rsync algorithm", 1996), so text that moved is found too.
 
 use crate::entity::Encoded;
 use karyon_model::Result;
@@ -21,6 +21,8 @@ const SAVED_MIN: usize = 32;
 const BLOCK: usize = 32;
 /// Where less than this differs it is told whole: looking for blocks would take longer than writing it.
 const SEARCHED_MIN: usize = 256;
+/// Where nothing is found in so many bytes, the rest is not looked at: it is another value.
+const IN_VAIN_MAX: usize = 256 * 1024;
 /// How far around what differs blocks of the old value are looked for, in lengths of what the new one has there.
 const REACH: usize = 8;
 
@@ -83,6 +85,9 @@ fn between(old: &[u8], around: Range<usize>, new: &[u8], range: Range<usize>, wr
             let gone = spread(new[at]).rotate_left(BLOCK as u32);
             rolled = new.get(at + BLOCK).map(|next| sum.rotate_left(1) ^ gone ^ spread(*next));
             at += 1;
+            if told == range.start && at - told > IN_VAIN_MAX {
+                break;
+            }
         }
     }
     writer.literal(&new[told..range.end]);

@@ -9,6 +9,7 @@ use crate::names::Names;
 use crate::overlay::{Entry, Identity, Overlay};
 use crate::tables::Direction;
 use crate::transaction::{Read, Transaction, note};
+use crate::versioned::State;
 use hashbrown::HashSet;
 use karyon_history::ObjectId;
 use karyon_model::order::{Span, order_key};
@@ -26,6 +27,21 @@ pub struct NodeItem<'a> {
     pub entity: Cow<'a, Entity>,
     /// The commit that last changed it; 0 when the reading transaction did.
     pub version: Seq,
+}
+
+/// How much a page holds at most: it ends behind the first with which it has so many bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct PageLimit {
+    /// Nodes or edges.
+    pub items: usize,
+    /// Bytes of their labels and properties.
+    pub bytes: usize,
+}
+
+impl From<usize> for PageLimit {
+    fn from(items: usize) -> PageLimit {
+        PageLimit { items, bytes: usize::MAX }
+    }
 }
 
 /// An edge as it is read.
@@ -218,20 +234,23 @@ impl<'a> Reader<'a> {
     fn page<T>(
         &mut self,
         found: impl Iterator<Item = Result<Option<Found<T>>>>,
-        limit: usize,
+        limit: PageLimit,
+        size: fn(&T) -> usize,
         visit: &mut dyn FnMut(&T),
     ) -> Result<Option<PageStart>> {
-        let mut count = 0;
+        let mut left = limit;
         for found in found {
             let Some((start, read, item)) = found? else { continue };
-            if count == limit && item.is_some() {
+            if (left.items == 0 || left.bytes == 0) && item.is_some() {
                 return Ok(Some(start));
             }
             if let Some(read) = read {
                 self.note(|| read)?;
             }
-            count += usize::from(item.is_some());
-            item.iter().for_each(&mut *visit);
+            if let Some(item) = item {
+                (left.items, left.bytes) = (left.items - 1, left.bytes.saturating_sub(size(&item)));
+                visit(&item);
+            }
         }
         Ok(None)
     }
@@ -276,7 +295,7 @@ impl<'a> Reader<'a> {
         direction: Direction,
         kind: Option<&str>,
         start: PageStart,
-        limit: usize,
+        limit: impl Into<PageLimit>,
         visit: &mut dyn FnMut(&EdgeItem<'_>),
     ) -> Result<Option<PageStart>> {
         let Some(only) = self.asked(kind)? else { return Ok(None) };
@@ -302,7 +321,7 @@ impl<'a> Reader<'a> {
             let (EdgeKey { from, to, key, .. }, entity, version) = (edge, Cow::Borrowed(entity), *version);
             Ok(Some((at, None, Some(EdgeItem { from, kind, to, key, entity, version }))))
         });
-        self.page(listed.chain(own), limit, visit)
+        self.page(listed.chain(own), limit.into(), |item| item.entity.size(), visit)
     }
 
     /// Where to look for the nodes with a label that meet conditions, once it is noted: the posting of a value, those of a span of
@@ -393,7 +412,7 @@ impl<'a> Reader<'a> {
         label: Option<&str>,
         conditions: &[Condition<'_>],
         start: PageStart,
-        limit: usize,
+        limit: impl Into<PageLimit>,
         visit: &mut dyn FnMut(&NodeItem<'_>),
     ) -> Result<Option<PageStart>> {
         let Some(label) = self.asked(label)? else { return Ok(None) };
@@ -435,7 +454,7 @@ impl<'a> Reader<'a> {
             let item = NodeItem { key, entity: Cow::Borrowed(entity), version: *version };
             Ok((wanted && may_see(entity)?).then_some((at, None, Some(item))))
         });
-        self.page(listed.chain(own), limit, visit)
+        self.page(listed.chain(own), limit.into(), |item| item.entity.size(), visit)
     }
 
     /// Whether lists do not say which edges there are: the transaction has written, or edges hold at some instants.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use karyon_graph::{DiffStart, Direction, Graph, Open, PageStart, Reader, Transaction};
+use karyon_graph::{DiffStart, Direction, Graph, Open, PageLimit, PageStart, Reader, Transaction};
 use karyon_history::{Chapter, Chapters, Commits, History, ObjectId};
 use karyon_model::{
     CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Value, Verb, VerbWriter, bytes::Cursor,
@@ -279,4 +279,31 @@ fn a_long_list_is_right_at_every_version_whatever_was_read_before() {
         assert_eq!(reader.degree("hub", Direction::Out, Some("T")).unwrap(), expected, "version {seq}");
         assert_eq!(reader.count(Some("On"), &[], true).unwrap(), expected, "version {seq}");
     }
+}
+
+#[test]
+fn a_page_of_large_nodes_ends_by_its_bytes_and_none_is_left_out() {
+    let mut graph = Graph::new(Arc::new(Chapters::in_memory()));
+    let mut writer = VerbWriter::new();
+    let text = Value::text("x".repeat(10_000)).to_bytes();
+    let keys: Vec<_> = (0..50).map(|number| format!("{number:02}")).collect();
+    for (number, key) in keys.iter().enumerate() {
+        // Every fifth one is small.
+        let changes = if number % 5 == 0 { vec![] } else { vec![("text", Some(&text[..]))] };
+        writer.push(&Verb::Put { key, labels: vec![], changes });
+    }
+    let mut transaction = Transaction::new(0);
+    transaction.push(writer.bytes()).unwrap();
+    graph.commit(&transaction, "root", &Open).unwrap();
+    let (mut told, mut start, limit) =
+        (Vec::new(), Some(PageStart::default()), PageLimit { items: 20, bytes: 25_000 });
+    while let Some(from) = start {
+        let before = told.len();
+        let mut reader = Reader::at(&graph, 1, &Open);
+        start =
+            reader.visit_nodes(None, &[], from, limit, &mut |node| told.push(node.key.to_owned())).unwrap();
+        let page = told.len() - before;
+        assert!((3..=4).contains(&page) || start.is_none(), "three of 10,000 bytes make 25,000: {page}");
+    }
+    assert_eq!(told, keys);
 }

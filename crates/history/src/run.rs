@@ -7,6 +7,8 @@ use karyon_model::{Result, Seq};
 pub const RUN_DELTAS_MIN: usize = 16;
 /// A run of a node or edge is always cut at this many deltas, so that a read never undoes more.
 pub const RUN_DELTAS_MAX: usize = 256;
+/// Bytes of deltas of large states, above which few of them are enough.
+const RUN_BYTES_MAX: usize = 256 * 1024;
 
 /// What undoes an object's changes, one delta per commit, from its state at the run's end back to its start.
 ///
@@ -136,8 +138,10 @@ impl Run {
     /// and writes: a read undoes them at once, and copies what it undoes once, not once for each of them. Lists have no cap: a read
     /// that undoes as many bytes as the list itself has is in proportion to the list, and a cap would write a hub's whole list again
     /// every 256 links.
+    /// Of large states a few whole copies are as many as memory should hold: from [`RUN_BYTES_MAX`] on four times the anchor are enough.
     pub fn is_full(&self, anchor_bytes: usize, list: bool) -> bool {
         (self.len() >= RUN_DELTAS_MIN && self.delta_bytes() >= anchor_bytes)
+            || self.delta_bytes() >= RUN_BYTES_MAX.max(4 * anchor_bytes)
             || (!list && self.len() >= RUN_DELTAS_MAX)
     }
 
@@ -205,7 +209,13 @@ mod tests {
         for seq in 17..=256 {
             run.push(seq, &[]);
         }
-        assert!(run.is_full(usize::MAX, false), "at the cap of 256 deltas");
-        assert!(!run.is_full(usize::MAX, true), "a list has no cap");
+        assert!(run.is_full(usize::MAX / 4, false), "at the cap of 256 deltas");
+        assert!(!run.is_full(usize::MAX / 4, true), "a list has no cap");
+        let mut large = Run::starting(0);
+        for seq in 1..=4 {
+            assert!(!large.is_full(RUN_BYTES_MAX, false));
+            large.push(seq, &vec![0; RUN_BYTES_MAX]);
+        }
+        assert!(large.is_full(RUN_BYTES_MAX, false), "of a large state, at four times as much");
     }
 }

@@ -9,10 +9,11 @@ mod session;
 pub mod wire;
 
 pub use engines::{OpenStore, backup, memory, open, restore};
+pub use past::PAGE_BYTES;
 pub use session::{Session, Source};
 
 pub use karyon_access::{Action, Grants, Scope};
-pub use karyon_graph::{Declaration, Direction, PageStart, Prefer, Reader, Transaction, Walk};
+pub use karyon_graph::{Declaration, Direction, PageLimit, PageStart, Prefer, Reader, Transaction, Walk};
 pub use karyon_model as model;
 pub use karyon_scheduler as scheduler;
 pub use karyon_store::{

@@ -16,7 +16,7 @@ const HISTORY_PAGE: usize = 256;
 /// of the change among those of that node or edge, of which there are fewer.
 const PLACES: usize = 2 * (PROPERTIES_MAX + LABELS_MAX) + 2;
 /// Bytes of the values that make a page full, however few changes it has.
-const PAGE_BYTES: usize = 1024 * 1024;
+pub const PAGE_BYTES: usize = 1024 * 1024;
 /// Entities of one page of a diff.
 const DIFF_PAGE: usize = 128;
 
@@ -207,7 +207,7 @@ impl Session {
                         return Ok(true);
                     }
                 }
-                if left == 0 {
+                if left == 0 || out.len() >= PAGE_BYTES {
                     return Ok(false);
                 }
                 left -= 1;

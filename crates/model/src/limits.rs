@@ -20,7 +20,7 @@ pub const READS_MAX: usize = 1_000_000;
 pub const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Commits that wait for the disk.
 pub const COMMIT_QUEUE_MAX: usize = 65_536;
-/// Views and transactions open at once.
+/// Snapshots and transactions open at once, of one store.
 pub const SNAPSHOTS_MAX: usize = 1_024;
 /// Exact parents that a commit stores; more are stored coarsely, flagged.
 pub const PARENTS_MAX: usize = 64;

@@ -160,12 +160,12 @@ const DYNAMIC: u32 = 32;
 
 /// What the flags say, and a child's place.
 fn options_of(flags: u32, place: u32) -> CellOptions {
-    let restart = match flags {
-        flags if flags & PERMANENT != 0 => Restart::Permanent,
-        flags if flags & TEMPORARY != 0 => Restart::Temporary,
+    let [has_init, significant, dynamic] = [HAS_INIT, SIGNIFICANT, DYNAMIC].map(|flag| flags & flag != 0);
+    let restart = match flags & (PERMANENT | TEMPORARY) {
+        PERMANENT => Restart::Permanent,
+        TEMPORARY => Restart::Temporary,
         _ => Restart::Transient,
     };
-    let [has_init, significant, dynamic] = [HAS_INIT, SIGNIFICANT, DYNAMIC].map(|flag| flags & flag != 0);
     CellOptions { restart, has_init, significant, dynamic, place, ..CellOptions::default() }
 }
 
@@ -222,20 +222,15 @@ pub fn spawn_supervisor(
     place: u32,
     policy: Policy,
 ) -> f64 {
+    use {AutoShutdown::*, Strategy::*};
     let Policy { strategy, auto_shutdown, intensity, period_ms, initial_ms, factor, max_ms, jitter } = policy;
     let backoff = Backoff { initial_ms, factor, max_ms, jitter };
     let restart = RestartPolicy { intensity, period_ms, backoff };
-    let strategy = match strategy {
-        1 => Strategy::OneForAll,
-        2 => Strategy::RestForOne,
-        _ => Strategy::OneForOne,
+    let policy = SupervisorPolicy {
+        restart,
+        strategy: [OneForOne, OneForAll, RestForOne][strategy.min(2) as usize],
+        auto_shutdown: [Never, AnySignificant, AllSignificant][auto_shutdown.min(2) as usize],
     };
-    let auto_shutdown = match auto_shutdown {
-        1 => AutoShutdown::AnySignificant,
-        2 => AutoShutdown::AllSignificant,
-        _ => AutoShutdown::Never,
-    };
-    let policy = SupervisorPolicy { restart, strategy, auto_shutdown };
     let (numbered, options) = (flags & NUMBERED != 0, options_of(flags, place));
     spawned(env, cells, &name, |scheduler| {
         scheduler.spawn_supervisor(CellId::from_word(parent), &name, numbered, policy, options)

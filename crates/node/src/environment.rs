@@ -4,7 +4,6 @@ use crate::cells::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
 use karyon_kernel::model::bytes::{Cursor, put_signed, put_varint};
-use karyon_kernel::model::limits::SNAPSHOTS_MAX;
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
 use karyon_kernel::{Committed, Pin, Session, Store, Transaction};
 use napi::Env;
@@ -62,21 +61,11 @@ pub(crate) struct Environment {
     pub(crate) valid: i64,
     handles: Vec<Option<Handle>>,
     free: Vec<u32>,
-    /// Transactions that are open.
-    transactions: usize,
 }
 
 impl Environment {
     /// Keeps something and returns its number.
     pub(crate) fn keep(&mut self, handle: Handle) -> Result<f64> {
-        if let Handle::Transaction(..) = handle {
-            if self.transactions >= SNAPSHOTS_MAX {
-                let message =
-                    format!("{SNAPSHOTS_MAX} transactions are open; commit or roll back some of them");
-                return Err(Error::new(Code::SnapshotCount, message).with("limit", SNAPSHOTS_MAX));
-            }
-            self.transactions += 1;
-        }
         let number = self.free.pop().unwrap_or_else(|| {
             self.handles.push(None);
             self.handles.len() as u32 - 1
@@ -88,9 +77,6 @@ impl Environment {
     /// Lets go of a handle; nothing when it was already let go.
     pub(crate) fn release(&mut self, number: u32) -> Option<Handle> {
         let handle = self.handles.get_mut(number as usize)?.take()?;
-        if let Handle::Transaction(..) = handle {
-            self.transactions -= 1;
-        }
         self.free.push(number);
         Some(handle)
     }

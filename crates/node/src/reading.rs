@@ -10,12 +10,16 @@ use karyon_kernel::model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_kernel::model::limits::{REACH_MAX, TRAVERSED_EDGES_MAX};
 use karyon_kernel::model::value::as_number;
 use karyon_kernel::model::{Code, EdgeKey, Error, Result, check_key};
-use karyon_kernel::{Direction, Reader, Session, Source, Walk, wire};
+use karyon_kernel::{Direction, PAGE_BYTES, PageLimit, Reader, Session, Source, Walk, wire};
 use napi::Env;
 use napi_derive::napi;
 
 /// Items of a page at most, whatever is asked for.
 const PAGE_MAX: u32 = 4096;
+
+fn page_limit(items: u32) -> PageLimit {
+    PageLimit { items: items.clamp(1, PAGE_MAX) as usize, bytes: PAGE_BYTES }
+}
 
 /// Runs a read over a source, with input and output. What it returns is the function's answer, or `None` when that is the length
 /// of its output.
@@ -203,7 +207,7 @@ pub fn read_edge(env: &Env, session: u32, source: f64, length: u32) -> f64 {
 pub fn page_edges(env: &Env, session: u32, source: f64, incoming: bool, limit: u32, length: u32) -> f64 {
     read(env, session, source, length, |_, reader, mut input, out| {
         let (key, kind) = (input.text()?, optional_text(&mut input)?);
-        let (start, limit) = (wire::read_start(&mut input)?, limit.clamp(1, PAGE_MAX) as usize);
+        let (start, limit) = (wire::read_start(&mut input)?, page_limit(limit));
         let next = reader.visit_edges(key, direction(incoming), kind, start, limit, &mut |edge| {
             out.push(1);
             wire::put_edge(edge, out);
@@ -218,7 +222,7 @@ pub fn page_edges(env: &Env, session: u32, source: f64, incoming: bool, limit: u
 pub fn page_nodes(env: &Env, session: u32, source: f64, limit: u32, length: u32) -> f64 {
     read(env, session, source, length, |_, reader, mut input, out| {
         let (label, conditions) = (optional_text(&mut input)?, wire::read_conditions(&mut input)?);
-        let (start, limit) = (wire::read_start(&mut input)?, limit.clamp(1, PAGE_MAX) as usize);
+        let (start, limit) = (wire::read_start(&mut input)?, page_limit(limit));
         let next = reader.visit_nodes(label, &conditions, start, limit, &mut |node| {
             out.push(1);
             wire::put_node(node, out);

@@ -162,11 +162,6 @@ impl Scheduler {
         }
     }
 
-    /// Which incarnation of a cell is the newest; the first is 1.
-    pub fn incarnation(&self, cell: CellId) -> Option<u32> {
-        self.table.get(cell).map(|cell| cell.incarnation)
-    }
-
     /// Messages that take room in a cell's mailbox: those that wait and those that are deferred.
     pub fn mailbox_len(&self, cell: CellId) -> Option<usize> {
         self.table.get(cell).map(Cell::depth_of_mailbox)

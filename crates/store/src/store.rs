@@ -7,6 +7,7 @@ use crate::time::Clock;
 use crate::writer::Persistence;
 use karyon_graph::{Gate, Graph, Outcome, Prepared, Transaction};
 use karyon_history::{Chapters, Commits, History, Progress};
+use karyon_model::limits::SNAPSHOTS_MAX;
 use karyon_model::{Code, CommitHeader, CommitRecord, Error, Result, Seq, Trust};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -294,6 +295,10 @@ impl Store {
     /// Fails with `Horizon` for a version that is not kept, or soon will not be.
     pub fn pin(self: &Arc<Store>, seq: Seq) -> Result<Pin> {
         let mut pins = self.pins()?;
+        if pins.values().sum::<usize>() >= SNAPSHOTS_MAX {
+            let message = format!("{SNAPSHOTS_MAX} snapshots and transactions are open; close some of them");
+            return Err(Error::new(Code::SnapshotCount, message).with("limit", SNAPSHOTS_MAX));
+        }
         self.history.check(seq)?;
         *pins.entry(seq).or_default() += 1;
         Ok(Pin { store: self.clone(), seq })

@@ -63,25 +63,22 @@ impl Scheduler {
 
     /// The children of a supervisor from a place on come down, and then something follows.
     pub(super) fn fall(&mut self, id: CellId, from: u32, then: Then) {
-        let Some(cell) = self.table.get_mut(id) else { return };
-        let Some(own) = &mut cell.supervision else { return };
         // What falls already goes on falling, further perhaps, and the weightier follows.
-        let (from, then) = match &own.fall {
+        let (from, then) = match self.table.get(id).and_then(|cell| cell.supervision.as_ref()?.fall.as_ref())
+        {
             Some(fall) if fall.then.weight() > then.weight() => (fall.from.min(from), fall.then),
             Some(fall) => (fall.from.min(from), then),
             None => (from, then),
         };
-        cell.phase = match cell.phase {
-            Phase::Waiting(wait) => {
-                self.deadlines.cancel(wait);
-                Phase::Waiting(None)
-            }
-            _ => Phase::Held,
-        };
         let children = self.children(id);
         let left = children[children.partition_point(|child| self.place(*child) < from)..].to_vec();
-        if let Some(own) = self.table.get_mut(id).and_then(|cell| cell.supervision.as_mut()) {
-            own.fall = Some(Fall { from, left, then });
+        let Some(cell) = self.table.get_mut(id) else { return };
+        let Some(own) = &mut cell.supervision else { return };
+        own.fall = Some(Fall { from, left, then });
+        if let Phase::Waiting(wait) = &mut cell.phase {
+            self.deadlines.cancel(wait.take());
+        } else {
+            cell.phase = Phase::Held;
         }
         self.continue_fall(id);
     }
