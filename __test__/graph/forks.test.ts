@@ -271,6 +271,17 @@ test('what a merge took over leads back into the fork', async (t) => {
   t.deepEqual(chain.slice(0, 2), [merged.version, version])
 })
 
+test('what a merge brought back whole leads to whoever wrote each part of it', async (t) => {
+  const { graph } = Kernel.memory()
+  const made = await graph.write((tx) => tx.put('m', { props: { x: 7 } }))
+  const idea = await graph.fork('idea')
+  const patched = await idea.write((tx) => tx.patch('m', { props: { y: 9 } }))
+  await graph.write((tx) => tx.remove('m'))
+  const { version } = await idea.merge({ prefer: 'fork' })
+  const led = [...graph.why('m', 'x')].map((commit) => commit.version)
+  t.deepEqual(led, [version, patched.version, made.version])
+})
+
 test('a fork that was closed or dropped says so, whatever it is asked', async (t) => {
   const { graph } = Kernel.memory()
   await plans(graph)
