@@ -301,3 +301,24 @@ test('what no child can be is refused', async (t) => {
   await world.rest()
   await refused(t, 'ERR_KARYON_CELL_DEAD', async () => crew.startChild(worker(log)))
 })
+
+test('a child that is told to stop in the round in which its supervisor is restarted ends nobody else', async (t) => {
+  const log: string[] = []
+  let kick = (): void => {}
+  const kicker = cell({ name: 'kicker', messages: { kick: message() }, on: { kick: () => kick() } })
+  const inner = supervisor({
+    name: 'inner',
+    restart: { intensity: 0, periodMs: 1_000 },
+    children: ['a', 'b'].map((name) => ({ name, cell: worker(log) })),
+  })
+  const [world, crew] = await crewOf(log, { children: [inner] })
+  const other = world.cells.spawn(kicker)
+  const team = crew.supervisor('inner')
+  kick = () => void team.terminateChild('a')
+  team.child<Worker>('b').send('fail')
+  other.send('kick')
+  await world.rest()
+  t.true(team.alive)
+  t.is(names(team), '(a) b')
+  t.is(await team.child<Worker>('b').ask('ping'), 1)
+})

@@ -60,7 +60,9 @@ export class Children {
     this.#definition.children.forEach((spec, at) => {
       const { name = spec.cell.name } = spec
       const known = this.#children.get(name)
-      if (known?.ref.alive !== true) this.#start(name, { spec, place: at + 1, dynamic: false })
+      // What is told to stop and is not gone yet has its name still; it can be restarted by hand.
+      if (known === undefined || Reference.cellOf(known.ref).gone !== undefined)
+        this.#start(name, { spec, place: at + 1, dynamic: false })
     })
   }
 

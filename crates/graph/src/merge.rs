@@ -13,6 +13,7 @@ use crate::transaction::{Purpose, Transaction};
 use hashbrown::HashSet;
 use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Verb, VerbWriter};
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whose change counts where two clash.
@@ -55,6 +56,8 @@ struct Sides<'g> {
     layer: Cow<'g, Entity>,
     had: Cow<'g, Entity>,
     other: Cow<'g, Entity>,
+    /// Something that is known no more has come into both since.
+    doubtful: bool,
 }
 
 /// A merge in the making.
@@ -62,8 +65,6 @@ struct Merge<'g> {
     graph: &'g Graph,
     layer: u32,
     into: u32,
-    /// Something that is known no more has come into both.
-    doubtful: bool,
     prefer: Prefer,
     plan: MergePlan,
     /// In the order in which they can be carried out: edges go before nodes, nodes come before edges.
@@ -93,14 +94,13 @@ impl Graph {
             let message = "a fork is merged into what it stands on, or into another fork of that; merge it step by step";
             return Err(Error::new(Code::Layer, message));
         }
-        let ((of, since), doubtful) = self.in_common(&self.taken_in(layer), &self.taken_in(into));
+        let (common, gone) = self.in_common(&self.taken_in(layer), &self.taken_in(into));
         let stood = self.living(into)?.filter(|_| beside).map_or(*from, |other| other.from.min(*from));
         let state = |layer: u32, id: EntityId, seq: Seq| self.state_in(layer, id, seq).map(|found| found.0);
         let mut merge = Merge {
             graph: self,
             layer,
             into,
-            doubtful,
             prefer,
             plan: MergePlan::default(),
             unlinks: VerbWriter::new(),
@@ -113,18 +113,19 @@ impl Graph {
         };
         let mut all = BTreeMap::new();
         // What it has not taken over from another one, it has decided against.
-        let shared = self.living(of)?.filter(|_| of != parent);
-        let others = shared.map_or(&[][..], |shared| &shared.copies);
+        let others = common.iter().filter(|(_, of)| *of > 0 && *of != parent);
+        let others = others.flat_map(|(_, of)| &self.layer(*of).copies);
         for id in copies.iter().chain(others).map(|copied| copied.id) {
-            let in_common = shared.is_some() && self.found_in(of, id, since).0 == of;
-            let (old, had) =
-                if in_common { ((of, since), (of, since)) } else { ((parent, *from), (parent, stood)) };
-            let [old, had] = [old, had].map(|(layer, seq)| state(layer, id, seq));
+            // The newest that holds it.
+            let held = |(seq, of): &&(Seq, u32)| *of == parent || self.found_in(*of, id, *seq).0 == *of;
+            let (since, of) = common.iter().find(held).copied().unwrap_or_default();
+            let olds = if of == parent { [*from, stood] } else { [since; 2] };
+            let [old, had] = olds.map(|seq| state(of, id, seq));
             let (layer, other) = (state(layer, id, head)?, state(into, id, head)?);
-            all.insert(id, Sides { old: old?, layer, had: had?, other });
+            all.insert(id, Sides { old: old?, layer, had: had?, other, doubtful: gone > since });
         }
         // Which edges go is known before it is asked whether a node may; nodes come before edges, which find the ends that come with them.
-        let moved = all.values().any(|sides| !same(&sides.old, &sides.layer));
+        let moved = all.values().any(|sides| sides.doubtful || !same(&sides.old, &sides.layer));
         let (goes, stays): (Vec<_>, Vec<_>) =
             all.iter().partition(|(id, sides)| matches!(id, EntityId::Edge(_)) && !sides.layer.is_alive());
         goes.into_iter().chain(stays).try_for_each(|(id, sides)| merge.take(*id, sides))?;
@@ -165,13 +166,13 @@ impl Graph {
         known
     }
 
-    /// A version of a layer, or of the base, that two have both taken in: the newest. Whether there was a newer one, in a layer that was
-    /// dropped.
-    fn in_common(&self, one: &BTreeMap<u32, Seq>, other: &BTreeMap<u32, Seq>) -> ((u32, Seq), bool) {
+    /// The versions of layers, and of the base, that two have both taken in, the newest first. The newest of a layer that was dropped; 0
+    /// where there is none.
+    fn in_common(&self, one: &BTreeMap<u32, Seq>, other: &BTreeMap<u32, Seq>) -> (Vec<(Seq, u32)>, Seq) {
         let both = one.iter().filter_map(|(layer, seq)| Some((*seq.min(other.get(layer)?), *layer)));
-        let (living, gone): (Vec<_>, Vec<_>) = both.partition(|(_, layer)| self.living(*layer).is_ok());
-        let (seq, layer) = living.into_iter().max().unwrap_or_default();
-        ((layer, seq), gone.into_iter().max().is_some_and(|gone| gone.0 > seq))
+        let (mut living, gone): (Vec<_>, Vec<_>) = both.partition(|(_, layer)| self.living(*layer).is_ok());
+        living.sort_unstable_by_key(|both| Reverse(*both));
+        (living, gone.into_iter().map(|gone| gone.0).max().unwrap_or(0))
     }
 
     /// The versions from which merges of living layers go on.
@@ -184,11 +185,11 @@ impl Graph {
             let into = beside.entry(*parent).or_insert_with(|| vec![self.taken_in(*parent)]);
             into.push(self.taken_in(number));
         }
-        let each = beside.values().flat_map(|all| {
-            let two = move |at| all[..at].iter().map(move |other| self.in_common(&all[at], other).0.1);
+        let pairs = beside.values().flat_map(|all| {
+            let two = move |at| all[..at].iter().flat_map(move |other| self.in_common(&all[at], other).0);
             (1..all.len()).flat_map(two)
         });
-        each.collect()
+        pairs.map(|(seq, _)| seq).collect()
     }
 }
 
@@ -204,12 +205,13 @@ impl Merge<'_> {
     }
 
     fn take(&mut self, id: EntityId, sides: &Sides<'_>) -> Result<()> {
-        let Sides { old, layer, had, other } = sides;
-        if same(old, layer) || same(layer, other) {
+        let Sides { old, layer, had, other, doubtful } = sides;
+        if (same(old, layer) && !doubtful) || same(layer, other) {
             return Ok(());
         }
         if !layer.is_alive() {
-            let changed = !same(had, other) || self.graph.has_edges_beside(self.into, id, &self.gone)?;
+            let changed =
+                *doubtful || !same(had, other) || self.graph.has_edges_beside(self.into, id, &self.gone)?;
             let reason = "the fork has removed it, and the other side has changed or linked it";
             if other.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
                 self.plan.applied += 1;
@@ -229,7 +231,7 @@ impl Merge<'_> {
             return self.take_slots(id, sides);
         }
         let reason = "the fork has changed it, and the other side has removed it";
-        if ((had.is_alive() || self.doubtful) && !self.clash(id, Slot::Existence, reason))
+        if ((had.is_alive() || *doubtful) && !self.clash(id, Slot::Existence, reason))
             || !self.bring_ends(id)?
         {
             return Ok(());
@@ -239,17 +241,18 @@ impl Merge<'_> {
     }
 
     /// Takes over what the layer has changed of what exists at both sides.
-    fn take_slots(&mut self, id: EntityId, Sides { old, layer, had, other }: &Sides<'_>) -> Result<()> {
+    fn take_slots(&mut self, id: EntityId, sides: &Sides<'_>) -> Result<()> {
+        let Sides { old, layer, had, other, doubtful } = sides;
         let held = |entity: &Entity, slot| entity.slot(slot).map(|held| held.0.to_vec());
         let slots: BTreeSet<Slot> = old.slots().chain(layer.slots()).collect();
         let mut changes = Vec::new();
         for slot in slots.into_iter().filter(|slot| *slot != Slot::Existence) {
             let (value, value_there) = (held(layer, slot), held(other, slot));
             let was = held(old, slot);
-            if was == value || value == value_there {
+            if (was == value && !doubtful) || value == value_there {
                 continue;
             }
-            if held(had, slot) == value_there || self.clash(id, slot, "both have changed it") {
+            if (held(had, slot) == value_there && !doubtful) || self.clash(id, slot, "both have changed it") {
                 // Of what was unset nobody but the copy itself can tell.
                 let since = layer
                     .slot(slot)

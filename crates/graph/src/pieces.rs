@@ -84,10 +84,7 @@ fn between(old: &[u8], around: Range<usize>, new: &[u8], range: Range<usize>, wr
         } else {
             let gone = spread(new[at]).rotate_left(BLOCK as u32);
             rolled = new.get(at + BLOCK).map(|next| sum.rotate_left(1) ^ gone ^ spread(*next));
-            at += 1;
-            if told == range.start && at - told > IN_VAIN_MAX {
-                break;
-            }
+            at = if told == range.start && at - told > IN_VAIN_MAX { range.end } else { at + 1 };
         }
     }
     writer.literal(&new[told..range.end]);

@@ -97,8 +97,8 @@ enum Control {
     TurnOver(CellId),
     /// Something below is up, down or gone, for which the cell may have waited.
     Below(CellId),
-    /// Children that count have ended by themselves.
-    ShutDown(CellId),
+    /// Children of the incarnation that count have ended by themselves.
+    ShutDown(CellId, u32),
 }
 
 /// Cells, their mailboxes and who restarts them. See the crate for how it is driven.
@@ -265,7 +265,7 @@ impl Scheduler {
                 Control::StopSelf(cell, incarnation) => self.stop_self(cell, incarnation),
                 Control::TurnOver(cell) => self.turn_over(cell),
                 Control::Below(cell) => self.below_changed(cell),
-                Control::ShutDown(cell) => self.shut_down(cell),
+                Control::ShutDown(cell, incarnation) => self.shut_down(cell, incarnation),
             }
         }
     }

@@ -624,3 +624,57 @@ fn a_hundred_thousand_that_die_at_once_come_back_together() {
     assert!(ids.iter().all(|id| world.incarnations[id] == 2));
     assert_eq!(world.scheduler.stats().restarts, 100_000, "one counted, all restarted once");
 }
+
+#[test]
+fn two_significant_children_that_end_at_once_end_their_supervisor_once() {
+    let mut world = World::new();
+    world.supervisor("", "s", policy(Strategy::OneForOne), permanent());
+    world.supervisor("s", "t", shuts_down(AutoShutdown::AnySignificant), permanent());
+    ["a", "b"].iter().for_each(|name| world.child("t", name, significant(transient())));
+    world.child("t", "c", permanent());
+    world.said();
+    for name in ["a", "b"] {
+        let cell = world.id(name);
+        world.scheduler.take(Record::StopSelf { cell, incarnation: 1 }).unwrap();
+    }
+    let said = world.said();
+    assert!(said.ends_with("c1 died of supervisor, t2, c2"), "{said}");
+}
+
+#[test]
+fn a_dynamic_child_that_is_down_goes_when_a_group_turns_into_a_failure_of_its_supervisor() {
+    let mut world = World::new();
+    world.supervisor("", "s", policy(Strategy::OneForOne), permanent());
+    world.supervisor("s", "t", policy(Strategy::OneForAll), permanent());
+    ["a", "b"].iter().for_each(|name| world.child("t", name, permanent()));
+    world.child("t", "x", dynamic(permanent()));
+    world.said();
+    (0..3).for_each(|_| drop(world.fail("x")));
+    world.busy("a");
+    let said = world.fail("x");
+    assert!(said.contains("t gave up, x is gone: stopped"), "{said}");
+    assert!(said.ends_with("abort a"), "{said}");
+    let said = world.done("a");
+    assert!(said.ends_with("t2, a5, b5"), "{said}");
+}
+
+#[test]
+fn a_supervisor_that_was_held_while_its_group_waited_counts_anew() {
+    let backoff = Backoff { initial_ms: 1_000.0, factor: 1.0, max_ms: 1_000.0, jitter: 0.0 };
+    let restart = RestartPolicy { intensity: 3, period_ms: 100_000, backoff };
+    let mut world = World::new();
+    world.supervisor("", "s", policy(Strategy::OneForAll), permanent());
+    world.supervisor("s", "t", SupervisorPolicy { restart, ..policy(Strategy::OneForAll) }, permanent());
+    ["a", "b"].iter().for_each(|name| world.child("t", name, permanent()));
+    world.child("s", "c", permanent());
+    world.said();
+    world.fail("a");
+    let said = world.fail("c");
+    assert!(said.contains("t2") && said.contains("c2"), "{said}");
+    assert_eq!(world.up(), "abc");
+    for _ in 0..3 {
+        assert!(!world.fail("a").contains("gave up"));
+        world.after(1_000);
+    }
+    assert!(world.fail("a").contains("t gave up"));
+}

@@ -245,6 +245,8 @@ impl Scheduler {
                 self.kill(id, Death::Supervisor);
                 if let Some(cell) = self.table.get_mut(id) {
                     cell.ending = None;
+                    // A supervisor that had started counts anew.
+                    cell.phase = if cell.supervision.is_some() { Phase::Held } else { cell.phase };
                 }
                 #[cfg(not(karyon_broken = "fall"))]
                 self.tell_above(id);
@@ -279,8 +281,7 @@ impl Scheduler {
         }
         self.effects.push_back(Effect::Gone { cell: id, gone });
         let Some(parent) = cell.parent else { return };
-        let Some(above) = self.table.get_mut(parent) else { return };
-        if let Some(rare) = above.rare.as_deref_mut() {
+        if let Some(rare) = self.table.get_mut(parent).and_then(|above| above.rare.as_deref_mut()) {
             rare.names.release(&cell.name);
             // From the end: an ordered stop takes the last first.
             if let Some(place) = rare.children.iter().rposition(|&child| child == id) {
@@ -289,8 +290,8 @@ impl Scheduler {
             self.controls.push_back(Control::Below(parent));
         }
         let by_itself = cell.options.significant && matches!(gone, Gone::Ended | Gone::Failed | Gone::GaveUp);
-        if by_itself && self.table.get(parent).is_some_and(|above| self.shuts_down(above)) {
-            self.controls.push_back(Control::ShutDown(parent));
+        if let Some(above) = self.table.get(parent).filter(|above| by_itself && self.shuts_down(above)) {
+            self.controls.push_back(Control::ShutDown(parent, above.incarnation));
         }
     }
 }

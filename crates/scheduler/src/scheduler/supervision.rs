@@ -89,12 +89,14 @@ impl Scheduler {
             let Some(Fall { left, then, .. }) = &own.fall else { return };
             let then = *then;
             let Some(child) = left.last().copied() else { break then };
-            if let Some(cell) = self.table.get(child).filter(|cell| !cell.is_down()) {
+            if let Some(cell) = self.table.get(child) {
                 // Dynamic children belong to an incarnation of their supervisor; temporary ones are never started again.
                 let stays = cell.options.restart != Restart::Temporary
                     && (!cell.options.dynamic || matches!(then, Then::Rise(_)));
-                self.end(child, if stays { Ending::Hold } else { Ending::Gone(Gone::Stopped) });
-                if self.table.get(child).is_some_and(|cell| !cell.is_down()) {
+                if !(stays && cell.is_down()) {
+                    self.end(child, if stays { Ending::Hold } else { Ending::Gone(Gone::Stopped) });
+                }
+                if self.table.get(child).is_some_and(|cell| !(stays && cell.is_down())) {
                     return;
                 }
             }
@@ -126,8 +128,6 @@ impl Scheduler {
             if cell.is_down() {
                 self.begin(child);
             }
-            #[cfg(karyon_broken = "rise")]
-            continue;
             #[cfg(not(karyon_broken = "rise"))]
             if self.table.get(child).is_some_and(|cell| cell.phase != Phase::Live) {
                 return;
@@ -150,8 +150,9 @@ impl Scheduler {
     }
 
     /// Children that count have ended by themselves: the supervisor stops, which its own may take for a failure.
-    pub(super) fn shut_down(&mut self, id: CellId) {
-        let Some(cell) = self.table.get(id).filter(|cell| cell.ending.is_none()) else { return };
+    pub(super) fn shut_down(&mut self, id: CellId, incarnation: u32) {
+        let now = |cell: &&Cell| cell.ending.is_none() && cell.incarnation == incarnation;
+        let Some(cell) = self.table.get(id).filter(now) else { return };
         if cell.options.restart == Restart::Permanent && self.supervisor_of(id).is_some() {
             self.fall(id, 0, Then::Fail(Death::Ended));
         } else {

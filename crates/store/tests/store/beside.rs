@@ -171,3 +171,101 @@ fn a_merge_beside_a_removal_is_planned_anew() {
     assert_eq!(error.code(), Code::NodeMissing);
     assert_eq!(case.merge(a, 0).plan.clashes.len(), 1, "told, and not failed");
 }
+
+/// What `a` made came into `b`, and then an unrelated `c` into both.
+fn crossed() -> (Case, u32, u32) {
+    let case = Case::new();
+    let [a, b, c] = ["a", "b", "c"].map(|name| case.fork(name, 1));
+    case.write(a, &[patch("new", "x", 2), patch("n", "x", 2)]);
+    case.merged(a, b);
+    case.write(c, &[patch("elsewhere", "x", 1)]);
+    case.merged(c, a);
+    case.merged(c, b);
+    (case, a, b)
+}
+
+#[test]
+fn what_one_gave_and_the_other_removed_stays_removed_whatever_came_into_both_since() {
+    let (case, a, b) = crossed();
+    case.write(b, &[remove("new")]);
+    case.merged(a, b);
+    assert_eq!(case.property(b, "new", "x"), None);
+}
+
+#[test]
+fn what_one_gave_and_removed_goes_whatever_came_into_both_since() {
+    let (case, a, b) = crossed();
+    case.write(a, &[remove("new")]);
+    case.merged(a, b);
+    assert_eq!(case.property(b, "new", "x"), None);
+}
+
+#[test]
+fn what_one_gave_and_took_back_is_taken_back_whatever_came_into_both_since() {
+    let (case, a, b) = crossed();
+    case.write(a, &[patch("n", "x", 1)]);
+    case.merged(a, b);
+    assert_eq!(case.property(b, "n", "x"), Some(Value::Integer(1)));
+}
+
+#[test]
+fn what_the_other_made_of_a_gift_is_no_clash_with_something_else() {
+    let (case, a, b) = crossed();
+    case.write(b, &[patch("n", "x", 3)]);
+    case.write(a, &[patch("n", "y", 3)]);
+    case.merged(a, b);
+    assert_eq!(case.property(b, "n", "x"), Some(Value::Integer(3)));
+}
+
+#[test]
+fn what_one_gave_and_the_other_removed_stays_removed() {
+    let case = Case::new();
+    let [a, b] = ["a", "b"].map(|name| case.fork(name, 1));
+    case.write(a, &[patch("new", "x", 2), patch("n", "x", 2)]);
+    case.merged(a, b);
+    case.write(b, &[remove("new")]);
+    case.merged(a, b);
+    assert_eq!(case.property(b, "new", "x"), None);
+}
+
+#[test]
+fn what_came_into_the_graph_and_was_removed_there_stays_removed() {
+    let case = Case::new();
+    let [a, c] = ["a", "c"].map(|name| case.fork(name, 1));
+    case.write(a, &[patch("new", "x", 2)]);
+    case.merged(a, 0);
+    case.write(c, &[patch("elsewhere", "x", 1)]);
+    case.merged(c, a);
+    case.merged(c, 0);
+    case.write(0, &[remove("new")]);
+    case.merged(a, 0);
+    assert_eq!(case.property(0, "new", "x"), None);
+}
+
+#[test]
+fn what_came_into_the_graph_and_was_changed_in_the_fork_is_taken_over() {
+    let case = Case::new();
+    let [a, c] = ["a", "c"].map(|name| case.fork(name, 1));
+    case.write(a, &[patch("n", "x", 2)]);
+    case.merged(a, 0);
+    case.write(c, &[patch("elsewhere", "x", 1)]);
+    case.merged(c, a);
+    case.merged(c, 0);
+    case.write(a, &[patch("n", "x", 1)]);
+    case.merged(a, 0);
+    assert_eq!(case.property(0, "n", "x"), Some(Value::Integer(1)));
+}
+
+#[test]
+fn a_removal_that_nobody_can_judge_any_more_is_told() {
+    let case = Case::new();
+    let [a, b, c] = ["a", "b", "c"].map(|name| case.fork(name, 1));
+    case.write(c, &[patch("new", "x", 2), patch("n", "x", 2)]);
+    case.merged(c, a);
+    case.merged(c, b);
+    case.write(a, &[remove("new"), patch("n", "x", 1)]);
+    case.drop(c);
+    let clashes = case.merge(a, b).plan.clashes.len();
+    println!("clashes {clashes}, {:?} {:?}", case.property(b, "new", "x"), case.property(b, "n", "x"));
+    assert!(clashes > 0 || case.property(b, "new", "x").is_none(), "lost in silence");
+}

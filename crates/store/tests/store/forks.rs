@@ -1,6 +1,6 @@
 //! Forks: what is written in one is seen there alone, as of any version, over checkpoints and kills, and merges three-way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use karyon_graph::{Open, Prefer, Reader, Slot, Transaction};
@@ -12,7 +12,7 @@ use karyon_testkit::oracle::EdgeName;
 use karyon_testkit::{LogicalClock, Random};
 
 use crate::invariants::{Checked, canonical_digest};
-use crate::merging::merged;
+use crate::merging::{merged, taken_apart};
 use crate::model::{Place, State, Step, batch, carry_out};
 use crate::{reading, rig, workload};
 
@@ -87,22 +87,46 @@ impl World {
         }
     }
 
-    /// What a layer was before its changes, what one that it is merged into was then, the oldest version that tells it, and whether
+    /// What a layer was before its changes, what one that it is merged into was then, the oldest version that tells it, and of which places
     /// something has come into both that is known no more.
-    fn old(&self, layer: u32, into: u32, head: Seq) -> (State, State, Seq, bool) {
+    fn old(&self, layer: u32, into: u32, head: Seq) -> (State, State, Seq, BTreeSet<Place>) {
         let Layer { parent, from, .. } = &self.layers[layer as usize];
         let (one, other) = (self.known(layer, head), self.known(into, head));
         let both = one.into_iter().filter_map(|(layer, seq)| Some((seq.min(*other.get(&layer)?), layer)));
-        let (living, gone): (Vec<_>, Vec<_>) =
+        let (mut living, gone): (Vec<_>, Vec<_>) =
             both.partition(|(_, layer)| !self.layers[*layer as usize].dropped);
-        let (since, of) = living.into_iter().max().unwrap();
-        let doubtful = gone.into_iter().any(|gone| gone.0 > since);
+        living.sort_unstable();
+        let gone = gone.into_iter().map(|gone| gone.0).max().unwrap_or(0);
         let stood = if into == *parent { *from } else { self.layers[into as usize].from.min(*from) };
-        let told = |seq| match of == *parent {
-            true => self.at(*parent, seq).clone(),
-            false => self.written_over(self.at(*parent, seq), of, since),
-        };
-        (told(*from), told(stood), since.min(stood), doubtful)
+        let (mut old, mut had) = (self.at(*parent, *from).clone(), self.at(*parent, stood).clone());
+        // What is newer than what both stand on is told by the layer that has changed it last.
+        let below = living.iter().position(|(_, layer)| layer == parent).unwrap();
+        let (mut told, mut oldest) = (BTreeSet::new(), stood);
+        for (since, of) in living.iter().skip(below + 1).filter(|(_, of)| *of > 0) {
+            (old, had) = (self.written_over(&old, *of, *since), self.written_over(&had, *of, *since));
+            oldest = oldest.min(*since);
+            if *since >= gone {
+                told.extend(self.touched(*of, *since));
+            }
+        }
+        let mut doubtful = self.touched(layer, head);
+        living
+            .iter()
+            .filter(|(_, of)| *of > 0 && of != parent)
+            .for_each(|(_, of)| doubtful.extend(self.touched(*of, head)));
+        doubtful.retain(|place| gone > living[below].0 && !told.contains(place));
+        (old, had, oldest, doubtful)
+    }
+
+    /// What a layer has changed until a version.
+    fn touched(&self, layer: u32, until: Seq) -> BTreeSet<Place> {
+        let mut touched = BTreeSet::new();
+        for seq in self.layers[layer as usize].versions.range(1..=until).map(|(seq, _)| *seq) {
+            let [before, after] = [seq - 1, seq].map(|seq| taken_apart(self.at(layer, seq)));
+            let places = before.keys().chain(after.keys());
+            touched.extend(places.filter(|place| before.get(*place) != after.get(*place)).cloned());
+        }
+        touched
     }
 
     /// A state, where a layer has changed something until a version what that is there.
@@ -247,7 +271,7 @@ fn merge(store: &Arc<Store>, world: &mut World, random: &mut Random, layer: u32,
     let (old, had, oldest, doubtful) = world.old(layer, into, head);
     let before = world.at(into, head);
     let fork = world.at(layer, head);
-    let (after, clashed) = merged(&old, fork, (&had, doubtful), before, prefer);
+    let (after, clashed) = merged(&old, fork, (&had, &doubtful), before, prefer);
     let named = (into != world.layers[layer as usize].parent || random.chance(1, 2)).then_some(into);
     match store.merge((layer, named), prefer, rig::ROOT, &Open) {
         Ok(report) if report.plan.clashes.is_empty() != clashed => match report.committed {

@@ -11,7 +11,7 @@ use crate::model::{Place, State};
 type Slots = BTreeMap<(bool, String), Vec<u8>>;
 type Places = BTreeMap<Place, Slots>;
 
-fn taken_apart(state: &State) -> Places {
+pub fn taken_apart(state: &State) -> Places {
     let props = |props: &BTreeMap<String, Vec<u8>>| {
         props.iter().map(|(name, value)| ((true, name.clone()), value.clone())).collect::<Slots>()
     };
@@ -43,11 +43,11 @@ fn is_at(place: &Place, node: &str) -> bool {
 }
 
 /// What the other side is after a merge, and whether anything clashes. `old` is what the fork was before its changes, `had` what the
-/// other side was then; `doubtful` is whether something else has come into both.
+/// other side was then; in `doubtful` places something else has come into both.
 pub fn merged(
     old: &State,
     fork: &State,
-    (had, doubtful): (&State, bool),
+    (had, doubtful): (&State, &BTreeSet<Place>),
     other: &State,
     prefer: Prefer,
 ) -> (State, bool) {
@@ -57,19 +57,21 @@ pub fn merged(
         clashed = true;
         prefer == Prefer::Layer
     };
-    let changed = old.keys().chain(fork.keys()).filter(|place| old.get(place) != fork.get(place));
+    let all = old.keys().chain(fork.keys()).chain(doubtful);
+    let changed = all.filter(|place| old.get(place) != fork.get(place) || doubtful.contains(place));
     let (nodes, edges): (BTreeSet<&Place>, BTreeSet<&Place>) =
         changed.partition(|place| matches!(place, Place::Node(_)));
     let removed = |place: &&&Place| !fork.contains_key(**place) && before.contains_key(**place);
     for place in edges.iter().filter(removed) {
-        if before.get(*place) == had.get(*place) || decided() {
+        if (before.get(*place) == had.get(*place) && !doubtful.contains(*place)) || decided() {
             after.remove(*place);
         }
     }
     for place in nodes.iter().filter(removed) {
         let Place::Node(key) = place else { unreachable!() };
         let linked = after.keys().any(|edge| is_at(edge, key));
-        if (before.get(*place) == had.get(*place) && !linked) || decided() {
+        let alike = before.get(*place) == had.get(*place) && !doubtful.contains(*place);
+        if (alike && !linked) || decided() {
             after.retain(|edge, _| edge != *place && !is_at(edge, key));
         }
     }
@@ -80,7 +82,7 @@ pub fn merged(
         if there == Some(here) {
             continue;
         }
-        if there.is_none() && (had.is_some() || doubtful) && !decided() {
+        if there.is_none() && (had.is_some() || doubtful.contains(place)) && !decided() {
             continue;
         }
         if let (Place::Edge(edge), None) = (place, there) {
@@ -96,7 +98,9 @@ pub fn merged(
         let slots = after.entry(place.clone()).or_default();
         for name in was.keys().chain(here.keys()).collect::<BTreeSet<_>>() {
             let (is, now) = (here.get(name), slots.get(name));
-            if was.get(name) == is || now == is || (now != had.get(name) && !decided()) {
+            let doubt = doubtful.contains(place);
+            let same = was.get(name) == is && !doubt;
+            if same || now == is || ((now != had.get(name) || doubt) && !decided()) {
                 continue;
             }
             match is {
