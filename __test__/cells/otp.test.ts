@@ -192,6 +192,13 @@ test('children are terminated, restarted in their old place, and deleted', async
   t.is(names(crew), 'a (b) c')
   t.is(said(log), '-b')
   await refused(t, 'ERR_KARYON_CELL_NAME', async () => crew.startChild({ name: 'b', cell: worker(log) }))
+  const b = cell({ name: 'b', messages: {}, on: {} })
+  await refused(
+    t,
+    'ERR_KARYON_CELL_NAME',
+    async () => crew.startChild(b),
+    'it would take the place of one that is kept',
+  )
   const again = crew.restartChild('b') as unknown as CellRef<Worker>
   await world.rest()
   t.is(names(crew), 'a b c')

@@ -79,7 +79,10 @@ export class Children {
     if (this.#simple && spec.cell !== kind.cell)
       throw badArgument(`${path} has children of one kind: start them with a name and args alone`, { path })
     const { name } = spec
-    if (name !== undefined && this.#children.has(name)) throw this.#known(name)
+    const called = name ?? spec.cell.name
+    // Without a name it gets a number where a living one has it; one that is terminated keeps its own.
+    if (this.#children.has(called) && (name !== undefined || !this.get(called).ref.alive))
+      throw this.#known(called)
     return this.#start(name, { spec, place: Math.max(this.#places, children.length) + 1, dynamic: true })
   }
 

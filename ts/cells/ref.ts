@@ -31,7 +31,10 @@ export class Reference {
     return this.#cell.live
   }
 
-  /** Stops what is below it, the last started first, then itself. What runs gets its signal aborted and 5 s. Resolves when it is gone. */
+  /**
+   * Stops what is below it, the last started first, then itself. What runs gets its signal aborted and 5 s, or what its `shutdownMs` says.
+   * Resolves when it is gone.
+   */
   stop(): Promise<void> {
     return this.#cell.runtime.stopCell(this.#cell)
   }

@@ -381,7 +381,7 @@ export interface Fork extends Graph, ForkInfo, Disposable {
   diff(from?: Moment, to?: Moment): IterableIterator<Difference>
   /**
    * Takes what the fork has changed over into what it stands on, or into another fork of that, in one commit: slot by slot, where only
-   * the fork has changed it since it was made or last merged there. What both have changed is a conflict: without `prefer` nothing is merged then; with it that side counts. An
+   * the fork has changed it since both had the same in them last, by whatever merges. What both have changed is a conflict: without `prefer` nothing is merged then; with it that side counts. An
    * edge that was added at one side while its end was removed at the other is one too. The fork stays, and can be merged again. The commit is
    * the merger's: `why` leads on from it into the fork, `revert` of who wrote there does not. For those who may read and write everything.
    */

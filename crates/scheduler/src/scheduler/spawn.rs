@@ -18,7 +18,8 @@ pub struct CellOptions {
     pub shutdown_ms: u32,
     /// It counts for the `auto_shutdown` of its supervisor.
     pub significant: bool,
-    /// It came to its supervisor later on: it starts whenever it is spawned, and goes with an incarnation of the supervisor.
+    /// It came to its supervisor later on: it waits for no sibling, only for a supervisor that is just starting or restarting children, and
+    /// goes with an incarnation of the supervisor.
     pub dynamic: bool,
     /// Where it stands among the children of its supervisor, ascending; 0 is after all others.
     pub place: u32,

@@ -8,17 +8,9 @@ use karyon_store::{MergeReport, Retention, Store};
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::oracle::EdgeName;
 
-use crate::model::{Place, Step, batch};
+use crate::merges::{patch, remove};
+use crate::model::{Step, batch};
 use crate::{reading, rig};
-
-fn patch(key: &str, name: &str, value: i64) -> Step {
-    let props = [(name.to_owned(), Some(Value::Integer(value)))].into();
-    Step::Patch { place: Place::Node(key.into()), labels: [].into(), drop: [].into(), props }
-}
-
-fn remove(key: &str) -> Step {
-    Step::Remove { key: key.into(), detach: true }
-}
 
 /// A store with a node `n` of x = 1 in its first version.
 struct Case(Arc<Store>);

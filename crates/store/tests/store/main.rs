@@ -23,6 +23,7 @@ mod hooked;
 mod invariants;
 mod large;
 mod letting_go;
+mod merges;
 mod merging;
 mod model;
 mod oracle_runs;
