@@ -3,13 +3,24 @@ import { checkedOptions } from './graph/arguments.ts'
 
 /** Why an incarnation of a cell ended. */
 export type DeathReason =
-  'error' | 'invariant' | 'timeout' | 'conflict' | 'init' | 'ended' | 'supervisor' | 'stopped' | 'gave-up'
+  | 'error'
+  | 'invariant'
+  | 'timeout'
+  | 'conflict'
+  | 'init'
+  | 'ended'
+  | 'supervisor'
+  | 'stopped'
+  | 'gave-up'
+  | 'lease'
+  | 'budget'
+  | 'linked'
 
 /** Why a cell is gone for good: `ended` is its own doing, `stopped` somebody else's. */
 export type DownReason = 'ended' | 'stopped' | 'failed' | 'gave-up' | 'supervisor-gave-up'
 
 /** Why a message did not reach its turn's end. */
-export type DeadLetterReason = 'stopped' | 'lost-in-turn'
+export type DeadLetterReason = 'stopped' | 'lost-in-turn' | 'dropped'
 
 /** Everything that a kernel reports. The set is closed: a `switch` over `type` can be exhaustive. */
 export type KernelEvent =
@@ -29,6 +40,14 @@ export type KernelEvent =
       readonly error?: unknown
     }
   | { readonly type: 'cell.gave-up'; readonly path: string; readonly error?: unknown }
+  | {
+      /** Its lease was not renewed, or its budget is nearly used up. Next it is quiescent: no turn begins any more. Then it dies. */
+      readonly type: 'cell.warned'
+      readonly path: string
+      readonly incarnation: number
+      readonly reason: 'lease' | 'budget'
+      readonly quiescent: boolean
+    }
   | {
       /** Its children start again. */
       readonly type: 'supervisor.restarted'

@@ -1,5 +1,5 @@
 // The package: what is here and nothing else.
-export { cell, message, supervisor } from './cells/index.ts'
+export { cell, control, message, supervisor, topic } from './cells/index.ts'
 export type * from './cells/index.ts'
 export { KaryonError, type ErrorDetails, type KaryonErrorCode } from './errors.ts'
 export type { DeadLetterReason, DeathReason, DownReason, KernelEvent } from './events.ts'

@@ -3,7 +3,7 @@ import {
   cell,
   message,
   supervisor,
-  type CellRef,
+  type OwnedRef,
   type ChildSpec,
   type Message,
   type SupervisorRef,
@@ -199,7 +199,7 @@ test('children are terminated, restarted in their old place, and deleted', async
     async () => crew.startChild(b),
     'it would take the place of one that is kept',
   )
-  const again = crew.restartChild('b') as unknown as CellRef<Worker>
+  const again = crew.restartChild('b') as unknown as OwnedRef<Worker>
   await world.rest()
   t.is(names(crew), 'a b c')
   t.deepEqual([old.alive, again.alive, await again.ask('ping')], [false, true, 1])

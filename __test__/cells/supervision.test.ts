@@ -323,8 +323,8 @@ test('a monitor tells exactly once that a cell is gone for good, and not of rest
   ref.send('watch', 'b')
   await world.rest()
   t.deepEqual(seen, [
-    { path: 'root/a', reason: 'stopped' },
-    { path: 'root/b', reason: 'stopped' },
+    { path: 'root/a', incarnation: 2, reason: 'stopped' },
+    { path: 'root/b', incarnation: 1, reason: 'stopped' },
   ])
 })
 

@@ -1,13 +1,33 @@
 // What this side knows of a cell and of its living incarnation.
 import type { KaryonError } from '../errors.ts'
-import type { DownReason } from '../events.ts'
+import type { DeathReason, DownReason } from '../events.ts'
 import type { Session } from '../graph/session.ts'
+import { Gauge } from './apoptosis.ts'
 import type { Children } from './children.ts'
 import type { CompiledCell, Handler } from './definition.ts'
 import { failure } from './failures.ts'
 import type { CellRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
 import type { Turn } from './turn.ts'
+
+/** Why a cell is gone, or an incarnation has ended. */
+export type EndReason = DeathReason | DownReason
+
+/** Something whose end others wait for: each of them is told once. */
+export class Mortal {
+  /** Who wants to know. */
+  onEnd: Set<(reason: EndReason) => void> | undefined
+  /** How it ended, once it has and that is known. */
+  endReason: EndReason | undefined
+
+  /** It has ended: tells who wants to know. */
+  tellEnd(reason: EndReason): void {
+    this.endReason ??= reason
+    const listeners = this.onEnd
+    this.onEnd = undefined
+    for (const tell of listeners ?? []) tell(reason)
+  }
+}
 
 /** What distinguishes a cell from a supervisor, which has none of it. */
 export interface CellFacts {
@@ -18,7 +38,7 @@ export interface CellFacts {
 }
 
 /** A cell or supervisor. */
-export class Cell {
+export class Cell extends Mortal {
   readonly runtime: CellRuntime
   /** The scheduler's handle. */
   readonly id: number
@@ -33,15 +53,16 @@ export class Cell {
   incarnation: Incarnation
   /** What the last failure was. */
   failure: unknown
+  /** Why its last incarnation ended. */
+  lastReason: DeathReason | undefined
+  /** Somebody wants no turn of it to begin. */
+  paused = false
   ref: CellRef<never> | undefined
   /** A supervisor's own. */
   children: Children | undefined
-  /** Who wants to know when it is gone. */
-  onGone: Set<(reason: DownReason) => void> | undefined
-  /** Why it is gone, and its handle with it. */
-  gone: DownReason | undefined
 
   constructor(runtime: CellRuntime, id: number, name: string, parent?: Cell, facts?: CellFacts) {
+    super()
     this.runtime = runtime
     this.id = id
     this.path = parent === undefined ? name : `${parent.path}/${name}`
@@ -51,20 +72,29 @@ export class Cell {
     this.mailbox = facts?.mailbox ?? 0
     this.incarnation = new Incarnation(this, 1)
   }
+
+  /** Why it is gone, and its handle with it. */
+  get gone(): DownReason | undefined {
+    return this.endReason as DownReason | undefined
+  }
 }
 
 /** One life of a cell: its state, its session, its signal. */
-export class Incarnation {
+export class Incarnation extends Mortal {
   readonly cell: Cell
   readonly number: number
   alive = true
   state: unknown
   handlers: readonly Handler[]
-  /** The scheduler has issued a message to it: it has started. */
+  /** It came up: `init` is over, or there is none. */
+  started: boolean
+  /** The scheduler has issued a message to it and may issue another: it is up, and neither paused nor quiescent. */
   issued = false
+  /** Only the scheduler says when a message of it may run: it is paused or quiescent. */
+  barred: boolean
   /** The batch in which no further message of it may run. */
   closedIn = 0
-  /** It wants its cell to stop: no further message of it runs. */
+  /** No further message of it runs. */
   stops = false
   /** The turn, or `init`, that returned a promise. */
   turn: Turn | undefined
@@ -73,14 +103,21 @@ export class Incarnation {
   session: Session | undefined
   /** What it watches: called to stop watching. */
   watches: Set<() => void> | undefined
+  /** Its lease and budget, if it has any. */
+  readonly gauge: Gauge | undefined
   random: (() => number) | undefined
   #controller: AbortController | undefined
   #cause: unknown
 
   constructor(cell: Cell, number: number) {
+    super()
     this.cell = cell
     this.number = number
     this.handlers = cell.definition?.handlers ?? []
+    this.barred = cell.paused
+    this.started = cell.definition?.init === undefined
+    const { lease, budget } = cell.definition?.limits ?? {}
+    this.gauge = lease === undefined && budget === undefined ? undefined : new Gauge(this, lease, budget)
   }
 
   /** Aborted when the incarnation dies, or its turn is late or hastened. */
@@ -99,9 +136,16 @@ export class Incarnation {
 
   /** The turn that went on is over. If it was late, the next gets a signal that is not aborted. */
   endTurn(): void {
+    if (this.turn !== undefined) this.gauge?.close()
     this.turn = undefined
     if (this.late) this.#controller = undefined
     this.late = false
+  }
+
+  /** From here on only the scheduler says when a message of it may run. */
+  bar(): void {
+    this.barred = true
+    this.issued = false
   }
 
   /** From here on nothing it does counts. */

@@ -1,10 +1,11 @@
 // What a handler is given.
-import type { DownReason } from '../events.ts'
+import type { DeathReason, DownReason } from '../events.ts'
 import type { Graph, Transaction } from '../graph/types.ts'
 import type { AskOptions } from './ask.ts'
 import type { Handlers, InputOf, Messages, PayloadArguments, ReplyOf } from './definition.ts'
-import type { CellRef } from './ref.ts'
+import type { CellRef, OwnedRef } from './ref.ts'
 import type { Spawn } from './spawn.ts'
+import type { Subscription, Topic } from './topics.ts'
 
 /** A timer that `sendAfter` or `every` armed; for `cancel`. */
 export interface Timer {
@@ -12,10 +13,18 @@ export interface Timer {
   readonly armed: boolean
 }
 
-/** What a monitor sends once its cell is gone for good; restarts are not told. */
+/** What a monitor sends, once: that its cell is gone for good, or that one incarnation has ended. */
 export interface Down {
   readonly path: string
-  readonly reason: DownReason
+  /** The last one, or the one that was watched. */
+  readonly incarnation: number
+  readonly reason: DownReason | DeathReason
+}
+
+/** What a monitor watches. */
+export interface MonitorOptions {
+  /** The cell, whatever its restarts, by default; or only its present incarnation. */
+  readonly of?: 'cell' | 'incarnation'
 }
 
 /** A watch over another cell. */
@@ -26,6 +35,10 @@ export interface Monitor {
 
 /** The messages of a cell that can carry a `Down`. */
 export type DownName<M> = { [Name in keyof M]: Down extends InputOf<M[Name]> ? Name : never }[keyof M] &
+  string
+
+/** The messages of a cell that can carry what work comes to. */
+export type ResultName<M, T> = { [Name in keyof M]: T extends InputOf<M[Name]> ? Name : never }[keyof M] &
   string
 
 /** How a timer is armed. */
@@ -74,14 +87,34 @@ export interface InitContext<M extends Messages<M>, Args> {
   ): Timer
   /** Calls a timer off; false if it was no longer armed. */
   cancel(timer: Timer): boolean
-  /** Sends the cell the named message, with a `Down`, exactly once, when the other cell is gone for good. */
-  monitor(ref: { readonly path: string }, name: DownName<M>): Monitor
+  /** Sends the cell the named message, with a `Down`, exactly once, when the other cell is gone for good, or its incarnation has ended. */
+  monitor(ref: { readonly path: string }, name: DownName<M>, options?: MonitorOptions): Monitor
+  /**
+   * Binds the present incarnations of two cells: if one ends, but by its own `stop`, the other fails too, once, with reason `linked`. It needs
+   * the power over the other cell: what `spawn` returned.
+   *
+   * @throws ERR_KARYON_CELL_DEAD if the other cell is gone
+   */
+  link(ref: OwnedRef<never>): Monitor
+  /** Has what is published under a topic sent to the cell as the named message. Ends with the incarnation. */
+  subscribe<Name extends keyof M & string>(topic: Topic<InputOf<M[Name]>, unknown>, name: Name): Subscription
+  /** Sends to every subscriber of a topic; how many had room. */
+  publish<Input>(topic: Topic<unknown, Input>, payload: NoInfer<Input>): number
+  /**
+   * Shows progress: the lease begins anew if the number is greater than that of the last time; whether it was. A cell without a lease may call
+   * it too.
+   */
+  renew(progress: number): boolean
   /**
    * Starts work that may outlive the turn. It ends with the incarnation, whose signal it gets. If it fails while its turn
    * goes on, whoever handles the returned promise decides; if nobody does by the end of the turn, the turn fails with
-   * that error. If it fails after its turn is over, the cell fails, whoever handles the promise.
+   * that error. If it fails after its turn is over, the cell fails, whoever handles the promise. With `then`, what it comes to is sent to
+   * the cell as that message, waiting for room.
    */
-  run<T>(task: (signal: AbortSignal) => T | Promise<T>): Promise<T>
+  run<T>(
+    task: (signal: AbortSignal) => T | Promise<T>,
+    options?: { readonly then?: ResultName<M, NoInfer<T>> },
+  ): Promise<T>
   /** The kernel's time. */
   now(): Date
   /** A number in [0, 1) that follows from the kernel's seed, the path and the incarnation. */

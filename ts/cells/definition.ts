@@ -1,6 +1,7 @@
 import { badArgument } from '../errors.ts'
 import { checkedGrants } from '../graph/arguments.ts'
 import type { Grants } from '../graph/session.ts'
+import type { Budget, Lease } from './apoptosis.ts'
 import type { Context, InitContext } from './context.ts'
 import { bounded, checkedName } from './failures.ts'
 import { disown, isThenable } from './foreign.ts'
@@ -21,6 +22,8 @@ export interface Message<Payload = void, Reply = void, Input = Payload, Answered
   readonly parse: ((input: unknown) => unknown) | undefined
   /** Turns what the handler answers into what the asker gets, or throws. */
   readonly parseReply: ((answer: unknown) => unknown) | undefined
+  /** It goes before those that are not. */
+  readonly control?: boolean
 }
 
 /** The messages of a cell, by name. */
@@ -91,6 +94,17 @@ export function message(payload?: StandardSchema, reply?: StandardSchema): Messa
   return { parse: parser(payload, 'payload'), parseReply: parser(reply, 'reply') }
 }
 
+/**
+ * The same kind of message as one of control: it goes before all that are not, in its own order, and needs no room in the mailbox, of which
+ * at most 1,000 wait. It is sent or delivered, never asked.
+ *
+ * @example
+ * const messages = { job: message<string>(), drain: control(message()) }
+ */
+export function control<Payload, Input>(kind: Message<Payload, void, Input>): Message<Payload, void, Input> {
+  return { ...kind, control: true }
+}
+
 function parser(schema: StandardSchema | undefined, what: string): ((input: unknown) => unknown) | undefined {
   if (schema === undefined) return undefined
   if (typeof schema?.['~standard']?.validate !== 'function')
@@ -130,7 +144,26 @@ export interface CellLimits {
    * tenth of a second later the cell is restarted.
    */
   readonly turnTimeoutMs?: number
+  /**
+   * What a full mailbox does: it refuses the new message, which is the default, or drops its oldest one, a dead letter then, so that `send`
+   * and `deliver` always succeed.
+   */
+  readonly overflow?: 'refuse' | 'drop-oldest'
+  /** How long it lives without progress; for ever by default. */
+  readonly lease?: Lease
+  /** What each incarnation may use; any amount by default. */
+  readonly budget?: Budget
 }
+
+/** What an invariant sees of a turn that is about to be committed. */
+export type TurnFacts<M extends Messages<M>> = {
+  readonly [Name in keyof M & string]: {
+    readonly message: Name
+    readonly payload: PayloadOf<M[Name]>
+    /** What the handler has answered. */
+    readonly reply: ReplyOf<M[Name]>
+  }
+}[keyof M & string]
 
 /** What a cell is made of; see `cell`. */
 export interface CellSpec<M extends Messages<M>, State, Args> {
@@ -142,8 +175,11 @@ export interface CellSpec<M extends Messages<M>, State, Args> {
   /** Makes the state, for each incarnation anew: this is how memory comes back. Stands before `on`. */
   readonly init?: (ctx: InitContext<M, Args>, args: Args) => State | Promise<State>
   readonly on: Handlers<NoInfer<M>, State, Args>
-  /** Must hold after every turn; a turn that breaks it is undone and the cell restarts. */
-  readonly invariant?: (state: State) => boolean
+  /**
+   * Must hold at the end of every turn, before its transaction is committed: of the state, the message and the reply. A turn that breaks it is
+   * undone, and the cell restarts.
+   */
+  readonly invariant?: (state: State, turn: TurnFacts<NoInfer<M>>) => boolean
   readonly limits?: CellLimits
   /** `transient` by default: restarted after failures. */
   readonly restart?: RestartKind
@@ -168,11 +204,22 @@ export interface CompiledCell {
   readonly codes: ReadonlyMap<string, number>
   readonly parsers: readonly (((input: unknown) => unknown) | undefined)[]
   readonly replies: readonly (((answer: unknown) => unknown) | undefined)[]
+  /** The codes of its control messages, if it has any. */
+  readonly controls: ReadonlySet<number> | undefined
   readonly handlers: readonly Handler[]
   readonly init: ((ctx: unknown, args: unknown) => unknown) | undefined
-  readonly invariant: ((state: unknown) => boolean) | undefined
-  readonly limits: Required<CellLimits>
+  readonly invariant: ((state: unknown, turn: unknown) => boolean) | undefined
+  readonly limits: CompiledLimits
   readonly restart: RestartKind
+}
+
+/** Bounds, with what is not said. */
+export interface CompiledLimits {
+  readonly mailbox: number
+  readonly turnTimeoutMs: number
+  readonly dropOldest: boolean
+  readonly lease: Lease | undefined
+  readonly budget: Budget | undefined
 }
 
 /** A handler as the runtime calls it. */
@@ -200,10 +247,6 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   const name = checkedName(spec.name, 'a cell')
   checkFields(spec.messages, `messages of ${name}`)
   checkFields(spec.on, `\`on\` of ${name}`, Object.keys(spec.messages))
-  checkFields(limits, `limits of ${name}`, ['mailbox', 'turnTimeoutMs'])
-  const { mailbox = LIMITS.mailboxDefault, turnTimeoutMs = 0 } = limits
-  bounded('limits.mailbox', mailbox, 1, LIMITS.mailboxMax)
-  bounded('limits.turnTimeoutMs', turnTimeoutMs, 0, LIMITS.delayMaxMs)
   oneOf(RESTARTS, restart, `restart of cell ${name}`)
   for (const part of ['init', 'invariant'] as const) {
     if (spec[part] !== undefined && typeof spec[part] !== 'function')
@@ -227,13 +270,39 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
     codes: new Map(names.map((name, code) => [name, code])),
     parsers: names.map((name) => messages[name]?.parse),
     replies: names.map((name) => messages[name]?.parseReply),
+    controls: controlsOf(names.map((name) => messages[name]?.control ?? false)),
     handlers: names.map((name) => handlers[name] as Handler),
     init: spec.init as CompiledCell['init'],
     invariant: spec.invariant as CompiledCell['invariant'],
-    limits: { mailbox, turnTimeoutMs },
+    limits: limitsOf(limits, name),
     restart,
   }
   return definition(compiled)
+}
+
+function controlsOf(controls: readonly boolean[]): ReadonlySet<number> | undefined {
+  return controls.includes(true)
+    ? new Set(controls.flatMap((control, code) => (control ? code : [])))
+    : undefined
+}
+
+function limitsOf(limits: CellLimits, name: string): CompiledLimits {
+  const fields = ['mailbox', 'turnTimeoutMs', 'overflow', 'lease', 'budget']
+  checkFields(limits, `limits of ${name}`, fields)
+  const { mailbox = LIMITS.mailboxDefault, turnTimeoutMs = 0, overflow = 'refuse', lease, budget } = limits
+  bounded('limits.mailbox', mailbox, 1, LIMITS.mailboxMax)
+  bounded('limits.turnTimeoutMs', turnTimeoutMs, 0, LIMITS.delayMaxMs)
+  oneOf(['refuse', 'drop-oldest'], overflow, `limits.overflow of ${name}`)
+  if (lease !== undefined) {
+    checkFields(lease, `limits.lease of ${name}`, ['periodMs', 'idle'])
+    bounded('lease.periodMs', lease.periodMs, 2, LIMITS.delayMaxMs)
+    if (typeof (lease.idle ?? false) !== 'boolean') throw badArgument('lease.idle is true or false')
+  }
+  if (budget !== undefined) {
+    checkFields(budget, `limits.budget of ${name}`, ['messages'])
+    bounded('budget.messages', budget.messages ?? 1, 1, Number.MAX_SAFE_INTEGER)
+  }
+  return { mailbox, turnTimeoutMs, dropOldest: overflow === 'drop-oldest', lease, budget }
 }
 
 /** How restarts of a supervisor's children are counted and delayed. */

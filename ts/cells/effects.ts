@@ -1,5 +1,6 @@
 // What the scheduler decided, carried out on this side.
 import type { DownReason } from '../events.ts'
+import { warn } from './apoptosis.ts'
 import { askError } from './ask.ts'
 import { Incarnation, type Cell } from './cell.ts'
 import { failure, goneError } from './failures.ts'
@@ -13,7 +14,7 @@ type Act = (runtime: CellRuntime, first: number, second: number, third: number) 
 
 const ACTS: Readonly<Record<number, Act>> = {
   [Effect.init]: (runtime, cell) => runtime.pump.startSoon(runtime.cellAt(cell).incarnation),
-  [Effect.died]: (runtime, cell) => runtime.cellAt(cell).incarnation.die(runtime.cellAt(cell).failure),
+  [Effect.died]: (runtime, cell, _incarnation, death) => died(runtime.cellAt(cell), death),
   [Effect.restarted]: (runtime, cell, incarnation, death) =>
     restarted(runtime.cellAt(cell), incarnation, death),
   [Effect.gone]: (runtime, cell, reason) => gone(runtime.cellAt(cell), DOWNS[reason] as DownReason),
@@ -34,6 +35,8 @@ const ACTS: Readonly<Record<number, Act>> = {
   [Effect.timer]: (runtime, timer, again) => runtime.timers.due(timer, again !== 0),
   [Effect.timerOver]: (runtime, timer) => runtime.timers.over(timer),
   [Effect.abort]: (runtime, cell, stop) => abort(runtime.cellAt(cell).incarnation, stop !== 0),
+  [Effect.warned]: (runtime, cell, quiescent) =>
+    warn(runtime.cellAt(cell).incarnation, 'lease', quiescent !== 0),
 }
 
 /** Carries out the effects of a crossing. No handler runs in here. */
@@ -43,6 +46,13 @@ export function applyEffects(runtime: CellRuntime, count: number): void {
   for (let at = 0; at < count * EFFECT_WORDS; at += EFFECT_WORDS) {
     ACTS[word(at)]?.(runtime, word(at + 1), word(at + 2), word(at + 3))
   }
+}
+
+function died({ incarnation, failure }: Cell, death: number): void {
+  incarnation.die(failure)
+  // A stop is told with its reason once the cell is gone.
+  const reason = DEATHS[death] ?? 'error'
+  if (reason !== 'stopped') incarnation.tellEnd(reason)
 }
 
 function lost({ path, definition, runtime }: Cell, slot: Slot, why: number): void {
@@ -58,10 +68,12 @@ function lost({ path, definition, runtime }: Cell, slot: Slot, why: number): voi
 
 function restarted(cell: Cell, incarnation: number, death: number): void {
   const error = cell.failure
+  const reason = DEATHS[death] ?? 'error'
   cell.failure = undefined
+  cell.lastReason = reason
+  cell.incarnation.tellEnd(reason)
   cell.incarnation = new Incarnation(cell, incarnation)
   const { path, runtime, children } = cell
-  const reason = DEATHS[death] ?? 'error'
   if (children === undefined) {
     runtime.emit({ type: 'cell.restarted', path, incarnation, reason, ...withError(error) })
     return
@@ -80,15 +92,15 @@ function gone(cell: Cell, reason: DownReason): void {
   const { path, runtime } = cell
   cell.parent?.children?.gone(cell)
   cell.live = false
-  cell.gone = reason
+  cell.endReason = reason
   cell.incarnation.die()
+  cell.incarnation.tellEnd(reason)
   runtime.cells[placeOf(cell.id)] = undefined
   const error = withError(cell.failure)
   if (reason === 'gave-up' && cell.definition !== undefined)
     runtime.emit({ type: 'cell.gave-up', path, ...error })
   else runtime.emit({ type: 'cell.stopped', path, reason, ...error })
-  for (const tell of cell.onGone ?? []) tell(reason)
-  cell.onGone = undefined
+  cell.tellEnd(reason)
   if (cell !== runtime.root) return
   runtime.pump.end()
   runtime.scheduler.close()

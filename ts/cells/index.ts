@@ -1,8 +1,10 @@
 // Cells: what programs see of them.
 export type { AskOptions } from './ask.ts'
-export type { Context, Down, InitContext, Monitor, Timer, TimerOptions } from './context.ts'
+export type { Budget, Lease } from './apoptosis.ts'
+export type { Context, Down, InitContext, Monitor, MonitorOptions, Timer, TimerOptions } from './context.ts'
 export {
   cell,
+  control,
   message,
   supervisor,
   type Answer,
@@ -18,8 +20,11 @@ export {
   type StandardSchema,
   type Strategy,
   type SupervisorDefinition,
+  type TurnFacts,
 } from './definition.ts'
 export type { ChildInfo } from './children.ts'
-export type { CellRef, SupervisorRef } from './ref.ts'
+export type { CellInfo, CellStatus, CellTree } from './inspect.ts'
+export type { CellRef, OwnedRef, SupervisorRef } from './ref.ts'
 export type { CellStats } from './runtime.ts'
 export type { Spawn, SpawnOptions } from './spawn.ts'
+export { topic, type Subscription, type Topic } from './topics.ts'

@@ -29,10 +29,15 @@ export const Op = {
   inited: 11,
   fail: 12,
   stop: 13,
-  stopSelf: 14,
+  finish: 14,
   timerSet: 15,
   timerCancel: 16,
+  lease: 17,
+  pause: 18,
 } as const
+
+/** Which messages go first, and what bounds them. */
+export const Class = { user: 0, control: 1, owed: 2 } as const
 
 /** How a turn came out. */
 export const Verdict = {
@@ -64,6 +69,7 @@ export const Effect = {
   timer: 11,
   abort: 12,
   timerOver: 13,
+  warned: 14,
 } as const
 
 /** How an ask was settled. */
@@ -95,6 +101,12 @@ export const Header = {
   ended: 9,
 } as const
 
+/** Why an incarnation ends, where this side says so. */
+export const Death = { error: 1, ended: 6, budget: 11, linked: 12 } as const
+
+/** One of them. */
+export type DeathWord = (typeof Death)[keyof typeof Death]
+
 /** Why incarnations end, by word. */
 export const DEATHS: readonly DeathReason[] = [
   'stopped', // 0 is never sent
@@ -107,6 +119,9 @@ export const DEATHS: readonly DeathReason[] = [
   'supervisor',
   'stopped',
   'gave-up',
+  'lease',
+  'budget',
+  'linked',
 ]
 
 /** Why cells are gone, by word. */
@@ -127,4 +142,8 @@ export const REFUSALS: Readonly<Record<number, 'full' | 'withdrawn' | 'cycle'>> 
 }
 
 /** Why messages are dead letters, by word of loss; what is neither met its last conflict. */
-export const DEAD_LETTERS: Readonly<Record<number, DeadLetterReason>> = { 4: 'stopped', 5: 'lost-in-turn' }
+export const DEAD_LETTERS: Readonly<Record<number, DeadLetterReason>> = {
+  4: 'stopped',
+  5: 'lost-in-turn',
+  7: 'dropped',
+}

@@ -7,7 +7,7 @@ import { applyEffects, withError } from './effects.ts'
 import { failure } from './failures.ts'
 import { disown, isFailure, isThenable } from './foreign.ts'
 import { Life } from './life.ts'
-import { Header, INIT_TURN, Op, Verdict, type VerdictWord } from './protocol.ts'
+import { Death, Header, INIT_TURN, Op, Verdict, type DeathWord, type VerdictWord } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 import type { Slot } from './slots.ts'
 import { NOT_IN_BATCH, NOT_ISSUED, Turn } from './turn.ts'
@@ -129,7 +129,8 @@ export class Pump {
       this.#runtime.scheduler.write(Op.result, position, Verdict.notRun)
       return
     }
-    incarnation.issued = true
+    incarnation.issued = !incarnation.barred
+    incarnation.gauge?.turn()
     const slot = this.#runtime.slots.at(number)
     const turn = new Turn(incarnation, ++this.#turns, position)
     const handler = incarnation.handlers[slot.code] as Handler
@@ -155,6 +156,7 @@ export class Pump {
     this.#runtime.scheduler.write(Op.async, this.#positionOf(turn, slot), turn.number)
     turn.position = NOT_IN_BATCH
     incarnation.closedIn = this.#batch
+    incarnation.gauge?.open()
     void this.#whenSettled(turn, answer, (verdict, outcome) => {
       if (verdict === Verdict.ended) this.#endTurn(turn, slot, outcome)
       else this.#failTurn(turn, slot, outcome, verdict)
@@ -194,9 +196,12 @@ export class Pump {
     let submitted: Submitted | undefined
     let verdict: VerdictWord = Verdict.invariant
     try {
-      assertInvariant(incarnation)
-      verdict = Verdict.failed
-      if (slot.ask !== undefined) reply = this.#runtime.admitReply(incarnation.cell, slot.code, answer)
+      if (slot.ask !== undefined) {
+        verdict = Verdict.failed
+        reply = this.#runtime.admitReply(incarnation.cell, slot.code, answer)
+        verdict = Verdict.invariant
+      }
+      assertInvariant(incarnation, slot, reply)
       verdict = Verdict.conflict
       // Also a turn that only read: what it answers may rest on commits that are not durable yet.
       submitted = turn.transaction?.submit()
@@ -279,8 +284,12 @@ export class Pump {
       outcome = error
     }
     this.current = undefined
-    if (goesOn) void this.#whenSettled(turn, outcome, (how, what) => this.#inited(turn, how, what))
-    else this.#inited(turn, verdict, outcome)
+    if (!goesOn) {
+      this.#inited(turn, verdict, outcome)
+      return
+    }
+    incarnation.gauge?.open()
+    void this.#whenSettled(turn, outcome, (how, what) => this.#inited(turn, how, what))
   }
 
   /** `init` is over: with the state, or with what it failed with. */
@@ -292,6 +301,8 @@ export class Pump {
     this.#runtime.scheduler.write(Op.inited, cell.id, number, verdict)
     if (verdict === Verdict.ended) {
       incarnation.state = outcome
+      incarnation.started = true
+      incarnation.gauge?.start()
       this.#runtime.emit({ type: 'cell.started', path: cell.path, incarnation: number })
     } else {
       cell.failure = outcome
@@ -300,13 +311,15 @@ export class Pump {
   }
 
   /** Work that an incarnation left running failed. */
-  failBetweenTurns(incarnation: Incarnation, error: unknown): void {
+  failBetweenTurns(incarnation: Incarnation, error: unknown, death: DeathWord = Death.error): void {
     if (!incarnation.alive) {
       this.#lateSettlement(incarnation, error)
       return
     }
-    incarnation.cell.failure = error
-    this.#runtime.scheduler.write(Op.fail, incarnation.cell.id, incarnation.number)
+    const { cell, number } = incarnation
+    cell.failure = error
+    this.#runtime.scheduler.write(Op.fail, cell.id, number, death)
+    incarnation.stops = true
     incarnation.die(error)
   }
 
@@ -317,15 +330,16 @@ export class Pump {
   }
 }
 
-function assertInvariant({ cell: { definition, path }, state }: Incarnation): void {
-  const { invariant } = definition as CompiledCell
+function assertInvariant({ cell, state }: Incarnation, { code, payload }: Slot, reply: unknown): void {
+  const { invariant, names } = cell.definition as CompiledCell
   if (invariant === undefined) return
-  const holds: unknown = invariant(state)
+  const { path } = cell
+  const holds: unknown = invariant(state, { message: names[code] as string, payload, reply })
   const isLate = isThenable(holds)
   if (isLate) disown(holds)
   if (holds && !isLate) return
   const message = isLate
     ? `the invariant of ${path} answered with a promise, which is no answer; it must not be async`
-    : `the turn left ${path} in a state that breaks its invariant`
+    : `what the turn did, or the state it left, breaks the invariant of ${path}`
   throw failure('ERR_KARYON_INVARIANT', message, { path })
 }

@@ -1,4 +1,7 @@
 import { badArgument } from '../errors.ts'
+import { peek } from './foreign.ts'
+import { infoOf, type CellInfo } from './inspect.ts'
+import { Op } from './protocol.ts'
 import type { AskOptions } from './ask.ts'
 import type { Cell } from './cell.ts'
 import type { ChildInfo, Children } from './children.ts'
@@ -31,12 +34,9 @@ export class Reference {
     return this.#cell.live
   }
 
-  /**
-   * Stops what is below it, the last started first, then itself. What runs gets its signal aborted and 5 s, or what its `shutdownMs` says.
-   * Resolves when it is gone.
-   */
-  stop(): Promise<void> {
-    return this.#cell.runtime.stopCell(this.#cell)
+  /** Which of its lives this is: 1, and one more with each restart. What was learned of an earlier one may be gone. */
+  get incarnation(): number {
+    return this.#cell.incarnation.number
   }
 
   /** @internal */
@@ -51,6 +51,9 @@ export class Reference {
 
 /** A reference to a cell. It survives restarts; after the cell is gone it stays, and is dead. */
 export class CellRef<M extends Messages<M>> extends Reference {
+  /** Only for the compiler, which finds here what a cell understands. */
+  declare readonly '~understands'?: M
+
   /**
    * Puts a message into the cell's mailbox. False if it is full or the cell is gone: the message is then lost, and an
    * event says so. Costs well under a microsecond.
@@ -94,7 +97,61 @@ export class CellRef<M extends Messages<M>> extends Reference {
   }
 }
 
-/** A reference to a supervisor. */
+/**
+ * A reference to a cell with the power over it: what `spawn` returns. Whoever is handed it may end the cell; `address` is for all others.
+ */
+export class OwnedRef<M extends Messages<M>> extends CellRef<M> {
+  /** The same cell without the power over it. */
+  get address(): CellRef<M> {
+    const cell = Reference.cellOf(this)
+    return cell.runtime.refOf(cell) as unknown as CellRef<M>
+  }
+
+  /**
+   * Stops what is below it, the last started first, then itself. What runs gets its signal aborted and 5 s, or what its `shutdownMs` says.
+   * Resolves when it is gone.
+   */
+  stop(): Promise<void> {
+    return endCell(this, false)
+  }
+
+  /** As `stop`, but every turn is cut short, also where a stop waits for one: what such a turn wrote is dropped. */
+  kill(): Promise<void> {
+    return endCell(this, true)
+  }
+
+  /** No turn of it begins until `resume`. What goes on goes on, messages wait, restarts change nothing. */
+  pause(): void {
+    pauseCell(this, true)
+  }
+
+  /** Ends a pause. */
+  resume(): void {
+    pauseCell(this, false)
+  }
+
+  /** What is known of it, and a copy of its state where it can be copied. */
+  async inspect(): Promise<CellInfo & { readonly state?: unknown }> {
+    const cell = Reference.cellOf(this)
+    const state = peek(() => structuredClone(cell.incarnation.state))
+    return { ...infoOf(cell), ...(state !== undefined && { state }) }
+  }
+}
+
+function endCell(ref: Reference, kill: boolean): Promise<void> {
+  const cell = Reference.cellOf(ref)
+  return cell.runtime.stopCell(cell, kill)
+}
+
+function pauseCell(ref: Reference, paused: boolean): void {
+  const cell = Reference.cellOf(ref)
+  cell.paused = paused
+  if (paused) cell.incarnation.bar()
+  else cell.incarnation.barred = cell.incarnation.stops
+  if (cell.gone === undefined) cell.runtime.scheduler.write(Op.pause, cell.id, paused ? 1 : 0)
+}
+
+/** A reference to a supervisor, with the power over it and its children. */
 export class SupervisorRef extends Reference {
   readonly #children: Children
 
@@ -104,10 +161,20 @@ export class SupervisorRef extends Reference {
     this.#children = children
   }
 
+  /** As `stop` of a cell, with all children. */
+  stop(): Promise<void> {
+    return endCell(this, false)
+  }
+
+  /** As `kill` of a cell, with all children. */
+  kill(): Promise<void> {
+    return endCell(this, true)
+  }
+
   /** The child of that name, the last one that was started under it. The caller says what it understands. */
-  child<M extends Messages<M> = UntypedMessages>(name: string): CellRef<M> {
+  child<M extends Messages<M> = UntypedMessages>(name: string): OwnedRef<M> {
     const { ref } = this.#children.get(name)
-    if (ref instanceof CellRef) return ref as unknown as CellRef<M>
+    if (ref instanceof OwnedRef) return ref as unknown as OwnedRef<M>
     throw badArgument(`${ref.path} is a supervisor`, { path: ref.path, name })
   }
 
@@ -160,4 +227,4 @@ export class SupervisorRef extends Reference {
 }
 
 /** Either kind of reference. */
-export type AnyRef = CellRef<never> | SupervisorRef
+export type AnyRef = OwnedRef<never> | SupervisorRef

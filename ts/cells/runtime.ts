@@ -1,21 +1,21 @@
 // The cells of one kernel: what references and contexts ask of it. The scheduler decides, the pump runs.
 import { KaryonError, badArgument } from '../errors.ts'
-import type { DownReason, KernelEvent } from '../events.ts'
+import type { KernelEvent } from '../events.ts'
 import { checkedOptions } from '../graph/arguments.ts'
 import type { Session, SessionSource } from '../graph/session.ts'
 import { askError, checkSignal, type AskOptions } from './ask.ts'
 import { Cell, type Incarnation } from './cell.ts'
-import type { Down, Monitor } from './context.ts'
 import { cell as define } from './definition.ts'
 import { failure, goneError } from './failures.ts'
-import { AskEnd, CLOSED, NO_CELL, Op } from './protocol.ts'
+import { AskEnd, CLOSED, Class, NO_CELL, Op } from './protocol.ts'
 import { Pump } from './pump.ts'
-import { CellRef, type AnyRef } from './ref.ts'
+import { CellRef } from './ref.ts'
 import { LIMITS, Scheduler, placeOf } from './scheduler.ts'
 import { assertSendable, freezeSendable } from './sendable.ts'
 import { Slots, type PendingAsk } from './slots.ts'
 import { spawnBelow, type Spawn, type SpawnOptions } from './spawn.ts'
 import { Timers } from './timers.ts'
+import { Topics } from './topics.ts'
 import { NOT_IN_BATCH, Turn } from './turn.ts'
 
 /** How long an ask waits unless it says otherwise. */
@@ -63,6 +63,7 @@ export class CellRuntime {
   readonly scheduler: Scheduler
   readonly pump: Pump
   readonly timers: Timers
+  readonly topics: Topics = new Topics(this)
   readonly slots: Slots = new Slots()
   /** By place. */
   readonly cells: (Cell | undefined)[] = []
@@ -143,9 +144,18 @@ export class CellRuntime {
   /** Sends what was admitted. */
   post(cell: Cell, code: number, payload: unknown): boolean {
     const room = this.#roomOf(cell)
-    if (room <= 0) return this.#turnAway(cell, code, room)
+    if (cell.definition?.controls?.has(code) && room !== CLOSED) {
+      this.scheduler.write(Op.send, cell.id, this.slots.take(code, payload).number, Class.control)
+      return true
+    }
+    if (room <= 0 && !this.#drops(cell, room)) return this.#turnAway(cell, code, room)
     this.scheduler.send(cell, this.slots.take(code, payload).number, room)
     return true
+  }
+
+  /** Sends what a cell is owed, before all that users send and whatever room there is. */
+  owe(cell: Cell, code: number, payload: unknown): void {
+    this.scheduler.write(Op.send, cell.id, this.slots.take(code, payload).number, Class.owed)
   }
 
   async deliver(
@@ -164,7 +174,7 @@ export class CellRuntime {
     }
     unlessAborted()
     const room = this.#roomOf(cell)
-    if (room > 0 || room === CLOSED) {
+    if (room > 0 || room === CLOSED || this.#drops(cell, room) || cell.definition?.controls?.has(code)) {
       if (!this.post(cell, code, admitted)) throw goneError(cell.path)
       return
     }
@@ -202,7 +212,9 @@ export class CellRuntime {
       const ask: PendingAsk = { path, message: name, timeoutMs, signal, resolve, reject }
       if (signal?.aborted) throw askError(AskEnd.abandoned, ask)
       const room = this.#roomOf(cell)
-      if (room <= 0) {
+      if (cell.definition?.controls?.has(code))
+        throw badArgument(`${name} of ${path} is a control message, which is not asked; send it`)
+      if (room <= 0 && !this.#drops(cell, room)) {
         this.#turnAway(cell, code, room)
         throw room === CLOSED ? goneError(path) : askError(AskEnd.refused, ask)
       }
@@ -220,40 +232,18 @@ export class CellRuntime {
     })
   }
 
-  stopCell(cell: Cell): Promise<void> {
+  stopCell(cell: Cell, kill = false): Promise<void> {
     if (cell.gone !== undefined) return Promise.resolve()
     return new Promise((resolve) => {
       this.stopping++
-      cell.onGone ??= new Set()
-      cell.onGone.add(() => {
+      cell.onEnd ??= new Set()
+      cell.onEnd.add(() => {
         this.stopping--
         resolve()
       })
       cell.live = false
-      this.scheduler.write(Op.stop, cell.id)
+      this.scheduler.write(Op.stop, cell.id, kill ? 1 : 0)
     })
-  }
-
-  monitor(incarnation: Incarnation, ref: AnyRef, name: string): Monitor {
-    const watched = CellRef.cellOf(ref)
-    const { cell } = incarnation
-    const code = this.codeOf(cell, name)
-    const end = (): boolean => {
-      watched.onGone?.delete(tell)
-      return incarnation.watches?.delete(end) ?? false
-    }
-    const tell = (reason: DownReason): void => {
-      if (!end()) return
-      // Waits for room: a notice is owed, whatever the mailbox.
-      const notice: Down = { path: watched.path, reason }
-      this.scheduler.write(Op.deliver, cell.id, this.slots.take(code, notice).number)
-    }
-    watched.onGone ??= new Set()
-    watched.onGone.add(tell)
-    incarnation.watches ??= new Set()
-    incarnation.watches.add(end)
-    if (watched.gone !== undefined) tell(watched.gone)
-    return { cancel: end }
   }
 
   refOf(cell: Cell): CellRef<never> {
@@ -293,6 +283,11 @@ export class CellRuntime {
 
   cellAt(id: number): Cell {
     return this.cells[placeOf(id)] as Cell
+  }
+
+  /** Whether a full mailbox makes room by itself. */
+  #drops(cell: Cell, room: number): boolean {
+    return room !== CLOSED && (cell.definition?.limits.dropOldest ?? false)
   }
 
   #roomOf(cell: Cell): number {

@@ -16,7 +16,7 @@ import {
   type SupervisorDefinition,
 } from './definition.ts'
 import { checkedName, failure } from './failures.ts'
-import { SupervisorRef, type AnyRef, type CellRef } from './ref.ts'
+import { OwnedRef, SupervisorRef, type AnyRef } from './ref.ts'
 import { LIMITS, placeOf } from './scheduler.ts'
 import { freezeSendable } from './sendable.ts'
 
@@ -25,6 +25,7 @@ const HAS_INIT = 2
 const RESTART_FLAGS = { transient: 0, permanent: 4, temporary: 8 } as const
 const SIGNIFICANT = 16
 const DYNAMIC = 32
+const DROP_OLDEST = 64
 /** As long as it takes. */
 const INFINITE = 0xffffffff
 
@@ -48,7 +49,7 @@ export interface Spawn {
       : undefined extends Args
         ? [options?: SpawnOptions<Args>]
         : [options: SpawnOptions<Args> & { readonly args: Args }]
-  ): CellRef<M>
+  ): OwnedRef<M>
   (definition: SupervisorDefinition, options?: SpawnOptions): SupervisorRef
 }
 
@@ -100,7 +101,9 @@ function spawnCell(
   const { runtime } = parent
   const { scheduler } = runtime
   const { limits, restart, init } = definition
-  const flags = flagsOf(name, restart, how) | (init ? HAS_INIT : 0)
+  const initial = init !== undefined || limits.lease?.idle === true
+  const own = (initial ? HAS_INIT : 0) | (limits.dropOldest ? DROP_OLDEST : 0)
+  const flags = flagsOf(name, restart, how) | own
   const { mailbox, turnTimeoutMs } = limits
   const { handle } = scheduler.memory
   const called = name ?? definition.name
@@ -110,9 +113,10 @@ function spawnCell(
     native.spawnCell(handle, parent.id, called, flags, place, mailbox, turnTimeoutMs, shutdown),
   )
   const cell = adopt(parent, id, name, { definition, args, mailbox })
-  if (init === undefined) runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
-  else runtime.pump.schedule()
-  return runtime.refOf(cell)
+  if (!initial) {
+    runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
+  } else runtime.pump.schedule()
+  return new OwnedRef<never>(cell)
 }
 
 function spawnSupervisor(

@@ -4,16 +4,19 @@ import type { TurnTransaction } from '../graph/session.ts'
 import type { Graph } from '../graph/types.ts'
 import type { AskOptions } from './ask.ts'
 import type { Incarnation } from './cell.ts'
-import type { Monitor, Timer, TimerOptions } from './context.ts'
+import type { Monitor, MonitorOptions, Timer, TimerOptions } from './context.ts'
+import { checkedOptions } from '../graph/arguments.ts'
 import { checkFields, type Handler } from './definition.ts'
 import { bounded, failure } from './failures.ts'
-import { Op } from './protocol.ts'
-import { CellRef, type AnyRef } from './ref.ts'
+import { Death, Op } from './protocol.ts'
+import { CellRef, type AnyRef, type OwnedRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
 import { seeded, seedOf } from './random.ts'
 import { LIMITS } from './scheduler.ts'
 import { spawnBelow, type SpawnOptions } from './spawn.ts'
 import type { ArmedTimer } from './timers.ts'
+import type { Subscription, Topic } from './topics.ts'
+import { link, monitor } from './watching.ts'
 
 /** The place in the batch of a turn that is not in it: one that went on, or an `init`. */
 export const NOT_IN_BATCH = -1
@@ -115,20 +118,53 @@ export class Turn {
     return this.#runtime.timers.cancel(timer as ArmedTimer)
   }
 
-  monitor(ref: AnyRef, name: string): Monitor {
-    return this.#runtime.monitor(this.#living(), ref, name)
+  monitor(ref: AnyRef, name: string, options?: MonitorOptions): Monitor {
+    return monitor(this.#living(), ref, name, options)
   }
 
-  run<T>(task: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
+  link(ref: OwnedRef<never>): Monitor {
+    return link(this.#living(), ref)
+  }
+
+  subscribe(topic: Topic<unknown, unknown>, name: string): Subscription {
+    return this.#runtime.topics.subscribe(this.#living(), topic, name)
+  }
+
+  publish(topic: Topic<unknown, unknown>, payload: unknown): number {
+    this.#living()
+    return this.#runtime.topics.publish(topic, payload)
+  }
+
+  renew(progress: number): boolean {
+    return this.#living().gauge?.renew(progress) ?? true
+  }
+
+  run<T>(
+    task: (signal: AbortSignal) => T | Promise<T>,
+    options: { readonly then?: string } = {},
+  ): Promise<T> {
     const incarnation = this.#living()
     if (typeof task !== 'function') throw badArgument('run takes a function, which is given a signal')
+    const { then } = checkedOptions(options, 'then')
+    const code = then === undefined ? undefined : this.#runtime.codeOf(incarnation.cell, then)
+    incarnation.gauge?.open()
     const work = new Work<T>((resolve) => resolve(task(incarnation.signal)))
+    const done = (value: unknown): void => {
+      incarnation.gauge?.close()
+      if (code === undefined || !incarnation.alive) return
+      try {
+        this.#runtime.owe(incarnation.cell, code, this.#runtime.admit(incarnation.cell, code, value))
+      } catch (error) {
+        this.#runtime.pump.failBetweenTurns(incarnation, error)
+      }
+    }
     const failed = (error: unknown): void => {
+      incarnation.gauge?.close()
       if (this.over) this.#runtime.pump.failBetweenTurns(incarnation, error)
       else (this.#failed ??= []).push({ work, error })
     }
     // Past its own `then`: this looks on, and handles nothing.
-    Reflect.apply(Promise.prototype.then, work, [undefined, failed])
+    Reflect.apply(Promise.prototype.then, work, [done, failed])
     return work
   }
 
@@ -147,7 +183,7 @@ export class Turn {
     const incarnation = this.#living()
     const { cell, number } = incarnation
     incarnation.stops = true
-    cell.runtime.scheduler.write(Op.stopSelf, cell.id, number)
+    cell.runtime.scheduler.write(Op.finish, cell.id, number, Death.ended)
   }
 
   become(handlers: Readonly<Record<string, Handler | undefined>>): void {

@@ -157,20 +157,23 @@ const TEMPORARY: u32 = 8;
 const SIGNIFICANT: u32 = 16;
 /// It came to its supervisor later on.
 const DYNAMIC: u32 = 32;
+/// Its full mailbox drops the oldest message.
+const DROP_OLDEST: u32 = 64;
 
 /// What the flags say, and a child's place.
 fn options_of(flags: u32, place: u32) -> CellOptions {
-    let [has_init, significant, dynamic] = [HAS_INIT, SIGNIFICANT, DYNAMIC].map(|flag| flags & flag != 0);
+    let [has_init, significant, dynamic, drop_oldest] =
+        [HAS_INIT, SIGNIFICANT, DYNAMIC, DROP_OLDEST].map(|flag| flags & flag != 0);
     let restart = match flags & (PERMANENT | TEMPORARY) {
         PERMANENT => Restart::Permanent,
         TEMPORARY => Restart::Temporary,
         _ => Restart::Transient,
     };
-    CellOptions { restart, has_init, significant, dynamic, place, ..CellOptions::default() }
+    CellOptions { restart, has_init, significant, dynamic, drop_oldest, place, ..CellOptions::default() }
 }
 
 /// Starts a cell; its handle. Flags: 1 a taken name gets a number, 2 it has an `init`, 4 permanent, 8 temporary, 16 significant,
-/// 32 dynamic. `place` among the children of a supervisor; 0 is after all others.
+/// 32 dynamic, 64 drops the oldest message of a full mailbox. `place` among the children of a supervisor; 0 is after all others.
 #[napi]
 #[allow(clippy::too_many_arguments, reason = "an object would cost more than the cell")]
 pub fn spawn_cell(

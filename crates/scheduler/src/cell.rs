@@ -15,11 +15,13 @@ pub(crate) struct Message {
     pub slot: u32,
     /// How often it was delivered again after a conflict.
     pub redeliveries: u8,
+    /// It goes before all that are not, and takes no room in the mailbox.
+    pub control: bool,
 }
 
 impl Message {
     pub fn new(slot: u32) -> Self {
-        Message { slot, redeliveries: 0 }
+        Message { slot, redeliveries: 0, control: false }
     }
 }
 
@@ -130,17 +132,33 @@ pub(crate) struct Rare {
     pub timers: BTreeSet<u32>,
     /// Its own failures: for its window where nobody else counts, and for the growth of its waits.
     pub window: RestartWindow,
-    /// It wants to stop when its turn is over.
-    pub stop_self: bool,
+    /// It begins no turn any more, and ends so when the one that runs is over.
+    pub finishes: Option<Death>,
+    pub lease: Option<Lease>,
+}
+
+/// A lease that runs: past its period the incarnation is warned, half a period later it begins no turn any more, another half later it
+/// is dead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lease {
+    /// When the next of these is due.
+    pub key: DeadlineKey,
+    pub period_ms: u32,
+    /// How many of them were.
+    pub steps: u32,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
     pub mailbox: VecDeque<Message>,
+    /// How many of them, the first ones, are of control.
+    pub controls: usize,
     pub turn: Turn,
     pub phase: Phase,
     /// It stands in the ready queue.
     pub queued: bool,
+    /// No turn begins until somebody says otherwise.
+    pub paused: bool,
     pub options: CellOptions,
     pub incarnation: u32,
     pub depth: u32,
@@ -175,7 +193,8 @@ impl Cell {
 
     /// Messages that count against the limit of the mailbox.
     pub fn depth_of_mailbox(&self) -> usize {
-        self.mailbox.len() + self.rare.as_deref().map_or(0, |rare| rare.deferred.len())
+        let waiting = self.mailbox.len() - self.controls;
+        waiting + self.rare.as_deref().map_or(0, |rare| rare.deferred.len())
     }
 
     /// A turn may begin now.
@@ -183,15 +202,34 @@ impl Cell {
         self.phase == Phase::Live
             && self.turn == Turn::None
             && self.ending.is_none()
+            && !self.paused
             && !self.mailbox.is_empty()
-            && !self.rare.as_deref().is_some_and(|rare| rare.stop_self)
+            && !self.is_quiescent()
+    }
+
+    /// It begins no turn any more: it is about to end, or its lease has run out.
+    pub fn is_quiescent(&self) -> bool {
+        let rare = self.rare.as_deref();
+        rare.is_some_and(|rare| rare.finishes.is_some() || rare.lease.is_some_and(|lease| lease.steps > 1))
+    }
+
+    /// Brings a message back to where it came from: before all others of its class.
+    pub fn put_back(&mut self, message: Message) {
+        let at = if message.control { 0 } else { self.controls };
+        self.mailbox.insert(at, message);
+        self.controls += usize::from(message.control);
+    }
+
+    /// Takes the oldest message that counts against the limit.
+    pub fn take_oldest(&mut self) -> Option<Message> {
+        self.mailbox.remove(self.controls).or_else(|| self.rare.as_deref_mut()?.deferred.pop_front())
     }
 
     /// Deferred messages come back, before all others, in their order. They counted all the time.
     pub fn undefer(&mut self) {
         let Some(rare) = self.rare.as_deref_mut() else { return };
-        while let Some(message) = rare.deferred.pop_back() {
-            self.mailbox.push_front(message);
+        for message in std::mem::take(&mut rare.deferred).into_iter().rev() {
+            self.put_back(message);
         }
     }
 }

@@ -27,6 +27,12 @@ word! {
     8 Stop
     /// It is a supervisor, whose children failed more often than its window allows.
     9 GaveUp
+    /// Its lease was not renewed.
+    10 Lease
+    /// It has used up what it was given.
+    11 Budget
+    /// A cell that it is linked to has ended.
+    12 Linked
 }
 
 word! {
@@ -59,6 +65,8 @@ word! {
     5 InTurn
     /// Its turn met a conflict, and this was the last attempt.
     6 Conflict
+    /// Dead letter: the mailbox was full, and makes room by dropping its oldest.
+    7 Dropped
 }
 
 word! {
@@ -117,6 +125,8 @@ rows! {
     12 Abort { cell: CellId, stop: bool }
     /// A timer ended with its incarnation: its number is free.
     13 TimerOver { timer: u32 }
+    /// A lease was not renewed in time; `quiescent` once no turn begins any more.
+    14 Warned { cell: CellId, quiescent: bool }
 }
 
 #[cfg(test)]
@@ -125,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_effect_is_read_as_it_was_written() {
-        for number in 1..=13 {
+        for number in 1..=14 {
             let effect = Effect::decode([number, 1, 2, 1]).unwrap();
             assert_eq!(Effect::decode(effect.encode()), Some(effect));
             assert_eq!(effect.encode()[0], number);

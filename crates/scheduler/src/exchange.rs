@@ -165,7 +165,7 @@ mod tests {
         let root = port.scheduler.root();
         let cell = port.scheduler.spawn(root, "a", false, CellOptions::default()).unwrap();
         let exchange = port.exchange().clone();
-        let record = Record::Send { cell, slot: 5 };
+        let record = Record::Send { cell, slot: 5, class: crate::Class::User };
         for (place, word) in record.encode().into_iter().enumerate() {
             exchange.outbox[place].store(word, Relaxed);
         }

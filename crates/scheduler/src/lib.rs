@@ -31,6 +31,6 @@ pub use credits::{CLOSED, Credits};
 pub use effect::{AskEnd, Death, EFFECT_WORDS, Effect, Gone, Lost};
 pub use exchange::{Exchange, Port, header};
 pub use id::CellId;
-pub use record::{INIT_TURN, RECORD_WORDS, Record, Verdict};
+pub use record::{Class, INIT_TURN, RECORD_WORDS, Record, Verdict};
 pub use restart::{AutoShutdown, Backoff, Restart, RestartPolicy, Strategy, SupervisorPolicy};
 pub use scheduler::{CellOptions, Issue, ProtocolError, Scheduler, SpawnError, Stats};

@@ -8,6 +8,8 @@ pub const MAILBOX_DEFAULT: u32 = 1_000;
 pub const MAILBOX_MAX: u32 = 1_000_000;
 /// The most `deliver` calls that may wait for room in one mailbox.
 pub const WAITERS_MAX: usize = 10_000;
+/// The most control messages that may wait in one mailbox, beside its limit.
+pub const CONTROL_MAX: usize = 1_000;
 /// The most timers that all cells together may have armed.
 pub const TIMERS_MAX: u32 = 1_000_000;
 /// The longest delay, period or time limit, in milliseconds: what one timer of the host can wait.

@@ -1,5 +1,6 @@
 //! What the host tells the scheduler: records of six words.
 
+use crate::effect::Death;
 use crate::id::CellId;
 use crate::words::{rows, word};
 
@@ -29,6 +30,17 @@ word! {
     7 NotRun
 }
 
+word! {
+    /// Which messages go first, and what bounds them.
+    Class:
+    /// Behind those of control, within the limit of the mailbox.
+    0 User
+    /// Before all of users, and [`CONTROL_MAX`](crate::limits::CONTROL_MAX) at most.
+    1 Control
+    /// As control, and never refused: who sends it has bounded it.
+    2 Owed
+}
+
 impl Verdict {
     pub(crate) fn became(self) -> bool {
         matches!(self, Verdict::Became | Verdict::DeferredBecame)
@@ -39,8 +51,8 @@ rows! {
     /// One thing that happened on the host's side. Slots, timers and turns are numbers of the host; a `slot` is a message's
     /// payload, and the name of its ask. `position` is a message's place in the batch.
     Record of RECORD_WORDS:
-    /// A message, whose sender took one credit of the cell.
-    1 Send { cell: CellId, slot: u32 }
+    /// A message, whose sender took one credit of the cell if it is of [`Class::User`].
+    1 Send { cell: CellId, slot: u32, class: Class }
     /// A message whose sender waits for the answer; it took one credit too. `asker` is the cell that asks or
     /// [`CellId::NONE`], `turn` the turn in which it asks or [`INIT_TURN`]. It waits `timeout_ms` milliseconds; 0 waits for ever.
     2 Ask { cell: CellId, slot: u32, asker: CellId, turn: u32, timeout_ms: u32 }
@@ -63,18 +75,22 @@ rows! {
     10 Adopt { cell: CellId, slot: u32 }
     /// The `init` of an incarnation is over: [`Verdict::Ended`], or it failed.
     11 Inited { cell: CellId, incarnation: u32, verdict: Verdict }
-    /// Work that an incarnation left running after its turn failed, and the incarnation with it; an older one than the
+    /// The incarnation failed between its turns, by work that it left running or by what it is linked to; an older one than the
     /// living one changes nothing.
-    12 Fail { cell: CellId, incarnation: u32 }
-    /// Stop the cell and all below it, in order.
-    13 Stop { cell: CellId }
-    /// The incarnation wants its cell to stop when its turn is over.
-    14 StopSelf { cell: CellId, incarnation: u32 }
+    12 Fail { cell: CellId, incarnation: u32, death: Death }
+    /// Stop the cell and all below it, in order; `kill` cuts every turn short.
+    13 Stop { cell: CellId, kill: bool }
+    /// The incarnation ends when its turn is over: by itself ([`Death::Ended`]), or as a failure.
+    14 Finish { cell: CellId, incarnation: u32, death: Death }
     /// Arms a timer of a cell, `delay_ms` milliseconds from now and from then on every `period_ms`; 0 is once. The number is
     /// the host's, taken until it falls due for the last time, is over or cancelled. `referenced` timers keep the program alive.
     15 TimerSet { timer: u32, cell: CellId, delay_ms: u32, period_ms: u32, referenced: bool }
     /// Calls a timer off.
     16 TimerCancel { timer: u32 }
+    /// The lease of an incarnation runs for `period_ms` milliseconds from now; 0 ends it.
+    17 Lease { cell: CellId, incarnation: u32, period_ms: u32 }
+    /// No turn of the cell begins until it says the opposite.
+    18 Pause { cell: CellId, paused: bool }
 }
 
 #[cfg(test)]
@@ -83,8 +99,8 @@ mod tests {
 
     #[test]
     fn every_operation_is_read_as_it_was_written() {
-        for operation in 1..=16 {
-            let words = [operation, 1, 2, 3, 4, 1];
+        for operation in 1..=18 {
+            let words = [operation, 1, 2, 1, 4, 1];
             let record = Record::decode(words).unwrap();
             assert_eq!(Record::decode(record.encode()), Some(record));
             assert_eq!(record.encode()[0], operation);
@@ -94,7 +110,7 @@ mod tests {
     #[test]
     fn unknown_operations_and_verdicts_are_no_records() {
         assert_eq!(Record::decode([0; 6]), None);
-        assert_eq!(Record::decode([17, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Record::decode([19, 0, 0, 0, 0, 0]), None);
         assert_eq!(Record::decode([8, 0, 8, 0, 0, 0]), None);
     }
 }

@@ -9,14 +9,14 @@ mod supervision;
 mod timers;
 mod turns;
 
-use crate::cell::{Cell, Ending, Fall, Message, OpenTurn, Phase, Supervision, Then, Turn};
+use crate::cell::{Cell, Ending, Fall, Lease, Message, OpenTurn, Phase, Supervision, Then, Turn};
 use crate::credits::{CLOSED, Credits};
 use crate::deadlines::{DeadlineKey, Deadlines};
 use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
 use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
-use crate::record::{INIT_TURN, Record, Verdict};
+use crate::record::{Class, INIT_TURN, Record, Verdict};
 use crate::restart::{
     AutoShutdown, Random, Restart, RestartPolicy, RestartWindow, Strategy, SupervisorPolicy,
 };
@@ -90,9 +90,10 @@ enum Control {
     Fail(CellId, u32, Death),
     /// The incarnation met a conflict; the message, if it has attempts left.
     Redeliver(CellId, u32, Option<Message>),
-    Stop(CellId),
-    /// The incarnation wants its cell to stop.
-    StopSelf(CellId, u32),
+    /// And whether its turns and those below are cut short.
+    Stop(CellId, bool),
+    /// The incarnation ends in this way once its turn is over.
+    Finish(CellId, u32, Death),
     /// A turn of a stopping cell is over.
     TurnOver(CellId),
     /// Something below is up, down or gone, for which the cell may have waited.
@@ -125,11 +126,11 @@ impl Scheduler {
     /// A scheduler with nothing but a root. All chance follows from the seed.
     ///
     /// ```
-    /// use karyon_scheduler::{CellOptions, Record, Scheduler};
+    /// use karyon_scheduler::{CellOptions, Class, Record, Scheduler};
     /// let mut scheduler = Scheduler::new(7);
     /// let cell = scheduler.spawn(scheduler.root(), "alice", false, CellOptions::default())?;
     /// scheduler.credits().take(cell.index());
-    /// scheduler.take(Record::Send { cell, slot: 0 })?;
+    /// scheduler.take(Record::Send { cell, slot: 0, class: Class::User })?;
     /// scheduler.step(0, 0);
     /// assert_eq!(scheduler.issue().map(|issue| issue.slot).collect::<Vec<_>>(), [0]);
     /// scheduler.step(1_000, 1); // the one message was run, and nothing else was reported: it ended
@@ -185,7 +186,8 @@ impl Scheduler {
     /// Takes one record. No cell dies here.
     pub fn take(&mut self, record: Record) -> Result<(), ProtocolError> {
         match record {
-            Record::Send { cell, slot } => self.send(cell, Message::new(slot)),
+            Record::Send { cell, slot, class: Class::User } => self.send(cell, Message::new(slot)),
+            Record::Send { cell, slot, class } => self.send_control(cell, slot, class),
             Record::Ask { cell, slot, asker, turn, timeout_ms } => {
                 self.ask(cell, slot, asker, turn, timeout_ms);
             }
@@ -197,12 +199,12 @@ impl Scheduler {
             Record::Result { position, verdict } => self.turn_result(position, verdict)?,
             Record::Settled { cell, turn, verdict } => self.turn_settled(cell, turn, verdict)?,
             Record::Inited { cell, incarnation, verdict } => self.init_settled(cell, incarnation, verdict),
-            Record::Fail { cell, incarnation } => {
-                self.controls.push_back(Control::Fail(cell, incarnation, Death::Error));
+            Record::Fail { cell, incarnation, death } => {
+                self.controls.push_back(Control::Fail(cell, incarnation, death));
             }
-            Record::Stop { cell } => self.controls.push_back(Control::Stop(cell)),
-            Record::StopSelf { cell, incarnation } => {
-                self.controls.push_back(Control::StopSelf(cell, incarnation));
+            Record::Stop { cell, kill } => self.controls.push_back(Control::Stop(cell, kill)),
+            Record::Finish { cell, incarnation, death } => {
+                self.controls.push_back(Control::Finish(cell, incarnation, death));
             }
             Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
                 if self.timers.len() >= TIMERS_MAX as usize
@@ -215,6 +217,13 @@ impl Scheduler {
             }
             Record::TimerCancel { timer } => self.cancel_timer(timer),
             Record::Adopt { cell, slot } => self.adopt_message(cell, slot)?,
+            Record::Lease { cell, incarnation, period_ms } => self.set_lease(cell, incarnation, period_ms),
+            Record::Pause { cell, paused } => {
+                if let Some(cell) = self.table.get_mut(cell) {
+                    cell.paused = paused;
+                }
+                self.wake(cell);
+            }
         }
         Ok(())
     }
@@ -261,8 +270,13 @@ impl Scheduler {
                 }
                 Control::Fail(..) => {}
                 Control::Redeliver(cell, incarnation, message) => self.redeliver(cell, incarnation, message),
-                Control::Stop(cell) => self.stop(cell, Gone::Stopped),
-                Control::StopSelf(cell, incarnation) => self.stop_self(cell, incarnation),
+                Control::Stop(cell, kill) => {
+                    self.stop(cell, Gone::Stopped);
+                    if kill {
+                        self.cut_short(cell);
+                    }
+                }
+                Control::Finish(cell, incarnation, death) => self.finish(cell, incarnation, death),
                 Control::TurnOver(cell) => self.turn_over(cell),
                 Control::Below(cell) => self.below_changed(cell),
                 Control::ShutDown(cell, incarnation) => self.shut_down(cell, incarnation),

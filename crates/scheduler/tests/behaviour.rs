@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AskEnd, Backoff, CellId, CellOptions, Death, Effect, Gone, Lost, Record, RestartPolicy, Scheduler,
+    AskEnd, Backoff, CellId, CellOptions, Class, Death, Effect, Gone, Lost, Record, RestartPolicy, Scheduler,
     SpawnError, SupervisorPolicy, Verdict, limits::CELLS_MAX,
 };
 
@@ -24,7 +24,7 @@ impl Bench {
 
     fn send(&mut self, cell: CellId, slot: u32) {
         assert!(self.scheduler.credits().take(cell.index()));
-        self.scheduler.take(Record::Send { cell, slot }).unwrap();
+        self.scheduler.take(Record::Send { cell, slot, class: Class::User }).unwrap();
     }
 
     fn ask(&mut self, cell: CellId, slot: u32, asker: CellId, turn: u32) {
@@ -178,7 +178,7 @@ fn a_stop_lengthens_no_turn() {
         bench.round(0, 1);
         bench.round(stopped_at.min(50), 0);
         bench.round(stopped_at.saturating_sub(50), 0);
-        bench.take(Record::Stop { cell });
+        bench.take(Record::Stop { cell, kill: false });
         assert_eq!(bench.round(0, 0).0, [Effect::Abort { cell, stop: true }]);
         bench.round(50_u64.saturating_sub(stopped_at), 0);
         let (effects, _) = bench.round(149 - stopped_at.max(50), 0);
@@ -214,7 +214,7 @@ fn a_supervisor_at_the_top_that_gives_up_says_so_and_stops_all_below() {
         (SupervisorPolicy { restart, ..SupervisorPolicy::default() }, CellOptions::default());
     let top = bench.scheduler.spawn_supervisor(root, "top", false, policy, options).unwrap();
     let [a, b] = ["a", "b"].map(|name| bench.scheduler.spawn(top, name, false, options).unwrap());
-    bench.take(Record::Fail { cell: a, incarnation: 1 });
+    bench.take(Record::Fail { cell: a, incarnation: 1, death: Death::Error });
     let (effects, _) = bench.round(0, 0);
     assert!(effects.contains(&Effect::SupervisorGaveUp { cell: top }));
     assert!(effects.contains(&Effect::RootFailed { cell: top }));
@@ -237,7 +237,7 @@ fn a_cell_that_ends_by_itself_leaves_its_parent_and_siblings_alone() {
         .map(|name| bench.scheduler.spawn(parent, name, false, CellOptions::default()).unwrap());
     let beside = bench.spawn("beside", CellOptions::default());
     for cell in [one, beside] {
-        bench.take(Record::StopSelf { cell, incarnation: 1 });
+        bench.take(Record::Finish { cell, incarnation: 1, death: Death::Ended });
         let (effects, _) = bench.round(0, 0);
         let death = Death::Stop;
         assert_eq!(

@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AutoShutdown, Backoff, CellId, CellOptions, Death, Effect, Record, Restart, RestartPolicy, Scheduler,
-    Strategy, SupervisorPolicy, Verdict,
+    AutoShutdown, Backoff, CellId, CellOptions, Class, Death, Effect, Record, Restart, RestartPolicy,
+    Scheduler, Strategy, SupervisorPolicy, Verdict,
 };
 use stateright::{Checker, Model, Property};
 use std::collections::VecDeque;
@@ -135,23 +135,25 @@ impl Sim {
             }
             Action::Fail(number) => {
                 let Child { id, incarnation, .. } = self.children[number];
-                Record::Fail { cell: id, incarnation }
+                Record::Fail { cell: id, incarnation, death: Death::Error }
             }
             Action::End(number) => {
                 let Child { id, incarnation, .. } = self.children[number];
-                Record::StopSelf { cell: id, incarnation }
+                Record::Finish { cell: id, incarnation, death: Death::Ended }
             }
             Action::Stop(number) => {
                 self.children[number].told = true;
-                Record::Stop { cell: self.children[number].id }
+                Record::Stop { cell: self.children[number].id, kill: false }
             }
-            Action::StopSupervisor => Record::Stop { cell: self.supervisors[0] },
+            Action::StopSupervisor => Record::Stop { cell: self.supervisors[0], kill: false },
             Action::Busy(number) => {
                 let child = &mut self.children[number];
                 if !self.scheduler.credits().take(child.id.index()) {
                     return;
                 }
-                self.scheduler.take(Record::Send { cell: child.id, slot: number as u32 }).unwrap();
+                self.scheduler
+                    .take(Record::Send { cell: child.id, slot: number as u32, class: Class::User })
+                    .unwrap();
                 self.round();
                 if self.batch == 0 {
                     return;

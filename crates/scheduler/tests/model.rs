@@ -6,10 +6,11 @@
 #![allow(clippy::unwrap_used)]
 
 use karyon_scheduler::{
-    AskEnd, AutoShutdown, Backoff, CLOSED, CellId, CellOptions, Death, Effect, Gone, Issue, Lost, Record,
-    Restart, RestartPolicy, Scheduler, Strategy, SupervisorPolicy, Verdict,
+    AskEnd, AutoShutdown, Backoff, CLOSED, CellId, CellOptions, Class, Death, Effect, Gone, Issue, Lost,
+    Record, Restart, RestartPolicy, Scheduler, Strategy, SupervisorPolicy, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::Ordering::Relaxed;
 
 struct Dice(u64);
 
@@ -42,6 +43,7 @@ struct Letter {
     from: CellId,
     number: u64,
     ask: bool,
+    control: bool,
     message: Stage,
     answer: Stage,
     deferred: bool,
@@ -50,6 +52,8 @@ struct Letter {
 
 struct CellBook {
     limit: u32,
+    drop_oldest: bool,
+    paused: bool,
     incarnation: u32,
     alive: bool,
     /// A message was issued to this incarnation.
@@ -77,8 +81,8 @@ struct Host {
     /// Nothing but messages was told since the last step.
     plain: bool,
     next_number: u64,
-    /// The last letter of each sender that each cell ended, for order.
-    last_seen: BTreeMap<(CellId, CellId), u64>,
+    /// The last letter of each class, of each sender, that each cell ended, for order.
+    last_seen: BTreeMap<(CellId, CellId, bool), u64>,
     log: Vec<String>,
     host_refused: u64,
     now_us: u64,
@@ -133,6 +137,7 @@ impl Host {
             restart: [Restart::Transient, Restart::Permanent, Restart::Temporary][self.dice.roll(3) as usize],
             has_init: self.dice.one_in(2),
             mailbox_limit: 1 + self.dice.roll(6) as u32,
+            drop_oldest: self.dice.one_in(4),
             turn_timeout_ms: if self.dice.one_in(3) { 5 } else { 0 },
             shutdown_ms: [0, 3, 5_000, u32::MAX][self.dice.roll(4) as usize],
             significant: self.dice.one_in(8),
@@ -148,6 +153,8 @@ impl Host {
             id,
             CellBook {
                 limit: options.mailbox_limit,
+                drop_oldest: options.drop_oldest,
+                paused: false,
                 incarnation: 1,
                 alive: true,
                 issued: false,
@@ -162,7 +169,7 @@ impl Host {
 
     fn take(&mut self, record: Record) {
         self.log.push(format!("{record:?}"));
-        if let Record::Stop { cell } = record {
+        if let Record::Stop { cell, .. } = record {
             let all = cell == self.scheduler.root();
             let told = self.cells.iter_mut().filter(|(id, _)| all || **id == cell);
             told.for_each(|(_, book)| book.unharmed = false);
@@ -173,7 +180,7 @@ impl Host {
         self.scheduler.take(record).unwrap();
     }
 
-    fn slot(&mut self, to: CellId, from: CellId, ask: bool) -> u32 {
+    fn slot(&mut self, to: CellId, from: CellId, ask: bool, control: bool) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots += 1;
             self.slots - 1
@@ -181,8 +188,17 @@ impl Host {
         self.next_number += 1;
         let answer = if ask { Stage::Open } else { Stage::Done };
         let number = self.next_number;
-        let letter =
-            Letter { to, from, number, ask, message: Stage::Open, answer, deferred: false, attempts: 0 };
+        let letter = Letter {
+            to,
+            from,
+            number,
+            ask,
+            control,
+            message: Stage::Open,
+            answer,
+            deferred: false,
+            attempts: 0,
+        };
         assert!(self.letters.insert(slot, letter).is_none(), "slot {slot} is in use");
         slot
     }
@@ -195,21 +211,27 @@ impl Host {
     fn send_something(&mut self, from: Option<(CellId, u32)>) {
         let Some(to) = self.any_cell() else { return };
         let sender = from.map_or(CellId::NONE, |(cell, _)| cell);
-        match self.dice.roll(8) {
+        match self.dice.roll(9) {
+            8 => {
+                let slot = self.slot(to, sender, false, true);
+                self.take(Record::Send { cell: to, slot, class: Class::Control });
+            }
             0 => {
-                let slot = self.slot(to, sender, false);
+                let slot = self.slot(to, sender, false, false);
                 self.take(Record::Deliver { cell: to, slot });
                 if self.dice.one_in(4) {
                     self.take(Record::Withdraw { cell: to, slot });
                 }
             }
             kind => {
-                if !self.scheduler.credits().take(to.index()) {
+                if self.cells[&to].drop_oldest && !self.scheduler.is_stopping(to) {
+                    self.scheduler.credits().words()[to.index()].fetch_sub(1, Relaxed);
+                } else if !self.scheduler.credits().take(to.index()) {
                     self.host_refused += 1;
                     return;
                 }
                 let ask = kind < 4;
-                let slot = self.slot(to, sender, ask);
+                let slot = self.slot(to, sender, ask, false);
                 if ask {
                     let turn = from.map_or(0, |(_, turn)| turn);
                     let timeout_ms = [0, 3, 20][self.dice.roll(3) as usize];
@@ -218,7 +240,7 @@ impl Host {
                         self.take(Record::Abandon { slot });
                     }
                 } else {
-                    self.take(Record::Send { cell: to, slot });
+                    self.take(Record::Send { cell: to, slot, class: Class::User });
                 }
             }
         }
@@ -230,7 +252,7 @@ impl Host {
         assert_eq!(letter.message, Stage::Open, "slot {slot} has two outcomes");
         letter.message = Stage::Done;
         if replied && !letter.deferred && letter.attempts == 0 {
-            let last = self.last_seen.insert((letter.from, letter.to), letter.number);
+            let last = self.last_seen.insert((letter.from, letter.to, letter.control), letter.number);
             assert!(last.is_none_or(|last| last < letter.number), "slot {slot} overtook an earlier one");
         }
         let (ask, answer) = (letter.ask, letter.answer);
@@ -284,6 +306,7 @@ impl Host {
             }
             closed = None;
             assert!(self.cells[&issue.cell].alive, "a turn for a dead incarnation");
+            assert!(!self.cells[&issue.cell].paused, "a turn of a paused cell");
             assert!(self.cells[&issue.cell].open_turn.is_none(), "two turns at once");
             assert!(!self.cells[&issue.cell].starting, "a turn before init");
             assert_eq!(self.letters[&issue.slot].to, issue.cell);
@@ -295,7 +318,9 @@ impl Host {
             }
             if self.dice.one_in(30) {
                 let incarnation = self.cells[&issue.cell].incarnation;
-                self.take(Record::StopSelf { cell: issue.cell, incarnation });
+                let death = self.dice.pick(&[Death::Ended, Death::Budget]).unwrap();
+                self.take(Record::Finish { cell: issue.cell, incarnation, death });
+                self.take(Record::Lease { cell: issue.cell, incarnation, period_ms: self.turns % 4 });
             }
             if self.dice.one_in(6) {
                 self.take(Record::Async { position, turn });
@@ -327,7 +352,7 @@ impl Host {
             let idle: Vec<_> =
                 self.cells.iter().filter(|(id, book)| self.is_idle(**id, book)).map(|(id, _)| *id).collect();
             let Some(cell) = self.dice.pick(&idle) else { break };
-            let slot = self.slot(cell, CellId::NONE, false);
+            let slot = self.slot(cell, CellId::NONE, false, false);
             self.turns += 1;
             let turn = self.turns;
             if self.dice.one_in(3) {
@@ -355,8 +380,13 @@ impl Host {
     }
 
     fn is_idle(&self, id: CellId, book: &CellBook) -> bool {
-        let room = self.scheduler.credits().words()[id.index()].load(std::sync::atomic::Ordering::Relaxed);
-        book.alive && book.issued && book.open_turn.is_none() && i64::from(room) == i64::from(book.limit)
+        let room = self.scheduler.credits().words()[id.index()].load(Relaxed);
+        let quiet = !book.paused && !self.letters.values().any(|letter| letter.to == id && letter.control);
+        quiet
+            && book.alive
+            && book.issued
+            && book.open_turn.is_none()
+            && i64::from(room) == i64::from(book.limit)
     }
 
     fn settle_open_turns(&mut self, all: bool) {
@@ -382,17 +412,18 @@ impl Host {
     }
 
     fn disturb(&mut self) {
-        match self.dice.roll(60) {
+        match self.dice.roll(70) {
             0 => {
                 if let Some(id) = self.any_cell() {
-                    self.take(Record::Stop { cell: id });
+                    let kill = self.dice.one_in(3);
+                    self.take(Record::Stop { cell: id, kill });
                 }
             }
             1..4 => self.spawn(),
             4 | 5 => {
                 if let Some(id) = self.any_cell() {
                     let incarnation = self.cells[&id].incarnation;
-                    self.take(Record::Fail { cell: id, incarnation });
+                    self.take(Record::Fail { cell: id, incarnation, death: Death::Error });
                 }
             }
             6..12 => {
@@ -410,8 +441,30 @@ impl Host {
                     self.take(Record::TimerCancel { timer });
                 }
             }
+            15..25 => {
+                let Some(id) = self.any_cell() else { return };
+                let incarnation = self.cells[&id].incarnation;
+                match self.dice.roll(3) {
+                    0 => {
+                        let period_ms = self.dice.roll(6) as u32;
+                        self.take(Record::Lease { cell: id, incarnation, period_ms });
+                    }
+                    1 => self.take(Record::Fail { cell: id, incarnation, death: Death::Linked }),
+                    _ => self.pause(id, self.turns.is_multiple_of(2)),
+                }
+            }
             _ => {}
         }
+    }
+
+    fn is_control(&self, issue: &Issue) -> bool {
+        let letter = &self.letters[&issue.slot];
+        letter.control && !letter.deferred
+    }
+
+    fn pause(&mut self, id: CellId, paused: bool) {
+        self.cells.get_mut(&id).unwrap().paused = paused;
+        self.take(Record::Pause { cell: id, paused });
     }
 
     fn outcome(&mut self, slot: u32) {
@@ -446,7 +499,14 @@ impl Host {
                 // A restart that its window would not allow must not follow; see `Restarted`.
                 let counted = matches!(
                     death,
-                    Death::Error | Death::Invariant | Death::Timeout | Death::Init | Death::Ended
+                    Death::Error
+                        | Death::Invariant
+                        | Death::Timeout
+                        | Death::Init
+                        | Death::Ended
+                        | Death::Lease
+                        | Death::Budget
+                        | Death::Linked
                 );
                 assert!(counted || matches!(death, Death::Conflict | Death::Supervisor | Death::Stop));
             }
@@ -501,7 +561,8 @@ impl Host {
             Effect::TimerOver { timer } => {
                 assert!(self.owed.remove(&timer), "a timer of the living is over");
             }
-            Effect::Admitted { .. }
+            Effect::Warned { .. }
+            | Effect::Admitted { .. }
             | Effect::AskPath { .. }
             | Effect::Abort { .. }
             | Effect::SupervisorGaveUp { .. }
@@ -520,6 +581,11 @@ impl Host {
         assert!(self.owed.is_empty(), "timers of the dead are left");
         self.plain = true;
         self.log.extend(batch.iter().map(|issue| format!("{issue:?}")));
+        let overtaken = |pair: &&[Issue]| {
+            let same = pair[0].cell == pair[1].cell;
+            same && self.is_control(&pair[1]) && !self.is_control(&pair[0])
+        };
+        assert!(batch.windows(2).find(overtaken).is_none(), "a message before one of control");
         batch
     }
 
@@ -558,13 +624,19 @@ impl Host {
             self.check_books();
         }
         // Nothing fails any more: what lives comes up, and answers.
+        for (id, incarnation) in
+            self.cells.iter().map(|(id, book)| (*id, book.incarnation)).collect::<Vec<_>>()
+        {
+            self.pause(id, false);
+            self.take(Record::Lease { cell: id, incarnation, period_ms: 0 });
+        }
         batch = self.settle(batch, 200);
         for cell in self.cells.keys().copied().collect::<Vec<_>>() {
             if !self.scheduler.credits().take(cell.index()) {
                 continue;
             }
-            let slot = self.slot(cell, CellId::NONE, false);
-            self.take(Record::Send { cell, slot });
+            let slot = self.slot(cell, CellId::NONE, false, false);
+            self.take(Record::Send { cell, slot, class: Class::User });
         }
         batch = self.settle(batch, 50);
         // What is deferred takes room, for which others wait.
@@ -574,7 +646,7 @@ impl Host {
         assert!(silent.is_empty(), "{silent:?} do not answer");
         // Then all is stopped, with every message accounted for.
         let root = self.scheduler.root();
-        self.take(Record::Stop { cell: root });
+        self.take(Record::Stop { cell: root, kill: false });
         self.settle(batch, 10_000);
         assert!(self.cells.is_empty() && self.letters.is_empty() && self.timers.is_empty());
         assert_eq!(self.scheduler.stats().cells, 0);
@@ -636,8 +708,7 @@ fn room_in_mailboxes_is_counted_exactly() {
             batch = host.step(ran);
             for (id, book) in &host.cells {
                 let Some(waiting) = host.scheduler.mailbox_len(*id) else { continue };
-                let room =
-                    host.scheduler.credits().words()[id.index()].load(std::sync::atomic::Ordering::Relaxed);
+                let room = host.scheduler.credits().words()[id.index()].load(Relaxed);
                 if host.scheduler.is_stopping(*id) {
                     assert_eq!(room, CLOSED);
                 } else {

@@ -7,8 +7,8 @@
 
 use karyon_scheduler::limits::SHUTDOWN_INFINITE;
 use karyon_scheduler::{
-    AutoShutdown, Backoff, CellId, CellOptions, Effect, Record, Restart, RestartPolicy, Scheduler, Strategy,
-    SupervisorPolicy, Verdict,
+    AutoShutdown, Backoff, CellId, CellOptions, Class, Death, Effect, Record, Restart, RestartPolicy,
+    Scheduler, Strategy, SupervisorPolicy, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ impl World {
         let cell = self.id(name);
         assert!(self.scheduler.credits().take(cell.index()), "{name} takes no messages");
         self.slots += 1;
-        self.scheduler.take(Record::Send { cell, slot: self.slots }).unwrap();
+        self.scheduler.take(Record::Send { cell, slot: self.slots, class: Class::User }).unwrap();
     }
 
     /// The child takes a message, whose turn goes on.
@@ -126,17 +126,17 @@ impl World {
     /// It throws.
     fn fail(&mut self, name: &str) -> String {
         let (cell, incarnation) = (self.id(name), self.incarnation(name));
-        self.tell(Record::Fail { cell, incarnation })
+        self.tell(Record::Fail { cell, incarnation, death: Death::Error })
     }
 
     /// It ends its own work.
     fn ends(&mut self, name: &str) -> String {
         let (cell, incarnation) = (self.id(name), self.incarnation(name));
-        self.tell(Record::StopSelf { cell, incarnation })
+        self.tell(Record::Finish { cell, incarnation, death: Death::Ended })
     }
 
     fn stop(&mut self, name: &str) -> String {
-        self.tell(Record::Stop { cell: self.id(name) })
+        self.tell(Record::Stop { cell: self.id(name), kill: false })
     }
 
     fn inited(&mut self, name: &str, verdict: Verdict) -> String {
@@ -196,7 +196,9 @@ impl World {
                 return false;
             }
             self.slots += 1;
-            self.scheduler.take(Record::Send { cell: self.id(name), slot: self.slots }).unwrap();
+            self.scheduler
+                .take(Record::Send { cell: self.id(name), slot: self.slots, class: Class::User })
+                .unwrap();
             self.round();
             self.batch == 1
         });
@@ -619,7 +621,9 @@ fn a_hundred_thousand_that_die_at_once_come_back_together() {
         })
         .collect();
     world.said();
-    ids.iter().for_each(|id| world.scheduler.take(Record::Fail { cell: *id, incarnation: 1 }).unwrap());
+    ids.iter().for_each(|id| {
+        world.scheduler.take(Record::Fail { cell: *id, incarnation: 1, death: Death::Error }).unwrap()
+    });
     world.round();
     assert!(ids.iter().all(|id| world.incarnations[id] == 2));
     assert_eq!(world.scheduler.stats().restarts, 100_000, "one counted, all restarted once");
@@ -635,7 +639,7 @@ fn two_significant_children_that_end_at_once_end_their_supervisor_once() {
     world.said();
     for name in ["a", "b"] {
         let cell = world.id(name);
-        world.scheduler.take(Record::StopSelf { cell, incarnation: 1 }).unwrap();
+        world.scheduler.take(Record::Finish { cell, incarnation: 1, death: Death::Ended }).unwrap();
     }
     let said = world.said();
     assert!(said.ends_with("c1 died of supervisor, t2, c2"), "{said}");

@@ -10,14 +10,41 @@ impl Scheduler {
             self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
             return;
         };
+        let limit = cell.options.mailbox_limit as usize;
+        if cell.options.drop_oldest
+            && cell.depth_of_mailbox() >= limit
+            && let Some(oldest) = cell.take_oldest()
+        {
+            cell.mailbox.push_back(message);
+            self.credits.add(id.index(), 1);
+            self.lose(id, oldest, Lost::Dropped, AskEnd::Refused);
+            return self.wake(id);
+        }
         // A host that takes credits never gets here; one that does not cannot fill the memory either.
-        if cell.depth_of_mailbox() >= cell.options.mailbox_limit as usize + RUN_MAX {
+        if cell.depth_of_mailbox() >= limit + RUN_MAX {
             self.credits.add(id.index(), 1);
             self.lose(id, message, Lost::Full, AskEnd::Refused);
             return;
         }
         cell.mailbox.push_back(message);
         self.wake(id);
+    }
+
+    /// A message that goes before those of users, and needs no room.
+    pub(super) fn send_control(&mut self, id: CellId, slot: u32, class: Class) {
+        self.stats.sent += 1;
+        let message = Message { control: true, ..Message::new(slot) };
+        match self.table.get_mut(id).filter(|cell| !cell.is_stopping()) {
+            None => self.lose(id, message, Lost::Stopped, AskEnd::Stopped),
+            Some(cell) if class == Class::Control && cell.controls >= CONTROL_MAX => {
+                self.lose(id, message, Lost::Full, AskEnd::Refused);
+            }
+            Some(cell) => {
+                cell.mailbox.insert(cell.controls, message);
+                cell.controls += 1;
+                self.wake(id);
+            }
+        }
     }
 
     /// A message that waits for room if there is none.
@@ -28,7 +55,10 @@ impl Scheduler {
             self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
             return;
         };
-        if self.credits.take(id.index()) {
+        if cell.options.drop_oldest {
+            self.credits.add(id.index(), -1);
+        }
+        if cell.options.drop_oldest || self.credits.take(id.index()) {
             self.effects.push_back(Effect::Admitted { cell: id, slot });
             self.send(id, message);
             return;
@@ -66,10 +96,10 @@ impl Scheduler {
         self.credits.add(id.index(), 1);
     }
 
-    /// Messages come back to the mailbox: they need room again, whether there is any or not.
-    pub(super) fn occupy(&mut self, id: CellId, messages: usize) {
-        if self.table.get(id).is_some_and(|cell| !cell.is_stopping()) {
-            self.credits.add(id.index(), -(messages as i32));
+    /// A message comes back to the mailbox: it needs room again, whether there is any or not.
+    pub(super) fn occupy(&mut self, id: CellId, message: Message) {
+        if !message.control && self.table.get(id).is_some_and(|cell| !cell.is_stopping()) {
+            self.credits.add(id.index(), -1);
         }
     }
 
@@ -77,7 +107,7 @@ impl Scheduler {
     pub(super) fn lose(&mut self, id: CellId, message: Message, why: Lost, end: AskEnd) {
         let count = match why {
             Lost::Full | Lost::Withdrawn | Lost::Cycle => &mut self.stats.refused,
-            Lost::Stopped | Lost::InTurn => &mut self.stats.dead_letters,
+            Lost::Stopped | Lost::InTurn | Lost::Dropped => &mut self.stats.dead_letters,
             Lost::Conflict => &mut self.stats.conflicts,
         };
         *count += 1;

@@ -17,6 +17,8 @@ pub(super) enum Due {
     StopGrace(CellId),
     /// The wait before a restart.
     Restart(CellId),
+    /// The lease of an incarnation, or what follows when it has run out.
+    Lease(CellId),
 }
 
 impl Scheduler {
@@ -28,6 +30,7 @@ impl Scheduler {
             Due::TurnGrace(cell) => self.fail(cell, Death::Timeout),
             Due::StopGrace(cell) => self.come_down(cell),
             Due::Restart(cell) => self.restart_due(cell),
+            Due::Lease(cell) => self.lease_due(cell),
         }
     }
 
@@ -63,6 +66,35 @@ impl Scheduler {
             self.limit_turn(id, limit_ms, Due::StopGrace(id));
         }
         self.effects.push_back(Effect::Abort { cell: id, stop: true });
+    }
+
+    /// A lease runs from now on, or is over.
+    pub(super) fn set_lease(&mut self, id: CellId, incarnation: u32, period_ms: u32) {
+        if !self.is_alive(id, incarnation) {
+            return;
+        }
+        let lease = (period_ms != 0).then(|| Lease {
+            key: self.arm_in(period_ms, Due::Lease(id)),
+            period_ms,
+            steps: 0,
+        });
+        let Some(cell) = self.table.get_mut(id) else { return };
+        let before = std::mem::replace(&mut cell.rare_mut().lease, lease);
+        self.deadlines.cancel(before.map(|lease| lease.key));
+        self.wake(id);
+    }
+
+    fn lease_due(&mut self, id: CellId) {
+        let lease = self.table.get(id).and_then(|cell| cell.rare.as_deref()?.lease);
+        let Some(Lease { period_ms, steps, .. }) = lease else { return };
+        if steps > 1 {
+            return self.fail(id, Death::Lease);
+        }
+        self.effects.push_back(Effect::Warned { cell: id, quiescent: steps > 0 });
+        let key = self.arm_in(period_ms / 2, Due::Lease(id));
+        if let Some(cell) = self.table.get_mut(id) {
+            cell.rare_mut().lease = Some(Lease { key, period_ms, steps: steps + 1 });
+        }
     }
 
     fn restart_due(&mut self, id: CellId) {

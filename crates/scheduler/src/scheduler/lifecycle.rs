@@ -63,10 +63,11 @@ impl Scheduler {
         cell.undefer();
         let incarnation = cell.incarnation;
         let ended = cell.rare.as_deref_mut().map(|rare| {
-            rare.stop_self = false;
-            (std::mem::take(&mut rare.asks), std::mem::take(&mut rare.timers))
+            rare.finishes = None;
+            (std::mem::take(&mut rare.asks), std::mem::take(&mut rare.timers), rare.lease.take())
         });
-        let (asks, timers) = ended.unwrap_or_default();
+        let (asks, timers, lease) = ended.unwrap_or_default();
+        self.deadlines.cancel(lease.map(|lease| lease.key));
         self.effects.push_back(Effect::Died { cell: id, incarnation, death });
         if let Some(message) = self.close_turn(id).and_then(|open| open.message) {
             let end = if death == Death::Timeout { AskEnd::TurnTimeout } else { AskEnd::LostInTurn };
@@ -137,8 +138,8 @@ impl Scheduler {
         }
         match (self.table.get_mut(id), message) {
             (Some(cell), Some(message)) => {
-                cell.mailbox.push_front(message);
-                self.occupy(id, 1);
+                cell.put_back(message);
+                self.occupy(id, message);
             }
             (None, Some(message)) => self.lose(id, message, Lost::Stopped, AskEnd::Stopped),
             (_, None) => {}
@@ -175,16 +176,26 @@ impl Scheduler {
         self.continue_end(id);
     }
 
-    /// The cell wants to end: now if it is idle, else when its turn is over.
-    pub(super) fn stop_self(&mut self, id: CellId, incarnation: u32) {
+    /// What is told to stop is cut short, with all below it.
+    pub(super) fn cut_short(&mut self, id: CellId) {
+        self.children(id).to_vec().into_iter().for_each(|child| self.cut_short(child));
+        if let Some(cell) = self.table.get_mut(id) {
+            cell.options.shutdown_ms = 0;
+            self.continue_end(id);
+        }
+    }
+
+    /// The cell is to end: now if it is idle, else when its turn is over.
+    pub(super) fn finish(&mut self, id: CellId, incarnation: u32, death: Death) {
         if !self.is_alive(id, incarnation) {
             return;
         }
         let Some(cell) = self.table.get_mut(id) else { return };
         if cell.turn != Turn::None {
-            cell.rare_mut().stop_self = true;
-        } else if cell.options.restart == Restart::Permanent && cell.ending.is_none() {
-            self.fail(id, Death::Ended);
+            cell.rare_mut().finishes = Some(death);
+        } else if death != Death::Ended || cell.options.restart == Restart::Permanent && cell.ending.is_none()
+        {
+            self.fail(id, death);
         } else {
             self.stop(id, Gone::Ended);
         }
@@ -198,8 +209,8 @@ impl Scheduler {
         }
         if cell.ending.is_some() {
             self.continue_end(id);
-        } else if cell.rare.as_deref().is_some_and(|rare| rare.stop_self) {
-            self.stop_self(id, cell.incarnation);
+        } else if let Some(death) = cell.rare.as_deref().and_then(|rare| rare.finishes) {
+            self.finish(id, cell.incarnation, death);
         }
     }
 

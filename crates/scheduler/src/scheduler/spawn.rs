@@ -11,6 +11,8 @@ pub struct CellOptions {
     pub has_init: bool,
     /// How many messages may wait, 1 to [`MAILBOX_MAX`]; what is outside is brought inside.
     pub mailbox_limit: u32,
+    /// A full mailbox drops its oldest message for a new one, instead of refusing it.
+    pub drop_oldest: bool,
     /// The longest a turn may take, in milliseconds; 0 is no limit.
     pub turn_timeout_ms: u32,
     /// How long its turn may go on after it was told to come down, in milliseconds; 0 cuts it short at once,
@@ -31,6 +33,7 @@ impl Default for CellOptions {
             restart: Restart::Transient,
             has_init: false,
             mailbox_limit: MAILBOX_DEFAULT,
+            drop_oldest: false,
             turn_timeout_ms: 0,
             shutdown_ms: SHUTDOWN_DEFAULT_MS,
             significant: false,
@@ -165,7 +168,7 @@ mod tests {
         assert_eq!(scheduler.spawn(root, "a", false, CellOptions::default()), Err(SpawnError::NameTaken));
         let second = scheduler.spawn(root, "a", true, CellOptions::default()).unwrap();
         assert_eq!(scheduler.name(second), Some("a-2"));
-        scheduler.take(crate::Record::Stop { cell: first }).unwrap();
+        scheduler.take(crate::Record::Stop { cell: first, kill: false }).unwrap();
         scheduler.step(0, 0);
         assert!(scheduler.spawn(root, "a", false, CellOptions::default()).is_ok());
     }

@@ -31,9 +31,11 @@ impl Scheduler {
             let run = self.runs.len() as u32;
             self.batch.extend(cell.mailbox.drain(..count).map(|message| (id, run, message)));
             cell.turn = Turn::Issued;
-            let count = count as u32;
+            let controls = cell.controls.min(count);
+            cell.controls -= controls;
+            let (plain, count) = (count - controls, count as u32);
             self.runs.push(Run { cell: id, first, count, until: first + count, set_apart: 0, became: false });
-            for _ in 0..count {
+            for _ in 0..plain {
                 self.release(id);
             }
         }
@@ -50,10 +52,12 @@ impl Scheduler {
             let until = run.until.min(ran.max(run.first));
             self.stats.ended += u64::from(until - run.first - run.set_apart);
             let back = &batch[until as usize..(run.first + run.count) as usize];
-            self.occupy(run.cell, back.len());
+            for &(cell, _, message) in back {
+                self.occupy(cell, message);
+            }
             let Some(cell) = self.table.get_mut(run.cell) else { continue };
             for &(_, _, message) in back.iter().rev() {
-                cell.mailbox.push_front(message);
+                cell.put_back(message);
             }
             if run.became {
                 cell.undefer();
@@ -173,8 +177,10 @@ impl Scheduler {
         match verdict {
             Verdict::Ended | Verdict::Became => self.stats.ended += 1,
             Verdict::Deferred | Verdict::DeferredBecame => {
+                // From here on it waits as any other.
+                let message = Message { control: false, ..message };
                 cell.rare_mut().deferred.push_back(message);
-                self.occupy(id, 1);
+                self.occupy(id, message);
             }
             Verdict::NotRun => {}
             Verdict::Conflict => {

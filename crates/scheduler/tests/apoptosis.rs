@@ -1,0 +1,193 @@
+//! Classes of messages, full mailboxes that drop, pauses, leases and kills: one behaviour each.
+
+#![allow(clippy::unwrap_used)]
+
+use karyon_scheduler::{
+    AskEnd, CellId, CellOptions, Class, Death, Effect, Gone, Lost, Record, Scheduler, SupervisorPolicy,
+    limits::CONTROL_MAX,
+};
+
+struct Bench {
+    scheduler: Scheduler,
+    now_us: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Bench { scheduler: Scheduler::new(1), now_us: 0 }
+    }
+
+    fn spawn(&mut self, options: CellOptions) -> CellId {
+        let root = self.scheduler.root();
+        self.scheduler.spawn(root, "cell", true, options).unwrap()
+    }
+
+    fn send(&mut self, cell: CellId, slot: u32) {
+        self.scheduler.credits().take(cell.index());
+        self.take(Record::Send { cell, slot, class: Class::User });
+    }
+
+    fn take(&mut self, record: Record) {
+        self.scheduler.take(record).unwrap();
+    }
+
+    fn round(&mut self, later_ms: u64, ran: usize) -> (Vec<Effect>, Vec<u32>) {
+        self.now_us += later_ms * 1_000;
+        self.scheduler.step(self.now_us, ran);
+        let mut effects: Vec<_> = self.scheduler.effects().collect();
+        let batch = self.scheduler.issue().map(|issue| issue.slot).collect();
+        effects.extend(self.scheduler.effects());
+        (effects, batch)
+    }
+}
+
+#[test]
+fn control_messages_go_first_in_their_order_and_need_no_room() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn(CellOptions { mailbox_limit: 2, ..CellOptions::default() });
+    bench.send(cell, 1);
+    bench.send(cell, 2);
+    for slot in [10, 11] {
+        bench.take(Record::Send { cell, slot, class: Class::Control });
+    }
+    assert_eq!(bench.round(0, 0).1, [10, 11, 1, 2]);
+    // What was not run goes back to its class, behind what came meanwhile of the other.
+    bench.take(Record::Send { cell, slot: 12, class: Class::Control });
+    assert_eq!(bench.round(0, 3).1, [12, 2]);
+    assert_eq!(bench.scheduler.stats().ended, 3);
+}
+
+#[test]
+fn control_messages_are_bounded_too() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn(CellOptions::default());
+    for slot in 0..=CONTROL_MAX as u32 {
+        bench.take(Record::Send { cell, slot, class: Class::Control });
+    }
+    let full = Effect::Lost { cell, slot: CONTROL_MAX as u32, why: Lost::Full };
+    assert_eq!(bench.round(0, 0).0, [full]);
+}
+
+#[test]
+fn a_full_mailbox_drops_its_oldest_if_it_is_said_to() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn(CellOptions { mailbox_limit: 2, drop_oldest: true, ..CellOptions::default() });
+    bench.scheduler.credits().take(cell.index());
+    let asker = CellId::NONE;
+    bench.take(Record::Ask { cell, slot: 1, asker, turn: 0, timeout_ms: 0 });
+    bench.send(cell, 2);
+    // The host takes a credit also where none is left.
+    bench.scheduler.credits().words()[cell.index()].fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    bench.take(Record::Send { cell, slot: 3, class: Class::User });
+    bench.take(Record::Deliver { cell, slot: 4 });
+    let (effects, batch) = bench.round(0, 0);
+    assert_eq!(
+        effects,
+        [
+            Effect::Lost { cell, slot: 1, why: Lost::Dropped },
+            Effect::AskSettled { slot: 1, end: AskEnd::Refused },
+            Effect::Admitted { cell, slot: 4 },
+            Effect::Lost { cell, slot: 2, why: Lost::Dropped },
+        ]
+    );
+    assert_eq!(batch, [3, 4]);
+    bench.round(0, 2);
+    let stats = bench.scheduler.stats();
+    assert_eq!((stats.ended, stats.dead_letters, stats.in_flight()), (2, 2, 0));
+    assert!([true, true, false] == [(); 3].map(|()| bench.scheduler.credits().take(cell.index())));
+}
+
+#[test]
+fn a_paused_cell_begins_no_turn_and_loses_none() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn(CellOptions::default());
+    bench.take(Record::Pause { cell, paused: true });
+    bench.send(cell, 1);
+    assert_eq!(bench.round(0, 0).1, []);
+    bench.take(Record::Pause { cell, paused: false });
+    assert_eq!(bench.round(0, 0).1, [1]);
+}
+
+#[test]
+fn a_lease_that_is_not_renewed_warns_then_quiets_then_kills_within_two_periods() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn(CellOptions::default());
+    bench.take(Record::Lease { cell, incarnation: 1, period_ms: 10 });
+    assert_eq!(bench.round(9, 0).0, []);
+    assert_eq!(bench.round(1, 0).0, [Effect::Warned { cell, quiescent: false }]);
+    bench.send(cell, 1);
+    assert_eq!(bench.round(0, 0).1, [1], "a warned one still works");
+    bench.round(0, 1);
+    assert_eq!(bench.round(5, 0).0, [Effect::Warned { cell, quiescent: true }]);
+    bench.send(cell, 2);
+    assert_eq!(bench.round(0, 0).1, [], "a quiescent one begins no turn");
+    let (effects, batch) = bench.round(5, 0);
+    assert_eq!(effects[0], Effect::Died { cell, incarnation: 1, death: Death::Lease });
+    assert_eq!(effects[1], Effect::Restarted { cell, incarnation: 2, death: Death::Lease });
+    assert_eq!(batch, [2], "its next incarnation does");
+    assert_eq!(bench.scheduler.next_due_us(), None);
+}
+
+#[test]
+fn a_lease_that_is_renewed_begins_anew_at_every_step() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn(CellOptions::default());
+    for _ in 0..3 {
+        bench.take(Record::Lease { cell, incarnation: 1, period_ms: 10 });
+        bench.round(10, 0);
+        assert_eq!(bench.round(5, 0).0, [Effect::Warned { cell, quiescent: true }]);
+    }
+    bench.send(cell, 1);
+    bench.take(Record::Lease { cell, incarnation: 1, period_ms: 0 });
+    assert_eq!(bench.round(0, 0).1, [1]);
+    assert_eq!(bench.scheduler.next_due_us(), None);
+    bench.take(Record::Lease { cell, incarnation: 7, period_ms: 10 });
+    assert_eq!(bench.scheduler.next_due_us(), None, "an incarnation that is not alive has none");
+}
+
+#[test]
+fn what_has_used_up_its_budget_ends_with_its_turn_and_begins_anew() {
+    let mut bench = Bench::new();
+    let cell = bench.spawn(CellOptions::default());
+    bench.send(cell, 1);
+    bench.round(0, 0);
+    bench.take(Record::Async { position: 0, turn: 1 });
+    bench.take(Record::Finish { cell, incarnation: 1, death: Death::Budget });
+    bench.send(cell, 2);
+    assert_eq!(bench.round(0, 1), (vec![], vec![]));
+    bench.take(Record::Settled { cell, turn: 1, verdict: karyon_scheduler::Verdict::Ended });
+    let (effects, batch) = bench.round(0, 0);
+    assert_eq!(effects[0], Effect::Died { cell, incarnation: 1, death: Death::Budget });
+    assert_eq!(batch, [2]);
+    assert_eq!((bench.scheduler.stats().ended, bench.scheduler.stats().restarts), (1, 1));
+}
+
+#[test]
+fn a_kill_cuts_short_whatever_runs_below_also_after_a_stop() {
+    for stop_first in [true, false] {
+        let mut bench = Bench::new();
+        let (root, options) = (bench.scheduler.root(), CellOptions::default());
+        let policy = SupervisorPolicy::default();
+        let above = bench.scheduler.spawn_supervisor(root, "above", false, policy, options).unwrap();
+        let endless = CellOptions { shutdown_ms: u32::MAX, ..options };
+        let cells = ["a", "b"].map(|name| bench.scheduler.spawn(above, name, false, endless).unwrap());
+        for (slot, cell) in cells.into_iter().enumerate() {
+            bench.send(cell, slot as u32);
+        }
+        bench.round(0, 0);
+        for position in [0, 1] {
+            bench.take(Record::Async { position, turn: position + 1 });
+        }
+        bench.round(0, 2);
+        if stop_first {
+            bench.take(Record::Stop { cell: above, kill: false });
+            assert_eq!(bench.round(0, 0).0, [Effect::Abort { cell: cells[1], stop: true }]);
+        }
+        bench.take(Record::Stop { cell: above, kill: true });
+        let (effects, _) = bench.round(0, 0);
+        let gone: Vec<_> = effects.iter().filter(|effect| matches!(effect, Effect::Gone { .. })).collect();
+        let stopped = |cell| Effect::Gone { cell, gone: Gone::Stopped };
+        assert_eq!(gone, [&stopped(cells[1]), &stopped(cells[0]), &stopped(above)]);
+        assert_eq!(bench.scheduler.stats().in_flight(), 0);
+    }
+}

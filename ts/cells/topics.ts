@@ -1,0 +1,84 @@
+// Topics: one message to every cell that has subscribed. No lock and no queue of their own: each subscriber's mailbox is its bound.
+import { badArgument } from '../errors.ts'
+import type { Incarnation } from './cell.ts'
+import { message, type Message, type StandardSchema } from './definition.ts'
+import { checkedName } from './failures.ts'
+import type { CellRuntime } from './runtime.ts'
+import { freezeSendable } from './sendable.ts'
+
+/** What is published under one name. Two topics of one name are the same. */
+export interface Topic<Payload, Input = Payload> {
+  readonly name: string
+  /** What it carries, and its check. */
+  readonly message: Message<Payload, void, Input>
+}
+
+/**
+ * A topic: what cells publish for whoever has subscribed. With a validator, what is published is checked once, when it is published, and not by
+ * the messages that it arrives as.
+ *
+ * @example
+ * const prices = topic<{ symbol: string; cents: number }>('prices')
+ */
+export function topic<Payload>(name: string): Topic<Payload>
+export function topic<Input, Output>(
+  name: string,
+  schema: StandardSchema<Input, Output>,
+): Topic<Output, Input>
+export function topic(name: string, schema?: StandardSchema): Topic<unknown> {
+  return Object.freeze({
+    name: checkedName(name, 'a topic'),
+    message: schema === undefined ? message<unknown>() : message(schema),
+  })
+}
+
+/** A cell's wish to get what is published. It ends with the incarnation. */
+export interface Subscription {
+  /** Ends it; false if it was over already. */
+  cancel(): boolean
+}
+
+/** Who has subscribed to what, in one kernel. */
+export class Topics {
+  readonly #runtime: CellRuntime
+  readonly #subscribers = new Map<string, Set<{ readonly incarnation: Incarnation; readonly code: number }>>()
+
+  constructor(runtime: CellRuntime) {
+    this.#runtime = runtime
+  }
+
+  subscribe(incarnation: Incarnation, { name }: Topic<unknown, unknown>, messageName: string): Subscription {
+    const subscriber = {
+      incarnation,
+      code: this.#runtime.codeOf(incarnation.cell, checkedTopic(name, messageName)),
+    }
+    let subscribers = this.#subscribers.get(name)
+    if (subscribers === undefined) this.#subscribers.set(name, (subscribers = new Set()))
+    const others = subscribers.add(subscriber)
+    const cancel = (): boolean => {
+      incarnation.watches?.delete(cancel)
+      const was = others.delete(subscriber)
+      if (others.size === 0 && this.#subscribers.get(name) === others) this.#subscribers.delete(name)
+      return was
+    }
+    incarnation.watches ??= new Set()
+    incarnation.watches.add(cancel)
+    return { cancel }
+  }
+
+  /** Sends to every subscriber; how many had room. */
+  publish({ name, message: { parse } }: Topic<unknown, unknown>, payload: unknown): number {
+    const parsed = parse === undefined ? payload : parse(payload)
+    if (this.#runtime.check && parsed !== undefined) freezeSendable(parsed, 'payload')
+    let reached = 0
+    for (const { incarnation, code } of this.#subscribers.get(name) ?? [])
+      if (this.#runtime.post(incarnation.cell, code, parsed)) reached++
+    return reached
+  }
+}
+
+function checkedTopic(name: unknown, messageName: string): string {
+  if (typeof name !== 'string')
+    throw badArgument('subscribe takes what topic() made, and the name of a message')
+  return messageName
+}
