@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { type KaryonError, badArgument } from './errors.ts'
 import { checkedOptions } from './graph/arguments.ts'
 
@@ -165,7 +166,10 @@ export class EventStream implements AsyncIterableIterator<KernelEvent> {
   }
 }
 
-/** Where events go: to every stream that is open. Costs nothing while none is. */
+/** Where every event of every kernel goes too: the channel `karyon` of `node:diagnostics_channel`. */
+const diagnostics = channel('karyon')
+
+/** Where events go: to every stream that is open, and to whoever listens to the channel. Costs nothing while nobody does. */
 export class EventHub {
   readonly #streams = new Set<EventStream>()
   #ended = false
@@ -173,6 +177,7 @@ export class EventHub {
   /** Hands an event to every reader. */
   readonly emit = (event: KernelEvent): void => {
     for (const stream of this.#streams) stream.push(event)
+    if (diagnostics.hasSubscribers) diagnostics.publish(event)
   }
 
   /** A new reader, from here on. */

@@ -1,5 +1,8 @@
 // The kernel: one store, its graph, and the cells that live on it.
-import { type CellStats, type Spawn } from './cells/index.ts'
+import type { CellStats, CellTree, OwnedRef, Spawn, SupervisorRef, Topic } from './cells/index.ts'
+import type { UntypedMessages } from './cells/definition.ts'
+import { treeOf } from './cells/inspect.ts'
+import { find } from './cells/ref.ts'
 import { CellRuntime } from './cells/runtime.ts'
 import { type KaryonError, badArgument, checked } from './errors.ts'
 import { EventHub, type KernelEvent } from './events.ts'
@@ -9,6 +12,7 @@ import { Connection, type Durability } from './graph/connection.ts'
 import { copied } from './graph/copies.ts'
 import { type Grants, NativeSession } from './graph/session.ts'
 import type { Copied, Graph, GraphStats, Salvaged } from './graph/types.ts'
+import { prometheus } from './metrics.ts'
 import { native } from './native.ts'
 import { type Instant, type Moment, nativeMoment, type Version } from './time.ts'
 
@@ -206,6 +210,31 @@ export class Kernel implements AsyncDisposable {
   /** Counts and sizes. */
   stats(): KernelStats {
     return { graph: this.graph.stats(), cells: this.#cells.stats }
+  }
+
+  /** Counts and sizes in the text form of Prometheus, version 0.0.4. */
+  metrics(): string {
+    return prometheus(this.stats())
+  }
+
+  /** All cells and supervisors, as they are now, as a tree from the root on. Cost: a pass over them. */
+  cells(): CellTree {
+    return treeOf(this.#cells)
+  }
+
+  /**
+   * The cell or supervisor at a path, with the power over it; `undefined` when none is alive there. Cost: a pass over all.
+   *
+   * @example
+   * await kernel.find('root/alice')?.kill()
+   */
+  find(path: string): OwnedRef<UntypedMessages> | SupervisorRef | undefined {
+    return find(this.#cells, path)
+  }
+
+  /** Sends to every cell that has subscribed to a topic; how many had room. */
+  publish<Input>(topic: Topic<unknown, Input>, payload: NoInfer<Input>): number {
+    return this.#cells.topics.publish(topic, payload)
   }
 
   /** Keeps the program alive until the kernel is closed; with `signals`, SIGINT and SIGTERM close it in order. */

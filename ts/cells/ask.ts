@@ -1,4 +1,5 @@
 // What is known of an ask, and what it is rejected with.
+import type { Once } from './durable.ts'
 import { badArgument, type ErrorDetails, type KaryonError, type KaryonErrorCode } from '../errors.ts'
 import { failure, goneError } from './failures.ts'
 import { isFailure, peek } from './foreign.ts'
@@ -9,7 +10,12 @@ export interface AskOptions {
   /** In milliseconds; 5,000 by default. `Infinity` waits for ever. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
+  /** Names a message that may be sent again, to a durable cell, which consumes it once; asked again it rejects with `ERR_KARYON_CONSUMED`. */
+  readonly once?: Once
 }
+
+/** What calls a delivery off, and what tells it from others. */
+export type DeliverOptions = Pick<AskOptions, 'signal' | 'once'>
 
 /** What is known of an ask. */
 export interface AskFacts {

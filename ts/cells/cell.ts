@@ -5,6 +5,7 @@ import type { Session } from '../graph/session.ts'
 import { Gauge } from './apoptosis.ts'
 import type { Children } from './children.ts'
 import type { CompiledCell, Handler } from './definition.ts'
+import type { Durable } from './durable.ts'
 import { failure } from './failures.ts'
 import type { CellRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
@@ -103,6 +104,8 @@ export class Incarnation extends Mortal {
   session: Session | undefined
   /** What it watches: called to stop watching. */
   watches: Set<() => void> | undefined
+  /** What it has committed of its own, if it is durable. */
+  durable: Durable | undefined
   /** Its lease and budget, if it has any. */
   readonly gauge: Gauge | undefined
   random: (() => number) | undefined
@@ -115,7 +118,7 @@ export class Incarnation extends Mortal {
     this.number = number
     this.handlers = cell.definition?.handlers ?? []
     this.barred = cell.paused
-    this.started = cell.definition?.init === undefined
+    this.started = !cell.definition?.begins
     const { lease, budget } = cell.definition?.limits ?? {}
     this.gauge = lease === undefined && budget === undefined ? undefined : new Gauge(this, lease, budget)
   }

@@ -176,6 +176,17 @@ export interface CellSpec<M extends Messages<M>, State, Args> {
   readonly init?: (ctx: InitContext<M, Args>, args: Args) => State | Promise<State>
   readonly on: Handlers<NoInfer<M>, State, Args>
   /**
+   * Whether the state is kept in the graph, in the commit of the turn that changed it; false by default. It is a `Value` then. After a crash
+   * of the cell or the program it is that of the last committed turn, found by the cell's path, and `init` only makes the first.
+   */
+  readonly persist?: boolean
+  /** Called in the place of `init` where a state was kept: to set timers and watches again, or to answer with a newer shape of it. */
+  readonly resume?: (
+    ctx: InitContext<M, Args>,
+    saved: NoInfer<State>,
+    args: Args,
+  ) => NoInfer<State> | void | Promise<NoInfer<State> | void>
+  /**
    * Must hold at the end of every turn, before its transaction is committed: of the state, the message and the reply. A turn that breaks it is
    * undone, and the cell restarts.
    */
@@ -208,6 +219,10 @@ export interface CompiledCell {
   readonly controls: ReadonlySet<number> | undefined
   readonly handlers: readonly Handler[]
   readonly init: ((ctx: unknown, args: unknown) => unknown) | undefined
+  readonly resume: ((ctx: unknown, saved: unknown, args: unknown) => unknown) | undefined
+  readonly persist: boolean
+  /** Something is to be done before its first message. */
+  readonly begins: boolean
   readonly invariant: ((state: unknown, turn: unknown) => boolean) | undefined
   readonly limits: CompiledLimits
   readonly restart: RestartKind
@@ -243,12 +258,15 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   spec: CellSpec<M, State, Args>,
 ): CellDefinition<M, Args> {
   checkFields(spec, 'a cell', CELL_FIELDS)
-  const { grants = {}, limits = {}, restart = 'transient' } = spec
+  const { grants = {}, limits = {}, restart = 'transient', persist = false } = spec
   const name = checkedName(spec.name, 'a cell')
   checkFields(spec.messages, `messages of ${name}`)
   checkFields(spec.on, `\`on\` of ${name}`, Object.keys(spec.messages))
   oneOf(RESTARTS, restart, `restart of cell ${name}`)
-  for (const part of ['init', 'invariant'] as const) {
+  if (typeof persist !== 'boolean') throw badArgument(`cell ${name}: persist is true or false`)
+  if (spec.resume !== undefined && !persist)
+    throw badArgument(`cell ${name}: resume is for cells that persist`)
+  for (const part of ['init', 'resume', 'invariant'] as const) {
     if (spec[part] !== undefined && typeof spec[part] !== 'function')
       throw badArgument(`cell ${name}: ${part} is a function`)
   }
@@ -261,6 +279,7 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   }
   const foreign = names.find((each) => !('parseReply' in Object(messages[each])))
   if (foreign !== undefined) throw badArgument(`cell ${name}: message ${foreign} is made by message()`)
+  const bounds = limitsOf(limits, name)
   const compiled: CompiledCell & { readonly messages: M } = {
     kind: 'cell',
     name,
@@ -274,7 +293,10 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
     handlers: names.map((name) => handlers[name] as Handler),
     init: spec.init as CompiledCell['init'],
     invariant: spec.invariant as CompiledCell['invariant'],
-    limits: limitsOf(limits, name),
+    limits: bounds,
+    resume: spec.resume as CompiledCell['resume'],
+    persist,
+    begins: spec.init !== undefined || persist || bounds.lease?.idle === true,
     restart,
   }
   return definition(compiled)
@@ -472,7 +494,18 @@ export const STRATEGIES: readonly Strategy[] = [
 ]
 /** In the order of their numbers. */
 export const AUTO_SHUTDOWNS: readonly AutoShutdown[] = ['never', 'any_significant', 'all_significant']
-const CELL_FIELDS = ['name', 'grants', 'messages', 'init', 'on', 'invariant', 'limits', 'restart']
+const CELL_FIELDS = [
+  'name',
+  'grants',
+  'messages',
+  'init',
+  'persist',
+  'resume',
+  'on',
+  'invariant',
+  'limits',
+  'restart',
+]
 
 /** Refuses a field that nobody would read: a typing error would otherwise pass for a wish that was granted. */
 export function checkFields(value: unknown, what: string, known?: readonly string[]): void {

@@ -1,5 +1,5 @@
 // Cells: what programs see of them.
-export type { AskOptions } from './ask.ts'
+export type { AskOptions, DeliverOptions } from './ask.ts'
 export type { Budget, Lease } from './apoptosis.ts'
 export type { Context, Down, InitContext, Monitor, MonitorOptions, Timer, TimerOptions } from './context.ts'
 export {
@@ -23,6 +23,7 @@ export {
   type TurnFacts,
 } from './definition.ts'
 export type { ChildInfo } from './children.ts'
+export type { Once } from './durable.ts'
 export type { CellInfo, CellStatus, CellTree } from './inspect.ts'
 export type { CellRef, OwnedRef, SupervisorRef } from './ref.ts'
 export type { CellStats } from './runtime.ts'

@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Submitted } from '../graph/session.ts'
 import type { Incarnation } from './cell.ts'
 import type { CompiledCell, Handler } from './definition.ts'
+import { Durable, type Once } from './durable.ts'
 import { applyEffects, withError } from './effects.ts'
 import { failure } from './failures.ts'
 import { disown, isFailure, isThenable } from './foreign.ts'
@@ -132,6 +133,10 @@ export class Pump {
     incarnation.issued = !incarnation.barred
     incarnation.gauge?.turn()
     const slot = this.#runtime.slots.at(number)
+    if (slot.once !== undefined && incarnation.durable?.has(slot.once)) {
+      this.#skip(slot, incarnation, position)
+      return
+    }
     const turn = new Turn(incarnation, ++this.#turns, position)
     const handler = incarnation.handlers[slot.code] as Handler
     this.current = turn
@@ -148,6 +153,20 @@ export class Pump {
     this.current = undefined
     if (goesOn) this.#goOn(turn, slot, answer)
     else this.#endTurn(turn, slot, answer)
+  }
+
+  /** A durable cell has consumed the message before: it ends without a turn. */
+  #skip(slot: Slot, { cell, durable }: Incarnation, position: number): void {
+    const { path } = cell
+    const { source, number } = slot.once as Once
+    const details = { path, source, number, consumed: durable?.consumed(source) }
+    const message = `${path} has consumed message ${number} of ${source} before; go on with the next`
+    if (position === NOT_ISSUED) this.#runtime.scheduler.ended++
+    if (slot.ask !== undefined) {
+      slot.ask.error = failure('ERR_KARYON_CONSUMED', message, details)
+      this.#runtime.scheduler.write(Op.reply, slot.number)
+    }
+    this.#runtime.slots.outcome(slot)
   }
 
   /** The turn returned a promise. */
@@ -202,9 +221,12 @@ export class Pump {
         verdict = Verdict.invariant
       }
       assertInvariant(incarnation, slot, reply)
+      verdict = Verdict.failed
+      const remember = incarnation.durable?.save(turn, slot.once)
       verdict = Verdict.conflict
       // Also a turn that only read: what it answers may rest on commits that are not durable yet.
       submitted = turn.transaction?.submit()
+      remember?.()
     } catch (error) {
       if (verdict === Verdict.conflict && !isFailure(error, 'ERR_KARYON_CONFLICT')) verdict = Verdict.failed
       this.#failTurn(turn, slot, error, verdict)
@@ -270,14 +292,13 @@ export class Pump {
   }
 
   #init(incarnation: Incarnation): void {
-    const { cell } = incarnation
     const turn = new Turn(incarnation, INIT_TURN, NOT_IN_BATCH)
     let verdict: VerdictWord = Verdict.ended
     let outcome: unknown
     let goesOn = false
     this.current = turn
     try {
-      outcome = cell.definition?.init?.(turn, cell.args)
+      outcome = this.#begin(turn)
       goesOn = isThenable(outcome)
     } catch (error) {
       verdict = Verdict.failed
@@ -292,6 +313,20 @@ export class Pump {
     void this.#whenSettled(turn, outcome, (how, what) => this.#inited(turn, how, what))
   }
 
+  /** Makes the first state, or takes up the one that was kept. */
+  #begin(turn: Turn): unknown {
+    const { incarnation } = turn
+    const { definition, args } = incarnation.cell
+    if (definition?.persist) {
+      const session = this.#runtime.sessionOf(incarnation)
+      const { durable, saved } = Durable.load(incarnation, () => session.begin())
+      incarnation.durable = durable
+      incarnation.state = saved
+      if (saved !== undefined) return definition.resume?.(turn, saved, args)
+    }
+    return definition?.init?.(turn, args)
+  }
+
   /** `init` is over: with the state, or with what it failed with. */
   #inited(turn: Turn, verdict: VerdictWord, outcome: unknown): void {
     const { incarnation } = turn
@@ -300,7 +335,8 @@ export class Pump {
     incarnation.endTurn()
     this.#runtime.scheduler.write(Op.inited, cell.id, number, verdict)
     if (verdict === Verdict.ended) {
-      incarnation.state = outcome
+      // A cell that resumes may leave the state as it was kept.
+      if (outcome !== undefined) incarnation.state = outcome
       incarnation.started = true
       incarnation.gauge?.start()
       this.#runtime.emit({ type: 'cell.started', path: cell.path, incarnation: number })

@@ -2,7 +2,8 @@ import { badArgument } from '../errors.ts'
 import { peek } from './foreign.ts'
 import { infoOf, type CellInfo } from './inspect.ts'
 import { Op } from './protocol.ts'
-import type { AskOptions } from './ask.ts'
+import type { CellRuntime } from './runtime.ts'
+import type { AskOptions, DeliverOptions } from './ask.ts'
 import type { Cell } from './cell.ts'
 import type { ChildInfo, Children } from './children.ts'
 import type {
@@ -74,10 +75,10 @@ export class CellRef<M extends Messages<M>> extends Reference {
    */
   deliver<Name extends keyof M & string>(
     name: Name,
-    ...rest: [...payload: PayloadArguments<M[Name]>, options?: { readonly signal?: AbortSignal }]
+    ...rest: [...payload: PayloadArguments<M[Name]>, options?: DeliverOptions]
   ): Promise<void> {
     const cell = Reference.cellOf(this)
-    return cell.runtime.deliver(cell, name, rest[0], rest[1] as { signal?: AbortSignal } | undefined)
+    return cell.runtime.deliver(cell, name, rest[0], rest[1] as DeliverOptions | undefined)
   }
 
   /**
@@ -228,3 +229,13 @@ export class SupervisorRef extends Reference {
 
 /** Either kind of reference. */
 export type AnyRef = OwnedRef<never> | SupervisorRef
+
+/** The living cell or supervisor at a path, with the power over it. */
+export function find(
+  runtime: CellRuntime,
+  path: string,
+): OwnedRef<UntypedMessages> | SupervisorRef | undefined {
+  const cell = runtime.cells.find((each) => each?.path === path && each !== runtime.root)
+  if (cell === undefined) return undefined
+  return cell.children === undefined ? new OwnedRef(cell) : new SupervisorRef(cell, cell.children)
+}

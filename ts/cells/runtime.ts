@@ -2,10 +2,11 @@
 import { KaryonError, badArgument } from '../errors.ts'
 import type { KernelEvent } from '../events.ts'
 import { checkedOptions } from '../graph/arguments.ts'
-import type { Session, SessionSource } from '../graph/session.ts'
-import { askError, checkSignal, type AskOptions } from './ask.ts'
+import type { Grants, Session, SessionSource } from '../graph/session.ts'
+import { askError, checkSignal, type AskOptions, type DeliverOptions } from './ask.ts'
 import { Cell, type Incarnation } from './cell.ts'
-import { cell as define } from './definition.ts'
+import { cell as define, type CompiledCell } from './definition.ts'
+import { checkedOnce, durableName, type Once } from './durable.ts'
 import { failure, goneError } from './failures.ts'
 import { AskEnd, CLOSED, Class, NO_CELL, Op } from './protocol.ts'
 import { Pump } from './pump.ts'
@@ -142,14 +143,16 @@ export class CellRuntime {
   }
 
   /** Sends what was admitted. */
-  post(cell: Cell, code: number, payload: unknown): boolean {
+  post(cell: Cell, code: number, payload: unknown, once?: Once): boolean {
     const room = this.#roomOf(cell)
     if (cell.definition?.controls?.has(code) && room !== CLOSED) {
       this.scheduler.write(Op.send, cell.id, this.slots.take(code, payload).number, Class.control)
       return true
     }
     if (room <= 0 && !this.#drops(cell, room)) return this.#turnAway(cell, code, room)
-    this.scheduler.send(cell, this.slots.take(code, payload).number, room)
+    const slot = this.slots.take(code, payload)
+    if (once !== undefined) slot.once = once
+    this.scheduler.send(cell, slot.number, room)
     return true
   }
 
@@ -158,14 +161,10 @@ export class CellRuntime {
     this.scheduler.write(Op.send, cell.id, this.slots.take(code, payload).number, Class.owed)
   }
 
-  async deliver(
-    cell: Cell,
-    name: string,
-    payload: unknown,
-    options: { readonly signal?: AbortSignal } = {},
-  ): Promise<void> {
-    const { signal } = checkedOptions(options, 'signal')
+  async deliver(cell: Cell, name: string, payload: unknown, options: DeliverOptions = {}): Promise<void> {
+    const { signal, once: given } = checkedOptions(options, 'signal', 'once')
     checkSignal(signal)
+    const once = onceFor(cell, given)
     const code = this.codeOf(cell, name)
     const admitted = this.admit(cell, code, payload)
     const unlessAborted = (): void => {
@@ -175,12 +174,13 @@ export class CellRuntime {
     unlessAborted()
     const room = this.#roomOf(cell)
     if (room > 0 || room === CLOSED || this.#drops(cell, room) || cell.definition?.controls?.has(code)) {
-      if (!this.post(cell, code, admitted)) throw goneError(cell.path)
+      if (!this.post(cell, code, admitted, once)) throw goneError(cell.path)
       return
     }
     const withdraw = (): void => this.scheduler.write(Op.withdraw, cell.id, slot.number)
     signal?.addEventListener('abort', withdraw, { once: true })
     const slot = this.slots.take(code, admitted)
+    slot.once = once
     try {
       await new Promise<void>((resolve, reject) => {
         slot.delivery = { resolve, reject }
@@ -202,8 +202,13 @@ export class CellRuntime {
     asker: Turn | undefined = this.pump.current,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const { timeoutMs = ASK_TIMEOUT_MS, signal } = checkedOptions(options, 'timeoutMs', 'signal')
+      const {
+        timeoutMs = ASK_TIMEOUT_MS,
+        signal,
+        once: given,
+      } = checkedOptions(options, 'timeoutMs', 'signal', 'once')
       checkSignal(signal)
+      const once = onceFor(cell, given)
       const code = this.codeOf(cell, name)
       const admitted = this.admit(cell, code, payload)
       if (typeof timeoutMs !== 'number' || !(timeoutMs > 0))
@@ -226,6 +231,7 @@ export class CellRuntime {
       this.scheduler.memory.credits[placeOf(cell.id)] = room - 1
       const slot = this.slots.take(code, admitted)
       slot.ask = ask
+      slot.once = once
       const waits = timeoutMs > LIMITS.delayMaxMs ? 0 : Math.ceil(timeoutMs)
       const id = asker === undefined ? NO_CELL : asker.incarnation.cell.id
       this.scheduler.write(Op.ask, cell.id, slot.number, id, asker?.number, waits)
@@ -252,7 +258,7 @@ export class CellRuntime {
 
   sessionOf(incarnation: Incarnation): Session {
     const { path, definition } = incarnation.cell
-    incarnation.session ??= this.#sessions.session(path, incarnation.number, definition?.grants ?? {})
+    incarnation.session ??= this.#sessions.session(path, incarnation.number, grantsOf(path, definition))
     return incarnation.session
   }
 
@@ -307,6 +313,20 @@ export class CellRuntime {
     }
     return false
   }
+}
+
+/** What a cell may read and write: what it was granted, and where it keeps its state. */
+function grantsOf(path: string, definition: CompiledCell | undefined): Grants {
+  const { grants = {}, persist = false } = definition ?? {}
+  if (!persist) return grants
+  const own = durableName(path)
+  const { read = [], write = [] } = grants
+  return { read: read === '*' ? read : [...read, own], write: write === '*' ? write : [...write, own] }
+}
+
+function onceFor({ path, definition }: Cell, once: Once | undefined): Once | undefined {
+  if (once === undefined || definition?.persist) return once && checkedOnce(once)
+  throw badArgument(`${path} is not durable: nothing would remember what it has consumed`, { path })
 }
 
 function monotonic(): number {

@@ -1,5 +1,6 @@
 // Payloads by number: a message stays a JavaScript value here while the scheduler moves its slot.
 import type { AskFacts } from './ask.ts'
+import type { Once } from './durable.ts'
 
 /** An ask that waits for its answer. */
 export interface PendingAsk extends AskFacts {
@@ -24,6 +25,8 @@ export interface Slot {
   payload: unknown
   ask: PendingAsk | undefined
   delivery: PendingDelivery | undefined
+  /** What tells it from others of its source, of which a durable cell consumes it once. */
+  once: Once | undefined
   /** It has no outcome yet. */
   open: boolean
 }
@@ -46,7 +49,7 @@ export class Slots {
     let slot = this.#free.pop()
     if (slot === undefined) {
       const number = this.#all.length
-      slot = { number, code, payload, ask: undefined, delivery: undefined, open: true }
+      slot = { number, code, payload, ask: undefined, delivery: undefined, once: undefined, open: true }
       this.#all.push(slot)
     } else {
       slot.code = code
@@ -60,6 +63,7 @@ export class Slots {
   outcome(slot: Slot): void {
     slot.payload = undefined
     slot.delivery = undefined
+    slot.once = undefined
     slot.open = false
     if (slot.ask === undefined) this.#free.push(slot)
   }

@@ -2,6 +2,7 @@
 import { badArgument } from '../errors.ts'
 import { native } from '../native.ts'
 import { checkedOptions } from '../graph/arguments.ts'
+import { checkKey } from '../values/keys.ts'
 import { Cell, type CellFacts } from './cell.ts'
 import { Children } from './children.ts'
 import {
@@ -15,6 +16,7 @@ import {
   type RestartKind,
   type SupervisorDefinition,
 } from './definition.ts'
+import { durableName } from './durable.ts'
 import { checkedName, failure } from './failures.ts'
 import { OwnedRef, SupervisorRef, type AnyRef } from './ref.ts'
 import { LIMITS, placeOf } from './scheduler.ts'
@@ -100,20 +102,20 @@ function spawnCell(
 ): AnyRef {
   const { runtime } = parent
   const { scheduler } = runtime
-  const { limits, restart, init } = definition
-  const initial = init !== undefined || limits.lease?.idle === true
-  const own = (initial ? HAS_INIT : 0) | (limits.dropOldest ? DROP_OLDEST : 0)
+  const { limits, restart, begins } = definition
+  const own = (begins ? HAS_INIT : 0) | (limits.dropOldest ? DROP_OLDEST : 0)
   const flags = flagsOf(name, restart, how) | own
   const { mailbox, turnTimeoutMs } = limits
   const { handle } = scheduler.memory
   const called = name ?? definition.name
+  if (definition.persist) checkKey(durableName(`${parent.path}/${called}`))
   const { place = 0, shutdownMs = LIMITS.shutdownDefaultMs } = how ?? {}
   const shutdown = Math.min(shutdownMs, INFINITE)
   const id = scheduler.started(
     native.spawnCell(handle, parent.id, called, flags, place, mailbox, turnTimeoutMs, shutdown),
   )
   const cell = adopt(parent, id, name, { definition, args, mailbox })
-  if (!initial) {
+  if (!begins) {
     runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
   } else runtime.pump.schedule()
   return new OwnedRef<never>(cell)

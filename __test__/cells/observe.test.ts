@@ -1,0 +1,129 @@
+// What can be seen of cells, and what a program may do to any of them.
+import test from 'ava'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { Kernel, cell, message, supervisor, topic, type CellTree, type KernelEvent } from '../../ts/index.ts'
+
+const worker = cell({
+  name: 'worker',
+  messages: { hang: message(), fail: message(), note: message<string>(), read: message<void, string>() },
+  init: () => ({ note: '' }),
+  on: {
+    hang: () => new Promise(() => {}),
+    fail: () => {
+      throw new Error('broken')
+    },
+    note: (ctx, text) => void (ctx.state.note = text),
+    read: (ctx) => ctx.state.note,
+  },
+})
+const crew = supervisor({
+  name: 'crew',
+  children: [
+    { name: 'a', cell: worker },
+    { name: 'b', cell: worker },
+  ],
+})
+
+const below = (tree: CellTree, ...names: string[]): CellTree =>
+  names.reduce((at, name) => at.children.find(({ path }) => path === `${at.path}/${name}`) as CellTree, tree)
+
+test('all cells are seen as a tree, with what each is about', async (t) => {
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(crew)
+  await ref.child('a').ask('read')
+  ref.child('a').send('fail')
+  ref.child('b').send('hang')
+  await ref.child('a').ask('read')
+  for (let n = 0; n < 3; n++) ref.child('b').send('note', 'x')
+  const tree = kernel.cells()
+  t.like(tree, { path: 'root', kind: 'supervisor' })
+  t.like(below(tree, 'crew'), { kind: 'supervisor', status: 'live', restarts: 0 })
+  t.deepEqual(
+    { ...below(tree, 'crew', 'a') },
+    {
+      path: 'root/crew/a',
+      kind: 'cell',
+      status: 'live',
+      incarnation: 2,
+      restarts: 1,
+      lastReason: 'error',
+      mailbox: { waiting: 0, limit: 1_000 },
+      children: [],
+    },
+  )
+  t.deepEqual(below(tree, 'crew', 'b').mailbox, { waiting: 3, limit: 1_000 })
+  await ref.kill()
+  await kernel.close()
+})
+
+test('any cell can be found by its path, looked into, paused, stopped and killed', async (t) => {
+  const kernel = Kernel.memory()
+  kernel.spawn(crew)
+  const found = kernel.find('root/crew/a')
+  if (found === undefined || !('inspect' in found)) return t.fail()
+  found.send('note', 'seen')
+  await found.ask('read')
+  t.like(await found.inspect(), { status: 'live', state: { note: 'seen' } })
+  found.send('hang')
+  await kernel.find('root/crew')?.kill()
+  t.deepEqual([kernel.find('root/crew/a'), found.alive, kernel.find('root')], [undefined, false, undefined])
+  t.is((await found.inspect()).status, 'gone')
+  await kernel.close()
+})
+
+test('every event is on the diagnostics channel too', async (t) => {
+  const seen: KernelEvent[] = []
+  const listen = (event: unknown): void => void seen.push(event as KernelEvent)
+  subscribe('karyon', listen)
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(worker, { name: 'watched' })
+  await ref.ask('fail').catch(() => {})
+  await ref.ask('read')
+  await kernel.close()
+  unsubscribe('karyon', listen)
+  const mine = seen.filter((event) => 'path' in event && event.path === 'root/watched')
+  t.deepEqual(
+    mine.map(({ type }) => type),
+    ['cell.started', 'cell.restarted', 'cell.started', 'cell.stopped'],
+  )
+})
+
+test('counts are told in the text form of Prometheus', async (t) => {
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(worker)
+  await ref.ask('fail').catch(() => {})
+  await ref.ask('read')
+  await kernel.graph.write((tx) => tx.put('a'))
+  const text = kernel.metrics()
+  for (const line of text.trimEnd().split('\n'))
+    t.regex(line, /^(# (HELP|TYPE) karyon_\w+ .+|karyon_\w+(\{\w+="[\w-]+"\})? \d+)$/)
+  t.true(text.includes('\nkaryon_messages_total{outcome="ended"} 1\n'))
+  t.true(text.includes('\nkaryon_messages_total{outcome="failed"} 1\n'))
+  t.true(text.includes('\nkaryon_cell_restarts_total 1\n'))
+  t.true(text.includes('\nkaryon_graph_nodes 1\n'))
+  const names = [...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name)
+  t.is(new Set(names).size, names.length)
+  await kernel.close()
+})
+
+test('the program publishes to a topic', async (t) => {
+  const kernel = Kernel.memory()
+  const news = topic<string>('news')
+  const reader = cell({
+    name: 'reader',
+    messages: { read: message<string>(), last: message<void, string>() },
+    init: (ctx) => {
+      ctx.subscribe(news, 'read')
+      return { last: '' }
+    },
+    on: {
+      read: (ctx, text) => void (ctx.state.last = text),
+      last: (ctx) => ctx.state.last,
+    },
+  })
+  const ref = kernel.spawn(reader)
+  await ref.ask('last')
+  t.is(kernel.publish(news, 'today'), 1)
+  t.is(await ref.ask('last'), 'today')
+  await kernel.close()
+})
