@@ -62,6 +62,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_INVARIANT` | the state breaks the cell's invariant |
  * | `ERR_KARYON_RESTART_INTENSITY` | a supervisor gave up |
  * | `ERR_KARYON_TIMER_COUNT` | too many timers are armed |
+ * | `ERR_KARYON_FOREIGN_AWAIT` | a turn of a simulation waits for something outside of it |
  * | `ERR_KARYON_CONSUMED` | the durable cell has consumed the message of this number before |
  */
 export type KaryonErrorCode =
@@ -121,6 +122,7 @@ export type KaryonErrorCode =
   | 'ERR_KARYON_INVARIANT'
   | 'ERR_KARYON_RESTART_INTENSITY'
   | 'ERR_KARYON_TIMER_COUNT'
+  | 'ERR_KARYON_FOREIGN_AWAIT'
   | 'ERR_KARYON_CONSUMED'
 
 /** Facts about an error, for programs. Limits, counts, versions and process ids are numbers. */

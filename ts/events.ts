@@ -180,6 +180,14 @@ export class EventHub {
     if (diagnostics.hasSubscribers) diagnostics.publish(event)
   }
 
+  /** Hands an event to somebody else first. */
+  andTo(first: (event: KernelEvent) => void): (event: KernelEvent) => void {
+    return (event) => {
+      first(event)
+      this.emit(event)
+    }
+  }
+
   /** A new reader, from here on. */
   open(options: { readonly buffer?: number } = {}): EventStream {
     const { buffer = EVENTS_BUFFERED_DEFAULT } = checkedOptions(options, 'buffer')

@@ -15,5 +15,6 @@ export {
   type Pattern,
   type PatternStart,
 } from './match/index.ts'
+export { Simulation, type SimulationOptions } from './simulation.ts'
 export { Instant, type Moment, type Version } from './time.ts'
 export type { Properties, PropertyChanges, Value } from './values/types.ts'

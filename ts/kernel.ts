@@ -4,6 +4,7 @@ import type { UntypedMessages } from './cells/definition.ts'
 import { treeOf } from './cells/inspect.ts'
 import { find } from './cells/ref.ts'
 import { CellRuntime } from './cells/runtime.ts'
+import { Driver } from './cells/simulation.ts'
 import { type KaryonError, badArgument, checked } from './errors.ts'
 import { EventHub, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
@@ -14,6 +15,7 @@ import { type Grants, NativeSession } from './graph/session.ts'
 import type { Copied, Graph, GraphStats, Salvaged } from './graph/types.ts'
 import { prometheus } from './metrics.ts'
 import { native } from './native.ts'
+import { Simulation, type SimulationOptions } from './simulation.ts'
 import { type Instant, type Moment, nativeMoment, type Version } from './time.ts'
 
 /** What every kernel takes. */
@@ -68,6 +70,9 @@ export interface KernelStats {
   readonly cells: CellStats
 }
 
+/** When simulations begin. */
+const SIMULATION_START = new Date(Date.UTC(2000, 0))
+
 /** The principal of the program itself. */
 const ROOT = 'root'
 
@@ -92,7 +97,13 @@ export class Kernel implements AsyncDisposable {
   /** Resolves when the kernel is closed; rejects when a supervisor that somebody wrote gave up with nobody above it. */
   readonly closed: Promise<void>
 
-  private constructor(handle: number, durability: Durability, options: KernelOptions) {
+  private constructor(
+    handle: number,
+    durability: Durability,
+    options: KernelOptions,
+    driver?: Driver,
+    time?: () => Date,
+  ) {
     this.recovery = answer(checked(native.storeRecovery(handle))).value() as unknown as Recovery
     this.#connection = new Connection(handle, durability, (error) =>
       this.#events.emit({ type: 'store.failed', error }),
@@ -104,8 +115,9 @@ export class Kernel implements AsyncDisposable {
     this.graph = session(ROOT, 0, { read: '*', write: '*' }).graph
     this.#cells = new CellRuntime({
       sessions: { session },
-      emit: this.#events.emit,
-      time: () => this.now(),
+      emit: driver === undefined ? this.#events.emit : this.#events.andTo((event) => driver.event(event)),
+      time: time ?? ((): Date => this.now()),
+      ...(driver !== undefined && { driver, now: () => driver.nowMs }),
       ...(options.seed !== undefined && { seed: options.seed }),
       ...(options.sendableCheck !== undefined && { sendableCheck: options.sendableCheck }),
     })
@@ -189,6 +201,27 @@ export class Kernel implements AsyncDisposable {
   static memory(options: KernelOptions = {}): Kernel {
     checkOptions(options)
     return new Kernel(checked(native.memoryStore(options.memoryBytes ?? 0)), 'memory', options)
+  }
+
+  /**
+   * A kernel in simulated time, for tests of programs and for finding what hangs on an order: see `Simulation`.
+   *
+   * @example
+   * const simulation = Kernel.simulate({ seed: 7 })
+   * simulation.kernel.spawn(heater)
+   * await simulation.pass(60_000)
+   */
+  static simulate(options: SimulationOptions): Simulation {
+    const { seed, start = SIMULATION_START } = checkedOptions(options, 'seed', 'start')
+    checkOptions({ seed })
+    if (!(start instanceof Date) || Number.isNaN(start.getTime())) throw badArgument('start is a Date')
+    const driver = new Driver()
+    const handle = checked(native.memoryStore(0, start.getTime() * 1_000))
+    const time = (): Date => new Date(start.getTime() + driver.nowMs)
+    const kernel = new Kernel(handle, 'memory', { seed, sendableCheck: true }, driver, time)
+    driver.moved = () => void native.setClock(handle, time().getTime() * 1_000)
+    driver.busy = () => kernel.#connection.busy
+    return new Simulation(kernel, driver, () => kernel.#cells.wake())
   }
 
   /** A time after every commit so far; every later commit's is strictly greater. */

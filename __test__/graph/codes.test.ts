@@ -104,6 +104,7 @@ const WAYS: Readonly<
   ERR_KARYON_INVARIANT: '__test__/cells/turns.test.ts',
   ERR_KARYON_RESTART_INTENSITY: '__test__/cells/supervision.test.ts',
   ERR_KARYON_TIMER_COUNT: '__test__/cells/timers.test.ts',
+  ERR_KARYON_FOREIGN_AWAIT: '__test__/cells/simulation.test.ts',
   ERR_KARYON_CONSUMED: '__test__/cells/durable.test.ts',
 }
 

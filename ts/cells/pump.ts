@@ -10,6 +10,7 @@ import { disown, isFailure, isThenable } from './foreign.ts'
 import { Life } from './life.ts'
 import { Death, Header, INIT_TURN, Op, Verdict, type DeathWord, type VerdictWord } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
+import type { Driver } from './simulation.ts'
 import type { Slot } from './slots.ts'
 import { NOT_IN_BATCH, NOT_ISSUED, Turn } from './turn.ts'
 
@@ -25,7 +26,8 @@ const CLOCK_QUICK_MS = 0.05
 /** What runs the cells of a runtime. */
 export class Pump {
   readonly #runtime: CellRuntime
-  readonly #life: Life
+  readonly #life: Pick<Life, 'set' | 'end'>
+  readonly #driver: Driver | undefined
   readonly #inContext: (pump: () => void) => void
   readonly #inits: Incarnation[] = []
   /** The turn whose handler is running. */
@@ -39,7 +41,8 @@ export class Pump {
 
   constructor(runtime: CellRuntime) {
     this.#runtime = runtime
-    this.#life = new Life(() => this.schedule())
+    this.#driver = runtime.driver
+    this.#life = runtime.driver ?? new Life(() => this.schedule())
     this.#inContext = AsyncLocalStorage.snapshot()
   }
 
@@ -47,7 +50,9 @@ export class Pump {
   schedule(): void {
     if (this.#scheduled || this.#pumping || this.#runtime.scheduler.closed) return
     this.#scheduled = true
-    setImmediate(() => this.#inContext(() => this.#pump()))
+    const pump = (): void => this.#inContext(() => this.#pump())
+    if (this.#driver === undefined) setImmediate(pump)
+    else this.#driver.later(pump)
   }
 
   /** Lets an incarnation's `init` run before the next messages. */
@@ -88,6 +93,7 @@ export class Pump {
       applyEffects(this.#runtime, scheduler.answer(Header.effects))
       if (scheduler.closed) return false
       const size = scheduler.answer(Header.batch)
+      if (this.#driver !== undefined) this.#trace(size)
       const more = scheduler.answer(Header.more) !== 0
       // User code runs only once all effects are known: what it does must not meet a cell that died meanwhile.
       if (this.#inits.length > 0 && (size > 0 || !more)) this.#runInits()
@@ -143,7 +149,10 @@ export class Pump {
     let answer: unknown
     let goesOn: boolean
     try {
-      answer = handler(turn, slot.payload)
+      answer =
+        this.#driver === undefined
+          ? handler(turn, slot.payload)
+          : this.#driver.during(turn, () => handler(turn, slot.payload))
       goesOn = isThenable(answer)
     } catch (error) {
       this.current = undefined
@@ -193,7 +202,7 @@ export class Pump {
     let outcome: unknown
     try {
       // Whatever a thenable does, this goes on exactly once.
-      outcome = await answer
+      outcome = await (this.#driver?.settled(turn, answer) ?? answer)
       turn.assertWork()
     } catch (error) {
       verdict = Verdict.failed
@@ -285,6 +294,16 @@ export class Pump {
     return this.#runtime.scheduler.adopt(incarnation.cell.id, slot.number)
   }
 
+  /** Tells a simulation what is to be run. */
+  #trace(size: number): void {
+    const { scheduler, slots } = this.#runtime
+    for (let at = 0; at < size; at++) {
+      const cell = this.#runtime.cellAt(scheduler.memory.inbox[2 * at] as number)
+      const slot = slots.at(scheduler.memory.inbox[2 * at + 1] as number)
+      this.#driver?.note(`run ${cell.path}#${cell.incarnation.number} ${cell.definition?.names[slot.code]}`)
+    }
+  }
+
   #runInits(): void {
     for (const incarnation of this.#inits.splice(0)) {
       if (incarnation.alive && incarnation.cell.incarnation === incarnation) this.#init(incarnation)
@@ -298,7 +317,8 @@ export class Pump {
     let goesOn = false
     this.current = turn
     try {
-      outcome = this.#begin(turn)
+      outcome =
+        this.#driver === undefined ? this.#begin(turn) : this.#driver.during(turn, () => this.#begin(turn))
       goesOn = isThenable(outcome)
     } catch (error) {
       verdict = Verdict.failed

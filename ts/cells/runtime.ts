@@ -13,6 +13,7 @@ import { Pump } from './pump.ts'
 import { CellRef } from './ref.ts'
 import { LIMITS, Scheduler, placeOf } from './scheduler.ts'
 import { assertSendable, freezeSendable } from './sendable.ts'
+import type { Driver } from './simulation.ts'
 import { Slots, type PendingAsk } from './slots.ts'
 import { spawnBelow, type Spawn, type SpawnOptions } from './spawn.ts'
 import { Timers } from './timers.ts'
@@ -38,6 +39,8 @@ export interface RuntimeOptions {
   readonly seed?: number
   /** Whether payloads are checked and frozen; by default outside of production. */
   readonly sendableCheck?: boolean
+  /** What drives it in the place of the event loop. */
+  readonly driver?: Driver
 }
 
 /** What the cells of a kernel have done so far. */
@@ -75,6 +78,7 @@ export class CellRuntime {
   readonly seed: number
   /** Whether payloads are checked and frozen. */
   readonly check: boolean
+  readonly driver: Driver | undefined
   /**
    * Turns, slots, references and definitions come and go. While none is alive the engine forgets their shape after a few
    * collections, and all code that it compiled for them: one of each is kept, so that a burst after a pause is fast.
@@ -93,6 +97,7 @@ export class CellRuntime {
     this.time = options.time ?? (() => new Date())
     this.seed = options.seed ?? Math.trunc(Math.random() * 0x1_0000_0000)
     this.check = options.sendableCheck ?? process.env['NODE_ENV'] !== 'production'
+    this.driver = options.driver
     this.pump = new Pump(this)
     this.scheduler = new Scheduler(this)
     this.timers = new Timers(this)
@@ -182,10 +187,11 @@ export class CellRuntime {
     const slot = this.slots.take(code, admitted)
     slot.once = once
     try {
-      await new Promise<void>((resolve, reject) => {
+      const admission = new Promise<void>((resolve, reject) => {
         slot.delivery = { resolve, reject }
         this.scheduler.write(Op.deliver, cell.id, slot.number)
       })
+      await (this.driver?.waiting(admission) ?? admission)
     } catch (error) {
       unlessAborted()
       throw error
@@ -201,7 +207,7 @@ export class CellRuntime {
     options: AskOptions = {},
     asker: Turn | undefined = this.pump.current,
   ): Promise<unknown> {
-    return new Promise((resolve, reject) => {
+    const reply = new Promise((resolve, reject) => {
       const {
         timeoutMs = ASK_TIMEOUT_MS,
         signal,
@@ -236,6 +242,7 @@ export class CellRuntime {
       const id = asker === undefined ? NO_CELL : asker.incarnation.cell.id
       this.scheduler.write(Op.ask, cell.id, slot.number, id, asker?.number, waits)
     })
+    return this.driver === undefined ? reply : this.driver.waiting(reply)
   }
 
   stopCell(cell: Cell, kill = false): Promise<void> {

@@ -28,7 +28,7 @@ export class Scheduler {
 
   constructor(runtime: CellRuntime) {
     this.#runtime = runtime
-    const opened = native.openCells(runtime.seed)
+    const opened = native.openCells(runtime.seed, runtime.driver !== undefined)
     if (opened === null) throw takeFailure()
     this.memory = opened
   }
@@ -43,7 +43,8 @@ export class Scheduler {
     this.#hand(now)
     this.memory.header[Header.ran] = this.ran
     this.ran = 0
-    this.#plain = true
+    // A simulation has the scheduler say what runs next, always.
+    this.#plain = this.#runtime.driver === undefined
     // Each runtime has a function of its own: code that was compiled for one of them would die with it.
     checked(Reflect.apply(this.memory.cross, undefined, []))
   }

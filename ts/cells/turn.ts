@@ -47,6 +47,8 @@ export class Turn {
   transaction: TurnTransaction | undefined
   over = false
   deferred = false
+  /** It began something foreign before it returned a promise; of simulations. */
+  foreign: unknown
   became = false
   /** Tasks that failed while the turn went on. */
   #failed: { readonly work: Work<unknown>; readonly error: unknown }[] | undefined
@@ -214,6 +216,7 @@ export class Turn {
 
   /** Throws what a task failed with that nobody handles. A turn that returns no promise is over before one can fail. */
   assertWork(): void {
+    if (this.foreign !== undefined) throw this.foreign
     const lost = this.#failed?.find(({ work }) => !work.handled)
     if (lost !== undefined) throw lost.error
   }

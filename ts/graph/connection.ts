@@ -88,6 +88,7 @@ export class Connection {
   /** The newest version that was committed here. */
   #committed = 0
   #advancing = false
+  #tasks = 0
   #failure: KaryonError | undefined
   /** Set once `close` was called. */
   #closing: Promise<void> | undefined
@@ -299,8 +300,14 @@ export class Connection {
   ): Promise<T> {
     const task = start()
     if (!task) return read(checked(FAILED))
-    const outcome = await this.#keepAlive.during(task)
+    this.#tasks++
+    const outcome = await this.#keepAlive.during(task).finally(() => this.#tasks--)
     return read(checked(native.takeOutcome(outcome)))
+  }
+
+  /** A native task runs. */
+  get busy(): boolean {
+    return this.#tasks > 0
   }
 
   /** Throws when the store is closed. */

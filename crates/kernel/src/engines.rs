@@ -9,7 +9,7 @@ use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -130,10 +130,12 @@ fn place_of(path: &Path) -> io::Result<(Place, Option<File>)> {
     Ok((path.display().to_string(), None))
 }
 
-/// A store that keeps nothing.
-pub fn memory(memory_bytes: usize) -> Result<OpenStore> {
+/// A store that keeps nothing; its clock, in µs since 1970, is the system's, or one that is set by hand.
+pub fn memory(memory_bytes: usize, clock: Option<Arc<AtomicI64>>) -> Result<OpenStore> {
     let recovery = Recovery { created: true, checkpoint: 0, replayed: 0, sealed: true, cut: None };
-    let store = Store::memory(wall_clock());
+    let clock =
+        clock.map_or_else(wall_clock, |clock| -> Clock { Arc::new(move || clock.load(Ordering::Relaxed)) });
+    let store = Store::memory(clock);
     store.limit_memory(memory_bytes)?;
     Ok(OpenStore::new(store, recovery, None))
 }

@@ -136,6 +136,8 @@ codes! {
     RestartIntensity = "ERR_KARYON_RESTART_INTENSITY",
     /// Too many timers are armed.
     TimerCount = "ERR_KARYON_TIMER_COUNT",
+    /// A turn of a simulation waits for something outside of it.
+    ForeignAwait = "ERR_KARYON_FOREIGN_AWAIT",
     /// The durable cell has consumed the message of this number before.
     Consumed = "ERR_KARYON_CONSUMED",
 }

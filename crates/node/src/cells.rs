@@ -40,11 +40,13 @@ pub struct Cells<'env> {
     pub credits: Int32Array,
 }
 
-/// Opens a scheduler with nothing but a root.
+/// Opens a scheduler with nothing but a root; a shuffled one gives cells their turns in an order that follows from the seed.
 #[napi]
-pub fn open_cells<'env>(env: &'env Env, seed: f64) -> Option<Cells<'env>> {
+pub fn open_cells<'env>(env: &'env Env, seed: f64, shuffled: bool) -> Option<Cells<'env>> {
     find(env, |environment| {
-        let port = Rc::new(RefCell::new(Port::new(seed.to_bits())));
+        let scheduler = Scheduler::new(seed.to_bits());
+        let scheduler = if shuffled { scheduler.shuffled() } else { scheduler };
+        let port = Rc::new(RefCell::new(Port::new(scheduler)));
         let handle = environment.keep(Handle::Cells(Rc::clone(&port)))?;
         views(env, handle, &port)
     })

@@ -14,6 +14,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// An opening of a store in one environment.
 pub(crate) struct StoreHandle {
@@ -22,13 +23,16 @@ pub(crate) struct StoreHandle {
     pub(crate) visible: Rc<Cell<Seq>>,
     /// Tells the environment, as long as it is here.
     _listener: Option<Listener>,
+    /// Set by hand, where time is simulated.
+    clock: Option<Arc<AtomicI64>>,
 }
 
 fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
     let durable = open.store.durable();
     // All openings of one store in an environment see one version of it.
     let visible = environment.visible_of(&open.store).unwrap_or_else(|| Rc::new(Cell::new(durable)));
-    environment.keep(Handle::Store(StoreHandle { open: Arc::new(open), visible, _listener: None }))
+    let handle = StoreHandle { open: Arc::new(open), visible, _listener: None, clock: None };
+    environment.keep(Handle::Store(handle))
 }
 
 /// What a task on a thread of the pool came to.
@@ -104,10 +108,27 @@ pub fn open_store(
     Background::start(move || work().map(Outcome::Opened))
 }
 
-/// A store that keeps nothing, and whose present takes at most so many bytes; 0 for any number. Returns its handle.
+/// A store that keeps nothing, and whose present takes at most so many bytes; 0 for any number. Returns its handle. With `clock`, in µs
+/// since 1970, its time stands still until `set_clock` moves it.
 #[napi]
-pub fn memory_store(env: &Env, memory_bytes: f64) -> f64 {
-    enter(env, |environment| keep(environment, karyon_kernel::memory(memory_bytes as usize)?))
+pub fn memory_store(env: &Env, memory_bytes: f64, clock: Option<f64>) -> f64 {
+    let clock = clock.map(|micros| Arc::new(AtomicI64::new(micros as i64)));
+    enter(env, |environment| {
+        let open = karyon_kernel::memory(memory_bytes as usize, clock.clone())?;
+        let handle = keep(environment, open)?;
+        environment.store(handle as u32)?.clock = clock;
+        Ok(handle)
+    })
+}
+
+/// Moves the clock of a store that was made with one.
+#[napi]
+pub fn set_clock(env: &Env, store: u32, micros: f64) -> f64 {
+    run(env, |environment| {
+        let clock = &environment.store(store)?.clock;
+        clock.iter().for_each(|clock| clock.store(micros as i64, Ordering::Relaxed));
+        Ok(())
+    })
 }
 
 /// A number that all openings of one store share while one of them is open.

@@ -86,9 +86,9 @@ pub struct Port {
 }
 
 impl Port {
-    /// A new scheduler with memory of its own.
-    pub fn new(seed: u64) -> Self {
-        Port { scheduler: Scheduler::new(seed), exchange: Arc::default() }
+    /// A scheduler with memory of its own to exchange.
+    pub fn new(scheduler: Scheduler) -> Self {
+        Port { scheduler, exchange: Arc::default() }
     }
 
     /// The shared words.
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn one_crossing_takes_records_and_gives_a_batch() {
-        let mut port = Port::new(1);
+        let mut port = Port::new(Scheduler::new(1));
         let root = port.scheduler.root();
         let cell = port.scheduler.spawn(root, "a", false, CellOptions::default()).unwrap();
         let exchange = port.exchange().clone();
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn records_that_are_none_are_refused() {
-        let mut port = Port::new(1);
+        let mut port = Port::new(Scheduler::new(1));
         port.exchange().write(header::RECORDS, 1.0);
         assert!(port.cross().is_err());
         port.exchange().write(header::RECORDS, 1e9);

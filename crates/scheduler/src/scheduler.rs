@@ -117,6 +117,8 @@ pub struct Scheduler {
     controls: VecDeque<Control>,
     pub(crate) effects: VecDeque<Effect>,
     random: Random,
+    /// Cells have their turns in an order that chance gives.
+    shuffled: bool,
     root: CellId,
     now_us: u64,
     stats: Stats,
@@ -142,6 +144,12 @@ impl Scheduler {
         scheduler.root =
             scheduler.table.insert(Cell { name: "root".into(), incarnation: 1, ..Cell::default() });
         scheduler
+    }
+
+    /// The same, but cells that are ready have their turns in any order, as chance has it: what must not hang on their order shows here.
+    #[must_use]
+    pub fn shuffled(self) -> Self {
+        Scheduler { shuffled: true, ..self }
     }
 
     /// The supervisor above all others.
@@ -289,6 +297,12 @@ impl Scheduler {
         self.table.get(cell).is_some_and(|cell| {
             cell.incarnation == incarnation && matches!(cell.phase, Phase::Live | Phase::Starting)
         })
+    }
+
+    /// Whose turn it is.
+    fn next_ready(&mut self) -> Option<CellId> {
+        let at = if self.shuffled { self.random.next() as usize % self.ready.len().max(1) } else { 0 };
+        self.ready.remove(at)
     }
 
     /// Puts the cell into the ready queue if a turn may begin and it is not there yet.

@@ -20,7 +20,7 @@ impl Scheduler {
     pub fn issue(&mut self) -> impl Iterator<Item = Issue> + '_ {
         debug_assert!(self.runs.is_empty(), "a batch is out already");
         while self.batch.len() < BATCH_MAX {
-            let Some(id) = self.ready.pop_front() else { break };
+            let Some(id) = self.next_ready() else { break };
             let Some(cell) = self.table.get_mut(id) else { continue };
             cell.queued = false;
             if !cell.is_runnable() {
