@@ -187,6 +187,12 @@ impl Cell {
         self.ending.is_none() && !falls && matches!(self.phase, Phase::Held | Phase::Waiting(None))
     }
 
+    /// Something may be started below: it does not come down, not even to fail once all below has.
+    pub fn takes_children(&self) -> bool {
+        let falls = self.supervision.as_ref().and_then(|own| own.fall.as_ref());
+        self.ending.is_none() && falls.is_none_or(|fall| matches!(fall.then, Then::Rise(_)))
+    }
+
     pub fn last_child(&self) -> Option<CellId> {
         self.rare.as_deref().and_then(|rare| rare.children.last().copied())
     }

@@ -117,6 +117,8 @@ pub struct Scheduler {
     controls: VecDeque<Control>,
     pub(crate) effects: VecDeque<Effect>,
     random: Random,
+    /// Cells that were started so far; it may come round.
+    spawned: u32,
     /// Cells have their turns in an order that chance gives.
     shuffled: bool,
     root: CellId,

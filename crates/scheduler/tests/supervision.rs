@@ -8,7 +8,7 @@
 use karyon_scheduler::limits::SHUTDOWN_INFINITE;
 use karyon_scheduler::{
     AutoShutdown, Backoff, CellId, CellOptions, Class, Death, Effect, Record, Restart, RestartPolicy,
-    Scheduler, Strategy, SupervisorPolicy, Verdict,
+    Scheduler, SpawnError, Strategy, SupervisorPolicy, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -681,4 +681,49 @@ fn a_supervisor_that_was_held_while_its_group_waited_counts_anew() {
         world.after(1_000);
     }
     assert!(world.fail("a").contains("t gave up"));
+}
+
+#[test]
+fn nothing_is_started_below_a_supervisor_that_gives_up() {
+    let mut scheduler = Scheduler::new(1);
+    let (root, options) = (scheduler.root(), CellOptions::default());
+    let restart = RestartPolicy { intensity: 0, period_ms: 1_000, backoff: Backoff::NONE };
+    let policy = SupervisorPolicy { restart, ..SupervisorPolicy::default() };
+    let above = scheduler.spawn_supervisor(root, "above", false, policy, options).unwrap();
+    let child = scheduler.spawn(above, "child", false, options).unwrap();
+    let slow = scheduler.spawn(above, "slow", false, options).unwrap();
+    scheduler.credits().take(slow.index());
+    scheduler.take(Record::Send { cell: slow, slot: 0, class: Class::User }).unwrap();
+    scheduler.step(0, 0);
+    assert_eq!(scheduler.issue().count(), 1);
+    scheduler.take(Record::Async { position: 0, turn: 1 }).unwrap();
+    scheduler.take(Record::Fail { cell: child, incarnation: 1, death: Death::Error }).unwrap();
+    scheduler.step(1, 1);
+    // It waits for the turn of its last child, and then it fails.
+    assert!(scheduler.effects().any(|effect| effect == Effect::SupervisorGaveUp { cell: above }));
+    let late = scheduler.spawn(above, "late", true, CellOptions { dynamic: true, ..options });
+    assert_eq!(late, Err(SpawnError::ParentGone));
+    scheduler
+        .take(Record::Settled { cell: slow, turn: 1, verdict: karyon_scheduler::Verdict::Ended })
+        .unwrap();
+    scheduler.step(2, 0);
+    assert_eq!(scheduler.stats().cells, 0);
+}
+
+#[test]
+fn a_hundred_thousand_cells_stop_one_by_one_in_any_order() {
+    for backwards in [false, true] {
+        let mut scheduler = Scheduler::new(1);
+        let (root, options) = (scheduler.root(), CellOptions::default());
+        let mut cells: Vec<_> =
+            (0..100_000).map(|_| scheduler.spawn(root, "cell", true, options).unwrap()).collect();
+        if backwards {
+            cells.reverse();
+        }
+        for cell in cells {
+            scheduler.take(Record::Stop { cell, kill: false }).unwrap();
+        }
+        scheduler.step(0, 0);
+        assert_eq!(scheduler.stats().cells, 0);
+    }
 }

@@ -292,12 +292,14 @@ impl Scheduler {
         }
         self.effects.push_back(Effect::Gone { cell: id, gone });
         let Some(parent) = cell.parent else { return };
+        // It has no place any more, and is passed over as one of those before it.
+        let at = self.children(parent).partition_point(|child| self.place(*child) < cell.options.place);
         if let Some(rare) = self.table.get_mut(parent).and_then(|above| above.rare.as_deref_mut()) {
             rare.names.release(&cell.name);
-            // From the end: an ordered stop takes the last first.
-            if let Some(place) = rare.children.iter().rposition(|&child| child == id) {
-                rare.children.remove(place);
-            }
+            let found = at.checked_sub(1).filter(|at| rare.children[*at] == id);
+            // Children of one place, or that were started before the count of all came round.
+            let found = found.or_else(|| rare.children.iter().rposition(|child| *child == id));
+            found.map(|at| rare.children.remove(at));
             self.controls.push_back(Control::Below(parent));
         }
         let by_itself = cell.options.significant && matches!(gone, Gone::Ended | Gone::Failed | Gone::GaveUp);

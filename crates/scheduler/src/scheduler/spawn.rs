@@ -125,16 +125,19 @@ impl Scheduler {
         if self.table.len() >= CELLS_MAX as usize {
             return Err(SpawnError::CellCount);
         }
-        let above = self.table.get_mut(parent).filter(|above| above.ending.is_none());
+        self.spawned = self.spawned.wrapping_add(1);
+        let spawned = self.spawned;
+        let above = self.table.get_mut(parent).filter(|above| above.takes_children());
         let above = above.ok_or(SpawnError::ParentGone)?;
         if above.depth >= DEPTH_MAX {
             return Err(SpawnError::Depth);
         }
         let depth = above.depth + 1;
         let name = above.rare_mut().names.claim(name, numbered).ok_or(SpawnError::NameTaken)?;
-        let mut place = cell.options.place;
+        // Below a cell, in the order of their start.
+        let mut place = spawned;
         if let Some(own) = &mut above.supervision {
-            place = if place == 0 { own.next_place } else { place };
+            place = if cell.options.place == 0 { own.next_place } else { cell.options.place };
             own.next_place = own.next_place.max(place.saturating_add(1));
         }
         let options = CellOptions { place, ..cell.options };
