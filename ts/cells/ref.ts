@@ -52,8 +52,8 @@ export class Reference {
 
 /** A reference to a cell. It survives restarts; after the cell is gone it stays, and is dead. */
 export class CellRef<M extends Messages<M>> extends Reference {
-  /** Only for the compiler, which finds here what a cell understands. */
-  declare readonly '~understands'?: M
+  /** Only for the compiler, which finds here what a cell understands; a method's type, so that any reference may stand for one of `never`. */
+  declare readonly '~understands'?: { of(messages: M): void }['of']
 
   /**
    * Puts a message into the cell's mailbox. False if it is full or the cell is gone: the message is then lost, and an
