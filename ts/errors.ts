@@ -59,6 +59,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_ASK_ABORTED` | the signal of an ask, or of a delivery, was aborted |
  * | `ERR_KARYON_ASK_CYCLE` | the asked cell waits for the asker |
  * | `ERR_KARYON_TURN_TIMEOUT` | the turn took longer than `turnTimeoutMs` |
+ * | `ERR_KARYON_TURN_CPU` | the turn used more CPU time than `turnCpuMs`, and was stopped in place |
  * | `ERR_KARYON_INVARIANT` | the state breaks the cell's invariant |
  * | `ERR_KARYON_RESTART_INTENSITY` | a supervisor gave up |
  * | `ERR_KARYON_TIMER_COUNT` | too many timers are armed |
@@ -119,6 +120,7 @@ export type KaryonErrorCode =
   | 'ERR_KARYON_ASK_ABORTED'
   | 'ERR_KARYON_ASK_CYCLE'
   | 'ERR_KARYON_TURN_TIMEOUT'
+  | 'ERR_KARYON_TURN_CPU'
   | 'ERR_KARYON_INVARIANT'
   | 'ERR_KARYON_RESTART_INTENSITY'
   | 'ERR_KARYON_TIMER_COUNT'

@@ -1,12 +1,14 @@
 import { channel } from 'node:diagnostics_channel'
 import { type KaryonError, badArgument } from './errors.ts'
 import { checkedOptions } from './graph/arguments.ts'
+import { shielded } from './shield.ts'
 
 /** Why an incarnation of a cell ended. */
 export type DeathReason =
   | 'error'
   | 'invariant'
   | 'timeout'
+  | 'cpu'
   | 'conflict'
   | 'init'
   | 'ended'
@@ -75,6 +77,27 @@ export type KernelEvent =
       readonly path: string
       readonly incarnation: number
       readonly error?: unknown
+    }
+  | {
+      /** A turn went past its `turnCpuMs`. Told when the event loop turns again; while it does not, on stderr. */
+      readonly type: 'cell.stalled'
+      readonly path: string
+      /** The CPU time that it had used when that was found, in milliseconds. */
+      readonly cpuMs: number
+    }
+  | {
+      /**
+       * Something else than a turn kept the event loop busy, for a second of CPU time or more: a continuation after an `await`, other code of the
+       * program.
+       */
+      readonly type: 'isolate.stalled'
+      readonly cpuMs: number
+    }
+  | {
+      /** A turn was stopped inside of an async scope, which stays open: the kernel closes. */
+      readonly type: 'isolate.tainted'
+      /** Of its cell. */
+      readonly path: string
     }
   | {
       readonly type: 'access.refused'
@@ -176,7 +199,11 @@ export class EventHub {
 
   /** Hands an event to every reader. */
   readonly emit = (event: KernelEvent): void => {
-    for (const stream of this.#streams) stream.push(event)
+    if (this.#streams.size > 0) {
+      shielded(() => {
+        for (const stream of this.#streams) stream.push(event)
+      })
+    }
     if (diagnostics.hasSubscribers) diagnostics.publish(event)
   }
 

@@ -101,6 +101,7 @@ const WAYS: Readonly<
   ERR_KARYON_ASK_ABORTED: '__test__/cells/mailbox.test.ts',
   ERR_KARYON_ASK_CYCLE: '__test__/cells/mailbox.test.ts',
   ERR_KARYON_TURN_TIMEOUT: '__test__/cells/turns.test.ts',
+  ERR_KARYON_TURN_CPU: '__test__/cells/watchdog-stop.test.ts',
   ERR_KARYON_INVARIANT: '__test__/cells/turns.test.ts',
   ERR_KARYON_RESTART_INTENSITY: '__test__/cells/supervision.test.ts',
   ERR_KARYON_TIMER_COUNT: '__test__/cells/timers.test.ts',

@@ -122,7 +122,7 @@ test('a definition with a field or a strategy that nobody reads is refused', asy
   const spec = { name: 'a', messages: { go: message<void>() }, on: { go: () => {} } }
   const wrong = [
     () => cell({ ...spec, limit: {} } as never),
-    () => cell({ ...spec, limits: { turnCpuMs: 5 } } as never),
+    () => cell({ ...spec, limits: { turnCpu: 5 } } as never),
     () => cell({ ...spec, grants: { reads: ['A'] } } as never),
     () => cell({ ...spec, on: { go: () => {}, come: () => {} } } as never),
     () => cell({ name: 'a', messages: spec.messages } as never),

@@ -103,6 +103,7 @@ function gone(cell: Cell, reason: DownReason): void {
   cell.tellEnd(reason)
   if (cell !== runtime.root) return
   runtime.pump.end()
+  runtime.endWatch()
   runtime.scheduler.close()
 }
 

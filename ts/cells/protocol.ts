@@ -49,6 +49,7 @@ export const Verdict = {
   became: 5,
   deferredBecame: 6,
   notRun: 7,
+  stopped: 8,
 } as const
 
 /** One of the verdicts. */
@@ -99,6 +100,8 @@ export const Header = {
   open: 7,
   first: 8,
   ended: 9,
+  turn: 10,
+  stopped: 11,
 } as const
 
 /** Why an incarnation ends, where this side says so. */
@@ -122,6 +125,7 @@ export const DEATHS: readonly DeathReason[] = [
   'lease',
   'budget',
   'linked',
+  'cpu',
 ]
 
 /** Why cells are gone, by word. */

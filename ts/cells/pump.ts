@@ -23,6 +23,9 @@ const CLOCK_STRIDE_MAX = 16
 /** A stretch that took less, in milliseconds, lets the next be longer. */
 const CLOCK_QUICK_MS = 0.05
 
+/** What stands for the pump itself where cells are named: the root's place, which has no turns. */
+const NOBODY = 0
+
 /** What runs the cells of a runtime. */
 export class Pump {
   readonly #runtime: CellRuntime
@@ -34,6 +37,8 @@ export class Pump {
   current: Turn | undefined
   /** Turns that settled after their incarnation was dead. */
   late = 0
+  /** What the last turn that was stopped in place failed with. */
+  stopped: unknown
   #turns = 0
   #batch = 1
   #scheduled = false
@@ -73,6 +78,7 @@ export class Pump {
     try {
       idle = this.#runMessages()
     } finally {
+      scheduler.pause()
       this.#pumping = false
       if (!scheduler.closed && !idle) this.schedule()
     }
@@ -88,6 +94,8 @@ export class Pump {
     let stride = 1
     let untilClock = 1
     for (;;) {
+      // What follows is no cell's time, and turns may come of it at once.
+      scheduler.begin(INIT_TURN, NOBODY)
       scheduler.cross(now)
       this.#batch++
       applyEffects(this.#runtime, scheduler.answer(Header.effects))
@@ -146,6 +154,7 @@ export class Pump {
     const turn = new Turn(incarnation, ++this.#turns, position)
     const handler = incarnation.handlers[slot.code] as Handler
     this.current = turn
+    this.#runtime.scheduler.begin(turn.number, id)
     let answer: unknown
     let goesOn: boolean
     try {
@@ -156,7 +165,8 @@ export class Pump {
       goesOn = isThenable(answer)
     } catch (error) {
       this.current = undefined
-      this.#failTurn(turn, slot, error, Verdict.failed)
+      const stopped = error === this.stopped && this.stopped !== undefined
+      this.#failTurn(turn, slot, error, stopped ? Verdict.stopped : Verdict.failed)
       return
     }
     this.current = undefined
@@ -316,6 +326,7 @@ export class Pump {
     let outcome: unknown
     let goesOn = false
     this.current = turn
+    this.#runtime.scheduler.begin(INIT_TURN, incarnation.cell.id)
     try {
       outcome =
         this.#driver === undefined ? this.#begin(turn) : this.#driver.during(turn, () => this.#begin(turn))

@@ -3,6 +3,7 @@ import { KaryonError, badArgument } from '../errors.ts'
 import type { KernelEvent } from '../events.ts'
 import { checkedOptions } from '../graph/arguments.ts'
 import type { Grants, Session, SessionSource } from '../graph/session.ts'
+import { shield, shielded } from '../shield.ts'
 import { askError, checkSignal, type AskOptions, type DeliverOptions } from './ask.ts'
 import { Cell, type Incarnation } from './cell.ts'
 import { cell as define, type CompiledCell } from './definition.ts'
@@ -14,11 +15,12 @@ import { CellRef } from './ref.ts'
 import { LIMITS, Scheduler, placeOf } from './scheduler.ts'
 import { assertSendable, freezeSendable } from './sendable.ts'
 import type { Driver } from './simulation.ts'
-import { Slots, type PendingAsk } from './slots.ts'
+import { Slots, type PendingAsk, type Slot } from './slots.ts'
 import { spawnBelow, type Spawn, type SpawnOptions } from './spawn.ts'
 import { Timers } from './timers.ts'
 import { Topics } from './topics.ts'
 import { NOT_IN_BATCH, Turn } from './turn.ts'
+import { onOverrun, watchedEnvironment } from './watchdog.ts'
 
 /** How long an ask waits unless it says otherwise. */
 const ASK_TIMEOUT_MS = 5_000
@@ -41,6 +43,8 @@ export interface RuntimeOptions {
   readonly sendableCheck?: boolean
   /** What drives it in the place of the event loop. */
   readonly driver?: Driver
+  /** What is to be done about an isolate in which a turn was stopped inside of an async scope; by default the kernel closes. */
+  readonly tainted?: (error: KaryonError) => void
 }
 
 /** What the cells of a kernel have done so far. */
@@ -57,6 +61,8 @@ export interface CellStats {
   readonly asks: number
   /** Turns that settled after their incarnation was dead. */
   readonly lateSettlements: number
+  /** Whether Node exports what `stopInPlace` takes; otherwise such turns are only reported. */
+  readonly stopInPlace: boolean
 }
 
 /** The cells of one kernel. */
@@ -86,7 +92,11 @@ export class CellRuntime {
   readonly shapes: readonly unknown[]
   /** Stops that somebody waits for. */
   stopping = 0
+  /** Lets go of the watchdog's news. */
+  readonly endWatch: () => void
+  readonly tainted: (error: KaryonError) => void
   readonly #sessions: SessionSource
+  readonly #shield = shield
   #refused = 0
   #deadLetters = 0
 
@@ -96,10 +106,22 @@ export class CellRuntime {
     this.now = options.now ?? monotonic
     this.time = options.time ?? (() => new Date())
     this.seed = options.seed ?? Math.trunc(Math.random() * 0x1_0000_0000)
+    this.tainted = options.tainted ?? ((error) => this.fail(error))
     this.check = options.sendableCheck ?? process.env['NODE_ENV'] !== 'production'
     this.driver = options.driver
     this.pump = new Pump(this)
+    const environment = watchedEnvironment()
     this.scheduler = new Scheduler(this)
+    const { handle } = this.scheduler.memory
+    this.endWatch = onOverrun((overrun) => {
+      // What a simulation does must not depend on how long it takes.
+      if (overrun.environment !== environment || this.driver !== undefined) return
+      const { cells = handle, path, cpuMs } = overrun
+      if (cells !== handle) return
+      this.emit(
+        path === undefined ? { type: 'isolate.stalled', cpuMs } : { type: 'cell.stalled', path, cpuMs },
+      )
+    })
     this.timers = new Timers(this)
     this.root = new Cell(this, this.scheduler.memory.root, 'root')
     this.cells[placeOf(this.root.id)] = this.root
@@ -134,6 +156,7 @@ export class CellRuntime {
       conflicts,
       asks,
       lateSettlements: this.pump.late,
+      stopInPlace: !!this.scheduler.memory.guard,
     }
   }
 
@@ -149,6 +172,12 @@ export class CellRuntime {
 
   /** Sends what was admitted. */
   post(cell: Cell, code: number, payload: unknown, once?: Once): boolean {
+    return this.#shield.running === 0
+      ? this.#post(cell, code, payload, once)
+      : this.#shield.during(() => this.#post(cell, code, payload, once))
+  }
+
+  #post(cell: Cell, code: number, payload: unknown, once: Once | undefined): boolean {
     const room = this.#roomOf(cell)
     if (cell.definition?.controls?.has(code) && room !== CLOSED) {
       this.scheduler.write(Op.send, cell.id, this.slots.take(code, payload).number, Class.control)
@@ -184,13 +213,8 @@ export class CellRuntime {
     }
     const withdraw = (): void => this.scheduler.write(Op.withdraw, cell.id, slot.number)
     signal?.addEventListener('abort', withdraw, { once: true })
-    const slot = this.slots.take(code, admitted)
-    slot.once = once
+    const { slot, admission } = shielded(() => this.#deliver(cell, code, admitted, once))
     try {
-      const admission = new Promise<void>((resolve, reject) => {
-        slot.delivery = { resolve, reject }
-        this.scheduler.write(Op.deliver, cell.id, slot.number)
-      })
       await (this.driver?.waiting(admission) ?? admission)
     } catch (error) {
       unlessAborted()
@@ -198,6 +222,21 @@ export class CellRuntime {
     } finally {
       signal?.removeEventListener('abort', withdraw)
     }
+  }
+
+  #deliver(
+    cell: Cell,
+    code: number,
+    payload: unknown,
+    once: Once | undefined,
+  ): { slot: Slot; admission: Promise<void> } {
+    const slot = this.slots.take(code, payload)
+    slot.once = once
+    const admission = new Promise<void>((resolve, reject) => {
+      slot.delivery = { resolve, reject }
+      this.scheduler.write(Op.deliver, cell.id, slot.number)
+    })
+    return { slot, admission }
   }
 
   ask(
@@ -222,41 +261,55 @@ export class CellRuntime {
       const { path } = cell
       const ask: PendingAsk = { path, message: name, timeoutMs, signal, resolve, reject }
       if (signal?.aborted) throw askError(AskEnd.abandoned, ask)
-      const room = this.#roomOf(cell)
       if (cell.definition?.controls?.has(code))
         throw badArgument(`${name} of ${path} is a control message, which is not asked; send it`)
-      if (room <= 0 && !this.#drops(cell, room)) {
-        this.#turnAway(cell, code, room)
-        throw room === CLOSED ? goneError(path) : askError(AskEnd.refused, ask)
-      }
-      if (signal !== undefined) {
-        ask.onAbort = () => this.scheduler.write(Op.abandon, slot.number)
-        signal.addEventListener('abort', ask.onAbort, { once: true })
-      }
-      // Nothing is taken before all that could throw is behind.
-      this.scheduler.memory.credits[placeOf(cell.id)] = room - 1
-      const slot = this.slots.take(code, admitted)
-      slot.ask = ask
-      slot.once = once
-      const waits = timeoutMs > LIMITS.delayMaxMs ? 0 : Math.ceil(timeoutMs)
-      const id = asker === undefined ? NO_CELL : asker.incarnation.cell.id
-      this.scheduler.write(Op.ask, cell.id, slot.number, id, asker?.number, waits)
+      shielded(() => this.#ask(cell, code, admitted, ask, asker, once))
     })
     return this.driver === undefined ? reply : this.driver.waiting(reply)
   }
 
+  #ask(
+    cell: Cell,
+    code: number,
+    payload: unknown,
+    ask: PendingAsk,
+    asker: Turn | undefined,
+    once: Once | undefined,
+  ): void {
+    const { path, signal, timeoutMs } = ask
+    const room = this.#roomOf(cell)
+    if (room <= 0 && !this.#drops(cell, room)) {
+      this.#turnAway(cell, code, room)
+      throw room === CLOSED ? goneError(path) : askError(AskEnd.refused, ask)
+    }
+    if (signal !== undefined) {
+      ask.onAbort = () => this.scheduler.write(Op.abandon, slot.number)
+      signal.addEventListener('abort', ask.onAbort, { once: true })
+    }
+    // Nothing is taken before all that could throw is behind.
+    this.scheduler.memory.credits[placeOf(cell.id)] = room - 1
+    const slot = this.slots.take(code, payload)
+    slot.ask = ask
+    slot.once = once
+    const waits = timeoutMs > LIMITS.delayMaxMs ? 0 : Math.ceil(timeoutMs)
+    const id = asker === undefined ? NO_CELL : asker.incarnation.cell.id
+    this.scheduler.write(Op.ask, cell.id, slot.number, id, asker?.number, waits)
+  }
+
   stopCell(cell: Cell, kill = false): Promise<void> {
     if (cell.gone !== undefined) return Promise.resolve()
-    return new Promise((resolve) => {
-      this.stopping++
-      cell.onEnd ??= new Set()
-      cell.onEnd.add(() => {
-        this.stopping--
-        resolve()
-      })
-      cell.live = false
-      this.scheduler.write(Op.stop, cell.id, kill ? 1 : 0)
+    return new Promise((resolve) => shielded(() => this.#stopCell(cell, kill, resolve)))
+  }
+
+  #stopCell(cell: Cell, kill: boolean, ended: () => void): void {
+    this.stopping++
+    cell.onEnd ??= new Set()
+    cell.onEnd.add(() => {
+      this.stopping--
+      ended()
     })
+    cell.live = false
+    this.scheduler.write(Op.stop, cell.id, kill ? 1 : 0)
   }
 
   refOf(cell: Cell): CellRef<never> {
@@ -265,7 +318,9 @@ export class CellRuntime {
 
   sessionOf(incarnation: Incarnation): Session {
     const { path, definition } = incarnation.cell
-    incarnation.session ??= this.#sessions.session(path, incarnation.number, grantsOf(path, definition))
+    incarnation.session ??= shielded(() =>
+      this.#sessions.session(path, incarnation.number, grantsOf(path, definition)),
+    )
     return incarnation.session
   }
 

@@ -1,6 +1,7 @@
 // One native scheduler: writes records to it, crosses, and says what came back.
 import { checked, takeFailure } from '../errors.ts'
 import { native } from '../native.ts'
+import { shield } from '../shield.ts'
 import type { Cell } from './cell.ts'
 import { Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
@@ -13,6 +14,9 @@ export class Scheduler {
   /** Its handle, the memory it shares, and the way across. */
   readonly memory: NonNullable<ReturnType<typeof native.openCells>>
   readonly #runtime: CellRuntime
+  readonly #shield = shield
+  /** What the watchdog sees of the turn that runs. */
+  readonly #turn: Uint32Array
   #records = 0
   /** Records before this one were run here: see `takeIdle`. */
   #first = 0
@@ -31,6 +35,8 @@ export class Scheduler {
     const opened = native.openCells(runtime.seed, runtime.driver !== undefined)
     if (opened === null) throw takeFailure()
     this.memory = opened
+    const { buffer, byteOffset, BYTES_PER_ELEMENT } = opened.header
+    this.#turn = new Uint32Array(buffer, byteOffset + Header.turn * BYTES_PER_ELEMENT, 2)
   }
 
   /** Whether records wait for a crossing. */
@@ -47,6 +53,18 @@ export class Scheduler {
     this.#plain = this.#runtime.driver === undefined
     // Each runtime has a function of its own: code that was compiled for one of them would die with it.
     checked(Reflect.apply(this.memory.cross, undefined, []))
+  }
+
+  /** A turn of a cell begins, which the watchdog sees from here on; also that of nobody, between two others. */
+  begin(turn: number, cell: number): void {
+    this.#turn[0] = cell
+    this.#turn[1] = turn
+  }
+
+  /** No turn follows for now. */
+  pause(): void {
+    this.#turn[0] = 0
+    this.#turn[1] = 0
   }
 
   /** A word of the header, as the last crossing left it. */
@@ -84,7 +102,8 @@ export class Scheduler {
   /** Writes a record; its words are those of `record.rs`. */
   write(operation: number, first: number, second = 0, third = 0, fourth = 0, fifth = 0): void {
     this.#plain = false
-    this.#append(operation, first, second, third, fourth, fifth)
+    if (this.#shield.running === 0) this.#append(operation, first, second, third, fourth, fifth)
+    else this.#shield.during(() => this.#append(operation, first, second, third, fourth, fifth))
   }
 
   /** Something was started, or was not. No message runs before the next crossing, which may bring its `init`. */

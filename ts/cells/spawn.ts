@@ -2,6 +2,7 @@
 import { badArgument } from '../errors.ts'
 import { native } from '../native.ts'
 import { checkedOptions } from '../graph/arguments.ts'
+import { shielded } from '../shield.ts'
 import { checkKey } from '../values/keys.ts'
 import { Cell, type CellFacts } from './cell.ts'
 import { Children } from './children.ts'
@@ -83,9 +84,11 @@ export function spawnBelow(
   if (parent.runtime.scheduler.closed)
     throw failure('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
   if (parent.runtime.check && args !== undefined) freezeSendable(args, 'args')
-  return definition.kind === 'cell'
-    ? spawnCell(parent, definition, options, how)
-    : spawnSupervisor(parent, definition, options, how)
+  return shielded(() =>
+    definition.kind === 'cell'
+      ? spawnCell(parent, definition, options, how)
+      : spawnSupervisor(parent, definition, options, how),
+  )
 }
 
 function flagsOf(name: string | undefined, restart: RestartKind, how: ChildPlace | undefined): number {
@@ -105,14 +108,14 @@ function spawnCell(
   const { limits, restart, begins } = definition
   const own = (begins ? HAS_INIT : 0) | (limits.dropOldest ? DROP_OLDEST : 0)
   const flags = flagsOf(name, restart, how) | own
-  const { mailbox, turnTimeoutMs } = limits
+  const { mailbox, turnTimeoutMs, turnCpuMs } = limits
   const { handle } = scheduler.memory
   const called = name ?? definition.name
   if (definition.persist) checkKey(durableName(`${parent.path}/${called}`))
   const { place = 0, shutdownMs = LIMITS.shutdownDefaultMs } = how ?? {}
   const shutdown = Math.min(shutdownMs, INFINITE)
   const id = scheduler.started(
-    native.spawnCell(handle, parent.id, called, flags, place, mailbox, turnTimeoutMs, shutdown),
+    native.spawnCell(handle, parent.id, called, flags, place, mailbox, turnTimeoutMs, shutdown, turnCpuMs),
   )
   const cell = adopt(parent, id, name, { definition, args, mailbox })
   if (!begins) {

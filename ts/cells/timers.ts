@@ -1,6 +1,7 @@
 // Timers of cells: numbered here, kept in order by the scheduler.
 import { badArgument } from '../errors.ts'
 import { checkedOptions } from '../graph/arguments.ts'
+import { shielded } from '../shield.ts'
 import type { Cell } from './cell.ts'
 import type { Timer, TimerOptions } from './context.ts'
 import { bounded, failure } from './failures.ts'
@@ -46,19 +47,23 @@ export class Timers {
     }
     const code = this.#runtime.codeOf(cell, name)
     const admitted = this.#runtime.admit(cell, code, payload)
-    do this.#last = (this.#last + 1) >>> 0
-    while (this.#armed.has(this.#last))
-    const timer = { number: this.#last, cell, code, payload: admitted, armed: true }
-    this.#armed.set(timer.number, timer)
     const [delay, period] = [Math.ceil(delayMs), Math.ceil(periodMs)]
-    this.#runtime.scheduler.write(Op.timerSet, timer.number, cell.id, delay, period, ref ? 1 : 0)
-    return timer
+    return shielded(() => {
+      do this.#last = (this.#last + 1) >>> 0
+      while (this.#armed.has(this.#last))
+      const timer = { number: this.#last, cell, code, payload: admitted, armed: true }
+      this.#armed.set(timer.number, timer)
+      this.#runtime.scheduler.write(Op.timerSet, timer.number, cell.id, delay, period, ref ? 1 : 0)
+      return timer
+    })
   }
 
   cancel(timer: ArmedTimer): boolean {
     if (!timer?.armed || this.#armed.get(timer.number) !== timer) return false
-    this.#runtime.scheduler.write(Op.timerCancel, timer.number)
-    this.over(timer.number)
+    shielded(() => {
+      this.#runtime.scheduler.write(Op.timerCancel, timer.number)
+      this.over(timer.number)
+    })
     return true
   }
 

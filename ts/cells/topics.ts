@@ -1,5 +1,6 @@
 // Topics: one message to every cell that has subscribed. No lock and no queue of their own: each subscriber's mailbox is its bound.
 import { badArgument } from '../errors.ts'
+import { shielded } from '../shield.ts'
 import type { Incarnation } from './cell.ts'
 import { message, type Message, type StandardSchema } from './definition.ts'
 import { checkedName } from './failures.ts'
@@ -52,9 +53,11 @@ export class Topics {
       incarnation,
       code: this.#runtime.codeOf(incarnation.cell, checkedTopic(name, messageName)),
     }
-    let subscribers = this.#subscribers.get(name)
-    if (subscribers === undefined) this.#subscribers.set(name, (subscribers = new Set()))
-    const others = subscribers.add(subscriber)
+    const others = shielded(() => {
+      let subscribers = this.#subscribers.get(name)
+      if (subscribers === undefined) this.#subscribers.set(name, (subscribers = new Set()))
+      return subscribers.add(subscriber)
+    })
     const cancel = (): boolean => {
       incarnation.watches?.delete(cancel)
       const was = others.delete(subscriber)

@@ -6,7 +6,7 @@ import type { AskOptions } from './ask.ts'
 import type { Incarnation } from './cell.ts'
 import type { Monitor, MonitorOptions, Timer, TimerOptions } from './context.ts'
 import { checkedOptions } from '../graph/arguments.ts'
-import { checkFields, type Handler } from './definition.ts'
+import { checkFields, handlerOf, type Handler } from './definition.ts'
 import { bounded, failure } from './failures.ts'
 import { Death, Op } from './protocol.ts'
 import { CellRef, type AnyRef, type OwnedRef } from './ref.ts'
@@ -197,9 +197,10 @@ export class Turn {
       this.#runtime.codeOf(incarnation.cell, name)
       if (typeof handler !== 'function') throw badArgument(`become: the handler of ${name} is a function`)
     }
-    incarnation.handlers = definition.names.map(
-      (name, code) => handlers[name] ?? (definition.handlers[code] as Handler),
-    )
+    incarnation.handlers = definition.names.map((name, code) => {
+      const other = handlers[name]
+      return other ? handlerOf(other, definition.limits.stopInPlace) : (definition.handlers[code] as Handler)
+    })
     this.became = true
   }
 

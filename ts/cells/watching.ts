@@ -1,6 +1,7 @@
 // Monitors and links: who learns of the end of a cell or of one of its incarnations, and who shares it.
 import { badArgument } from '../errors.ts'
 import { checkedOptions } from '../graph/arguments.ts'
+import { shielded } from '../shield.ts'
 import type { EndReason, Incarnation, Mortal } from './cell.ts'
 import type { Down, Monitor, MonitorOptions } from './context.ts'
 import { failure, goneError } from './failures.ts'
@@ -79,11 +80,13 @@ function watch(watcher: Incarnation, watched: Mortal, tell: (reason: EndReason) 
   const ended = (reason: EndReason): void => {
     if (end()) tell(reason)
   }
-  watcher.watches ??= new Set()
-  watcher.watches.add(end)
-  watched.onEnd ??= new Set()
-  watched.onEnd.add(ended)
-  const over = watched.endReason
-  if (over !== undefined) ended(over)
+  shielded(() => {
+    watcher.watches ??= new Set()
+    watcher.watches.add(end)
+    watched.onEnd ??= new Set()
+    watched.onEnd.add(ended)
+    const over = watched.endReason
+    if (over !== undefined) ended(over)
+  })
   return { cancel: end }
 }

@@ -2,6 +2,7 @@
 import { KaryonError, checked, takeFailure } from '../errors.ts'
 import { answer } from '../exchange.ts'
 import { native } from '../native.ts'
+import { shield, shielded } from '../shield.ts'
 import { Instant, type Moment, nativeMoment } from '../time.ts'
 
 /** What a native function answers when it has failed. */
@@ -40,7 +41,11 @@ class KeepAlive {
     if (--this.#count === 0) this.#timer?.unref()
   }
 
-  async during<T>(promise: Promise<T>): Promise<T> {
+  during<T>(promise: Promise<T>): Promise<T> {
+    return shielded(() => this.#during(promise))
+  }
+
+  async #during<T>(promise: Promise<T>): Promise<T> {
     this.add()
     try {
       return await promise
@@ -58,8 +63,8 @@ class KeepAlive {
 interface Shared {
   /** The newest version that reads answer for. */
   visible: number
-  /** The function given to `write` runs. */
-  writing: boolean
+  /** The function given to `write` runs, unless its turn was stopped since: then more turns were. */
+  writing: number | undefined
   openings: number
 }
 
@@ -103,7 +108,7 @@ export class Connection {
     this.#durability = durability
     const visible = checked(native.advance(handle))
     this.#identity = checked(native.storeIdentity(handle))
-    this.#shared = shared.get(this.#identity) ?? { visible, writing: false, openings: 0 }
+    this.#shared = shared.get(this.#identity) ?? { visible, writing: undefined, openings: 0 }
     this.#shared.visible = visible
     this.#shared.openings++
     shared.set(this.#identity, this.#shared)
@@ -117,7 +122,7 @@ export class Connection {
 
   /** Marks the time in which the function given to `write` runs. */
   set writing(writing: boolean) {
-    this.#shared.writing = writing
+    this.#shared.writing = writing ? shield.stops : undefined
   }
 
   get closed(): boolean {
@@ -147,15 +152,17 @@ export class Connection {
       this.#advancing = true
       void SETTLED.then(() => this.#advance())
     }
-    return new Promise<void>((resolve, reject) => this.#wait({ version, resolve, reject }))
+    return new Promise<void>((resolve, reject) => shielded(() => this.#wait({ version, resolve, reject })))
   }
 
   /** Has `wake` called once there is news: a version that is visible, a failure, the end. Returns what takes it back. */
   watch(wake: () => void): () => void {
     this.checkNotClosed()
     if (this.#failure) throw this.#failure
-    this.#watchers.add(wake)
-    this.#keepAlive.add()
+    shielded(() => {
+      this.#watchers.add(wake)
+      this.#keepAlive.add()
+    })
     return () => {
       if (this.#watchers.delete(wake)) this.#keepAlive.release()
     }
@@ -317,7 +324,7 @@ export class Connection {
 
   /** Throws when the function given to `write` uses the graph instead of its transaction. */
   checkOutside(): void {
-    if (this.#shared.writing) {
+    if (this.#shared.writing === shield.stops) {
       throw new KaryonError(
         'ERR_KARYON_WRITE_OUTSIDE',
         'inside the function given to write, use its transaction, not the graph: its reads are part of the commit',

@@ -5,6 +5,7 @@ import { putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import { type Version, instantMicros, timeError } from '../time.ts'
 import { encodeValue, isPlain } from '../values/encode.ts'
+import { shielded } from '../shield.ts'
 import { checkName, checkNodeKey } from '../values/keys.ts'
 import { FRAME_BYTES_MAX, LABELS_MAX, OPERATIONS_MAX, PROPERTIES_MAX } from '../values/limits.ts'
 import type { PropertyChanges } from '../values/types.ts'
@@ -73,13 +74,20 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
   }
 
   #begin(): void {
-    this.#handle = this.session.checked(native.beginTransaction(this.session.handle, this.snapshotIsolation))
-    this.session.open.add(this)
+    shielded(() => {
+      this.#handle = this.session.checked(
+        native.beginTransaction(this.session.handle, this.snapshotIsolation),
+      )
+      this.session.open.add(this)
+    })
   }
 
   /** Ends it: whoever still uses it gets this error. */
   end(reason: () => KaryonError): void {
-    if (this.#ended) return
+    if (!this.#ended) shielded(() => this.#end(reason))
+  }
+
+  #end(reason: () => KaryonError): void {
     this.#ended = reason
     kept[0] = this
     if (this.#handle !== NONE) native.releaseHandle(this.#handle)
@@ -133,9 +141,13 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
 
   submit(cause?: Version): Submitted {
     this.#check()
+    const reason = causeOf(cause)
+    return shielded(() => this.#submit(reason))
+  }
+
+  #submit(reason: ReturnType<typeof causeOf>): Submitted {
     const { session } = this
     const { connection } = session
-    const reason = causeOf(cause)
     if (this.#handle === NONE && !this.dirty) {
       this.discard()
       const { visible } = connection

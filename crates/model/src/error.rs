@@ -130,6 +130,8 @@ codes! {
     AskCycle = "ERR_KARYON_ASK_CYCLE",
     /// The turn took longer than `turnTimeoutMs`.
     TurnTimeout = "ERR_KARYON_TURN_TIMEOUT",
+    /// The turn used more CPU time than `turnCpuMs`, and was stopped in place.
+    TurnCpu = "ERR_KARYON_TURN_CPU",
     /// The state that the turn left breaks the cell's invariant.
     Invariant = "ERR_KARYON_INVARIANT",
     /// A supervisor gave up: too many restarts in its window.

@@ -2,22 +2,25 @@
 #![allow(unsafe_code)] // Views over Rust's memory are handed to JavaScript; argued at each.
 
 use crate::environment::{Handle, enter, find, run};
+use crate::watchdog::{Watched, guarding, wake};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{
-    AutoShutdown, Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, Scheduler,
-    SpawnError, Strategy, SupervisorPolicy, header, limits,
+    AutoShutdown, Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, STRETCH_US,
+    Scheduler, SpawnError, Strategy, SupervisorPolicy, header, limits,
 };
 use napi::Env;
-use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array, Unknown};
 use napi_derive::napi;
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A scheduler, held by its handle and by the function that crosses into it.
-pub(crate) type SharedPort = Rc<RefCell<Port>>;
+/// A scheduler, held by its handle and by the function that crosses into it; and looked into by the watchdog.
+pub(crate) type SharedPort = Arc<Mutex<Port>>;
+
+pub(crate) fn locked(port: &SharedPort) -> MutexGuard<'_, Port> {
+    port.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// One scheduler: its handle, and what JavaScript sees of it. The views keep its memory alive.
 #[napi(object, object_from_js = false)]
@@ -38,6 +41,12 @@ pub struct Cells<'env> {
     pub effects: Uint32Array,
     /// Room in each mailbox, by cell index.
     pub credits: Int32Array,
+    /// One word: see `karyon_scheduler::guard`.
+    pub turn: Int32Array,
+    /// Calls a handler so that the watchdog can stop it: handler, context, payload, number of the turn. Nothing where Node does not
+    /// export what that takes.
+    #[napi(ts_type = "(handler: unknown, context: unknown, payload: unknown, turn: number) => unknown")]
+    pub guard: Option<Function<'env, (), Unknown<'env>>>,
 }
 
 /// Opens a scheduler with nothing but a root; a shuffled one gives cells their turns in an order that follows from the seed.
@@ -46,14 +55,23 @@ pub fn open_cells<'env>(env: &'env Env, seed: f64, shuffled: bool) -> Option<Cel
     find(env, |environment| {
         let scheduler = Scheduler::new(seed.to_bits());
         let scheduler = if shuffled { scheduler.shuffled() } else { scheduler };
-        let port = Rc::new(RefCell::new(Port::new(scheduler)));
-        let handle = environment.keep(Handle::Cells(Rc::clone(&port)))?;
-        views(env, handle, &port)
+        let port = Arc::new(Mutex::new(Port::new(scheduler)));
+        let handle = environment.keep(Handle::Cells(Arc::clone(&port)))?;
+        let watched = environment.watched.as_ref().map(|own| Arc::clone(&own.0));
+        if let Some(watched) = &watched {
+            watched.open(handle as u32, &port)?;
+        }
+        views(env, handle, &port, watched)
     })
 }
 
-fn views<'env>(env: &'env Env, handle: f64, shared: &SharedPort) -> Result<Cells<'env>> {
-    let port = shared.borrow();
+fn views<'env>(
+    env: &'env Env,
+    handle: f64,
+    shared: &SharedPort,
+    watched: Option<Arc<Watched>>,
+) -> Result<Cells<'env>> {
+    let port = locked(shared);
     let exchange = port.exchange();
     let words = |words: &[AtomicU32]| {
         let owner = Arc::clone(exchange);
@@ -73,22 +91,46 @@ fn views<'env>(env: &'env Env, handle: f64, shared: &SharedPort) -> Result<Cells
     let (first, count) = (owner.words().as_ptr().cast_mut().cast::<i32>(), owner.words().len());
     // SAFETY: as above, for i32.
     let credits = unsafe { Int32Array::with_external_data(first, count, move |_, _| drop(owner)) };
-    let (root, cross) = (port.scheduler.root().word(), crossing(env, shared)?);
-    Ok(Cells { handle, root, cross, header, outbox, inbox, effects, credits })
+    let (owner, first) = (Arc::clone(exchange), exchange.guard.word.as_ptr().cast());
+    // SAFETY: as above. The watchdog's thread writes it too: JavaScript takes and gives it by its atomic operations alone.
+    let turn = unsafe { Int32Array::with_external_data(first, 1, move |_, _| drop(owner)) };
+    let isolate = watched.as_ref().and_then(|own| own.isolate);
+    let guard =
+        isolate.map(|isolate| guarding(env, Arc::clone(exchange), isolate)).transpose().map_err(refused)?;
+    let (root, cross) = (port.scheduler.root().word(), crossing(env, shared, watched)?);
+    Ok(Cells { handle, root, cross, header, outbox, inbox, effects, credits, turn, guard })
 }
 
 /// A generated function would look the scheduler up by its handle, under a lock; this one owns what it needs.
-fn crossing<'env>(env: &'env Env, port: &SharedPort) -> Result<Function<'env, (), f64>> {
-    let port = Rc::clone(port);
+fn crossing<'env>(
+    env: &'env Env,
+    port: &SharedPort,
+    watched: Option<Arc<Watched>>,
+) -> Result<Function<'env, (), f64>> {
+    let port = Arc::clone(port);
     let function = env.create_function_from_closure("cross", move |call| {
-        let crossed = catch_unwind(AssertUnwindSafe(|| port.borrow_mut().cross()));
+        let crossed = catch_unwind(AssertUnwindSafe(|| {
+            watched.iter().for_each(|watched| watched.beat());
+            let mut port = locked(&port);
+            let shortest_us = port.exchange().shortest_us();
+            port.cross()?;
+            // What looks often enough for the limits so far may not for the new ones.
+            if port.exchange().shortest_us() < shortest_us {
+                wake();
+            }
+            Ok(())
+        }));
         Ok(match crossed {
             Ok(Ok(())) => 0.0,
             Ok(Err(error)) => enter(call.env, |_| Err(defect(error))),
             Err(panic) => enter(call.env, |_| resume_unwind(panic)),
         })
     });
-    function.map_err(|_| Error::new(Code::Panic, "a defect in Karyon: Node refused to make a function"))
+    function.map_err(refused)
+}
+
+fn refused(_: napi::Error) -> Error {
+    Error::new(Code::Panic, "a defect in Karyon: Node refused to make a function")
 }
 
 fn defect(error: ProtocolError) -> Error {
@@ -101,6 +143,9 @@ pub fn close_cells(env: &Env, cells: u32) -> f64 {
     run(env, |environment| {
         environment.cells(cells)?;
         environment.release(cells);
+        if let Some(watched) = &environment.watched {
+            watched.0.close(Some(cells));
+        }
         Ok(())
     })
 }
@@ -122,6 +167,8 @@ pub struct CellLimits {
     pub intensity_max: u32,
     /// Bytes of a cell's name.
     pub name_bytes_max: u32,
+    /// The longest stretch of a turn unless its cell says otherwise, in milliseconds of CPU time.
+    pub turn_cpu_default_ms: u32,
     /// How long a turn may go on after its cell was told to stop, in milliseconds.
     pub shutdown_default_ms: u32,
 }
@@ -137,6 +184,7 @@ pub fn cell_limits() -> CellLimits {
         outbox_max: limits::OUTBOX_MAX as u32,
         intensity_max: limits::INTENSITY_MAX,
         name_bytes_max: limits::NAME_BYTES_MAX as u32,
+        turn_cpu_default_ms: (STRETCH_US / 1_000) as u32,
         shutdown_default_ms: limits::SHUTDOWN_DEFAULT_MS,
     }
 }
@@ -144,7 +192,7 @@ pub fn cell_limits() -> CellLimits {
 /// Takes the records only: for a full outbox in the middle of a batch.
 #[napi]
 pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
-    run(env, |environment| environment.cells(cells)?.borrow_mut().absorb().map_err(defect))
+    run(env, |environment| locked(&environment.cells(cells)?).absorb().map_err(defect))
 }
 
 /// A taken name gets a number.
@@ -188,8 +236,10 @@ pub fn spawn_cell(
     mailbox_limit: u32,
     turn_timeout_ms: u32,
     shutdown_ms: u32,
+    turn_cpu_ms: u32,
 ) -> f64 {
-    let options = CellOptions { mailbox_limit, turn_timeout_ms, shutdown_ms, ..options_of(flags, place) };
+    let options = options_of(flags, place);
+    let options = CellOptions { mailbox_limit, turn_timeout_ms, shutdown_ms, turn_cpu_ms, ..options };
     spawned(env, cells, &name, |scheduler| {
         scheduler.spawn(CellId::from_word(parent), &name, flags & NUMBERED != 0, options)
     })
@@ -249,7 +299,8 @@ fn spawned(
     spawn: impl FnOnce(&mut Scheduler) -> std::result::Result<CellId, SpawnError>,
 ) -> f64 {
     enter(env, |environment| {
-        let cell = spawn(&mut environment.cells(cells)?.borrow_mut().scheduler);
+        let port = environment.cells(cells)?;
+        let cell = spawn(&mut locked(&port).scheduler);
         cell.map(|cell| f64::from(cell.word())).map_err(|error| {
             let refused = |code| Error::new(code, format!("cell {name:?}: {error}"));
             match error {
@@ -280,5 +331,5 @@ pub fn cell_counts(env: &Env, cells: u32) -> Option<Vec<f64>> {
 }
 
 fn read<T>(env: &Env, cells: u32, what: impl FnOnce(&Scheduler) -> T) -> Option<T> {
-    find(env, |environment| Ok(what(&environment.cells(cells)?.borrow().scheduler)))
+    find(env, |environment| Ok(what(&locked(&environment.cells(cells)?).scheduler)))
 }

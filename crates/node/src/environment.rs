@@ -3,6 +3,7 @@
 use crate::cells::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
+use crate::watchdog::Registration;
 use karyon_kernel::model::bytes::{Cursor, put_signed, put_varint};
 use karyon_kernel::model::{Code, Error, Result, Seq, Value};
 use karyon_kernel::{Committed, Pin, Session, Store, Transaction};
@@ -59,6 +60,8 @@ pub(crate) struct Environment {
     pub(crate) scratch: Vec<u8>,
     /// The instant of valid time for reads of a version and a half.
     pub(crate) valid: i64,
+    /// Watched since it asked for it.
+    pub(crate) watched: Option<Registration>,
     handles: Vec<Option<Handle>>,
     free: Vec<u32>,
 }

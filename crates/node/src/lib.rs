@@ -17,4 +17,6 @@ mod past;
 mod reading;
 mod session;
 mod store;
+mod thread;
 mod transaction;
+mod watchdog;

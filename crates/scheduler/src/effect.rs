@@ -33,6 +33,8 @@ word! {
     11 Budget
     /// A cell that it is linked to has ended.
     12 Linked
+    /// A turn went past its limit of CPU time, and was stopped.
+    13 Cpu
 }
 
 word! {

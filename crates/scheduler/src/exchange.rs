@@ -1,6 +1,8 @@
 //! The memory that scheduler and host share, and the one crossing between them.
 
 use crate::effect::EFFECT_WORDS;
+use crate::guard::Guard;
+use crate::id::CellId;
 use crate::limits::{BATCH_MAX, EFFECTS_MAX, OUTBOX_MAX};
 use crate::record::{RECORD_WORDS, Record};
 use crate::scheduler::{ProtocolError, Scheduler};
@@ -29,8 +31,13 @@ pub mod header {
     pub const FIRST: usize = 8;
     /// From the host: how many of those simply ended since the last crossing.
     pub const ENDED: usize = 9;
+    /// From the host: the cell and the number of the turn that runs, as two words of 32 bits; 0 while none does. It writes one after the other:
+    /// in between, the thread uses no time of which anybody could be accused.
+    pub const TURN: usize = 10;
+    /// To the host: 1 when the turn that was called under the guard was stopped. The host takes it back.
+    pub const STOPPED: usize = 11;
     /// How many there are.
-    pub const WORDS: usize = 10;
+    pub const WORDS: usize = 12;
 }
 
 /// Words in one message of the inbox: cell, slot.
@@ -48,6 +55,10 @@ pub struct Exchange {
     pub inbox: Box<[AtomicU32]>,
     /// Effects for the host.
     pub effects: Box<[AtomicU32]>,
+    /// Whether the turn that runs may be stopped.
+    pub guard: Guard,
+    /// The shortest limit that turns have, as of the last crossing; in microseconds of CPU time.
+    shortest_us: AtomicU64,
 }
 
 impl Default for Exchange {
@@ -58,11 +69,29 @@ impl Default for Exchange {
             outbox: words(OUTBOX_MAX * RECORD_WORDS),
             inbox: words(BATCH_MAX * ISSUE_WORDS),
             effects: words(EFFECTS_MAX * EFFECT_WORDS),
+            guard: Guard::default(),
+            shortest_us: AtomicU64::new(u64::MAX),
         }
     }
 }
 
 impl Exchange {
+    /// The word of the turn that runs, its number, and the place of its cell. For any thread.
+    pub fn turn(&self) -> Option<(u64, u64, usize)> {
+        let word = self.header[header::TURN].load(Relaxed);
+        (word != 0).then_some((word, word >> 32, CellId::from_word(word as u32).index()))
+    }
+
+    /// The shortest limit that turns have, in microseconds of CPU time. For any thread.
+    pub fn shortest_us(&self) -> u64 {
+        self.shortest_us.load(Relaxed)
+    }
+
+    /// Says that the turn was stopped.
+    pub fn tell_stopped(&self) {
+        self.write(header::STOPPED, 1.0);
+    }
+
     fn read(&self, place: usize) -> f64 {
         f64::from_bits(self.header[place].load(Relaxed))
     }
@@ -145,6 +174,7 @@ impl Port {
         let open = stats.in_flight() + stats.asks + stats.referenced_timers;
         let next_due_ms =
             self.scheduler.next_due_us().map_or(f64::INFINITY, |due_us| due_us as f64 / 1_000.0);
+        self.exchange.shortest_us.store(self.scheduler.shortest_cpu_us(), Relaxed);
         self.exchange.write(header::BATCH, f64::from(issued));
         self.exchange.write(header::EFFECTS, f64::from(count));
         self.exchange.write(header::MORE, f64::from(u8::from(more)));
@@ -178,6 +208,24 @@ mod tests {
         port.cross().unwrap();
         assert_eq!((exchange.read(header::BATCH), exchange.read(header::OPEN)), (0.0, 0.0));
         assert_eq!(port.scheduler.stats().ended, 1);
+    }
+
+    #[test]
+    fn the_watchdog_finds_the_turn_that_runs_and_whose_it_is() {
+        let mut port = Port::new(Scheduler::new(1));
+        let (root, options) =
+            (port.scheduler.root(), CellOptions { turn_cpu_ms: 7, ..CellOptions::default() });
+        let above = port.scheduler.spawn(root, "above", false, CellOptions::default()).unwrap();
+        assert_eq!((port.exchange().turn(), port.exchange().shortest_us()), (None, u64::MAX));
+        let cell = port.scheduler.spawn(above, "below", false, options).unwrap();
+        port.cross().unwrap();
+        assert_eq!(port.exchange().shortest_us(), 7_000);
+        let word = 0xffff_ffff << 32 | u64::from(cell.word());
+        port.exchange().header[header::TURN].store(word, Relaxed);
+        assert_eq!(port.exchange().turn(), Some((word, 0xffff_ffff, cell.index())));
+        assert_eq!(port.scheduler.path(cell.index()), "root/above/below");
+        assert_eq!(port.scheduler.turn_cpu_us(cell.index()), 7_000);
+        assert_eq!((port.scheduler.path(9), port.scheduler.turn_cpu_us(9)), (String::new(), 0));
     }
 
     #[test]

@@ -28,6 +28,8 @@ word! {
     6 DeferredBecame
     /// It was not begun; the message stays where it was.
     7 NotRun
+    /// It went past its limit of CPU time, and was stopped.
+    8 Stopped
 }
 
 word! {
@@ -111,6 +113,6 @@ mod tests {
     fn unknown_operations_and_verdicts_are_no_records() {
         assert_eq!(Record::decode([0; 6]), None);
         assert_eq!(Record::decode([19, 0, 0, 0, 0, 0]), None);
-        assert_eq!(Record::decode([8, 0, 8, 0, 0, 0]), None);
+        assert_eq!(Record::decode([8, 0, 9, 0, 0, 0]), None);
     }
 }

@@ -123,6 +123,7 @@ pub struct Scheduler {
     shuffled: bool,
     root: CellId,
     now_us: u64,
+    shortest_cpu_us: Option<u64>,
     stats: Stats,
 }
 

@@ -39,6 +39,11 @@ impl Table {
         if entry.generation == id.generation() { entry.cell.as_ref() } else { None }
     }
 
+    /// Whoever is in this place now.
+    pub fn at(&self, place: usize) -> Option<&Cell> {
+        self.entries.get(place)?.cell.as_ref()
+    }
+
     pub fn get_mut(&mut self, id: CellId) -> Option<&mut Cell> {
         let entry = self.entries.get_mut(id.index())?;
         if entry.generation == id.generation() { entry.cell.as_mut() } else { None }

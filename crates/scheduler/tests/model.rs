@@ -139,6 +139,7 @@ impl Host {
             mailbox_limit: 1 + self.dice.roll(6) as u32,
             drop_oldest: self.dice.one_in(4),
             turn_timeout_ms: if self.dice.one_in(3) { 5 } else { 0 },
+            turn_cpu_ms: 0,
             shutdown_ms: [0, 3, 5_000, u32::MAX][self.dice.roll(4) as usize],
             significant: self.dice.one_in(8),
             dynamic: self.dice.one_in(4),
@@ -278,6 +279,7 @@ impl Host {
             3 => Verdict::Deferred,
             4 | 5 => Verdict::Became,
             6 => Verdict::DeferredBecame,
+            7 => Verdict::Stopped,
             _ => Verdict::Ended,
         }
     }
@@ -286,7 +288,7 @@ impl Host {
     fn note(&mut self, slot: u32, verdict: Verdict) {
         match verdict {
             Verdict::Ended | Verdict::Became => self.ended(slot, true),
-            Verdict::Failed | Verdict::Invariant => self.ended(slot, false),
+            Verdict::Failed | Verdict::Invariant | Verdict::Stopped => self.ended(slot, false),
             Verdict::Conflict => self.letters.get_mut(&slot).unwrap().attempts += 1,
             Verdict::Deferred | Verdict::DeferredBecame => {
                 self.letters.get_mut(&slot).unwrap().deferred = true
@@ -502,6 +504,7 @@ impl Host {
                     Death::Error
                         | Death::Invariant
                         | Death::Timeout
+                        | Death::Cpu
                         | Death::Init
                         | Death::Ended
                         | Death::Lease

@@ -15,6 +15,8 @@ pub struct CellOptions {
     pub drop_oldest: bool,
     /// The longest a turn may take, in milliseconds; 0 is no limit.
     pub turn_timeout_ms: u32,
+    /// The longest stretch of a turn, in milliseconds of CPU time; 0 is no limit. For the watchdog alone.
+    pub turn_cpu_ms: u32,
     /// How long its turn may go on after it was told to come down, in milliseconds; 0 cuts it short at once,
     /// [`SHUTDOWN_INFINITE`] never.
     pub shutdown_ms: u32,
@@ -35,6 +37,7 @@ impl Default for CellOptions {
             mailbox_limit: MAILBOX_DEFAULT,
             drop_oldest: false,
             turn_timeout_ms: 0,
+            turn_cpu_ms: 0,
             shutdown_ms: SHUTDOWN_DEFAULT_MS,
             significant: false,
             dynamic: false,
@@ -85,6 +88,10 @@ impl Scheduler {
         let options = CellOptions { mailbox_limit: options.mailbox_limit.clamp(1, MAILBOX_MAX), ..options };
         let id = self.adopt(parent, name, numbered, Cell { options, ..Cell::default() })?;
         self.credits.set(id.index(), options.mailbox_limit as i32);
+        if options.turn_cpu_ms != 0 {
+            let own_us = u64::from(options.turn_cpu_ms) * 1_000;
+            self.shortest_cpu_us = Some(self.shortest_cpu_us.map_or(own_us, |us| us.min(own_us)));
+        }
         self.start_in_turn(id);
         Ok(id)
     }
@@ -110,6 +117,28 @@ impl Scheduler {
     /// The name that a cell got.
     pub fn name(&self, cell: CellId) -> Option<&str> {
         self.table.get(cell).map(|cell| &*cell.name)
+    }
+
+    /// The path of the cell in a place, below the root and with it.
+    pub fn path(&self, place: usize) -> String {
+        let mut names = Vec::new();
+        let mut cell = self.table.at(place);
+        while let Some(Cell { name, parent, .. }) = cell {
+            names.push(&**name);
+            cell = parent.and_then(|parent| self.table.get(parent));
+        }
+        names.reverse();
+        names.join("/")
+    }
+
+    /// The shortest limit that any cell has had for its turns, in microseconds of CPU time.
+    pub(crate) fn shortest_cpu_us(&self) -> u64 {
+        self.shortest_cpu_us.unwrap_or(u64::MAX)
+    }
+
+    /// The longest stretch of a turn of the cell in a place, in microseconds of CPU time; 0 is no limit.
+    pub fn turn_cpu_us(&self, place: usize) -> u64 {
+        self.table.at(place).map_or(0, |cell| u64::from(cell.options.turn_cpu_ms) * 1_000)
     }
 
     fn adopt(

@@ -192,12 +192,13 @@ impl Scheduler {
                 let message = again.then_some(message);
                 self.controls.push_back(Control::Redeliver(id, incarnation, message));
             }
-            Verdict::Failed | Verdict::Invariant => {
+            Verdict::Failed | Verdict::Invariant | Verdict::Stopped => {
                 self.stats.failed += 1;
                 self.settle_ask(message.slot, if late { AskEnd::TurnTimeout } else { AskEnd::Failed });
                 let death = match verdict {
                     _ if late => Death::Timeout,
                     Verdict::Invariant => Death::Invariant,
+                    Verdict::Stopped => Death::Cpu,
                     _ => Death::Error,
                 };
                 self.controls.push_back(Control::Fail(id, incarnation, death));
