@@ -4,6 +4,7 @@ import { karyonCells } from './cells/karyon.ts'
 import { nact } from './cells/nact.ts'
 import { xstate } from './cells/xstate.ts'
 import { limits } from './cells/limits.ts'
+import { watchdog } from './cells/watchdog.ts'
 import type { Case, Side } from './measure.ts'
 
 const TURNS = 100_000
@@ -63,6 +64,7 @@ export function cases(): readonly Case[] {
       ),
     },
     ...limits(),
+    ...watchdog(),
   ]
 }
 
