@@ -148,7 +148,7 @@ export interface CellLimits {
   /**
    * The longest that a turn, or `init`, may run until it first awaits or returns, with what follows of that at once (invariant, reply,
    * commit): in milliseconds of CPU time of its thread, 1 to 2,147,483,647; 1,000 by default; 0 is no limit. Found by a thread of its own, an
-   * eighth of the limit late at most, while the event loop stands still: it writes to stderr, and the event `cell.stalled` follows when the loop
+   * eighth of the limit late at most (on Windows, which counts in ticks, 16 ms more), while the event loop stands still: it writes to stderr, and the event `cell.stalled` follows when the loop
    * turns again. Time in which the thread sleeps, or the machine does something else, does not count. What runs after an `await` is watched for the
    * isolate as a whole: see the event `isolate.stalled`.
    */

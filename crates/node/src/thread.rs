@@ -8,6 +8,9 @@ use std::ffi::{CStr, c_void};
 
 pub(crate) use system::ThreadClock;
 
+/// How much of what a clock of a thread says may have been another one's, in microseconds: Windows counts whole ticks of the machine.
+pub(crate) const STEP_US: u64 = if cfg!(windows) { 15_625 } else { 0 };
+
 #[cfg(not(any(windows, target_vendor = "apple")))]
 mod system {
     /// Counts the CPU time of one thread.
@@ -63,7 +66,7 @@ mod system {
     use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
     use windows_sys::Win32::System::Threading as threads;
 
-    /// Counts the CPU time of one thread, in steps of the machine's tick (mostly 15.6 ms).
+    /// Counts the CPU time of one thread.
     pub(crate) struct ThreadClock(OwnedHandle);
 
     impl ThreadClock {

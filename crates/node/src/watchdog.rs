@@ -5,7 +5,7 @@
 
 use crate::cells::{SharedPort, locked};
 use crate::environment::enter;
-use crate::thread::{Isolate, ThreadClock};
+use crate::thread::{Isolate, STEP_US, ThreadClock};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{Exchange, Finding, Look, Watch};
 use napi::bindgen_prelude::{Function, JsValue, Unknown, retain_current_module_for_unload_safety, sys};
@@ -172,7 +172,7 @@ impl Watched {
         let (finding, of) = if let Some((handle, port, exchange, turn, number, place)) = running {
             // While it is at work nothing else runs there.
             let Ok(port) = port.try_lock() else { return BUSY_US };
-            let limit_us = port.scheduler.turn_cpu_us(place);
+            let limit_us = port.scheduler.turn_cpu_us(place).map_or(0, |limit_us| limit_us + STEP_US);
             let finding = watch.look(Look { turn, limit_us, ..outside });
             let of = finding.first.then(|| (handle, port.scheduler.path(place)));
             drop(port);

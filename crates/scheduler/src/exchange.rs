@@ -224,8 +224,8 @@ mod tests {
         port.exchange().header[header::TURN].store(word, Relaxed);
         assert_eq!(port.exchange().turn(), Some((word, 0xffff_ffff, cell.index())));
         assert_eq!(port.scheduler.path(cell.index()), "root/above/below");
-        assert_eq!(port.scheduler.turn_cpu_us(cell.index()), 7_000);
-        assert_eq!((port.scheduler.path(9), port.scheduler.turn_cpu_us(9)), (String::new(), 0));
+        assert_eq!(port.scheduler.turn_cpu_us(cell.index()), Some(7_000));
+        assert_eq!((port.scheduler.path(9), port.scheduler.turn_cpu_us(9)), (String::new(), None));
     }
 
     #[test]

@@ -136,9 +136,10 @@ impl Scheduler {
         self.shortest_cpu_us.unwrap_or(u64::MAX)
     }
 
-    /// The longest stretch of a turn of the cell in a place, in microseconds of CPU time; 0 is no limit.
-    pub fn turn_cpu_us(&self, place: usize) -> u64 {
-        self.table.at(place).map_or(0, |cell| u64::from(cell.options.turn_cpu_ms) * 1_000)
+    /// The longest stretch of a turn of the cell in a place, in microseconds of CPU time, if it has a limit.
+    pub fn turn_cpu_us(&self, place: usize) -> Option<u64> {
+        let limit_ms = self.table.at(place)?.options.turn_cpu_ms;
+        (limit_ms != 0).then(|| u64::from(limit_ms) * 1_000)
     }
 
     fn adopt(
