@@ -13,10 +13,18 @@ export interface Side {
   run(): Promise<unknown> | unknown
   /** What the round is worth in the unit of the case, where that is not the time it took. */
   figure?(): Promise<number> | number
+  /** What the round took, where something else than this process did the work and measured itself. */
+  took?(): Taken
   /** After each round; not measured. What it returns must equal ours; a peer without one is a floor, such as a bare sync. */
   answer?(): Promise<unknown> | unknown
   /** Once, after the last round; not measured. */
   stop?(): Promise<void> | void
+}
+
+/** The time that work took, and that of processors. */
+export interface Taken {
+  readonly seconds: number
+  readonly cpuSeconds: number
 }
 
 /** The units a case is reported in. A rate is better when larger; times, bytes and factors when smaller. */
@@ -118,8 +126,11 @@ async function oneRound({ unit, operations }: Case, side: Side): Promise<Round> 
   const result = task!.result
   if (result.state !== 'completed')
     throw new Error(`${side.name}: the round did not complete (${result.state})`)
-  const value = (await side.figure?.()) ?? inUnit(unit, operations, result.latency.mean / 1e3)
-  return { value, cpuSeconds: (cpu.user + cpu.system) / 1e6 }
+  const { seconds, cpuSeconds } = side.took?.() ?? {
+    seconds: result.latency.mean / 1e3,
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+  }
+  return { value: (await side.figure?.()) ?? inUnit(unit, operations, seconds), cpuSeconds }
 }
 
 function rowsOf(work: Case, measured: ReadonlyMap<Side, readonly Round[]>): Row[] {

@@ -1,5 +1,5 @@
 import { finish } from './finish.ts'
-import type { Actors } from './driver.ts'
+import type { Actors, RoleHandlers } from './driver.ts'
 
 /** The part of comedy that is used here; the package brings no types. */
 interface Actor {
@@ -17,7 +17,7 @@ const NAME: string = 'comedy'
 const SILENT = { info() {}, warn() {}, error() {}, debug() {}, setLevel() {} }
 
 /** In-memory actors: the mode of comedy that stays within the thread. */
-export function comedy(): Actors {
+export function comedy(): Actors<'pingPong' | 'spawn' | 'ring' | 'fanIn' | 'fanOut' | 'role'> {
   let system: System
   let root: Actor
   let started: Actor[] = []
@@ -106,6 +106,11 @@ export function comedy(): Actors {
       begin()
       void source.send('go')
       return end.reached
+    },
+    async role(_name, handlers: RoleHandlers) {
+      const actor = await root.createChild({ ...handlers })
+      started.push(actor)
+      return { send: (message, value) => void actor.send(message, value) }
     },
     async clear() {
       for (const actor of started.toReversed()) await actor.destroy()

@@ -1,6 +1,6 @@
-import type { Kernel } from '../../ts/index.ts'
+import type { Kernel, KernelOptions } from '../../ts/index.ts'
 import { karyon } from '../karyon.ts'
-import type { Actors } from './driver.ts'
+import { reading, type Library, type Work } from './driver.ts'
 import { finish } from './finish.ts'
 
 /** What a cell's reference is to the players here. */
@@ -14,14 +14,49 @@ interface Hopper {
 }
 
 /** Supervised cells with their default limits, under a kernel that keeps nothing on disk. */
-export function karyonCells(): Actors {
+export function karyonCells(name: string = 'karyon', options: KernelOptions = {}): Library & Work {
   let library: Awaited<ReturnType<typeof karyon>>
   let kernel: Kernel
+  const fanIn = <Item>(
+    senders: number,
+    each: number,
+    make: (value: number, sender: number) => Item,
+    valueOf: (item: Item) => number,
+  ): Promise<number> => {
+    const { cell, message } = library
+    const end = finish()
+    const total = senders * each
+    const sink = kernel.spawn(
+      cell({
+        name: 'sink',
+        messages: { item: message<Item>() },
+        init: () => ({ count: 0, sum: 0 }),
+        limits: { mailbox: total },
+        on: {
+          item: ({ state }, item) => {
+            state.sum += valueOf(item)
+            if (++state.count === total) end.reach(state.sum)
+          },
+        },
+      }),
+    ) as unknown as { send(message: 'item', item: Item): boolean }
+    const sender = cell({
+      name: 'sender',
+      messages: { go: message<number>() },
+      on: {
+        go: (_ctx, at) => {
+          for (let value = 0; value < each; value++) sink.send('item', make(value, at))
+        },
+      },
+    })
+    for (let at = 0; at < senders; at++) kernel.spawn(sender).send('go', at)
+    return end.reached
+  }
   return {
-    name: 'karyon',
+    name,
     async open() {
       library = await karyon()
-      kernel = library.Kernel.memory()
+      kernel = library.Kernel.memory(options)
     },
     pingPong(turns) {
       const { cell, message } = library
@@ -82,36 +117,27 @@ export function karyonCells(): Actors {
         players[Math.floor((at * size) / tokens)]!.send('token', { left: hops })
       return end.reached
     },
-    fanIn(senders, each) {
-      const { cell, message } = library
-      const end = finish()
-      const total = senders * each
-      const sink = kernel.spawn(
-        cell({
-          name: 'sink',
-          messages: { item: message<{ value: number }>() },
-          init: () => ({ count: 0, sum: 0 }),
-          limits: { mailbox: total },
-          on: {
-            item: ({ state }, { value }) => {
-              state.sum += value
-              if (++state.count === total) end.reach(state.sum)
-            },
-          },
-        }),
-      )
-      const sender = cell({
-        name: 'sender',
-        messages: { go: message<number>() },
-        on: {
-          go: (_ctx, count) => {
-            for (let value = 0; value < count; value++) sink.send('item', { value })
-          },
-        },
-      })
-      for (let at = 0; at < senders; at++) kernel.spawn(sender).send('go', each)
-      return end.reached
-    },
+    fanIn: (senders, each) =>
+      fanIn(
+        senders,
+        each,
+        (value) => ({ value }),
+        ({ value }) => value,
+      ),
+    fanInRecords: (senders, each) =>
+      fanIn(
+        senders,
+        each,
+        (value, at) => reading(at, value),
+        ({ value }) => value,
+      ),
+    fanInNumbers: (senders, each) =>
+      fanIn(
+        senders,
+        each,
+        (value) => value,
+        (value) => value,
+      ),
     fanOut(receivers, each, begin) {
       const { cell, message } = library
       const end = finish()
@@ -142,9 +168,31 @@ export function karyonCells(): Actors {
       kernel.spawn(source).send('go')
       return end.reached
     },
+    role(role, handlers, mailbox) {
+      const { cell, message } = library
+      const names = Object.keys(handlers)
+      const ref = kernel.spawn(
+        cell({
+          name: role,
+          messages: Object.fromEntries(names.map((each) => [each, message<number, unknown>()])),
+          limits: { mailbox },
+          on: Object.fromEntries(
+            names.map((each) => {
+              const handler = handlers[each]!
+              return [each, (_ctx: unknown, value: number): void => handler(value)]
+            }),
+          ),
+        }),
+      )
+      return {
+        send(each, value) {
+          if (!ref.send(each, value)) throw new Error(`${role} refused ${each}`)
+        },
+      }
+    },
     async clear() {
       await kernel.close()
-      kernel = library.Kernel.memory()
+      kernel = library.Kernel.memory(options)
     },
     close: () => kernel.close(),
   }

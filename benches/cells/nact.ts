@@ -2,10 +2,10 @@ import type { Actors } from './driver.ts'
 import { finish } from './finish.ts'
 
 /** The part of nact that is used here. */
-interface Reference {
+export interface Reference {
   readonly path: object
 }
-interface Nact {
+export interface Nact {
   start(options: { name: string }): Reference
   stop(reference: Reference): void
   spawn<S, M>(
@@ -15,12 +15,18 @@ interface Nact {
     options: object,
   ): Reference
   dispatch(to: Reference, message: unknown): void
+  query<T>(to: Reference, message: (sender: Reference) => unknown, timeoutMs: number): Promise<T>
 }
 
 const NAME: string = 'nact'
 
+export async function loadNact(): Promise<Nact> {
+  const { default: module } = (await import(NAME)) as { default: Nact }
+  return module
+}
+
 /** Actors with state, which handle one message at a time as ours do; a crash stops them. */
-export function nact(): Actors {
+export function nact(): Actors<'pingPong' | 'spawn' | 'ring' | 'fanIn' | 'fanOut' | 'role'> {
   let library: Nact
   let system: Reference
   let systems = 0
@@ -40,8 +46,7 @@ export function nact(): Actors {
   return {
     name: NAME,
     async open() {
-      const { default: module } = (await import(NAME)) as { default: Nact }
-      library = module
+      library = await loadNact()
       restart()
     },
     pingPong(turns) {
@@ -116,6 +121,12 @@ export function nact(): Actors {
       begin()
       library.dispatch(source, {})
       return end.reached
+    },
+    role(name, handlers) {
+      const reference = actor<{ type: string; value: number }>(name, ({ type, value }) =>
+        handlers[type]!(value),
+      )
+      return { send: (type, value) => library.dispatch(reference, { type, value }) }
     },
     clear() {
       library.stop(system)

@@ -1,4 +1,4 @@
-import type { Actors } from './driver.ts'
+import { reading, type Actors } from './driver.ts'
 import { finish } from './finish.ts'
 
 /** The part of XState that is used here. */
@@ -15,6 +15,7 @@ interface XState {
   createActor(logic: object): Actor
   createMachine(config: object): object
   enqueueActions(collect: (scope: { event: Ball; enqueue: Enqueue }) => void): object
+  fromCallback<Event>(logic: (scope: { receive: (listener: (event: Event) => void) => void }) => void): object
 }
 interface Enqueue {
   (action: object | (() => void)): void
@@ -23,8 +24,8 @@ interface Enqueue {
 
 const NAME: string = 'xstate'
 
-/** State machines as actors, with an event queue each; the callback logic of XState has none and is no peer. */
-export function xstate(): Actors {
+/** State machines as actors, with an event queue each. */
+export function xstate(): Actors<'pingPong' | 'spawn' | 'fanIn' | 'fanOut'> {
   let library: XState
   let started: Actor[] = []
   const start = (logic: object): Actor => {
@@ -99,6 +100,65 @@ export function xstate(): Actors {
     },
     clear() {
       for (const actor of started) actor.stop()
+      started = []
+    },
+    close() {},
+  }
+}
+
+/** Callback logic: no state, no supervision, and a send runs the receiver inside the sender unless that one is busy. */
+export function xstateCallback(): Actors<'pingPong' | 'fanInRecords' | 'fanInNumbers'> {
+  let library: XState
+  let started: Actor[] = []
+  const start = <Event>(listener: (event: Event) => void): Actor => {
+    const actor = library.createActor(library.fromCallback<Event>(({ receive }) => receive(listener))).start()
+    started.push(actor)
+    return actor
+  }
+  const fanIn = (
+    senders: number,
+    each: number,
+    make: (value: number, sender: number) => { readonly value: number },
+  ): Promise<number> => {
+    const end = finish()
+    const total = senders * each
+    let [count, sum] = [0, 0]
+    const sink = start<{ value: number }>(({ value }) => {
+      sum += value
+      if (++count === total) end.reach(sum)
+    })
+    for (let at = 0; at < senders; at++) {
+      const sender = start(() => {
+        for (let value = 0; value < each; value++) sink.send(make(value, at))
+      })
+      sender.send({ type: 'go' })
+    }
+    return end.reached
+  }
+  return {
+    name: 'xstate callback',
+    async open() {
+      library = (await import(NAME)) as XState
+    },
+    pingPong(turns) {
+      const end = finish()
+      let handled = 0
+      const player = (other: () => Actor): Actor =>
+        start<Ball>(({ left }) => {
+          handled++
+          if (left > 1) other().send({ type: 'ball', left: left - 1 })
+          else end.reach(handled)
+        })
+      const ping: Actor = player(() => pong)
+      const pong: Actor = player(() => ping)
+      ping.send({ type: 'ball', left: turns })
+      return end.reached
+    },
+    fanInRecords: (senders, each) =>
+      fanIn(senders, each, (value, at) => ({ type: 'item', ...reading(at, value) })),
+    fanInNumbers: (senders, each) => fanIn(senders, each, (value) => ({ type: 'item', value })),
+    clear() {
+      // It has no stop of its own; what nobody refers to any more is collected.
       started = []
     },
     close() {},
