@@ -383,3 +383,43 @@ test('a stop does not lengthen a turn that is past its limit', async (t) => {
   await asked
   await stopped
 })
+
+test('what a neighbour sends to a cell that waits for its restart is for the next incarnation', async (t) => {
+  const world = new World()
+  const lives: number[] = []
+  const child = cell({
+    name: 'child',
+    messages: { fail: message(), work: message() },
+    restart: 'permanent',
+    on: {
+      fail: () => {
+        throw new Error('failed')
+      },
+      work: ({ self }) => lives.push(self.incarnation),
+    },
+  })
+  const restart = { intensity: 3, periodMs: 10_000, backoff: { initialMs: 100, jitter: 0 } }
+  const children = [
+    { name: 'first', cell: child },
+    { name: 'second', cell: child },
+  ]
+  const crew = world.cells.spawn(supervisor({ name: 'crew', strategy: 'one_for_all', restart, children }))
+  const second = crew.child('second')
+  const neighbour = world.cells.spawn(
+    cell({
+      name: 'neighbour',
+      messages: { go: message() },
+      on: { go: () => void second.send('work') },
+    }),
+  )
+  second.send('work')
+  await world.rest()
+  crew.child('first').send('fail')
+  await world.rest()
+  // Sent by a turn: it could run in the same batch, were the cell up.
+  neighbour.send('go')
+  await world.rest()
+  t.deepEqual(lives, [1])
+  await world.pass(100)
+  t.deepEqual(lives, [1, 2])
+})

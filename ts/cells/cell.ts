@@ -155,6 +155,8 @@ export class Incarnation extends Mortal {
   die(cause?: unknown): void {
     if (!this.alive) return
     this.alive = false
+    // What is sent from now on is for the next incarnation, if there is one.
+    this.issued = false
     this.#cause = cause
     this.turn?.discard()
     this.session?.kill()
