@@ -3,6 +3,7 @@ import { KaryonError, checked, takeFailure } from '../errors.ts'
 import { answer } from '../exchange.ts'
 import { native } from '../native.ts'
 import { Instant, type Moment, nativeMoment } from '../time.ts'
+import { Ask, putAbout } from './ask.ts'
 
 /** What a native function answers when it has failed. */
 const FAILED = -1
@@ -125,7 +126,7 @@ export class Connection {
 
   /** Fetches what the dictionary has got since, and the name of a number in it. */
   fetchName(id: number, session: number): string {
-    const fetched = answer(checked(native.readNames(session, this.names.length)))
+    const fetched = answer(checked(native.ask(session, Ask.names, putAbout([this.names.length]))))
     for (let left = fetched.varint(); left > 0; left--) this.names.push(fetched.text())
     return this.names[id] ?? ''
   }

@@ -1,7 +1,7 @@
 // Transactions: verbs are encoded as they are asked for, and cross in one batch, at the latest when something is read.
 import { isUint8Array } from 'node:util/types'
 import { KaryonError, badArgument } from '../errors.ts'
-import { putWritten } from '../exchange.ts'
+import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import { type Version, instantMicros, timeError } from '../time.ts'
 import { encodeValue, isPlain } from '../values/encode.ts'
@@ -150,7 +150,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       this.#handle = NONE
     }
     this.discard()
-    return session.submitted(length)
+    return session.submitted(answer(session.checked(length)))
   }
 
   /** Encodes one verb: when it holds, its number, and what `encode` adds. Nothing of it is kept when it throws. */

@@ -2,7 +2,7 @@
 
 use karyon_access::{Action, Grants};
 use karyon_graph::{Declaration, Gate, Names, Reader, Transaction};
-use karyon_model::{Code, Error, NameId, Result, Rules, Seq, Value, check_key};
+use karyon_model::{Code, Error, NameId, Result, Seq, check_key};
 use karyon_store::{Archived, Author, Body, Committed, Retention, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLockReadGuard};
@@ -127,25 +127,6 @@ impl Session {
     pub fn erase(&self, key: &str) -> Result<Archived> {
         self.check_alive()?;
         self.store.erase(check_key(key)?, self.author(None), self)
-    }
-
-    /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.
-    pub fn rules(&self, at: Seq) -> Result<Value> {
-        self.check_sees_everything()?;
-        let body = self.body()?;
-        let named = |name| Value::text(&*body.graph.names().text(name));
-        let at = body.graph.ground(self.layer, at);
-        let rules = body.graph.indexes().iter().map(|index| (index, index.rules_at(at)));
-        let held = rules.filter(|(_, rules)| *rules != Rules::default()).map(|(index, rules)| {
-            Value::map([
-                ("label", named(index.label)),
-                ("property", named(index.property)),
-                ("indexed", Value::Bool(rules.indexed)),
-                ("unique", Value::Bool(rules.unique)),
-                ("required", Value::Bool(rules.required)),
-            ])
-        });
-        Ok(Value::List(held.collect()))
     }
 
     /// Validates and publishes a transaction. Nothing has changed when it fails.

@@ -84,11 +84,6 @@ impl Value {
         Value::String(text.into())
     }
 
-    /// A version or another dense number, as the bigint that users see.
-    pub fn number(value: u64) -> Value {
-        Value::BigInt(value.cast_signed())
-    }
-
     /// Appends the canonical encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {

@@ -3,9 +3,9 @@
 use crate::cells::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
-use karyon_kernel::model::bytes::{Cursor, put_signed, put_varint};
-use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{Committed, Pin, Session, Store, Transaction};
+use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::{Code, Error, Result, Seq};
+use karyon_kernel::{Pin, Session, Store, Transaction};
 use napi::Env;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
@@ -119,12 +119,17 @@ impl Environment {
         Cursor::new(self.exchange.input(length as usize))
     }
 
-    /// Writes an answer to the exchange and returns its length.
-    pub(crate) fn answer(&mut self, answer: &impl Answer) -> Result<f64> {
-        self.scratch.clear();
-        answer.encode(&mut self.scratch);
-        self.exchange.output(&self.scratch);
-        Ok(self.scratch.len() as f64)
+    /// Has an answer written, and puts it into the exchange. Returns its length.
+    pub(crate) fn answer(
+        &mut self,
+        act: impl FnOnce(&mut Environment, &mut Vec<u8>) -> Result<()>,
+    ) -> Result<f64> {
+        let mut out = std::mem::take(&mut self.scratch);
+        out.clear();
+        let done = act(self, &mut out);
+        self.exchange.output(&out);
+        self.scratch = out;
+        done.map(|()| self.scratch.len() as f64)
     }
 }
 
@@ -142,43 +147,9 @@ pub(crate) fn run(env: &Env, act: impl FnOnce(&mut Environment) -> Result<()>) -
     enter(env, |environment| act(environment).map(|()| 0.0))
 }
 
-/// What is answered with.
-pub(crate) trait Answer {
-    fn encode(&self, out: &mut Vec<u8>);
-}
-
-impl Answer for Value {
-    fn encode(&self, out: &mut Vec<u8>) {
-        Value::encode(self, out);
-    }
-}
-
-/// Bytes, as they are.
-impl Answer for Vec<u8> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
-    }
-}
-
-/// Version and time.
-impl Answer for Committed {
-    fn encode(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.seq);
-        put_signed(out, self.time);
-    }
-}
-
-/// As `enter`, for what a session answers: the answer's length in the exchange.
-pub(crate) fn answer<T: Answer>(
-    env: &Env,
-    session: u32,
-    act: impl FnOnce(&SessionHandle, &Environment) -> Result<T>,
-) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?;
-        let answer = act(&session, environment)?;
-        environment.answer(&answer)
-    })
+/// As `enter`, for what answers through the exchange: the answer's length in it.
+pub(crate) fn answer(env: &Env, act: impl FnOnce(&mut Environment, &mut Vec<u8>) -> Result<()>) -> f64 {
+    enter(env, |environment| environment.answer(act))
 }
 
 /// As `enter`, for functions that answer with something else than a number: nothing when they fail.

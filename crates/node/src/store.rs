@@ -1,11 +1,9 @@
 //! Opening, closing and watching stores.
 
 use crate::environment::{Environment, Handle, answer, closed, enter, find, run};
-use karyon_kernel::model::bytes::Cursor;
-use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{
-    Archived, Copied, Listener, Lost, Moment, OpenStore, Recovery, Retention, Session, Verified,
-};
+use karyon_kernel::model::{Code, Error, Result, Seq};
+use karyon_kernel::wire::Told;
+use karyon_kernel::{Listener, Moment, OpenStore};
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Task};
@@ -34,7 +32,7 @@ fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
 /// What a task on a thread of the pool came to.
 pub enum Outcome {
     Opened(OpenStore),
-    Value(Value),
+    Answer(Vec<u8>),
 }
 
 /// Runs on a thread of the pool. Resolves to a handle for `take_outcome`: between the settling of a promise and its continuation
@@ -63,27 +61,16 @@ impl Task for Background {
     }
 }
 
-/// Has a session do something with what is in the exchange, on a thread of the pool. Its outcome is a value.
-pub(crate) fn in_background(
-    env: &Env,
-    session: u32,
-    length: u32,
-    work: impl FnOnce(&Session, Cursor<'_>) -> Result<Value> + Send + 'static,
-) -> Option<AsyncTask<Background>> {
-    find(env, |environment| {
-        let session = environment.session(session)?.session;
-        let input = environment.exchange.input(length as usize).to_vec();
-        Ok(Background::start(move || work(&session, Cursor::new(&input)).map(Outcome::Value)))
-    })
-}
-
-/// What a task came to: a number, or the length of an encoded value in the exchange.
+/// What a task came to: a handle, or the length of an answer in the exchange.
 #[napi]
 pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
     enter(env, |environment| match environment.release(outcome) {
         Some(Handle::Outcome(outcome)) => match outcome? {
             Outcome::Opened(open) => keep(environment, open),
-            Outcome::Value(value) => environment.answer(&value),
+            Outcome::Answer(answer) => environment.answer(|_, out| {
+                *out = answer;
+                Ok(())
+            }),
         },
         _ => Err(closed("the outcome was taken before")),
     })
@@ -116,28 +103,12 @@ pub fn store_identity(env: &Env, store: u32) -> f64 {
     enter(env, |environment| Ok(Arc::as_ptr(&environment.store(store)?.open.store).addr() as f64))
 }
 
-/// What opening found, as an encoded map. Returns its length.
+/// What opening found, as a report.
 #[napi]
 pub fn store_recovery(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| {
-        let Recovery { created, checkpoint, replayed, sealed, cut } =
-            environment.store(store)?.open.recovery.clone();
-        let cut = cut.map(|cut| {
-            Value::map([
-                ("segment", Value::Integer(cut.segment.into())),
-                ("offset", Value::Integer(cut.offset.into())),
-                ("bytes", Value::Integer(cut.bytes as i64)),
-                ("file", Value::text(cut.file)),
-            ])
-        });
-        let mut entries = vec![
-            ("created", Value::Bool(created)),
-            ("checkpoint", Value::number(checkpoint)),
-            ("replayed", Value::Integer(replayed as i64)),
-            ("sealed", Value::Bool(sealed)),
-        ];
-        entries.extend(cut.map(|cut| ("cut", cut)));
-        environment.answer(&Value::map(entries))
+    answer(env, |environment, out| {
+        environment.store(store)?.open.recovery.tell(out);
+        Ok(())
     })
 }
 
@@ -176,12 +147,12 @@ pub fn advance(env: &Env, store: u32) -> f64 {
     })
 }
 
-/// Closes a store: what waits is written, the log is sealed. Its outcome is null.
+/// Closes a store: what waits is written, the log is sealed. Its outcome is empty.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background>> {
     find(env, |environment| {
         let open = environment.store(store)?.open.clone();
-        Ok(Background::start(move || open.close().map(|()| Outcome::Value(Value::Null))))
+        Ok(Background::start(move || open.close().map(|()| Outcome::Answer(Vec::new()))))
     })
 }
 
@@ -231,47 +202,8 @@ pub fn history_ready(env: &Env, store: u32) -> f64 {
     enter(env, |environment| environment.store(store)?.open.store.progress().check().map(|()| 1.0))
 }
 
-/// Counts and sizes, as an encoded map. For those who may see everything.
-#[napi]
-pub fn store_stats(env: &Env, session: u32) -> f64 {
-    answer(env, session, |session, _| {
-        session.check_sees_everything()?;
-        let stats = session.store().stats()?;
-        Ok(Value::map([
-            ("head", Value::number(stats.head)),
-            ("durable", Value::number(stats.durable)),
-            ("nodes", Value::Integer(stats.nodes as i64)),
-            ("edges", Value::Integer(stats.edges as i64)),
-            ("memoryBytes", Value::Integer(stats.memory_bytes as i64)),
-            ("waiting", Value::Integer(stats.waiting as i64)),
-            ("frames", Value::Integer(stats.frames as i64)),
-            ("tailBytes", Value::Integer(stats.tail_bytes as i64)),
-            ("since", Value::number(stats.since)),
-            ("archived", Value::number(stats.archived)),
-        ]))
-    })
-}
-
-/// Reads everything on disk again and compares it with memory. For those who may see everything. Its outcome is a map.
-#[napi(ts_return_type = "Promise<number>")]
-pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background>> {
-    in_background(env, session, 0, |session, _| {
-        session.check_sees_everything()?;
-        session.store().verify().map(verified_value)
-    })
-}
-
-/// Copies everything durable to a directory. For those who may see everything. Its outcome is a map.
-#[napi(ts_return_type = "Promise<number>")]
-pub fn backup_store(env: &Env, session: u32, to: String) -> Option<AsyncTask<Background>> {
-    in_background(env, session, 0, move |session, _| {
-        session.check_sees_everything()?;
-        karyon_kernel::backup(session.store(), &to).map(copied_value)
-    })
-}
-
 /// Copies the store in one directory to another, as of a time (µs) or version if one is given; or what is whole of it. Its
-/// outcome is a map.
+/// outcome is a report.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn restore_store(
     from: String,
@@ -281,41 +213,11 @@ pub fn restore_store(
     moment: Option<f64>,
 ) -> AsyncTask<Background> {
     let at = moment.map(|moment| as_moment(is_time, moment));
-    let work = move || karyon_kernel::restore(&from, &to, at, salvage).map(copied_value);
-    Background::start(move || work().map(Outcome::Value))
-}
-
-/// Lets go of the past before a version, but the newest `versions` of each node and edge and the last version of each `every` µs.
-/// For those who may write everything. Its outcome is a map.
-#[napi(ts_return_type = "Promise<number>")]
-pub fn compact_store(
-    env: &Env,
-    session: u32,
-    since: f64,
-    versions: u32,
-    every: f64,
-) -> Option<AsyncTask<Background>> {
-    let (since, versions, every) = (since as u64, versions as usize, every as u64);
-    let retention = Retention { since, versions, every };
-    in_background(env, session, 0, move |session, _| session.compact(&retention).map(archived_value))
-}
-
-/// Erases the node whose key is in the exchange. For those who may write everything. Its outcome is a map.
-#[napi(ts_return_type = "Promise<number>")]
-pub fn erase_node(env: &Env, session: u32, length: u32) -> Option<AsyncTask<Background>> {
-    in_background(env, session, length, |session, mut input| session.erase(input.text()?).map(archived_value))
-}
-
-fn archived_value(archived: Archived) -> Value {
-    let Archived { committed, since, kept, bytes } = archived;
-    Value::map([
-        ("version", Value::number(committed.seq)),
-        ("time", Value::Timestamp(committed.time)),
-        ("since", Value::number(since)),
-        ("kept", Value::Integer(kept as i64)),
-        ("bytesBefore", Value::Integer(bytes[0] as i64)),
-        ("bytesAfter", Value::Integer(bytes[1] as i64)),
-    ])
+    Background::start(move || {
+        let mut out = Vec::new();
+        karyon_kernel::restore(&from, &to, at, salvage)?.tell(&mut out);
+        Ok(Outcome::Answer(out))
+    })
 }
 
 /// Keeps a version for a view, or ends that.
@@ -331,42 +233,4 @@ pub fn pin_version(env: &Env, session: u32, version: f64, pinned: bool) -> f64 {
         }
         Ok(())
     })
-}
-
-fn copied_value(copied: Copied) -> Value {
-    let Copied { newest, bytes, damage, lost, checkpoint } = copied;
-    let value_of = |part: Lost| {
-        let mut entries = vec![
-            ("segment", Value::Integer(part.position.segment.into())),
-            ("offset", Value::Integer(part.position.offset.into())),
-            ("bytes", Value::Integer(part.bytes as i64)),
-            ("reason", Value::text(part.reason)),
-        ];
-        if let Some(whole) = part.whole {
-            entries.push(("versions", Value::List(whole.map(|(version, _)| Value::number(version)).into())));
-            entries.push(("times", Value::List(whole.map(|(_, time)| Value::Timestamp(time)).into())));
-        }
-        Value::map(entries)
-    };
-    let mut entries = vec![
-        ("version", Value::number(newest.seq)),
-        ("time", Value::Timestamp(newest.time)),
-        ("bytes", Value::Integer(bytes as i64)),
-    ];
-    entries.extend(lost.map(|lost| ("lost", Value::List(lost.into_iter().map(value_of).collect()))));
-    entries.extend(damage.map(|damage| ("damage", Value::text(damage.message()))));
-    entries.extend(checkpoint.map(|version| ("checkpoint", Value::number(version))));
-    Value::map(entries)
-}
-
-fn verified_value(verified: Verified) -> Value {
-    let hex: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Value::map([
-        ("version", Value::number(verified.version)),
-        ("frames", Value::Integer(verified.frames as i64)),
-        ("nodes", Value::Integer(verified.nodes as i64)),
-        ("edges", Value::Integer(verified.edges as i64)),
-        ("chapters", Value::Integer(verified.chapters as i64)),
-        ("digest", Value::text(hex)),
-    ])
 }
