@@ -3,9 +3,8 @@
 
 use karyon_graph::{Direction, Graph, ImageReader, ImageWriter, Open, PageStart, Reader, Transaction};
 use karyon_history::{Chapters, Commits};
-use karyon_model::{
-    Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Value, Verb, VerbWriter,
-};
+use karyon_model::{Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Verb, VerbWriter};
+use karyon_testkit::Value;
 use std::sync::Arc;
 
 /// A graph with the log and the index of commits that a store would keep beside it.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use karyon_graph::{Graph, Open, Slot, Transaction};
 use karyon_history::{Chapters, History, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
-use karyon_model::{Code, EntityId, Result, Seq, Target, Value, Verb, VerbWriter};
+use karyon_model::{Code, EntityId, Result, Seq, Target, Verb, VerbWriter};
+use karyon_testkit::Value;
 
 const HOT: Target<'static> = Target::Node("hot");
 /// Commits, enough for several chapters.

@@ -8,9 +8,9 @@ use karyon_graph::{
 use karyon_history::Chapters;
 use karyon_model::order::Span;
 use karyon_model::{
-    Code, CommitHeader, CommitRecord, EdgeKey, Error, NameId, Result, Rules, Seq, Trust, Value, Verb,
-    VerbWriter,
+    Code, CommitHeader, CommitRecord, EdgeKey, Error, NameId, Result, Rules, Seq, Trust, Verb, VerbWriter,
 };
+use karyon_testkit::Value;
 use std::sync::Arc;
 
 const INDEXED: Rules = Rules { indexed: true, unique: false, required: false };

@@ -3,7 +3,8 @@
 
 use karyon_graph::{Graph, Open, Prefer, Transaction};
 use karyon_history::{Chapter, Chapters, History, ObjectId};
-use karyon_model::{Code, EdgeKey, Error, Result, Seq, Target, Value, Verb, VerbWriter};
+use karyon_model::{Code, EdgeKey, Error, Result, Seq, Target, Verb, VerbWriter};
+use karyon_testkit::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use karyon_graph::{DiffStart, Direction, Graph, Open, PageLimit, PageStart, Reader, Transaction};
 use karyon_history::{Chapter, Chapters, Commits, History, ObjectId};
 use karyon_model::{
-    CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Value, Verb, VerbWriter, bytes::Cursor,
+    CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Verb, VerbWriter, bytes::Cursor,
 };
+use karyon_testkit::Value;
 
 /// Counts the looks into sealed chapters.
 struct Counting {

@@ -11,8 +11,9 @@ use karyon_graph::{
 use karyon_history::{Chapters, Commits};
 use karyon_model::order::Span;
 use karyon_model::{
-    CommitHeader, CommitRecord, EdgeKey, EntityId, Rules, Seq, Target, Trust, Value, Verb, VerbWriter,
+    CommitHeader, CommitRecord, EdgeKey, EntityId, Rules, Seq, Target, Trust, Verb, VerbWriter,
 };
+use karyon_testkit::Value;
 
 const FORK: u32 = 1;
 const INDEXED: Rules = Rules { indexed: true, unique: false, required: false };

@@ -199,7 +199,7 @@ impl VerbWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Value;
+    use karyon_testkit::Value;
 
     #[test]
     fn every_verb_comes_back() {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use karyon_graph::Open;
 use karyon_log::{Disk, OpenMode, RealDisk, StoreId, segment_path};
-use karyon_model::{Code, Error, Fact, Value};
+use karyon_model::{Code, Error, Fact};
 use karyon_store::{Author, Moment, Options, Store};
 use karyon_testkit::LogicalClock;
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 
 use crate::model::{Place, Step};

@@ -4,8 +4,9 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use karyon_history::Progress;
 use karyon_log::{Disk, OpenMode, segment_path};
-use karyon_model::{Code, Seq, Value};
+use karyon_model::{Code, Seq};
 use karyon_store::{Listener, Moment, Options, Store};
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{DIRECTORY, LogicalClock};
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use karyon_history::{Directory, PAGE_COMMITS, Progress, SledDirectory};
 use karyon_log::{Disk, RealDisk, segment_path};
-use karyon_model::{Code, Error, Seq, Value};
+use karyon_model::{Code, Error, Seq};
 use karyon_store::{Moment, Options, Store};
+use karyon_testkit::Value;
 use karyon_testkit::disk::{Fate, SimDisk};
 use karyon_testkit::{DIRECTORY, FileDirectory, LogicalClock};
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use karyon_graph::{Open, Prefer, Reader, Slot, Transaction};
-use karyon_model::{Code, EntityId, Value};
+use karyon_model::{Code, EntityId};
 use karyon_store::Store;
+use karyon_testkit::Value;
 use karyon_testkit::oracle::EdgeName;
 
 use crate::forks::commit_in;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use karyon_graph::{Declaration, Open, Prefer, Reader, Transaction};
 use karyon_log::{Disk, OpenMode};
-use karyon_model::{Code, EntityId, Rules, Seq, Value};
+use karyon_model::{Code, EntityId, Rules, Seq};
 use karyon_store::{Retention, Store};
 use karyon_testkit::Random;
+use karyon_testkit::Value;
 use karyon_testkit::disk::{Fate, Fault, SimDisk};
 use karyon_testkit::oracle::EdgeName;
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use karyon_graph::{Open, Transaction};
-use karyon_model::{Seq, Value};
+use karyon_model::Seq;
 use karyon_store::{Author, RevertRequest, Store};
 use karyon_testkit::Random;
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::oracle::EdgeName;
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use karyon_model::{Code, Value};
+use karyon_model::Code;
 use karyon_store::{Moment, Store};
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{LogicalClock, Random};
 
