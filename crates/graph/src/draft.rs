@@ -462,7 +462,7 @@ impl<'g> Draft<'g> {
                     out.live.1 += came;
                 }
             }
-            let known = above.is_none_or(|layer| layer.copy_of(id).is_some());
+            let known = above.is_none_or(|layer| layer.copies.contains_key(&id));
             out.bytes += now.size() as isize - if known { before.size() as isize } else { 0 };
             out.changes.push((id, now, start..out.deltas.len()));
         }
@@ -478,7 +478,7 @@ impl<'g> Draft<'g> {
             out.bytes +=
                 entries.iter().map(|entry| if entry.1 { -ID_BYTES } else { ID_BYTES }).sum::<isize>();
             let known = match above {
-                Some(layer) => layer.difference(list, less).map(|found| found.1),
+                Some(layer) => layer.differences.get(&(list, less)),
                 None => match graph.list(list) {
                     Some(tables::Listing::Many(object)) => Some(object),
                     _ => None,

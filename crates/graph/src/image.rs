@@ -19,7 +19,7 @@ use crate::entity::Entity;
 use crate::head::{Graph, list_id};
 use crate::ids::Ids;
 use crate::index::Index;
-use crate::layer::Layer;
+use crate::layer::{Copied, Layer};
 use crate::tables::{Direction, EDGE_BYTES, NODE_BYTES};
 use crate::versioned::{Object, State};
 use karyon_history::{History, ObjectId, Run};
@@ -170,18 +170,17 @@ impl ImageWriter {
             .for_each(|(into, seq)| [u64::from(*into), *seq].iter().for_each(|part| put_varint(out, *part)));
         let shown = self.layers[at as usize];
         let shown = if dropped.is_some() { (0, 0) } else { shown };
-        let (copies, differences) = (&layer.copies[..shown.0], &layer.differences[..shown.1]);
-        put_varint(out, copies.len() as u64);
-        for (number, copied) in (0..).zip(copies) {
-            put_varint(out, copied.id.packed());
-            put_varint(out, copied.first);
-            self.put_object(graph, &copied.object, ObjectId::Copy(at + 1, number), out)?;
+        put_varint(out, shown.0 as u64);
+        for (number, (id, Copied { first, object })) in (0..).zip(&layer.copies).take(shown.0) {
+            put_varint(out, id.packed());
+            put_varint(out, *first);
+            self.put_object(graph, object, ObjectId::Copy(at + 1, number), out)?;
         }
-        put_varint(out, differences.len() as u64);
-        for (number, difference) in (0..).zip(differences) {
-            out.extend_from_slice(&difference.list.key());
-            out.push(difference.less.into());
-            self.put_object(graph, &difference.ids, ObjectId::Difference(at + 1, number), out)?;
+        put_varint(out, shown.1 as u64);
+        for (number, ((list, less), ids)) in (0..).zip(&layer.differences).take(shown.1) {
+            out.extend_from_slice(&list.key());
+            out.push((*less).into());
+            self.put_object(graph, ids, ObjectId::Difference(at + 1, number), out)?;
         }
         Ok(())
     }
@@ -290,7 +289,8 @@ impl ImageReader {
             }
             b'F' => {
                 let (name, parent, from) = (cursor.id()?, cursor.id()?, cursor.varint()?);
-                let mut layer = Layer::new(name, parent, from, cursor.varint()?);
+                let created = cursor.varint()?;
+                let mut layer = Layer { name, parent, from, created, ..Layer::default() };
                 layer.dropped = Some(cursor.varint()?).filter(|dropped| *dropped > 0);
                 layer.merges = (0..cursor.length()?)
                     .map(|_| Ok((cursor.id()?, cursor.varint()?)))
@@ -298,15 +298,15 @@ impl ImageReader {
                 for _ in 0..cursor.length()? {
                     let id = EntityId::unpack(cursor.varint()?);
                     let id = id.ok_or_else(|| cursor.malformed("a copy of nothing in the image"))?;
-                    let (first, object) = (cursor.varint()?, take_object(cursor)?);
-                    layer.copy_mut(id, first).1.object = object;
+                    let copied = Copied { first: cursor.varint()?, object: take_object(cursor)? };
+                    layer.copies.insert(id, copied);
                 }
                 for _ in 0..cursor.length()? {
                     let list = ObjectId::from_key(cursor.array()?);
                     let list =
                         list.ok_or_else(|| cursor.malformed("a difference to nothing in the image"))?;
-                    let (less, ids) = (cursor.byte()? != 0, take_object(cursor)?);
-                    *layer.difference_mut(list, less).1 = ids;
+                    let less = cursor.byte()? != 0;
+                    layer.differences.insert((list, less), take_object(cursor)?);
                 }
                 (layer.membership, layer.last) = (graph.head, graph.head);
                 graph.bytes += layer.bytes();

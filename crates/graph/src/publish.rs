@@ -8,7 +8,7 @@ use crate::draft::Declared;
 use crate::entity::Entity;
 use crate::head::{Graph, object_id};
 use crate::ids::Ids;
-use crate::layer::{Act, Contents, Layer};
+use crate::layer::{Act, Contents, Copied, Layer};
 use crate::tables::{Direction, Tables};
 use crate::versioned::Object;
 use karyon_history::{History, ObjectId};
@@ -100,8 +100,10 @@ impl Publication {
             let (object, changed) = match self.layer.checked_sub(1) {
                 None => (object_id(*id), graph.tables.object_mut(*id)),
                 Some(at) => {
-                    let (number, copied) = graph.layers[at as usize].copy_mut(*id, seq);
-                    (ObjectId::Copy(self.layer, number), &mut copied.object)
+                    let copied = graph.layers[at as usize].copies.entry(*id);
+                    let object = ObjectId::Copy(self.layer, copied.index() as u32);
+                    let fresh = || Copied { first: seq, object: Object::default() };
+                    (object, &mut copied.or_insert_with(fresh).object)
                 }
             };
             let delta = &self.deltas[delta.clone()];
@@ -120,8 +122,9 @@ impl Publication {
                 None => change_list(graph, *list, |ids| ids.change(*list, seq, delta, history, change))?,
                 Some(at) => {
                     change_list(graph, *list, |_| ());
-                    let (number, ids) = graph.layers[at as usize].difference_mut(*list, *less);
-                    ids.change(ObjectId::Difference(self.layer, number), seq, delta, history, change)?;
+                    let ids = graph.layers[at as usize].differences.entry((*list, *less));
+                    let object = ObjectId::Difference(self.layer, ids.index() as u32);
+                    ids.or_default().change(object, seq, delta, history, change)?;
                 }
             }
             if let (0, ObjectId::Posting(posting)) = (self.layer, *list) {
@@ -151,7 +154,8 @@ impl Publication {
         match &self.act {
             None | Some(Act::Erased(..) | Act::Archived) => {}
             Some(Act::Made { name, parent, from }) => {
-                graph.layers.push(Layer::new(*name, *parent, *from, seq));
+                let (name, parent, from) = (*name, *parent, *from);
+                graph.layers.push(Layer { name, parent, from, created: seq, ..Layer::default() });
             }
             Some(Act::Dropped(layer)) => graph.layers[*layer as usize - 1].dropped = Some(seq),
             Some(Act::Merged(layer)) => {

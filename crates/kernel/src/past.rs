@@ -2,7 +2,7 @@
 
 use crate::session::Session;
 use crate::wire::{Told, put_edge, put_node, tell_all};
-use karyon_graph::{DiffStart, Entity, Gate, Graph, Layer, Prefer, Slot, SlotChange, permitted};
+use karyon_graph::{DiffStart, Entity, Gate, Graph, Layer, Obstacle, Prefer, Slot, SlotChange, permitted};
 use karyon_history::Commit;
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::{Code, CommitHeader, EntityId, Error, Result, Rules, Seq, Target};
@@ -246,22 +246,18 @@ impl Session {
         let request = RevertRequest { principal, since, dry_run };
         let RevertReport { plan, committed } = self.store().revert(request, self.author(None), self)?;
         plan.restored.tell(out);
-        self.put_places(plan.kept.iter().map(|kept| (kept.entity, kept.slot, kept.reason)), out)?;
+        self.put_obstacles(&plan.kept, out)?;
         tell_all(&[&plan.descendants, &committed.map(|committed| committed.seq)], out);
         Ok(())
     }
 
-    /// Where something could not be done, and why.
-    fn put_places(
-        &self,
-        places: impl ExactSizeIterator<Item = (EntityId, Slot, &'static str)>,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    /// Where something was not done, and why.
+    fn put_obstacles(&self, obstacles: &[Obstacle], out: &mut Vec<u8>) -> Result<()> {
         let body = self.store().body()?;
-        places.len().tell(out);
-        for (entity, slot, reason) in places {
-            put_target(&body.graph, entity, out);
-            tell_all(&[&slot, &reason], out);
+        obstacles.len().tell(out);
+        for Obstacle { entity, slot, reason } in obstacles {
+            put_target(&body.graph, *entity, out);
+            tell_all(&[slot, reason], out);
         }
         Ok(())
     }
@@ -298,7 +294,7 @@ impl Session {
         let MergeReport { plan, committed } =
             self.store().merge((self.layer, into), prefer, self.author(None), self)?;
         plan.applied.tell(out);
-        self.put_places(plan.clashes.iter().map(|clash| (clash.entity, clash.slot, clash.reason)), out)?;
+        self.put_obstacles(&plan.clashes, out)?;
         committed.map(|committed| committed.seq).tell(out);
         Ok(())
     }

@@ -167,10 +167,7 @@ pub fn property_count_error(count: usize) -> Error {
 
 /// Writes a batch from Rust: what reverts and tests use. TypeScript has its own writer of the same bytes.
 #[derive(Clone, Debug, Default)]
-pub struct VerbWriter {
-    bytes: Vec<u8>,
-    count: usize,
-}
+pub struct VerbWriter(Vec<u8>);
 
 impl VerbWriter {
     /// An empty batch.
@@ -180,19 +177,13 @@ impl VerbWriter {
 
     /// Adds one verb.
     pub fn push(&mut self, verb: &Verb<'_>) -> &mut Self {
-        verb.encode(&mut self.bytes);
-        self.count += 1;
+        verb.encode(&mut self.0);
         self
     }
 
     /// The batch.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// How many verbs it holds.
-    pub fn count(&self) -> usize {
-        self.count
+        &self.0
     }
 }
 
@@ -230,7 +221,6 @@ mod tests {
         verbs.iter().for_each(|verb| {
             writer.push(verb);
         });
-        assert_eq!(writer.count(), verbs.len());
         let back: Vec<_> = VerbReader::new(writer.bytes()).collect::<Result<_>>().unwrap();
         assert_eq!(back, verbs);
     }
