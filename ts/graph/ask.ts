@@ -3,6 +3,16 @@ import { putWritten } from '../exchange.ts'
 import { Writer } from '../values/writer.ts'
 import type { PlainEdge } from './arguments.ts'
 
+/** What a store is asked: the answers are numbers. */
+export const AskStore = {
+  identity: 0,
+  now: 1,
+  historyReady: 2,
+  timeOf: 3,
+  resolve: 4,
+  settlesWith: 5,
+} as const
+
 /** What a session is asked. */
 export const Ask = {
   nameNumber: 0,

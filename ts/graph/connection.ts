@@ -3,7 +3,7 @@ import { KaryonError, checked, takeFailure } from '../errors.ts'
 import { answer } from '../exchange.ts'
 import { native } from '../native.ts'
 import { Instant, type Moment, nativeMoment } from '../time.ts'
-import { Ask, putAbout } from './ask.ts'
+import { Ask, AskStore, putAbout } from './ask.ts'
 
 /** What a native function answers when it has failed. */
 const FAILED = -1
@@ -102,12 +102,16 @@ export class Connection {
     this.handle = handle
     this.#durability = durability
     const visible = checked(native.advance(handle))
-    this.#identity = checked(native.storeIdentity(handle))
+    this.#identity = checked(this.#ask(AskStore.identity))
     this.#shared = shared.get(this.#identity) ?? { visible, writing: false, openings: 0 }
     this.#shared.visible = visible
     this.#shared.openings++
     shared.set(this.#identity, this.#shared)
     if (durability !== 'memory') checked(native.watchStore(handle, () => this.#advance()))
+  }
+
+  #ask(question: number, isTime = false, value = 0): number {
+    return native.askStore(this.handle, question, isTime, value)
   }
 
   /** The newest version that reads answer for. */
@@ -204,7 +208,7 @@ export class Connection {
   }
 
   #askForHistory(): void {
-    const ready = native.historyReady(this.handle) > 0
+    const ready = this.#ask(AskStore.historyReady) > 0
     const failure = ready ? undefined : takeFailure()
     if (failure?.code === 'ERR_KARYON_HISTORY_BUILDING') return
     for (const { resolve, reject } of this.#historyWaiters.splice(0)) {
@@ -238,7 +242,7 @@ export class Connection {
   resolve(moment: Moment): number {
     this.checkOpen()
     const { isTime, value } = nativeMoment(moment)
-    return checked(native.resolveMoment(this.handle, isTime, value))
+    return checked(this.#ask(AskStore.resolve, isTime, value))
   }
 
   /** Resolves when a moment's answer is final. */
@@ -246,7 +250,7 @@ export class Connection {
     const { isTime, value } = nativeMoment(moment)
     for (;;) {
       this.checkOpen()
-      const version = native.settlesWith(this.handle, isTime, value)
+      const version = this.#ask(AskStore.settlesWith, isTime, value)
       if (version >= 0) return this.visibleAt(version)
       if (version === -1) throw takeFailure()
       if (!isTime) return this.visibleAt(value)
@@ -271,7 +275,7 @@ export class Connection {
   /** Resolves when the index of the past is whole. */
   historyReady(): Promise<void> {
     this.checkOpen()
-    if (native.historyReady(this.handle) > 0) return Promise.resolve()
+    if (this.#ask(AskStore.historyReady) > 0) return Promise.resolve()
     const failure = takeFailure()
     if (failure.code !== 'ERR_KARYON_HISTORY_BUILDING') return Promise.reject(failure)
     return this.#keepAlive.during(
@@ -281,12 +285,12 @@ export class Connection {
 
   now(): Instant {
     this.checkOpen()
-    return Instant.fromMicros(BigInt(checked(native.storeNow(this.handle))))
+    return Instant.fromMicros(BigInt(checked(this.#ask(AskStore.now))))
   }
 
   timeOf(version: number): Instant {
     this.checkNotClosed()
-    return Instant.fromMicros(BigInt(checked(native.timeOfVersion(this.handle, version))))
+    return Instant.fromMicros(BigInt(checked(this.#ask(AskStore.timeOf, false, version))))
   }
 
   /**

@@ -103,7 +103,7 @@ impl Graph {
             draft.replay(&operation)?;
             run.extend(changed(&operation).map(|_| operation));
         }
-        run.last().and_then(changed).map_or(Ok(()), |last| draft.change(last.0, &run))?;
+        run.last().and_then(changed).map(|last| draft.change(last.0, &run)).transpose()?;
         let (outcome, mut publication) = draft.finish()?;
         publication.advance(self, usize::MAX)?;
         Ok(outcome)
@@ -266,8 +266,7 @@ fn carry_out(
     gate: &dyn Gate,
 ) -> Result<NameId> {
     let snapshot = transaction.snapshot();
-    // What is written down takes about as much as what was asked for.
-    draft.operations.reserve(transaction.verbs.len());
+    draft.reserve(transaction.verbs.len());
     if draft.graph.head > snapshot {
         for verb in transaction.verbs() {
             let verb = verb?;

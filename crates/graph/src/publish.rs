@@ -11,11 +11,11 @@ use crate::ids::Ids;
 use crate::layer::{Act, Contents, Copied, Layer};
 use crate::tables::{Direction, Tables};
 use crate::versioned::Object;
+use indexmap::set::IntoIter;
 use karyon_history::{History, ObjectId};
 use karyon_model::{Code, EntityId, Error, NameId, Result, Seq};
 use std::ops::Range;
 use std::sync::Arc;
-use std::vec::IntoIter;
 
 /// What a commit changes, ready to be shown. States that were replaced are kept until it is dropped, which takes no lock.
 #[derive(Default)]
@@ -26,7 +26,8 @@ pub(crate) struct Publication {
     pub(crate) fresh: Tables,
     pub(crate) shown: (u32, u32),
     pub(crate) declared: Option<Declared>,
-    pub(crate) postings: IntoIter<((u32, Vec<u8>), u32)>,
+    /// Indexes and keys of postings that are numbered anew, in their order.
+    pub(crate) postings: IntoIter<(u32, Vec<u8>)>,
     /// Ascending, each with its delta.
     pub(crate) changes: Vec<(EntityId, Entity, Range<usize>)>,
     pub(crate) lists: Vec<Listing>,
@@ -93,7 +94,7 @@ impl Publication {
                 graph.indexes.add(label, property)?;
             }
             graph.indexes.all[index as usize].rules.push((seq, rules));
-        } else if let Some(((index, key), _)) = self.postings.next() {
+        } else if let Some((index, key)) = self.postings.next() {
             graph.indexes.posting(index, &key);
         } else if let Some((id, state, delta)) = self.changes.get_mut(self.published.0) {
             self.published.0 += 1;

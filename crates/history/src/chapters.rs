@@ -4,7 +4,6 @@
 //! older table ends before those of a newer one. So a look goes from the oldest table to the newest and ends at the first
 //! chapter that ends after the moment. At most [`TABLES_MAX`] tables bound it, whatever the age of the store.
 
-use crate::cache::{Cache, hashed};
 use crate::directory::Directory;
 use crate::table::{FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Table, end_of, merged, path, records};
 use crate::{Chapter, History, Horizon, ObjectId, Progress};
@@ -12,6 +11,7 @@ use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, io_error};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::U32;
 use karyon_model::{Code, Error, Result, Seq};
+use quick_cache::sync::Cache;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,9 +73,8 @@ impl Chapters {
     pub fn in_memory() -> Chapters {
         Chapters {
             state: RwLock::default(),
-            chapters: Cache::new(CHAPTERS_CACHED, hashed),
-            // Blocks that follow each other do not push each other out.
-            blocks: Cache::new(BLOCKS_CACHED, |(table, at)| hashed(table).wrapping_add(*at as u64)),
+            chapters: Cache::new(CHAPTERS_CACHED),
+            blocks: Cache::new(BLOCKS_CACHED),
             progress: Mutex::new(Progress::Ready),
             ended: AtomicBool::new(false),
             backing: None,
@@ -360,11 +359,7 @@ impl Chapters {
         let later = tables.iter().filter(|table| table.last > end_of(key));
         for table in later {
             for at in table.blocks_after(key) {
-                let block = self.blocks.get(
-                    (table.number, at),
-                    |block| block.len() <= BLOCK_BYTES_MAX,
-                    || table.block(at),
-                )?;
+                let block = self.block(table, at)?;
                 for record in records(&block) {
                     let (found, bytes) = record?;
                     if found <= *key {
@@ -378,6 +373,19 @@ impl Chapters {
             }
         }
         Ok(recent)
+    }
+
+    /// A block of a table, kept at hand if it is not long.
+    fn block(&self, table: &Table, at: usize) -> Result<Arc<[u8]>> {
+        let key = (table.number, at);
+        if let Some(block) = self.blocks.get(&key) {
+            return Ok(block);
+        }
+        let block = table.block(at)?;
+        if block.len() <= BLOCK_BYTES_MAX {
+            self.blocks.insert(key, block.clone());
+        }
+        Ok(block)
     }
 
     /// What was found cannot be trusted: nothing more is written, and the next opening reads the log again.
@@ -426,7 +434,7 @@ impl History for Chapters {
             true => self.state().horizon.check(seq).map(|()| Some(chapter)),
             false => Ok(Some(chapter)),
         };
-        if let Some(chapter) = self.chapters.held(&object).filter(covers) {
+        if let Some(chapter) = self.chapters.get(&object).filter(covers) {
             return told(chapter);
         }
         let found = self.after(&Chapter::key(object, seq)).map_err(|error| self.give_up(error))?;
@@ -434,7 +442,7 @@ impl History for Chapters {
             let chapter = Chapter::decode(object, end_of(&key), &record);
             let chapter = Arc::new(chapter.map_err(|error| self.give_up(error))?);
             if record.len() <= CHAPTER_BYTES_MAX {
-                self.chapters.keep(object, chapter.clone());
+                self.chapters.insert(object, chapter.clone());
             }
             if covers(&chapter) {
                 return told(chapter);

@@ -3,10 +3,10 @@
 use crate::engines::backup;
 use crate::session::Session;
 use crate::wire::{Told, optional_text};
-use karyon_graph::{Declaration, Prefer};
+use karyon_graph::{Declaration, Prefer, Transaction};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::Flag;
-use karyon_model::{Result, Rules, Target, check_name};
+use karyon_model::{Result, Rules, Target, check_key, check_name};
 use karyon_store::Retention;
 
 impl Session {
@@ -15,8 +15,8 @@ impl Session {
     pub fn ask(&self, question: u32, mut about: Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
         let about = &mut about;
         match question {
-            0 => self.name_number(about.text()?)?.tell(out),
-            1 => self.names_from(about.id()?)?.tell(out),
+            0 => self.alive()?.body()?.graph.names().get(about.text()?).tell(out),
+            1 => self.store().body()?.graph.names().from(about.id()?).tell(out),
             2 => {
                 let (target, property) = (Target::decode(about)?, optional_text(about)?);
                 self.history(&target, property, (about.varint()?, about.varint()?), out)?;
@@ -28,17 +28,28 @@ impl Session {
                 let span = (about.varint()?, about.varint()?);
                 self.diff(span, (about.varint()?, about.varint()? as usize), out)?;
             }
-            7 => self.digest(about.varint()?)?.tell(out),
+            7 => {
+                self.seeing_everything()?;
+                self.body()?.graph.digest_in(self.layer, about.varint()?)?.tell(out);
+            }
             8 => self.rules(about.varint()?, out)?,
             9 => self.forks(out)?,
             10 => self.fork_info(out)?,
             11 => self.seeing_everything()?.stats()?.tell(out),
-            12 => self.fork(check_name(about.text()?)?, about.varint()?)?.tell(out),
-            13 => self.drop_fork()?.tell(out),
+            12 => {
+                let (name, from) = (check_name(about.text()?)?, about.varint()?);
+                self.alive()?.fork(name, (self.layer, from), self.author(None), self)?.1.tell(out);
+            }
+            13 => {
+                let snapshot = self.begin()?.snapshot();
+                self.commit(&Transaction::dropping(snapshot, self.layer), None)?.tell(out);
+            }
             14 => {
                 let (label, property) =
                     (check_name(about.text()?)?.into(), check_name(about.text()?)?.into());
-                self.declare(Declaration { label, property, rules: Rules::decode(about)? })?.tell(out);
+                let declaration = Declaration { label, property, rules: Rules::decode(about)? };
+                let declaring = Transaction::declaring(self.begin()?.snapshot(), declaration);
+                self.commit(&declaring.in_layer(self.layer), None)?.tell(out);
             }
             15 => self.revert(about.text()?, about.varint()?, Flag::decode(about)?, out)?,
             16 => {
@@ -53,9 +64,10 @@ impl Session {
             18 => backup(self.seeing_everything()?, about.text()?)?.tell(out),
             19 => {
                 let (since, versions) = (about.varint()?, about.varint()? as usize);
-                self.compact(&Retention { since, versions, every: about.varint()? })?.tell(out);
+                let retention = Retention { since, versions, every: about.varint()? };
+                self.alive()?.compact(&retention, self.author(None), self)?.tell(out);
             }
-            20 => self.erase(about.text()?)?.tell(out),
+            20 => self.alive()?.erase(check_key(about.text()?)?, self.author(None), self)?.tell(out),
             _ => return Err(about.malformed("an unknown question")),
         }
         Ok(())

@@ -12,7 +12,7 @@ pub mod wire;
 
 pub use engines::{OpenStore, memory, open, restore};
 pub use read::number_of;
-pub use session::{Session, Source};
+pub use session::Session;
 
 pub use karyon_access::{Action, Grants, Scope};
 pub use karyon_graph::{Reader, Transaction};

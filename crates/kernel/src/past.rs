@@ -314,24 +314,6 @@ impl Session {
         out.push(0);
         Ok(())
     }
-
-    /// The digest as of a version, for those who may see everything.
-    pub(crate) fn digest(&self, at: Seq) -> Result<[u8; 32]> {
-        self.seeing_everything()?;
-        self.body()?.graph.digest_in(self.layer, at)
-    }
-
-    /// The number of a name, if anything has it.
-    pub(crate) fn name_number(&self, name: &str) -> Result<Option<u32>> {
-        self.check_alive()?;
-        Ok(self.store().body()?.graph.names().get(name))
-    }
-
-    /// The names from a number on.
-    pub(crate) fn names_from(&self, first: u32) -> Result<Vec<String>> {
-        let names = self.store().body()?.graph.names().from(first);
-        Ok(names.iter().map(|name| (**name).into()).collect())
-    }
 }
 
 /// Bytes of a change's values.

@@ -2,7 +2,7 @@
 
 use crate::past::PAGE_BYTES;
 use crate::session::Session;
-use crate::wire::{Told, optional_text, put_body, put_edge, put_next, put_node, read_conditions, read_start};
+use crate::wire::{Told, optional_text, put_body, put_edge, put_node, read_conditions, read_start, tell_all};
 use karyon_graph::{Direction, PageLimit, Reader, Walk};
 use karyon_model::bytes::{Cursor, put_bytes};
 use karyon_model::limits::{REACH_MAX, TRAVERSED_EDGES_MAX};
@@ -74,7 +74,7 @@ impl Session {
                         out.push(1);
                         put_edge(edge, out);
                     })?;
-                put_next(next, out);
+                tell_all(&[&false, &next], out);
             }
             // A page of nodes.
             6 => {
@@ -83,7 +83,7 @@ impl Session {
                     out.push(1);
                     put_node(node, out);
                 })?;
-                put_next(next, out);
+                tell_all(&[&false, &next], out);
             }
             // How many nodes there are.
             7 => {

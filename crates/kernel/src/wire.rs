@@ -18,6 +18,7 @@ use karyon_model::order::Span;
 use karyon_model::value::check;
 use karyon_model::{Error, Result, Seq, check_name, valid};
 use karyon_store::{Archived, Committed, Copied, Lost, Recovery, Stats, Verified};
+use std::sync::Arc;
 
 /// Appends a version, labels and properties.
 pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) {
@@ -84,20 +85,12 @@ pub fn put_edge(edge: &EdgeItem<'_>, out: &mut Vec<u8>) {
     put_body(&edge.entity, edge.version, false, out);
 }
 
-/// Ends a page.
-pub fn put_next(next: Option<PageStart>, out: &mut Vec<u8>) {
-    out.extend([0, u8::from(next.is_some())]);
-    if let Some(PageStart { id, list, own }) = next {
-        [id, list, own].into_iter().for_each(|part| put_varint(out, part.into()));
-    }
-}
-
-/// Reads where a page begins: what `put_next` wrote after its byte 0.
+/// Reads where a page begins, if that is not the beginning.
 pub fn read_start(cursor: &mut Cursor<'_>) -> Result<PageStart> {
-    if cursor.byte()? == 0 {
-        return Ok(PageStart::default());
-    }
-    Ok(PageStart { id: cursor.id()?, list: cursor.id()?, own: cursor.id()? })
+    Ok(match cursor.byte()? {
+        0 => PageStart::default(),
+        _ => PageStart { id: cursor.id()?, list: cursor.id()?, own: cursor.id()? },
+    })
 }
 
 /// Reads what is asked of nodes: a count, and for each condition its property and a byte: 0 and the value that it equals; 1, a byte
@@ -169,6 +162,7 @@ fields! {
     i64: |number, out| put_signed(out, *number);
     [u8; 32]: |digest, out| out.extend_from_slice(digest);
     &str: |text, out| put_bytes(out, text.as_bytes());
+    Arc<str>: |text, out| put_bytes(out, text.as_bytes());
     String: |text, out| put_bytes(out, text.as_bytes());
     Error: |error, out| put_bytes(out, error.message().as_bytes());
     Slot: |slot, out| match slot {
@@ -189,6 +183,7 @@ reports! {
     Copied { newest, bytes, damage, lost, checkpoint }
     Cut { segment, offset, bytes, file }
     Lost { position, bytes, whole, reason }
+    PageStart { id, list, own }
     Position { segment, offset }
     Recovery { created, checkpoint, replayed, sealed, cut }
     Stats { head, durable, nodes, edges, memory_bytes, waiting, frames, tail_bytes, since, archived }

@@ -8,7 +8,7 @@ use crate::environment::{Handle, answer, run};
 use crate::transaction::done;
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Code, Error, Result, check_key};
-use karyon_kernel::{Reader, Session, Source, number_of, wire};
+use karyon_kernel::{Reader, Session, number_of, wire};
 use napi::Env;
 use napi_derive::napi;
 
@@ -24,13 +24,12 @@ fn reading(
             let seq = session.version(source);
             let instant = (source > seq as f64).then_some(environment.valid);
             let input = environment.input(length);
-            return session.read(Source::At(seq, instant), |reader| act(&session, reader, input, out));
+            return session.read_at(seq, instant, |reader| act(&session, reader, input, out));
         }
         let input = environment.exchange.input(length as usize).to_vec();
         match environment.handle((-2.0 - source) as u32) {
             Some(Handle::Transaction(transaction, owner, _)) => {
-                let read = |reader: &mut Reader<'_>| act(owner, reader, Cursor::new(&input), out);
-                owner.read(Source::Through(transaction), read)
+                owner.read_through(transaction, |reader| act(owner, reader, Cursor::new(&input), out))
             }
             _ => Err(done()),
         }

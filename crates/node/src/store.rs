@@ -97,12 +97,6 @@ pub fn memory_store(env: &Env, memory_bytes: f64) -> f64 {
     enter(env, |environment| keep(environment, karyon_kernel::memory(memory_bytes as usize)?))
 }
 
-/// A number that all openings of one store share while one of them is open.
-#[napi]
-pub fn store_identity(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| Ok(Arc::as_ptr(&environment.store(store)?.open.store).addr() as f64))
-}
-
 /// What opening found, as a report.
 #[napi]
 pub fn store_recovery(env: &Env, store: u32) -> f64 {
@@ -156,50 +150,29 @@ pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background>> {
     })
 }
 
-/// A time after every commit so far, in µs since 1970.
+/// Answers a question about a store with a number. 0: one that all openings of it share while one of them is open. 1: a time after every
+/// commit so far, in µs since 1970. 2: 1 when every moment of the past can be asked for; otherwise a failure says how far the index is.
+/// 3: the time of the version. 4: the version that the moment stands for, a version or a time; it fails when that is not settled. 5: the
+/// version that must be visible before the moment is settled, or −2 when it lies ahead of the clock.
 #[napi]
-pub fn store_now(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| Ok(environment.store(store)?.open.store.now()? as f64))
-}
-
-/// The version that a time (µs) or version stands for. Fails when it is not settled.
-#[napi]
-pub fn resolve_moment(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 {
+pub fn ask_store(env: &Env, store: u32, question: u32, is_time: bool, moment: f64) -> f64 {
     enter(env, |environment| {
-        let handle = environment.store(store)?;
-        let seq = handle.open.store.resolve(as_moment(is_time, moment))?;
-        // What this environment has not been told of is not settled for it either: one run of JavaScript sees one state.
-        if seq > handle.visible.get() {
-            let message = format!("version {seq} is not settled yet; await graph.settled(…)");
-            return Err(Error::new(Code::Unsettled, message).with("durable", handle.visible.get()));
-        }
-        Ok(seq as f64)
-    })
-}
-
-/// The version that must be visible before a moment is settled, or −2 when it lies ahead of the clock.
-#[napi]
-pub fn settles_with(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 {
-    enter(env, |environment| {
-        let seq = environment.store(store)?.open.store.settles_with(as_moment(is_time, moment))?;
-        Ok(seq.map_or(-2.0, |seq| seq as f64))
+        let StoreHandle { open, visible, .. } = environment.store(store)?;
+        let store = &open.store;
+        Ok(match question {
+            0 => Arc::as_ptr(store).addr() as f64,
+            1 => store.now()? as f64,
+            2 => store.progress().check().map(|()| 1.0)?,
+            3 => store.time_of(moment as u64)? as f64,
+            // What this environment has not been told of is not settled for it: one run of JavaScript sees one state.
+            4 => store.resolve(as_moment(is_time, moment), visible.get())? as f64,
+            _ => store.settles_with(as_moment(is_time, moment))?.map_or(-2.0, |seq| seq as f64),
+        })
     })
 }
 
 fn as_moment(is_time: bool, moment: f64) -> Moment {
     if is_time { Moment::Time(moment as i64) } else { Moment::Version(moment as u64) }
-}
-
-/// A version's time, in µs since 1970.
-#[napi]
-pub fn time_of_version(env: &Env, store: u32, version: f64) -> f64 {
-    enter(env, |environment| Ok(environment.store(store)?.open.store.time_of(version as u64)? as f64))
-}
-
-/// 1 when every moment of the past can be asked for; otherwise a failure says how far the index is.
-#[napi]
-pub fn history_ready(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| environment.store(store)?.open.store.progress().check().map(|()| 1.0))
 }
 
 /// Copies the store in one directory to another, as of a time (µs) or version if one is given; or what is whole of it. Its

@@ -259,7 +259,7 @@ fn a_closed_store_takes_nothing_and_still_answers() {
     assert_eq!(rig::commit(&store, &[put("b", Value::Null)]).unwrap_err().code(), Code::Closed);
     assert_eq!(store.checkpoint().unwrap_err().code(), Code::Closed);
     assert!(!store.write_frame().unwrap());
-    assert_eq!(store.resolve(Moment::Version(2)).unwrap(), 2);
+    assert_eq!(store.resolve(Moment::Version(2), store.durable()).unwrap(), 2);
     assert!(disk.files() == before, "a closed store writes nothing: the directory may be another's");
     let (memory, _) = rig::memory();
     memory.close().unwrap();

@@ -198,7 +198,10 @@ fn opening_does_not_wait_for_the_index_of_the_past() {
     }
     for version in 1..=62 {
         assert_eq!(value_at(&store, version).unwrap(), integer(version as i64));
-        assert_eq!(store.resolve(Moment::Time(store.time_of(version).unwrap())).unwrap(), version);
+        assert_eq!(
+            store.resolve(Moment::Time(store.time_of(version).unwrap()), store.durable()).unwrap(),
+            version
+        );
     }
     store.verify().unwrap();
     store.close().unwrap();

@@ -382,7 +382,7 @@ pub fn commits_are_indexed(store: &Store, expected: &Expected) -> Checked {
     for version in 1..=durable {
         let time = store.time_of(version).map_err(said)?;
         same(&format!("time of version {version}"), &time, &expected.times[version as usize])?;
-        let at = |micros| store.resolve(Moment::Time(micros)).map_err(said);
+        let at = |micros| store.resolve(Moment::Time(micros), store.durable()).map_err(said);
         same("version at its own time", &at(time)?, &version)?;
         same("version just before", &at(time - 1)?, &(version - 1))?;
         let body = store.body().map_err(said)?;
