@@ -30,6 +30,7 @@ export const Ask = {
   makeFork: 12,
   dropFork: 13,
   declare: 14,
+  kill: 21,
   // From here on it may take long: in the background.
   revert: 15,
   merge: 16,

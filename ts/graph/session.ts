@@ -146,7 +146,7 @@ export class NativeSession implements Session {
 
   kill(): void {
     if (!this.#alive) return
-    native.killSession(this.#handle)
+    this.ask(Ask.kill)
     this.letGo()
   }
 

@@ -183,7 +183,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       const { labels, props } = checkedOptions(node, 'labels', 'props', 'valid', 'expireAt')
       writer.text(key)
       putLabels(writer, labels)
-      putProps(writer, props, false)
+      putProps(writer, props)
     })
   }
 
@@ -201,7 +201,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       putTarget(writer, plain)
       putLabels(writer, labels)
       putLabels(writer, dropLabels)
-      putProps(writer, props, true)
+      putProps(writer, props)
     })
   }
 
@@ -220,7 +220,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       const { key, props } = checkedOptions(options, 'key', 'props', 'valid', 'expireAt')
       const edge = edgeOf(from, type, to, key)
       putEdge(writer, edge)
-      putProps(writer, props, true)
+      putProps(writer, props)
     })
   }
 
@@ -311,28 +311,20 @@ function putLabels(writer: Writer, labels: readonly string[] | undefined): void 
   writer.texts(names)
 }
 
-/** Writes properties: their count, then names and values; as changes those too that are unset, and of each whether it is. */
-function putProps(writer: Writer, props: PropertyChanges | undefined, changes: boolean): void {
+/** Writes properties: their count, then of each its name, whether it is set, and the value. */
+function putProps(writer: Writer, props: PropertyChanges | undefined): void {
   if (props === undefined) return writer.byte(0)
   if (typeof props !== 'object' || props === null || Array.isArray(props) || !isPlain(props)) {
     throw badArgument('props are a plain object of values by name')
   }
   const names = Object.keys(props)
   checkCount(names.length, PROPERTIES_MAX, 'properties')
-  const values: unknown[] = []
-  let count = names.length
+  writer.varint(names.length)
   for (const name of names) {
     checkName(name)
     const value = props[name]
-    values.push(value)
-    if (value === undefined && !changes) count--
-  }
-  writer.varint(count)
-  for (let at = 0; at < names.length; at++) {
-    const [name, value] = [names[at] as string, values[at]]
-    if (value === undefined && !changes) continue
     writer.text(name)
-    if (changes) writer.byte(value === undefined ? 0 : 1)
+    writer.byte(value === undefined ? 0 : 1)
     if (value !== undefined) encodeValue(writer, value, name)
   }
 }

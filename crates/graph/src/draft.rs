@@ -442,7 +442,13 @@ impl<'g> Draft<'g> {
             out.changes.push((id, now, start..out.deltas.len()));
         }
         self.check_unique()?;
-        self.compare_lists(above)?;
+        if let Some(Layer { parent, from, .. }) = above {
+            for (list, less, id, held) in &mut self.lists {
+                // What the list below has, the layer can only have less; what it has not, more.
+                *less = graph.holds_in(*parent, *list, *id, *from)?;
+                *held = *held != *less;
+            }
+        }
         self.lists.sort_unstable();
         out.entries = self.lists.iter().map(|(.., id, held)| (*id, *held)).collect();
         let mut at = 0;
@@ -473,17 +479,6 @@ impl<'g> Draft<'g> {
         let (layer, declared, named, act) = (self.layer, self.declared, self.named, self.act);
         let publication = Publication { layer, seq, fresh, declared, postings, named, act, ..out };
         Ok((Outcome { operations: self.operations, touched }, publication))
-    }
-
-    /// In a layer: what lists have more and less than those below.
-    fn compare_lists(&mut self, above: Option<&Layer>) -> Result<()> {
-        let Some(Layer { parent, from, .. }) = above else { return Ok(()) };
-        for (list, less, id, held) in &mut self.lists {
-            // What the list below has, the layer can only have less; what it has not, more.
-            *less = self.graph.holds_in(*parent, *list, *id, *from)?;
-            *held = *held != *less;
-        }
-        Ok(())
     }
 }
 
@@ -576,11 +571,9 @@ impl Surface for Draft<'_> {
         }
         let mut edges = linked.get(&node).cloned().unwrap_or_default();
         self.linked = (self.copies.len(), linked);
-        for way in Direction::BOTH.into_iter().filter(|_| node < self.graph.numbered().0) {
-            for kind in self.graph.edge_kinds(node, way) {
-                let list = self.graph.listed_in(self.layer, list_id(node, way, kind), self.graph.head)?;
-                edges.extend(list.iter().filter(|edge| !self.copies.contains_key(&EntityId::Edge(**edge))));
-            }
+        if node < self.graph.numbered().0 {
+            let listed = self.graph.incident_in(self.layer, node, self.graph.head)?.into_iter();
+            edges.extend(listed.filter(|edge| !self.copies.contains_key(&EntityId::Edge(*edge))));
         }
         edges.sort_unstable();
         edges.dedup();
@@ -605,18 +598,9 @@ fn write_down(operation: &Operation<'_>, before: &Entity, out: &mut Vec<u8>) {
     operation.encode(out);
 }
 
-/// The node or edge that an operation changes, and which slot of it; `None` for definitions.
+/// The node or edge that an operation changes, and which slot of it; `None` for definitions, and for what is about the graph as a whole.
 pub(crate) fn changed(operation: &Operation<'_>) -> Option<(EntityId, Slot)> {
     match *operation {
-        Operation::DefineName { .. }
-        | Operation::DefineNode { .. }
-        | Operation::DefineEdge { .. }
-        | Operation::Declare { .. }
-        | Operation::Fork { .. }
-        | Operation::Drop { .. }
-        | Operation::Merge { .. }
-        | Operation::Erase { .. }
-        | Operation::Archive { .. } => None,
         Operation::Label { node, name } | Operation::Unlabel { node, name } => {
             Some((EntityId::Node(node), Slot::Label(name)))
         }
@@ -625,5 +609,6 @@ pub(crate) fn changed(operation: &Operation<'_>) -> Option<(EntityId, Slot)> {
         | Operation::Unset { entity, name, .. }
         | Operation::Pieces { entity, name, .. }
         | Operation::Increment { entity, name, .. } => Some((entity, Slot::Property(name))),
+        _ => None,
     }
 }

@@ -254,10 +254,9 @@ impl ImageReader {
                 graph.tables.edges[id].object = object;
             }
             b'L' => {
-                let name = cursor.id()?;
-                let list = take_object::<Ids>(cursor)?;
-                graph.bytes += list.state().size();
-                graph.labels.insert(name, list);
+                let (name, ids) = (cursor.id()?, take_object::<Ids>(cursor)?);
+                graph.bytes += ids.state().size();
+                graph.labels.insert(name, ids);
             }
             b'X' => {
                 let at = graph.indexes.add(cursor.id()?, cursor.id()?)?;

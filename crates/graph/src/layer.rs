@@ -7,7 +7,7 @@
 use crate::commit::conflict;
 use crate::draft::Draft;
 use crate::entity::Entity;
-use crate::head::{Graph, object_id};
+use crate::head::{Graph, list_id, object_id};
 use crate::ids::{Ids, Listed};
 use crate::tables::{Direction, Listing};
 use crate::versioned::{Object, State};
@@ -135,7 +135,7 @@ impl Graph {
         found.at(object, seq, &*self.history)
     }
 
-    /// As `entity_at`, in a layer.
+    /// A node's or edge's state in a layer as of a version, and the version of its last change; `None` when it did not exist.
     pub fn entity_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
         let (state, version) = self.state_in(layer, id, seq)?;
         Ok(state.is_alive().then_some((state, version)))
@@ -189,6 +189,17 @@ impl Graph {
         let is_gone = |id| self.is_erased(list, id);
         let is_gone = (self.erased > 0).then_some(&is_gone as &dyn Fn(u32) -> bool);
         self.recent.at(ids, object, seq, &*self.history, is_gone)
+    }
+
+    /// The edges of a node in a layer as of a version, in both directions; a self-loop twice.
+    pub(crate) fn incident_in(&self, layer: u32, node: u32, seq: Seq) -> Result<Vec<u32>> {
+        let mut edges = Vec::new();
+        for way in Direction::BOTH {
+            for kind in self.edge_kinds(node, way) {
+                edges.extend_from_slice(&self.listed_in(layer, list_id(node, way, kind), seq)?);
+            }
+        }
+        Ok(edges)
     }
 
     /// Whether a list holds an id in a layer as of a version.

@@ -2,7 +2,7 @@
 
 use crate::entity::Entity;
 use crate::gate::Labels;
-use crate::head::{Graph, list_id};
+use crate::head::Graph;
 use crate::layer::Numbered;
 use crate::names::Names;
 use crate::plan::Surface;
@@ -168,16 +168,10 @@ impl Surface for Private<'_> {
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {
         let graph = self.graph;
         if let Some(node) = graph.node_id(key) {
-            for direction in Direction::BOTH {
-                note(self.reads, Read::Lists(node, direction))?;
-                for kind in graph.edge_kinds(node, direction) {
-                    let list = list_id(node, direction, kind);
-                    let edges = graph.listed_in(self.layer, list, self.snapshot)?;
-                    for id in edges.iter().map(|edge| EntityId::Edge(*edge)) {
-                        if !self.overlay.hides(id) {
-                            graph.with_target(id, |target| self.copy(&target, Some(id)))?;
-                        }
-                    }
+            Direction::BOTH.into_iter().try_for_each(|way| note(self.reads, Read::Lists(node, way)))?;
+            for id in graph.incident_in(self.layer, node, self.snapshot)?.into_iter().map(EntityId::Edge) {
+                if !self.overlay.hides(id) {
+                    graph.with_target(id, |target| self.copy(&target, Some(id)))?;
                 }
             }
         }

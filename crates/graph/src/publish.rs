@@ -144,14 +144,14 @@ impl Publication {
         let moved = |count: usize, by: isize| count.wrapping_add_signed(by);
         graph.live = (moved(graph.live.0, self.live.0), moved(graph.live.1, self.live.1));
         graph.bytes = moved(graph.bytes, self.bytes);
-        let (last, membership) = match self.layer.checked_sub(1) {
-            None => (None, &mut graph.membership),
-            Some(at) => {
-                let layer = &mut graph.layers[at as usize];
-                (Some(&mut layer.last), &mut layer.membership)
+        let membership = match self.layer.checked_sub(1).map(|at| &mut graph.layers[at as usize]) {
+            None => &mut graph.membership,
+            Some(layer) => {
+                layer.last = seq;
+                &mut layer.membership
             }
         };
-        last.into_iter().chain(self.membership.then_some(membership)).for_each(|moved| *moved = seq);
+        *membership = if self.membership { seq } else { *membership };
         match &self.act {
             None | Some(Act::Erased(..) | Act::Archived) => {}
             Some(Act::Made { name, parent, from }) => {
@@ -184,10 +184,6 @@ fn change_list<T>(graph: &mut Graph, id: ObjectId, change: impl FnOnce(&mut Obje
         ObjectId::In(node, kind) => graph.tables.nodes[node].change_list(Direction::In, kind, change),
         ObjectId::Label(name) => change(graph.labels.entry(name).or_default()),
         ObjectId::Posting(posting) => change(&mut graph.indexes.postings[posting as usize].nodes),
-        ObjectId::Node(_)
-        | ObjectId::Edge(_)
-        | ObjectId::Copy(..)
-        | ObjectId::Difference(..)
-        | ObjectId::Commits(_) => unreachable!("only lists of the base are asked for"),
+        other => unreachable!("{other:?} is no list of the base"),
     }
 }

@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
 
     /// Hands a node to `visit` without copying it. False when there is none.
     ///
-    /// Cost: one hash look-up; older versions as `Graph::entity_at`.
+    /// Cost: one hash look-up; older versions as `Graph::entity_in`.
     pub fn visit_node(&mut self, key: &str, visit: &mut dyn FnMut(&NodeItem<'_>)) -> Result<bool> {
         let (gate, names) = (self.gate, self.graph.names());
         let Some((entity, version)) = self.entity(&Target::Node(key))? else { return Ok(false) };

@@ -6,9 +6,8 @@
 //! any order. A node or edge that only such writers made goes when nobody else has built on it.
 
 use crate::entity::{Encoded, Entity, Slot};
-use crate::head::{Graph, list_id};
+use crate::head::Graph;
 use crate::patches::{Obstacle, Patches};
-use crate::tables::Direction;
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::{HashMap, HashSet};
 use karyon_history::{Commit, Commits};
@@ -188,15 +187,8 @@ impl Graph {
         gone: &HashSet<EntityId>,
     ) -> Result<bool> {
         let EntityId::Node(node) = id else { return Ok(false) };
-        for way in Direction::BOTH {
-            for kind in self.edge_kinds(node, way) {
-                let edges = self.listed_in(layer, list_id(node, way, kind), self.head())?;
-                if edges.iter().any(|edge| !gone.contains(&EntityId::Edge(*edge))) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
+        let edges = self.incident_in(layer, node, self.head())?;
+        Ok(edges.into_iter().any(|edge| !gone.contains(&EntityId::Edge(edge))))
     }
 
     fn restore(
@@ -227,8 +219,8 @@ impl Graph {
                 plan.keep(id, *slot, "someone else has changed it since");
             }
             let value = written.value.as_deref();
-            let stays = state.slot(*slot).map(|held| held.0) == value;
-            if !stays && !(alive && *slot == Slot::Existence) {
+            let differs = state.slot(*slot).map(|held| held.0) != value;
+            if differs && (*slot != Slot::Existence || !alive) {
                 changes.push((*slot, value));
             }
         }

@@ -77,7 +77,7 @@ fn an_edge_that_the_fork_made_and_took_back_does_not_excuse_the_one_below() {
             graph.commit(&transaction, "root", &Open).unwrap();
         }
         assert_eq!(graph.live().1, edges, "{prefer:?}");
-        graph.audit_at(graph.head()).unwrap();
+        graph.audit_in(0, graph.head()).unwrap();
     }
 }
 

@@ -252,7 +252,7 @@ fn nothing_shows_before_its_end(bench: &mut Bench, transaction: &Transaction) {
         assert_eq!(image, bench.image());
         assert_eq!((graph.live(), graph.bytes()), (bench.graph.live(), bench.graph.bytes()));
     }
-    bench.graph.audit_at(head + 1).unwrap();
+    bench.graph.audit_in(0, head + 1).unwrap();
 }
 
 #[test]

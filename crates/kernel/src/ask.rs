@@ -68,6 +68,7 @@ impl Session {
                 self.alive()?.compact(&retention, self.author(None), self)?.tell(out);
             }
             20 => self.alive()?.erase(check_key(about.text()?)?, self.author(None), self)?.tell(out),
+            21 => self.kill(),
             _ => return Err(about.malformed("an unknown question")),
         }
         Ok(())

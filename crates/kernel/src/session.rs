@@ -51,8 +51,8 @@ impl Session {
         &self.store
     }
 
-    /// Ends the session: from now on nothing of it is read, validated or committed. Cost: one store.
-    pub fn kill(&self) {
+    /// Ends the session: from now on nothing of it is read, validated or committed, also of transactions that it has open. Cost: one store.
+    pub(crate) fn kill(&self) {
         self.dead.store(true, Ordering::Release);
     }
 

@@ -7,6 +7,7 @@ use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Code, Error, Result, Seq};
 use karyon_kernel::{Pin, Session, Store, Transaction};
 use napi::Env;
+use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,35 +60,27 @@ pub(crate) struct Environment {
     pub(crate) scratch: Vec<u8>,
     /// The instant of valid time for reads of a version and a half.
     pub(crate) valid: i64,
-    handles: Vec<Option<Handle>>,
-    free: Vec<u32>,
+    handles: Slab<Handle>,
 }
 
 impl Environment {
     /// Keeps something and returns its number.
     pub(crate) fn keep(&mut self, handle: Handle) -> Result<f64> {
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.handles.push(None);
-            self.handles.len() as u32 - 1
-        });
-        self.handles[number as usize] = Some(handle);
-        Ok(f64::from(number))
+        Ok(self.handles.insert(handle) as f64)
     }
 
     /// Lets go of a handle; nothing when it was already let go.
     pub(crate) fn release(&mut self, number: u32) -> Option<Handle> {
-        let handle = self.handles.get_mut(number as usize)?.take()?;
-        self.free.push(number);
-        Some(handle)
+        self.handles.try_remove(number as usize)
     }
 
     pub(crate) fn handle(&mut self, number: u32) -> Option<&mut Handle> {
-        self.handles.get_mut(number as usize)?.as_mut()
+        self.handles.get_mut(number as usize)
     }
 
     /// What is visible of a store that is open here already.
     pub(crate) fn visible_of(&self, store: &Arc<Store>) -> Option<Rc<Cell<Seq>>> {
-        self.handles.iter().flatten().find_map(|handle| match handle {
+        self.handles.iter().find_map(|(_, handle)| match handle {
             Handle::Store(open) if Arc::ptr_eq(&open.open.store, store) => Some(open.visible.clone()),
             _ => None,
         })

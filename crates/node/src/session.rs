@@ -29,15 +29,6 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
     })
 }
 
-/// Ends a session: nothing of it is validated any more, also of transactions that it has open.
-#[napi]
-pub fn kill_session(env: &Env, session: u32) -> f64 {
-    run(env, |environment| {
-        environment.session(session)?.kill();
-        Ok(())
-    })
-}
-
 /// Lets go of the handle of a closed store, of a session, or of a transaction, which is dropped; nothing when it is gone.
 #[napi]
 pub fn release_handle(env: &Env, handle: u32) -> f64 {

@@ -118,7 +118,7 @@ pub fn watch_store(env: &Env, store: u32, callback: Function<'_, (), ()>) -> f64
         let listener: Listener = Arc::new(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         });
-        handle.open.store.listen(&listener)?;
+        handle.open.store.listen(&listener);
         handle._listener = Some(listener);
         Ok(())
     })

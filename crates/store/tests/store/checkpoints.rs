@@ -164,7 +164,7 @@ fn held_back(disk: SimDisk) -> (Arc<Store>, Gate, (crossbeam::channel::Receiver<
     let listener: Listener = Arc::new(move || {
         let _ = told.send(());
     });
-    store.listen(&listener).unwrap();
+    store.listen(&listener);
     (store, gate, (tells, listener))
 }
 

@@ -56,7 +56,7 @@ impl Case {
     fn merged(&self, prefer: Prefer) -> (Vec<String>, State) {
         let report = self.store.merge((self.fork, None), prefer, rig::ROOT, &Open).unwrap();
         let body = self.store.body().unwrap();
-        body.graph.audit_at(body.graph.head()).unwrap();
+        body.graph.audit_in(0, body.graph.head()).unwrap();
         let clashes = report.plan.clashes.iter().map(|clash| {
             let name = match clash.entity {
                 EntityId::Node(node) => body.graph.key(node).to_string(),
