@@ -164,9 +164,11 @@ export function takeFailure(): KaryonError {
   if (!failure) {
     return new KaryonError('ERR_KARYON_PANIC', 'a native call failed and left no reason, a defect in Karyon')
   }
-  const details = Object.fromEntries(failure.details.map(({ name, value }) => [name, value]))
+  const [code, message, ...facts] = failure
+  const details: Record<string, unknown> = {}
+  for (let at = 0; at < facts.length; at += 2) details[facts[at] as string] = facts[at + 1]
   // The binding's codes are those of the union: a test compares the two lists.
-  return new KaryonError(failure.code as KaryonErrorCode, failure.message, { details })
+  return new KaryonError(code as KaryonErrorCode, message as string, { details })
 }
 
 /** Passes an answer on, or throws what went wrong. */

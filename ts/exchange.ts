@@ -38,13 +38,6 @@ export function putWritten(writer: Writer): number {
   return writer.length
 }
 
-/** Puts bytes in. Returns how many. */
-export function putBytes(bytes: Uint8Array): number {
-  if (bytes.length > view.length) view = lend(bytes.length)
-  view.set(bytes)
-  return bytes.length
-}
-
 /** A copy of an answer of `length` bytes. */
 export function answerBytes(length: number): ArrayBuffer {
   if (length > view.length) view = lend(length)

@@ -10,7 +10,7 @@ import { EventHub, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
 import { checkedOptions, checkedPath } from './graph/arguments.ts'
 import { Connection, type Durability } from './graph/connection.ts'
-import { copied } from './graph/copies.ts'
+import { copied, recovery } from './graph/reports.ts'
 import { type Grants, NativeSession } from './graph/session.ts'
 import type { Copied, Graph, GraphStats, Salvaged } from './graph/types.ts'
 import { prometheus } from './metrics.ts'
@@ -104,7 +104,7 @@ export class Kernel implements AsyncDisposable {
     driver?: Driver,
     time?: () => Date,
   ) {
-    this.recovery = answer(checked(native.storeRecovery(handle))).value() as unknown as Recovery
+    this.recovery = recovery(answer(checked(native.storeRecovery(handle))))
     this.#connection = new Connection(handle, durability, (error) =>
       this.#events.emit({ type: 'store.failed', error }),
     )
@@ -305,7 +305,7 @@ export class Kernel implements AsyncDisposable {
 async function copyStore(from: string, to: string, salvage: boolean, at?: Moment): Promise<Salvaged> {
   const { isTime, value } = at === undefined ? { isTime: false, value: null } : nativeMoment(at)
   const copying = native.restoreStore(checkedPath(from), checkedPath(to), salvage, isTime, value)
-  return copied(checked(native.takeOutcome(await copying)))
+  return copied(answer(checked(native.takeOutcome(await copying))))
 }
 
 function checkOptions(options: KernelOptions): void {

@@ -4,6 +4,7 @@ import { answer } from '../exchange.ts'
 import { native } from '../native.ts'
 import { shield, shielded } from '../shield.ts'
 import { Instant, type Moment, nativeMoment } from '../time.ts'
+import { Ask, AskStore, putAbout } from './ask.ts'
 
 /** What a native function answers when it has failed. */
 const FAILED = -1
@@ -107,12 +108,16 @@ export class Connection {
     this.handle = handle
     this.#durability = durability
     const visible = checked(native.advance(handle))
-    this.#identity = checked(native.storeIdentity(handle))
+    this.#identity = checked(this.#ask(AskStore.identity))
     this.#shared = shared.get(this.#identity) ?? { visible, writing: undefined, openings: 0 }
     this.#shared.visible = visible
     this.#shared.openings++
     shared.set(this.#identity, this.#shared)
     if (durability !== 'memory') checked(native.watchStore(handle, () => this.#advance()))
+  }
+
+  #ask(question: number, isTime = false, value = 0): number {
+    return native.askStore(this.handle, question, isTime, value)
   }
 
   /** The newest version that reads answer for. */
@@ -131,7 +136,7 @@ export class Connection {
 
   /** Fetches what the dictionary has got since, and the name of a number in it. */
   fetchName(id: number, session: number): string {
-    const fetched = answer(checked(native.readNames(session, this.names.length)))
+    const fetched = answer(checked(native.ask(session, Ask.names, putAbout([this.names.length]))))
     for (let left = fetched.varint(); left > 0; left--) this.names.push(fetched.text())
     return this.names[id] ?? ''
   }
@@ -211,7 +216,7 @@ export class Connection {
   }
 
   #askForHistory(): void {
-    const ready = native.historyReady(this.handle) > 0
+    const ready = this.#ask(AskStore.historyReady) > 0
     const failure = ready ? undefined : takeFailure()
     if (failure?.code === 'ERR_KARYON_HISTORY_BUILDING') return
     for (const { resolve, reject } of this.#historyWaiters.splice(0)) {
@@ -245,7 +250,7 @@ export class Connection {
   resolve(moment: Moment): number {
     this.checkOpen()
     const { isTime, value } = nativeMoment(moment)
-    return checked(native.resolveMoment(this.handle, isTime, value))
+    return checked(this.#ask(AskStore.resolve, isTime, value))
   }
 
   /** Resolves when a moment's answer is final. */
@@ -253,7 +258,7 @@ export class Connection {
     const { isTime, value } = nativeMoment(moment)
     for (;;) {
       this.checkOpen()
-      const version = native.settlesWith(this.handle, isTime, value)
+      const version = this.#ask(AskStore.settlesWith, isTime, value)
       if (version >= 0) return this.visibleAt(version)
       if (version === -1) throw takeFailure()
       if (!isTime) return this.visibleAt(value)
@@ -278,7 +283,7 @@ export class Connection {
   /** Resolves when the index of the past is whole. */
   historyReady(): Promise<void> {
     this.checkOpen()
-    if (native.historyReady(this.handle) > 0) return Promise.resolve()
+    if (this.#ask(AskStore.historyReady) > 0) return Promise.resolve()
     const failure = takeFailure()
     if (failure.code !== 'ERR_KARYON_HISTORY_BUILDING') return Promise.reject(failure)
     return this.#keepAlive.during(
@@ -288,12 +293,12 @@ export class Connection {
 
   now(): Instant {
     this.checkOpen()
-    return Instant.fromMicros(BigInt(checked(native.storeNow(this.handle))))
+    return Instant.fromMicros(BigInt(checked(this.#ask(AskStore.now))))
   }
 
   timeOf(version: number): Instant {
     this.checkNotClosed()
-    return Instant.fromMicros(BigInt(checked(native.timeOfVersion(this.handle, version))))
+    return Instant.fromMicros(BigInt(checked(this.#ask(AskStore.timeOf, false, version))))
   }
 
   /**

@@ -1,17 +1,10 @@
 // The change feed: every change of the graph in the order of the log, and then those to come.
 import { KaryonError, badArgument } from '../errors.ts'
-import { answer } from '../exchange.ts'
-import { native } from '../native.ts'
 import { checkedOptions } from './arguments.ts'
-import { withInstant } from './past.ts'
+import { Ask } from './ask.ts'
+import { feedChange } from './reports.ts'
 import type { NativeSession } from './session.ts'
 import type { FeedChange, FeedOptions } from './types.ts'
-
-interface Page {
-  readonly changes: readonly FeedChange[]
-  readonly after?: bigint
-  readonly place?: number
-}
 
 type Result = IteratorResult<FeedChange, undefined>
 
@@ -88,14 +81,15 @@ export class Feed implements AsyncIterableIterator<FeedChange, undefined> {
 
   /** Fetches the next page. False when everything that is visible is through. */
   #fetch(): boolean {
-    const { connection, handle, checked } = this.#session
-    const { visible } = connection
+    const session = this.#session
+    session.checkAlive()
+    const { visible } = session.connection
     if (this.#after >= visible) return false
-    const length = native.readChanges(handle, this.#after, this.#place, visible)
-    const page = answer(checked.call(this.#session, length)).value() as unknown as Page
-    this.#after = Number(page.after ?? visible)
-    this.#place = page.place ?? 0
-    this.#page = page.changes.map(withInstant)
+    const bytes = session.ask(Ask.changes, this.#after, this.#place, visible)
+    this.#page = bytes.several(() => feedChange(session, bytes))
+    const more = bytes.flag()
+    this.#after = more ? bytes.varint() : visible
+    this.#place = more ? bytes.varint() : 0
     this.#at = 0
     return true
   }

@@ -1,15 +1,14 @@
 // The graph: reads of the newest durable version, writes, and the way to the past.
 import { setTimeout as delay } from 'node:timers/promises'
 import { KaryonError, badArgument } from '../errors.ts'
-import { answer, putWritten } from '../exchange.ts'
-import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
 import { checkName, checkNodeKey } from '../values/keys.ts'
 import { checkedOptions, checkedPath, isSnapshot } from './arguments.ts'
-import { archived, copied } from './copies.ts'
+import { type About, Ask } from './ask.ts'
 import { Feed } from './feed.ts'
-import { blame, checkSpan, diff, digestAt, history, merge, questionOf, revert, verify, why } from './past.ts'
-import { BaseReader, NEWEST, question } from './reader.ts'
+import { blame, checkSpan, diff, digestAt, history, merge, questionOf, revert, why } from './past.ts'
+import { BaseReader, NEWEST } from './reader.ts'
+import { archived, copied, forkInfo, indexRules, stats, verified } from './reports.ts'
 import type { NativeSession, Submitted } from './session.ts'
 import { LongTransaction, SessionTransaction } from './transaction.ts'
 import type {
@@ -213,12 +212,9 @@ export class StoreGraph extends BaseReader implements Graph {
         throw badArgument('unique and required are true or false')
       }
       this.source()
-      const asked = question()
-      asked.text(label)
-      asked.text(property)
       const rules = (fields.length > 2 ? 1 : 0) | (unique ? 2 : 0) | (required ? 4 : 0)
-      const length = native.declareRules(this.session.handle, rules, putWritten(asked))
-      const { version, time, durable } = this.session.submitted(length)
+      const declared = this.session.ask(Ask.declare, label, property, rules)
+      const { version, time, durable } = this.session.submitted(declared)
       await durable
       return { version, time }
     })
@@ -228,10 +224,8 @@ export class StoreGraph extends BaseReader implements Graph {
     await this.outside(async () => {
       const { from } = checkedOptions(options, 'from')
       checkName(name)
-      const version = from === undefined ? this.source() : this.#version(from)
-      const asked = question()
-      asked.text(name)
-      await this.session.submitted(native.makeFork(this.session.handle, version, putWritten(asked))).durable
+      const version = from === undefined ? this.session.fixed(this.source()) : this.#version(from)
+      await this.session.submitted(this.session.ask(Ask.makeFork, name, version)).durable
     })
     return this.openFork(name)
   }
@@ -240,23 +234,20 @@ export class StoreGraph extends BaseReader implements Graph {
     checkName(name)
     this.source()
     const session = this.session.inFork(name)
-    return new StoreFork(
-      session,
-      answer(session.checked(native.readFork(session.handle))).value() as unknown as ForkInfo,
-    )
+    return new StoreFork(session, forkInfo(session, session.ask(Ask.fork)))
   }
 
   forks(): readonly ForkInfo[] {
     this.source()
-    const length = this.session.checked(native.readForks(this.session.handle))
-    return answer(length).value() as unknown as readonly ForkInfo[]
+    const bytes = this.session.ask(Ask.forks)
+    return bytes.several(() => forkInfo(this.session, bytes))
   }
 
   indexes(moment?: Moment): readonly IndexRules[] {
     const source = this.source()
-    const at = moment === undefined ? source : this.#version(moment)
-    const length = this.session.checked(native.readRules(this.session.handle, at))
-    return answer(length).value() as unknown as readonly IndexRules[]
+    const at = moment === undefined ? this.session.fixed(source) : this.#version(moment)
+    const bytes = this.session.ask(Ask.rules, at)
+    return bytes.several(() => indexRules(this.session, bytes))
   }
 
   digest(moment?: Moment): string {
@@ -267,7 +258,7 @@ export class StoreGraph extends BaseReader implements Graph {
   verify(): Promise<VerifyReport> {
     return this.outside(async () => {
       this.source()
-      return verify(this.session)
+      return this.session.askInBackground(verified, Ask.verify)
     })
   }
 
@@ -275,7 +266,7 @@ export class StoreGraph extends BaseReader implements Graph {
     return this.outside(async () => {
       this.source()
       checkedPath(path)
-      return this.session.background(() => native.backupStore(this.session.handle, path), copied)
+      return this.session.askInBackground(copied, Ask.backup, path)
     })
   }
 
@@ -290,7 +281,7 @@ export class StoreGraph extends BaseReader implements Graph {
         throw badArgument("every is 'hour', 'day', 'week' or a whole number of milliseconds")
       }
       const from = this.#version(since)
-      return this.#archive(() => native.compactStore(this.session.handle, from, versions, span * 1000))
+      return this.#archive(Ask.compact, from, versions, span * 1000)
     })
   }
 
@@ -298,24 +289,19 @@ export class StoreGraph extends BaseReader implements Graph {
     return this.outside(async () => {
       this.source()
       checkNodeKey(key)
-      return this.#archive(() => {
-        const asked = question()
-        asked.text(key)
-        return native.eraseNode(this.session.handle, putWritten(asked))
-      })
+      return this.#archive(Ask.erase, key)
     })
   }
 
-  async #archive(start: () => Promise<number> | null): Promise<Archived> {
-    const done = await this.session.background(start, archived)
+  async #archive(question: number, ...about: About): Promise<Archived> {
+    const done = await this.session.askInBackground(archived, question, ...about)
     await this.session.connection.durableAt(Number(done.version))
     return done
   }
 
   stats(): GraphStats {
     this.source()
-    const length = this.session.checked(native.storeStats(this.session.handle))
-    return answer(length).value() as unknown as GraphStats
+    return stats(this.session.ask(Ask.stats))
   }
 }
 
@@ -349,7 +335,7 @@ class StoreFork extends StoreGraph implements Fork {
   drop(): Promise<Commit> {
     return this.outside(async () => {
       this.source()
-      const { version, time, durable } = this.session.submitted(native.dropFork(this.session.handle))
+      const { version, time, durable } = this.session.submitted(this.session.ask(Ask.dropFork))
       await durable
       this.close()
       return { version, time }

@@ -1,12 +1,13 @@
 // Questions about the past.
 import { KaryonError } from '../errors.ts'
-import { answer, putWritten } from '../exchange.ts'
-import { native } from '../native.ts'
-import { Instant, type Moment } from '../time.ts'
+import { answer } from '../exchange.ts'
+import type { Moment } from '../time.ts'
 import type { ByteReader } from '../values/decode.ts'
 import { checkName } from '../values/keys.ts'
 import { type PlainEdge, plainTarget } from './arguments.ts'
-import { NEWEST, putTarget, question, readEdge, readNode } from './reader.ts'
+import { Ask, aboutTarget, optional } from './ask.ts'
+import { readEdge, readNode } from './reader.ts'
+import { blamed, change, digest, merged, provenance, reverted } from './reports.ts'
 import type { NativeSession } from './session.ts'
 import type {
   Blame,
@@ -18,13 +19,11 @@ import type {
   Provenance,
   RevertReport,
   Target,
-  VerifyReport,
 } from './types.ts'
 
 /** The digest as of a version, in hex. */
 export function digestAt(session: NativeSession, source: number): string {
-  const length = session.checked(native.readDigest(session.handle, source))
-  return Buffer.from(answer(length).copy(length)).toString('hex')
+  return digest(session.ask(Ask.digest, session.fixed(source)))
 }
 
 /** What is asked about: a target, and one of its properties or all of it. */
@@ -39,25 +38,11 @@ export function questionOf(target: Target, property: string | undefined): Questi
   return { target: plainTarget(target), property }
 }
 
-function ask({ target, property }: Question): number {
-  const asked = question()
-  putTarget(asked, target)
-  asked.optionalText(property)
-  return putWritten(asked)
-}
-
-/** The commit's time is an `Instant`, also when its microseconds happen to be whole milliseconds. */
-export function withInstant<T extends { readonly time: Date }>(found: T): T & { readonly time: Instant } {
-  const { time } = found
-  if (time instanceof Instant) return { ...found, time }
-  return { ...found, time: Instant.fromMicros(BigInt(time.getTime()) * 1000n) }
-}
-
 /** Who made a property or the existence what it is. */
-export function blame(session: NativeSession, about: Question): Blame | undefined {
-  const length = session.checked(native.readBlame(session.handle, NEWEST, ask(about)))
-  const found = answer(length).value() as unknown as Blame | null
-  return found === null ? undefined : withInstant(found)
+export function blame(session: NativeSession, { target, property }: Question): Blame | undefined {
+  const { visible } = session.connection
+  const length = session.askFor(Ask.blame, ...aboutTarget(target), ...optional(property), visible)
+  return length === 0 ? undefined : blamed(session, answer(length))
 }
 
 /** The commit that made something what it is, then those that wrote what it had read, and so on, the newest first. */
@@ -68,8 +53,7 @@ export function* why(session: NativeSession, about: Question): IterableIterator<
     const version = [...due].reduce((a, b) => (a > b ? a : b))
     due.delete(version)
     session.connection.checkOpen()
-    const length = session.checked(native.readCommit(session.handle, Number(version)))
-    const commit = withInstant(answer(length).value() as unknown as Provenance)
+    const commit = provenance(session, session.ask(Ask.commit, Number(version)))
     for (const parent of commit.parents) due.add(parent)
     yield commit
   }
@@ -78,17 +62,18 @@ export function* why(session: NativeSession, about: Question): IterableIterator<
 /** A target's changes, newest first, page by page. */
 export function* history(
   session: NativeSession,
-  about: Question,
+  { target, property }: Question,
   after: number,
   until: number,
 ): IterableIterator<Change> {
+  const about = [...aboutTarget(target), ...optional(property), after]
   let last: number | undefined = until
   while (last !== undefined) {
     session.connection.checkOpen()
-    const length = session.checked(native.readHistory(session.handle, after, last, ask(about)))
-    const page = answer(length).value() as unknown as { changes: Change[]; next?: bigint }
-    last = page.next === undefined ? undefined : Number(page.next) - 1
-    for (const change of page.changes) yield withInstant(change)
+    const bytes = session.ask(Ask.history, ...about, last)
+    const page = bytes.several(() => change(session, bytes))
+    last = bytes.flag() ? bytes.varint() - 1 : undefined
+    yield* page
   }
 }
 
@@ -97,9 +82,8 @@ export function* diff(session: NativeSession, from: number, to: number): Iterabl
   let [start, through] = [0, 0]
   do {
     session.connection.checkOpen()
-    const bytes = answer(session.checked(native.pageDiff(session.handle, from, to, start, through)))
-    const page: Difference[] = []
-    while (bytes.byte() === 1) page.push(readDifference(session, bytes))
+    const bytes = session.ask(Ask.diff, from, to, start, through)
+    const page = bytes.several(() => readDifference(session, bytes))
     start = bytes.varint()
     through = bytes.varint()
     yield* page
@@ -140,13 +124,12 @@ export async function revert(
   since: number,
   dryRun: boolean,
 ): Promise<RevertReport> {
-  const report = await session.background(
-    () => {
-      const asked = question()
-      asked.text(principal)
-      return native.revertPrincipal(session.handle, since, dryRun, putWritten(asked))
-    },
-    (length) => answer(length).value() as unknown as RevertReport,
+  const report = await session.askInBackground(
+    (bytes) => reverted(session, bytes),
+    Ask.revert,
+    principal,
+    since,
+    Number(dryRun),
   )
   if (report.version !== undefined) await session.connection.durableAt(Number(report.version))
   return report
@@ -154,24 +137,9 @@ export async function revert(
 
 /** Merges the fork that a session reads, into what it stands on where `into` is empty: 0, preferring nobody; 1, that; 2, the fork. */
 export async function merge(session: NativeSession, into: string, prefer: number): Promise<MergeReport> {
-  const report = await session.background(
-    () => {
-      const asked = question()
-      asked.text(into)
-      return native.mergeFork(session.handle, prefer, putWritten(asked))
-    },
-    (length) => answer(length).value() as unknown as MergeReport,
-  )
+  const report = await session.askInBackground((bytes) => merged(session, bytes), Ask.merge, prefer, into)
   if (report.version !== undefined) await session.connection.durableAt(Number(report.version))
   return report
-}
-
-/** Reads everything on disk again and compares it with memory. */
-export function verify(session: NativeSession): Promise<VerifyReport> {
-  return session.background(
-    () => native.verifyStore(session.handle),
-    (length) => answer(length).value() as unknown as VerifyReport,
-  )
 }
 
 /** Refuses a span whose end lies before its beginning. */

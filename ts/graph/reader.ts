@@ -1,13 +1,14 @@
 // Reading one version, or through a transaction: keys in, encoded entities out, decoded here.
 import { isUint32Array } from 'node:util/types'
 import { badArgument } from '../errors.ts'
-import { answer, answerBytes, putBytes, putKey, putWritten } from '../exchange.ts'
+import { answer, answerBytes, putKey, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import type { ByteReader } from '../values/decode.ts'
 import type { Value } from '../values/types.ts'
 import { checkKey, checkName } from '../values/keys.ts'
-import { Writer } from '../values/writer.ts'
+import type { Writer } from '../values/writer.ts'
 import { type PlainEdge, checkedOptions, listOf, plainEdge } from './arguments.ts'
+import { Read, question } from './ask.ts'
 import { REACH_MAX, encodedQuery, encodedWalk } from './query.ts'
 import { Scan, type Start } from './scan.ts'
 import type { NativeSession } from './session.ts'
@@ -27,25 +28,12 @@ const WITHIN_LIMIT = 1000
 /** How far `path` looks unless it is told otherwise. */
 const PATH_HOPS = 16
 /** The property of an edge that says when it holds; no user's has this name. */
-const HOLDS = '__proto__'
-/** Items of one page of a scan. */
-const PAGE_ITEMS = 256
+export const HOLDS: string = '__proto__'
 
 /** What a native function answers when it has failed. */
 const FAILED = -1
 /** The newest version that is visible; transactions are −2 − handle. */
 export const NEWEST: number = -1
-
-const scratch = new Writer()
-
-/**
- * Starts a question for the native side. There is one writer for all of them: whatever runs code of the caller's (getters, iterators)
- * is read before.
- */
-export function question(): Writer {
-  scratch.length = 0
-  return scratch
-}
 
 /** What `Graph`, `View` and transactions have in common. */
 export abstract class BaseReader implements Reader {
@@ -57,6 +45,11 @@ export abstract class BaseReader implements Reader {
 
   /** Throws when it must not be read now, and says what to read from. */
   protected abstract source(): number
+
+  /** Asks about what a source says. Returns the answer's length. */
+  #ask(source: number, about: number, asked: Writer): number {
+    return this.session.checked(native.read(this.session.handle, source, about, putWritten(asked)))
+  }
 
   /** Told of every scan that begins, for readers whose state may change under it. */
   protected begun(_scan: Scan<unknown>): void {}
@@ -76,8 +69,7 @@ export abstract class BaseReader implements Reader {
     const { session } = this
     const asked = question()
     asked.texts(wanted)
-    const length = session.checked(native.readNodes(session.handle, source, putWritten(asked)))
-    const bytes = answer(length)
+    const bytes = answer(this.#ask(source, Read.nodes, asked))
     return wanted.map((key) => (bytes.byte() === 0 ? undefined : readNodeBody(session, bytes, key)))
   }
 
@@ -85,11 +77,9 @@ export abstract class BaseReader implements Reader {
     const wanted = listOf(keys, 'keys are an array of strings')
     wanted.forEach(checkKey)
     const source = this.source()
-    const { session } = this
     const asked = question()
     asked.texts(wanted)
-    const length = session.checked(native.readHandles(session.handle, source, putWritten(asked)))
-    return new Uint32Array(answerBytes(length))
+    return new Uint32Array(answerBytes(this.#ask(source, Read.handles, asked)))
   }
 
   number(handle: number, property: string): number | undefined {
@@ -104,9 +94,11 @@ export abstract class BaseReader implements Reader {
   }
 
   keys(handles: Uint32Array): (string | undefined)[] {
+    checkHandles(handles)
     const source = this.source()
-    const { session } = this
-    const bytes = answer(session.checked(native.readKeys(session.handle, source, putHandles(handles))))
+    const asked = question()
+    putHandles(asked, handles)
+    const bytes = answer(this.#ask(source, Read.keys, asked))
     return Array.from(handles, () => (bytes.byte() === 0 ? undefined : bytes.text()))
   }
 
@@ -116,10 +108,10 @@ export abstract class BaseReader implements Reader {
     const { session } = this
     const name = session.nameNumber(property)
     if (name === undefined) return new Float64Array(handles.length).fill(NaN)
-    const length = putHandles(handles)
-    return new Float64Array(
-      answerBytes(session.checked(native.readNumbers(session.handle, source, name, length))),
-    )
+    const asked = question()
+    asked.varint(name)
+    putHandles(asked, handles)
+    return new Float64Array(answerBytes(this.#ask(source, Read.numbers, asked)))
   }
 
   edge(identity: EdgeIdentity): Edge | undefined {
@@ -128,7 +120,7 @@ export abstract class BaseReader implements Reader {
     const { session } = this
     const asked = question()
     putEdge(asked, plain)
-    const length = session.checked(native.readEdge(session.handle, source, putWritten(asked)))
+    const length = this.#ask(source, Read.edge, asked)
     return length === 0 ? undefined : readEdgeBody(session, answer(length), plain)
   }
 
@@ -143,37 +135,35 @@ export abstract class BaseReader implements Reader {
   #edges(key: string, incoming: boolean, type: string | undefined): IterableIterator<Edge> {
     checkKey(key)
     if (type !== undefined) checkName(type)
-    return this.#scan(readEdge, (session, source, start) => {
+    return this.#scan(readEdge, (source, start) => {
       const asked = question()
-      asked.text(key)
-      asked.optionalText(type)
+      putAround(asked, incoming, key, type)
       putStart(asked, start)
-      return native.pageEdges(session.handle, source, incoming, PAGE_ITEMS, putWritten(asked))
+      return this.#ask(source, Read.edgePage, asked)
     })
   }
 
   nodes(query: NodeQuery = {}): IterableIterator<Node> {
     const encoded = encodedQuery(query)
-    return this.#scan(readNode, (session, source, start) => {
+    return this.#scan(readNode, (source, start) => {
       const asked = question()
       asked.append(encoded)
       putStart(asked, start)
-      return native.pageNodes(session.handle, source, PAGE_ITEMS, putWritten(asked))
+      return this.#ask(source, Read.nodePage, asked)
     })
   }
 
   #scan<T>(
     read: (session: NativeSession, bytes: ByteReader) => T,
-    ask: (session: NativeSession, source: number, start: Start) => number,
+    ask: (source: number, start: Start) => number,
   ): IterableIterator<T> {
     const { session } = this
     // One version for all pages, that of now: the newest one may move on before the caller asks for the next.
     const source = session.fixed(this.source())
     const scan = new Scan<T>((start) => {
       this.source()
-      const bytes = answer(session.checked(ask(session, source, start)))
-      const items: T[] = []
-      while (bytes.byte() === 1) items.push(read(session, bytes))
+      const bytes = answer(ask(source, start))
+      const items = bytes.several(() => read(session, bytes))
       return { items, next: readStart(bytes) }
     })
     this.begun(scan)
@@ -185,33 +175,25 @@ export abstract class BaseReader implements Reader {
     const source = this.source()
     const asked = question()
     asked.append(encoded)
-    return this.session.checked(native.countNodes(this.session.handle, source, putWritten(asked)))
+    return answer(this.#ask(source, Read.count, asked)).varint()
   }
 
   degree(key: string, direction: 'out' | 'in', type?: string): number {
-    const { incoming, source, length } = this.#askAround(key, direction, type)
-    return this.session.checked(native.countEdges(this.session.handle, source, incoming, length))
+    return answer(this.#askAround(Read.degree, key, direction, type)).varint()
   }
 
   neighbours(key: string, direction: 'out' | 'in', type?: string): Uint32Array {
-    const { incoming, source, length } = this.#askAround(key, direction, type)
-    const found = native.readNeighbours(this.session.handle, source, incoming, length)
-    return new Uint32Array(answerBytes(this.session.checked(found)))
+    return new Uint32Array(answerBytes(this.#askAround(Read.neighbours, key, direction, type)))
   }
 
-  #askAround(
-    key: string,
-    direction: 'out' | 'in',
-    type: string | undefined,
-  ): { readonly incoming: boolean; readonly source: number; readonly length: number } {
+  #askAround(about: number, key: string, direction: 'out' | 'in', type: string | undefined): number {
     checkKey(key)
     if (type !== undefined) checkName(type)
     if (direction !== 'out' && direction !== 'in') throw badArgument("a direction is 'out' or 'in'")
     const source = this.source()
     const asked = question()
-    asked.text(key)
-    asked.optionalText(type)
-    return { incoming: direction === 'in', source, length: putWritten(asked) }
+    putAround(asked, direction === 'in', key, type)
+    return this.#ask(source, about, asked)
   }
 
   within(key: string, options: WalkOptions & { readonly limit?: number } = {}): readonly Reached[] {
@@ -223,13 +205,11 @@ export abstract class BaseReader implements Reader {
     const asked = question()
     asked.text(key)
     asked.append(encoded)
-    const bytes = answer(session.checked(native.readWithin(session.handle, source, putWritten(asked))))
-    const reached: Reached[] = []
-    while (bytes.byte() === 1) {
+    const bytes = answer(this.#ask(source, Read.within, asked))
+    return bytes.several(() => {
       const hops = bytes.varint()
-      reached.push({ node: readNode(session, bytes), hops })
-    }
-    return reached
+      return { node: readNode(session, bytes), hops }
+    })
   }
 
   path(from: string, to: string, options: WalkOptions = {}): readonly Edge[] | undefined {
@@ -243,12 +223,10 @@ export abstract class BaseReader implements Reader {
     asked.text(from)
     asked.text(to)
     asked.append(encoded)
-    const length = session.checked(native.readPath(session.handle, source, putWritten(asked)))
+    const length = this.#ask(source, Read.path, asked)
     if (length === 0) return undefined
     const bytes = answer(length)
-    const edges: Edge[] = []
-    while (bytes.byte() === 1) edges.push(readEdge(session, bytes))
-    return edges.toReversed()
+    return bytes.several(() => readEdge(session, bytes)).toReversed()
   }
 }
 
@@ -256,9 +234,8 @@ function checkHandles(handles: Uint32Array): void {
   if (!isUint32Array(handles)) throw badArgument('handles are the Uint32Array that handles() gives')
 }
 
-function putHandles(handles: Uint32Array): number {
-  checkHandles(handles)
-  return putBytes(new Uint8Array(handles.buffer, handles.byteOffset, handles.byteLength))
+function putHandles(writer: Writer, { buffer, byteOffset, byteLength }: Uint32Array): void {
+  writer.append({ bytes: Buffer.from(buffer, byteOffset, byteLength), length: byteLength })
 }
 
 /** Appends a target that `plainTarget` gave. */
@@ -272,6 +249,13 @@ export function putTarget(writer: Writer, target: string | PlainEdge): void {
 /** Appends an edge's identity that `plainEdge` gave. */
 export function putEdge(writer: Writer, { from, type, to, key }: PlainEdge): void {
   for (const part of [from, type, to, key]) writer.text(part)
+}
+
+/** Which way, of which node, along edges of which type. */
+function putAround(writer: Writer, incoming: boolean, key: string, type: string | undefined): void {
+  writer.byte(incoming ? 1 : 0)
+  writer.text(key)
+  writer.optionalText(type)
 }
 
 function putStart(writer: Writer, start: Start): void {
@@ -297,14 +281,19 @@ function readIntervals(session: NativeSession, bytes: ByteReader): Record<string
   const intervals: Record<string, ValidValue[]> = Object.create(null)
   for (let left = bytes.varint(); left > 0; left--) {
     const name = session.name(bytes)
-    intervals[name] = Array.from({ length: bytes.varint() }, () => {
-      const bounds = bytes.byte()
-      const from = (bounds & 1) > 0 && { from: bytes.time() }
-      const to = (bounds & 2) > 0 && { to: bytes.time() }
-      return { ...from, ...to, value: bytes.value() }
-    })
+    intervals[name] = readIntervalsOf(bytes)
   }
   return intervals
+}
+
+/** What one property holds when. */
+export function readIntervalsOf(bytes: ByteReader): ValidValue[] {
+  return Array.from({ length: bytes.varint() }, () => {
+    const bounds = bytes.byte()
+    const from = (bounds & 1) > 0 && { from: bytes.time() }
+    const to = (bounds & 2) > 0 && { to: bytes.time() }
+    return { ...from, ...to, value: bytes.value() }
+  })
 }
 
 function readNodeBody(session: NativeSession, bytes: ByteReader, key: string): Node {

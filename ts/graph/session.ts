@@ -6,9 +6,10 @@ import { Instant, type Version } from '../time.ts'
 import type { ByteReader } from '../values/decode.ts'
 import { checkName } from '../values/keys.ts'
 import { checkedGrants } from './arguments.ts'
+import { type About, Ask, putAbout, question } from './ask.ts'
 import { type Connection, closedError } from './connection.ts'
 import { StoreGraph } from './graph.ts'
-import { NEWEST, question } from './reader.ts'
+import { NEWEST } from './reader.ts'
 import { SessionTransaction } from './transaction.ts'
 import type { Graph, Transaction } from './types.ts'
 
@@ -52,9 +53,6 @@ export interface SessionSource {
 
 /** One of each is kept, as of transactions: what V8 knows of them goes with the last. */
 const kept: Instant[] = []
-
-/** What the native side answers for a name that nothing has. */
-const UNKNOWN = -2
 
 function openSession(connection: Connection, principal: string, incarnation: number, grants: Grants): number {
   const asked = question()
@@ -110,11 +108,7 @@ export class NativeSession implements Session {
       incarnation,
       this.#grants,
       this.#onRefusal,
-      () => {
-        const asked = question()
-        asked.text(name)
-        return native.openFork(parent, putWritten(asked))
-      },
+      () => native.openFork(parent, putAbout([name])),
     )
     fork.#parent = this
     this.#forks.add(fork)
@@ -123,8 +117,13 @@ export class NativeSession implements Session {
 
   /** Its number on the native side. Throws once it is gone there: the number may by then be another session's. */
   get handle(): number {
-    if (this.#alive) return this.#handle
-    throw this.#endError()
+    this.checkAlive()
+    return this.#handle
+  }
+
+  /** Throws once the native side has it no more. */
+  checkAlive(): void {
+    if (!this.#alive) throw this.#endError()
   }
 
   /** Whether the native side has it still. */
@@ -147,7 +146,7 @@ export class NativeSession implements Session {
 
   kill(): void {
     if (!this.#alive) return
-    native.killSession(this.#handle)
+    this.ask(Ask.kill)
     this.letGo()
   }
 
@@ -177,17 +176,30 @@ export class NativeSession implements Session {
   }
 
   /** A commit that was published, from the answer of the native side. */
-  submitted(length: number): Submitted {
-    const bytes = answer(this.checked(length))
+  submitted(bytes: ByteReader): Submitted {
     const version = bytes.varint()
     const time = Instant.fromMicros(bytes.signedBig())
     kept[0] = time
     return { version: BigInt(version), time, durable: this.connection.durableAt(version) }
   }
 
-  /** Awaits a native task and reads its outcome, with the same care. */
-  background<T>(start: () => Promise<number> | null, read: (length: number) => T): Promise<T> {
-    return this.connection.background(start, (length) => this.checked(length), read)
+  /** Asks the native side something. Returns the answer's length. */
+  askFor(question: number, ...about: About): number {
+    return this.checked(native.ask(this.handle, question, putAbout(about)))
+  }
+
+  /** The same. Returns the answer. */
+  ask(question: number, ...about: About): ByteReader {
+    return answer(this.askFor(question, ...about))
+  }
+
+  /** Asks something that takes long, on a thread of its own, and reads the answer, with the same care. */
+  askInBackground<T>(read: (bytes: ByteReader) => T, question: number, ...about: About): Promise<T> {
+    return this.connection.background(
+      () => native.askInBackground(this.handle, question, putAbout(about)),
+      (length) => this.checked(length),
+      (length) => read(answer(length)),
+    )
   }
 
   /** A version in place of "the newest", so that several pages show the same. */
@@ -201,11 +213,10 @@ export class NativeSession implements Session {
     const known = nameNumbers.get(name)
     if (known !== undefined) return known
     checkName(name)
-    const asked = question()
-    asked.text(name)
-    const number = native.nameNumber(this.handle, putWritten(asked))
-    if (number === UNKNOWN) return undefined
-    nameNumbers.set(name, this.checked(number))
+    const found = this.ask(Ask.nameNumber, name)
+    if (!found.flag()) return undefined
+    const number = found.varint()
+    nameNumbers.set(name, number)
     return number
   }
 

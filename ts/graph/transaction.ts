@@ -1,7 +1,7 @@
 // Transactions: verbs are encoded as they are asked for, and cross in one batch, at the latest when something is read.
 import { isUint8Array } from 'node:util/types'
 import { KaryonError, badArgument } from '../errors.ts'
-import { putWritten } from '../exchange.ts'
+import { answer, putWritten } from '../exchange.ts'
 import { native } from '../native.ts'
 import { type Version, instantMicros, timeError } from '../time.ts'
 import { encodeValue, isPlain } from '../values/encode.ts'
@@ -162,7 +162,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       this.#handle = NONE
     }
     this.discard()
-    return session.submitted(length)
+    return session.submitted(answer(session.checked(length)))
   }
 
   /** Encodes one verb: when it holds, its number, and what `encode` adds. Nothing of it is kept when it throws. */
@@ -195,7 +195,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       const { labels, props } = checkedOptions(node, 'labels', 'props', 'valid', 'expireAt')
       writer.text(key)
       putLabels(writer, labels)
-      putProps(writer, props, false)
+      putProps(writer, props)
     })
   }
 
@@ -213,7 +213,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       putTarget(writer, plain)
       putLabels(writer, labels)
       putLabels(writer, dropLabels)
-      putProps(writer, props, true)
+      putProps(writer, props)
     })
   }
 
@@ -232,7 +232,7 @@ export class SessionTransaction extends BaseReader implements TurnTransaction {
       const { key, props } = checkedOptions(options, 'key', 'props', 'valid', 'expireAt')
       const edge = edgeOf(from, type, to, key)
       putEdge(writer, edge)
-      putProps(writer, props, true)
+      putProps(writer, props)
     })
   }
 
@@ -323,28 +323,20 @@ function putLabels(writer: Writer, labels: readonly string[] | undefined): void 
   writer.texts(names)
 }
 
-/** Writes properties: their count, then names and values; as changes those too that are unset, and of each whether it is. */
-function putProps(writer: Writer, props: PropertyChanges | undefined, changes: boolean): void {
+/** Writes properties: their count, then of each its name, whether it is set, and the value. */
+function putProps(writer: Writer, props: PropertyChanges | undefined): void {
   if (props === undefined) return writer.byte(0)
   if (typeof props !== 'object' || props === null || Array.isArray(props) || !isPlain(props)) {
     throw badArgument('props are a plain object of values by name')
   }
   const names = Object.keys(props)
   checkCount(names.length, PROPERTIES_MAX, 'properties')
-  const values: unknown[] = []
-  let count = names.length
+  writer.varint(names.length)
   for (const name of names) {
     checkName(name)
     const value = props[name]
-    values.push(value)
-    if (value === undefined && !changes) count--
-  }
-  writer.varint(count)
-  for (let at = 0; at < names.length; at++) {
-    const [name, value] = [names[at] as string, values[at]]
-    if (value === undefined && !changes) continue
     writer.text(name)
-    if (changes) writer.byte(value === undefined ? 0 : 1)
+    writer.byte(value === undefined ? 0 : 1)
     if (value !== undefined) encodeValue(writer, value, name)
   }
 }

@@ -35,6 +35,28 @@ export class ByteReader {
     return this.#bytes[this.at++] as number
   }
 
+  /** A byte that is 0 or not. */
+  flag(): boolean {
+    return this.byte() !== 0
+  }
+
+  /** Several of something, each with a byte 1 in front, and a 0 behind them. */
+  several<T>(read: () => T): T[] {
+    const all: T[] = []
+    while (this.byte() === 1) all.push(read())
+    return all
+  }
+
+  /** A version. */
+  version(): bigint {
+    return BigInt(this.varint())
+  }
+
+  /** A commit's time. */
+  instant(): Instant {
+    return Instant.fromMicros(this.signedBig())
+  }
+
   /** An unsigned varint below 2^53. */
   varint(): number {
     const bytes = this.#bytes

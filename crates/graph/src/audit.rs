@@ -8,14 +8,9 @@ use karyon_model::{Code, EntityId, Error, Result, Seq};
 
 impl Graph {
     /// Checks that no edge dangles, that both ends list every edge and nothing else, and that label lists and indexes say what
-    /// the nodes say. Returns how many nodes and edges exist.
+    /// the nodes say, in a layer (0 is the base). Returns how many nodes and edges exist.
     ///
     /// Cost: a pass over everything that ever existed.
-    pub fn audit_at(&self, seq: Seq) -> Result<(usize, usize)> {
-        self.audit_in(0, seq)
-    }
-
-    /// The same of a layer.
     pub fn audit_in(&self, layer: u32, seq: Seq) -> Result<(usize, usize)> {
         let listed_in = |list| self.listed_in(layer, list, seq);
         let broken = |what: String| {

@@ -103,7 +103,7 @@ impl Graph {
             draft.replay(&operation)?;
             run.extend(changed(&operation).map(|_| operation));
         }
-        run.last().and_then(changed).map_or(Ok(()), |last| draft.change(last.0, &run))?;
+        run.last().and_then(changed).map(|last| draft.change(last.0, &run)).transpose()?;
         let (outcome, mut publication) = draft.finish()?;
         publication.advance(self, usize::MAX)?;
         Ok(outcome)
@@ -176,12 +176,9 @@ impl Graph {
             }
             Read::Label(name) => format!("the nodes labelled {:?}", self.names.text(*name)),
             Read::Value(index, _) | Read::Index(index) => {
-                let Index { label, property, .. } = &self.indexes.all[*index as usize];
-                format!(
-                    "the nodes labelled {:?} by {:?}",
-                    self.names.text(*label),
-                    self.names.text(*property)
-                )
+                let Index { label, property, .. } = self.indexes.all[*index as usize];
+                let [label, property] = [label, property].map(|name| self.names.text(name));
+                format!("the nodes labelled {label:?} by {property:?}")
             }
             Read::Nodes => "the set of nodes".into(),
         }
@@ -204,25 +201,23 @@ impl Graph {
         if last <= snapshot {
             return Ok(());
         }
-        let properties = |names: &mut dyn Iterator<Item = &str>| -> Vec<Slot> {
-            names.filter_map(|name| self.names.get(name)).map(Slot::Property).collect()
-        };
-        let mut slots = match verb {
-            Verb::Patch { changes, .. } => properties(&mut changes.iter().map(|change| change.0)),
+        let property = |name| self.names.get(name).map(Slot::Property);
+        let label = |name: &&str| self.names.get(name).map(Slot::Label);
+        let slots: Vec<Slot> = match verb {
+            Verb::Patch { labels, drop, changes, .. } => {
+                let labels = labels.iter().chain(drop).filter_map(label);
+                labels.chain(changes.iter().filter_map(|change| property(change.0))).collect()
+            }
             Verb::Link { changes, .. } => {
-                properties(&mut changes.iter().map(|change| change.0).chain([HOLDS]))
+                changes.iter().map(|change| change.0).chain([HOLDS]).filter_map(property).collect()
             }
             // An increment commutes, unless its transaction has seen what it adds to.
             Verb::Increment { .. } if !transaction.reads.contains(&Read::Entity(id)) => vec![],
             Verb::Splice { name, .. } | Verb::Append { name, .. } | Verb::Increment { name, .. } => {
-                properties(&mut [*name].into_iter())
+                property(name).into_iter().collect()
             }
             Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. } | Verb::Within { .. } => vec![],
         };
-        if let Verb::Patch { labels, drop, .. } = verb {
-            slots
-                .extend(labels.iter().chain(drop).filter_map(|label| self.names.get(label)).map(Slot::Label));
-        }
         let whole = matches!(verb, Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. });
         if !whole && !self.touches((layer, id), snapshot, &slots)? {
             return Ok(());
@@ -266,8 +261,7 @@ fn carry_out(
     gate: &dyn Gate,
 ) -> Result<NameId> {
     let snapshot = transaction.snapshot();
-    // What is written down takes about as much as what was asked for.
-    draft.operations.reserve(transaction.verbs.len());
+    draft.reserve(transaction.verbs.len());
     if draft.graph.head > snapshot {
         for verb in transaction.verbs() {
             let verb = verb?;

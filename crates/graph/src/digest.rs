@@ -11,14 +11,9 @@ use karyon_model::{EntityId, Result, Seq};
 use sha2::{Digest, Sha256};
 
 impl Graph {
-    /// The digest of the graph as of a version.
+    /// The digest of a layer (0 is the base) as of a version.
     ///
     /// Cost: a pass over everything that ever existed and a sort.
-    pub fn digest_at(&self, seq: Seq) -> Result<[u8; 32]> {
-        self.digest_in(0, seq)
-    }
-
-    /// The same of a layer.
     pub fn digest_in(&self, layer: u32, seq: Seq) -> Result<[u8; 32]> {
         let names = self.names.from(0);
         let mut hash = Sha256::new();

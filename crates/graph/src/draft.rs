@@ -5,7 +5,7 @@ use crate::gate::{Gate, Labels};
 use crate::head::{Graph, list_id};
 use crate::ids;
 use crate::index::{TEMPORAL_KEY, index_key};
-use crate::layer::{Act, Layer};
+use crate::layer::{Act, Layer, Numbered};
 use crate::names::Names;
 use crate::pieces::difference;
 use crate::plan::Surface;
@@ -13,6 +13,7 @@ use crate::publish::{Listing, Publication};
 use crate::tables::{self, Direction, EdgeSlot, Tables, next_id};
 use crate::versioned::State;
 use hashbrown::HashMap;
+use indexmap::IndexSet;
 use karyon_history::ObjectId;
 use karyon_model::bytes::Cursor;
 use karyon_model::limits::FRAME_BYTES_MAX;
@@ -27,8 +28,10 @@ const HEADER_RESERVE: usize = 4096;
 
 /// What a list takes for each of its ids.
 const ID_BYTES: isize = size_of::<u32>() as isize;
-/// Copies that are looked through before it is asked where they are.
-const COPIES_NEAR: usize = 4;
+/// Bytes of a verb, about.
+const VERB_BYTES: usize = 24;
+/// Copies for which there is room from the beginning.
+const COPIES_RESERVED: usize = 4096;
 /// How many names are kept at hand.
 const ASKED: usize = 32;
 /// Changes of one list that are worth a new list, where they are not all at its end.
@@ -45,7 +48,6 @@ pub struct Outcome {
 
 /// A node or edge: before the commit, and once something in it is changed.
 struct Copy<'g> {
-    id: EntityId,
     before: Cow<'g, Entity>,
     now: Option<Entity>,
 }
@@ -67,10 +69,7 @@ pub(crate) struct Draft<'g> {
     /// Verbs that change something add to it.
     pub(crate) operations: Vec<u8>,
     /// In the order of first touch.
-    copies: Vec<Copy<'g>>,
-    /// The places of all but the newest; of new nodes and edges by their own order.
-    numbers: HashMap<EntityId, u32>,
-    fresh_places: (Vec<u32>, Vec<u32>),
+    copies: Numbered<EntityId, Copy<'g>>,
     /// Nodes and edges that are named for the first time. Their numbers follow the graph's.
     fresh: Tables,
     named: Vec<NameId>,
@@ -81,7 +80,7 @@ pub(crate) struct Draft<'g> {
     /// How many of the copies have been looked through for edges, and those by their ends.
     linked: (usize, HashMap<u32, Vec<u32>>),
     /// Postings that are needed for the first time, by index and key.
-    postings: HashMap<(u32, Vec<u8>), u32>,
+    postings: IndexSet<(u32, Vec<u8>)>,
     /// Of postings that no two nodes may share: label and property, and how many more nodes they have.
     unique: BTreeMap<u32, ((NameId, NameId), isize)>,
     /// What comes into lists and goes: the list, in a layer whether it is what that has less, the id, whether it was there.
@@ -96,41 +95,33 @@ impl<'g> Draft<'g> {
             layer,
             seq: graph.head + 1,
             operations: Vec::new(),
-            copies: Vec::new(),
-            numbers: HashMap::new(),
-            fresh_places: Default::default(),
+            copies: Numbered::default(),
             fresh: graph.tables.beside(),
             named: Vec::new(),
             asked: [const { None }; ASKED],
             declared: None,
             act: None,
             linked: Default::default(),
-            postings: HashMap::new(),
+            postings: IndexSet::new(),
             unique: BTreeMap::new(),
             lists: Vec::new(),
         }
     }
 
+    /// Makes room for what so many bytes of verbs ask for: about as much is written down, and each verb is about a node or edge.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.operations.reserve(bytes);
+        self.copies.reserve((bytes / VERB_BYTES).min(COPIES_RESERVED));
+    }
+
     /// The entities changed so far.
     pub(crate) fn touched(&self) -> impl Iterator<Item = EntityId> {
-        self.copies.iter().filter(|copy| copy.now.is_some()).map(|copy| copy.id)
+        self.copies.iter().filter(|copy| copy.1.now.is_some()).map(|copy| *copy.0)
     }
 
     /// Whether there is anything to record.
     pub(crate) fn has_changed(&self) -> bool {
         self.touched().next().is_some() || self.declared.is_some() || self.act.is_some()
-    }
-
-    /// The place of a copy. Most often it is one of the newest.
-    fn place(&self, id: EntityId) -> Option<usize> {
-        let newest = self.copies.len().saturating_sub(COPIES_NEAR);
-        let near = self.copies[newest..].iter().rposition(|copy| copy.id == id);
-        let far = || match (id, self.fresh_at(id)) {
-            (_, None) => self.numbers.get(&id),
-            (EntityId::Node(_), Some(at)) => self.fresh_places.0.get(at),
-            (EntityId::Edge(_), Some(at)) => self.fresh_places.1.get(at),
-        };
-        near.map(|at| newest + at).or_else(|| far().map(|at| *at as usize))
     }
 
     /// The how manieth new node or edge it is.
@@ -143,25 +134,13 @@ impl<'g> Draft<'g> {
         at.map(|at| at as usize)
     }
 
-    fn copy(&self, id: EntityId) -> Option<&Copy<'g>> {
-        self.place(id).map(|at| &self.copies[at])
-    }
-
     fn keep(&mut self, id: EntityId, before: Cow<'g, Entity>) -> usize {
-        let at = self.copies.len();
-        self.copies.push(Copy { id, before, now: None });
-        if let Some(far) = at.checked_sub(COPIES_NEAR)
-            && let id = self.copies[far].id
-            && self.fresh_at(id).is_none()
-        {
-            self.numbers.insert(id, far as u32);
-        }
-        at
+        self.copies.insert_full(id, Copy { before, now: None }).0
     }
 
     /// The place of a copy, made if need be.
     fn load(&mut self, id: EntityId) -> Result<usize> {
-        if let Some(at) = self.place(id) {
+        if let Some(at) = self.copies.get_index_of(&id) {
             return Ok(at);
         }
         let before = self.graph.state_in(self.layer, id, self.graph.head)?.0;
@@ -179,7 +158,7 @@ impl<'g> Draft<'g> {
             return Ok([Some(Labels::from_elem(self.edge_slot(edge).kind, 1)), None]);
         }
         let labels = |state: &Entity| state.is_alive().then(|| state.labels().collect());
-        Ok(match self.copy(id) {
+        Ok(match self.copies.get(&id) {
             Some(Copy { before, now, .. }) => [labels(before), labels(now.as_ref().unwrap_or(before))],
             None => {
                 let state = self.graph.state_in(self.layer, id, self.graph.head)?.0;
@@ -191,7 +170,7 @@ impl<'g> Draft<'g> {
     /// Asks for every node and edge that is changed, for what it was and for what it is.
     pub(crate) fn ask_touched(&self, gate: &dyn Gate) -> Result<()> {
         let names = &self.graph.names;
-        for Copy { id, before, now } in &self.copies {
+        for (id, Copy { before, now }) in &self.copies {
             match (id, now) {
                 (_, None) => {}
                 (EntityId::Edge(edge), _) => gate.write_edge(self.edge_slot(*edge).kind, names)?,
@@ -252,16 +231,14 @@ impl<'g> Draft<'g> {
     fn add_node(&mut self, key: &str) -> Result<u32> {
         let id = next_id(self.numbered().0)?;
         self.fresh.add_node(key)?;
-        let place = self.keep(EntityId::Node(id), Cow::Owned(Entity::default()));
-        self.fresh_places.0.push(place as u32);
+        self.keep(EntityId::Node(id), Cow::Owned(Entity::default()));
         Ok(id)
     }
 
     fn add_edge(&mut self, from: u32, kind: NameId, to: u32, key: &str) -> Result<u32> {
         let id = next_id(self.numbered().1)?;
         self.fresh.add_edge(from, kind, to, key)?;
-        let place = self.keep(EntityId::Edge(id), Cow::Owned(Entity::default()));
-        self.fresh_places.1.push(place as u32);
+        self.keep(EntityId::Edge(id), Cow::Owned(Entity::default()));
         Ok(id)
     }
 
@@ -309,12 +286,12 @@ impl<'g> Draft<'g> {
         }
     }
 
-    /// Carries out operations, each on another slot of one node or edge.
-    pub(crate) fn change(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<()> {
+    /// Carries out operations, each on another slot of one node or edge. Returns what it was before.
+    pub(crate) fn change(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<Entity> {
         let at = self.load(id)?;
-        let Copy { before, now, .. } = &mut self.copies[at];
-        *now = Some(now.as_ref().unwrap_or(before).apply(operations, self.seq)?);
-        Ok(())
+        let Copy { before, now } = &mut self.copies[at];
+        let after = now.as_ref().unwrap_or(before).apply(operations, self.seq)?;
+        Ok(now.replace(after).unwrap_or_else(|| Entity::clone(before)))
     }
 
     /// Has rules hold for a property of the nodes with a label from this commit on; nothing when they hold already.
@@ -346,10 +323,8 @@ impl<'g> Draft<'g> {
     fn posting(&mut self, index: u32, key: Vec<u8>) -> u32 {
         let indexes = &self.graph.indexes;
         let known = indexes.all.get(index as usize).and_then(|index| index.postings.get(&key[..]));
-        known.copied().unwrap_or_else(|| {
-            let number = (indexes.numbered().1 + self.postings.len()) as u32;
-            *self.postings.entry((index, key)).or_insert(number)
-        })
+        let fresh = |at| (indexes.numbered().1 + at) as u32;
+        known.copied().unwrap_or_else(|| fresh(self.postings.insert_full((index, key)).0))
     }
 
     /// Brings the indexes up to date with a node, and refuses what their rules do not allow.
@@ -394,7 +369,7 @@ impl<'g> Draft<'g> {
         let nodes = self.graph.listed_in(0, ObjectId::Label(label), self.graph.head)?;
         for node in nodes.iter().copied() {
             let (id, graph) = (EntityId::Node(node), self.graph);
-            if self.copy(id).is_none_or(|copy| copy.now.is_none()) {
+            if self.copies.get(&id).is_none_or(|copy| copy.now.is_none()) {
                 let state = graph.object(id).state();
                 self.index(node, state, state)?;
             }
@@ -423,15 +398,15 @@ impl<'g> Draft<'g> {
         let (graph, seq, mut out) = (self.graph, self.seq, Publication::default());
         self.index_declared()?;
         let mut copies = std::mem::take(&mut self.copies);
-        copies.retain(|copy| copy.now.is_some());
+        copies.retain(|_, copy| copy.now.is_some());
         // Replayed operations touch in another order.
-        copies.sort_unstable_by_key(|copy| copy.id);
+        copies.sort_unstable_keys();
         let indexed = !graph.indexes.all.is_empty() || self.declared.is_some();
         out.bytes += self.fresh.bytes() as isize;
         out.deltas.reserve(self.operations.len());
         let above = graph.living(self.layer)?;
         out.changes.reserve_exact(copies.len());
-        for Copy { id, before, now } in copies {
+        for (id, Copy { before, now }) in copies {
             let Some(now) = now else { continue };
             let start = out.deltas.len();
             // What is new needs none: there was nothing before it.
@@ -462,12 +437,18 @@ impl<'g> Draft<'g> {
                     out.live.1 += came;
                 }
             }
-            let known = above.is_none_or(|layer| layer.copy_of(id).is_some());
+            let known = above.is_none_or(|layer| layer.copies.contains_key(&id));
             out.bytes += now.size() as isize - if known { before.size() as isize } else { 0 };
             out.changes.push((id, now, start..out.deltas.len()));
         }
         self.check_unique()?;
-        self.compare_lists(above)?;
+        if let Some(Layer { parent, from, .. }) = above {
+            for (list, less, id, held) in &mut self.lists {
+                // What the list below has, the layer can only have less; what it has not, more.
+                *less = graph.holds_in(*parent, *list, *id, *from)?;
+                *held = *held != *less;
+            }
+        }
         self.lists.sort_unstable();
         out.entries = self.lists.iter().map(|(.., id, held)| (*id, *held)).collect();
         let mut at = 0;
@@ -478,7 +459,7 @@ impl<'g> Draft<'g> {
             out.bytes +=
                 entries.iter().map(|entry| if entry.1 { -ID_BYTES } else { ID_BYTES }).sum::<isize>();
             let known = match above {
-                Some(layer) => layer.difference(list, less).map(|found| found.1),
+                Some(layer) => layer.differences.get(&(list, less)),
                 None => match graph.list(list) {
                     Some(tables::Listing::Many(object)) => Some(object),
                     _ => None,
@@ -493,24 +474,11 @@ impl<'g> Draft<'g> {
         if self.layer > 0 {
             out.live = (0, 0);
         }
-        let mut postings: Vec<_> = self.postings.into_iter().collect();
-        postings.sort_unstable_by_key(|posting| posting.1);
         let touched = out.changes.iter().map(|change| change.0).collect();
-        let (fresh, postings) = (self.fresh, postings.into_iter());
+        let (fresh, postings) = (self.fresh, self.postings.into_iter());
         let (layer, declared, named, act) = (self.layer, self.declared, self.named, self.act);
         let publication = Publication { layer, seq, fresh, declared, postings, named, act, ..out };
         Ok((Outcome { operations: self.operations, touched }, publication))
-    }
-
-    /// In a layer: what lists have more and less than those below.
-    fn compare_lists(&mut self, above: Option<&Layer>) -> Result<()> {
-        let Some(Layer { parent, from, .. }) = above else { return Ok(()) };
-        for (list, less, id, held) in &mut self.lists {
-            // What the list below has, the layer can only have less; what it has not, more.
-            *less = self.graph.holds_in(*parent, *list, *id, *from)?;
-            *held = *held != *less;
-        }
-        Ok(())
     }
 }
 
@@ -569,7 +537,7 @@ impl Surface for Draft<'_> {
     }
 
     fn state(&self, id: EntityId) -> &Entity {
-        match self.copy(id) {
+        match self.copies.get(&id) {
             Some(copy) => copy.now.as_ref().unwrap_or(&copy.before),
             None => self.graph.object(id).state(),
         }
@@ -580,8 +548,7 @@ impl Surface for Draft<'_> {
         if operations.is_empty() {
             return Ok(());
         }
-        let before = self.state(id).clone();
-        self.change(id, operations)?;
+        let before = self.change(id, operations)?;
         operations.iter().for_each(|operation| write_down(operation, &before, &mut self.operations));
         let limit = FRAME_BYTES_MAX - HEADER_RESERVE;
         if self.operations.len() > limit {
@@ -594,8 +561,8 @@ impl Surface for Draft<'_> {
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {
         let Some(node) = self.node_id(key) else { return Ok(Vec::new()) };
         let (seen, mut linked) = std::mem::take(&mut self.linked);
-        for copy in &self.copies[seen..] {
-            if let EntityId::Edge(edge) = copy.id {
+        for id in self.copies.keys().skip(seen) {
+            if let EntityId::Edge(edge) = *id {
                 let EdgeSlot { from, to, .. } = self.edge_slot(edge);
                 for end in [from, to] {
                     linked.entry(*end).or_default().push(edge);
@@ -604,16 +571,14 @@ impl Surface for Draft<'_> {
         }
         let mut edges = linked.get(&node).cloned().unwrap_or_default();
         self.linked = (self.copies.len(), linked);
-        for way in Direction::BOTH.into_iter().filter(|_| node < self.graph.numbered().0) {
-            for kind in self.graph.edge_kinds(node, way) {
-                let list = self.graph.listed_in(self.layer, list_id(node, way, kind), self.graph.head)?;
-                edges.extend(list.iter().filter(|edge| self.copy(EntityId::Edge(**edge)).is_none()));
-            }
+        if node < self.graph.numbered().0 {
+            let listed = self.graph.incident_in(self.layer, node, self.graph.head)?.into_iter();
+            edges.extend(listed.filter(|edge| !self.copies.contains_key(&EntityId::Edge(*edge))));
         }
         edges.sort_unstable();
         edges.dedup();
         let edges = edges.into_iter().map(EntityId::Edge);
-        Ok(edges.filter(|edge| self.copy(*edge).is_none() || self.state(*edge).is_alive()).collect())
+        Ok(edges.filter(|edge| !self.copies.contains_key(edge) || self.state(*edge).is_alive()).collect())
     }
 }
 
@@ -633,18 +598,9 @@ fn write_down(operation: &Operation<'_>, before: &Entity, out: &mut Vec<u8>) {
     operation.encode(out);
 }
 
-/// The node or edge that an operation changes, and which slot of it; `None` for definitions.
+/// The node or edge that an operation changes, and which slot of it; `None` for definitions, and for what is about the graph as a whole.
 pub(crate) fn changed(operation: &Operation<'_>) -> Option<(EntityId, Slot)> {
     match *operation {
-        Operation::DefineName { .. }
-        | Operation::DefineNode { .. }
-        | Operation::DefineEdge { .. }
-        | Operation::Declare { .. }
-        | Operation::Fork { .. }
-        | Operation::Drop { .. }
-        | Operation::Merge { .. }
-        | Operation::Erase { .. }
-        | Operation::Archive { .. } => None,
         Operation::Label { node, name } | Operation::Unlabel { node, name } => {
             Some((EntityId::Node(node), Slot::Label(name)))
         }
@@ -653,5 +609,6 @@ pub(crate) fn changed(operation: &Operation<'_>) -> Option<(EntityId, Slot)> {
         | Operation::Unset { entity, name, .. }
         | Operation::Pieces { entity, name, .. }
         | Operation::Increment { entity, name, .. } => Some((entity, Slot::Property(name))),
+        _ => None,
     }
 }

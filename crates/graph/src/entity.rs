@@ -492,7 +492,8 @@ impl State for Entity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use karyon_model::{EntityId, Value};
+    use karyon_model::EntityId;
+    use karyon_testkit::Value;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

@@ -27,18 +27,6 @@ pub trait Gate {
     }
 }
 
-/// Asks about both sides of a change, where there was and is something; where there is not, about `absent`.
-pub(crate) fn ask_sides(
-    gate: &dyn Gate,
-    names: &Names,
-    sides: [Option<Labels>; 2],
-    absent: Labels,
-) -> Result<()> {
-    let absent = sides.iter().all(Option::is_none).then_some(absent);
-    let mut asked = sides.into_iter().flatten().chain(absent);
-    asked.try_for_each(|labels| gate.write_node(&mut labels.into_iter(), names))
-}
-
 /// Asks about a verb of which nothing has come, be it that it failed or that there was nothing to change: who may not change
 /// its target must not learn of it by trying. A node that is not there counts with the labels that it would have got.
 pub(crate) fn ask<S: Surface>(surface: &S, verb: &Verb<'_>, gate: &dyn Gate) -> Result<()> {
@@ -48,8 +36,11 @@ pub(crate) fn ask<S: Surface>(surface: &S, verb: &Verb<'_>, gate: &dyn Gate) -> 
         (_, Verb::Put { labels, .. } | Verb::Patch { labels, .. }) => labels,
         _ => &[],
     };
-    let absent = absent.iter().map(|name| names.intern(name)).collect::<Result<_>>()?;
-    ask_sides(gate, names, surface.sides(&target)?, absent)
+    let absent = absent.iter().map(|name| names.intern(name)).collect::<Result<Labels>>()?;
+    let sides = surface.sides(&target)?;
+    let absent = sides.iter().all(Option::is_none).then_some(absent);
+    let mut asked = sides.into_iter().flatten().chain(absent);
+    asked.try_for_each(|labels| gate.write_node(&mut labels.into_iter(), names))
 }
 
 /// Lets everything pass: the program itself.

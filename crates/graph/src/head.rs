@@ -149,11 +149,6 @@ impl Graph {
         }
     }
 
-    /// A node's or edge's state in the base as of a version, and the version of its last change; `None` when it did not exist.
-    pub fn entity_at(&self, id: EntityId, seq: Seq) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
-        self.entity_in(0, id, seq)
-    }
-
     /// The types of which a node ever had an edge, ascending by interned name.
     pub(crate) fn edge_kinds(&self, node: u32, direction: Direction) -> impl Iterator<Item = NameId> {
         self.node(node).lists(direction).map(|list| list.0)

@@ -4,10 +4,11 @@ use crate::versioned::{Object, State};
 use karyon_history::{History, ObjectId};
 use karyon_model::bytes::{Cursor, put_varint};
 use karyon_model::{Result, Seq};
+use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Lists of the past that are remembered.
 const RECENT_LISTS: usize = 4;
@@ -115,9 +116,8 @@ impl Recent {
         history: &dyn History,
         is_gone: Option<&dyn Fn(u32) -> bool>,
     ) -> Result<Listed<'g>> {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if list.last() > seq
-            && let Some(found) = lock().iter().find(|found| found.0 == id && found.1.contains(&seq))
+            && let Some(found) = self.0.lock().iter().find(|found| found.0 == id && found.1.contains(&seq))
         {
             return Ok(Listed::Past(found.2.clone()));
         }
@@ -132,7 +132,7 @@ impl Recent {
             }
         };
         if ids.len().max(list.state().len()) >= RECENT_IDS_MIN {
-            let mut recent = lock();
+            let mut recent = self.0.lock();
             recent.push_front((id, since..=seq, ids.clone()));
             recent.truncate(RECENT_LISTS);
             while recent.len() > 1 && recent.iter().map(|kept| kept.2.len()).sum::<usize>() > RECENT_IDS {

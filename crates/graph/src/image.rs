@@ -19,11 +19,11 @@ use crate::entity::Entity;
 use crate::head::{Graph, list_id};
 use crate::ids::Ids;
 use crate::index::Index;
-use crate::layer::Layer;
+use crate::layer::{Copied, Layer};
 use crate::tables::{Direction, EDGE_BYTES, NODE_BYTES};
 use crate::versioned::{Object, State};
 use karyon_history::{History, ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_bytes, put_varint};
+use karyon_model::bytes::{Cursor, put_bytes, put_varint, put_varints};
 use karyon_model::{Code, EntityId, Error, NameId, Result, Rules, Seq};
 use std::sync::Arc;
 
@@ -99,10 +99,7 @@ impl ImageWriter {
     fn put_item(&self, graph: &Graph, tag: u8, at: u32, out: &mut Vec<u8>) -> Result<()> {
         match tag {
             b'H' => {
-                put_varint(out, self.seq);
-                put_varint(out, self.numbered.0.into());
-                put_varint(out, self.numbered.1.into());
-                put_varint(out, graph.erased);
+                put_varints(out, [self.seq, self.numbered.0.into(), self.numbered.1.into(), graph.erased])
             }
             b'D' => {
                 let (id, name) = &self.names[at as usize];
@@ -124,18 +121,14 @@ impl ImageWriter {
             }
             b'E' => {
                 let edge = graph.edge(at);
-                for field in [edge.from, edge.kind, edge.to] {
-                    put_varint(out, u64::from(field));
-                }
+                put_varints(out, [edge.from, edge.kind, edge.to].map(u64::from));
                 put_bytes(out, graph.tables.edge_key(edge).as_bytes());
                 self.put_object(graph, &edge.object, ObjectId::Edge(at), out)?;
             }
             b'X' => {
                 let Index { label, property, rules, .. } = &graph.indexes.all[at as usize];
                 let rules: Vec<_> = rules.iter().filter(|rules| rules.0 <= self.seq).collect();
-                [*label, *property, rules.len() as u32]
-                    .into_iter()
-                    .for_each(|part| put_varint(out, part.into()));
+                put_varints(out, [*label, *property, rules.len() as u32].map(u64::from));
                 for (seq, rules) in rules {
                     put_varint(out, *seq);
                     rules.encode(out);
@@ -160,28 +153,24 @@ impl ImageWriter {
     /// What the layer was at the image's version: what was added since has higher numbers.
     fn put_layer(&self, graph: &Graph, at: u32, out: &mut Vec<u8>) -> Result<()> {
         let layer = &graph.layers[at as usize];
-        [layer.name, layer.parent].into_iter().for_each(|part| put_varint(out, part.into()));
         let dropped = layer.dropped.filter(|dropped| *dropped <= self.seq);
-        [layer.from, layer.created, dropped.unwrap_or(0)].into_iter().for_each(|part| put_varint(out, part));
+        put_varints(out, [layer.name, layer.parent].map(u64::from));
+        put_varints(out, [layer.from, layer.created, dropped.unwrap_or(0)]);
         let merges: Vec<_> = layer.merges.iter().filter(|merge| merge.1 <= self.seq).collect();
         put_varint(out, merges.len() as u64);
-        merges
-            .into_iter()
-            .for_each(|(into, seq)| [u64::from(*into), *seq].iter().for_each(|part| put_varint(out, *part)));
+        merges.into_iter().for_each(|(into, seq)| put_varints(out, [u64::from(*into), *seq]));
         let shown = self.layers[at as usize];
         let shown = if dropped.is_some() { (0, 0) } else { shown };
-        let (copies, differences) = (&layer.copies[..shown.0], &layer.differences[..shown.1]);
-        put_varint(out, copies.len() as u64);
-        for (number, copied) in (0..).zip(copies) {
-            put_varint(out, copied.id.packed());
-            put_varint(out, copied.first);
-            self.put_object(graph, &copied.object, ObjectId::Copy(at + 1, number), out)?;
+        put_varint(out, shown.0 as u64);
+        for (number, (id, Copied { first, object })) in (0..).zip(&layer.copies).take(shown.0) {
+            put_varints(out, [id.packed(), *first]);
+            self.put_object(graph, object, ObjectId::Copy(at + 1, number), out)?;
         }
-        put_varint(out, differences.len() as u64);
-        for (number, difference) in (0..).zip(differences) {
-            out.extend_from_slice(&difference.list.key());
-            out.push(difference.less.into());
-            self.put_object(graph, &difference.ids, ObjectId::Difference(at + 1, number), out)?;
+        put_varint(out, shown.1 as u64);
+        for (number, ((list, less), ids)) in (0..).zip(&layer.differences).take(shown.1) {
+            out.extend_from_slice(&list.key());
+            out.push((*less).into());
+            self.put_object(graph, ids, ObjectId::Difference(at + 1, number), out)?;
         }
         Ok(())
     }
@@ -265,10 +254,9 @@ impl ImageReader {
                 graph.tables.edges[id].object = object;
             }
             b'L' => {
-                let name = cursor.id()?;
-                let list = take_object::<Ids>(cursor)?;
-                graph.bytes += list.state().size();
-                graph.labels.insert(name, list);
+                let (name, ids) = (cursor.id()?, take_object::<Ids>(cursor)?);
+                graph.bytes += ids.state().size();
+                graph.labels.insert(name, ids);
             }
             b'X' => {
                 let at = graph.indexes.add(cursor.id()?, cursor.id()?)?;
@@ -290,7 +278,8 @@ impl ImageReader {
             }
             b'F' => {
                 let (name, parent, from) = (cursor.id()?, cursor.id()?, cursor.varint()?);
-                let mut layer = Layer::new(name, parent, from, cursor.varint()?);
+                let created = cursor.varint()?;
+                let mut layer = Layer { name, parent, from, created, ..Layer::default() };
                 layer.dropped = Some(cursor.varint()?).filter(|dropped| *dropped > 0);
                 layer.merges = (0..cursor.length()?)
                     .map(|_| Ok((cursor.id()?, cursor.varint()?)))
@@ -298,15 +287,15 @@ impl ImageReader {
                 for _ in 0..cursor.length()? {
                     let id = EntityId::unpack(cursor.varint()?);
                     let id = id.ok_or_else(|| cursor.malformed("a copy of nothing in the image"))?;
-                    let (first, object) = (cursor.varint()?, take_object(cursor)?);
-                    layer.copy_mut(id, first).1.object = object;
+                    let copied = Copied { first: cursor.varint()?, object: take_object(cursor)? };
+                    layer.copies.insert(id, copied);
                 }
                 for _ in 0..cursor.length()? {
                     let list = ObjectId::from_key(cursor.array()?);
                     let list =
                         list.ok_or_else(|| cursor.malformed("a difference to nothing in the image"))?;
-                    let (less, ids) = (cursor.byte()? != 0, take_object(cursor)?);
-                    *layer.difference_mut(list, less).1 = ids;
+                    let less = cursor.byte()? != 0;
+                    layer.differences.insert((list, less), take_object(cursor)?);
                 }
                 (layer.membership, layer.last) = (graph.head, graph.head);
                 graph.bytes += layer.bytes();

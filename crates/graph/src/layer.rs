@@ -7,18 +7,22 @@
 use crate::commit::conflict;
 use crate::draft::Draft;
 use crate::entity::Entity;
-use crate::head::{Graph, object_id};
+use crate::head::{Graph, list_id, object_id};
 use crate::ids::{Ids, Listed};
 use crate::tables::{Direction, Listing};
 use crate::versioned::{Object, State};
-use hashbrown::HashMap;
+use hashbrown::DefaultHashBuilder;
+use indexmap::IndexMap;
 use karyon_history::ObjectId;
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
 use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq};
 use std::borrow::Cow;
 
+/// What is numbered in the order in which it comes, and found by what it is.
+pub(crate) type Numbered<K, V> = IndexMap<K, V, DefaultHashBuilder>;
+
 /// A layer. Number 1 is the first; 0 stands for the base.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Layer {
     /// Its name; those of living layers differ.
     pub name: NameId,
@@ -32,10 +36,9 @@ pub struct Layer {
     pub dropped: Option<Seq>,
     /// What it was merged into, and the commits that did, ascending.
     pub merges: Vec<(u32, Seq)>,
-    pub(crate) copies: Vec<Copied>,
-    pub(crate) differences: Vec<Difference>,
-    copy_numbers: HashMap<EntityId, u32>,
-    difference_numbers: HashMap<(ObjectId, bool), u32>,
+    pub(crate) copies: Numbered<EntityId, Copied>,
+    /// What a list has more, or where that is said less, than the one below.
+    pub(crate) differences: Numbered<(ObjectId, bool), Object<Ids>>,
     /// The newest commit that created or removed a node in it.
     pub(crate) membership: Seq,
     /// The newest commit in it.
@@ -45,63 +48,11 @@ pub struct Layer {
 /// A node or edge as a layer has it, from a commit on.
 #[derive(Debug)]
 pub(crate) struct Copied {
-    pub(crate) id: EntityId,
     pub(crate) first: Seq,
     pub(crate) object: Object<Entity>,
 }
 
-/// What a list of a layer has more, or less, than the one below.
-#[derive(Debug)]
-pub(crate) struct Difference {
-    pub(crate) list: ObjectId,
-    pub(crate) less: bool,
-    pub(crate) ids: Object<Ids>,
-}
-
 impl Layer {
-    pub(crate) fn new(name: NameId, parent: u32, from: Seq, created: Seq) -> Layer {
-        Layer {
-            name,
-            parent,
-            from,
-            created,
-            dropped: None,
-            merges: Vec::new(),
-            copies: Vec::new(),
-            differences: Vec::new(),
-            copy_numbers: HashMap::new(),
-            difference_numbers: HashMap::new(),
-            membership: 0,
-            last: 0,
-        }
-    }
-
-    /// The number of a copy, if there is one.
-    pub(crate) fn copy_of(&self, id: EntityId) -> Option<u32> {
-        self.copy_numbers.get(&id).copied()
-    }
-
-    pub(crate) fn copy_mut(&mut self, id: EntityId, first: Seq) -> (u32, &mut Copied) {
-        let number = *self.copy_numbers.entry(id).or_insert_with(|| {
-            self.copies.push(Copied { id, first, object: Object::default() });
-            self.copies.len() as u32 - 1
-        });
-        (number, &mut self.copies[number as usize])
-    }
-
-    pub(crate) fn difference(&self, list: ObjectId, less: bool) -> Option<(u32, &Object<Ids>)> {
-        let number = *self.difference_numbers.get(&(list, less))?;
-        Some((number, &self.differences[number as usize].ids))
-    }
-
-    pub(crate) fn difference_mut(&mut self, list: ObjectId, less: bool) -> (u32, &mut Object<Ids>) {
-        let number = *self.difference_numbers.entry((list, less)).or_insert_with(|| {
-            self.differences.push(Difference { list, less, ids: Object::default() });
-            self.differences.len() as u32 - 1
-        });
-        (number, &mut self.differences[number as usize].ids)
-    }
-
     /// Whether it may be read and written.
     pub fn is_living(&self) -> bool {
         self.dropped.is_none()
@@ -109,20 +60,19 @@ impl Layer {
 
     /// About how many bytes its copies and differences take.
     pub(crate) fn bytes(&self) -> usize {
-        let copies = self.copies.iter().map(|copied| copied.object.state().size());
-        let differences = self.differences.iter().map(|difference| difference.ids.state().size());
+        let copies = self.copies.values().map(|copied| copied.object.state().size());
+        let differences = self.differences.values().map(|ids| ids.state().size());
         copies.chain(differences).sum()
     }
 
     /// Lets go of everything but what it was called.
     pub(crate) fn clear(&mut self) -> Contents {
-        (self.copy_numbers, self.difference_numbers) = Default::default();
         (std::mem::take(&mut self.copies), std::mem::take(&mut self.differences))
     }
 }
 
 /// What a layer holds.
-pub(crate) type Contents = (Vec<Copied>, Vec<Difference>);
+pub(crate) type Contents = (Numbered<EntityId, Copied>, Numbered<(ObjectId, bool), Object<Ids>>);
 
 impl Graph {
     /// Every layer there ever was, the first one first.
@@ -171,9 +121,9 @@ impl Graph {
             return (0, object_id(id), self.object(id), seq);
         }
         let above = self.layer(layer);
-        match above.copy_of(id).map(|number| (number, &above.copies[number as usize])) {
-            Some((number, copied)) if copied.first <= seq => {
-                (layer, ObjectId::Copy(layer, number), &copied.object, seq)
+        match above.copies.get_full(&id) {
+            Some((number, _, copied)) if copied.first <= seq => {
+                (layer, ObjectId::Copy(layer, number as u32), &copied.object, seq)
             }
             _ => self.found_in(above.parent, id, seq.min(above.from)),
         }
@@ -185,7 +135,7 @@ impl Graph {
         found.at(object, seq, &*self.history)
     }
 
-    /// As `entity_at`, in a layer.
+    /// A node's or edge's state in a layer as of a version, and the version of its last change; `None` when it did not exist.
     pub fn entity_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
         let (state, version) = self.state_in(layer, id, seq)?;
         Ok(state.is_alive().then_some((state, version)))
@@ -204,25 +154,52 @@ impl Graph {
 
     /// A list in a layer as of a version.
     pub(crate) fn listed_in(&self, layer: u32, list: ObjectId, seq: Seq) -> Result<Listed<'_>> {
-        let is_gone = |id| self.is_erased(list, id);
-        let is_gone = (self.erased > 0).then_some(&is_gone as &dyn Fn(u32) -> bool);
         if layer == 0 {
             return match self.list(list) {
-                Some(Listing::Many(object)) => self.recent.at(object, list, seq, &*self.history, is_gone),
+                Some(Listing::Many(ids)) => self.held_by(ids, list, list, seq),
                 Some(Listing::One(last, id)) if last <= seq => Ok(Listed::Newest(std::slice::from_ref(id))),
                 _ => Ok(Listed::Newest(&[])),
             };
         }
         let above = self.layer(layer);
         let below = self.listed_in(above.parent, list, seq.min(above.from))?;
-        let ids = |less| match above.difference(list, less) {
-            Some((number, ids)) => {
-                self.recent.at(ids, ObjectId::Difference(layer, number), seq, &*self.history, is_gone)
+        let [more, less] = [false, true].map(|less| self.differing(layer, list, less, seq));
+        let (more, less) = (more?, less?);
+        Ok(if more.is_empty() && less.is_empty() { below } else { below.with(&more, &less) })
+    }
+
+    /// What a list of a layer has more, or less, than the one below as of a version.
+    fn differing(&self, layer: u32, list: ObjectId, less: bool, seq: Seq) -> Result<Listed<'_>> {
+        match self.layer(layer).differences.get_full(&(list, less)) {
+            Some((number, _, ids)) => {
+                self.held_by(ids, ObjectId::Difference(layer, number as u32), list, seq)
             }
             None => Ok(Listed::Newest(&[])),
-        };
-        let (more, less) = (ids(false)?, ids(true)?);
-        Ok(if more.is_empty() && less.is_empty() { below } else { below.with(&more, &less) })
+        }
+    }
+
+    /// Ids as of a version, without those that were erased of the list that they are of.
+    fn held_by<'g>(
+        &'g self,
+        ids: &'g Object<Ids>,
+        object: ObjectId,
+        list: ObjectId,
+        seq: Seq,
+    ) -> Result<Listed<'g>> {
+        let is_gone = |id| self.is_erased(list, id);
+        let is_gone = (self.erased > 0).then_some(&is_gone as &dyn Fn(u32) -> bool);
+        self.recent.at(ids, object, seq, &*self.history, is_gone)
+    }
+
+    /// The edges of a node in a layer as of a version, in both directions; a self-loop twice.
+    pub(crate) fn incident_in(&self, layer: u32, node: u32, seq: Seq) -> Result<Vec<u32>> {
+        let mut edges = Vec::new();
+        for way in Direction::BOTH {
+            for kind in self.edge_kinds(node, way) {
+                edges.extend_from_slice(&self.listed_in(layer, list_id(node, way, kind), seq)?);
+            }
+        }
+        Ok(edges)
     }
 
     /// Whether a list holds an id in a layer as of a version.
@@ -230,17 +207,12 @@ impl Graph {
         if layer == 0 {
             return Ok(self.listed_in(0, list, seq)?.binary_search(&id).is_ok());
         }
-        let above = self.layer(layer);
-        let is_gone = |id| self.is_erased(list, id);
-        let is_gone = (self.erased > 0).then_some(&is_gone as &dyn Fn(u32) -> bool);
         for less in [false, true] {
-            if let Some((number, ids)) = above.difference(list, less)
-                && let object = ObjectId::Difference(layer, number)
-                && self.recent.at(ids, object, seq, &*self.history, is_gone)?.binary_search(&id).is_ok()
-            {
+            if self.differing(layer, list, less, seq)?.binary_search(&id).is_ok() {
                 return Ok(!less);
             }
         }
+        let above = self.layer(layer);
         self.holds_in(above.parent, list, id, seq.min(above.from))
     }
 
@@ -251,8 +223,11 @@ impl Graph {
         }
         let above = self.layer(layer);
         let mut last = self.list_last_in(above.parent, list, seq.min(above.from))?;
-        for (number, ids) in [false, true].into_iter().filter_map(|less| above.difference(list, less)) {
-            last = ids.last_at(ObjectId::Difference(layer, number), seq, &*self.history)?.max(last);
+        for (number, _, ids) in
+            [false, true].iter().filter_map(|less| above.differences.get_full(&(list, *less)))
+        {
+            let object = ObjectId::Difference(layer, number as u32);
+            last = ids.last_at(object, seq, &*self.history)?.max(last);
         }
         Ok(last)
     }
@@ -262,12 +237,12 @@ impl Graph {
         if layer == 0 {
             return self.indexes.all[index as usize].last;
         }
-        let of_index = |difference: &&Difference| match difference.list {
+        let of_index = |list: ObjectId| match list {
             ObjectId::Posting(posting) => self.indexes.postings[posting as usize].index == index,
             _ => false,
         };
-        let differences = self.layer(layer).differences.iter().filter(of_index);
-        differences.map(|difference| difference.ids.last()).max().unwrap_or(0)
+        let differences = self.layer(layer).differences.iter().filter(|difference| of_index(difference.0.0));
+        differences.map(|difference| difference.1.last()).max().unwrap_or(0)
     }
 
     /// A list of the base, if there is one.

@@ -9,9 +9,10 @@
 use crate::entity::{Entity, Slot};
 use crate::head::Graph;
 use crate::layer::Layer;
+use crate::patches::{Obstacle, Patches};
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::HashSet;
-use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Verb, VerbWriter};
+use karyon_model::{Code, EntityId, Error, Result, Seq};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,17 +28,6 @@ pub enum Prefer {
     Layer,
 }
 
-/// Something that both have changed.
-#[derive(Debug)]
-pub struct Clash {
-    /// Where.
-    pub entity: EntityId,
-    /// Which slot.
-    pub slot: Slot,
-    /// How, for people.
-    pub reason: &'static str,
-}
-
 /// What a merge would do.
 #[derive(Debug, Default)]
 pub struct MergePlan {
@@ -47,7 +37,7 @@ pub struct MergePlan {
     /// How many existences, labels and properties it changes.
     pub applied: usize,
     /// What both have changed.
-    pub clashes: Vec<Clash>,
+    pub clashes: Vec<Obstacle>,
 }
 
 /// A node or edge: as the layer had it before its changes, as it has it; as the other side had it then, as it has it.
@@ -67,11 +57,7 @@ struct Merge<'g> {
     into: u32,
     prefer: Prefer,
     plan: MergePlan,
-    /// In the order in which they can be carried out: edges go before nodes, nodes come before edges.
-    unlinks: VerbWriter,
-    removes: VerbWriter,
-    nodes: VerbWriter,
-    edges: VerbWriter,
+    patches: Patches,
     /// What goes.
     gone: HashSet<EntityId>,
     /// Nodes that the merge brings.
@@ -103,10 +89,7 @@ impl Graph {
             into,
             prefer,
             plan: MergePlan::default(),
-            unlinks: VerbWriter::new(),
-            removes: VerbWriter::new(),
-            nodes: VerbWriter::new(),
-            edges: VerbWriter::new(),
+            patches: Patches::default(),
             gone: HashSet::new(),
             made: HashSet::new(),
             parents: BTreeSet::new(),
@@ -114,8 +97,8 @@ impl Graph {
         let mut all = BTreeMap::new();
         // What it has not taken over from another one, it has decided against.
         let others = common.iter().filter(|(_, of)| *of > 0 && *of != parent);
-        let others = others.flat_map(|(_, of)| &self.layer(*of).copies);
-        for id in copies.iter().chain(others).map(|copied| copied.id) {
+        let others = others.flat_map(|(_, of)| self.layer(*of).copies.keys());
+        for id in copies.keys().chain(others).copied() {
             // The newest that holds it.
             let held = |(seq, of): &&(Seq, u32)| *of == parent || self.found_in(*of, id, *seq).0 == *of;
             let (since, of) = common.iter().find(held).copied().unwrap_or_default();
@@ -129,12 +112,12 @@ impl Graph {
         let (goes, stays): (Vec<_>, Vec<_>) =
             all.iter().partition(|(id, sides)| matches!(id, EntityId::Edge(_)) && !sides.layer.is_alive());
         goes.into_iter().chain(stays).try_for_each(|(id, sides)| merge.take(*id, sides))?;
-        let Merge { mut plan, unlinks, removes, nodes, edges, parents, .. } = merge;
+        let Merge { mut plan, patches, parents, .. } = merge;
         let undecided = prefer == Prefer::Neither && !plan.clashes.is_empty();
         if !undecided && moved {
             let mut transaction = Transaction::with(head, Purpose::Merge(layer)).in_layer(into);
             transaction.parents = parents.into_iter().collect();
-            [unlinks, removes, nodes, edges].iter().try_for_each(|verbs| transaction.push(verbs.bytes()))?;
+            patches.push_to(&mut transaction)?;
             plan.transaction = Some(transaction);
         }
         Ok(plan)
@@ -200,7 +183,7 @@ fn same(a: &Entity, b: &Entity) -> bool {
 impl Merge<'_> {
     /// Notes a clash. Whether the layer's side is taken all the same.
     fn clash(&mut self, entity: EntityId, slot: Slot, reason: &'static str) -> bool {
-        self.plan.clashes.push(Clash { entity, slot, reason });
+        self.plan.clashes.push(Obstacle { entity, slot, reason });
         self.prefer == Prefer::Layer
     }
 
@@ -218,12 +201,7 @@ impl Merge<'_> {
                 self.gone.insert(id);
                 self.parents.insert(layer.since());
                 // What is linked meanwhile does not go with it, unless it was decided so.
-                let detach = changed;
-                let (removes, unlinks) = (&mut self.removes, &mut self.unlinks);
-                self.graph.with_target(id, |target| match target {
-                    Target::Node(key) => removes.push(&Verb::Remove { key, detach }),
-                    Target::Edge(edge) => unlinks.push(&Verb::Unlink { edge }),
-                });
+                self.patches.remove(self.graph, id, changed);
             }
             return Ok(());
         }
@@ -243,7 +221,9 @@ impl Merge<'_> {
     /// Takes over what the layer has changed of what exists at both sides.
     fn take_slots(&mut self, id: EntityId, sides: &Sides<'_>) -> Result<()> {
         let Sides { old, layer, had, other, doubtful } = sides;
-        let held = |entity: &Entity, slot| entity.slot(slot).map(|held| held.0.to_vec());
+        fn held(entity: &Entity, slot: Slot) -> Option<&[u8]> {
+            entity.slot(slot).map(|held| held.0)
+        }
         let slots: BTreeSet<Slot> = old.slots().chain(layer.slots()).collect();
         let mut changes = Vec::new();
         for slot in slots.into_iter().filter(|slot| *slot != Slot::Existence) {
@@ -261,7 +241,9 @@ impl Merge<'_> {
                 changes.push((slot, value));
             }
         }
-        self.patch(id, &changes);
+        if !changes.is_empty() {
+            self.push(id, &changes);
+        }
         Ok(())
     }
 
@@ -286,7 +268,7 @@ impl Merge<'_> {
     /// Brings a node or edge whole.
     fn bring(&mut self, id: EntityId, state: &Entity) {
         let whole = state.slots().filter(|slot| *slot != Slot::Existence);
-        let whole: Vec<_> = whole.map(|slot| (slot, state.slot(slot).map(|held| held.0.to_vec()))).collect();
+        let whole: Vec<_> = whole.map(|slot| (slot, state.slot(slot).map(|held| held.0))).collect();
         let since = state.slots().filter_map(|slot| state.slot(slot).map(|held| held.1));
         self.parents.extend(since);
         self.plan.applied += 1;
@@ -294,32 +276,8 @@ impl Merge<'_> {
         self.push(id, &whole);
     }
 
-    fn patch(&mut self, id: EntityId, changes: &[(Slot, Option<Vec<u8>>)]) {
-        if !changes.is_empty() {
-            self.push(id, changes);
-        }
-    }
-
-    fn push(&mut self, id: EntityId, slots: &[(Slot, Option<Vec<u8>>)]) {
+    fn push(&mut self, id: EntityId, slots: &[(Slot, Option<&[u8]>)]) {
         self.plan.applied += slots.len();
-        let (mut labels, mut dropped, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-        for (slot, value) in slots {
-            match *slot {
-                Slot::Existence => {}
-                Slot::Label(name) if value.is_some() => labels.push(self.graph.names.text(name)),
-                Slot::Label(name) => dropped.push(self.graph.names.text(name)),
-                Slot::Property(name) => changes.push((self.graph.names.text(name), value.as_deref())),
-            }
-        }
-        let labels = labels.iter().map(|label| &**label).collect();
-        let drop = dropped.iter().map(|label| &**label).collect();
-        let changes = changes.iter().map(|(name, value)| (&**name, *value)).collect();
-        // A link says that the edge holds always, unless it is told otherwise.
-        let (nodes, edges, made) = (&mut self.nodes, &mut self.edges, self.made.contains(&id));
-        self.graph.with_target(id, |target| match target {
-            Target::Edge(edge) if made => edges.push(&Verb::Link { edge, changes }),
-            target @ Target::Edge(_) => edges.push(&Verb::Patch { target, labels, drop, changes }),
-            target => nodes.push(&Verb::Patch { target, labels, drop, changes }),
-        });
+        self.patches.set(self.graph, id, self.made.contains(&id), slots);
     }
 }

@@ -3,12 +3,16 @@
 use hashbrown::HashMap;
 use karyon_model::limits::NAMES_MAX;
 use karyon_model::{Code, Error, NameId, Result};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::RwLock;
+use std::sync::Arc;
 
 /// The dictionary of one store. Names are only ever added.
 ///
 /// A name gets its number at first sight, also from a transaction that is never committed; the log defines it in the
 /// first commit that uses it, with its number, so a replay gives the same numbers and unused ones stay holes.
+///
+/// A panic under its lock cannot leave half an entry: the map and the vector are written one after the other, and an entry missing from the
+/// map only costs a second number.
 #[derive(Debug, Default)]
 pub struct Names(RwLock<Dictionary>);
 
@@ -26,19 +30,9 @@ struct Name {
 }
 
 impl Names {
-    // A panic under these locks cannot leave half an entry: the map and the vector are written one after the other,
-    // and an entry missing from the map only costs a second number.
-    fn read(&self) -> RwLockReadGuard<'_, Dictionary> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Dictionary> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The number of a name, if it was ever seen.
     pub fn get(&self, name: &str) -> Option<NameId> {
-        self.read().ids.get(name).copied()
+        self.0.read().ids.get(name).copied()
     }
 
     /// The number of a name, a new one at first sight.
@@ -46,7 +40,7 @@ impl Names {
         if let Some(id) = self.get(name) {
             return Ok(id);
         }
-        let mut dictionary = self.write();
+        let mut dictionary = self.0.write();
         if let Some(id) = dictionary.ids.get(name) {
             return Ok(*id);
         }
@@ -62,28 +56,28 @@ impl Names {
     /// As `intern`, with the text, and whether the log has defined it.
     pub(crate) fn look_up(&self, name: &str) -> Result<(NameId, Arc<str>, bool)> {
         let id = self.intern(name)?;
-        let Name { text, logged } = self.read().names[id as usize].clone();
+        let Name { text, logged } = self.0.read().names[id as usize].clone();
         Ok((id, text, logged))
     }
 
     /// The text of a number that `intern` or `define` gave out; empty for a hole.
     pub fn text(&self, id: NameId) -> Arc<str> {
-        self.read().names.get(id as usize).map(|name| name.text.clone()).unwrap_or_default()
+        self.0.read().names.get(id as usize).map(|name| name.text.clone()).unwrap_or_default()
     }
 
     /// Every name from a number on, holes as empty text. For readers that keep a copy of the dictionary.
     pub fn from(&self, first: NameId) -> Vec<Arc<str>> {
-        self.read().names.iter().skip(first as usize).map(|name| name.text.clone()).collect()
+        self.0.read().names.iter().skip(first as usize).map(|name| name.text.clone()).collect()
     }
 
     /// How many numbers are given out.
     pub fn count(&self) -> usize {
-        self.read().names.len()
+        self.0.read().names.len()
     }
 
     /// Takes a definition from the log.
     pub(crate) fn define(&self, id: NameId, name: &str) -> Result<()> {
-        let mut dictionary = self.write();
+        let mut dictionary = self.0.write();
         let taken = dictionary.names.get(id as usize).is_some_and(|name| !name.text.is_empty());
         if taken || id as usize >= NAMES_MAX || dictionary.ids.contains_key(name) {
             let message = format!("the log defines the name {name:?} or number {id} twice");
@@ -96,14 +90,14 @@ impl Names {
     /// Marks names as defined in the log.
     pub(crate) fn mark_logged(&self, ids: &[NameId]) {
         if !ids.is_empty() {
-            let mut dictionary = self.write();
+            let mut dictionary = self.0.write();
             ids.iter().for_each(|id| dictionary.names[*id as usize].logged = true);
         }
     }
 
     /// The names that the log has defined, by number.
     pub(crate) fn logged(&self) -> Vec<(NameId, Arc<str>)> {
-        let dictionary = self.read();
+        let dictionary = self.0.read();
         let names = (0..).zip(&dictionary.names).filter(|(_, name)| name.logged);
         names.map(|(id, name)| (id, name.text.clone())).collect()
     }

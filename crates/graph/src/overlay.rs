@@ -2,7 +2,8 @@
 
 use crate::entity::Entity;
 use crate::gate::Labels;
-use crate::head::{Graph, list_id};
+use crate::head::Graph;
+use crate::layer::Numbered;
 use crate::names::Names;
 use crate::plan::Surface;
 use crate::tables::Direction;
@@ -34,7 +35,6 @@ impl From<&Target<'_>> for Identity {
 /// One private copy.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) identity: Identity,
     pub(crate) entity: Entity,
     /// The commit that last changed it; 0 once the transaction has, or when there was nothing.
     pub(crate) version: Seq,
@@ -43,8 +43,7 @@ pub(crate) struct Entry {
 /// Private copies of the entities that a transaction has touched, in the order of first touch.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    entries: Vec<Entry>,
-    index: HashMap<Identity, u32>,
+    entries: Numbered<Identity, Entry>,
     /// The entities of the snapshot that have a private copy.
     copied: HashSet<EntityId>,
     /// The edges of a node among the entries.
@@ -57,7 +56,7 @@ impl Overlay {
     }
 
     pub(crate) fn get(&self, target: &Target<'_>) -> Option<&Entry> {
-        self.index.get(&Identity::from(target)).map(|at| &self.entries[*at as usize])
+        self.entries.get(&Identity::from(target))
     }
 
     /// Whether the snapshot's version of an entity is hidden by a private copy.
@@ -66,12 +65,11 @@ impl Overlay {
     }
 
     /// The entries from an index on, with their own index.
-    pub(crate) fn entries_from(&self, first: usize) -> impl Iterator<Item = (usize, &Entry)> {
+    pub(crate) fn entries_from(&self, first: usize) -> impl Iterator<Item = (usize, (&Identity, &Entry))> {
         self.entries.iter().enumerate().skip(first)
     }
 
-    fn insert(&mut self, entry: Entry, id: Option<EntityId>) -> u32 {
-        let identity = entry.identity.clone();
+    fn insert(&mut self, identity: Identity, entry: Entry, id: Option<EntityId>) -> u32 {
         let at = self.entries.len() as u32;
         if let Identity::Edge { from, to, .. } = &identity {
             self.incident.entry(from.clone()).or_default().push(at);
@@ -80,8 +78,7 @@ impl Overlay {
             }
         }
         self.copied.extend(id);
-        self.index.insert(identity, at);
-        self.entries.push(entry);
+        self.entries.insert(identity, entry);
         at
     }
 }
@@ -103,8 +100,8 @@ fn index(id: EntityId) -> usize {
 
 impl Private<'_> {
     fn claim(&mut self, target: &Target<'_>) -> Result<u32> {
-        if let Some(at) = self.overlay.index.get(&Identity::from(target)) {
-            return Ok(*at);
+        if let Some(at) = self.overlay.entries.get_index_of(&Identity::from(target)) {
+            return Ok(at as u32);
         }
         let id = self.graph.id_of(target);
         note(self.reads, Read::entity(id, target))?;
@@ -115,7 +112,7 @@ impl Private<'_> {
         let found = id.map(|id| self.graph.entity_in(self.layer, id, self.snapshot)).transpose()?.flatten();
         let (entity, version) =
             found.map(|(entity, version)| (entity.into_owned(), version)).unwrap_or_default();
-        Ok(self.overlay.insert(Entry { identity: target.into(), entity, version }, id))
+        Ok(self.overlay.insert(target.into(), Entry { entity, version }, id))
     }
 }
 
@@ -171,16 +168,10 @@ impl Surface for Private<'_> {
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {
         let graph = self.graph;
         if let Some(node) = graph.node_id(key) {
-            for direction in Direction::BOTH {
-                note(self.reads, Read::Lists(node, direction))?;
-                for kind in graph.edge_kinds(node, direction) {
-                    let list = list_id(node, direction, kind);
-                    let edges = graph.listed_in(self.layer, list, self.snapshot)?;
-                    for id in edges.iter().map(|edge| EntityId::Edge(*edge)) {
-                        if !self.overlay.hides(id) {
-                            graph.with_target(id, |target| self.copy(&target, Some(id)))?;
-                        }
-                    }
+            Direction::BOTH.into_iter().try_for_each(|way| note(self.reads, Read::Lists(node, way)))?;
+            for id in graph.incident_in(self.layer, node, self.snapshot)?.into_iter().map(EntityId::Edge) {
+                if !self.overlay.hides(id) {
+                    graph.with_target(id, |target| self.copy(&target, Some(id)))?;
                 }
             }
         }

@@ -228,8 +228,9 @@ impl<'v> Rope<'v> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use karyon_model::Code;
     use karyon_model::limits::VALUE_BYTES_MAX;
-    use karyon_model::{Code, Value};
+    use karyon_testkit::Value;
     use proptest::prelude::*;
 
     /// Bytes without repeats, by a seed.

@@ -8,14 +8,14 @@ use crate::draft::Declared;
 use crate::entity::Entity;
 use crate::head::{Graph, object_id};
 use crate::ids::Ids;
-use crate::layer::{Act, Contents, Layer};
+use crate::layer::{Act, Contents, Copied, Layer};
 use crate::tables::{Direction, Tables};
 use crate::versioned::Object;
+use indexmap::set::IntoIter;
 use karyon_history::{History, ObjectId};
 use karyon_model::{Code, EntityId, Error, NameId, Result, Seq};
 use std::ops::Range;
 use std::sync::Arc;
-use std::vec::IntoIter;
 
 /// What a commit changes, ready to be shown. States that were replaced are kept until it is dropped, which takes no lock.
 #[derive(Default)]
@@ -26,7 +26,8 @@ pub(crate) struct Publication {
     pub(crate) fresh: Tables,
     pub(crate) shown: (u32, u32),
     pub(crate) declared: Option<Declared>,
-    pub(crate) postings: IntoIter<((u32, Vec<u8>), u32)>,
+    /// Indexes and keys of postings that are numbered anew, in their order.
+    pub(crate) postings: IntoIter<(u32, Vec<u8>)>,
     /// Ascending, each with its delta.
     pub(crate) changes: Vec<(EntityId, Entity, Range<usize>)>,
     pub(crate) lists: Vec<Listing>,
@@ -93,15 +94,17 @@ impl Publication {
                 graph.indexes.add(label, property)?;
             }
             graph.indexes.all[index as usize].rules.push((seq, rules));
-        } else if let Some(((index, key), _)) = self.postings.next() {
+        } else if let Some((index, key)) = self.postings.next() {
             graph.indexes.posting(index, &key);
         } else if let Some((id, state, delta)) = self.changes.get_mut(self.published.0) {
             self.published.0 += 1;
             let (object, changed) = match self.layer.checked_sub(1) {
                 None => (object_id(*id), graph.tables.object_mut(*id)),
                 Some(at) => {
-                    let (number, copied) = graph.layers[at as usize].copy_mut(*id, seq);
-                    (ObjectId::Copy(self.layer, number), &mut copied.object)
+                    let copied = graph.layers[at as usize].copies.entry(*id);
+                    let object = ObjectId::Copy(self.layer, copied.index() as u32);
+                    let fresh = || Copied { first: seq, object: Object::default() };
+                    (object, &mut copied.or_insert_with(fresh).object)
                 }
             };
             let delta = &self.deltas[delta.clone()];
@@ -120,8 +123,9 @@ impl Publication {
                 None => change_list(graph, *list, |ids| ids.change(*list, seq, delta, history, change))?,
                 Some(at) => {
                     change_list(graph, *list, |_| ());
-                    let (number, ids) = graph.layers[at as usize].difference_mut(*list, *less);
-                    ids.change(ObjectId::Difference(self.layer, number), seq, delta, history, change)?;
+                    let ids = graph.layers[at as usize].differences.entry((*list, *less));
+                    let object = ObjectId::Difference(self.layer, ids.index() as u32);
+                    ids.or_default().change(object, seq, delta, history, change)?;
                 }
             }
             if let (0, ObjectId::Posting(posting)) = (self.layer, *list) {
@@ -140,18 +144,19 @@ impl Publication {
         let moved = |count: usize, by: isize| count.wrapping_add_signed(by);
         graph.live = (moved(graph.live.0, self.live.0), moved(graph.live.1, self.live.1));
         graph.bytes = moved(graph.bytes, self.bytes);
-        let (last, membership) = match self.layer.checked_sub(1) {
-            None => (None, &mut graph.membership),
-            Some(at) => {
-                let layer = &mut graph.layers[at as usize];
-                (Some(&mut layer.last), &mut layer.membership)
+        let membership = match self.layer.checked_sub(1).map(|at| &mut graph.layers[at as usize]) {
+            None => &mut graph.membership,
+            Some(layer) => {
+                layer.last = seq;
+                &mut layer.membership
             }
         };
-        last.into_iter().chain(self.membership.then_some(membership)).for_each(|moved| *moved = seq);
+        *membership = if self.membership { seq } else { *membership };
         match &self.act {
             None | Some(Act::Erased(..) | Act::Archived) => {}
             Some(Act::Made { name, parent, from }) => {
-                graph.layers.push(Layer::new(*name, *parent, *from, seq));
+                let (name, parent, from) = (*name, *parent, *from);
+                graph.layers.push(Layer { name, parent, from, created: seq, ..Layer::default() });
             }
             Some(Act::Dropped(layer)) => graph.layers[*layer as usize - 1].dropped = Some(seq),
             Some(Act::Merged(layer)) => {
@@ -179,10 +184,6 @@ fn change_list<T>(graph: &mut Graph, id: ObjectId, change: impl FnOnce(&mut Obje
         ObjectId::In(node, kind) => graph.tables.nodes[node].change_list(Direction::In, kind, change),
         ObjectId::Label(name) => change(graph.labels.entry(name).or_default()),
         ObjectId::Posting(posting) => change(&mut graph.indexes.postings[posting as usize].nodes),
-        ObjectId::Node(_)
-        | ObjectId::Edge(_)
-        | ObjectId::Copy(..)
-        | ObjectId::Difference(..)
-        | ObjectId::Commits(_) => unreachable!("only lists of the base are asked for"),
+        other => unreachable!("{other:?} is no list of the base"),
     }
 }

@@ -8,7 +8,7 @@ use crate::draft::Draft;
 use crate::head::Graph;
 use crate::ids::{self, Ids};
 use crate::index::Posting;
-use crate::layer::{Act, Difference};
+use crate::layer::Act;
 use crate::plan::{Surface, perform};
 use crate::tables::Direction;
 use crate::versioned::{Object, State};
@@ -54,7 +54,7 @@ impl Graph {
     fn postings_of(&self, node: u32) -> Result<Vec<u8>> {
         let mut shared = BTreeSet::new();
         for (layer, of) in (1..).zip(&self.layers) {
-            for (number, Difference { list, ids, .. }) in (0..).zip(&of.differences) {
+            for (number, ((list, _), ids)) in (0..).zip(&of.differences) {
                 if let ObjectId::Posting(posting) = list
                     && !self.is_only(ObjectId::Difference(layer, number), ids, node)?
                 {
@@ -113,18 +113,18 @@ impl Graph {
         }
         for layer in layers {
             self.bytes -= layer.bytes();
-            for copied in &mut layer.copies {
-                match copied.id {
+            for (id, copied) in &mut layer.copies {
+                match *id {
                     EntityId::Node(id) if id == node => copied.object.erase(at),
                     EntityId::Edge(id) if is_edge(id) => copied.object.erase(at),
                     _ => {}
                 }
             }
-            for difference in &mut layer.differences {
-                match difference.list {
-                    ObjectId::Out(of, _) | ObjectId::In(of, _) if of == node => difference.ids.erase(at),
-                    ObjectId::Out(..) | ObjectId::In(..) => difference.ids.purge(&is_edge)?,
-                    _ => difference.ids.purge(&is_node)?,
+            for ((list, _), ids) in &mut layer.differences {
+                match *list {
+                    ObjectId::Out(of, _) | ObjectId::In(of, _) if of == node => ids.erase(at),
+                    ObjectId::Out(..) | ObjectId::In(..) => ids.purge(&is_edge)?,
+                    _ => ids.purge(&is_node)?,
                 }
             }
             self.bytes += layer.bytes();
@@ -146,11 +146,12 @@ impl Graph {
             ObjectId::Out(of, _) | ObjectId::In(of, _) => (self.key(of).is_empty(), Some(object)),
             ObjectId::Label(_) | ObjectId::Posting(_) => (false, Some(object)),
             ObjectId::Copy(layer, number) => {
-                (of_layer(layer).is_none_or(|layer| entity(layer.copies[number as usize].id)), None)
+                let id = of_layer(layer).and_then(|layer| layer.copies.get_index(number as usize));
+                (id.is_none_or(|copied| entity(*copied.0)), None)
             }
             ObjectId::Difference(layer, number) => {
-                let list = of_layer(layer).map(|layer| layer.differences[number as usize].list);
-                (list.is_none(), list)
+                let list = of_layer(layer).and_then(|layer| layer.differences.get_index(number as usize));
+                (list.is_none(), list.map(|difference| difference.0.0))
             }
             ObjectId::Commits(_) => (false, None),
         };

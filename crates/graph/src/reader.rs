@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
 
     /// Hands a node to `visit` without copying it. False when there is none.
     ///
-    /// Cost: one hash look-up; older versions as `Graph::entity_at`.
+    /// Cost: one hash look-up; older versions as `Graph::entity_in`.
     pub fn visit_node(&mut self, key: &str, visit: &mut dyn FnMut(&NodeItem<'_>)) -> Result<bool> {
         let (gate, names) = (self.gate, self.graph.names());
         let Some((entity, version)) = self.entity(&Target::Node(key))? else { return Ok(false) };
@@ -223,11 +223,13 @@ impl<'a> Reader<'a> {
     }
 
     /// What the transaction has written and not removed.
-    fn own(&self, start: PageStart) -> impl Iterator<Item = (PageStart, &'a Entry)> + use<'a> {
+    fn own(&self, start: PageStart) -> impl Iterator<Item = (PageStart, Target<'a>, &'a Entry)> + use<'a> {
         let first = start.own.saturating_sub(1) as usize;
         let entries = self.overlay.into_iter().flat_map(move |overlay| overlay.entries_from(first));
-        let alive = entries.filter(|(_, entry)| entry.entity.is_alive());
-        alive.map(|(at, entry)| (PageStart { own: at as u32 + 1, ..PageStart::default() }, entry))
+        let alive = entries.filter(|(_, (_, entry))| entry.entity.is_alive());
+        alive.map(|(at, (identity, entry))| {
+            (PageStart { own: at as u32 + 1, ..PageStart::default() }, identity.target(), entry)
+        })
     }
 
     /// Hands up to `limit` of what is found to `visit`; returns where the next page begins, if there is more.
@@ -310,8 +312,8 @@ impl<'a> Reader<'a> {
                 (PageStart { id, list, own: 0 }, Some(Read::Entity(EntityId::Edge(id))), Some(item))
             }))
         });
-        let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
-            let Target::Edge(edge) = identity.target() else { return Ok(None) };
+        let own = self.own(start).map(|(at, target, Entry { entity, version })| {
+            let Target::Edge(edge) = target else { return Ok(None) };
             let kind = graph.names().intern(edge.kind)?;
             let end = if direction == Direction::Out { edge.from } else { edge.to };
             let wanted = end == key && only.is_none_or(|only| only == kind);
@@ -448,8 +450,8 @@ impl<'a> Reader<'a> {
             let read = if visible { Read::Entity(node) } else { Read::Hidden(node) };
             Ok(Some((PageStart { id, list, own: 0 }, Some(read), item)))
         });
-        let own = self.own(start).map(|(at, Entry { identity, entity, version })| {
-            let Target::Node(key) = identity.target() else { return Ok(None) };
+        let own = self.own(start).map(|(at, target, Entry { entity, version })| {
+            let Target::Node(key) = target else { return Ok(None) };
             let wanted = label.is_none_or(|label| entity.label(label).is_some()) && meets(entity);
             let item = NodeItem { key, entity: Cow::Borrowed(entity), version: *version };
             Ok((wanted && may_see(entity)?).then_some((at, None, Some(item))))

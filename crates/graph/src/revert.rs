@@ -6,12 +6,12 @@
 //! any order. A node or edge that only such writers made goes when nobody else has built on it.
 
 use crate::entity::{Encoded, Entity, Slot};
-use crate::head::{Graph, list_id};
-use crate::tables::Direction;
+use crate::head::Graph;
+use crate::patches::{Obstacle, Patches};
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::{HashMap, HashSet};
 use karyon_history::{Commit, Commits};
-use karyon_model::{EdgeKey, EntityId, NameId, Result, Reverted, Seq, Target, Verb, VerbWriter};
+use karyon_model::{EdgeKey, EntityId, NameId, Result, Reverted, Seq, Target};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,21 +25,10 @@ pub struct RevertPlan {
     pub transaction: Option<Transaction>,
     /// How many slots it restores.
     pub restored: usize,
-    /// What stays, and why.
-    pub kept: Vec<Kept>,
+    /// What the principal wrote and that stays, and why.
+    pub kept: Vec<Obstacle>,
     /// Later commits of others that read what is taken back.
     pub descendants: Vec<Seq>,
-}
-
-/// Something that the principal wrote and that stays.
-#[derive(Debug)]
-pub struct Kept {
-    /// Where.
-    pub entity: EntityId,
-    /// Which slot.
-    pub slot: Slot,
-    /// Why, for people.
-    pub reason: &'static str,
 }
 
 /// The commits that a revert is about.
@@ -109,8 +98,8 @@ impl Graph {
         for id in self.reach(&scope) {
             written.insert(id, self.written(id, &scope)?);
         }
-        let (mut plan, mut verbs) = (RevertPlan::default(), VerbWriter::new());
-        // Edges lean on nodes: what is created comes back nodes first, what goes away goes edges first.
+        let (mut plan, mut patches) = (RevertPlan::default(), Patches::default());
+        // Edges lean on nodes: whether one goes is asked before it is asked of its ends.
         let mut removed = HashSet::new();
         for (id, slots) in written.iter().rev() {
             let state = self.now(*id)?;
@@ -126,12 +115,7 @@ impl Graph {
             }
             removed.insert(*id);
             plan.restored += 1;
-            self.with_target(*id, |target| {
-                verbs.push(&match target {
-                    Target::Node(key) => Verb::Remove { key, detach: false },
-                    Target::Edge(edge) => Verb::Unlink { edge },
-                });
-            });
+            patches.remove(self, *id, false);
         }
         // Nodes come before edges here, so an edge finds the ends that come back with it.
         let stands = |node: u32| {
@@ -141,14 +125,11 @@ impl Graph {
             Ok(!removed.contains(&id) && (state.is_alive() || comes_back()))
         };
         for (id, slots) in written.iter().filter(|(id, _)| !removed.contains(*id)) {
-            self.restore(*id, slots, &stands, &mut plan, &mut verbs)?;
+            self.restore(*id, slots, &stands, &mut plan, &mut patches)?;
         }
-        if scope.fresh || verbs.count() > 0 {
-            let mut transaction =
-                Transaction::with(self.head(), Purpose::Revert(Reverted { principal, since }));
-            transaction.push(verbs.bytes())?;
-            plan.transaction = Some(transaction);
-        }
+        let mut transaction = Transaction::with(self.head(), Purpose::Revert(Reverted { principal, since }));
+        patches.push_to(&mut transaction)?;
+        plan.transaction = Some(transaction).filter(|it| scope.fresh || !it.verbs.is_empty());
         commits.visit(since, self.head(), &mut |Commit { header, .. }| {
             let reads_own = header.parents.iter().any(|parent| scope.own.contains(parent));
             plan.descendants.extend((reads_own && !scope.own.contains(&header.seq)).then_some(header.seq));
@@ -206,15 +187,8 @@ impl Graph {
         gone: &HashSet<EntityId>,
     ) -> Result<bool> {
         let EntityId::Node(node) = id else { return Ok(false) };
-        for way in Direction::BOTH {
-            for kind in self.edge_kinds(node, way) {
-                let edges = self.listed_in(layer, list_id(node, way, kind), self.head())?;
-                if edges.iter().any(|edge| !gone.contains(&EntityId::Edge(*edge))) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
+        let edges = self.incident_in(layer, node, self.head())?;
+        Ok(edges.into_iter().any(|edge| !gone.contains(&EntityId::Edge(edge))))
     }
 
     fn restore(
@@ -223,9 +197,8 @@ impl Graph {
         slots: &Slots,
         stands: &dyn Fn(u32) -> Result<bool>,
         plan: &mut RevertPlan,
-        verbs: &mut VerbWriter,
+        patches: &mut Patches,
     ) -> Result<()> {
-        let names = &self.names;
         let state = self.now(id)?;
         let alive = state.is_alive();
         if !alive && !is_wanted(&state, slots) {
@@ -240,35 +213,21 @@ impl Graph {
             }
             return Ok(());
         }
-        let (mut labels, mut dropped, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut changes = Vec::new();
         for (slot, written) in slots {
             if written.own == Some(true) {
                 plan.keep(id, *slot, "someone else has changed it since");
             }
-            if state.slot(*slot).map(|held| held.0) == written.value.as_deref() {
-                continue;
+            let value = written.value.as_deref();
+            let differs = state.slot(*slot).map(|held| held.0) != value;
+            if differs && (*slot != Slot::Existence || !alive) {
+                changes.push((*slot, value));
             }
-            match slot {
-                Slot::Existence if alive => continue,
-                Slot::Existence => {}
-                Slot::Label(name) if written.value.is_some() => labels.push(names.text(*name)),
-                Slot::Label(name) => dropped.push(names.text(*name)),
-                Slot::Property(name) => changes.push((names.text(*name), written.value.as_deref())),
-            }
-            plan.restored += 1;
         }
-        if alive && labels.is_empty() && dropped.is_empty() && changes.is_empty() {
-            return Ok(());
+        plan.restored += changes.len();
+        if !changes.is_empty() {
+            patches.set(self, id, !alive, &changes);
         }
-        let labels: Vec<&str> = labels.iter().map(|label| &**label).collect();
-        let drop: Vec<&str> = dropped.iter().map(|label| &**label).collect();
-        let changes: Vec<_> = changes.iter().map(|(name, value)| (&**name, *value)).collect();
-        self.with_target(id, |target| {
-            verbs.push(&match target {
-                Target::Edge(edge) if !alive => Verb::Link { edge, changes },
-                target => Verb::Patch { target, labels, drop, changes },
-            });
-        });
         Ok(())
     }
 
@@ -294,6 +253,6 @@ fn is_wanted(state: &Entity, slots: &Slots) -> bool {
 
 impl RevertPlan {
     fn keep(&mut self, entity: EntityId, slot: Slot, reason: &'static str) {
-        self.kept.push(Kept { entity, slot, reason });
+        self.kept.push(Obstacle { entity, slot, reason });
     }
 }

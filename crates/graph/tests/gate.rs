@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use karyon_graph::{Gate, Graph, Names, Open, Reader, Transaction};
 use karyon_history::Chapters;
-use karyon_model::{Code, EdgeKey, Error, NameId, Result, Target, Value, Verb, VerbWriter};
+use karyon_model::{Code, EdgeKey, Error, NameId, Result, Target, Verb, VerbWriter};
+use karyon_testkit::Value;
 
 /// Grants these labels and types; `*` stands for nodes without labels.
 struct Only(&'static [&'static str]);

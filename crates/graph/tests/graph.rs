@@ -3,9 +3,8 @@
 
 use karyon_graph::{Direction, Graph, ImageReader, ImageWriter, Open, PageStart, Reader, Transaction};
 use karyon_history::{Chapters, Commits};
-use karyon_model::{
-    Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Value, Verb, VerbWriter,
-};
+use karyon_model::{Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Verb, VerbWriter};
+use karyon_testkit::Value;
 use std::sync::Arc;
 
 /// A graph with the log and the index of commits that a store would keep beside it.
@@ -139,7 +138,7 @@ fn every_version_can_be_read_again() {
 fn a_refused_commit_leaves_nothing_behind() {
     let mut bench = Bench::new();
     bench.write(&[put("a", &[("n", &int(1))]), put("b", &[]), link("a", "b")]).unwrap();
-    let digest = bench.graph.digest_at(1).unwrap();
+    let digest = bench.graph.digest_in(0, 1).unwrap();
     let text = Value::text("no number").to_bytes();
     let error = bench
         .write(&[
@@ -155,10 +154,10 @@ fn a_refused_commit_leaves_nothing_behind() {
     assert_eq!(bench.write(&[link("a", "nowhere")]).unwrap_err().code(), Code::NodeMissing);
     assert_eq!(bench.graph.head(), 1);
     assert_eq!(bench.graph.node_id("new"), None);
-    assert_eq!(bench.graph.digest_at(1).unwrap(), digest);
-    bench.graph.audit_at(1).unwrap();
+    assert_eq!(bench.graph.digest_in(0, 1).unwrap(), digest);
+    bench.graph.audit_in(0, 1).unwrap();
     bench.write(&[put("new", &[("fresh", &int(1))])]).unwrap();
-    assert_eq!(bench.replayed().graph.digest_at(2).unwrap(), bench.graph.digest_at(2).unwrap());
+    assert_eq!(bench.replayed().graph.digest_in(0, 2).unwrap(), bench.graph.digest_in(0, 2).unwrap());
 }
 
 #[test]
@@ -313,7 +312,7 @@ fn splices_are_short_in_the_log_and_exact_in_the_past() {
     for (at, text) in texts.iter().enumerate() {
         assert_eq!(bench.property(at as Seq + 1, "a", "text"), Some(Value::text(text)));
     }
-    assert_eq!(bench.replayed().graph.digest_at(101).unwrap(), bench.graph.digest_at(101).unwrap());
+    assert_eq!(bench.replayed().graph.digest_in(0, 101).unwrap(), bench.graph.digest_in(0, 101).unwrap());
 }
 
 #[test]
@@ -343,7 +342,7 @@ fn what_one_verb_sets_anew_is_told_as_pieces_of_what_each_property_held_just_bef
             assert_eq!(bench.property(seq, "node", "n"), Some(Value::Integer(turn as i64)));
         }
     }
-    assert_eq!(bench.replayed().graph.digest_at(5).unwrap(), bench.graph.digest_at(5).unwrap());
+    assert_eq!(bench.replayed().graph.digest_in(0, 5).unwrap(), bench.graph.digest_in(0, 5).unwrap());
     let operations = karyon_model::OperationReader::new(&bench.log[1].1).map(|operation| operation.unwrap());
     let pieces = operations.filter(|operation| matches!(operation, karyon_model::Operation::Pieces { .. }));
     assert_eq!(pieces.count(), 6, "three verbs of two large values each");
@@ -355,7 +354,7 @@ fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
     bench
         .write_as("alice", &[put("sky", &[("colour", &int(1))]), put("sea", &[("depth", &int(1))])])
         .unwrap();
-    let digest = bench.graph.digest_at(1).unwrap();
+    let digest = bench.graph.digest_in(0, 1).unwrap();
     let patch = |key, name, value| Verb::Patch {
         target: Target::Node(key),
         labels: vec![],
@@ -369,8 +368,8 @@ fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
     let plan = bench.graph.plan_revert(&bench.commits, mallory, 1).unwrap();
     assert!(plan.kept.is_empty());
     bench.commit_as("root", &plan.transaction.unwrap()).unwrap();
-    assert_eq!(bench.graph.digest_at(4).unwrap(), digest);
-    bench.graph.audit_at(4).unwrap();
+    assert_eq!(bench.graph.digest_in(0, 4).unwrap(), digest);
+    bench.graph.audit_in(0, 4).unwrap();
 
     bench.write_as("mallory", &[patch("sky", "colour", &three)]).unwrap();
     bench.write_as("alice", &[patch("sky", "colour", &two)]).unwrap();
@@ -382,13 +381,13 @@ fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
 fn a_revert_brings_edges_back_together_with_their_ends() {
     let mut bench = Bench::new();
     bench.write_as("alice", &[put("sky", &[]), put("sea", &[]), link("sky", "sea")]).unwrap();
-    let digest = bench.graph.digest_at(1).unwrap();
+    let digest = bench.graph.digest_in(0, 1).unwrap();
     bench.write_as("mallory", &[Verb::Remove { key: "sea", detach: true }]).unwrap();
     let mallory = bench.graph.names().get("mallory").unwrap();
     let plan = bench.graph.plan_revert(&bench.commits, mallory, 1).unwrap();
     assert!(plan.kept.is_empty());
     bench.commit_as("root", &plan.transaction.unwrap()).unwrap();
-    assert_eq!(bench.graph.digest_at(3).unwrap(), digest);
+    assert_eq!(bench.graph.digest_in(0, 3).unwrap(), digest);
 }
 
 #[test]
@@ -411,13 +410,17 @@ fn an_image_of_any_moment_and_the_log_after_it_give_the_same_graph() {
         }
     }
     let mut restored = reader.finish().unwrap();
-    assert_eq!(restored.digest_at(image_seq).unwrap(), bench.graph.digest_at(image_seq).unwrap());
+    assert_eq!(restored.digest_in(0, image_seq).unwrap(), bench.graph.digest_in(0, image_seq).unwrap());
     for (header, operations) in &bench.log[image_seq as usize..] {
         restored.replay(&CommitRecord { header: header.clone(), operations }).unwrap();
     }
-    restored.audit_at(restored.head()).unwrap();
+    restored.audit_in(0, restored.head()).unwrap();
     for seq in [1, 57, image_seq - 1, image_seq, image_seq + 1, restored.head()] {
-        assert_eq!(restored.digest_at(seq).unwrap(), bench.graph.digest_at(seq).unwrap(), "at version {seq}");
+        assert_eq!(
+            restored.digest_in(0, seq).unwrap(),
+            bench.graph.digest_in(0, seq).unwrap(),
+            "at version {seq}"
+        );
     }
 }
 
@@ -435,7 +438,7 @@ fn a_replay_seals_the_same_chapters_byte_for_byte() {
     assert!(bench.history.records().next().is_some());
     let records = |bench: &Bench| bench.history.records().collect::<karyon_model::Result<Vec<_>>>().unwrap();
     assert_eq!(records(&replayed), records(&bench));
-    assert_eq!(replayed.graph.digest_at(300).unwrap(), bench.graph.digest_at(300).unwrap());
+    assert_eq!(replayed.graph.digest_in(0, 300).unwrap(), bench.graph.digest_in(0, 300).unwrap());
 }
 
 #[test]
@@ -491,7 +494,7 @@ fn what_changes_nothing_is_validated_and_is_no_commit() {
     bench.write(&[put("a", &[("n", &one), ("t", &text)])]).unwrap();
     assert_eq!(bench.commit_as("root", &stale).unwrap_err().code(), Code::Conflict);
     bench.write_as("a newcomer", &[put("c", &[])]).unwrap();
-    assert_eq!(bench.replayed().graph.digest_at(4).unwrap(), bench.graph.digest_at(4).unwrap());
+    assert_eq!(bench.replayed().graph.digest_in(0, 4).unwrap(), bench.graph.digest_in(0, 4).unwrap());
 }
 
 #[test]
@@ -531,8 +534,8 @@ fn what_one_verb_says_twice_counts_once_and_what_verbs_say_one_after_another_cou
             "a label that is dropped and given stays as it was"
         );
     }
-    assert_eq!(bench.replayed().graph.digest_at(2).unwrap(), bench.graph.digest_at(2).unwrap());
-    assert_eq!(bench.graph.digest_at(1).unwrap(), bench.replayed().graph.digest_at(1).unwrap());
+    assert_eq!(bench.replayed().graph.digest_in(0, 2).unwrap(), bench.graph.digest_in(0, 2).unwrap());
+    assert_eq!(bench.graph.digest_in(0, 1).unwrap(), bench.replayed().graph.digest_in(0, 1).unwrap());
     let operations = karyon_model::OperationReader::new(&bench.log[1].1).map(|operation| operation.unwrap());
     let labels = operations.filter(|operation| matches!(operation, karyon_model::Operation::Label { .. }));
     assert_eq!(labels.count(), 3, "one of each node's life");

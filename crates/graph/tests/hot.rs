@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use karyon_graph::{Graph, Open, Slot, Transaction};
 use karyon_history::{Chapters, History, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
-use karyon_model::{Code, EntityId, Result, Seq, Target, Value, Verb, VerbWriter};
+use karyon_model::{Code, EntityId, Result, Seq, Target, Verb, VerbWriter};
+use karyon_testkit::Value;
 
 const HOT: Target<'static> = Target::Node("hot");
 /// Commits, enough for several chapters.
@@ -84,7 +85,7 @@ fn no_read_of_a_hot_nodes_past_undoes_more_than_the_bound() {
         assert!(hot.graph.head() - start <= RUN_DELTAS_MAX as Seq);
         assert!(chapters.len() >= COMMITS / RUN_DELTAS_MAX);
         for seq in 2..=hot.graph.head() {
-            let (entity, version) = hot.graph.entity_at(EntityId::Node(0), seq).unwrap().unwrap();
+            let (entity, version) = hot.graph.entity_in(0, EntityId::Node(0), seq).unwrap().unwrap();
             let n = hot.graph.names().get("n").unwrap();
             let expected = Value::Integer(seq as i64 - 2).to_bytes();
             assert_eq!((entity.property(n).unwrap().value, version), (&expected[..], seq));
@@ -106,7 +107,7 @@ fn a_read_of_many_changes_of_a_large_value_copies_it_a_few_times_at_most() {
     let best = |seq: Seq| {
         let read = || {
             let start = std::time::Instant::now();
-            let (entity, _) = hot.graph.entity_at(EntityId::Node(0), seq).unwrap().unwrap();
+            let (entity, _) = hot.graph.entity_in(0, EntityId::Node(0), seq).unwrap().unwrap();
             let elapsed = start.elapsed();
             let held = entity.property(text).unwrap().value;
             let ones: usize = held[held.len() - bytes.len()..].iter().map(|byte| usize::from(*byte)).sum();
@@ -128,7 +129,7 @@ fn increments_commute_over_any_number_of_chapters() {
     assert!(hot.chapters() > 3);
     hot.commit(&old).unwrap();
     let n = hot.graph.names().get("n").unwrap();
-    let (entity, _) = hot.graph.entity_at(EntityId::Node(0), hot.graph.head()).unwrap().unwrap();
+    let (entity, _) = hot.graph.entity_in(0, EntityId::Node(0), hot.graph.head()).unwrap().unwrap();
     assert_eq!(entity.property(n).unwrap().value[..], Value::Integer(COMMITS as i64 + 1).to_bytes());
 }
 

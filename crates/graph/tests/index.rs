@@ -8,9 +8,9 @@ use karyon_graph::{
 use karyon_history::Chapters;
 use karyon_model::order::Span;
 use karyon_model::{
-    Code, CommitHeader, CommitRecord, EdgeKey, Error, NameId, Result, Rules, Seq, Trust, Value, Verb,
-    VerbWriter,
+    Code, CommitHeader, CommitRecord, EdgeKey, Error, NameId, Result, Rules, Seq, Trust, Verb, VerbWriter,
 };
+use karyon_testkit::Value;
 use std::sync::Arc;
 
 const INDEXED: Rules = Rules { indexed: true, unique: false, required: false };
@@ -152,8 +152,8 @@ fn a_span_of_values_comes_in_their_order_page_by_page_as_of_any_version() {
         expected,
         "an index that was dropped answers for its time"
     );
-    bench.graph.audit_at(bench.graph.head()).unwrap();
-    bench.graph.audit_at(before).unwrap();
+    bench.graph.audit_in(0, bench.graph.head()).unwrap();
+    bench.graph.audit_in(0, before).unwrap();
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_value_that_may_be_there_once_is_refused_twice_and_nothing_of_it_stays() {
     let target = karyon_model::Target::Node("4");
     bench.write(&[Verb::Patch { target, labels: vec!["Person"], drop: vec![], changes: vec![] }]).unwrap();
     assert_eq!(bench.image(), bench.replayed().image(), "what was refused has numbered nothing");
-    bench.graph.audit_at(bench.graph.head()).unwrap();
+    bench.graph.audit_in(0, bench.graph.head()).unwrap();
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn an_image_holds_the_indexes_as_they_were_when_it_began() {
     let mut reader = ImageReader::new(bench.history.clone());
     late.iter().for_each(|block| reader.take(block).unwrap());
     let graph = reader.finish().unwrap();
-    graph.audit_at(head).unwrap();
+    graph.audit_in(0, head).unwrap();
     for seq in [5, 20, head] {
         let again = found(&mut Reader::at(&graph, seq, &Open), "n", between(1, 3));
         assert_eq!(again, bench.find(seq, "n", between(1, 3)), "version {seq}");

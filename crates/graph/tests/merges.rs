@@ -3,7 +3,8 @@
 
 use karyon_graph::{Graph, Open, Prefer, Transaction};
 use karyon_history::{Chapter, Chapters, History, ObjectId};
-use karyon_model::{Code, EdgeKey, Error, Result, Seq, Target, Value, Verb, VerbWriter};
+use karyon_model::{Code, EdgeKey, Error, Result, Seq, Target, Verb, VerbWriter};
+use karyon_testkit::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -76,7 +77,7 @@ fn an_edge_that_the_fork_made_and_took_back_does_not_excuse_the_one_below() {
             graph.commit(&transaction, "root", &Open).unwrap();
         }
         assert_eq!(graph.live().1, edges, "{prefer:?}");
-        graph.audit_at(graph.head()).unwrap();
+        graph.audit_in(0, graph.head()).unwrap();
     }
 }
 

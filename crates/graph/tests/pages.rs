@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use karyon_graph::{DiffStart, Direction, Graph, Open, PageLimit, PageStart, Reader, Transaction};
 use karyon_history::{Chapter, Chapters, Commits, History, ObjectId};
 use karyon_model::{
-    CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Value, Verb, VerbWriter, bytes::Cursor,
+    CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Verb, VerbWriter, bytes::Cursor,
 };
+use karyon_testkit::Value;
 
 /// Counts the looks into sealed chapters.
 struct Counting {
@@ -161,7 +162,7 @@ fn a_page_of_a_diff_looks_at_no_commit_before_it_and_tells_each_target_once() {
             .map(EntityId::Node)
             .filter(|id| {
                 let values = [from, to].map(|seq| {
-                    let entity = bench.graph.entity_at(*id, seq).unwrap()?.0;
+                    let entity = bench.graph.entity_in(0, *id, seq).unwrap()?.0;
                     Some(entity.properties().next().unwrap().value.to_vec())
                 });
                 values[0] != values[1]

@@ -11,8 +11,9 @@ use karyon_graph::{
 use karyon_history::{Chapters, Commits};
 use karyon_model::order::Span;
 use karyon_model::{
-    CommitHeader, CommitRecord, EdgeKey, EntityId, Rules, Seq, Target, Trust, Value, Verb, VerbWriter,
+    CommitHeader, CommitRecord, EdgeKey, EntityId, Rules, Seq, Target, Trust, Verb, VerbWriter,
 };
+use karyon_testkit::Value;
 
 const FORK: u32 = 1;
 const INDEXED: Rules = Rules { indexed: true, unique: false, required: false };
@@ -251,7 +252,7 @@ fn nothing_shows_before_its_end(bench: &mut Bench, transaction: &Transaction) {
         assert_eq!(image, bench.image());
         assert_eq!((graph.live(), graph.bytes()), (bench.graph.live(), bench.graph.bytes()));
     }
-    bench.graph.audit_at(head + 1).unwrap();
+    bench.graph.audit_in(0, head + 1).unwrap();
 }
 
 #[test]

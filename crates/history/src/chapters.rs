@@ -4,7 +4,6 @@
 //! older table ends before those of a newer one. So a look goes from the oldest table to the newest and ends at the first
 //! chapter that ends after the moment. At most [`TABLES_MAX`] tables bound it, whatever the age of the store.
 
-use crate::cache::{Cache, hashed};
 use crate::directory::Directory;
 use crate::table::{FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Table, end_of, merged, path, records};
 use crate::{Chapter, History, Horizon, ObjectId, Progress};
@@ -12,10 +11,12 @@ use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, io_error};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::U32;
 use karyon_model::{Code, Error, Result, Seq};
+use parking_lot::{Mutex, RwLock};
+use quick_cache::sync::Cache;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Decoded chapters kept at hand, at most.
 const CHAPTERS_CACHED: usize = 16_384;
@@ -30,7 +31,7 @@ const TABLES_MAX: usize = 8;
 /// A table is written when this many bytes of chapters wait in memory.
 const RECENT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Every sealed chapter of a store.
+/// Every sealed chapter of a store. A panic under one of its locks cannot leave half a change: records and tables come and go whole.
 pub struct Chapters {
     state: RwLock<State>,
     /// Of an object the chapter that was found last: it holds for its whole span, wherever it is kept.
@@ -73,9 +74,8 @@ impl Chapters {
     pub fn in_memory() -> Chapters {
         Chapters {
             state: RwLock::default(),
-            chapters: Cache::new(CHAPTERS_CACHED, hashed),
-            // Blocks that follow each other do not push each other out.
-            blocks: Cache::new(BLOCKS_CACHED, |(table, at)| hashed(table).wrapping_add(*at as u64)),
+            chapters: Cache::new(CHAPTERS_CACHED),
+            blocks: Cache::new(BLOCKS_CACHED),
             progress: Mutex::new(Progress::Ready),
             ended: AtomicBool::new(false),
             backing: None,
@@ -122,18 +122,18 @@ impl Chapters {
     /// Forgets the tables: what they hold is not of this log. Where that cannot be made to last, nothing more is written.
     pub fn reset(&self) {
         let Some(backing) = &self.backing else { return };
-        let _writing = lock(&backing.next);
+        let _writing = backing.next.lock();
         if backing.directory.clear().is_err() {
             self.ended.store(true, Ordering::Relaxed);
         }
-        let mut state = self.state_mut();
+        let mut state = self.state.write();
         (state.tables, state.covered) = (Arc::default(), None);
         self.chapters.clear();
     }
 
     /// Forgets what is in no table: what was sealed on a way that led nowhere.
     pub fn forget(&self) {
-        let mut state = self.state_mut();
+        let mut state = self.state.write();
         state.recent.clear();
         state.recent_bytes = 0;
         self.chapters.clear();
@@ -141,33 +141,33 @@ impl Chapters {
 
     /// Says what of the past is kept.
     pub fn set_horizon(&self, horizon: Horizon, mark: u32) {
-        let mut state = self.state_mut();
+        let mut state = self.state.write();
         (state.horizon, state.mark) = (horizon, mark);
     }
 
     /// Says what will be kept soon: what begins now may not stand on anything else.
     pub fn announce(&self, coming: Horizon) {
-        self.state_mut().coming = coming;
+        self.state.write().coming = coming;
     }
 
     /// What it was told names the archive that it goes by.
     pub fn mark(&self) -> u32 {
-        self.state().mark
+        self.state.read().mark
     }
 
     /// What of the past is kept.
     pub fn horizon(&self) -> Horizon {
-        self.state().horizon.clone()
+        self.state.read().horizon.clone()
     }
 
     /// How much of the log the tables cover: every chapter that ends at or before its last commit is in them.
     pub fn covered(&self) -> Option<ChainPoint> {
-        self.state().covered
+        self.state.read().covered
     }
 
     /// Whether enough waits in memory that a table is worth writing.
     pub fn is_due(&self) -> bool {
-        let state = self.state();
+        let state = self.state.read();
         let kept = self.backing.is_some() && !self.ended.load(Ordering::Relaxed);
         kept && state.recent_bytes >= state.due_bytes.max(RECENT_BYTES)
     }
@@ -177,30 +177,30 @@ impl Chapters {
     /// Readers wait for none of it. After an error the chapters that are in no table are still in memory.
     pub fn write(&self, durable: ChainPoint) -> Result<()> {
         let Some(backing) = &self.backing else { return Ok(()) };
-        let mut next = lock(&backing.next);
+        let mut next = backing.next.lock();
         let covered = self.covered();
         if self.ended.load(Ordering::Relaxed) || covered.is_some_and(|at| at.next_seq >= durable.next_seq) {
             return Ok(());
         }
         let last = durable.next_seq - 1;
         let ready: Vec<_> = {
-            let mut state = self.state_mut();
+            let mut state = self.state.write();
             // What cannot be written now, because it is not durable or the disk refuses it, is not tried with every frame.
             state.due_bytes = state.recent_bytes + RECENT_BYTES;
             let ended = state.recent.iter().filter(|(key, _)| end_of(key) <= last);
             ended.map(|(key, record)| (*key, record.clone())).collect()
         };
         // Before, and not after: with a crash at the worst moment of each of its lives a store would have ever more.
-        while let Some(covered) = covered.filter(|_| self.state().tables.len() >= TABLES_MAX) {
+        while let Some(covered) = covered.filter(|_| self.state.read().tables.len() >= TABLES_MAX) {
             self.merge(backing, &mut next, covered).map_err(|error| self.give_up(error))?;
         }
-        let mut tables = self.state().tables.to_vec();
+        let mut tables = self.state.read().tables.to_vec();
         if !ready.is_empty() {
             let records = ready.iter().map(|(key, record)| Ok((*key, record.clone())));
             tables.push(Arc::new(backing.table(&mut next, records)?));
         }
         self.enter(backing, tables, durable)?;
-        let mut state = self.state_mut();
+        let mut state = self.state.write();
         for (key, record) in ready {
             state.recent.remove(&key);
             state.recent_bytes -= record.len();
@@ -211,11 +211,11 @@ impl Chapters {
 
     /// Has the directory name these tables, oldest first, instead of those it names, and removes what they replace.
     fn enter(&self, backing: &Backing, tables: Vec<Arc<Table>>, covered: ChainPoint) -> Result<()> {
-        let before = self.state().tables.clone();
+        let before = self.state.read().tables.clone();
         let (gone, fresh) = (apart(&before, &tables), apart(&tables, &before));
         let mut value = Vec::new();
         StoreIdField::encode(&backing.store, &mut value);
-        U32::encode(&self.state().mark, &mut value);
+        U32::encode(&self.state.read().mark, &mut value);
         covered.encode(&mut value);
         for table in &tables {
             U32::encode(&table.number, &mut value);
@@ -228,7 +228,7 @@ impl Chapters {
             self.abandon(backing);
         }
         if entered.is_ok() {
-            let mut state = self.state_mut();
+            let mut state = self.state.write();
             (state.tables, state.covered) = (Arc::new(tables), Some(covered));
         }
         // What is in no directory is nothing, and goes with the next opening if it cannot go now.
@@ -240,7 +240,7 @@ impl Chapters {
 
     /// Makes one table of the two neighbours that are smallest together.
     fn merge(&self, backing: &Backing, next: &mut u32, covered: ChainPoint) -> Result<()> {
-        let mut tables = self.state().tables.to_vec();
+        let mut tables = self.state.read().tables.to_vec();
         let bytes = |at: &usize| tables[*at].bytes() + tables[at + 1].bytes();
         let Some(at) = (0..tables.len() - 1).min_by_key(bytes) else { return Ok(()) };
         let (older, newer) = (&tables[at], &tables[at + 1]);
@@ -262,9 +262,9 @@ impl Chapters {
     ) -> Result<()> {
         let through = base.next_seq - 1;
         if let Some(backing) = &self.backing {
-            let mut next = lock(&backing.next);
+            let mut next = backing.next.lock();
             let covered = self.covered().filter(|covered| covered.next_seq > base.next_seq).unwrap_or(base);
-            let tables = self.state().tables.clone();
+            let tables = self.state.read().tables.clone();
             let later = tables.iter().filter(|table| table.last > through).map(|table| {
                 Box::new(table.all().filter(move |record| !is_through(record, through))) as Records
             });
@@ -281,15 +281,15 @@ impl Chapters {
             }
             // What was erased may not come back with a power cut.
             backing.disk.sync_dir(FOLDER).map_err(io_error(FOLDER, "sync"))?;
-            self.state_mut().recent.retain(|key, _| end_of(key) > through);
+            self.state.write().recent.retain(|key, _| end_of(key) > through);
         } else {
             let kept = kept.collect::<Result<Vec<_>>>()?;
-            let mut state = self.state_mut();
+            let mut state = self.state.write();
             state.recent.retain(|key, _| end_of(key) > through);
             state.recent.extend(kept);
             (state.horizon, state.mark) = (horizon, mark);
         }
-        let mut state = self.state_mut();
+        let mut state = self.state.write();
         state.recent_bytes = state.recent.values().map(|record| record.len()).sum();
         drop(state);
         self.chapters.clear();
@@ -299,7 +299,7 @@ impl Chapters {
     /// Lets go of the directory. Reads go on.
     pub fn close(&self) {
         if let Some(backing) = &self.backing {
-            let _writing = lock(&backing.next);
+            let _writing = backing.next.lock();
             self.ended.store(true, Ordering::Relaxed);
             backing.directory.close();
         }
@@ -307,17 +307,17 @@ impl Chapters {
 
     /// Says how far a rebuild has come; questions that it cannot answer yet fail with `HistoryBuilding`.
     pub fn set_progress(&self, progress: Progress) {
-        *lock(&self.progress) = progress;
+        *self.progress.lock() = progress;
     }
 
     /// How far the index covers the past.
     pub fn progress(&self) -> Progress {
-        lock(&self.progress).clone()
+        self.progress.lock().clone()
     }
 
     /// Every record, in the order of its key. For comparing a history with the one that the log gives.
     pub fn records(&self) -> impl Iterator<Item = Result<Record>> + use<> {
-        let state = self.state();
+        let state = self.state.read();
         let recent: Vec<_> = state.recent.iter().map(|(key, record)| Ok((*key, record.clone()))).collect();
         let tables = state.tables.iter().map(|table| table.all());
         merged(tables.chain([Box::new(recent.into_iter()) as Records]).collect())
@@ -332,26 +332,17 @@ impl Chapters {
 
     /// Keeps a record, in memory at first.
     fn put(&self, (key, record): Record) {
-        let mut state = self.state_mut();
+        let mut state = self.state.write();
         state.recent_bytes += record.len();
         let before = state.recent.insert(key, record);
         state.recent_bytes -= before.map_or(0, |before| before.len());
-    }
-
-    fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    // A panic under the lock cannot leave half a change: records and tables come and go whole.
-    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first record after a key, if it is of the same object.
     fn after(&self, key: &Key) -> Result<Option<Record>> {
         let of_object = |found: &Key| found[..OBJECT_BYTES] == key[..OBJECT_BYTES];
         let (recent, tables) = {
-            let state = self.state();
+            let state = self.state.read();
             let next = state.recent.range::<Key, _>((Bound::Excluded(key), Bound::Unbounded)).next();
             let next =
                 next.filter(|(found, _)| of_object(found)).map(|(found, record)| (*found, record.clone()));
@@ -360,11 +351,7 @@ impl Chapters {
         let later = tables.iter().filter(|table| table.last > end_of(key));
         for table in later {
             for at in table.blocks_after(key) {
-                let block = self.blocks.get(
-                    (table.number, at),
-                    |block| block.len() <= BLOCK_BYTES_MAX,
-                    || table.block(at),
-                )?;
+                let block = self.block(table, at)?;
                 for record in records(&block) {
                     let (found, bytes) = record?;
                     if found <= *key {
@@ -378,6 +365,19 @@ impl Chapters {
             }
         }
         Ok(recent)
+    }
+
+    /// A block of a table, kept at hand if it is not long.
+    fn block(&self, table: &Table, at: usize) -> Result<Arc<[u8]>> {
+        let key = (table.number, at);
+        if let Some(block) = self.blocks.get(&key) {
+            return Ok(block);
+        }
+        let block = table.block(at)?;
+        if block.len() <= BLOCK_BYTES_MAX {
+            self.blocks.insert(key, block.clone());
+        }
+        Ok(block)
     }
 
     /// What was found cannot be trusted: nothing more is written, and the next opening reads the log again.
@@ -423,10 +423,10 @@ impl History for Chapters {
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>> {
         let covers = |chapter: &Arc<Chapter>| (chapter.run.start()..chapter.end).contains(&seq);
         let told = |chapter: Arc<Chapter>| match chapter.thinned {
-            true => self.state().horizon.check(seq).map(|()| Some(chapter)),
+            true => self.state.read().horizon.check(seq).map(|()| Some(chapter)),
             false => Ok(Some(chapter)),
         };
-        if let Some(chapter) = self.chapters.held(&object).filter(covers) {
+        if let Some(chapter) = self.chapters.get(&object).filter(covers) {
             return told(chapter);
         }
         let found = self.after(&Chapter::key(object, seq)).map_err(|error| self.give_up(error))?;
@@ -434,14 +434,14 @@ impl History for Chapters {
             let chapter = Chapter::decode(object, end_of(&key), &record);
             let chapter = Arc::new(chapter.map_err(|error| self.give_up(error))?);
             if record.len() <= CHAPTER_BYTES_MAX {
-                self.chapters.keep(object, chapter.clone());
+                self.chapters.insert(object, chapter.clone());
             }
             if covers(&chapter) {
                 return told(chapter);
             }
         }
-        lock(&self.progress).check()?;
-        self.state().horizon.check(seq)?;
+        self.progress.lock().check()?;
+        self.state.read().horizon.check(seq)?;
         Ok(None)
     }
 
@@ -455,7 +455,7 @@ impl History for Chapters {
     }
 
     fn check(&self, seq: Seq) -> Result<()> {
-        let state = self.state();
+        let state = self.state.read();
         state.horizon.check(seq).and_then(|()| state.coming.check(seq))
     }
 }
@@ -472,9 +472,4 @@ fn apart(of: &[Arc<Table>], other: &[Arc<Table>]) -> Vec<Arc<Table>> {
 
 fn useless(why: &str) -> Error {
     Error::new(Code::Damaged, format!("the history in {FOLDER:?} {why}; it is built again from the log"))
-}
-
-/// A panic while a lock was held cannot leave half a change.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,10 +5,10 @@
 //! time of its first commit (signed), and each commit as in a frame, its time counted from the one before: in the place of the
 //! operations is what it touched, for each the signed step from the one before of number × 2, + 1 for an edge.
 
-use crate::cache::Cache;
 use crate::{Chapter, History, ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_signed, put_varint};
+use karyon_model::bytes::{Cursor, put_signed, put_varint, put_varints};
 use karyon_model::{Code, CommitHeader, CommitRecord, EntityId, Error, Result, Reverted, Seq, encode_commit};
+use quick_cache::sync::Cache;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -73,9 +73,7 @@ impl Commits {
     /// An index without commits, whose full pages are kept in `history`.
     pub fn new(history: Arc<dyn History>) -> Commits {
         let (tail, starts, reverts) = (Page::default(), Vec::new(), BTreeMap::new());
-        // Pages that follow each other do not push each other out.
-        let pages = Cache::new(PAGES_CACHED, |number: &u32| (*number).into());
-        Commits { history, tail, newest_time: 0, starts, reverts, pages }
+        Commits { history, tail, newest_time: 0, starts, reverts, pages: Cache::new(PAGES_CACHED) }
     }
 
     /// The newest commit; 0 when there is none.
@@ -122,7 +120,7 @@ impl Commits {
         }
         let Some(at) = seq.checked_sub(1) else { return Ok(Page::default()) };
         let number = (at / PAGE_COMMITS) as u32;
-        self.pages.get(number, |_| true, || {
+        self.pages.get_or_insert_with(&number, || {
             let Some(chapter) = self.history.find(ObjectId::Commits(number), at)? else {
                 return Err(Error::new(
                     Code::Damaged,
@@ -190,7 +188,7 @@ impl Commits {
         });
         put_varint(out, self.reverts.len() as u64);
         for (seq, Reverted { principal, since }) in &self.reverts {
-            [*seq, (*principal).into(), *since].into_iter().for_each(|field| put_varint(out, field));
+            put_varints(out, [*seq, (*principal).into(), *since]);
         }
         put_varint(out, self.tail.len() as u64);
         put_page(&self.tail, out);

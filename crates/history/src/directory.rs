@@ -1,12 +1,12 @@
 //! The directory of the tables: which there are, where they say what is in them, and how much of the log they cover.
 
 use karyon_model::{Code, Error, Result};
+use parking_lot::Mutex;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A value that survives: what it says can be built again from the log.
@@ -45,7 +45,7 @@ impl SledDirectory {
 
     fn with<T>(&self, act: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
         // Whoever panicked with it has left it as it was: sled's own state is its own care.
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.lock();
         if self.closed.load(Ordering::Relaxed) {
             return Err(Error::new(Code::Closed, "the history is closed; open the store again"));
         }
@@ -107,7 +107,7 @@ impl Directory for SledDirectory {
     }
 
     fn clear(&self) -> Result<()> {
-        self.release(&mut self.database.lock().unwrap_or_else(PoisonError::into_inner));
+        self.release(&mut self.database.lock());
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => guarded(|| Err(error.into())),
             _ => Ok(()),
@@ -116,7 +116,7 @@ impl Directory for SledDirectory {
 
     fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
-        self.release(&mut self.database.lock().unwrap_or_else(PoisonError::into_inner));
+        self.release(&mut self.database.lock());
     }
 }
 

@@ -3,7 +3,6 @@
 //! This room does not know what a transaction is. What it keeps is derived: it can be rebuilt from the log, the same
 //! sealed records byte for byte, because where a run is cut depends only on the object's own changes.
 
-mod cache;
 mod chapter;
 mod chapters;
 mod commits;

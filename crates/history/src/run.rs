@@ -1,6 +1,6 @@
 //! A run of undo deltas, and the rule that says where it is cut.
 
-use karyon_model::bytes::{Cursor, put_bytes, put_varint};
+use karyon_model::bytes::{Cursor, put_bytes, put_varint, put_varints};
 use karyon_model::{Result, Seq};
 
 /// A run is never cut before it has this many deltas: below, the anchor would cost more than it saves.
@@ -147,10 +147,8 @@ impl Run {
 
     /// Appends start, from there to the last commit, how many deltas there are, their bytes, and everything that is in memory.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.start);
-        for field in [self.last - self.start, self.count.into(), self.delta_bytes.into()] {
-            put_varint(out, field);
-        }
+        let Run { start, last, .. } = *self;
+        put_varints(out, [start, last - start, self.count.into(), self.delta_bytes.into()]);
         put_bytes(out, &self.bytes);
     }
 

@@ -86,9 +86,8 @@ impl Filter {
 
 /// Object keys are numbers of ours: they need spreading, not secrecy.
 fn hash_of(key: &Key) -> u64 {
-    let mut low = [0; 8];
-    low.copy_from_slice(&key[1..OBJECT_BYTES]);
-    let mixed = (u64::from_le_bytes(low) ^ u64::from(key[0]) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let low = key[1..].first_chunk().map_or(0, |low| u64::from_le_bytes(*low));
+    let mixed = (low ^ u64::from(key[0]) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
     mixed ^ mixed >> 32
 }
@@ -255,9 +254,7 @@ pub fn object_of(key: &Key) -> Option<ObjectId> {
 
 /// The end of a record's chapter.
 pub fn end_of(key: &Key) -> Seq {
-    let mut end = [0; 8];
-    end.copy_from_slice(&key[OBJECT_BYTES..]);
-    Seq::from_be_bytes(end)
+    key.last_chunk().map_or(0, |end| Seq::from_be_bytes(*end))
 }
 
 /// The records of several sources in one order. Of an error nothing follows.

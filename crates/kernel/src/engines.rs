@@ -1,7 +1,7 @@
 //! The stores that this process has open. Opening a directory twice joins the same engine.
 
 use karyon_history::SledDirectory;
-use karyon_log::{Disk, RealDisk, StoreId};
+use karyon_log::{Disk, RealDisk, StoreId, identity};
 use karyon_model::{Code, Error, Result};
 use karyon_store::{Clock, Copied, Moment, Options, Recovery, Store};
 use std::collections::HashMap;
@@ -117,17 +117,12 @@ fn create_durably(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(unix)]
 fn place_of(path: &Path) -> io::Result<(Place, Option<File>)> {
-    use std::os::unix::fs::MetadataExt;
-    let hold = File::open(path)?;
-    let metadata = hold.metadata()?;
-    Ok((format!("{}:{}", metadata.dev(), metadata.ino()), Some(hold)))
-}
-
-#[cfg(not(unix))]
-fn place_of(path: &Path) -> io::Result<(Place, Option<File>)> {
-    Ok((path.display().to_string(), None))
+    let hold = cfg!(unix).then(|| File::open(path)).transpose()?;
+    // Where there are no such numbers an open directory cannot be moved.
+    let known = hold.as_ref().map(File::metadata).transpose()?.as_ref().and_then(identity);
+    let place = known.map(|(device, number)| format!("{device}:{number}"));
+    Ok((place.unwrap_or_else(|| path.display().to_string()), hold))
 }
 
 /// A store that keeps nothing; its clock, in µs since 1970, is the system's, or one that is set by hand.
@@ -179,9 +174,6 @@ fn wall_clock() -> Clock {
 
 /// A random id from the keys that the standard library draws from the operating system for its hash maps.
 fn random_id() -> StoreId {
-    let draw = || RandomState::new().build_hasher().finish().to_le_bytes();
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&draw());
-    id[8..].copy_from_slice(&draw());
-    StoreId(id)
+    let draw = || u128::from(RandomState::new().build_hasher().finish());
+    StoreId((draw() << 64 | draw()).to_le_bytes())
 }

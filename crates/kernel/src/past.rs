@@ -1,14 +1,13 @@
-//! Questions about the past, answered as canonical values: none of them is on a hot path.
+//! Questions about the past and about forks: none of them is on a hot path.
 
 use crate::session::Session;
-use crate::wire::{intervals_value, put_edge, put_node, slot_text, target_value};
-use karyon_graph::{DiffStart, Entity, Gate, Graph, Layer, Prefer, Slot, SlotChange, permitted};
+use crate::wire::{Told, put_edge, put_node, tell_all};
+use karyon_graph::{DiffStart, Entity, Gate, Graph, Layer, Obstacle, Prefer, Slot, SlotChange, permitted};
 use karyon_history::Commit;
-use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
-use karyon_model::valid::{HOLDS, is_temporal};
-use karyon_model::{Code, EntityId, Error, Result, Seq, Target, Value};
-use karyon_store::{Body, MergeReport, RevertReport, RevertRequest};
+use karyon_model::{Code, CommitHeader, EntityId, Error, Result, Rules, Seq, Target};
+use karyon_store::{Body, MergeReport, RevertReport, RevertRequest, Store};
+use std::sync::Arc;
 
 /// Changes of one page of a history, or of all changes.
 const HISTORY_PAGE: usize = 256;
@@ -16,24 +15,23 @@ const HISTORY_PAGE: usize = 256;
 /// of the change among those of that node or edge, of which there are fewer.
 const PLACES: usize = 2 * (PROPERTIES_MAX + LABELS_MAX) + 2;
 /// Bytes of the values that make a page full, however few changes it has.
-pub const PAGE_BYTES: usize = 1024 * 1024;
+pub(crate) const PAGE_BYTES: usize = 1024 * 1024;
 /// Entities of one page of a diff.
 const DIFF_PAGE: usize = 128;
 
-/// Who wrote a commit, when and why, as entries of a map.
-fn provenance(body: &Body, seq: Seq) -> Result<Vec<(&'static str, Value)>> {
-    let entries = body.commits.read(seq, |Commit { header, .. }| {
-        let mut entries = vec![
-            ("version", Value::number(seq)),
-            ("time", Value::Timestamp(header.time)),
-            ("principal", Value::text(&*body.graph.names().text(header.principal))),
-            ("incarnation", Value::Integer(header.incarnation.into())),
-        ];
-        entries.extend(header.cause.map(|cause| ("cause", Value::number(cause))));
-        entries
+/// Who wrote a commit, when and why.
+fn put_provenance(body: &Body, seq: Seq, out: &mut Vec<u8>) -> Result<()> {
+    let told = body.commits.read(seq, |Commit { header, .. }| {
+        let CommitHeader { time, principal, incarnation, cause, .. } = header;
+        tell_all(&[&seq, time, principal, incarnation, cause], out);
     })?;
     let message = || format!("version {seq} is not in the index of commits; open the store again");
-    entries.ok_or_else(|| Error::new(Code::Damaged, message()))
+    told.ok_or_else(|| Error::new(Code::Damaged, message()))
+}
+
+/// A node or edge.
+fn put_target(graph: &Graph, id: EntityId, out: &mut Vec<u8>) {
+    graph.with_target(id, |target| target.encode(out));
 }
 
 impl Session {
@@ -47,10 +45,11 @@ impl Session {
         }
     }
 
-    /// Refuses whoever may not see everything.
-    pub fn check_sees_everything(&self) -> Result<()> {
+    /// The store, for who may see everything.
+    pub(crate) fn seeing_everything(&self) -> Result<&Arc<Store>> {
         let body = self.body()?;
-        self.read_node(&mut std::iter::empty(), body.graph.names())
+        self.read_node(&mut std::iter::empty(), body.graph.names())?;
+        Ok(self.store())
     }
 
     /// Whether it may see what a node or edge was both before and after a commit.
@@ -85,15 +84,21 @@ impl Session {
         Ok(if known == Some(None) { None } else { Some((id, known.flatten())) })
     }
 
-    /// Up to a page of changes in `(after, until]`, newest first, and the version to go on from (exclusive), if any.
-    ///
-    /// The answer is a map of `changes` and `next`.
-    pub fn history(&self, target: &Target<'_>, name: Option<&str>, after: Seq, until: Seq) -> Result<Value> {
+    /// Up to a page of changes in `(after, until]`, newest first: for each 1, who made it, the change; then 0 and the version to go on
+    /// below, if there is more.
+    pub(crate) fn history(
+        &self,
+        target: &Target<'_>,
+        name: Option<&str>,
+        (after, until): (Seq, Seq),
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let body = self.body()?;
         let Some((id, only)) = self.asked(&body, target, name, until)? else {
-            return Ok(page_value(vec![], None));
+            tell_all(&[&false, &None::<Seq>], out);
+            return Ok(());
         };
-        let (mut values, mut next) = (Vec::new(), None);
+        let mut next = None;
         // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
         // labels then, and what may not be seen is left out, as in a diff.
         let (mut count, mut bytes, mut told) = (0, 0, (Seq::MAX, false));
@@ -111,26 +116,31 @@ impl Session {
             }
             (count, bytes) = (count + 1, bytes + weight(&change));
             if told.1 {
-                let entries = provenance(&body, change.seq)?;
-                values.push(change_value(&body, change, entries)?);
+                out.push(1);
+                put_provenance(&body, change.seq, out)?;
+                change.tell(out);
             }
             Ok(true)
         });
         match visited {
             // What is kept is told first, and then, with the next page, that there is no more.
-            Err(error) if error.code() == Code::Horizon && !values.is_empty() => next = Some(told.0),
+            Err(error) if error.code() == Code::Horizon && !out.is_empty() => next = Some(told.0),
             visited => visited?,
         }
-        Ok(page_value(values, next))
+        tell_all(&[&false, &next], out);
+        Ok(())
     }
 
-    /// A page of all changes in `(after, until]` that may be seen, in the order of their commits, from a place in the first one on.
-    ///
-    /// The answer is a map of `changes`, each with its target and its place in its commit, and of `after` and `place`, where the next
-    /// page begins, if there is more.
-    pub fn changes(&self, (mut after, mut place): (Seq, usize), until: Seq) -> Result<Value> {
+    /// A page of all changes in `(after, until]` that may be seen, in the order of their commits, from a place in the first one on: for each
+    /// 1, who made it, its target, its place in its commit, the change; then 0 and where the next page begins, if there is more.
+    pub(crate) fn changes(
+        &self,
+        (mut after, mut place): (Seq, usize),
+        until: Seq,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let body = self.body()?;
-        let (mut values, mut count, mut bytes, mut more) = (Vec::new(), 0, 0, false);
+        let (mut count, mut bytes, mut more) = (0, 0, false);
         body.graph.check_kept(after)?;
         body.commits.visit(after, until, &mut |Commit { header, touched }| {
             let seq = header.seq;
@@ -148,10 +158,10 @@ impl Session {
                 body.graph.visit_changes((self.layer, id), seq - 1, seq, &mut |change| {
                     let size = weight(&change);
                     if visible && next >= place {
-                        let mut entries = provenance(&body, seq)?;
-                        entries.push(("target", target_value(&body.graph, id)));
-                        entries.push(("place", Value::Integer(next as i64)));
-                        values.push(change_value(&body, change, entries)?);
+                        out.push(1);
+                        put_provenance(&body, seq, out)?;
+                        put_target(&body.graph, id, out);
+                        tell_all(&[&next, &change], out);
                     }
                     (count, next, bytes) = (count + 1, next + 1, bytes + size);
                     Ok(true)
@@ -160,46 +170,43 @@ impl Session {
             (after, place) = (seq, 0);
             Ok(true)
         })?;
-        let mut entries = vec![("changes", Value::List(values))];
-        if more {
-            entries.extend([("after", Value::number(after)), ("place", Value::Integer(place as i64))]);
-        }
-        Ok(Value::map(entries))
+        tell_all(&[&false, &more.then_some((after, place))], out);
+        Ok(())
     }
 
-    /// Who made a commit, and the commits that wrote what it had read. For those who may see everything.
-    pub fn commit_at(&self, seq: Seq) -> Result<Value> {
-        self.check_sees_everything()?;
+    /// Who made a commit; the commits that wrote what it had read, and whether some are left out. For those who may see everything.
+    pub(crate) fn commit_at(&self, seq: Seq, out: &mut Vec<u8>) -> Result<()> {
+        self.seeing_everything()?;
         let body = self.body()?;
-        let mut entries = provenance(&body, seq)?;
-        body.commits.read(seq, |Commit { header, .. }| {
-            let parents = header.parents.iter().map(|parent| Value::number(*parent));
-            entries.push(("parents", Value::List(parents.collect())));
-            entries.push(("coarse", Value::Bool(header.coarse)));
-        })?;
-        Ok(Value::map(entries))
+        put_provenance(&body, seq, out)?;
+        body.commits.read(seq, |Commit { header, .. }| tell_all(&[&header.parents, &header.coarse], out))?;
+        Ok(())
     }
 
-    /// Who made a property, or without a name the existence, what it is as of a version; null when nobody did.
-    pub fn blame(&self, target: &Target<'_>, name: Option<&str>, at: Seq) -> Result<Value> {
+    /// Who made a property, or without a name the existence, what it is as of a version; nothing when nobody did.
+    pub(crate) fn blame(
+        &self,
+        target: &Target<'_>,
+        name: Option<&str>,
+        at: Seq,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let body = self.body()?;
-        let Some((id, slot)) = self.asked(&body, target, name, at)? else { return Ok(Value::Null) };
+        let Some((id, slot)) = self.asked(&body, target, name, at)? else { return Ok(()) };
         let author = body.graph.author_in(self.layer, id, slot.unwrap_or(Slot::Existence), at)?;
-        let Some(seq) = author else { return Ok(Value::Null) };
-        if !self.may_see_change(&body, id, seq)? {
-            return Ok(Value::Null);
+        match author {
+            Some(seq) if self.may_see_change(&body, id, seq)? => put_provenance(&body, seq, out),
+            _ => Ok(()),
         }
-        Ok(Value::map(provenance(&body, seq)?))
     }
 
     /// A page of what differs between two versions, from where the page before has ended.
     ///
     /// The answer is for each difference: 1; kind of target ('N' or 'E'); before and after (each 0, or 1 and the entity); then 0
     /// and where the next page begins: two numbers (0 and 0 when done).
-    pub fn diff(&self, from: Seq, to: Seq, start: DiffStart) -> Result<Vec<u8>> {
+    pub(crate) fn diff(&self, (from, to): (Seq, Seq), start: DiffStart, out: &mut Vec<u8>) -> Result<()> {
         let body = self.body()?;
-        let graph = &body.graph;
-        let (mut left, mut out) = (DIFF_PAGE, Vec::new());
+        let (graph, mut left) = (&body.graph, DIFF_PAGE);
         let next =
             graph.visit_differences(&body.commits, self.layer, (from, to), start, &mut |id, sides| {
                 for (entity, _) in sides.iter().flatten() {
@@ -217,150 +224,100 @@ impl Session {
                     out.push(u8::from(side.is_some()));
                     let Some((entity, version)) = side else { continue };
                     match id {
-                        EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), &mut out),
-                        EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), &mut out),
+                        EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), out),
+                        EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), out),
                     }
                 }
                 Ok(true)
             })?;
-        out.push(0);
-        let (seq, through) = next.unwrap_or_default();
-        [seq, through as u64].into_iter().for_each(|part| put_varint(&mut out, part));
-        Ok(out)
+        tell_all(&[&false, &next.unwrap_or_default()], out);
+        Ok(())
     }
 
     /// Takes back what a principal wrote after a version; see `Store::revert`. For those who may see everything.
-    pub fn revert(&self, principal: &str, since: Seq, dry_run: bool) -> Result<Value> {
+    ///
+    /// The answer is how much was restored, what is kept, the descendants, and the commit if there is one.
+    pub(crate) fn revert(&self, principal: &str, since: Seq, dry_run: bool, out: &mut Vec<u8>) -> Result<()> {
         // Its report names whatever the principal has written, of any label.
-        self.check_sees_everything()?;
+        self.seeing_everything()?;
         if self.layer > 0 {
             return Err(Error::new(Code::Layer, "a fork is not reverted; write in it, or drop it"));
         }
         let request = RevertRequest { principal, since, dry_run };
         let RevertReport { plan, committed } = self.store().revert(request, self.author(None), self)?;
+        plan.restored.tell(out);
+        self.put_obstacles(&plan.kept, out)?;
+        tell_all(&[&plan.descendants, &committed.map(|committed| committed.seq)], out);
+        Ok(())
+    }
+
+    /// Where something was not done, and why.
+    fn put_obstacles(&self, obstacles: &[Obstacle], out: &mut Vec<u8>) -> Result<()> {
         let body = self.store().body()?;
-        let kept = plan.kept.iter().map(|kept| place_value(&body.graph, kept.entity, kept.slot, kept.reason));
-        let mut entries = vec![
-            ("restored", Value::Integer(plan.restored as i64)),
-            ("kept", Value::List(kept.collect())),
-            ("descendants", Value::List(plan.descendants.into_iter().map(Value::number).collect())),
-        ];
-        entries.extend(committed.map(|committed| ("version", Value::number(committed.seq))));
-        Ok(Value::map(entries))
+        obstacles.len().tell(out);
+        for Obstacle { entity, slot, reason } in obstacles {
+            put_target(&body.graph, *entity, out);
+            tell_all(&[slot, reason], out);
+        }
+        Ok(())
     }
 
     /// The forks that stand on what it reads. For those who may see everything.
-    pub fn forks(&self) -> Result<Value> {
-        self.check_sees_everything()?;
+    pub(crate) fn forks(&self, out: &mut Vec<u8>) -> Result<()> {
+        self.seeing_everything()?;
         let body = self.body()?;
         let ours = body.graph.layers().iter().filter(|layer| layer.is_living() && layer.parent == self.layer);
-        Ok(Value::List(ours.map(|layer| fork_value(&body.graph, layer)).collect()))
+        for Layer { name, from, created, .. } in ours {
+            tell_all(&[&true, name, from, created], out);
+        }
+        out.push(0);
+        Ok(())
     }
 
-    /// The fork that it reads; null for the base.
-    pub fn fork_info(&self) -> Result<Value> {
+    /// The fork that it reads; nothing for the base.
+    pub(crate) fn fork_info(&self, out: &mut Vec<u8>) -> Result<()> {
         let body = self.body()?;
-        Ok(body.graph.living(self.layer)?.map_or(Value::Null, |layer| fork_value(&body.graph, layer)))
+        if let Some(Layer { name, from, created, .. }) = body.graph.living(self.layer)? {
+            tell_all(&[name, from, created], out);
+        }
+        Ok(())
     }
 
     /// Merges the fork that it reads into another one that stands on the same, or, where `into` is empty, into that; see `Store::merge`. For
     /// those who may see everything.
-    pub fn merge_fork(&self, into: &str, prefer: Prefer) -> Result<Value> {
-        self.check_sees_everything()?;
+    ///
+    /// The answer is how much was applied, what both have changed, and the commit if there is one.
+    pub(crate) fn merge_fork(&self, into: &str, prefer: Prefer, out: &mut Vec<u8>) -> Result<()> {
+        self.seeing_everything()?;
         let named = || self.store().body()?.graph.layer_named(into);
         let into = (!into.is_empty()).then(named).transpose()?;
         let MergeReport { plan, committed } =
             self.store().merge((self.layer, into), prefer, self.author(None), self)?;
-        let body = self.store().body()?;
-        let clashes =
-            plan.clashes.iter().map(|clash| place_value(&body.graph, clash.entity, clash.slot, clash.reason));
-        let mut entries = vec![
-            ("applied", Value::Integer(plan.applied as i64)),
-            ("conflicts", Value::List(clashes.collect())),
-        ];
-        entries.extend(committed.map(|committed| ("version", Value::number(committed.seq))));
-        Ok(Value::map(entries))
+        plan.applied.tell(out);
+        self.put_obstacles(&plan.clashes, out)?;
+        committed.map(|committed| committed.seq).tell(out);
+        Ok(())
     }
 
-    /// The digest as of a version, for those who may see everything.
-    pub fn digest(&self, at: Seq) -> Result<[u8; 32]> {
-        self.check_sees_everything()?;
-        self.body()?.graph.digest_in(self.layer, at)
+    /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.
+    pub(crate) fn rules(&self, at: Seq, out: &mut Vec<u8>) -> Result<()> {
+        self.seeing_everything()?;
+        let body = self.body()?;
+        let at = body.graph.ground(self.layer, at);
+        for index in body.graph.indexes() {
+            let rules = index.rules_at(at);
+            if rules != Rules::default() {
+                tell_all(&[&true, &index.label, &index.property], out);
+                rules.encode(out);
+            }
+        }
+        out.push(0);
+        Ok(())
     }
-
-    /// The number of a name, if anything has it.
-    pub fn name_number(&self, name: &str) -> Result<Option<u32>> {
-        self.check_alive()?;
-        Ok(self.store().body()?.graph.names().get(name))
-    }
-
-    /// The names from a number on: count, texts.
-    pub fn names_from(&self, first: u32) -> Result<Vec<u8>> {
-        let (body, mut out) = (self.store().body()?, Vec::new());
-        let names = body.graph.names().from(first);
-        put_varint(&mut out, names.len() as u64);
-        names.iter().for_each(|name| put_bytes(&mut out, name.as_bytes()));
-        Ok(out)
-    }
-}
-
-/// A fork's name, the version it stands on and the commit that made it.
-fn fork_value(graph: &Graph, layer: &Layer) -> Value {
-    Value::map([
-        ("name", Value::text(&*graph.names().text(layer.name))),
-        ("from", Value::number(layer.from)),
-        ("created", Value::number(layer.created)),
-    ])
 }
 
 /// Bytes of a change's values.
 fn weight(change: &SlotChange) -> usize {
     let values = [&change.before, &change.after].into_iter().flatten();
     values.map(|value| value.len()).sum()
-}
-
-/// Where something could not be done, and why.
-fn place_value(graph: &Graph, entity: EntityId, slot: Slot, reason: &str) -> Value {
-    Value::map([
-        ("target", target_value(graph, entity)),
-        ("slot", Value::text(slot_text(graph, slot))),
-        ("reason", Value::text(reason)),
-    ])
-}
-
-/// A change in words and values, beside who made it.
-fn change_value(body: &Body, change: SlotChange, mut entries: Vec<(&'static str, Value)>) -> Result<Value> {
-    let text = |name| Value::text(&*body.graph.names().text(name));
-    let kinds = match change.slot {
-        Slot::Existence => ["removed", "created"],
-        Slot::Label(_) => ["unlabelled", "labelled"],
-        Slot::Property(_) => ["unset", "set"],
-    };
-    entries.push(("kind", Value::text(kinds[usize::from(change.after.is_some())])));
-    match change.slot {
-        Slot::Existence => {}
-        Slot::Label(name) => entries.push(("label", text(name))),
-        Slot::Property(name) => {
-            // Without a property it is told when an edge holds.
-            entries.extend(
-                Some(text(name)).filter(|name| *name != Value::text(HOLDS)).map(|name| ("property", name)),
-            );
-            let sides =
-                [("before", "intervalsBefore", change.before), ("after", "intervalsAfter", change.after)];
-            for (side, intervals, value) in sides {
-                match value {
-                    Some(held) if is_temporal(&held) => entries.push((intervals, intervals_value(&held)?)),
-                    Some(value) => entries.push((side, Value::decode(&mut Cursor::new(&value))?)),
-                    None => {}
-                }
-            }
-        }
-    }
-    Ok(Value::map(entries))
-}
-
-fn page_value(changes: Vec<Value>, next: Option<Seq>) -> Value {
-    let mut entries = vec![("changes", Value::List(changes))];
-    entries.extend(next.map(|next| ("next", Value::number(next))));
-    Value::map(entries)
 }

@@ -1,9 +1,9 @@
 //! Sessions: one principal's way to a store. The hub: no read or write has a second path.
 
 use karyon_access::{Action, Grants};
-use karyon_graph::{Declaration, Gate, Names, Reader, Transaction};
-use karyon_model::{Code, Error, NameId, Result, Rules, Seq, Value, check_key};
-use karyon_store::{Archived, Author, Body, Committed, Retention, Store};
+use karyon_graph::{Gate, Names, Reader, Transaction};
+use karyon_model::{Code, Error, NameId, Result, Seq};
+use karyon_store::{Author, Body, Committed, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLockReadGuard};
 
@@ -20,14 +20,6 @@ pub struct Session {
     dead: Arc<AtomicBool>,
 }
 
-/// What a read reads from.
-pub enum Source<'t> {
-    /// A version, and as of which instant of valid time in µs since 1970, if any.
-    At(Seq, Option<i64>),
-    /// A transaction: its own writes, then its snapshot.
-    Through(&'t mut Transaction),
-}
-
 impl Session {
     /// A session of a principal: supervision path and name, and which incarnation.
     pub fn new(store: Arc<Store>, principal: &str, incarnation: u32, grants: Grants) -> Session {
@@ -36,8 +28,7 @@ impl Session {
 
     /// The same session in a fork, found by name among those that stand on what it reads. It ends with this one.
     pub fn in_fork(&self, name: &str) -> Result<Session> {
-        self.check_alive()?;
-        let body = self.store.body()?;
+        let body = self.alive()?.body()?;
         let layer = body.graph.layer_named(name)?;
         if body.graph.living(layer)?.is_none_or(|found| found.parent != self.layer) {
             return Err(Error::new(
@@ -50,22 +41,9 @@ impl Session {
 
     /// The graph and the commits, while it is alive and what it reads is there.
     pub(crate) fn body(&self) -> Result<RwLockReadGuard<'_, Body>> {
-        self.check_alive()?;
-        let body = self.store.body()?;
+        let body = self.alive()?.body()?;
         body.graph.living(self.layer)?;
         Ok(body)
-    }
-
-    /// Makes a fork above a version of what it reads. For those who may write everything.
-    pub fn fork(&self, name: &str, from: Seq) -> Result<Committed> {
-        self.check_alive()?;
-        self.store.fork(name, (self.layer, from), self.author(None), self).map(|made| made.1)
-    }
-
-    /// Drops the fork that it reads. For those who may write everything.
-    pub fn drop_fork(&self) -> Result<Committed> {
-        let snapshot = self.begin()?.snapshot();
-        self.commit(&Transaction::dropping(snapshot, self.layer), None)
     }
 
     /// The store behind it, for what concerns nobody's data.
@@ -73,15 +51,15 @@ impl Session {
         &self.store
     }
 
-    /// Ends the session: from now on nothing of it is read, validated or committed. Cost: one store.
-    pub fn kill(&self) {
+    /// Ends the session: from now on nothing of it is read, validated or committed, also of transactions that it has open. Cost: one store.
+    pub(crate) fn kill(&self) {
         self.dead.store(true, Ordering::Release);
     }
 
-    /// Refuses what a dead incarnation asks for.
-    pub fn check_alive(&self) -> Result<()> {
+    /// The store, for what is done in the session's name. Refuses what a dead incarnation asks for.
+    pub fn alive(&self) -> Result<&Arc<Store>> {
         if !self.dead.load(Ordering::Acquire) {
-            return Ok(());
+            return Ok(&self.store);
         }
         let (principal, incarnation) = (&*self.principal, self.incarnation);
         let message =
@@ -94,64 +72,34 @@ impl Session {
         self.grants.scope(Action::Read).is_everything()
     }
 
-    /// Reads with the grants applied.
-    pub fn read<T>(&self, source: Source<'_>, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
+    /// Reads a version with the grants applied, as of an instant of valid time in µs since 1970 if one is given.
+    pub fn read_at<T>(
+        &self,
+        seq: Seq,
+        instant: Option<i64>,
+        read: impl FnOnce(&mut Reader<'_>) -> Result<T>,
+    ) -> Result<T> {
         let body = self.body()?;
-        match source {
-            Source::At(seq, instant) => {
-                read(&mut Reader::at(&body.graph, seq, self).in_layer(self.layer).valid_at(instant))
-            }
-            Source::Through(transaction) => read(&mut Reader::through(&body.graph, transaction, self)?),
-        }
+        read(&mut Reader::at(&body.graph, seq, self).in_layer(self.layer).valid_at(instant))
+    }
+
+    /// Reads through a transaction: its own writes, then its snapshot.
+    pub fn read_through<T>(
+        &self,
+        transaction: &mut Transaction,
+        read: impl FnOnce(&mut Reader<'_>) -> Result<T>,
+    ) -> Result<T> {
+        read(&mut Reader::through(&self.body()?.graph, transaction, self)?)
     }
 
     /// A transaction over the newest published version.
     pub fn begin(&self) -> Result<Transaction> {
-        self.check_alive()?;
-        Ok(self.store.begin()?.in_layer(self.layer))
-    }
-
-    /// Has rules hold for a property of the nodes with a label. For those who may write everything.
-    pub fn declare(&self, declaration: Declaration) -> Result<Committed> {
-        let snapshot = self.begin()?.snapshot();
-        self.commit(&Transaction::declaring(snapshot, declaration).in_layer(self.layer), None)
-    }
-
-    /// Lets go of what of the past a retention does not name. For those who may write everything.
-    pub fn compact(&self, retention: &Retention) -> Result<Archived> {
-        self.check_alive()?;
-        self.store.compact(retention, self.author(None), self)
-    }
-
-    /// Erases a node, now and in the past. For those who may write everything.
-    pub fn erase(&self, key: &str) -> Result<Archived> {
-        self.check_alive()?;
-        self.store.erase(check_key(key)?, self.author(None), self)
-    }
-
-    /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.
-    pub fn rules(&self, at: Seq) -> Result<Value> {
-        self.check_sees_everything()?;
-        let body = self.body()?;
-        let named = |name| Value::text(&*body.graph.names().text(name));
-        let at = body.graph.ground(self.layer, at);
-        let rules = body.graph.indexes().iter().map(|index| (index, index.rules_at(at)));
-        let held = rules.filter(|(_, rules)| *rules != Rules::default()).map(|(index, rules)| {
-            Value::map([
-                ("label", named(index.label)),
-                ("property", named(index.property)),
-                ("indexed", Value::Bool(rules.indexed)),
-                ("unique", Value::Bool(rules.unique)),
-                ("required", Value::Bool(rules.required)),
-            ])
-        });
-        Ok(Value::List(held.collect()))
+        Ok(self.alive()?.begin()?.in_layer(self.layer))
     }
 
     /// Validates and publishes a transaction. Nothing has changed when it fails.
     pub fn commit(&self, transaction: &Transaction, cause: Option<Seq>) -> Result<Committed> {
-        self.check_alive()?;
-        self.store.commit(transaction, self.author(cause), self)
+        self.alive()?.commit(transaction, self.author(cause), self)
     }
 
     pub(crate) fn author(&self, cause: Option<Seq>) -> Author<'_> {

@@ -1,4 +1,4 @@
-//! What crosses to JavaScript: encoded entities, pages of them, and answers as canonical values.
+//! What crosses to JavaScript: encoded entities, pages of them, and reports.
 //!
 //! Numbers are varints, names are dictionary numbers that JavaScript resolves once.
 //!
@@ -8,13 +8,17 @@
 //! - edge: from, type name, to, key, body
 //! - page: items to the end, each with a byte 1 in front; then a byte 0 and where the next page begins: 0, or 1 and three
 //!   numbers
+//! - report: its fields in the order in which they stand below. Signed numbers are zigzag; a text has its length in front, what may be missing
+//!   a byte 0 or 1, many of something their count
 
-use karyon_graph::{Condition, EdgeItem, Entity, Graph, NodeItem, PageStart, Property, Slot};
-use karyon_model::bytes::{Cursor, put_bytes, put_varint};
+use karyon_graph::{Condition, EdgeItem, Entity, NodeItem, PageStart, Property, Slot, SlotChange};
+use karyon_log::{Cut, Position};
+use karyon_model::bytes::{Cursor, put_bytes, put_signed, put_varint};
 use karyon_model::order::Span;
-use karyon_model::valid::HOLDS;
 use karyon_model::value::check;
-use karyon_model::{EntityId, Interval, NameId, Result, Seq, Target, Value, check_name, valid};
+use karyon_model::{Error, Result, Seq, check_name, valid};
+use karyon_store::{Archived, Committed, Copied, Lost, Recovery, Stats, Verified};
+use std::sync::Arc;
 
 /// Appends a version, labels and properties.
 pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) {
@@ -36,12 +40,32 @@ pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) 
     }
     put_varint(out, temporal as u64);
     for property in entity.properties().filter(is_temporal) {
-        let intervals = valid::intervals(property.value);
         put_varint(out, property.name.into());
-        put_varint(out, intervals.len() as u64);
-        for (interval, value) in intervals {
-            interval.encode(out);
-            out.extend_from_slice(value);
+        put_intervals(property.value, out);
+    }
+}
+
+/// Appends when a property holds which value.
+fn put_intervals(held: &[u8], out: &mut Vec<u8>) {
+    let intervals = valid::intervals(held);
+    put_varint(out, intervals.len() as u64);
+    for (interval, value) in intervals {
+        interval.encode(out);
+        out.extend_from_slice(value);
+    }
+}
+
+/// What a slot holds: 0, nothing; 1, and of a property the value that it holds always; 2, and its intervals.
+fn put_held(held: Option<&[u8]>, out: &mut Vec<u8>) {
+    match held {
+        None => out.push(0),
+        Some(held) if valid::is_temporal(held) => {
+            out.push(2);
+            put_intervals(held, out);
+        }
+        Some(held) => {
+            out.push(1);
+            out.extend_from_slice(held);
         }
     }
 }
@@ -61,20 +85,12 @@ pub fn put_edge(edge: &EdgeItem<'_>, out: &mut Vec<u8>) {
     put_body(&edge.entity, edge.version, false, out);
 }
 
-/// Ends a page.
-pub fn put_next(next: Option<PageStart>, out: &mut Vec<u8>) {
-    out.extend([0, u8::from(next.is_some())]);
-    if let Some(PageStart { id, list, own }) = next {
-        [id, list, own].into_iter().for_each(|part| put_varint(out, part.into()));
-    }
-}
-
-/// Reads where a page begins: what `put_next` wrote after its byte 0.
+/// Reads where a page begins, if that is not the beginning.
 pub fn read_start(cursor: &mut Cursor<'_>) -> Result<PageStart> {
-    if cursor.byte()? == 0 {
-        return Ok(PageStart::default());
-    }
-    Ok(PageStart { id: cursor.id()?, list: cursor.id()?, own: cursor.id()? })
+    Ok(match cursor.byte()? {
+        0 => PageStart::default(),
+        _ => PageStart { id: cursor.id()?, list: cursor.id()?, own: cursor.id()? },
+    })
 }
 
 /// Reads what is asked of nodes: a count, and for each condition its property and a byte: 0 and the value that it equals; 1, a byte
@@ -98,37 +114,104 @@ pub fn read_conditions<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<Condition<'a>>
         .collect()
 }
 
-/// When a property holds which value: a list of maps of `from` and `to`, absent where it is open, and `value`.
-pub fn intervals_value(held: &[u8]) -> Result<Value> {
-    let interval = |(Interval { from, to }, value): (Interval, &[u8])| {
-        let bounds =
-            [("from", from), ("to", to)].map(|(name, bound)| bound.map(|at| (name, Value::Timestamp(at))));
-        let value = Value::decode(&mut Cursor::new(value))?;
-        Ok(Value::map(bounds.into_iter().flatten().chain([("value", value)])))
+/// A byte 0, or 1 and a text.
+pub fn optional_text<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>> {
+    if cursor.byte()? == 0 { Ok(None) } else { cursor.text().map(Some) }
+}
+
+/// What crosses as its fields, one after another.
+pub trait Told {
+    /// Appends them.
+    fn tell(&self, out: &mut Vec<u8>);
+}
+
+/// Appends several fields.
+pub(crate) fn tell_all(fields: &[&dyn Told], out: &mut Vec<u8>) {
+    fields.iter().for_each(|field| field.tell(out));
+}
+
+/// How a field crosses.
+macro_rules! fields {
+    ($($field:ty: |$it:ident, $out:ident| $tell:expr;)*) => {$(
+        impl Told for $field {
+            fn tell(&self, $out: &mut Vec<u8>) {
+                let $it = self;
+                $tell;
+            }
+        }
+    )*};
+}
+
+/// Which fields a report has.
+macro_rules! reports {
+    ($($report:ident { $($field:ident),* })*) => {$(
+        impl Told for $report {
+            fn tell(&self, out: &mut Vec<u8>) {
+                let $report { $($field),* } = self;
+                tell_all(&[$($field),*], out);
+            }
+        }
+    )*};
+}
+
+fields! {
+    bool: |flag, out| out.push(u8::from(*flag));
+    u32: |number, out| put_varint(out, u64::from(*number));
+    u64: |number, out| put_varint(out, *number);
+    usize: |number, out| put_varint(out, *number as u64);
+    i64: |number, out| put_signed(out, *number);
+    [u8; 32]: |digest, out| out.extend_from_slice(digest);
+    &str: |text, out| put_bytes(out, text.as_bytes());
+    Arc<str>: |text, out| put_bytes(out, text.as_bytes());
+    String: |text, out| put_bytes(out, text.as_bytes());
+    Error: |error, out| put_bytes(out, error.message().as_bytes());
+    Slot: |slot, out| match slot {
+        Slot::Existence => out.push(0),
+        Slot::Label(name) => tell_all(&[&1u32, name], out),
+        Slot::Property(name) => tell_all(&[&2u32, name], out),
     };
-    Ok(Value::List(valid::intervals(held).into_iter().map(interval).collect::<Result<_>>()?))
+    SlotChange: |change, out| {
+        change.slot.tell(out);
+        put_held(change.before.as_deref(), out);
+        put_held(change.after.as_deref(), out);
+    };
 }
 
-/// A node's key, or an edge's identity as a map.
-pub fn target_value(graph: &Graph, id: EntityId) -> Value {
-    graph.with_target(id, |target| match target {
-        Target::Node(key) => Value::text(key),
-        Target::Edge(edge) => Value::map([
-            ("from", Value::text(edge.from)),
-            ("type", Value::text(edge.kind)),
-            ("to", Value::text(edge.to)),
-            ("key", Value::text(edge.key)),
-        ]),
-    })
+reports! {
+    Archived { committed, since, kept, bytes }
+    Committed { seq, time }
+    Copied { newest, bytes, damage, lost, checkpoint }
+    Cut { segment, offset, bytes, file }
+    Lost { position, bytes, whole, reason }
+    PageStart { id, list, own }
+    Position { segment, offset }
+    Recovery { created, checkpoint, replayed, sealed, cut }
+    Stats { head, durable, nodes, edges, memory_bytes, waiting, frames, tail_bytes, since, archived }
+    Verified { version, frames, nodes, edges, chapters, digest }
 }
 
-/// What a slot is called: `existence`, `label:…` or `property:…`; `valid` for when an edge holds.
-pub fn slot_text(graph: &Graph, slot: Slot) -> String {
-    let text = |name: NameId| graph.names().text(name);
-    match slot {
-        Slot::Existence => "existence".into(),
-        Slot::Label(name) => format!("label:{}", text(name)),
-        Slot::Property(name) if *text(name) == *HOLDS => "valid".into(),
-        Slot::Property(name) => format!("property:{}", text(name)),
+impl<T: Told> Told for Option<T> {
+    fn tell(&self, out: &mut Vec<u8>) {
+        self.is_some().tell(out);
+        self.iter().for_each(|it| it.tell(out));
+    }
+}
+
+impl<T: Told> Told for Vec<T> {
+    fn tell(&self, out: &mut Vec<u8>) {
+        self.len().tell(out);
+        self.iter().for_each(|it| it.tell(out));
+    }
+}
+
+impl<T: Told> Told for [T; 2] {
+    fn tell(&self, out: &mut Vec<u8>) {
+        self.iter().for_each(|it| it.tell(out));
+    }
+}
+
+impl<A: Told, B: Told> Told for (A, B) {
+    fn tell(&self, out: &mut Vec<u8>) {
+        tell_all(&[&self.0, &self.1], out);
     }
 }

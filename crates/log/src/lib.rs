@@ -34,7 +34,7 @@ pub use log::Log;
 pub use lost::Lost;
 pub use open::ASIDE_DIRECTORY;
 pub use reader::LogReader;
-pub use real_disk::RealDisk;
+pub use real_disk::{RealDisk, identity};
 pub use recovery::{Cut, Recovery};
 pub use sector_map::SECTOR_BYTES;
 pub use segment::{FORMAT_VERSION, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentSizes, path as segment_path};

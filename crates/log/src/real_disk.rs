@@ -15,18 +15,18 @@ pub struct RealDisk {
 }
 
 /// Device and number of a directory, where the system has them.
-type Identity = (u64, u64);
+pub type Identity = (u64, u64);
 
 impl RealDisk {
     /// The disk whose root is the directory `root`, which must exist.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        RealDisk { identity: identity(&root), root }
+        RealDisk { identity: identity_of(&root), root }
     }
 
     /// Fails once the directory was moved: what is at its path then belongs to somebody else.
     fn resolve(&self, path: &str) -> io::Result<PathBuf> {
-        if identity(&self.root) != self.identity {
+        if identity_of(&self.root) != self.identity {
             let reason =
                 "the directory was moved or replaced while it was open; close it and open it where it is now";
             return Err(io::Error::other(reason));
@@ -127,15 +127,20 @@ fn repeat(len: usize, mut part: impl FnMut(usize) -> io::Result<usize>) -> io::R
     Ok(done)
 }
 
-#[cfg(unix)]
-fn identity(root: &Path) -> Option<Identity> {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(root).ok().map(|found| (found.dev(), found.ino()))
+fn identity_of(root: &Path) -> Option<Identity> {
+    fs::metadata(root).ok().and_then(|found| identity(&found))
 }
 
-/// Where an open directory cannot be moved.
+/// What tells a directory apart, whatever it is called.
+#[cfg(unix)]
+pub fn identity(found: &fs::Metadata) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    Some((found.dev(), found.ino()))
+}
+
+/// Nothing where an open directory cannot be moved.
 #[cfg(not(unix))]
-fn identity(_: &Path) -> Option<Identity> {
+pub fn identity(_: &fs::Metadata) -> Option<Identity> {
     None
 }
 

@@ -11,6 +11,11 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Appends unsigned varints.
+pub fn put_varints<const N: usize>(out: &mut Vec<u8>, values: [u64; N]) {
+    values.into_iter().for_each(|value| put_varint(out, value));
+}
+
 /// Appends a signed varint (zigzag, then LEB128).
 pub fn put_signed(out: &mut Vec<u8>, value: i64) {
     put_varint(out, ((value << 1) ^ (value >> 63)) as u64);

@@ -15,7 +15,7 @@
 //! | if it reverts: principal's name id, this seq − since (never 0) | two varints |
 //! | operations | to the record's end |
 
-use crate::bytes::{Cursor, put_varint};
+use crate::bytes::{Cursor, put_varint, put_varints};
 use crate::limits::PARENTS_MAX;
 use crate::{NameId, Result, Seq};
 
@@ -79,22 +79,18 @@ pub struct CommitRecord<'a> {
 /// Appends one record, with its length in front. `base_time` is the frame's.
 pub fn encode_commit(header: &CommitHeader, operations: &[u8], base_time: i64, out: &mut Vec<u8>) {
     let mut head = Vec::with_capacity(24);
+    let CommitHeader { seq, layer, principal, incarnation, .. } = *header;
     put_varint(&mut head, header.time.saturating_sub(base_time).unsigned_abs());
-    put_varint(&mut head, header.layer.into());
-    put_varint(&mut head, header.principal.into());
-    put_varint(&mut head, header.incarnation.into());
+    put_varints(&mut head, [layer, principal, incarnation].map(u64::from));
     put_varint(&mut head, header.on_behalf_of.map_or(0, |name| u64::from(name) + 1));
     head.push(header.trust.0);
-    put_varint(&mut head, header.cause.map_or(0, |cause| header.seq - cause));
+    put_varint(&mut head, header.cause.map_or(0, |cause| seq - cause));
     let coarse = if header.coarse { COARSE } else { 0 };
     head.push(coarse | if header.reverts.is_some() { REVERTS } else { 0 });
     put_varint(&mut head, header.parents.len() as u64);
-    for parent in &header.parents {
-        put_varint(&mut head, header.seq - parent);
-    }
+    header.parents.iter().for_each(|parent| put_varint(&mut head, seq - parent));
     if let Some(Reverted { principal, since }) = header.reverts {
-        put_varint(&mut head, principal.into());
-        put_varint(&mut head, header.seq - since);
+        put_varints(&mut head, [principal.into(), seq - since]);
     }
     put_varint(out, (head.len() + operations.len()) as u64);
     out.extend_from_slice(&head);

@@ -116,7 +116,7 @@ records! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Value;
+    use karyon_testkit::Value;
 
     #[test]
     fn every_operation_comes_back() {

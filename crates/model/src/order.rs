@@ -10,8 +10,8 @@
 //! | 5 | bytes | the bytes |
 //! | 6 | lists, maps, vectors: equal or not, in no order that means anything | the encoding |
 
-use crate::bytes::Cursor;
-use crate::{Code, Error, Result, Value};
+use crate::value::Value;
+use crate::{Code, Error, Result};
 use std::ops::Bound;
 
 const NUMBER: u8 = 2;
@@ -29,7 +29,7 @@ pub fn order_key(encoded: &[u8]) -> Result<Vec<u8>> {
         let rest = rest.cast_unsigned() ^ 0x8000;
         [&[NUMBER][..], &bits.to_be_bytes(), &rest.to_be_bytes()].concat()
     };
-    Ok(match Value::decode(&mut Cursor::new(encoded))? {
+    Ok(match Value::of(encoded)? {
         Value::Null => vec![0],
         Value::Bool(value) => vec![1, u8::from(value)],
         Value::Integer(value) => number(value as f64, 0),
@@ -38,8 +38,8 @@ pub fn order_key(encoded: &[u8]) -> Result<Vec<u8>> {
         Value::BigInt(value) => number(value as f64, (i128::from(value) - value as f64 as i128) as i16),
         Value::Timestamp(micros) => [&[3][..], &(micros.cast_unsigned() ^ SIGN).to_be_bytes()].concat(),
         Value::String(text) => [&[STRING], text.as_bytes()].concat(),
-        Value::Bytes(bytes) => [&[BYTES], &bytes[..]].concat(),
-        Value::List(_) | Value::Map(_) | Value::Floats(_) => [&[COMPOSITE], encoded].concat(),
+        Value::Bytes(bytes) => [&[BYTES], bytes].concat(),
+        Value::Composite => [&[COMPOSITE], encoded].concat(),
     })
 }
 
@@ -106,6 +106,7 @@ pub fn after_prefix(key: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use karyon_testkit::Value;
 
     fn key(value: &Value) -> Vec<u8> {
         order_key(&value.to_bytes()).unwrap()

@@ -208,7 +208,7 @@ pub fn read<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Value;
+    use karyon_testkit::Value;
     use proptest::prelude::*;
 
     /// Instants of the naive model: the first cell is everything before 0, each other one what begins with its instant.

@@ -14,7 +14,7 @@
 //! | 10 | map | count, (key: length, UTF-8; value), keys strictly ascending by UTF-8 bytes |
 //! | 11 | Float32Array | count, 4 bytes each, little-endian |
 
-use crate::bytes::{Cursor, put_bytes, put_signed, put_varint};
+use crate::bytes::{Cursor, put_signed, put_varint};
 use crate::limits::{NESTING_MAX, VALUE_BYTES_MAX};
 use crate::{Code, Error, Result};
 use std::fmt;
@@ -44,93 +44,24 @@ const HEAD_BYTES: usize = 5;
 /// The name that no property and no map key may have: JavaScript would take it for the prototype.
 pub const NAME_RESERVED: &str = "__proto__";
 
-/// A decoded value. Hot paths never build one: they move the encoded bytes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// Null; not the same as absent.
+/// A value as far as it is looked into: text and bytes are borrowed, and what is made of other values is its encoding alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
     Null,
-    /// A boolean.
     Bool(bool),
-    /// A safe integer.
     Integer(i64),
-    /// Any other number.
     Float(f64),
-    /// A 64-bit integer that JavaScript holds as a bigint.
     BigInt(i64),
-    /// Well-formed text, not normalised.
-    String(String),
-    /// Bytes.
-    Bytes(Vec<u8>),
-    /// Microseconds since 1970.
+    String(&'a str),
+    Bytes(&'a [u8]),
     Timestamp(i64),
-    /// A list.
-    List(Vec<Value>),
-    /// A map, its keys ascending by UTF-8 bytes.
-    Map(Vec<(String, Value)>),
-    /// Stored, not searched.
-    Floats(Vec<f32>),
+    Composite,
 }
 
-impl Value {
-    /// A map with its keys put in canonical order.
-    pub fn map<K: Into<String>>(entries: impl IntoIterator<Item = (K, Value)>) -> Value {
-        let mut entries: Vec<_> = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
-        entries.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-        Value::Map(entries)
-    }
-
-    /// A string value.
-    pub fn text(text: impl Into<String>) -> Value {
-        Value::String(text.into())
-    }
-
-    /// A version or another dense number, as the bigint that users see.
-    pub fn number(value: u64) -> Value {
-        Value::BigInt(value.cast_signed())
-    }
-
-    /// Appends the canonical encoding.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Value::Null => out.push(NULL),
-            Value::Bool(value) => out.push(if *value { TRUE } else { FALSE }),
-            Value::Integer(value) => put_signed(tagged(out, INTEGER), *value),
-            Value::Float(value) => {
-                let bits = if value.is_nan() { NAN_BITS } else { value.to_bits() };
-                tagged(out, FLOAT).extend_from_slice(&bits.to_le_bytes());
-            }
-            Value::BigInt(value) => put_signed(tagged(out, BIGINT), *value),
-            Value::String(text) => put_bytes(tagged(out, STRING), text.as_bytes()),
-            Value::Bytes(bytes) => put_bytes(tagged(out, BYTES), bytes),
-            Value::Timestamp(micros) => put_signed(tagged(out, TIMESTAMP), *micros),
-            Value::List(items) => {
-                put_varint(tagged(out, LIST), items.len() as u64);
-                items.iter().for_each(|item| item.encode(out));
-            }
-            Value::Map(entries) => {
-                put_varint(tagged(out, MAP), entries.len() as u64);
-                for (key, value) in entries {
-                    put_bytes(out, key.as_bytes());
-                    value.encode(out);
-                }
-            }
-            Value::Floats(values) => {
-                put_varint(tagged(out, FLOATS), values.len() as u64);
-                values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
-            }
-        }
-    }
-
-    /// The canonical encoding.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.encode(&mut out);
-        out
-    }
-
-    /// Reads one value, refusing every form but the canonical one.
-    pub fn decode(cursor: &mut Cursor<'_>) -> Result<Value> {
-        whole(cursor).map(|(value, _)| value)
+impl<'a> Value<'a> {
+    /// Reads an encoded value.
+    pub(crate) fn of(encoded: &'a [u8]) -> Result<Value<'a>> {
+        walk(&mut Cursor::new(encoded), 0)
     }
 }
 
@@ -143,49 +74,10 @@ fn tagged(out: &mut Vec<u8>, tag: u8) -> &mut Vec<u8> {
 ///
 /// Cost: one pass, no allocation.
 pub fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
-    whole::<()>(cursor).map(|(_, bytes)| bytes)
-}
-
-/// What a walk over an encoding makes of it: a value, or nothing where it only checks.
-trait Made<'a>: Sized {
-    fn leaf(value: impl FnOnce() -> Value) -> Self;
-    fn list(items: impl Iterator<Item = Result<Self>>) -> Result<Self>;
-    fn map(entries: impl Iterator<Item = Result<(&'a str, Self)>>) -> Result<Self>;
-}
-
-impl<'a> Made<'a> for () {
-    fn leaf(_: impl FnOnce() -> Value) {}
-
-    fn list(items: impl Iterator<Item = Result<()>>) -> Result<()> {
-        items.collect()
-    }
-
-    fn map(mut entries: impl Iterator<Item = Result<(&'a str, ())>>) -> Result<()> {
-        entries.try_for_each(|entry| entry.map(|_| ()))
-    }
-}
-
-impl<'a> Made<'a> for Value {
-    fn leaf(value: impl FnOnce() -> Value) -> Value {
-        value()
-    }
-
-    fn list(items: impl Iterator<Item = Result<Value>>) -> Result<Value> {
-        items.collect::<Result<_>>().map(Value::List)
-    }
-
-    fn map(entries: impl Iterator<Item = Result<(&'a str, Value)>>) -> Result<Value> {
-        let owned = entries.map(|entry| entry.map(|(key, value)| (key.to_owned(), value)));
-        owned.collect::<Result<_>>().map(Value::Map)
-    }
-}
-
-/// One value and its bytes.
-fn whole<'a, M: Made<'a>>(cursor: &mut Cursor<'a>) -> Result<(M, &'a [u8])> {
     let start = cursor.position();
-    let made = walk(cursor, 0)?;
+    walk(cursor, 0)?;
     let bytes = cursor.between(start, cursor.position());
-    if bytes.len() > VALUE_BYTES_MAX + HEAD_BYTES { Err(size_error(bytes.len())) } else { Ok((made, bytes)) }
+    if bytes.len() > VALUE_BYTES_MAX + HEAD_BYTES { Err(size_error(bytes.len())) } else { Ok(bytes) }
 }
 
 /// The error for a value that is too large.
@@ -204,50 +96,49 @@ fn range_error(number: impl fmt::Display) -> Error {
     Error::new(Code::IntegerRange, format!("{number} is beyond 2^53 − 1; pass a bigint"))
 }
 
-fn walk<'a, M: Made<'a>>(cursor: &mut Cursor<'a>, depth: usize) -> Result<M> {
+/// Passes over one value, refusing every form but the canonical one.
+fn walk<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Value<'a>> {
     if depth > NESTING_MAX {
         let message = format!("a value is nested deeper than {NESTING_MAX}; flatten it or link nodes");
         return Err(Error::new(Code::ValueDepth, message).with("limit", NESTING_MAX));
     }
     let sized = |bytes: usize| if bytes > VALUE_BYTES_MAX { Err(size_error(bytes)) } else { Ok(()) };
     Ok(match cursor.byte()? {
-        NULL => M::leaf(|| Value::Null),
-        FALSE => M::leaf(|| Value::Bool(false)),
-        TRUE => M::leaf(|| Value::Bool(true)),
-        INTEGER => {
-            let value = cursor.signed()?;
-            if !is_safe(value) {
-                return Err(range_error(value));
-            }
-            M::leaf(|| Value::Integer(value))
-        }
+        NULL => Value::Null,
+        FALSE => Value::Bool(false),
+        TRUE => Value::Bool(true),
+        INTEGER => match cursor.signed()? {
+            value if is_safe(value) => Value::Integer(value),
+            value => return Err(range_error(value)),
+        },
         FLOAT => {
             let value = f64::from_le_bytes(cursor.array()?);
-            let is_float = matches!(from_number(value), Ok(Value::Float(_)));
-            cursor.expect(is_float, "an integral float that should be an integer")?;
+            cursor.expect(!is_integral(value), "an integral float that should be an integer")?;
             let is_canonical = !value.is_nan() || value.to_bits() == NAN_BITS;
             cursor.expect(is_canonical, "a NaN that is not the canonical one")?;
-            M::leaf(|| Value::Float(value))
+            Value::Float(value)
         }
-        BIGINT => cursor.signed().map(|value| M::leaf(|| Value::BigInt(value)))?,
+        BIGINT => Value::BigInt(cursor.signed()?),
         STRING => {
             let text = cursor.text()?;
             sized(text.len())?;
-            M::leaf(|| Value::text(text))
+            Value::String(text)
         }
         BYTES => {
             let bytes = cursor.bytes()?;
             sized(bytes.len())?;
-            M::leaf(|| Value::Bytes(bytes.to_vec()))
+            Value::Bytes(bytes)
         }
-        TIMESTAMP => cursor.signed().map(|micros| M::leaf(|| Value::Timestamp(micros)))?,
+        TIMESTAMP => Value::Timestamp(cursor.signed()?),
         LIST => {
-            let count = cursor.length()?;
-            M::list((0..count).map(|_| walk(cursor, depth + 1)))?
+            for _ in 0..cursor.length()? {
+                walk(cursor, depth + 1)?;
+            }
+            Value::Composite
         }
         MAP => {
             let (count, mut before) = (cursor.length()?, None);
-            M::map((0..count).map(|_| {
+            for _ in 0..count {
                 let key = cursor.text()?;
                 if key == NAME_RESERVED {
                     let message = "the map key \"__proto__\" is refused; rename it";
@@ -256,14 +147,15 @@ fn walk<'a, M: Made<'a>>(cursor: &mut Cursor<'a>, depth: usize) -> Result<M> {
                 // Text is ordered by its bytes.
                 let follows = before.replace(key).is_none_or(|before| before < key);
                 cursor.expect(follows, "map keys out of order")?;
-                Ok((key, walk(cursor, depth + 1)?))
-            }))?
+                walk(cursor, depth + 1)?;
+            }
+            Value::Composite
         }
         FLOATS => {
             let count = cursor.length()?;
             let bytes = count.checked_mul(4).ok_or_else(|| cursor.malformed("too many floats"))?;
-            let (floats, _) = cursor.take(bytes)?.as_chunks();
-            M::leaf(|| Value::Floats(floats.iter().map(|float| f32::from_le_bytes(*float)).collect()))
+            cursor.take(bytes)?;
+            Value::Composite
         }
         _ => return Err(cursor.malformed("an unknown value tag")),
     })
@@ -274,25 +166,26 @@ fn walk<'a, M: Made<'a>>(cursor: &mut Cursor<'a>, depth: usize) -> Result<M> {
 /// Fails with `ValueType` when one of the two is not a number or they are of different kinds, and with
 /// `IntegerRange` when the sum leaves the range.
 pub fn add(current: &[u8], by: &[u8]) -> Result<Vec<u8>> {
-    let current = Value::decode(&mut Cursor::new(current))?;
-    let by = Value::decode(&mut Cursor::new(by))?;
-    let sum = match (current, by) {
-        (Value::Integer(a), Value::Integer(b)) if is_safe(a + b) => Value::Integer(a + b),
+    let mut sum = Vec::new();
+    match (Value::of(current)?, Value::of(by)?) {
+        (Value::Integer(a), Value::Integer(b)) if is_safe(a + b) => put_integer(&mut sum, a + b),
         (Value::Integer(_), Value::Integer(_)) => {
             return Err(Error::new(Code::IntegerRange, "the sum is beyond 2^53 − 1; store a bigint"));
         }
-        (Value::BigInt(a), Value::BigInt(b)) => Value::BigInt(a.checked_add(b).ok_or_else(|| {
-            Error::new(Code::IntegerRange, "the sum is beyond 64 bits; store a string or bytes")
-        })?),
-        (Value::Integer(a), Value::Float(b)) => from_number(a as f64 + b)?,
-        (Value::Float(a), Value::Integer(b)) => from_number(a + b as f64)?,
-        (Value::Float(a), Value::Float(b)) => from_number(a + b)?,
+        (Value::BigInt(a), Value::BigInt(b)) => {
+            let message = "the sum is beyond 64 bits; store a string or bytes";
+            let value = a.checked_add(b).ok_or_else(|| Error::new(Code::IntegerRange, message))?;
+            put_signed(tagged(&mut sum, BIGINT), value);
+        }
+        (Value::Integer(a), Value::Float(b)) => put_number(&mut sum, a as f64 + b)?,
+        (Value::Float(a), Value::Integer(b)) => put_number(&mut sum, a + b as f64)?,
+        (Value::Float(a), Value::Float(b)) => put_number(&mut sum, a + b)?,
         _ => {
             let message = "increment needs two numbers, or two bigints; set the property first";
             return Err(Error::new(Code::ValueType, message));
         }
-    };
-    Ok(sum.to_bytes())
+    }
+    Ok(sum)
 }
 
 /// What an encoded value is as a JavaScript number; `None` when it is none.
@@ -307,17 +200,26 @@ pub fn as_number(encoded: &[u8]) -> Option<f64> {
     }
 }
 
-/// The canonical value of a JavaScript number.
-pub fn from_number(number: f64) -> Result<Value> {
-    let integral =
-        number.is_finite() && number.fract() == 0.0 && !(number == 0.0 && number.is_sign_negative());
-    if !integral {
-        return Ok(Value::Float(number));
-    }
-    if number.abs() > INTEGER_MAX as f64 {
+/// Whether a JavaScript number is an integer, and not −0.
+fn is_integral(number: f64) -> bool {
+    number.is_finite() && number.fract() == 0.0 && !(number == 0.0 && number.is_sign_negative())
+}
+
+/// Appends a JavaScript number in its canonical form.
+fn put_number(out: &mut Vec<u8>, number: f64) -> Result<()> {
+    if !is_integral(number) {
+        let bits = if number.is_nan() { NAN_BITS } else { number.to_bits() };
+        tagged(out, FLOAT).extend_from_slice(&bits.to_le_bytes());
+    } else if number.abs() <= INTEGER_MAX as f64 {
+        put_integer(out, number as i64);
+    } else {
         return Err(range_error(number));
     }
-    Ok(Value::Integer(number as i64))
+    Ok(())
+}
+
+fn put_integer(out: &mut Vec<u8>, value: i64) {
+    put_signed(tagged(out, INTEGER), value);
 }
 
 /// What a splice works on: a string, bytes or list, taken apart.
@@ -415,46 +317,8 @@ pub fn splice_error() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use karyon_testkit::Value;
     use proptest::prelude::*;
-
-    fn values() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::Bool),
-            (-INTEGER_MAX..=INTEGER_MAX).prop_map(Value::Integer),
-            any::<f64>().prop_filter_map("in range", |number| from_number(number).ok()),
-            any::<i64>().prop_map(Value::BigInt),
-            ".*".prop_map(Value::String),
-            any::<Vec<u8>>().prop_map(Value::Bytes),
-            any::<i64>().prop_map(Value::Timestamp),
-            proptest::collection::vec(-1e9f32..1e9, 0..5).prop_map(Value::Floats),
-        ];
-        leaf.prop_recursive(4, 32, 4, |inner| {
-            prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
-                proptest::collection::btree_map("[a-zé𝒳]{0,3}", inner, 0..4).prop_map(Value::map),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn a_value_comes_back_the_same_bytes(value in values()) {
-            let bytes = value.to_bytes();
-            let mut cursor = Cursor::new(&bytes);
-            let back = Value::decode(&mut cursor).unwrap();
-            prop_assert!(cursor.is_empty());
-            prop_assert_eq!(back.to_bytes(), bytes);
-        }
-
-        #[test]
-        fn what_decodes_is_canonical(bytes: Vec<u8>) {
-            let mut cursor = Cursor::new(&bytes);
-            if let Ok(value) = Value::decode(&mut cursor) {
-                prop_assert_eq!(value.to_bytes(), &bytes[..cursor.position()]);
-            }
-        }
-    }
 
     #[test]
     fn forms_that_are_not_canonical_are_refused() {

@@ -2,7 +2,7 @@
 //!
 //! | tag | verb | fields |
 //! |---|---|---|
-//! | 1 | put | key, labels, properties |
+//! | 1 | put | key, labels, changes |
 //! | 2 | patch | target, labels, labels to drop, changes |
 //! | 3 | remove | key, detach (0, 1) |
 //! | 4 | link | from, type, to, key, changes |
@@ -13,7 +13,7 @@
 //! | 9 | within | interval, whether nothing holds from its end on (0, 1), and a put, patch, link or unlink, which is about that time only |
 //!
 //! Text is a length and UTF-8. A target is 0 and a node's key, or 1 and from, type, to, key. Labels are a count and
-//! texts. Properties are a count and (name, value); a change is (name, 1, value) or (name, 0) to unset. Only reverts and merges write
+//! texts. Changes are a count and (name, 1, value), or (name, 0) to unset. Only reverts and merges write
 //! values with intervals (`valid.rs`), and the reserved property of edges that says when they hold. An interval is as in operations.
 
 use crate::bytes::{Cursor, put_bytes, put_varint};
@@ -69,12 +69,28 @@ codecs! {
         put_varint(out, labels.len() as u64);
         labels.iter().for_each(|label| Name::encode(label, out));
     };
-    Properties(Vec<Change<'a>>)
-        |cursor| read_changes(cursor, |_| Ok(true)),
-        |properties, out| write_changes(properties, out, |_, _| {});
-    Changes(Vec<Change<'a>>)
-        |cursor| read_changes(cursor, Flag::decode),
-        |changes, out| write_changes(changes, out, Flag::encode);
+    Changes(Vec<Change<'a>>) |cursor| {
+        let count = cursor.length()?;
+        if count > PROPERTIES_MAX {
+            return Err(property_count_error(count));
+        }
+        let mut changes = Vec::with_capacity(count);
+        for _ in 0..count {
+            let name = match cursor.text()? {
+                HOLDS => HOLDS,
+                name => check_name(name)?,
+            };
+            changes.push((name, if Flag::decode(cursor)? { Some(check(cursor)?) } else { None }));
+        }
+        Ok(changes)
+    }, |changes, out| {
+        put_varint(out, changes.len() as u64);
+        for (name, value) in changes {
+            Name::encode(name, out);
+            Flag::encode(&value.is_some(), out);
+            out.extend_from_slice(value.unwrap_or_default());
+        }
+    };
     Span(Interval) |cursor| match Interval::decode(cursor)? {
         Interval { from: Some(from), to: Some(to) } if from >= to => {
             Err(Error::new(Code::Time, "valid ends before it begins, or when it begins; swap from and to"))
@@ -87,41 +103,13 @@ codecs! {
     }, |verb, out| verb.encode(out);
 }
 
-fn read_changes<'a>(
-    cursor: &mut Cursor<'a>,
-    is_set: fn(&mut Cursor<'a>) -> Result<bool>,
-) -> Result<Vec<Change<'a>>> {
-    let count = cursor.length()?;
-    if count > PROPERTIES_MAX {
-        return Err(property_count_error(count));
-    }
-    let mut changes = Vec::with_capacity(count);
-    for _ in 0..count {
-        let name = match cursor.text()? {
-            HOLDS => HOLDS,
-            name => check_name(name)?,
-        };
-        changes.push((name, if is_set(cursor)? { Some(check(cursor)?) } else { None }));
-    }
-    Ok(changes)
-}
-
-fn write_changes(changes: &[Change<'_>], out: &mut Vec<u8>, write_set: fn(&bool, &mut Vec<u8>)) {
-    put_varint(out, changes.len() as u64);
-    for (name, value) in changes {
-        Name::encode(name, out);
-        write_set(&value.is_some(), out);
-        out.extend_from_slice(value.unwrap_or_default());
-    }
-}
-
 records! {
     /// One verb, borrowing from the batch it was read from.
     #[derive(Clone, Debug, PartialEq)]
     Verb, "an unknown verb";
     /// Reads a batch, verb by verb.
     VerbReader;
-    1 Put { key: &'a str = Key, labels: Vec<&'a str> = Labels, changes: Vec<Change<'a>> = Properties }
+    1 Put { key: &'a str = Key, labels: Vec<&'a str> = Labels, changes: Vec<Change<'a>> = Changes }
     2 Patch {
         target: Target<'a> = Target, labels: Vec<&'a str> = Labels,
         drop: Vec<&'a str> = Labels, changes: Vec<Change<'a>> = Changes
@@ -167,10 +155,7 @@ pub fn property_count_error(count: usize) -> Error {
 
 /// Writes a batch from Rust: what reverts and tests use. TypeScript has its own writer of the same bytes.
 #[derive(Clone, Debug, Default)]
-pub struct VerbWriter {
-    bytes: Vec<u8>,
-    count: usize,
-}
+pub struct VerbWriter(Vec<u8>);
 
 impl VerbWriter {
     /// An empty batch.
@@ -180,26 +165,20 @@ impl VerbWriter {
 
     /// Adds one verb.
     pub fn push(&mut self, verb: &Verb<'_>) -> &mut Self {
-        verb.encode(&mut self.bytes);
-        self.count += 1;
+        verb.encode(&mut self.0);
         self
     }
 
     /// The batch.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// How many verbs it holds.
-    pub fn count(&self) -> usize {
-        self.count
+        &self.0
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Value;
+    use karyon_testkit::Value;
 
     #[test]
     fn every_verb_comes_back() {
@@ -230,7 +209,6 @@ mod tests {
         verbs.iter().for_each(|verb| {
             writer.push(verb);
         });
-        assert_eq!(writer.count(), verbs.len());
         let back: Vec<_> = VerbReader::new(writer.bytes()).collect::<Result<_>>().unwrap();
         assert_eq!(back, verbs);
     }

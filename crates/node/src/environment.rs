@@ -4,10 +4,11 @@ use crate::cells::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
 use crate::watchdog::Registration;
-use karyon_kernel::model::bytes::{Cursor, put_signed, put_varint};
-use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{Committed, Pin, Session, Store, Transaction};
+use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::{Code, Error, Result, Seq};
+use karyon_kernel::{Pin, Session, Store, Transaction};
 use napi::Env;
+use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,35 +63,27 @@ pub(crate) struct Environment {
     pub(crate) valid: i64,
     /// Watched since it asked for it.
     pub(crate) watched: Option<Registration>,
-    handles: Vec<Option<Handle>>,
-    free: Vec<u32>,
+    handles: Slab<Handle>,
 }
 
 impl Environment {
     /// Keeps something and returns its number.
     pub(crate) fn keep(&mut self, handle: Handle) -> Result<f64> {
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.handles.push(None);
-            self.handles.len() as u32 - 1
-        });
-        self.handles[number as usize] = Some(handle);
-        Ok(f64::from(number))
+        Ok(self.handles.insert(handle) as f64)
     }
 
     /// Lets go of a handle; nothing when it was already let go.
     pub(crate) fn release(&mut self, number: u32) -> Option<Handle> {
-        let handle = self.handles.get_mut(number as usize)?.take()?;
-        self.free.push(number);
-        Some(handle)
+        self.handles.try_remove(number as usize)
     }
 
     pub(crate) fn handle(&mut self, number: u32) -> Option<&mut Handle> {
-        self.handles.get_mut(number as usize)?.as_mut()
+        self.handles.get_mut(number as usize)
     }
 
     /// What is visible of a store that is open here already.
     pub(crate) fn visible_of(&self, store: &Arc<Store>) -> Option<Rc<Cell<Seq>>> {
-        self.handles.iter().flatten().find_map(|handle| match handle {
+        self.handles.iter().find_map(|(_, handle)| match handle {
             Handle::Store(open) if Arc::ptr_eq(&open.open.store, store) => Some(open.visible.clone()),
             _ => None,
         })
@@ -122,12 +115,17 @@ impl Environment {
         Cursor::new(self.exchange.input(length as usize))
     }
 
-    /// Writes an answer to the exchange and returns its length.
-    pub(crate) fn answer(&mut self, answer: &impl Answer) -> Result<f64> {
-        self.scratch.clear();
-        answer.encode(&mut self.scratch);
-        self.exchange.output(&self.scratch);
-        Ok(self.scratch.len() as f64)
+    /// Has an answer written, and puts it into the exchange. Returns its length.
+    pub(crate) fn answer(
+        &mut self,
+        act: impl FnOnce(&mut Environment, &mut Vec<u8>) -> Result<()>,
+    ) -> Result<f64> {
+        let mut out = std::mem::take(&mut self.scratch);
+        out.clear();
+        let done = act(self, &mut out);
+        self.exchange.output(&out);
+        self.scratch = out;
+        done.map(|()| self.scratch.len() as f64)
     }
 }
 
@@ -145,43 +143,9 @@ pub(crate) fn run(env: &Env, act: impl FnOnce(&mut Environment) -> Result<()>) -
     enter(env, |environment| act(environment).map(|()| 0.0))
 }
 
-/// What is answered with.
-pub(crate) trait Answer {
-    fn encode(&self, out: &mut Vec<u8>);
-}
-
-impl Answer for Value {
-    fn encode(&self, out: &mut Vec<u8>) {
-        Value::encode(self, out);
-    }
-}
-
-/// Bytes, as they are.
-impl Answer for Vec<u8> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
-    }
-}
-
-/// Version and time.
-impl Answer for Committed {
-    fn encode(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.seq);
-        put_signed(out, self.time);
-    }
-}
-
-/// As `enter`, for what a session answers: the answer's length in the exchange.
-pub(crate) fn answer<T: Answer>(
-    env: &Env,
-    session: u32,
-    act: impl FnOnce(&SessionHandle, &Environment) -> Result<T>,
-) -> f64 {
-    enter(env, |environment| {
-        let session = environment.session(session)?;
-        let answer = act(&session, environment)?;
-        environment.answer(&answer)
-    })
+/// As `enter`, for what answers through the exchange: the answer's length in it.
+pub(crate) fn answer(env: &Env, act: impl FnOnce(&mut Environment, &mut Vec<u8>) -> Result<()>) -> f64 {
+    enter(env, |environment| environment.answer(act))
 }
 
 /// As `enter`, for functions that answer with something else than a number: nothing when they fail.

@@ -6,42 +6,19 @@ use napi::Env;
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
-/// A fact about a failure.
-#[napi(object)]
-pub struct Detail {
-    /// What it is about.
-    pub name: String,
-    /// The fact.
-    pub value: Either<f64, String>,
-}
-
-/// A failure.
-#[napi(object)]
-pub struct Failure {
-    /// The stable code.
-    pub code: String,
-    /// What happened and what to do.
-    pub message: String,
-    /// Facts for programs.
-    pub details: Vec<Detail>,
-}
-
-/// What the last failed function has to say.
+/// What the last failed function has to say: the stable code, what happened and what to do, and facts for programs, each a name and a value.
 #[napi]
-pub fn take_failure(env: &Env) -> Option<Failure> {
+pub fn take_failure(env: &Env) -> Option<Vec<Either<f64, String>>> {
     let failure = find(env, |environment| Ok(environment.failure.take()))??;
-    let details = failure.details().iter().map(|(name, fact)| Detail {
-        name: (*name).into(),
-        value: match fact {
+    let facts = failure.details().iter().flat_map(|(name, fact)| {
+        let value = match fact {
             Fact::Number(number) => Either::A(*number as f64),
             Fact::Text(text) => Either::B(text.clone()),
-        },
+        };
+        [Either::B((*name).into()), value]
     });
-    Some(Failure {
-        code: failure.code().to_string(),
-        message: failure.message().to_owned(),
-        details: details.collect(),
-    })
+    let said = [failure.code().to_string(), failure.message().to_owned()].map(Either::B);
+    Some(said.into_iter().chain(facts).collect())
 }
 
 /// Every code that a failure may have.

@@ -13,7 +13,6 @@ mod crossing;
 mod environment;
 mod exchange;
 mod failure;
-mod past;
 mod reading;
 mod session;
 mod store;

@@ -1,9 +1,10 @@
 //! Sessions: what one incarnation of one principal may do, and its forks: sessions of their own above a version of what it reads.
 
-use crate::environment::{Handle, SessionHandle, answer, enter, run};
-use crate::store::{Background, in_background};
-use karyon_kernel::model::{Result, check_name};
-use karyon_kernel::{Grants, Prefer, Scope, Session};
+use crate::environment::{Handle, SessionHandle, answer, enter, find, run};
+use crate::store::{Background, Outcome};
+use karyon_kernel::model::Result;
+use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::{Grants, Scope, Session};
 use napi::Env;
 use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
@@ -28,29 +29,12 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
     })
 }
 
-/// Ends a session: nothing of it is validated any more, also of transactions that it has open.
-#[napi]
-pub fn kill_session(env: &Env, session: u32) -> f64 {
-    run(env, |environment| {
-        environment.session(session)?.kill();
-        Ok(())
-    })
-}
-
 /// Lets go of the handle of a closed store, of a session, or of a transaction, which is dropped; nothing when it is gone.
 #[napi]
 pub fn release_handle(env: &Env, handle: u32) -> f64 {
     run(env, |environment| {
         drop(environment.release(handle));
         Ok(())
-    })
-}
-
-/// Makes a fork, named in the exchange, above a version of what a session reads. The answer holds version and time.
-#[napi]
-pub fn make_fork(env: &Env, session: u32, from: f64, length: u32) -> f64 {
-    answer(env, session, |session, environment| {
-        session.fork(check_name(environment.input(length).text()?)?, session.version(from))
     })
 }
 
@@ -64,32 +48,30 @@ pub fn open_fork(env: &Env, session: u32, length: u32) -> f64 {
     })
 }
 
-/// The forks that stand on what a session reads, as an encoded list of maps.
+/// Asks a session something, by number; see `Session::ask`. What it is about is in the exchange, and so is the answer, whose length is
+/// returned.
 #[napi]
-pub fn read_forks(env: &Env, session: u32) -> f64 {
-    answer(env, session, |session, _| session.forks())
+pub fn ask(env: &Env, session: u32, question: u32, length: u32) -> f64 {
+    answer(env, |environment, out| {
+        let session = environment.session(session)?;
+        session.ask(question, environment.input(length), out)
+    })
 }
 
-/// The fork that a session reads, as an encoded map; null for the graph itself.
-#[napi]
-pub fn read_fork(env: &Env, session: u32) -> f64 {
-    answer(env, session, |session, _| session.fork_info())
-}
-
-/// Drops the fork that a session reads. The answer holds version and time.
-#[napi]
-pub fn drop_fork(env: &Env, session: u32) -> f64 {
-    answer(env, session, |session, _| session.drop_fork())
-}
-
-/// Merges the fork that a session reads into the one named in the exchange, or, where that is empty, into what it stands on. `prefer`: 0,
-/// nobody; 1, what it is merged into; 2, the fork. Its outcome is a map.
+/// As `ask`, on a thread of the pool. The answer is its outcome.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn merge_fork(env: &Env, session: u32, prefer: u8, length: u32) -> Option<AsyncTask<Background>> {
-    let prefer = match prefer {
-        1 => Prefer::Other,
-        2 => Prefer::Layer,
-        _ => Prefer::Neither,
-    };
-    in_background(env, session, length, move |session, mut input| session.merge_fork(input.text()?, prefer))
+pub fn ask_in_background(
+    env: &Env,
+    session: u32,
+    question: u32,
+    length: u32,
+) -> Option<AsyncTask<Background>> {
+    find(env, |environment| {
+        let session = environment.session(session)?.session;
+        let about = environment.exchange.input(length as usize).to_vec();
+        Ok(Background::start(move || {
+            let mut out = Vec::new();
+            session.ask(question, Cursor::new(&about), &mut out).map(|()| Outcome::Answer(out))
+        }))
+    })
 }

@@ -1,11 +1,9 @@
 //! Opening, closing and watching stores.
 
 use crate::environment::{Environment, Handle, answer, closed, enter, find, run};
-use karyon_kernel::model::bytes::Cursor;
-use karyon_kernel::model::{Code, Error, Result, Seq, Value};
-use karyon_kernel::{
-    Archived, Copied, Listener, Lost, Moment, OpenStore, Recovery, Retention, Session, Verified,
-};
+use karyon_kernel::model::{Code, Error, Result, Seq};
+use karyon_kernel::wire::Told;
+use karyon_kernel::{Listener, Moment, OpenStore};
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Task};
@@ -38,7 +36,7 @@ fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
 /// What a task on a thread of the pool came to.
 pub enum Outcome {
     Opened(OpenStore),
-    Value(Value),
+    Answer(Vec<u8>),
 }
 
 /// Runs on a thread of the pool. Resolves to a handle for `take_outcome`: between the settling of a promise and its continuation
@@ -67,27 +65,16 @@ impl Task for Background {
     }
 }
 
-/// Has a session do something with what is in the exchange, on a thread of the pool. Its outcome is a value.
-pub(crate) fn in_background(
-    env: &Env,
-    session: u32,
-    length: u32,
-    work: impl FnOnce(&Session, Cursor<'_>) -> Result<Value> + Send + 'static,
-) -> Option<AsyncTask<Background>> {
-    find(env, |environment| {
-        let session = environment.session(session)?.session;
-        let input = environment.exchange.input(length as usize).to_vec();
-        Ok(Background::start(move || work(&session, Cursor::new(&input)).map(Outcome::Value)))
-    })
-}
-
-/// What a task came to: a number, or the length of an encoded value in the exchange.
+/// What a task came to: a handle, or the length of an answer in the exchange.
 #[napi]
 pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
     enter(env, |environment| match environment.release(outcome) {
         Some(Handle::Outcome(outcome)) => match outcome? {
             Outcome::Opened(open) => keep(environment, open),
-            Outcome::Value(value) => environment.answer(&value),
+            Outcome::Answer(answer) => environment.answer(|_, out| {
+                *out = answer;
+                Ok(())
+            }),
         },
         _ => Err(closed("the outcome was taken before")),
     })
@@ -131,34 +118,12 @@ pub fn set_clock(env: &Env, store: u32, micros: f64) -> f64 {
     })
 }
 
-/// A number that all openings of one store share while one of them is open.
-#[napi]
-pub fn store_identity(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| Ok(Arc::as_ptr(&environment.store(store)?.open.store).addr() as f64))
-}
-
-/// What opening found, as an encoded map. Returns its length.
+/// What opening found, as a report.
 #[napi]
 pub fn store_recovery(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| {
-        let Recovery { created, checkpoint, replayed, sealed, cut } =
-            environment.store(store)?.open.recovery.clone();
-        let cut = cut.map(|cut| {
-            Value::map([
-                ("segment", Value::Integer(cut.segment.into())),
-                ("offset", Value::Integer(cut.offset.into())),
-                ("bytes", Value::Integer(cut.bytes as i64)),
-                ("file", Value::text(cut.file)),
-            ])
-        });
-        let mut entries = vec![
-            ("created", Value::Bool(created)),
-            ("checkpoint", Value::number(checkpoint)),
-            ("replayed", Value::Integer(replayed as i64)),
-            ("sealed", Value::Bool(sealed)),
-        ];
-        entries.extend(cut.map(|cut| ("cut", cut)));
-        environment.answer(&Value::map(entries))
+    answer(env, |environment, out| {
+        environment.store(store)?.open.recovery.tell(out);
+        Ok(())
     })
 }
 
@@ -174,7 +139,7 @@ pub fn watch_store(env: &Env, store: u32, callback: Function<'_, (), ()>) -> f64
         let listener: Listener = Arc::new(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         });
-        handle.open.store.listen(&listener)?;
+        handle.open.store.listen(&listener);
         handle._listener = Some(listener);
         Ok(())
     })
@@ -197,42 +162,33 @@ pub fn advance(env: &Env, store: u32) -> f64 {
     })
 }
 
-/// Closes a store: what waits is written, the log is sealed. Its outcome is null.
+/// Closes a store: what waits is written, the log is sealed. Its outcome is empty.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background>> {
     find(env, |environment| {
         let open = environment.store(store)?.open.clone();
-        Ok(Background::start(move || open.close().map(|()| Outcome::Value(Value::Null))))
+        Ok(Background::start(move || open.close().map(|()| Outcome::Answer(Vec::new()))))
     })
 }
 
-/// A time after every commit so far, in µs since 1970.
+/// Answers a question about a store with a number. 0: one that all openings of it share while one of them is open. 1: a time after every
+/// commit so far, in µs since 1970. 2: 1 when every moment of the past can be asked for; otherwise a failure says how far the index is.
+/// 3: the time of the version. 4: the version that the moment stands for, a version or a time; it fails when that is not settled. 5: the
+/// version that must be visible before the moment is settled, or −2 when it lies ahead of the clock.
 #[napi]
-pub fn store_now(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| Ok(environment.store(store)?.open.store.now()? as f64))
-}
-
-/// The version that a time (µs) or version stands for. Fails when it is not settled.
-#[napi]
-pub fn resolve_moment(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 {
+pub fn ask_store(env: &Env, store: u32, question: u32, is_time: bool, moment: f64) -> f64 {
     enter(env, |environment| {
-        let handle = environment.store(store)?;
-        let seq = handle.open.store.resolve(as_moment(is_time, moment))?;
-        // What this environment has not been told of is not settled for it either: one run of JavaScript sees one state.
-        if seq > handle.visible.get() {
-            let message = format!("version {seq} is not settled yet; await graph.settled(…)");
-            return Err(Error::new(Code::Unsettled, message).with("durable", handle.visible.get()));
-        }
-        Ok(seq as f64)
-    })
-}
-
-/// The version that must be visible before a moment is settled, or −2 when it lies ahead of the clock.
-#[napi]
-pub fn settles_with(env: &Env, store: u32, is_time: bool, moment: f64) -> f64 {
-    enter(env, |environment| {
-        let seq = environment.store(store)?.open.store.settles_with(as_moment(is_time, moment))?;
-        Ok(seq.map_or(-2.0, |seq| seq as f64))
+        let StoreHandle { open, visible, .. } = environment.store(store)?;
+        let store = &open.store;
+        Ok(match question {
+            0 => Arc::as_ptr(store).addr() as f64,
+            1 => store.now()? as f64,
+            2 => store.progress().check().map(|()| 1.0)?,
+            3 => store.time_of(moment as u64)? as f64,
+            // What this environment has not been told of is not settled for it: one run of JavaScript sees one state.
+            4 => store.resolve(as_moment(is_time, moment), visible.get())? as f64,
+            _ => store.settles_with(as_moment(is_time, moment))?.map_or(-2.0, |seq| seq as f64),
+        })
     })
 }
 
@@ -240,59 +196,8 @@ fn as_moment(is_time: bool, moment: f64) -> Moment {
     if is_time { Moment::Time(moment as i64) } else { Moment::Version(moment as u64) }
 }
 
-/// A version's time, in µs since 1970.
-#[napi]
-pub fn time_of_version(env: &Env, store: u32, version: f64) -> f64 {
-    enter(env, |environment| Ok(environment.store(store)?.open.store.time_of(version as u64)? as f64))
-}
-
-/// 1 when every moment of the past can be asked for; otherwise a failure says how far the index is.
-#[napi]
-pub fn history_ready(env: &Env, store: u32) -> f64 {
-    enter(env, |environment| environment.store(store)?.open.store.progress().check().map(|()| 1.0))
-}
-
-/// Counts and sizes, as an encoded map. For those who may see everything.
-#[napi]
-pub fn store_stats(env: &Env, session: u32) -> f64 {
-    answer(env, session, |session, _| {
-        session.check_sees_everything()?;
-        let stats = session.store().stats()?;
-        Ok(Value::map([
-            ("head", Value::number(stats.head)),
-            ("durable", Value::number(stats.durable)),
-            ("nodes", Value::Integer(stats.nodes as i64)),
-            ("edges", Value::Integer(stats.edges as i64)),
-            ("memoryBytes", Value::Integer(stats.memory_bytes as i64)),
-            ("waiting", Value::Integer(stats.waiting as i64)),
-            ("frames", Value::Integer(stats.frames as i64)),
-            ("tailBytes", Value::Integer(stats.tail_bytes as i64)),
-            ("since", Value::number(stats.since)),
-            ("archived", Value::number(stats.archived)),
-        ]))
-    })
-}
-
-/// Reads everything on disk again and compares it with memory. For those who may see everything. Its outcome is a map.
-#[napi(ts_return_type = "Promise<number>")]
-pub fn verify_store(env: &Env, session: u32) -> Option<AsyncTask<Background>> {
-    in_background(env, session, 0, |session, _| {
-        session.check_sees_everything()?;
-        session.store().verify().map(verified_value)
-    })
-}
-
-/// Copies everything durable to a directory. For those who may see everything. Its outcome is a map.
-#[napi(ts_return_type = "Promise<number>")]
-pub fn backup_store(env: &Env, session: u32, to: String) -> Option<AsyncTask<Background>> {
-    in_background(env, session, 0, move |session, _| {
-        session.check_sees_everything()?;
-        karyon_kernel::backup(session.store(), &to).map(copied_value)
-    })
-}
-
 /// Copies the store in one directory to another, as of a time (µs) or version if one is given; or what is whole of it. Its
-/// outcome is a map.
+/// outcome is a report.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn restore_store(
     from: String,
@@ -302,41 +207,11 @@ pub fn restore_store(
     moment: Option<f64>,
 ) -> AsyncTask<Background> {
     let at = moment.map(|moment| as_moment(is_time, moment));
-    let work = move || karyon_kernel::restore(&from, &to, at, salvage).map(copied_value);
-    Background::start(move || work().map(Outcome::Value))
-}
-
-/// Lets go of the past before a version, but the newest `versions` of each node and edge and the last version of each `every` µs.
-/// For those who may write everything. Its outcome is a map.
-#[napi(ts_return_type = "Promise<number>")]
-pub fn compact_store(
-    env: &Env,
-    session: u32,
-    since: f64,
-    versions: u32,
-    every: f64,
-) -> Option<AsyncTask<Background>> {
-    let (since, versions, every) = (since as u64, versions as usize, every as u64);
-    let retention = Retention { since, versions, every };
-    in_background(env, session, 0, move |session, _| session.compact(&retention).map(archived_value))
-}
-
-/// Erases the node whose key is in the exchange. For those who may write everything. Its outcome is a map.
-#[napi(ts_return_type = "Promise<number>")]
-pub fn erase_node(env: &Env, session: u32, length: u32) -> Option<AsyncTask<Background>> {
-    in_background(env, session, length, |session, mut input| session.erase(input.text()?).map(archived_value))
-}
-
-fn archived_value(archived: Archived) -> Value {
-    let Archived { committed, since, kept, bytes } = archived;
-    Value::map([
-        ("version", Value::number(committed.seq)),
-        ("time", Value::Timestamp(committed.time)),
-        ("since", Value::number(since)),
-        ("kept", Value::Integer(kept as i64)),
-        ("bytesBefore", Value::Integer(bytes[0] as i64)),
-        ("bytesAfter", Value::Integer(bytes[1] as i64)),
-    ])
+    Background::start(move || {
+        let mut out = Vec::new();
+        karyon_kernel::restore(&from, &to, at, salvage)?.tell(&mut out);
+        Ok(Outcome::Answer(out))
+    })
 }
 
 /// Keeps a version for a view, or ends that.
@@ -352,42 +227,4 @@ pub fn pin_version(env: &Env, session: u32, version: f64, pinned: bool) -> f64 {
         }
         Ok(())
     })
-}
-
-fn copied_value(copied: Copied) -> Value {
-    let Copied { newest, bytes, damage, lost, checkpoint } = copied;
-    let value_of = |part: Lost| {
-        let mut entries = vec![
-            ("segment", Value::Integer(part.position.segment.into())),
-            ("offset", Value::Integer(part.position.offset.into())),
-            ("bytes", Value::Integer(part.bytes as i64)),
-            ("reason", Value::text(part.reason)),
-        ];
-        if let Some(whole) = part.whole {
-            entries.push(("versions", Value::List(whole.map(|(version, _)| Value::number(version)).into())));
-            entries.push(("times", Value::List(whole.map(|(_, time)| Value::Timestamp(time)).into())));
-        }
-        Value::map(entries)
-    };
-    let mut entries = vec![
-        ("version", Value::number(newest.seq)),
-        ("time", Value::Timestamp(newest.time)),
-        ("bytes", Value::Integer(bytes as i64)),
-    ];
-    entries.extend(lost.map(|lost| ("lost", Value::List(lost.into_iter().map(value_of).collect()))));
-    entries.extend(damage.map(|damage| ("damage", Value::text(damage.message()))));
-    entries.extend(checkpoint.map(|version| ("checkpoint", Value::number(version))));
-    Value::map(entries)
-}
-
-fn verified_value(verified: Verified) -> Value {
-    let hex: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Value::map([
-        ("version", Value::number(verified.version)),
-        ("frames", Value::Integer(verified.frames as i64)),
-        ("nodes", Value::Integer(verified.nodes as i64)),
-        ("edges", Value::Integer(verified.edges as i64)),
-        ("chapters", Value::Integer(verified.chapters as i64)),
-        ("digest", Value::text(hex)),
-    ])
 }

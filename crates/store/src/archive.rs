@@ -17,7 +17,7 @@
 //! and everything else can be built from archive and log as before from the log alone.
 
 use crate::blocks::{BLOCK_BYTES, BlockReader, BlockWriter};
-use crate::layout::io_error;
+use crate::layout::{files, io_error};
 use crate::store::Body;
 use karyon_history::{Chapters, History, Horizon, Record, records, unpacked};
 use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, OpenMode, StoreId};
@@ -56,7 +56,7 @@ impl Archive {
 
     /// The archive that stands for the beginning of a store's log.
     pub(crate) fn find(disk: &dyn Disk, store: StoreId) -> Result<Archive> {
-        let Some(path) = list(disk)?.pop() else { return Ok(Archive::none(store)) };
+        let Some(path) = files(disk, LOG_DIRECTORY, SUFFIX)?.pop() else { return Ok(Archive::none(store)) };
         let (reader, head) = BlockReader::open(disk, &path, MAGIC, store)?;
         let mut head = Cursor::new(&head);
         let (base, time) = (ChainPoint::decode(&mut head)?, I64::decode(&mut head)?);
@@ -182,15 +182,9 @@ fn read_through(disk: &dyn Disk, path: &str, visit: &mut dyn FnMut(u64, &[u8]) -
     }
 }
 
-/// The archives there are, oldest first.
-fn list(disk: &dyn Disk) -> Result<Vec<String>> {
-    let paths = disk.paths(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "list"))?;
-    Ok(paths.into_iter().filter(|path| path.ends_with(SUFFIX)).collect())
-}
-
 /// Removes the archives that a later one replaces, and one that was not finished.
 pub(crate) fn remove_older(disk: &dyn Disk) -> Result<()> {
-    let mut older = list(disk)?;
+    let mut older = files(disk, LOG_DIRECTORY, SUFFIX)?;
     older.pop();
     older.extend(Some(NEW.to_owned()).filter(|new| disk.exists(new).unwrap_or(false)));
     older.iter().try_for_each(|path| disk.remove(path).map_err(io_error(path, "remove")))

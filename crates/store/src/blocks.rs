@@ -81,6 +81,19 @@ impl BlockWriter {
         if block.is_empty() { Ok(()) } else { self.block(&block) }
     }
 
+    /// Writes the index of commits and the blocks of an image, which are one part.
+    pub(crate) fn body(
+        &mut self,
+        commits: &[u8],
+        mut image: impl FnMut() -> Result<Option<Vec<u8>>>,
+    ) -> Result<()> {
+        self.block(commits)?;
+        while let Some(block) = image()? {
+            self.block(&block)?;
+        }
+        self.end_part()
+    }
+
     pub(crate) fn end_part(&mut self) -> Result<()> {
         self.flush()?;
         self.block(&[])

@@ -13,7 +13,7 @@
 //! A file is written under another name, synced, renamed: a half-written one is never found under its name.
 
 use crate::blocks::{BlockReader, BlockWriter};
-use crate::layout::{CHECKPOINTS, io_error};
+use crate::layout::{CHECKPOINTS, files, io_error};
 use crate::store::Body;
 use karyon_history::History;
 use karyon_log::{ChainPoint, Disk, Position, StoreId};
@@ -25,6 +25,7 @@ use std::sync::Arc;
 const MAGIC: &[u8; 8] = b"KARYIMG\0";
 /// Where one is written before it is put in its place.
 const NEW: &str = "checkpoint/new";
+const SUFFIX: &str = ".image";
 /// Checkpoints kept.
 const KEPT: usize = 2;
 
@@ -37,45 +38,31 @@ layout! {
     }
 }
 
-/// A checkpoint being written. Dropped before `publish`, it is never found.
-pub(crate) struct CheckpointWriter {
-    disk: Arc<dyn Disk>,
-    file: BlockWriter,
-    path: String,
+/// Begins to write a checkpoint. Dropped before `publish`, it is never found.
+pub(crate) fn begin(disk: &dyn Disk, store: StoreId, anchor: &Anchor) -> Result<BlockWriter> {
+    disk.create_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "create"))?;
+    disk.sync_dir("").map_err(io_error("", "sync"))?;
+    let (mut file, mut head) = (BlockWriter::create(disk, NEW, MAGIC, store)?, Vec::new());
+    anchor.encode(&mut head);
+    file.block(&head)?;
+    Ok(file)
 }
 
-impl CheckpointWriter {
-    pub(crate) fn create(disk: Arc<dyn Disk>, store: StoreId, anchor: &Anchor) -> Result<CheckpointWriter> {
-        disk.create_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "create"))?;
-        disk.sync_dir("").map_err(io_error("", "sync"))?;
-        let path = format!("{CHECKPOINTS}/{:020}.image", anchor.seq);
-        let (mut file, mut head) = (BlockWriter::create(&*disk, NEW, MAGIC, store)?, Vec::new());
-        anchor.encode(&mut head);
-        file.block(&head)?;
-        Ok(CheckpointWriter { disk, file, path })
+/// Ends the file, makes it durable and puts it in its place. Older checkpoints but one go. Returns its bytes.
+pub(crate) fn publish(disk: &dyn Disk, mut file: BlockWriter, seq: Seq, through: ChainPoint) -> Result<u64> {
+    let (path, mut end) = (format!("{CHECKPOINTS}/{seq:020}{SUFFIX}"), Vec::new());
+    through.encode(&mut end);
+    file.block(&end)?;
+    let bytes = file.finish()?;
+    disk.rename(NEW, &path).map_err(io_error(&path, "rename"))?;
+    disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync"))?;
+    // What has a higher number is of a future that this log does not have.
+    let (known, foreign): (Vec<_>, Vec<_>) =
+        files(disk, CHECKPOINTS, SUFFIX)?.into_iter().partition(|found| *found <= path);
+    for old in known.iter().rev().skip(KEPT).chain(&foreign) {
+        disk.remove(old).map_err(io_error(old, "remove"))?;
     }
-
-    pub(crate) fn block(&mut self, block: &[u8]) -> Result<()> {
-        self.file.block(block)
-    }
-
-    /// Ends the file, makes it durable and puts it in its place. Older checkpoints but one go. Returns its bytes.
-    pub(crate) fn publish(mut self, through: ChainPoint) -> Result<u64> {
-        self.file.end_part()?;
-        let mut end = Vec::new();
-        through.encode(&mut end);
-        self.file.block(&end)?;
-        let bytes = self.file.finish()?;
-        self.disk.rename(NEW, &self.path).map_err(io_error(&self.path, "rename"))?;
-        self.disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync"))?;
-        // What has a higher number is of a future that this log does not have.
-        let (known, foreign): (Vec<_>, Vec<_>) =
-            list(&*self.disk)?.into_iter().partition(|path| *path <= self.path);
-        for old in known.iter().rev().skip(KEPT).chain(&foreign) {
-            self.disk.remove(old).map_err(io_error(old, "remove"))?;
-        }
-        Ok(bytes)
-    }
+    Ok(bytes)
 }
 
 /// Removes checkpoints that the log contradicts, durably: a log that grows to their place again must not meet them.
@@ -84,12 +71,6 @@ pub(crate) fn discard(disk: &dyn Disk, paths: &[String]) -> Result<()> {
         disk.remove(path).map_err(io_error(path, "remove"))?;
     }
     if paths.is_empty() { Ok(()) } else { disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync")) }
-}
-
-/// The checkpoints there are, oldest first.
-fn list(disk: &dyn Disk) -> Result<Vec<String>> {
-    let paths = disk.paths(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "list"))?;
-    Ok(paths.into_iter().filter(|path| path.ends_with(".image")).collect())
 }
 
 /// A checkpoint that was read.
@@ -109,7 +90,7 @@ pub(crate) fn load_all(
     base: Position,
     history: &Arc<dyn History>,
 ) -> Result<impl Iterator<Item = Loaded>> {
-    let paths = list(disk)?.into_iter().rev();
+    let paths = files(disk, CHECKPOINTS, SUFFIX)?.into_iter().rev();
     let loaded = paths.filter_map(move |path| load(disk, store, path, history.clone()).ok());
     Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= base))
 }

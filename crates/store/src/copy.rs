@@ -48,10 +48,10 @@ impl Store {
         let Some(persistence) = &self.persistence else {
             return Err(Error::new(Code::Argument, "a memory kernel has no log to copy; open a directory"));
         };
-        let _files = persistence.keep_files();
+        let _files = persistence.files.read();
         // Nothing behind is looked at: it may be half written.
         let at = Moment::Version(persistence.head().next_seq - 1);
-        let (floor, archive) = (self.pipeline()?.floor, persistence.archive());
+        let (floor, archive) = (self.pipeline()?.floor, persistence.archive.lock().clone());
         copy(&persistence.disk, &archive, persistence.id, (target, process), Some(at), Some(floor))
     }
 }

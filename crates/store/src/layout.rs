@@ -14,7 +14,8 @@
 //! 60 u32 CRC32C of what is before.
 
 pub(crate) use karyon_log::io_error;
-use karyon_log::{ChainPoint, Disk, Log, OpenMode, SegmentSizes, StoreId};
+use karyon_log::{ChainPoint, Disk, Log, OpenMode, SegmentSizes, StoreId, StoreIdField};
+use karyon_model::bytes::Cursor;
 use karyon_model::{Code, Error, Result};
 use std::io;
 use std::sync::Arc;
@@ -107,9 +108,7 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<StoreId> {
         let message = "the identity file \"karyon\" does not match its checksum; restore it from a backup";
         return Err(Error::new(Code::Damaged, message).with("path", IDENTITY));
     }
-    let mut id = [0; 16];
-    id.copy_from_slice(&bytes[12..28]);
-    Ok(StoreId(id))
+    StoreIdField::decode(&mut Cursor::new(&bytes[12..]))
 }
 
 /// What every file of a store but the log's begins with.
@@ -125,6 +124,12 @@ pub(crate) fn check_format(path: &str, format: u32) -> Result<()> {
     let message =
         format!("{path:?} has format {format}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon");
     Err(Error::new(Code::FormatNewer, message).with("path", path).with("format", format))
+}
+
+/// The files of a folder whose names end so, ascending.
+pub(crate) fn files(disk: &dyn Disk, folder: &str, suffix: &str) -> Result<Vec<String>> {
+    let paths = disk.paths(folder).map_err(io_error(folder, "list"))?;
+    Ok(paths.into_iter().filter(|path| path.ends_with(suffix)).collect())
 }
 
 /// Writes a file anew and makes its bytes durable; its name is durable after the directory's sync.

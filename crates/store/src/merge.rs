@@ -1,18 +1,12 @@
 //! Forks: made, merged into what they stand on, or into one beside them, in one commit.
 
+use crate::revert::Report;
 use crate::store::{Author, Committed, Store};
 use karyon_graph::{Gate, MergePlan, Prefer, Transaction};
-use karyon_model::limits::WRITE_ATTEMPTS_MAX;
-use karyon_model::{Code, Result, Seq};
+use karyon_model::{Result, Seq};
 
-/// What a merge did, or would do.
-#[derive(Debug)]
-pub struct MergeReport {
-    /// What it takes over, and what both have changed.
-    pub plan: MergePlan,
-    /// The commit; `None` when there was nothing to take over, or when something clashes and nobody is preferred.
-    pub committed: Option<Committed>,
-}
+/// What a merge did: nothing where there was nothing to take over, or when something clashes and nobody is preferred.
+pub type MergeReport = Report<MergePlan>;
 
 impl Store {
     /// Makes a layer above a version of the base (0) or of another layer. Returns its number.
@@ -41,18 +35,10 @@ impl Store {
         author: Author<'_>,
         gate: &dyn Gate,
     ) -> Result<MergeReport> {
-        let mut attempts = 0;
-        loop {
-            let mut plan = self.body()?.graph.plan_merge(layer, into, prefer)?;
+        self.commit_planned(author, gate, |body| {
+            let mut plan = body.graph.plan_merge(layer, into, prefer)?;
             let transaction = plan.transaction.take();
-            attempts += 1;
-            match transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose() {
-                // A node may have been linked since the plan was made, or removed.
-                Err(error)
-                    if [Code::Conflict, Code::HasEdges, Code::NodeMissing].contains(&error.code())
-                        && attempts < WRITE_ATTEMPTS_MAX => {}
-                committed => return Ok(MergeReport { plan, committed: committed? }),
-            }
-        }
+            Ok((plan, transaction))
+        })
     }
 }

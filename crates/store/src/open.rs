@@ -142,7 +142,7 @@ impl Store {
     }
 
     /// Does something that takes long, on a thread of its own if there are any.
-    fn beside(
+    pub(crate) fn beside(
         self: &Arc<Store>,
         name: &str,
         threads: bool,

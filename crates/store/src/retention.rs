@@ -1,10 +1,10 @@
 //! Letting go of the past: what a retention keeps is archived, the rest goes with the log's segments; what is erased goes for good.
 
 use crate::archive::{Archive, NEW, digest, remove_older};
-use crate::layout::{CHECKPOINTS, io_error};
+use crate::layout::{CHECKPOINTS, files, io_error};
 use crate::rebuild::{Sealed, visit_commits};
 use crate::store::{Author, Committed, Store};
-use crate::writer::{Persistence, lock};
+use crate::writer::Persistence;
 use karyon_graph::{Gate, Graph, ImageWriter, Transaction};
 use karyon_history::{Chapter, Chapters, Horizon, Record, end_of, object_of};
 use karyon_log::{ASIDE_DIRECTORY, ChainPoint, Disk, HashField, LOG_DIRECTORY, StoreId};
@@ -61,7 +61,7 @@ impl Store {
     /// Whether what was erased is still in the files.
     pub(crate) fn is_erasing(&self) -> Result<bool> {
         let erased = self.body()?.graph.erased();
-        let archive = self.persistence.as_ref().map(Persistence::archive);
+        let archive = self.persistence.as_ref().map(|persistence| persistence.archive.lock().clone());
         Ok(archive.is_some_and(|it| erased >= it.base.next_seq || (erased > 0 && it.leaving)))
     }
 
@@ -85,14 +85,14 @@ impl Store {
             }
             None => Ok(()),
         };
-        let _turn = lock(&self.archiving);
+        let _turn = self.archiving.lock();
         let Some(persistence) = &self.persistence else {
             let done = erase().and_then(|()| self.archive_memory(retention));
             self.history.announce(Horizon::default());
             return done;
         };
         // An image in the making would show half of what is erased.
-        let (_image, _files) = (lock(&persistence.checkpoint_turn), persistence.own_files());
+        let (_image, _files) = (persistence.checkpoint_turn.lock(), persistence.files.write());
         self.pipeline()?.admit()?;
         erase()?;
         let done = self.archive_log(persistence, retention, author, gate);
@@ -115,7 +115,7 @@ impl Store {
             }
         };
         let newest = persistence.rotate().inspect_err(failed)?;
-        let before = persistence.archive();
+        let before = persistence.archive.lock().clone();
         self.go_by(persistence, before.clone())?;
         let mut boundaries = persistence.reader().boundaries()?;
         // Commits go on: where the log ends by now is amid a segment.
@@ -154,17 +154,17 @@ impl Store {
     fn go_by(&self, persistence: &Persistence, mut archive: Archive) -> Result<()> {
         let disk = &*persistence.disk;
         archive.leaving = true;
-        persistence.set_archive(archive.clone());
+        *persistence.archive.lock() = archive.clone();
         if self.history.mark() != archive.mark {
             let horizon = archive.horizon.clone();
             self.history.replace(archive.chapters(disk)?, archive.base, horizon, archive.mark)?;
         }
         remove_older(disk)?;
-        persistence.cut(archive.base)?;
+        persistence.log.lock().cut(archive.base)?;
         // What was erased may not come back with a power cut.
         disk.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
         archive.leaving = false;
-        persistence.set_archive(archive);
+        *persistence.archive.lock() = archive;
         Ok(())
     }
 
@@ -172,7 +172,7 @@ impl Store {
     fn announced(&self, retention: Option<&Retention>, through: Seq) -> Result<Horizon> {
         let before = self.history.horizon();
         let Some(retention) = retention else { return Ok(before) };
-        let (_pipeline, pins) = (self.pipeline()?, self.pins()?);
+        let (_pipeline, pins) = (self.pipeline()?, self.pins.lock());
         let (body, since) = (self.body()?, retention.since.min(through).max(before.since));
         let mut kept: Vec<_> = pins.keys().copied().collect();
         let layers = body.graph.layers().iter();
@@ -227,12 +227,8 @@ impl Store {
         file.end_part()?;
         item.clear();
         body.commits.encode(&mut item);
-        file.block(&item)?;
         let mut image = ImageWriter::new(&body.graph);
-        while let Some(block) = image.next_block(&body.graph)? {
-            file.block(&block)?;
-        }
-        file.end_part()?;
+        file.body(&item, || image.next_block(&body.graph))?;
         visit_kept(&self.history, &body.graph, base.next_seq - 1, horizon, retention, &mut |(
             key,
             record,
@@ -295,7 +291,7 @@ fn visit_kept(
 
 /// Empties a directory, durably.
 fn remove_all(disk: &dyn Disk, directory: &str) -> Result<()> {
-    let paths = disk.paths(directory).map_err(io_error(directory, "list"))?;
+    let paths = files(disk, directory, "")?;
     if paths.is_empty() {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! Reverting a principal's writes in one compensating commit.
 
-use crate::store::{Author, Committed, Store};
-use karyon_graph::{Gate, RevertPlan};
+use crate::store::{Author, Body, Committed, Store};
+use karyon_graph::{Gate, RevertPlan, Transaction};
 use karyon_model::limits::WRITE_ATTEMPTS_MAX;
 use karyon_model::{Code, Result, Seq};
 
@@ -16,13 +16,16 @@ pub struct RevertRequest<'a> {
     pub dry_run: bool,
 }
 
-/// What a revert did, or would do.
+/// What a revert did, or would do. A commit may restore nothing: that the principal was reverted is noted also where others have written
+/// over everything.
+pub type RevertReport = Report<RevertPlan>;
+
+/// What was planned, and done of it.
 #[derive(Debug)]
-pub struct RevertReport {
-    /// What it restores, what stays and why, and what was built on it.
-    pub plan: RevertPlan,
-    /// The compensating commit; `None` for a dry run or when there was nothing to take back. It may restore nothing: that the
-    /// principal was reverted is noted also where others have written over everything.
+pub struct Report<P> {
+    /// What it changes, and what stands against that.
+    pub plan: P,
+    /// The commit; `None` when there was none to be made.
     pub committed: Option<Committed>,
 }
 
@@ -38,21 +41,35 @@ impl Store {
         author: Author<'_>,
         gate: &dyn Gate,
     ) -> Result<RevertReport> {
-        let mut attempts = 0;
-        loop {
-            let body = self.body()?;
+        self.commit_planned(author, gate, |body| {
             // Which commits were reverted before must be known, however far back.
             self.progress().check()?;
             let mut plan = match body.graph.names().get(request.principal) {
                 Some(principal) => body.graph.plan_revert(&body.commits, principal, request.since)?,
                 None => RevertPlan::default(),
             };
-            drop(body);
             let transaction = plan.transaction.take().filter(|_| !request.dry_run);
+            Ok((plan, transaction))
+        })
+    }
+
+    /// Commits what is planned; plans it anew where others have changed meanwhile what it is about.
+    pub(crate) fn commit_planned<P>(
+        &self,
+        author: Author<'_>,
+        gate: &dyn Gate,
+        plan: impl Fn(&Body) -> Result<(P, Option<Transaction>)>,
+    ) -> Result<Report<P>> {
+        let mut attempts = 0;
+        loop {
+            let (plan, transaction) = plan(&*self.body()?)?;
             attempts += 1;
             match transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose() {
-                Err(error) if error.code() == Code::Conflict && attempts < WRITE_ATTEMPTS_MAX => {}
-                committed => return Ok(RevertReport { plan, committed: committed? }),
+                // A node may have been linked since, or removed.
+                Err(error)
+                    if [Code::Conflict, Code::HasEdges, Code::NodeMissing].contains(&error.code())
+                        && attempts < WRITE_ATTEMPTS_MAX => {}
+                committed => return Ok(Report { plan, committed: committed? }),
             }
         }
     }

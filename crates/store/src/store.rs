@@ -110,11 +110,11 @@ pub struct Store {
     pub(crate) clock: Clock,
     /// Whether commits are acknowledged as soon as they are published, before they are on disk.
     pub relaxed: bool,
-    listeners: Mutex<Vec<Weak<dyn Fn() + Send + Sync>>>,
+    listeners: parking_lot::Mutex<Vec<Weak<dyn Fn() + Send + Sync>>>,
     /// Versions that are kept, each with how many pins it has.
-    pins: Mutex<BTreeMap<Seq, usize>>,
+    pub(crate) pins: parking_lot::Mutex<BTreeMap<Seq, usize>>,
     /// Held by whoever lets go of a part of the past; before every other lock.
-    pub(crate) archiving: Mutex<()>,
+    pub(crate) archiving: parking_lot::Mutex<()>,
     pub(crate) persistence: Option<Persistence>,
 }
 
@@ -140,9 +140,9 @@ impl Store {
             durable: AtomicU64::new(seq),
             clock,
             relaxed: false,
-            listeners: Mutex::default(),
-            pins: Mutex::default(),
-            archiving: Mutex::default(),
+            listeners: Default::default(),
+            pins: Default::default(),
+            archiving: Default::default(),
             persistence,
         }
     }
@@ -276,13 +276,12 @@ impl Store {
     }
 
     /// Has `listener` called after every change of what is durable, until it is dropped.
-    pub fn listen(&self, listener: &Listener) -> Result<()> {
-        self.listeners.lock().map_err(|_| poisoned())?.push(Arc::downgrade(listener));
-        Ok(())
+    pub fn listen(&self, listener: &Listener) {
+        self.listeners.lock().push(Arc::downgrade(listener));
     }
 
     pub(crate) fn notify(&self) {
-        let Ok(mut listeners) = self.listeners.lock() else { return };
+        let mut listeners = self.listeners.lock();
         listeners.retain(|listener| listener.strong_count() > 0);
         let held: Vec<_> = listeners.iter().filter_map(Weak::upgrade).collect();
         // One that is called may listen anew.
@@ -294,7 +293,7 @@ impl Store {
     ///
     /// Fails with `Horizon` for a version that is not kept, or soon will not be.
     pub fn pin(self: &Arc<Store>, seq: Seq) -> Result<Pin> {
-        let mut pins = self.pins()?;
+        let mut pins = self.pins.lock();
         if pins.values().sum::<usize>() >= SNAPSHOTS_MAX {
             let message = format!("{SNAPSHOTS_MAX} snapshots and transactions are open; close some of them");
             return Err(Error::new(Code::SnapshotCount, message).with("limit", SNAPSHOTS_MAX));
@@ -302,10 +301,6 @@ impl Store {
         self.history.check(seq)?;
         *pins.entry(seq).or_default() += 1;
         Ok(Pin { store: self.clone(), seq })
-    }
-
-    pub(crate) fn pins(&self) -> Result<MutexGuard<'_, BTreeMap<Seq, usize>>> {
-        self.pins.lock().map_err(|_| poisoned())
     }
 
     /// Counts and sizes.
@@ -317,7 +312,7 @@ impl Store {
         drop(body);
         let written = self.persistence.as_ref().map(Persistence::written);
         let (frames, tail_bytes) = written.map_or((0, 0), |written| (written.frames, written.tail_bytes));
-        let archive = self.persistence.as_ref().map(Persistence::archive);
+        let archive = self.persistence.as_ref().map(|persistence| persistence.archive.lock().clone());
         let (since, archived) =
             (self.history.horizon().since, archive.map_or(0, |archive| archive.base.next_seq - 1));
         let durable = self.on_disk();
@@ -334,12 +329,9 @@ pub struct Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        if let Ok(mut pins) = self.store.pins()
-            && let Some(count) = pins.get_mut(&self.seq)
-        {
-            *count -= 1;
-            pins.retain(|_, count| *count > 0);
-        }
+        let mut pins = self.store.pins.lock();
+        pins.entry(self.seq).and_modify(|count| *count -= 1);
+        pins.retain(|_, count| *count > 0);
     }
 }
 

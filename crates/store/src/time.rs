@@ -23,12 +23,10 @@ impl Store {
         Ok(self.pipeline()?.now(clock))
     }
 
-    /// The version that a moment stands for. What was answered once never changes.
+    /// The version that a moment stands for, for somebody who knows of a durable one. What was answered once never changes.
     ///
-    /// Fails with `Unsettled` while a commit that belongs to the answer is not durable yet, or when the moment lies ahead
-    /// of the clock; with `HistoryBuilding` while the index of commits does not reach back that far.
-    pub fn resolve(&self, moment: Moment) -> Result<Seq> {
-        let durable = self.durable();
+    /// Fails with `Unsettled` while a commit that belongs to the answer is later than that, or when the moment lies ahead of the clock; with `HistoryBuilding` while the index of commits does not reach back that far.
+    pub fn resolve(&self, moment: Moment, durable: Seq) -> Result<Seq> {
         let what = match moment {
             Moment::Version(seq) => format!("version {seq}"),
             Moment::Time(micros) => format!("the time {micros} µs after 1970"),

@@ -2,7 +2,6 @@
 
 use crate::rebuild::visit_commits;
 use crate::store::Store;
-use crate::writer::Persistence;
 use karyon_graph::Graph;
 use karyon_history::{Chapters, Progress};
 use karyon_model::{Code, Error, Operation, OperationReader, Result, Seq};
@@ -37,11 +36,11 @@ impl Store {
     ///
     /// Cost: a pass over the whole log and a second graph in memory. Run it beside the work, not in it.
     pub fn verify(&self) -> Result<Verified> {
-        let _files = self.persistence.as_ref().map(Persistence::keep_files);
+        let _files = self.persistence.as_ref().map(|persistence| persistence.files.read());
         let version = self.on_disk();
         let body = self.body()?;
-        let (nodes, edges) = body.graph.audit_at(version)?;
-        let digest = body.graph.digest_at(version)?;
+        let (nodes, edges) = body.graph.audit_in(0, version)?;
+        let digest = body.graph.digest_in(0, version)?;
         let living = (1..).zip(body.graph.layers());
         let living = living.filter(|(_, layer)| layer.is_living() && layer.created <= version);
         let forks: Vec<u32> = living.map(|(number, _)| number).collect();
@@ -50,7 +49,7 @@ impl Store {
         let mut verified = Verified { version, frames: 0, nodes, edges, chapters: 0, digest };
         let Some(persistence) = &self.persistence else { return Ok(verified) };
         let fresh = Arc::new(Chapters::in_memory());
-        let archive = persistence.archive();
+        let archive = persistence.archive.lock().clone();
         fresh.set_horizon(archive.horizon.clone(), archive.mark);
         let mut log = archive.load(&*persistence.disk, fresh.clone(), Some(&fresh))?;
         let archived = archive.exists().then(|| archive.digest(&*persistence.disk)).transpose()?;
@@ -77,8 +76,9 @@ impl Store {
                 "the archive of the log is not the one that the log names; restore it from a backup";
             return Err(Error::new(Code::Damaged, message));
         }
-        log.graph.audit_at(version)?;
-        if log.graph.digest_at(version)? != digest || digests_of(&log.graph, &forks, version)? != of_forks {
+        log.graph.audit_in(0, version)?;
+        if log.graph.digest_in(0, version)? != digest || digests_of(&log.graph, &forks, version)? != of_forks
+        {
             let message = format!("memory and log differ at version {version}; open the store again");
             return Err(Error::new(Code::Damaged, message).with("version", version));
         }

@@ -1,7 +1,7 @@
 //! The writer: turns what waits into frames, one sync for all that wait, and says what is durable.
 
 use crate::archive::Archive;
-use crate::checkpoint::{Anchor, CheckpointWriter};
+use crate::checkpoint::{self, Anchor};
 use crate::layout::io_error;
 use crate::store::Store;
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -9,19 +9,20 @@ use karyon_graph::ImageWriter;
 use karyon_history::Progress;
 use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, Lock, Log, LogReader, OpenMode, StoreId};
 use karyon_model::{Code, Error, Result, Seq};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 /// A clean close leaves no longer tail of the log to the next opening.
 const CLOSE_CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The disk side of a store.
+/// The disk side of a store. A panic under one of its locks is reported by the thread's own failure; the value inside is whole.
 pub(crate) struct Persistence {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) id: StoreId,
-    log: Mutex<Log>,
+    pub(crate) log: Mutex<Log>,
     /// What stands for the beginning of the log.
-    archive: Mutex<Archive>,
+    pub(crate) archive: Mutex<Archive>,
     written: Mutex<Written>,
     doorbell: Sender<()>,
     bell: Receiver<()>,
@@ -31,7 +32,7 @@ pub(crate) struct Persistence {
     /// Held by whoever writes a checkpoint: there is one half-written file.
     pub(crate) checkpoint_turn: Mutex<()>,
     /// Shared by who reads the log from its beginning, and nobody else's while a part of it is let go. Taken after the other one.
-    files: RwLock<()>,
+    pub(crate) files: RwLock<()>,
 }
 
 /// How far the disk is.
@@ -79,42 +80,18 @@ impl Persistence {
 
     /// A reader of the log from its beginning on.
     pub(crate) fn reader(&self) -> LogReader {
-        LogReader::new(self.disk.clone(), self.id, lock(&self.archive).base)
-    }
-
-    /// While this is held, no part of the log goes.
-    pub(crate) fn keep_files(&self) -> RwLockReadGuard<'_, ()> {
-        self.files.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The right to let go of a part of the log.
-    pub(crate) fn own_files(&self) -> RwLockWriteGuard<'_, ()> {
-        self.files.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What stands for the beginning of the log.
-    pub(crate) fn archive(&self) -> Archive {
-        lock(&self.archive).clone()
-    }
-
-    pub(crate) fn set_archive(&self, archive: Archive) {
-        *lock(&self.archive) = archive;
+        LogReader::new(self.disk.clone(), self.id, self.archive.lock().base)
     }
 
     /// Has the log go on in a segment of its own, so that it can be parted behind what is durable. Returns where that begins.
     pub(crate) fn rotate(&self) -> Result<ChainPoint> {
-        let mut log = lock(&self.log);
+        let mut log = self.log.lock();
         let point = log.rotate()?;
-        let mut written = lock(&self.written);
+        let mut written = self.written.lock();
         // A frame that was written and failed to sync is not durable, and the log is of no use then.
         debug_assert_eq!(written.head.next_seq, point.next_seq);
         written.head = point;
         Ok(point)
-    }
-
-    /// Lets go of the log's segments before a point.
-    pub(crate) fn cut(&self, base: ChainPoint) -> Result<()> {
-        lock(&self.log).cut(base)
     }
 
     /// Bytes of the files of the log.
@@ -129,7 +106,7 @@ impl Persistence {
     }
 
     pub(crate) fn written(&self) -> Written {
-        *lock(&self.written)
+        *self.written.lock()
     }
 
     /// The end of the durable commits.
@@ -138,22 +115,17 @@ impl Persistence {
     }
 }
 
-/// A panic while one of these was held is reported by the thread's own failure; the value inside is whole.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Store {
     /// Writes one frame with everything that waits, syncs it and moves the watermark. False when nothing waited.
     ///
     /// This is all that the writer thread does; a store without threads is driven with it.
     pub fn write_frame(&self) -> Result<bool> {
         let Some(persistence) = &self.persistence else { return Ok(false) };
-        let mut log = lock(&persistence.log);
+        let mut log = persistence.log.lock();
         let Some(batch) = self.pipeline()?.next() else { return Ok(false) };
         let last = batch.last();
         let done = log.append(&batch.draft()).and_then(|_| log.sync()).and_then(|()| {
-            let mut written = lock(&persistence.written);
+            let mut written = persistence.written.lock();
             written.head = log.head();
             written.frames += 1;
             written.tail_bytes += batch.payload.len() as u64 + 128;
@@ -181,7 +153,7 @@ impl Store {
     /// Runs something on a thread that `close` waits for, unless a thread of that name is still at it.
     pub(crate) fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
         let Some(persistence) = &self.persistence else { return Ok(()) };
-        let mut threads = lock(&persistence.threads);
+        let mut threads = persistence.threads.lock();
         threads.retain(|thread| !thread.is_finished());
         if threads.iter().all(|thread| thread.thread().name() != Some(name)) {
             let thread = std::thread::Builder::new().name(name.into()).spawn(work);
@@ -224,26 +196,21 @@ impl Store {
         let Some(persistence) = &self.persistence else { return };
         let Written { tail_bytes, image_bytes, .. } = persistence.written();
         if tail_bytes >= persistence.checkpoint_bytes.max(image_bytes) {
-            let store = Arc::downgrade(self);
             // A checkpoint that fails costs time at the next opening, never data: the log has everything.
-            let _ = self
-                .spawn("karyon-checkpoint", move || drop(store.upgrade().map(|store| store.checkpoint())));
+            let checkpoint = |store: &Weak<Store>| drop(store.upgrade().map(|store| store.checkpoint()));
+            let _ = self.beside("karyon-checkpoint", true, checkpoint);
         }
     }
 
     fn write_history_if_due(self: &Arc<Store>) {
+        let Some(persistence) = &self.persistence else { return };
         if self.history.is_due() && self.progress() == Progress::Ready {
-            let store = Arc::downgrade(self);
+            let durable = persistence.head();
             // What could not be written stays in memory, and is tried again with the next frame.
-            let write = move || drop(store.upgrade().map(|store| store.write_history()));
-            let _ = self.spawn("karyon-history", write);
+            let write =
+                move |store: &Weak<Store>| drop(store.upgrade().map(|store| store.history.write(durable)));
+            let _ = self.beside("karyon-history", true, write);
         }
-    }
-
-    /// Puts the chapters that are durable in the log into a table.
-    fn write_history(&self) -> Result<()> {
-        let Some(persistence) = &self.persistence else { return Ok(()) };
-        self.history.write(persistence.head())
     }
 
     /// Writes a checkpoint of the head, also while commits go on. Returns its version, or `None` for a memory store.
@@ -252,7 +219,7 @@ impl Store {
     /// the directory may be another's by then.
     pub fn checkpoint(&self) -> Result<Option<u64>> {
         let Some(persistence) = &self.persistence else { return Ok(None) };
-        let _turn = lock(&persistence.checkpoint_turn);
+        let _turn = persistence.checkpoint_turn.lock();
         if self.pipeline()?.closed {
             return Err(Error::new(Code::Closed, "the store is closed; open it again"));
         }
@@ -266,21 +233,19 @@ impl Store {
             ImageWriter::new(&body.graph)
         };
         let seq = image.seq();
-        let anchor = Anchor { seq, tail };
-        let mut file = CheckpointWriter::create(persistence.disk.clone(), persistence.id, &anchor)?;
-        file.block(&commits)?;
-        while let Some(block) = self.next_block(&mut image)? {
-            file.block(&block)?;
-        }
+        let disk = &*persistence.disk;
+        let mut file = checkpoint::begin(disk, persistence.id, &Anchor { seq, tail })?;
+        // The graph is held for one block.
+        file.body(&commits, || image.next_block(&self.body()?.graph))?;
         // The image may not be ahead of the log: it is put in its place once its version is durable.
         self.make_durable(seq)?;
         // Whoever starts from the image finds every chapter before it in the tables. Where these cannot be written, the next
         // opening builds them again: a tail that no image cuts off would cost more.
         if self.progress() == Progress::Ready {
-            let _ = self.write_history();
+            let _ = self.history.write(persistence.head());
         }
-        let bytes = file.publish(persistence.head())?;
-        let mut written = lock(&persistence.written);
+        let bytes = checkpoint::publish(disk, file, seq, persistence.head())?;
+        let mut written = persistence.written.lock();
         (written.image_bytes, written.tail_bytes) = (bytes, written.tail_bytes - tail_bytes);
         Ok(Some(seq))
     }
@@ -296,11 +261,6 @@ impl Store {
             }
         }
         Ok(())
-    }
-
-    /// The graph is held for one block.
-    fn next_block(&self, image: &mut ImageWriter) -> Result<Option<Vec<u8>>> {
-        image.next_block(&self.body()?.graph)
     }
 
     /// Ends the store: what waits is written, the log is sealed, the directory is free. Closing again does nothing.
@@ -322,7 +282,7 @@ impl Store {
         let own = std::thread::current().id();
         // Again until none is left: the writer may have started a checkpoint just before its end.
         loop {
-            let Some(thread) = lock(&persistence.threads).pop() else { break };
+            let Some(thread) = persistence.threads.lock().pop() else { break };
             if thread.thread().id() != own {
                 let _ = thread.join();
             }
@@ -330,9 +290,9 @@ impl Store {
         let sealed = closed.and_then(|_| self.write_rest(persistence));
         self.notify();
         // The directory is free whatever has happened, and not before the last checkpoint has ended.
-        let _turn = lock(&persistence.checkpoint_turn);
+        let _turn = persistence.checkpoint_turn.lock();
         self.history.close();
-        drop(lock(&persistence.lock).take());
+        drop(persistence.lock.lock().take());
         sealed
     }
 
@@ -343,6 +303,6 @@ impl Store {
         while self.write_frame()? {}
         // What `now` has answered stays before every later commit, though the clock may be put back meanwhile.
         let floor = self.pipeline()?.floor;
-        lock(&persistence.log).seal(floor)
+        persistence.log.lock().seal(floor)
     }
 }

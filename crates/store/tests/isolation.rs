@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex};
 use adya::{History, Opts, Report, Valid, Workload, check};
 use karyon_graph::{Direction, Open, PageStart, Reader, Transaction};
 use karyon_model::bytes::Cursor;
-use karyon_model::{Code, EdgeKey, Target, Value, Verb, VerbWriter};
+use karyon_model::{Code, EdgeKey, Target, Verb, VerbWriter};
 use karyon_store::{Author, Store};
+use karyon_testkit::Value;
 use karyon_testkit::{LogicalClock, Random};
 
 const ROOT: Author<'_> = Author { principal: "root", incarnation: 0, cause: None };

@@ -9,7 +9,9 @@ mod directory;
 pub mod disk;
 pub mod oracle;
 mod random;
+mod value;
 
 pub use clock::LogicalClock;
 pub use directory::{DIRECTORY, FileDirectory};
 pub use random::Random;
+pub use value::Value;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use karyon_graph::Open;
 use karyon_log::{Disk, OpenMode, RealDisk, StoreId, segment_path};
-use karyon_model::{Code, Error, Fact, Value};
+use karyon_model::{Code, Error, Fact};
 use karyon_store::{Author, Moment, Options, Store};
 use karyon_testkit::LogicalClock;
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 
 use crate::model::{Place, Step};
@@ -258,7 +259,7 @@ fn a_closed_store_takes_nothing_and_still_answers() {
     assert_eq!(rig::commit(&store, &[put("b", Value::Null)]).unwrap_err().code(), Code::Closed);
     assert_eq!(store.checkpoint().unwrap_err().code(), Code::Closed);
     assert!(!store.write_frame().unwrap());
-    assert_eq!(store.resolve(Moment::Version(2)).unwrap(), 2);
+    assert_eq!(store.resolve(Moment::Version(2), store.durable()).unwrap(), 2);
     assert!(disk.files() == before, "a closed store writes nothing: the directory may be another's");
     let (memory, _) = rig::memory();
     memory.close().unwrap();

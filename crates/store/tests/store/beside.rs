@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use karyon_graph::{Open, Prefer, Reader, Transaction};
-use karyon_model::{Code, Seq, Value};
+use karyon_model::{Code, Seq};
 use karyon_store::{MergeReport, Retention, Store};
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::oracle::EdgeName;
 

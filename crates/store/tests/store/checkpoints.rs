@@ -4,8 +4,9 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use karyon_history::Progress;
 use karyon_log::{Disk, OpenMode, segment_path};
-use karyon_model::{Code, Seq, Value};
+use karyon_model::{Code, Seq};
 use karyon_store::{Listener, Moment, Options, Store};
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{DIRECTORY, LogicalClock};
 
@@ -163,7 +164,7 @@ fn held_back(disk: SimDisk) -> (Arc<Store>, Gate, (crossbeam::channel::Receiver<
     let listener: Listener = Arc::new(move || {
         let _ = told.send(());
     });
-    store.listen(&listener).unwrap();
+    store.listen(&listener);
     (store, gate, (tells, listener))
 }
 
@@ -197,7 +198,10 @@ fn opening_does_not_wait_for_the_index_of_the_past() {
     }
     for version in 1..=62 {
         assert_eq!(value_at(&store, version).unwrap(), integer(version as i64));
-        assert_eq!(store.resolve(Moment::Time(store.time_of(version).unwrap())).unwrap(), version);
+        assert_eq!(
+            store.resolve(Moment::Time(store.time_of(version).unwrap()), store.durable()).unwrap(),
+            version
+        );
     }
     store.verify().unwrap();
     store.close().unwrap();

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use karyon_graph::{Open, Reader};
 use karyon_log::RealDisk;
 use karyon_model::bytes::Cursor;
-use karyon_model::{Code, Seq, Value};
+use karyon_model::{Code, Seq};
 use karyon_store::{Options, Store};
 use karyon_testkit::LogicalClock;
+use karyon_testkit::Value;
 
 use crate::bad_input::put;
 use crate::model::{Place, Step, batch};

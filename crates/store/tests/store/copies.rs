@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, mpsc};
 
 use karyon_log::{Disk, LogReader, Lost, Position, segment_path};
-use karyon_model::{Code, Error, Result, Seq, Value};
+use karyon_model::{Code, Error, Result, Seq};
 use karyon_store::{Copied, Moment, restore};
+use karyon_testkit::Value;
 use karyon_testkit::disk::{Fate, Fault, SimDisk};
 use karyon_testkit::{DIRECTORY, Random};
 

@@ -103,7 +103,7 @@ fn goes_on(disk: &SimDisk, store: std::sync::Arc<karyon_store::Store>, known: &E
         place: crate::model::Place::Node("after the crash".into()),
         labels: BTreeSet::new(),
         drop: BTreeSet::new(),
-        props: [("n".to_owned(), Some(karyon_model::Value::Integer(1)))].into(),
+        props: [("n".to_owned(), Some(karyon_testkit::Value::Integer(1)))].into(),
     };
     let committed = rig::write(&store, &[step]).map_err(said)?;
     if committed.seq != known.oracle.version() + 1 {

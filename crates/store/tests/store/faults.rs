@@ -1,6 +1,7 @@
 //! The n-th call to the disk fails, for n = 0, 1, 2, … until a run meets no failure any more.
 
-use karyon_model::{Code, Seq, Value};
+use karyon_model::{Code, Seq};
+use karyon_testkit::Value;
 use karyon_testkit::disk::{Fate, Fault, SimDisk};
 
 use crate::bad_input::put;

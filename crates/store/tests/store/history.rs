@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use karyon_history::{Directory, PAGE_COMMITS, Progress, SledDirectory};
 use karyon_log::{Disk, RealDisk, segment_path};
-use karyon_model::{Code, Error, Seq, Value};
+use karyon_model::{Code, Error, Seq};
 use karyon_store::{Moment, Options, Store};
+use karyon_testkit::Value;
 use karyon_testkit::disk::{Fate, SimDisk};
 use karyon_testkit::{DIRECTORY, FileDirectory, LogicalClock};
 
@@ -42,8 +43,8 @@ fn whole_past_is_there(store: &Store) {
     for version in (1..=COMMITS).step_by(37).chain([COMMITS]) {
         assert_eq!(value_at(store, version as Seq).unwrap(), integer(version));
         let time = store.time_of(version as Seq).unwrap();
-        assert_eq!(store.resolve(Moment::Time(time)).unwrap(), version as Seq);
-        assert_eq!(store.resolve(Moment::Time(time - 1)).unwrap(), version as Seq - 1);
+        assert_eq!(store.resolve(Moment::Time(time), store.durable()).unwrap(), version as Seq);
+        assert_eq!(store.resolve(Moment::Time(time - 1), store.durable()).unwrap(), version as Seq - 1);
     }
     store.verify().unwrap();
 }
@@ -164,7 +165,7 @@ fn a_checkpoint_may_be_taken_at_any_commit() {
         for version in [1, 5, page - 1, commits] {
             assert_eq!(value_at(&store, version as Seq).unwrap(), integer(version));
             let time = store.time_of(version as Seq).unwrap();
-            assert_eq!(store.resolve(Moment::Time(time)).unwrap(), version as Seq);
+            assert_eq!(store.resolve(Moment::Time(time), store.durable()).unwrap(), version as Seq);
         }
         store.verify().unwrap();
     }

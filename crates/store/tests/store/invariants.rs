@@ -175,7 +175,7 @@ fn valid_time_equals_oracle(
 
 /// The digest is the documented hash of what the oracle holds.
 pub fn digest_is_canonical(store: &Store, expected: &Expected, version: Seq) -> Checked {
-    let digest = store.body().map_err(said)?.graph.digest_at(version).map_err(said)?;
+    let digest = store.body().map_err(said)?.graph.digest_in(0, version).map_err(said)?;
     same(&format!("digest of version {version}"), &digest, &canonical_digest(expected.oracle.at(version)))
 }
 
@@ -211,7 +211,7 @@ pub fn canonical_digest(state: &State) -> [u8; 32] {
 
 /// No edge dangles; both ends list every edge; label lists and counts are right.
 pub fn structure_holds(store: &Store, version: Seq) -> Checked {
-    store.body().map_err(said)?.graph.audit_at(version).map(drop).map_err(said)
+    store.body().map_err(said)?.graph.audit_in(0, version).map(drop).map_err(said)
 }
 
 /// The chain of frames verifies; a replay of the whole log gives the same digest and the same sealed chapters.
@@ -382,7 +382,7 @@ pub fn commits_are_indexed(store: &Store, expected: &Expected) -> Checked {
     for version in 1..=durable {
         let time = store.time_of(version).map_err(said)?;
         same(&format!("time of version {version}"), &time, &expected.times[version as usize])?;
-        let at = |micros| store.resolve(Moment::Time(micros)).map_err(said);
+        let at = |micros| store.resolve(Moment::Time(micros), store.durable()).map_err(said);
         same("version at its own time", &at(time)?, &version)?;
         same("version just before", &at(time - 1)?, &(version - 1))?;
         let body = store.body().map_err(said)?;

@@ -2,8 +2,9 @@
 
 use karyon_graph::{Open, Reader, Transaction};
 use karyon_log::Disk;
-use karyon_model::{Code, Seq, Value};
+use karyon_model::{Code, Seq};
 use karyon_store::{Options, Retention, RevertRequest, Store};
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{DIRECTORY, LogicalClock, Random};
 use std::sync::Arc;

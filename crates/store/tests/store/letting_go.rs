@@ -3,8 +3,9 @@ use std::sync::{Arc, Mutex};
 
 use karyon_graph::{Declaration, Open, Reader, Transaction};
 use karyon_log::{Disk, OpenMode};
-use karyon_model::{Code, Rules, Seq, Value};
+use karyon_model::{Code, Rules, Seq};
 use karyon_store::{Moment, Retention, Store, restore};
+use karyon_testkit::Value;
 use karyon_testkit::disk::{Fault, SimDisk};
 
 use crate::hooked::Hooked;

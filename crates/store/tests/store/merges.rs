@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use karyon_graph::{Open, Prefer, Reader, Slot, Transaction};
-use karyon_model::{Code, EntityId, Value};
+use karyon_model::{Code, EntityId};
 use karyon_store::Store;
+use karyon_testkit::Value;
 use karyon_testkit::oracle::EdgeName;
 
 use crate::forks::commit_in;
@@ -55,7 +56,7 @@ impl Case {
     fn merged(&self, prefer: Prefer) -> (Vec<String>, State) {
         let report = self.store.merge((self.fork, None), prefer, rig::ROOT, &Open).unwrap();
         let body = self.store.body().unwrap();
-        body.graph.audit_at(body.graph.head()).unwrap();
+        body.graph.audit_in(0, body.graph.head()).unwrap();
         let clashes = report.plan.clashes.iter().map(|clash| {
             let name = match clash.entity {
                 EntityId::Node(node) => body.graph.key(node).to_string(),

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_model::bytes::Cursor;
 use karyon_model::value::INTEGER_MAX;
-use karyon_model::{Code, EdgeKey, Target, Value, Verb, VerbReader, VerbWriter};
+use karyon_model::{Code, EdgeKey, Target, Verb, VerbReader, VerbWriter};
+use karyon_testkit::Value;
 use karyon_testkit::oracle::{self, EdgeName, Refusal};
 
 use crate::timeline::{HOLDS, Span, TRUE, interval, is_temporal, written};

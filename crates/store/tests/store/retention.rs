@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use karyon_graph::{Declaration, Open, Prefer, Reader, Transaction};
 use karyon_log::{Disk, OpenMode};
-use karyon_model::{Code, EntityId, Rules, Seq, Value};
+use karyon_model::{Code, EntityId, Rules, Seq};
 use karyon_store::{Retention, Store};
 use karyon_testkit::Random;
+use karyon_testkit::Value;
 use karyon_testkit::disk::{Fate, Fault, SimDisk};
 use karyon_testkit::oracle::EdgeName;
 
@@ -174,8 +175,8 @@ fn what_was_erased_is_in_no_file_and_everything_else_is() {
     let again = rig::write(&store, &[put(SECRET, &[("born", "now")])]).unwrap();
     let body = store.body().unwrap();
     let id = EntityId::Node(body.graph.node_id(SECRET).unwrap());
-    assert!(body.graph.entity_at(id, again.seq - 1).unwrap().is_none());
-    assert!(body.graph.entity_at(id, again.seq).unwrap().is_some());
+    assert!(body.graph.entity_in(0, id, again.seq - 1).unwrap().is_none());
+    assert!(body.graph.entity_in(0, id, again.seq).unwrap().is_some());
 }
 
 /// Whatever is left after a power cut: before the commit that erases everything is as it was, behind it the next opening finishes.
@@ -202,7 +203,7 @@ fn power_cut_while_something_is_erased_leaves_it_whole_or_nowhere() {
             let there = body
                 .graph
                 .node_id(SECRET)
-                .map(|id| body.graph.entity_at(EntityId::Node(id), 20).unwrap().is_some());
+                .map(|id| body.graph.entity_in(0, EntityId::Node(id), 20).unwrap().is_some());
             assert_eq!(there, (store.durable() <= before).then_some(true), "{what}");
             drop(body);
             drop(store);

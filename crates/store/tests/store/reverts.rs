@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use karyon_graph::{Open, Transaction};
-use karyon_model::{Seq, Value};
+use karyon_model::Seq;
 use karyon_store::{Author, RevertRequest, Store};
 use karyon_testkit::Random;
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::oracle::EdgeName;
 
@@ -58,7 +59,7 @@ fn lie(random: &mut Random) -> Step {
 }
 
 fn digest(store: &Store, version: Seq) -> [u8; 32] {
-    store.body().unwrap().graph.digest_at(version).unwrap()
+    store.body().unwrap().graph.digest_in(0, version).unwrap()
 }
 
 /// `since` is somewhere in the run: lies before it stay.

@@ -73,7 +73,7 @@ fn a_store_that_shows_something_else_is_noticed() {
     invariants::everything_holds(store, expected, 3).unwrap();
 
     let node = expected.oracle.newest().nodes.keys().next().expect("some node exists").clone();
-    let step = crate::bad_input::put(&node, karyon_model::Value::text("never said"));
+    let step = crate::bad_input::put(&node, karyon_testkit::Value::text("never said"));
     let verbs = crate::model::carry_out(&[step], expected.oracle.newest()).unwrap().0;
     let mut other = expected.clone();
     other.truncate(newest - 1);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use karyon_model::{Code, Value};
+use karyon_model::Code;
 use karyon_store::{Moment, Store};
+use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{LogicalClock, Random};
 
@@ -17,7 +18,7 @@ fn anew(store: &Store) -> Step {
 }
 
 fn at(store: &Store, micros: i64) -> karyon_model::Result<u64> {
-    store.resolve(Moment::Time(micros))
+    store.resolve(Moment::Time(micros), store.durable())
 }
 
 #[test]
@@ -105,7 +106,8 @@ fn what_is_not_durable_is_not_settled() {
     let (store, _) = rig::open(SimDisk::new()).unwrap();
     rig::write(&store, &[anew(&store)]).unwrap();
     let waiting = rig::commit(&store, &[anew(&store)]).unwrap();
-    let unsettled = |moment| assert_eq!(store.resolve(moment).unwrap_err().code(), Code::Unsettled);
+    let unsettled =
+        |moment| assert_eq!(store.resolve(moment, store.durable()).unwrap_err().code(), Code::Unsettled);
     unsettled(Moment::Version(2));
     unsettled(Moment::Version(3));
     unsettled(Moment::Time(waiting.time));
@@ -116,7 +118,7 @@ fn what_is_not_durable_is_not_settled() {
     assert_eq!(store.settles_with(Moment::Time(i64::MAX)).unwrap(), None);
     store.write_frame().unwrap();
     assert_eq!(at(&store, waiting.time).unwrap(), 2);
-    assert_eq!(store.resolve(Moment::Version(2)).unwrap(), 2);
+    assert_eq!(store.resolve(Moment::Version(2), store.durable()).unwrap(), 2);
 }
 
 #[test]

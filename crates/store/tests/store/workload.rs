@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use karyon_model::Value;
 use karyon_testkit::Random;
+use karyon_testkit::Value;
 use karyon_testkit::oracle::EdgeName;
 
 use crate::model::{Place, State, Step};

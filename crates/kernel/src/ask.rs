@@ -1,0 +1,76 @@
+//! What is asked of a session beside reading and committing: none of it is on a hot path.
+
+use crate::engines::backup;
+use crate::session::Session;
+use crate::wire::{Told, optional_text};
+use karyon_graph::{Declaration, Prefer, Transaction};
+use karyon_model::bytes::Cursor;
+use karyon_model::fields::Flag;
+use karyon_model::{Result, Rules, Target, check_key, check_name};
+use karyon_store::Retention;
+
+impl Session {
+    /// Answers a question: `ts/graph/ask.ts` has a name for each number, and says which take long. What it is about has its fields in
+    /// the order in which they are read here.
+    pub fn ask(&self, question: u32, mut about: Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let about = &mut about;
+        match question {
+            0 => self.alive()?.body()?.graph.names().get(about.text()?).tell(out),
+            1 => self.store().body()?.graph.names().from(about.id()?).tell(out),
+            2 => {
+                let (target, property) = (Target::decode(about)?, optional_text(about)?);
+                self.history(&target, property, (about.varint()?, about.varint()?), out)?;
+            }
+            3 => self.changes((about.varint()?, about.varint()? as usize), about.varint()?, out)?,
+            4 => self.commit_at(about.varint()?, out)?,
+            5 => self.blame(&Target::decode(about)?, optional_text(about)?, about.varint()?, out)?,
+            6 => {
+                let span = (about.varint()?, about.varint()?);
+                self.diff(span, (about.varint()?, about.varint()? as usize), out)?;
+            }
+            7 => {
+                self.seeing_everything()?;
+                self.body()?.graph.digest_in(self.layer, about.varint()?)?.tell(out);
+            }
+            8 => self.rules(about.varint()?, out)?,
+            9 => self.forks(out)?,
+            10 => self.fork_info(out)?,
+            11 => self.seeing_everything()?.stats()?.tell(out),
+            12 => {
+                let (name, from) = (check_name(about.text()?)?, about.varint()?);
+                self.alive()?.fork(name, (self.layer, from), self.author(None), self)?.1.tell(out);
+            }
+            13 => {
+                let snapshot = self.begin()?.snapshot();
+                self.commit(&Transaction::dropping(snapshot, self.layer), None)?.tell(out);
+            }
+            14 => {
+                let (label, property) =
+                    (check_name(about.text()?)?.into(), check_name(about.text()?)?.into());
+                let declaration = Declaration { label, property, rules: Rules::decode(about)? };
+                let declaring = Transaction::declaring(self.begin()?.snapshot(), declaration);
+                self.commit(&declaring.in_layer(self.layer), None)?.tell(out);
+            }
+            15 => self.revert(about.text()?, about.varint()?, Flag::decode(about)?, out)?,
+            16 => {
+                let prefer = match about.byte()? {
+                    1 => Prefer::Other,
+                    2 => Prefer::Layer,
+                    _ => Prefer::Neither,
+                };
+                self.merge_fork(about.text()?, prefer, out)?;
+            }
+            17 => self.seeing_everything()?.verify()?.tell(out),
+            18 => backup(self.seeing_everything()?, about.text()?)?.tell(out),
+            19 => {
+                let (since, versions) = (about.varint()?, about.varint()? as usize);
+                let retention = Retention { since, versions, every: about.varint()? };
+                self.alive()?.compact(&retention, self.author(None), self)?.tell(out);
+            }
+            20 => self.alive()?.erase(check_key(about.text()?)?, self.author(None), self)?.tell(out),
+            21 => self.kill(),
+            _ => return Err(about.malformed("an unknown question")),
+        }
+        Ok(())
+    }
+}
