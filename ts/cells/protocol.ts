@@ -102,6 +102,7 @@ export const Header = {
   ended: 9,
   turn: 10,
   stopped: 11,
+  terms: 12,
 } as const
 
 /** Why an incarnation ends, where this side says so. */

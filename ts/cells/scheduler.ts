@@ -6,8 +6,27 @@ import type { Cell } from './cell.ts'
 import { Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 
-/** The bounds that the scheduler has. */
-export const LIMITS: ReturnType<typeof native.cellLimits> = native.cellLimits()
+const BOUNDS = [
+  'mailboxDefault',
+  'mailboxMax',
+  'timersMax',
+  'delayMaxMs',
+  'outboxMax',
+  'intensityMax',
+  'nameBytesMax',
+  'turnCpuDefaultMs',
+  'shutdownDefaultMs',
+] as const
+
+/** The bounds that the scheduler has. Times are in milliseconds. */
+export const LIMITS: Readonly<Record<(typeof BOUNDS)[number], number>> = bounds()
+function bounds(): Record<(typeof BOUNDS)[number], number> {
+  const told = native.cellLimits()
+  return Object.fromEntries(BOUNDS.map((name, at) => [name, told[at]])) as Record<
+    (typeof BOUNDS)[number],
+    number
+  >
+}
 
 /** A native scheduler and the memory it shares. */
 export class Scheduler {
@@ -106,10 +125,14 @@ export class Scheduler {
     else this.#shield.during(() => this.#append(operation, first, second, third, fourth, fifth))
   }
 
-  /** Something was started, or was not. No message runs before the next crossing, which may bring its `init`. */
-  started(cell: number): number {
+  /**
+   * Starts a cell or supervisor on terms that `exchange.rs` lists; its handle. No message runs before the next crossing, which may bring its
+   * `init`.
+   */
+  start(parent: number, name: string, terms: readonly number[]): number {
     this.#plain = false
-    return checked(cell)
+    this.memory.header.set(terms, Header.terms)
+    return checked(native.spawnCell(this.memory.handle, parent, name))
   }
 
   /** Counts since the start, in the order of `cell_counts`; once closed the last there were. */

@@ -29,6 +29,7 @@ const RESTART_FLAGS = { transient: 0, permanent: 4, temporary: 8 } as const
 const SIGNIFICANT = 16
 const DYNAMIC = 32
 const DROP_OLDEST = 64
+const SUPERVISOR = 128
 /** As long as it takes. */
 const INFINITE = 0xffffffff
 
@@ -109,14 +110,12 @@ function spawnCell(
   const own = (begins ? HAS_INIT : 0) | (limits.dropOldest ? DROP_OLDEST : 0)
   const flags = flagsOf(name, restart, how) | own
   const { mailbox, turnTimeoutMs, turnCpuMs } = limits
-  const { handle } = scheduler.memory
   const called = name ?? definition.name
   if (definition.persist) checkKey(durableName(`${parent.path}/${called}`))
   const { place = 0, shutdownMs = LIMITS.shutdownDefaultMs } = how ?? {}
   const shutdown = Math.min(shutdownMs, INFINITE)
-  const id = scheduler.started(
-    native.spawnCell(handle, parent.id, called, flags, place, mailbox, turnTimeoutMs, shutdown, turnCpuMs),
-  )
+  const terms = [flags, place, mailbox, turnTimeoutMs, shutdown, turnCpuMs]
+  const id = scheduler.start(parent.id, called, terms)
   const cell = adopt(parent, id, name, { definition, args, mailbox })
   if (!begins) {
     runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
@@ -136,13 +135,12 @@ function spawnSupervisor(
   // Where children are all of one kind, each stands for itself.
   const strategy = STRATEGIES.indexOf(definition.strategy) % 3
   const autoShutdown = AUTO_SHUTDOWNS.indexOf(definition.autoShutdown)
-  const policy = { strategy, autoShutdown, intensity, periodMs, ...backoffOf(definition.restart) }
-  const flags = flagsOf(name, 'permanent', how)
-  const { handle } = scheduler.memory
-  const called = name ?? definition.name
-  const id = scheduler.started(
-    native.spawnSupervisor(handle, parent.id, called, flags, how?.place ?? 0, policy),
-  )
+  const { initialMs, factor, maxMs, jitter } = backoffOf(definition.restart)
+  const flags = flagsOf(name, 'permanent', how) | SUPERVISOR
+  // A supervisor has no messages and no turns.
+  const own = [flags, how?.place ?? 0, 0, 0, INFINITE, 0]
+  const policy = [strategy, autoShutdown, intensity, periodMs, initialMs, factor, maxMs, jitter]
+  const id = scheduler.start(parent.id, name ?? definition.name, [...own, ...policy])
   const supervisor = adopt(parent, id, name)
   const children = new Children(supervisor, definition, spawnBelow)
   supervisor.children = children

@@ -105,17 +105,14 @@ test('a promise that never settles: its time limit ends the turn, and the cell s
 
 test('a recursion of spawns ends at the depth of a path, and takes nobody with it', (t) =>
   survives(t, async (ref, kernel) => {
+    const events = kernel.events()
     ref.send('spawns')
+    for await (const event of events) {
+      if (event.type !== 'cell.stopped' || event.error === undefined) continue
+      t.like(event.error, { code: 'ERR_KARYON_ARGUMENT' }, 'the one too deep')
+      break
+    }
     await ref.ask('incarnation')
-    await t.throwsAsync(
-      (async () => {
-        for await (const event of kernel.events()) {
-          if (event.type === 'cell.stopped' && event.error !== undefined) throw event.error
-        }
-      })(),
-      { code: 'ERR_KARYON_ARGUMENT' },
-      'the one too deep',
-    )
   }))
 
 test('a message to a dead cell is a dead letter, and its asker is told', (t) =>

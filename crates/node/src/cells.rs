@@ -5,8 +5,8 @@ use crate::environment::{Handle, enter, find, run};
 use crate::watchdog::{Watched, guarding, wake};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{
-    AutoShutdown, Backoff, CellId, CellOptions, Port, ProtocolError, Restart, RestartPolicy, STRETCH_US,
-    Scheduler, SpawnError, Strategy, SupervisorPolicy, header, limits,
+    AutoShutdown, Backoff, CellId, CellOptions, Port, Restart, RestartPolicy, STRETCH_US, Scheduler,
+    SpawnError, Strategy, SupervisorPolicy, header, limits,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array, Unknown};
@@ -133,8 +133,13 @@ fn refused(_: napi::Error) -> Error {
     Error::new(Code::Panic, "a defect in Karyon: Node refused to make a function")
 }
 
-fn defect(error: ProtocolError) -> Error {
-    Error::new(Code::Panic, format!("a defect in Karyon: {error}; please report it"))
+fn defect(error: &str) -> Error {
+    Error::new(
+        Code::Panic,
+        format!(
+            "a defect in Karyon: the cell scheduler was told something impossible: {error}; please report it"
+        ),
+    )
 }
 
 /// Closes a scheduler; its memory lives as long as its views.
@@ -150,43 +155,14 @@ pub fn close_cells(env: &Env, cells: u32) -> f64 {
     })
 }
 
-/// The bounds that JavaScript checks before it writes a record.
-#[napi(object)]
-pub struct CellLimits {
-    /// The default limit of a mailbox.
-    pub mailbox_default: u32,
-    /// The largest limit of a mailbox.
-    pub mailbox_max: u32,
-    /// Timers armed at once.
-    pub timers_max: u32,
-    /// The longest delay, in milliseconds.
-    pub delay_max_ms: u32,
-    /// Records in the outbox.
-    pub outbox_max: u32,
-    /// Restarts in a window.
-    pub intensity_max: u32,
-    /// Bytes of a cell's name.
-    pub name_bytes_max: u32,
-    /// The longest stretch of a turn unless its cell says otherwise, in milliseconds of CPU time.
-    pub turn_cpu_default_ms: u32,
-    /// How long a turn may go on after its cell was told to stop, in milliseconds.
-    pub shutdown_default_ms: u32,
-}
-
-/// The bounds of every scheduler.
+/// The bounds that JavaScript checks before it writes a record: the default and the largest limit of a mailbox, timers, the longest delay, records in
+/// the outbox, restarts in a window, bytes of a name, and the defaults of a turn's stretch and of a shutdown. Times in milliseconds.
 #[napi]
-pub fn cell_limits() -> CellLimits {
-    CellLimits {
-        mailbox_default: limits::MAILBOX_DEFAULT,
-        mailbox_max: limits::MAILBOX_MAX,
-        timers_max: limits::TIMERS_MAX,
-        delay_max_ms: limits::DELAY_MAX_MS,
-        outbox_max: limits::OUTBOX_MAX as u32,
-        intensity_max: limits::INTENSITY_MAX,
-        name_bytes_max: limits::NAME_BYTES_MAX as u32,
-        turn_cpu_default_ms: (STRETCH_US / 1_000) as u32,
-        shutdown_default_ms: limits::SHUTDOWN_DEFAULT_MS,
-    }
+pub fn cell_limits() -> Vec<u32> {
+    use limits::*;
+    let [outbox, name, stretch_ms] = [OUTBOX_MAX as u32, NAME_BYTES_MAX as u32, (STRETCH_US / 1_000) as u32];
+    let [mailbox, most, timers] = [MAILBOX_DEFAULT, MAILBOX_MAX, TIMERS_MAX];
+    vec![mailbox, most, timers, DELAY_MAX_MS, outbox, INTENSITY_MAX, name, stretch_ms, SHUTDOWN_DEFAULT_MS]
 }
 
 /// Takes the records only: for a full outbox in the middle of a batch.
@@ -195,118 +171,57 @@ pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
     run(env, |environment| locked(&environment.cells(cells)?).absorb().map_err(defect))
 }
 
-/// A taken name gets a number.
-const NUMBERED: u32 = 1;
-/// The cell has an `init`.
-const HAS_INIT: u32 = 2;
-/// The cell is restarted after stops of its own too.
-const PERMANENT: u32 = 4;
-/// The cell is never restarted.
-const TEMPORARY: u32 = 8;
-/// It counts for the auto-shutdown of its supervisor.
-const SIGNIFICANT: u32 = 16;
-/// It came to its supervisor later on.
-const DYNAMIC: u32 = 32;
-/// Its full mailbox drops the oldest message.
-const DROP_OLDEST: u32 = 64;
-
-/// What the flags say, and a child's place.
-fn options_of(flags: u32, place: u32) -> CellOptions {
-    let [has_init, significant, dynamic, drop_oldest] =
-        [HAS_INIT, SIGNIFICANT, DYNAMIC, DROP_OLDEST].map(|flag| flags & flag != 0);
-    let restart = match flags & (PERMANENT | TEMPORARY) {
-        PERMANENT => Restart::Permanent,
-        TEMPORARY => Restart::Temporary,
-        _ => Restart::Transient,
-    };
-    CellOptions { restart, has_init, significant, dynamic, drop_oldest, place, ..CellOptions::default() }
-}
-
-/// Starts a cell; its handle. Flags: 1 a taken name gets a number, 2 it has an `init`, 4 permanent, 8 temporary, 16 significant,
-/// 32 dynamic, 64 drops the oldest message of a full mailbox. `place` among the children of a supervisor; 0 is after all others.
+/// Starts a cell or a supervisor on the terms in the header; its handle. Flags: 1 a taken name gets a number, 2 it has an `init`, 4 permanent,
+/// 8 temporary, 16 significant, 32 dynamic, 64 drops the oldest message of a full mailbox, 128 a supervisor. The place among the children of a
+/// supervisor: 0 is after all others. Strategies: one for one, one for all, rest for one; auto-shutdown: never, any significant, all.
 #[napi]
-#[allow(clippy::too_many_arguments, reason = "an object would cost more than the cell")]
-pub fn spawn_cell(
-    env: &Env,
-    cells: u32,
-    parent: u32,
-    name: String,
-    flags: u32,
-    place: u32,
-    mailbox_limit: u32,
-    turn_timeout_ms: u32,
-    shutdown_ms: u32,
-    turn_cpu_ms: u32,
-) -> f64 {
-    let options = options_of(flags, place);
-    let options = CellOptions { mailbox_limit, turn_timeout_ms, shutdown_ms, turn_cpu_ms, ..options };
-    spawned(env, cells, &name, |scheduler| {
-        scheduler.spawn(CellId::from_word(parent), &name, flags & NUMBERED != 0, options)
-    })
-}
-
-/// What a supervisor does about its children.
-#[napi(object)]
-pub struct Policy {
-    /// 0 one for one, 1 one for all, 2 rest for one.
-    pub strategy: u32,
-    /// 0 never, 1 any significant, 2 all significant.
-    pub auto_shutdown: u32,
-    /// Restarts in the period.
-    pub intensity: u32,
-    /// The period in milliseconds.
-    pub period_ms: u32,
-    /// The wait before the first restart in milliseconds.
-    pub initial_ms: f64,
-    /// What each further one multiplies it by.
-    pub factor: f64,
-    /// The longest wait in milliseconds.
-    pub max_ms: f64,
-    /// The share of a wait that chance may take away.
-    pub jitter: f64,
-}
-
-/// Starts a supervisor; its handle. Flags and place as for a cell.
-#[napi]
-pub fn spawn_supervisor(
-    env: &Env,
-    cells: u32,
-    parent: u32,
-    name: String,
-    flags: u32,
-    place: u32,
-    policy: Policy,
-) -> f64 {
+pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
     use {AutoShutdown::*, Strategy::*};
-    let Policy { strategy, auto_shutdown, intensity, period_ms, initial_ms, factor, max_ms, jitter } = policy;
-    let backoff = Backoff { initial_ms, factor, max_ms, jitter };
-    let restart = RestartPolicy { intensity, period_ms, backoff };
-    let policy = SupervisorPolicy {
-        restart,
-        strategy: [OneForOne, OneForAll, RestForOne][strategy.min(2) as usize],
-        auto_shutdown: [Never, AnySignificant, AllSignificant][auto_shutdown.min(2) as usize],
-    };
-    let (numbered, options) = (flags & NUMBERED != 0, options_of(flags, place));
-    spawned(env, cells, &name, |scheduler| {
-        scheduler.spawn_supervisor(CellId::from_word(parent), &name, numbered, policy, options)
-    })
-}
-
-fn spawned(
-    env: &Env,
-    cells: u32,
-    name: &str,
-    spawn: impl FnOnce(&mut Scheduler) -> std::result::Result<CellId, SpawnError>,
-) -> f64 {
     enter(env, |environment| {
         let port = environment.cells(cells)?;
-        let cell = spawn(&mut locked(&port).scheduler);
+        let mut port = locked(&port);
+        let terms = port.exchange().terms();
+        let [flags, place, mailbox_limit, turn_timeout_ms, shutdown_ms, turn_cpu_ms, whole @ ..] =
+            terms.map(|term| term as u32);
+        let [numbered, has_init, permanent, temporary, significant, dynamic, drop_oldest, supervises] =
+            std::array::from_fn(|bit| flags >> bit & 1 != 0);
+        let restart = match (permanent, temporary) {
+            (true, _) => Restart::Permanent,
+            (_, true) => Restart::Temporary,
+            _ => Restart::Transient,
+        };
+        let options = CellOptions {
+            restart,
+            place,
+            mailbox_limit,
+            turn_timeout_ms,
+            shutdown_ms,
+            turn_cpu_ms,
+            has_init,
+            significant,
+            dynamic,
+            drop_oldest,
+        };
+        let (parent, scheduler) = (CellId::from_word(parent), &mut port.scheduler);
+        let cell = if supervises {
+            let [strategy, auto_shutdown, intensity, period_ms, ..] = whole;
+            let [.., initial_ms, factor, max_ms, jitter] = terms;
+            let backoff = Backoff { initial_ms, factor, max_ms, jitter };
+            let policy = SupervisorPolicy {
+                restart: RestartPolicy { intensity, period_ms, backoff },
+                strategy: [OneForOne, OneForAll, RestForOne][strategy.min(2) as usize],
+                auto_shutdown: [Never, AnySignificant, AllSignificant][auto_shutdown.min(2) as usize],
+            };
+            scheduler.spawn_supervisor(parent, &name, numbered, policy, options)
+        } else {
+            scheduler.spawn(parent, &name, numbered, options)
+        };
         cell.map(|cell| f64::from(cell.word())).map_err(|error| {
             let refused = |code| Error::new(code, format!("cell {name:?}: {error}"));
             match error {
                 SpawnError::CellCount => refused(Code::CellCount).with("limit", limits::CELLS_MAX),
-                SpawnError::NameTaken => refused(Code::CellName).with("name", name),
-                SpawnError::NameInvalid => refused(Code::Argument).with("name", name),
+                SpawnError::NameTaken => refused(Code::CellName).with("name", name.as_str()),
+                SpawnError::NameInvalid => refused(Code::Argument).with("name", name.as_str()),
                 SpawnError::ParentGone => refused(Code::CellDead),
                 SpawnError::Depth => refused(Code::Argument).with("limit", limits::DEPTH_MAX),
             }

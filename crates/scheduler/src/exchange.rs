@@ -5,7 +5,7 @@ use crate::guard::Guard;
 use crate::id::CellId;
 use crate::limits::{BATCH_MAX, EFFECTS_MAX, OUTBOX_MAX};
 use crate::record::{RECORD_WORDS, Record};
-use crate::scheduler::{ProtocolError, Scheduler};
+use crate::scheduler::Scheduler;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -36,10 +36,14 @@ pub mod header {
     pub const TURN: usize = 10;
     /// To the host: 1 when the turn that was called under the guard was stopped. The host takes it back.
     pub const STOPPED: usize = 11;
+    /// From the host: on which terms a cell or supervisor is to be started, see `Exchange::terms`.
+    pub const TERMS: usize = 12;
     /// How many there are.
-    pub const WORDS: usize = 12;
+    pub const WORDS: usize = TERMS + super::TERMS;
 }
 
+/// How many terms there are.
+pub const TERMS: usize = 14;
 /// Words in one message of the inbox: cell, slot.
 const ISSUE_WORDS: usize = 2;
 
@@ -92,6 +96,12 @@ impl Exchange {
         self.write(header::STOPPED, 1.0);
     }
 
+    /// Flags, place, limit of the mailbox, time limits of a turn, of a shutdown and of a stretch; then of a supervisor strategy, auto-shutdown,
+    /// intensity, period, and its backoff: initial, factor, most, jitter.
+    pub fn terms(&self) -> [f64; TERMS] {
+        std::array::from_fn(|at| self.read(header::TERMS + at))
+    }
+
     fn read(&self, place: usize) -> f64 {
         f64::from_bits(self.header[place].load(Relaxed))
     }
@@ -126,16 +136,16 @@ impl Port {
     }
 
     /// Takes the records and empties the outbox. Alone, when the outbox is full in the middle of a batch.
-    pub fn absorb(&mut self) -> Result<(), ProtocolError> {
+    pub fn absorb(&mut self) -> Result<(), &'static str> {
         self.scheduler.tell_time(self.now_us());
         let [first, count, ended] =
             [header::FIRST, header::RECORDS, header::ENDED].map(|place| self.exchange.take(place) as usize);
         self.scheduler.count_ended(ended as u64);
         let words = self.exchange.outbox.get(first * RECORD_WORDS..count * RECORD_WORDS);
-        let words = words.ok_or(ProtocolError("more records than the outbox holds"))?;
+        let words = words.ok_or("more records than the outbox holds")?;
         for record in words.chunks_exact(RECORD_WORDS) {
             let words = std::array::from_fn(|place| record[place].load(Relaxed));
-            let record = Record::decode(words).ok_or(ProtocolError("an unknown record"))?;
+            let record = Record::decode(words).ok_or("an unknown record")?;
             self.scheduler.take(record)?;
         }
         Ok(())
@@ -146,7 +156,7 @@ impl Port {
     }
 
     /// One crossing: records in; effects and the next batch out. No batch while effects are left for the next crossing.
-    pub fn cross(&mut self) -> Result<(), ProtocolError> {
+    pub fn cross(&mut self) -> Result<(), &'static str> {
         self.absorb()?;
         let ran = self.exchange.take(header::RAN) as usize;
         self.scheduler.step(self.now_us(), ran);

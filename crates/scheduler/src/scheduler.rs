@@ -30,18 +30,6 @@ use std::sync::Arc;
 use timers::Timer;
 use turns::Run;
 
-/// The host wrote something that no host should: a defect, never a user's mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProtocolError(pub &'static str);
-
-impl fmt::Display for ProtocolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the cell scheduler was told something impossible: {}", self.0)
-    }
-}
-
-impl std::error::Error for ProtocolError {}
-
 /// A message to run now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Issue {
@@ -194,8 +182,8 @@ impl Scheduler {
         !self.ready.is_empty()
     }
 
-    /// Takes one record. No cell dies here.
-    pub fn take(&mut self, record: Record) -> Result<(), ProtocolError> {
+    /// Takes one record. No cell dies here. Fails, with words, where the host wrote something that no host should: a defect, never a user's mistake.
+    pub fn take(&mut self, record: Record) -> Result<(), &'static str> {
         match record {
             Record::Send { cell, slot, class: Class::User } => self.send(cell, Message::new(slot)),
             Record::Send { cell, slot, class } => self.send_control(cell, slot, class),
@@ -222,7 +210,7 @@ impl Scheduler {
                     || delay_ms > DELAY_MAX_MS
                     || period_ms > DELAY_MAX_MS
                 {
-                    return Err(ProtocolError("a timer too many, or out of range"));
+                    return Err("a timer too many, or out of range");
                 }
                 self.set_timer(timer, cell, delay_ms, period_ms, referenced);
             }

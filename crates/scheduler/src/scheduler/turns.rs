@@ -79,11 +79,11 @@ impl Scheduler {
     }
 
     /// A message to an idle cell that the host ran already joins the batch at its end, as if it had been issued.
-    pub(super) fn adopt_message(&mut self, id: CellId, slot: u32) -> Result<(), ProtocolError> {
+    pub(super) fn adopt_message(&mut self, id: CellId, slot: u32) -> Result<(), &'static str> {
         self.stats.sent += 1;
         let idle = |cell: &&mut Cell| cell.phase == Phase::Live && !matches!(cell.turn, Turn::Open(_));
         let cell = self.table.get_mut(id).filter(idle);
-        let cell = cell.ok_or(ProtocolError("a message was run by a cell that was not idle"))?;
+        let cell = cell.ok_or("a message was run by a cell that was not idle")?;
         cell.turn = Turn::Issued;
         let (first, run) = (self.batch.len() as u32, self.runs.len() as u32);
         self.batch.push((id, run, Message::new(slot)));
@@ -91,7 +91,7 @@ impl Scheduler {
         Ok(())
     }
 
-    pub(super) fn turn_went_async(&mut self, position: u32, number: u32) -> Result<(), ProtocolError> {
+    pub(super) fn turn_went_async(&mut self, position: u32, number: u32) -> Result<(), &'static str> {
         let (id, run, message) = self.use_up(position)?;
         let run = &mut self.runs[run as usize];
         run.until = position + 1;
@@ -110,7 +110,7 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), ProtocolError> {
+    pub(super) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), &'static str> {
         let (id, place, message) = self.use_up(position)?;
         let run = &mut self.runs[place as usize];
         run.became |= verdict.became();
@@ -131,12 +131,12 @@ impl Scheduler {
         id: CellId,
         number: u32,
         verdict: Verdict,
-    ) -> Result<(), ProtocolError> {
+    ) -> Result<(), &'static str> {
         let Some(cell) = self.table.get_mut(id) else { return Ok(()) };
         let Turn::Open(open) = cell.turn else { return Ok(()) };
         let Some(message) = open.message.filter(|_| open.number == number) else { return Ok(()) };
         if verdict == Verdict::NotRun {
-            return Err(ProtocolError("a turn that went on was not run"));
+            return Err("a turn that went on was not run");
         }
         self.close_turn(id);
         self.outcome(id, message, verdict, open.late);
@@ -206,10 +206,10 @@ impl Scheduler {
         }
     }
 
-    fn use_up(&self, position: u32) -> Result<(CellId, u32, Message), ProtocolError> {
+    fn use_up(&self, position: u32) -> Result<(CellId, u32, Message), &'static str> {
         let &(id, run, message) =
-            self.batch.get(position as usize).ok_or(ProtocolError("a message that is not in the batch"))?;
+            self.batch.get(position as usize).ok_or("a message that is not in the batch")?;
         let open = self.runs.get(run as usize).is_some_and(|run| position < run.until);
-        if open { Ok((id, run, message)) } else { Err(ProtocolError("a message after the end of its run")) }
+        if open { Ok((id, run, message)) } else { Err("a message after the end of its run") }
     }
 }
