@@ -153,3 +153,20 @@ test('a topic with a schema checks what is published, once', async (t) => {
   await world.rest()
   t.deepEqual([seen, checks], [[5, 5], 2])
 })
+
+test('what is no topic is refused where it is used', async (t) => {
+  const world = new World()
+  const bad = { name: 'news' } as never
+  t.throws(() => world.cells.topics.publish(bad, 1), { code: 'ERR_KARYON_ARGUMENT' })
+  t.throws(() => world.cells.topics.publish(undefined as never, 1), { code: 'ERR_KARYON_ARGUMENT' })
+  const reader = cell({
+    name: 'reader',
+    messages: { read: message<number>() },
+    init: (ctx) => void ctx.subscribe(bad, 'read'),
+    on: { read: () => {} },
+    restart: 'temporary',
+  })
+  world.cells.spawn(reader)
+  await world.rest()
+  t.like(world.of('cell.stopped')[0]?.error, { code: 'ERR_KARYON_ARGUMENT' })
+})

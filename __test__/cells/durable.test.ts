@@ -196,3 +196,24 @@ test('a conflict redelivers a numbered message to a state that is as it was', as
   t.is(ref.incarnation, 3)
   await kernel.close()
 })
+
+test('a message that was consumed before is no turn: it uses up no budget', async (t) => {
+  const kernel = Kernel.memory()
+  const frugal = cell({
+    name: 'frugal',
+    messages: { add: message<number, number>(), life: message<void, number>() },
+    persist: true,
+    limits: { budget: { messages: 3 } },
+    init: () => ({ sum: 0 }),
+    on: {
+      add: (ctx, n) => (ctx.state.sum += n),
+      life: (ctx) => ctx.self.incarnation,
+    },
+  })
+  const ref = kernel.spawn(frugal)
+  const once = { source: 'a', number: 1 }
+  await ref.ask('add', 5, { once })
+  for (let n = 0; n < 5; n++) await ref.deliver('add', 5, { once })
+  t.is(await ref.ask('life'), 1)
+  await kernel.close()
+})

@@ -9,9 +9,7 @@ import {
   type StandardSchema,
 } from '../../ts/cells/index.ts'
 import { type CellRuntime } from '../../ts/cells/runtime.ts'
-
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-const same = <A, B>(_proof: Same<A, B>): void => {}
+import { same } from './same.ts'
 
 interface Fact {
   readonly key: string

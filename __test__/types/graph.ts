@@ -19,10 +19,7 @@ import {
   type View,
   type Written,
 } from '../../ts/index.ts'
-
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-/** Compiles only when two types are one; `any` is the same as nothing but itself. */
-function same<A, B>(_same: Same<A, B>): void {}
+import { same } from './same.ts'
 
 export async function inference(kernel: Kernel, error: KaryonError): Promise<void> {
   const { graph } = kernel

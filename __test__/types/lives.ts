@@ -11,9 +11,7 @@ import {
 } from '../../ts/cells/index.ts'
 import { type CellRuntime } from '../../ts/cells/runtime.ts'
 import type { Kernel } from '../../ts/index.ts'
-
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-const same = <A, B>(_proof: Same<A, B>): void => {}
+import { same } from './same.ts'
 
 export function checked(
   cells: CellRuntime,

@@ -1,6 +1,6 @@
 // What is known of an ask, and what it is rejected with.
-import type { Once } from './durable.ts'
 import { badArgument, type ErrorDetails, type KaryonError, type KaryonErrorCode } from '../errors.ts'
+import type { Once } from './durable.ts'
 import { failure, goneError } from './failures.ts'
 import { isFailure, peek } from './foreign.ts'
 import { AskEnd } from './protocol.ts'

@@ -145,12 +145,12 @@ export class Pump {
       return
     }
     incarnation.issued = !incarnation.barred
-    incarnation.gauge?.turn()
     const slot = this.#runtime.slots.at(number)
     if (slot.once !== undefined && incarnation.durable?.has(slot.once)) {
       this.#skip(slot, incarnation, position)
       return
     }
+    incarnation.gauge?.turn()
     const turn = new Turn(incarnation, ++this.#turns, position)
     const handler = incarnation.handlers[slot.code] as Handler
     this.current = turn

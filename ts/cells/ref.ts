@@ -1,8 +1,4 @@
 import { badArgument } from '../errors.ts'
-import { peek } from './foreign.ts'
-import { infoOf, type CellInfo } from './inspect.ts'
-import { Op } from './protocol.ts'
-import type { CellRuntime } from './runtime.ts'
 import type { AskOptions, DeliverOptions } from './ask.ts'
 import type { Cell } from './cell.ts'
 import type { ChildInfo, Children } from './children.ts'
@@ -15,6 +11,10 @@ import type {
   SupervisorDefinition,
   UntypedMessages,
 } from './definition.ts'
+import { peek } from './foreign.ts'
+import { infoOf, type CellInfo } from './inspect.ts'
+import { Op } from './protocol.ts'
+import type { CellRuntime } from './runtime.ts'
 
 /** What every reference has. */
 export class Reference {

@@ -108,8 +108,8 @@ export class Driver {
   }
 
   #foreign(turn: Turn | undefined, what: string): void {
-    const fail = turn && this.#open.get(turn)
     if (turn === undefined) return
+    const fail = this.#open.get(turn)
     const { path } = turn.incarnation.cell
     const message = `${path} waits for something outside of the kernel (${what}), which no simulation can repeat; do that in a program, and send the cell what it comes to`
     const error = failure('ERR_KARYON_FOREIGN_AWAIT', message, { path, what })

@@ -48,10 +48,11 @@ export class Topics {
     this.#runtime = runtime
   }
 
-  subscribe(incarnation: Incarnation, { name }: Topic<unknown, unknown>, messageName: string): Subscription {
+  subscribe(incarnation: Incarnation, topic: Topic<unknown, unknown>, messageName: string): Subscription {
+    const { name } = checkedTopic(topic)
     const subscriber = {
       incarnation,
-      code: this.#runtime.codeOf(incarnation.cell, checkedTopic(name, messageName)),
+      code: this.#runtime.codeOf(incarnation.cell, messageName),
     }
     const others = shielded(() => {
       let subscribers = this.#subscribers.get(name)
@@ -70,7 +71,11 @@ export class Topics {
   }
 
   /** Sends to every subscriber; how many had room. */
-  publish({ name, message: { parse } }: Topic<unknown, unknown>, payload: unknown): number {
+  publish(topic: Topic<unknown, unknown>, payload: unknown): number {
+    const {
+      name,
+      message: { parse },
+    } = checkedTopic(topic)
     const parsed = parse === undefined ? payload : parse(payload)
     if (this.#runtime.check && parsed !== undefined) freezeSendable(parsed, 'payload')
     let reached = 0
@@ -80,8 +85,7 @@ export class Topics {
   }
 }
 
-function checkedTopic(name: unknown, messageName: string): string {
-  if (typeof name !== 'string')
-    throw badArgument('subscribe takes what topic() made, and the name of a message')
-  return messageName
+function checkedTopic(topic: Topic<unknown, unknown>): Topic<unknown, unknown> {
+  if (typeof topic?.name === 'string' && typeof topic.message === 'object') return topic
+  throw badArgument('a topic is what topic() made')
 }

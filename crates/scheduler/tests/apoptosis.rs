@@ -2,49 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bench;
+
+use bench::Bench;
 use karyon_scheduler::{
-    AskEnd, CellId, CellOptions, Class, Death, Effect, Gone, Lost, Record, Scheduler, SupervisorPolicy,
+    AskEnd, CellId, CellOptions, Class, Death, Effect, Gone, Lost, Record, SupervisorPolicy,
     limits::CONTROL_MAX,
 };
-
-struct Bench {
-    scheduler: Scheduler,
-    now_us: u64,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Bench { scheduler: Scheduler::new(1), now_us: 0 }
-    }
-
-    fn spawn(&mut self, options: CellOptions) -> CellId {
-        let root = self.scheduler.root();
-        self.scheduler.spawn(root, "cell", true, options).unwrap()
-    }
-
-    fn send(&mut self, cell: CellId, slot: u32) {
-        self.scheduler.credits().take(cell.index());
-        self.take(Record::Send { cell, slot, class: Class::User });
-    }
-
-    fn take(&mut self, record: Record) {
-        self.scheduler.take(record).unwrap();
-    }
-
-    fn round(&mut self, later_ms: u64, ran: usize) -> (Vec<Effect>, Vec<u32>) {
-        self.now_us += later_ms * 1_000;
-        self.scheduler.step(self.now_us, ran);
-        let mut effects: Vec<_> = self.scheduler.effects().collect();
-        let batch = self.scheduler.issue().map(|issue| issue.slot).collect();
-        effects.extend(self.scheduler.effects());
-        (effects, batch)
-    }
-}
 
 #[test]
 fn control_messages_go_first_in_their_order_and_need_no_room() {
     let mut bench = Bench::new();
-    let cell = bench.spawn(CellOptions { mailbox_limit: 2, ..CellOptions::default() });
+    let cell = bench.spawn("a", CellOptions { mailbox_limit: 2, ..CellOptions::default() });
     bench.send(cell, 1);
     bench.send(cell, 2);
     for slot in [10, 11] {
@@ -60,7 +29,7 @@ fn control_messages_go_first_in_their_order_and_need_no_room() {
 #[test]
 fn control_messages_are_bounded_too() {
     let mut bench = Bench::new();
-    let cell = bench.spawn(CellOptions::default());
+    let cell = bench.spawn("a", CellOptions::default());
     for slot in 0..=CONTROL_MAX as u32 {
         bench.take(Record::Send { cell, slot, class: Class::Control });
     }
@@ -71,10 +40,9 @@ fn control_messages_are_bounded_too() {
 #[test]
 fn a_full_mailbox_drops_its_oldest_if_it_is_said_to() {
     let mut bench = Bench::new();
-    let cell = bench.spawn(CellOptions { mailbox_limit: 2, drop_oldest: true, ..CellOptions::default() });
-    bench.scheduler.credits().take(cell.index());
-    let asker = CellId::NONE;
-    bench.take(Record::Ask { cell, slot: 1, asker, turn: 0, timeout_ms: 0 });
+    let cell =
+        bench.spawn("a", CellOptions { mailbox_limit: 2, drop_oldest: true, ..CellOptions::default() });
+    bench.ask(cell, 1, CellId::NONE, 0);
     bench.send(cell, 2);
     // The host takes a credit also where none is left.
     bench.scheduler.credits().words()[cell.index()].fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
@@ -100,7 +68,7 @@ fn a_full_mailbox_drops_its_oldest_if_it_is_said_to() {
 #[test]
 fn a_paused_cell_begins_no_turn_and_loses_none() {
     let mut bench = Bench::new();
-    let cell = bench.spawn(CellOptions::default());
+    let cell = bench.spawn("a", CellOptions::default());
     bench.take(Record::Pause { cell, paused: true });
     bench.send(cell, 1);
     assert_eq!(bench.round(0, 0).1, []);
@@ -111,7 +79,7 @@ fn a_paused_cell_begins_no_turn_and_loses_none() {
 #[test]
 fn a_lease_that_is_not_renewed_warns_then_quiets_then_kills_within_two_periods() {
     let mut bench = Bench::new();
-    let cell = bench.spawn(CellOptions::default());
+    let cell = bench.spawn("a", CellOptions::default());
     bench.take(Record::Lease { cell, incarnation: 1, period_ms: 10 });
     assert_eq!(bench.round(9, 0).0, []);
     assert_eq!(bench.round(1, 0).0, [Effect::Warned { cell, quiescent: false }]);
@@ -131,7 +99,7 @@ fn a_lease_that_is_not_renewed_warns_then_quiets_then_kills_within_two_periods()
 #[test]
 fn a_lease_that_is_renewed_begins_anew_at_every_step() {
     let mut bench = Bench::new();
-    let cell = bench.spawn(CellOptions::default());
+    let cell = bench.spawn("a", CellOptions::default());
     for _ in 0..3 {
         bench.take(Record::Lease { cell, incarnation: 1, period_ms: 10 });
         bench.round(10, 0);
@@ -148,7 +116,7 @@ fn a_lease_that_is_renewed_begins_anew_at_every_step() {
 #[test]
 fn what_has_used_up_its_budget_ends_with_its_turn_and_begins_anew() {
     let mut bench = Bench::new();
-    let cell = bench.spawn(CellOptions::default());
+    let cell = bench.spawn("a", CellOptions::default());
     bench.send(cell, 1);
     bench.round(0, 0);
     bench.take(Record::Async { position: 0, turn: 1 });

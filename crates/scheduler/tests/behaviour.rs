@@ -2,50 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bench;
+
+use bench::Bench;
 use karyon_scheduler::{
-    AskEnd, Backoff, CellId, CellOptions, Class, Death, Effect, Gone, Lost, Record, RestartPolicy, Scheduler,
-    SpawnError, SupervisorPolicy, Verdict, limits::CELLS_MAX,
+    AskEnd, Backoff, CellOptions, Death, Effect, Gone, Lost, Record, RestartPolicy, SpawnError,
+    SupervisorPolicy, Verdict, limits::CELLS_MAX,
 };
-
-struct Bench {
-    scheduler: Scheduler,
-    now_us: u64,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Bench { scheduler: Scheduler::new(1), now_us: 0 }
-    }
-
-    fn spawn(&mut self, name: &str, options: CellOptions) -> CellId {
-        let root = self.scheduler.root();
-        self.scheduler.spawn(root, name, false, options).unwrap()
-    }
-
-    fn send(&mut self, cell: CellId, slot: u32) {
-        assert!(self.scheduler.credits().take(cell.index()));
-        self.scheduler.take(Record::Send { cell, slot, class: Class::User }).unwrap();
-    }
-
-    fn ask(&mut self, cell: CellId, slot: u32, asker: CellId, turn: u32) {
-        assert!(self.scheduler.credits().take(cell.index()));
-        self.scheduler.take(Record::Ask { cell, slot, asker, turn, timeout_ms: 0 }).unwrap();
-    }
-
-    fn take(&mut self, record: Record) {
-        self.scheduler.take(record).unwrap();
-    }
-
-    /// One round at a later time: the effects, and the slots of the batch.
-    fn round(&mut self, later_ms: u64, ran: usize) -> (Vec<Effect>, Vec<u32>) {
-        self.now_us += later_ms * 1_000;
-        self.scheduler.step(self.now_us, ran);
-        let mut effects: Vec<_> = self.scheduler.effects().collect();
-        let batch = self.scheduler.issue().map(|issue| issue.slot).collect();
-        effects.extend(self.scheduler.effects());
-        (effects, batch)
-    }
-}
 
 #[test]
 fn a_busy_cell_does_not_keep_others_from_their_turn() {
