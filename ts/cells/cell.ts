@@ -46,8 +46,9 @@ export class Cell extends Mortal {
   readonly path: string
   /** What it stands below; nothing for the root. */
   readonly parent: Cell | undefined
-  readonly definition: CompiledCell | undefined
-  readonly args: unknown
+  /** Known later of a cell that runs here for another isolate. */
+  definition: CompiledCell | undefined
+  args: unknown
   readonly mailbox: number
   /** It takes messages. */
   live = true
@@ -80,6 +81,15 @@ export class Cell extends Mortal {
   }
 }
 
+/** Where an incarnation runs that belongs to one isolate and runs in another. */
+export interface Seat {
+  /** Whether the message of a slot runs here, now. */
+  admits(slot: number): boolean
+  abort?(stop: boolean): void
+  /** The incarnation is dead. */
+  retire(): void
+}
+
 /** One life of a cell: its state, its session, its signal. */
 export class Incarnation extends Mortal {
   readonly cell: Cell
@@ -102,6 +112,8 @@ export class Incarnation extends Mortal {
   /** That turn is past its time limit. */
   late = false
   session: Session | undefined
+  /** Where it runs, or whom it runs for, if that is another isolate. */
+  seat: Seat | undefined
   /** What it watches: called to stop watching. */
   watches: Set<() => void> | undefined
   /** What it has committed of its own, if it is durable. */
@@ -160,6 +172,7 @@ export class Incarnation extends Mortal {
     this.#cause = cause
     this.turn?.discard()
     this.session?.kill()
+    this.seat?.retire()
     this.#controller?.abort(this.deadError())
     for (const stop of this.watches ?? []) stop()
   }

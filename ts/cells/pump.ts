@@ -129,7 +129,7 @@ export class Pump {
           // Wakes for the next deadline, and keeps the program alive while something is open.
           const alive = scheduler.answer(Header.open) > 0 || this.#runtime.stopping > 0
           this.#life.set(scheduler.answer(Header.nextDue), now, alive)
-          return true
+          return this.#runtime.threads?.rest() ?? true
         }
       }
       if (count >= PUMP_MESSAGES || now - startedAt >= PUMP_MS) return false
@@ -144,6 +144,7 @@ export class Pump {
       this.#runtime.scheduler.write(Op.result, position, Verdict.notRun)
       return
     }
+    if (incarnation.seat !== undefined && !incarnation.seat.admits(number)) return
     incarnation.issued = !incarnation.barred
     incarnation.gauge?.turn()
     const slot = this.#runtime.slots.at(number)
@@ -255,8 +256,9 @@ export class Pump {
     if (turn.became) this.#report(turn, slot, Verdict.became)
     else if (turn.position === NOT_ISSUED) this.#runtime.scheduler.ended++
     else if (turn.position === NOT_IN_BATCH) this.#report(turn, slot, Verdict.ended)
-    if (slot.ask !== undefined || submitted !== undefined) this.#answer(slot, reply, submitted?.durable)
+    // First: whoever has the answer can count on the outcome.
     this.#runtime.slots.outcome(slot)
+    if (slot.ask !== undefined || submitted !== undefined) this.#answer(slot, reply, submitted?.durable)
   }
 
   /** Releases the reply once what it says is durable. */
@@ -364,6 +366,7 @@ export class Pump {
     const { cell, number } = incarnation
     turn.discard()
     incarnation.endTurn()
+    if (verdict !== Verdict.ended) cell.failure = outcome
     this.#runtime.scheduler.write(Op.inited, cell.id, number, verdict)
     if (verdict === Verdict.ended) {
       // A cell that resumes may leave the state as it was kept.
@@ -371,10 +374,7 @@ export class Pump {
       incarnation.started = true
       incarnation.gauge?.start()
       this.#runtime.emit({ type: 'cell.started', path: cell.path, incarnation: number })
-    } else {
-      cell.failure = outcome
-      incarnation.die(outcome)
-    }
+    } else incarnation.die(outcome)
   }
 
   /** Work that an incarnation left running failed. */

@@ -49,10 +49,10 @@ export class Topics {
   }
 
   subscribe(incarnation: Incarnation, { name }: Topic<unknown, unknown>, messageName: string): Subscription {
-    const subscriber = {
-      incarnation,
-      code: this.#runtime.codeOf(incarnation.cell, checkedTopic(name, messageName)),
-    }
+    const code = this.#runtime.codeOf(incarnation.cell, checkedTopic(name, messageName))
+    const { outside } = this.#runtime
+    if (outside !== undefined) return outside.subscribe(incarnation, name, messageName)
+    const subscriber = { incarnation, code }
     const others = shielded(() => {
       let subscribers = this.#subscribers.get(name)
       if (subscribers === undefined) this.#subscribers.set(name, (subscribers = new Set()))
@@ -73,6 +73,8 @@ export class Topics {
   publish({ name, message: { parse } }: Topic<unknown, unknown>, payload: unknown): number {
     const parsed = parse === undefined ? payload : parse(payload)
     if (this.#runtime.check && parsed !== undefined) freezeSendable(parsed, 'payload')
+    const { outside } = this.#runtime
+    if (outside !== undefined) return outside.publish(name, parsed)
     let reached = 0
     for (const { incarnation, code } of this.#subscribers.get(name) ?? [])
       if (this.#runtime.post(incarnation.cell, code, parsed)) reached++

@@ -97,7 +97,8 @@ rows! {
     17 Lease { cell: CellId, incarnation: u32, period_ms: u32 }
     /// No turn of the cell begins until it says the opposite.
     18 Pause { cell: CellId, paused: bool }
-    /// A message that was issued to a remote cell has a turn that goes on, or may, under the host's number `turn`.
+    /// A message that was issued to a remote cell has a turn that goes on, or may, under the host's number `turn`. With [`INIT_TURN`]: its
+    /// `init` has begun.
     19 Opened { cell: CellId, slot: u32, turn: u32 }
     /// A message that was issued to a remote cell came out; with [`Verdict::NotRun`], it could not be handed over, and is refused.
     20 Out { cell: CellId, slot: u32, verdict: Verdict }

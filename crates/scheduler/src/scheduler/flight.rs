@@ -25,15 +25,17 @@ impl Scheduler {
         Some((message, false))
     }
 
-    /// The turn of a message goes on, or may: it has asked for something.
+    /// The turn of a message goes on, or may: it has asked for something. Of an `init`, that it has begun.
     pub(super) fn flight_opened(&mut self, id: CellId, slot: u32, number: u32) {
-        match self.table.get_mut(id).map(|cell| &mut cell.turn) {
-            Some(Turn::Open(open)) => open.number = number,
-            _ => {
-                if let Some((message, _)) = self.land(id, slot) {
-                    self.open_turn(id, number, Some(message));
-                }
+        let Some(cell) = self.table.get_mut(id) else { return };
+        let limit_ms = cell.options.turn_timeout_ms;
+        if let Turn::Open(open) = &mut cell.turn {
+            open.number = number;
+            if limit_ms != 0 && open.deadline.is_none() {
+                self.limit_turn(id, limit_ms, Due::Turn(id));
             }
+        } else if let Some((message, _)) = self.land(id, slot) {
+            self.open_turn(id, number, Some(message));
         }
     }
 

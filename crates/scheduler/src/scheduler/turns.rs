@@ -114,7 +114,9 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return };
         let limit_ms = cell.options.turn_timeout_ms;
         cell.turn = Turn::Open(OpenTurn { number, message, deadline: None, late: false, stopping: false });
-        if limit_ms != 0 {
+        // Until a remote cell has begun, somebody else takes the time: a worker that starts.
+        let begins = cell.options.remote && number == INIT_TURN;
+        if limit_ms != 0 && !begins {
             self.limit_turn(id, limit_ms, Due::Turn(id));
         }
     }
