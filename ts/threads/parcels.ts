@@ -112,7 +112,7 @@ function replaced(
   if (below(value) === undefined) return value
   if (types.isNativeError(value)) {
     const { cause } = value
-    const made: Error = peek(() => structuredClone(value)) ?? new Error(value.message)
+    const made: Error = peek(() => structuredClone(value)) ?? standIn(value)
     copies.set(value, made)
     if (cause !== undefined) made.cause = copy(cause)
     return made
@@ -192,9 +192,13 @@ export function clonable(thrown: unknown): unknown {
     return true
   })
   if (fits) return thrown
-  const error = new Error(
-    peek(() => (thrown instanceof Error ? thrown.message : String(thrown))) ?? 'unknown',
-  )
+  return standIn(thrown)
+}
+
+/** What is left of an error that no clone can hold. */
+function standIn(thrown: unknown): KaryonError {
+  const message = peek(() => (thrown instanceof Error ? thrown.message : String(thrown))) ?? 'unknown'
+  const error = new KaryonError('ERR_KARYON_NOT_SENDABLE', message)
   const stack = peek(() => (thrown instanceof Error ? thrown.stack : undefined))
   if (typeof stack === 'string') error.stack = stack
   return error

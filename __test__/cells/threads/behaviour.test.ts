@@ -18,7 +18,7 @@ both(
     const after = ref.ask('total')
     const error = await t.throwsAsync(failed, { instanceOf: KaryonError, code: 'ERR_KARYON_CELL_FAILED' })
     t.true(error?.cause instanceof RangeError)
-    t.is((error?.cause as Error).message, 'no')
+    t.is((error!.cause as Error).message, 'no')
     t.is(await after, 0)
     const restarted = await event('cell.restarted')
     t.like(restarted, { path: ref.path, incarnation: 2, reason: 'error' })
@@ -172,7 +172,7 @@ both('a turn that fails takes its writes with it', async (t, { kernel, keeper })
 both('what is not granted is refused, and told', async (t, { kernel, keeper, event }) => {
   const ref = kernel.spawn(keeper)
   const error = await t.throwsAsync(ref.ask('forbidden'), { code: 'ERR_KARYON_CELL_FAILED' })
-  t.is((error?.cause as KaryonError).code, 'ERR_KARYON_ACCESS')
+  t.is((error!.cause as KaryonError).code, 'ERR_KARYON_ACCESS')
   t.like(await event('access.refused'), { principal: ref.path, action: 'write', name: 'Secret' })
 })
 

@@ -298,6 +298,7 @@ const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages
             if (fails) throw new Error('work failed')
             return 7
           },
+          // oxlint-disable-next-line unicorn/no-thenable -- an option of that name
           { then: 'worked' as never },
         )
       },
