@@ -60,6 +60,13 @@ export class Pump {
     else this.#driver.later(pump)
   }
 
+  /** Runs messages now: this side was just woken for them. */
+  wake(): void {
+    if (this.#pumping || this.#runtime.scheduler.closed) return
+    this.#scheduled = true
+    this.#inContext(() => this.#pump())
+  }
+
   /** Lets an incarnation's `init` run before the next messages. */
   startSoon(incarnation: Incarnation): void {
     this.#inits.push(incarnation)

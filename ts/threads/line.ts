@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { RingReader, RingWriter, type RingPlaces } from './ring.ts'
 import { ValueReader, ValueWriter, type Passage } from './values.ts'
-import { Place, type Parts } from './wire.ts'
+import { Asleep, Place, type Parts } from './wire.ts'
 
 /** Has no payload, where one could be. */
 export const NOTHING: unique symbol = Symbol('nothing')
@@ -16,6 +16,7 @@ export class Line {
   readonly #writer: RingWriter
   readonly #payloads: ValueWriter
   readonly #peerSleeps: number
+  readonly #written: number
   readonly #wake: () => void
 
   constructor(parts: Parts, isMain: boolean, parcels: MessagePort, passage: Passage, wake: () => void) {
@@ -35,6 +36,7 @@ export class Line {
     this.#writer = new RingWriter(out)
     this.#payloads = new ValueWriter(this.#writer, out.words, parcels, passage)
     this.#peerSleeps = isMain ? Place.workerSleeps : Place.mainSleeps
+    this.#written = out.written
     this.#wake = wake
   }
 
@@ -57,7 +59,6 @@ export class Line {
     if (payload !== NOTHING) this.#payloads.write(payload)
     before?.()
     this.#writer.publish()
-    this.ring()
     return true
   }
 
@@ -69,7 +70,9 @@ export class Line {
   /** Wakes the other side if it sleeps. */
   ring(): void {
     const { control } = this
-    if (Atomics.load(control, this.#peerSleeps) === 0) return
-    if (Atomics.exchange(control, this.#peerSleeps, 0) === 1) this.#wake()
+    if (Atomics.load(control, this.#peerSleeps) === Asleep.awake) return
+    const slept = Atomics.exchange(control, this.#peerSleeps, Asleep.awake)
+    if (slept === Asleep.deep) this.#wake()
+    else if (slept === Asleep.light) Atomics.notify(control, this.#written)
   }
 }

@@ -44,6 +44,7 @@ export class Outside implements OutsideOfRuntime, Passage {
     const number = ++this.#calls
     const scheduler = this.#cells.scheduler as RemoteScheduler
     scheduler.tell(Up.call, call, number)
+    ;(this.#line as Line).ring()
     for (;;) {
       const answered = Atomics.load(control, Place.answered)
       if (answered === number) break
@@ -173,7 +174,15 @@ export class Outside implements OutsideOfRuntime, Passage {
       persist,
       resume: undefined,
       invariant: undefined,
-      limits: { mailbox, dropOldest, turnTimeoutMs: 0, turnCpuMs: 0, stopInPlace: false, lease: undefined, budget: undefined },
+      limits: {
+        mailbox,
+        dropOldest,
+        turnTimeoutMs: 0,
+        turnCpuMs: 0,
+        stopInPlace: false,
+        lease: undefined,
+        budget: undefined,
+      },
       restart: 'transient',
     }
   }

@@ -1,5 +1,6 @@
 // The scheduler as a worker has it: main's, at the other end of the line. Here are only the messages that it issued ahead.
-import { KaryonError } from '../errors.ts'
+import { KaryonError, takeFailure } from '../errors.ts'
+import { native } from '../native.ts'
 import { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { abort } from '../cells/effects.ts'
@@ -14,11 +15,14 @@ import { NOTHING, type Line } from './line.ts'
 import { findDefinition, loadModule, loadedModule } from './modules.ts'
 import { clonable } from './parcels.ts'
 import { takeInto, withOnce } from './once.ts'
-import { Down, Place, Seated, Up, type CellStart } from './wire.ts'
+import { Watch } from './watch.ts'
+import { Asleep, Down, Place, Seated, Up, type CellStart } from './wire.ts'
 
 /** Messages in one batch, and how many of them may be one cell's. */
 const BATCH_MAX = 1_024
 const RUN_MAX = 64
+/** How long a worker waits for the next message before it leaves that to its event loop, in milliseconds. */
+const LINGER_MS = 0.1
 /** How long a worker waits for room before it looks again, in milliseconds. */
 const ROOM_MS = 50
 
@@ -28,6 +32,8 @@ export class LocalSeat {
   incarnation: Incarnation
   /** The token of its session. */
   readonly session: number
+  /** What the watchdog knows it by. */
+  watched = 0
   readonly #remote: RemoteScheduler
   /** Slots of messages that were issued to it, from `first` on. */
   queue: number[] = []
@@ -95,9 +101,15 @@ export class RemoteScheduler implements CellScheduler {
   readonly #line: Line
   readonly #slots: RemoteSlots
   readonly #refresh: () => void
+  readonly #watch: Watch
   /** By number; 0 is none. */
   readonly #seats: (LocalSeat | undefined)[] = []
   readonly #ready: LocalSeat[] = []
+  /** Something was said since main was last woken. */
+  #said = false
+  /** Batches since this side was idle, and turns that go on. */
+  #batches = 0
+  #going = 0
   /** Seats of the batch that is out. */
   readonly #out: LocalSeat[] = []
   closed = false
@@ -116,31 +128,39 @@ export class RemoteScheduler implements CellScheduler {
     this.#line = line
     this.#refresh = refresh
     slots.ended = (slot, seat) => this.#report(seat, slot.number, Verdict.ended, NOTHING)
-    this.memory = {
-      handle: 0,
-      root,
-      cross: () => 0,
-      header: new Float64Array(16),
-      inbox: new Uint32Array(2 * BATCH_MAX),
-      outbox: new Uint32Array(0),
-      effects: new Uint32Array(0),
-      credits,
-    }
+    const opened = native.openCells(0, false)
+    if (opened === null) throw takeFailure()
+    this.#watch = new Watch(opened)
+    // No turn is stopped in place here: the worker is replaced, and main sees to that.
+    const { guard: _, ...words } = opened
+    this.memory = { ...words, handle: -1, root, credits }
   }
 
   get waits(): boolean {
-    return this.#ready.length > 0
+    return this.#said || this.#ready.length > 0
+  }
+
+  begin(turn: number, cell: number): void {
+    this.#watch.begin(turn, this.#seat(cell)?.watched ?? cell)
+  }
+
+  pause(): void {
+    this.#watch.begin(0, 0)
   }
 
   cross(): void {
     const { control, reader } = this.#line
+    this.#watch.beat()
     this.#conclude()
+    this.#said = false
+    this.#line.ring()
     Atomics.store(control, Place.workerSleeps, 0)
     for (;;) {
       this.#read()
       // Nothing to do: whoever writes from here on must wake this side.
       if (this.#ready.length > 0) break
-      Atomics.store(control, Place.workerSleeps, 1)
+      if (this.#lingers()) continue
+      Atomics.store(control, Place.workerSleeps, Asleep.deep)
       if (!reader.waits) break
       Atomics.store(control, Place.workerSleeps, 0)
     }
@@ -150,6 +170,21 @@ export class RemoteScheduler implements CellScheduler {
 
   answer(place: number): number {
     return this.memory.header[place] as number
+  }
+
+  /**
+   * Waits a moment for the next message where nothing goes on that the event loop would have to serve: to be woken here costs a fraction of
+   * what it costs there. Whether there is one.
+   */
+  #lingers(): boolean {
+    const { control, reader } = this.#line
+    if (this.#batches === 0 || this.#going > 0) return false
+    this.#batches = 0
+    const written = Atomics.load(control, Place.downWritten)
+    Atomics.store(control, Place.workerSleeps, Asleep.light)
+    if (!reader.waits) Atomics.wait(control, Place.downWritten, written, LINGER_MS)
+    Atomics.store(control, Place.workerSleeps, Asleep.awake)
+    return reader.waits
   }
 
   #read(): void {
@@ -167,6 +202,7 @@ export class RemoteScheduler implements CellScheduler {
 
   /** What was not begun stays where it was. */
   #conclude(): void {
+    if (this.#out.length > 0) this.#batches++
     for (const seat of this.#out.splice(0)) {
       seat.first += seat.begun
       seat.taken = seat.begun = 0
@@ -213,6 +249,8 @@ export class RemoteScheduler implements CellScheduler {
   /** Whether a message of a seat may begin; from here on it runs, and nobody can take it back. */
   begins(seat: LocalSeat, slot: number): boolean {
     if (seat.closed) return false
+    // It may run for ever: whoever waits for what was said before has to be woken first.
+    this.#line.ring()
     const runs = (this.#slots.there[slot] as number) + 1
     if (Atomics.compareExchange(this.#line.seats, seat.number, Seated.idle, runs) !== Seated.idle) {
       seat.closed = true
@@ -227,6 +265,7 @@ export class RemoteScheduler implements CellScheduler {
   #report(seat: LocalSeat, slot: number, verdict: number, error: unknown): void {
     const there = this.#slots.there[slot] as number
     this.#slots.seats[slot] = undefined
+    if (seat.open !== undefined) this.#going--
     seat.open = undefined
     const became = verdict === Verdict.became || verdict === Verdict.deferredBecame
     seat.deferred ||= verdict === Verdict.deferred || verdict === Verdict.deferredBecame
@@ -235,7 +274,7 @@ export class RemoteScheduler implements CellScheduler {
       seat.closed = true
       seat.deferred = false
     }
-    this.#say(Up.out, error === NOTHING ? undefined : clonable(error), seat.number, there, verdict)
+    this.#say(Up.out, error === NOTHING ? NOTHING : clonable(error), seat.number, there, verdict)
     Atomics.compareExchange(this.#line.seats, seat.number, there + 1, Seated.idle)
     if (seat.finish !== undefined) {
       this.#say(Up.finish, NOTHING, seat.number, seat.finish)
@@ -410,6 +449,7 @@ export class RemoteScheduler implements CellScheduler {
     const seat = this.#slots.seats[number]
     if (seat === undefined) return
     seat.open = this.#slots.at(number)
+    this.#going++
     if (seat.told) return
     seat.told = true
     this.#say(Up.opened, NOTHING, seat.number, this.#slots.there[number], turn)
@@ -436,6 +476,9 @@ export class RemoteScheduler implements CellScheduler {
   /** Says something; waits for room if there is none. Main takes things in whatever this side does. */
   #say(kind: number, payload: unknown, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, before?: () => void): void {
     const { control } = this.#line
+    // Wakes main once this stretch is over, so that it finds all of it.
+    this.#said = true
+    this.#runtime.pump.schedule()
     while (!this.#line.say(kind, payload, a, b, c, d, e, f, before)) {
       const read = Atomics.load(control, Place.upRead)
       Atomics.store(control, Place.workerStarves, 1)
@@ -568,6 +611,7 @@ export class RemoteScheduler implements CellScheduler {
       this.#inited(seat, Verdict.failed, error)
       return
     }
+    seat.watched = this.#watch.seat(seat.number, cell.definition.limits.turnCpuMs)
     // Only now is it known what it is made of.
     const incarnation = new Incarnation(cell, number)
     incarnation.seat = seat
@@ -584,6 +628,8 @@ export class RemoteScheduler implements CellScheduler {
     if (seat === undefined) return
     this.#seats[number] = undefined
     seat.closed = true
+    if (seat.open !== undefined) this.#going--
+    seat.open = undefined
     this.#drop(seat)
     seat.incarnation.die(seat.incarnation.cell.failure)
     this.#say(Up.vacated, NOTHING, number)

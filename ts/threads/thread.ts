@@ -6,6 +6,7 @@ import { goneError, failure } from '../cells/failures.ts'
 import { Class, CLOSED, NO_CELL, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
 import { OwnedRef, Reference, SupervisorRef } from '../cells/ref.ts'
 import { placeOf, takeBack } from '../cells/scheduler.ts'
+import type { Slot } from '../cells/slots.ts'
 import type { ArmedTimer } from '../cells/timers.ts'
 import { KaryonError, checked } from '../errors.ts'
 import type { KernelEvent } from '../events.ts'
@@ -42,6 +43,8 @@ export class Thread {
   readonly number: number = ++workers
   readonly threads: Threads
   readonly worker: Worker
+  /** What the watchdog knows it by, once it is up. */
+  environment = -1
   readonly line: Line
   readonly #passage: Passage = {
     out: (reference) => this.#introduce(reference),
@@ -98,7 +101,7 @@ export class Thread {
       this.worker.postMessage(null),
     )
     Atomics.store(this.line.control, Place.mainSleeps, 1)
-    this.worker.on('message', () => runtime.pump.schedule())
+    this.worker.on('message', () => runtime.pump.wake())
     this.worker.on('error', (error) => (this.#error = error))
     this.worker.on('exit', (code) => {
       this.#exited = true
@@ -161,6 +164,11 @@ export class Thread {
     return this.#seats.filter((seat): seat is Seat => seat !== undefined && seat.incarnation.alive)
   }
 
+  /** The incarnation in a seat, if its code runs right now. */
+  runningIn(seat: number): Incarnation | undefined {
+    return Atomics.load(this.line.control, Place.running) === seat ? this.running : undefined
+  }
+
   /** The incarnation whose code runs right now. */
   get running(): Incarnation | undefined {
     return this.#seats[Atomics.load(this.line.control, Place.running)]?.incarnation
@@ -184,7 +192,10 @@ export class Thread {
 
   #put(say: () => boolean): void {
     if (this.#left) return
-    if (this.#waiting.length === 0 && say()) return
+    if (this.#waiting.length === 0 && say()) {
+      this.line.ring()
+      return
+    }
     this.#waiting.push(say)
     Atomics.store(this.line.control, Place.mainStarves, 1)
   }
@@ -193,31 +204,43 @@ export class Thread {
   hand(seat: Seat, number: number): void {
     const { runtime, holders } = this.threads
     const slot = runtime.slots.at(number)
-    const { ask, code } = slot
+    const { ask } = slot
     if (ask !== undefined) ask.token = ++this.#asks
     holders[number] = seat
+    if (this.#left) return
+    if (this.#waiting.length === 0 && this.#hand(seat, slot)) {
+      this.line.ring()
+      return
+    }
     const { epoch } = seat
-    this.#put(() => {
-      // Taken back, or lost, before there was room.
-      if (seat.epoch !== epoch || holders[number] !== seat) return true
-      try {
+    // What was taken back, or lost, before there was room is not handed over.
+    this.#put(() => seat.epoch !== epoch || holders[number] !== seat || this.#hand(seat, slot))
+  }
+
+  #hand(seat: Seat, slot: Slot): boolean {
+    const { runtime, holders } = this.threads
+    const { number, code, ask, once } = slot
+    try {
+      if (once !== undefined) {
         const { payload, word } = withOnce(slot)
         return this.line.say(Down.message, payload, seat.number, number, word, ask?.token ?? 0)
-      } catch (error) {
-        holders[number] = undefined
-        const { id, path, definition } = seat.incarnation.cell
-        const message = `${definition?.names[code]} of ${path} holds what cannot leave its isolate`
-        ask?.reject(failure('ERR_KARYON_NOT_SENDABLE', message, { path }, error))
-        runtime.scheduler.write(Op.out, id, number, Verdict.notRun)
-        return true
       }
-    })
+      return this.line.say(Down.message, slot.payload, seat.number, number, code, ask?.token ?? 0)
+    } catch (error) {
+      holders[number] = undefined
+      const { id, path, definition } = seat.incarnation.cell
+      const message = `${definition?.names[code]} of ${path} holds what cannot leave its isolate`
+      ask?.reject(failure('ERR_KARYON_NOT_SENDABLE', message, { path }, error))
+      runtime.scheduler.write(Op.out, id, number, Verdict.notRun)
+      return true
+    }
   }
 
   #flush(): void {
     let said = 0
     while (said < this.#waiting.length && this.#waiting[said]?.()) said++
     this.#waiting.splice(0, said)
+    this.line.ring()
     if (this.#waiting.length > 0) Atomics.store(this.line.control, Place.mainStarves, 1)
   }
 
@@ -383,6 +406,7 @@ export class Thread {
       }
       default:
         this.#cold--
+        if (reader.fact(1) !== 0) this.environment = reader.fact(0)
         return this.#warmed()
     }
   }
@@ -404,9 +428,9 @@ export class Thread {
     const { cell } = seat.incarnation
     const slot = runtime.slots.at(number)
     holders[number] = undefined
-    const error = this.line.payload()
     const failed = verdict === Verdict.failed || verdict === Verdict.invariant
     if (failed || verdict === Verdict.conflict) {
+      const error = this.line.payload()
       if (slot.ask !== undefined) slot.ask.error = error
       cell.failure = error
     }

@@ -5,12 +5,14 @@ import type { CompiledCell } from '../cells/definition.ts'
 import { failure } from '../cells/failures.ts'
 import { Death, NO_SLOT, Op, type DeathWord } from '../cells/protocol.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
+import { onOverrun, type Overrun } from '../cells/watchdog.ts'
 import type { KaryonError } from '../errors.ts'
 import { badArgument, checked } from '../errors.ts'
 import { checkedOptions } from '../graph/arguments.ts'
 import type { Durability } from '../graph/connection.ts'
 import { native } from '../native.ts'
 import { Seat } from './seat.ts'
+import { seatOf } from './watch.ts'
 import { Thread } from './thread.ts'
 import { SEATS_MAX } from './wire.ts'
 
@@ -61,6 +63,7 @@ export class Threads {
   /** Those that were lost and have not exited. */
   readonly #leaving = new Set<Thread>()
   #losses: number[] = []
+  readonly #endWatch: () => void
   #closed = false
 
   constructor(runtime: CellRuntime, needs: ThreadsNeeds, options: WorkerOptions) {
@@ -72,6 +75,20 @@ export class Threads {
     const share = (handle: number): number => checked(native.shareHandle(handle))
     this.tokens = { store: share(needs.store), credits: share(runtime.scheduler.memory.handle) }
     runtime.scheduler.share()
+    this.#endWatch = onOverrun((overrun) => this.#overran(overrun))
+  }
+
+  /** The watchdog has seen a turn go past its limit: if it goes on, its worker is given up. */
+  #overran({ environment, path, cpuMs }: Overrun): void {
+    const thread = this.#threads.find((each) => each.environment === environment)
+    const culprit = path === undefined ? undefined : thread?.runningIn(seatOf(path))
+    if (thread === undefined || culprit === undefined) return
+    const { path: cell, definition } = culprit.cell
+    const limitMs = definition?.limits.turnCpuMs
+    this.runtime.emit({ type: 'cell.stalled', path: cell, cpuMs })
+    const message = `the turn of ${cell} used more than its ${limitMs} ms of CPU time; its worker is replaced`
+    const error = failure('ERR_KARYON_TURN_CPU', message, { path: cell, limitMs })
+    this.replace(thread, culprit, error, Death.cpu)
   }
 
   /** The scheduler lets an incarnation begin. */
@@ -247,6 +264,7 @@ export class Threads {
   /** Ends all workers. Resolves when they are gone. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#endWatch()
     const all = [...this.#threads, ...this.#leaving, ...(this.#spare === undefined ? [] : [this.#spare])]
     await Promise.all(all.map((thread) => thread.terminate()))
     native.unshare(this.tokens.store)

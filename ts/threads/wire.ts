@@ -17,9 +17,9 @@ export const Place = {
   downRead: 32,
   upWritten: 64,
   upRead: 96,
-  /** 1 while main waits to be woken. */
+  /** Whether main waits to be woken, by `Asleep`. */
   mainSleeps: 128,
-  /** 1 while the worker waits to be woken. */
+  /** Whether the worker does. */
   workerSleeps: 129,
   /** 1 while main has more to say than there is room. */
   mainStarves: 130,
@@ -31,6 +31,9 @@ export const Place = {
   answered: 133,
   words: 160,
 } as const
+
+/** How fast a side sleeps: in its event loop, or waiting for the ring, which only a worker does. */
+export const Asleep = { awake: 0, deep: 1, light: 2 } as const
 
 /** Where the parts of the memory begin, in words. */
 const SEATS_AT = Place.words

@@ -2,6 +2,7 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import type { Incarnation } from '../cells/cell.ts'
 import { CellRuntime } from '../cells/runtime.ts'
+import { watchedEnvironment } from '../cells/watchdog.ts'
 import { checked, takeFailure } from '../errors.ts'
 import { accessRefused, type KernelEvent } from '../events.ts'
 import { Connection } from '../graph/connection.ts'
@@ -57,8 +58,9 @@ function serve(port: MessagePort, seed: WorkerSeed): void {
       line.control[Place.running] = (turn?.incarnation.seat as LocalSeat | undefined)?.number ?? 0
     },
   })
-  port.on('message', () => pump.schedule())
-  line.say(Up.ready, NOTHING)
+  port.on('message', () => pump.wake())
+  line.say(Up.ready, NOTHING, watchedEnvironment(), 1)
+  line.ring()
   pump.schedule()
 }
 

@@ -57,6 +57,16 @@ export function world(tier: 'inline' | 'thread', options: KernelOptions = {}): W
   }
 }
 
+/** As long as a worker may take to start on a busy machine. */
+export const PATIENT = { timeoutMs: 60_000 } as const
+
+/** Lets the first worker start, which is no part of what is tested. */
+async function warmUp({ kernel }: World): Promise<void> {
+  const first = kernel.spawn(cells.threadCounter, { name: 'first' })
+  await first.ask('total', undefined, PATIENT)
+  await first.stop()
+}
+
 /** One behaviour, in both tiers. */
 export function both(
   title: string,
@@ -69,6 +79,7 @@ export function both(
       // Waiting for an event keeps no program alive.
       const alive = setInterval(() => {}, 1_000)
       try {
+        if (tier === 'thread') await warmUp(here)
         await behaves(t, here, tier)
       } finally {
         clearInterval(alive)
@@ -88,6 +99,7 @@ export function threaded(
     const here = world('thread', { workers: options })
     const alive = setInterval(() => {}, 1_000)
     try {
+      await warmUp(here)
       await behaves(t, here)
     } finally {
       clearInterval(alive)

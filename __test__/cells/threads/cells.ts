@@ -352,6 +352,8 @@ export const rogue: CellDefinition<RogueMessages> = cell({
       ctx.graph.write((tx) => tx.put(key, { labels: ['Note'], props: {} })).catch(() => {})
     },
   },
+  // Its tests do what the watchdog does.
+  limits: { turnCpuMs: 0 },
 }) as CellDefinition<RogueMessages>
 
 type RecorderMessages = { readonly note: Message<number>; readonly noted: Message<void, readonly number[]> }
@@ -396,6 +398,22 @@ const diggerOf = (isolation: 'inline' | 'thread'): CellDefinition<DiggerMessages
 /** Spawns another of its kind, and so on. */
 export const inlineDigger: CellDefinition<DiggerMessages> = diggerOf('inline')
 export const threadDigger: CellDefinition<DiggerMessages> = diggerOf('thread')
+
+/** Spins, and may do so for a while. */
+export const spinner: CellDefinition<Loose<'ping' | 'spin'>> = cell({
+  name: 'spinner',
+  module,
+  isolation: 'thread',
+  messages: { ping: message(), spin: message() },
+  init: () => ({ count: 0 }),
+  on: {
+    ping: (ctx) => ++ctx.state.count,
+    spin: () => {
+      for (;;);
+    },
+  },
+  limits: { turnCpuMs: 100 },
+}) as CellDefinition<Loose<'ping' | 'spin'>>
 
 type SinkMessages = {
   readonly text: Message<string>

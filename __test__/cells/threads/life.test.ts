@@ -62,6 +62,6 @@ test('no worker is there before a cell needs one', async (t) => {
   await ref.ask('ping')
   t.is(Reference.cellOf(ref as unknown as Reference).runtime.threads, undefined)
   const there = kernel.spawn(threadCounter)
-  t.is(await there.ask('total'), 0)
+  t.is(await there.ask('total', undefined, { timeoutMs: 60_000 }), 0)
   await kernel.close()
 })

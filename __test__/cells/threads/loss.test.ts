@@ -2,8 +2,8 @@
 import { KaryonError } from '../../../ts/index.ts'
 import { Reference } from '../../../ts/cells/ref.ts'
 import { failure } from '../../../ts/cells/failures.ts'
-import { threaded, threadOf, threadsOf } from './both.ts'
-import { hiddenOne, inlineCounter, recorder, rogue } from './cells.ts'
+import { PATIENT, threaded, threadOf, threadsOf } from './both.ts'
+import { hiddenOne, inlineCounter, recorder, rogue, spinner } from './cells.ts'
 
 const one = { count: 1, spare: false }
 const warm = { count: 1, spare: true }
@@ -27,17 +27,17 @@ threaded(
   async (t, { kernel, counter, event }) => {
     const [bad, neighbour] = [kernel.spawn(rogue), kernel.spawn(counter, { args: 1 })]
     t.is(threadOf(bad), threadOf(neighbour) ?? threadOf(bad))
-    await neighbour.ask('total')
+    await neighbour.ask('total', undefined, PATIENT)
     const flag = new SharedArrayBuffer(4)
-    const lost = bad.ask('spin', flag)
+    const lost = bad.ask('spin', flag, PATIENT)
     await raised(flag)
     for (let at = 0; at < 100; at++) t.true(neighbour.send('add', 1))
-    const total = neighbour.ask('total')
+    const total = neighbour.ask('total', undefined, PATIENT)
     giveUp(bad)
     const error = await t.throwsAsync(lost, { instanceOf: KaryonError })
     t.is((error as KaryonError).code, 'ERR_KARYON_CELL_DEAD')
     t.is(await total, 101)
-    t.is(await bad.ask('ping'), 1)
+    t.is(await bad.ask('ping', undefined, PATIENT), 1)
     t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
     t.is((await event('cell.restarted', ({ path }) => path === bad.path)).reason, 'error')
     t.like(await event('worker.lost'), { reason: 'replaced', path: bad.path })
@@ -46,12 +46,12 @@ threaded(
 
 threaded('a regular expression that does not end is given up like any loop', one, async (t, { kernel }) => {
   const bad = kernel.spawn(rogue)
-  await bad.ask('ping')
-  const lost = bad.ask('regexp')
+  await bad.ask('ping', undefined, PATIENT)
+  const lost = bad.ask('regexp', undefined, PATIENT)
   await new Promise((resolve) => setTimeout(resolve, 20))
   giveUp(bad)
   await t.throwsAsync(lost, { code: 'ERR_KARYON_CELL_DEAD' })
-  t.is(await bad.ask('ping'), 1)
+  t.is(await bad.ask('ping', undefined, PATIENT), 1)
 })
 
 threaded(
@@ -59,10 +59,10 @@ threaded(
   one,
   async (t, { kernel, counter, event }) => {
     const [bad, neighbour] = [kernel.spawn(rogue), kernel.spawn(counter)]
-    await neighbour.ask('total')
-    await t.throwsAsync(bad.ask('exit'), { code: 'ERR_KARYON_CELL_DEAD' })
-    t.is(await bad.ask('ping'), 1)
-    t.is(await neighbour.ask('total'), 0)
+    await neighbour.ask('total', undefined, PATIENT)
+    await t.throwsAsync(bad.ask('exit', undefined, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+    t.is(await bad.ask('ping', undefined, PATIENT), 1)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 0)
     t.is((await event('cell.restarted', ({ path }) => path === bad.path)).reason, 'error')
     t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
     const { reason, error } = await event('worker.lost')
@@ -73,9 +73,9 @@ threaded(
 
 threaded('an error that nobody catches ends the worker alone', one, async (t, { kernel, event }) => {
   const bad = kernel.spawn(rogue)
-  await bad.ask('ping')
-  await t.throwsAsync(bad.ask('uncaught'), { code: 'ERR_KARYON_CELL_DEAD' })
-  t.is(await bad.ask('ping'), 1)
+  await bad.ask('ping', undefined, PATIENT)
+  await t.throwsAsync(bad.ask('uncaught', undefined, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+  t.is(await bad.ask('ping', undefined, PATIENT), 1)
   const { reason, error } = await event('worker.lost')
   t.is(reason, 'error')
   t.is((error.cause as Error).message, 'nobody catches this')
@@ -83,9 +83,9 @@ threaded('an error that nobody catches ends the worker alone', one, async (t, { 
 
 threaded('a worker that is killed from outside is replaced', one, async (t, { kernel, counter, event }) => {
   const ref = kernel.spawn(counter, { args: 3 })
-  t.is(await ref.ask('total'), 3)
+  t.is(await ref.ask('total', undefined, PATIENT), 3)
   await threadOf(ref).worker.terminate()
-  t.is(await ref.ask('total'), 3)
+  t.is(await ref.ask('total', undefined, PATIENT), 3)
   t.is((await event('cell.restarted')).reason, 'collateral')
 })
 
@@ -94,9 +94,10 @@ threaded(
   one,
   async (t, { kernel, counter, event }) => {
     const [bad, neighbour] = [kernel.spawn(rogue), kernel.spawn(counter, { args: 3 })]
-    for (let at = 0; at < 6; at++) await t.throwsAsync(bad.ask('exit'), { code: 'ERR_KARYON_CELL_DEAD' })
+    for (let at = 0; at < 6; at++)
+      await t.throwsAsync(bad.ask('exit', undefined, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
     await event('cell.gave-up', ({ path }) => path === bad.path)
-    t.is(await neighbour.ask('total'), 3)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 3)
     t.true(neighbour.incarnation > 5)
   },
 )
@@ -106,17 +107,17 @@ threaded(
   warm,
   async (t, { kernel, event }) => {
     const ref = kernel.spawn(rogue)
-    const before = await ref.ask('where')
+    const before = await ref.ask('where', undefined, PATIENT)
     await new Promise((resolve) => setTimeout(resolve, 80))
     await threadsOf(ref).warm()
     const flag = new SharedArrayBuffer(4)
-    ref.ask('spin', flag).catch(() => {})
+    ref.ask('spin', flag, PATIENT).catch(() => {})
     await raised(flag)
     giveUp(ref)
     const begun = performance.now()
-    t.is(await ref.ask('ping'), 1)
+    t.is(await ref.ask('ping', undefined, PATIENT), 1)
     t.log(`answered after ${(performance.now() - begun).toFixed(2)} ms`)
-    t.not(await ref.ask('where'), before)
+    t.not(await ref.ask('where', undefined, PATIENT), before)
     await event('worker.started', ({ worker }) => worker === threadOf(ref).number)
   },
 )
@@ -126,7 +127,7 @@ threaded(
   warm,
   async (t, { kernel, events }) => {
     const ref = kernel.spawn(recorder)
-    await ref.ask('noted')
+    await ref.ask('noted', undefined, PATIENT)
     const count = 20_000
     let sent = 0
     for (let round = 0; sent < count; round++) {
@@ -134,7 +135,7 @@ threaded(
       await new Promise((resolve) => setTimeout(resolve, round % 4))
       if (round % 3 === 0) void threadOf(ref)?.worker.terminate()
     }
-    await ref.ask('noted', { timeoutMs: 60_000 } as never)
+    await ref.ask('noted', undefined, PATIENT)
     const { ended, deadLetters, sent: all } = kernel.stats().cells
     let committed = 0
     let twice = 0
@@ -149,7 +150,7 @@ threaded(
     t.is(ended + deadLetters, all)
     t.true(lost <= 10, `${lost} were cut short`)
     t.true(committed >= count - lost)
-    const noted = (await ref.ask('noted')) as readonly number[]
+    const noted = (await ref.ask('noted', undefined, PATIENT)) as readonly number[]
     t.deepEqual(
       noted,
       [...noted].toSorted((a, b) => a - b),
@@ -159,10 +160,10 @@ threaded(
 
 threaded('nothing that a lost worker still does is committed', one, async (t, { kernel }) => {
   const ref = kernel.spawn(recorder)
-  await ref.ask('noted')
+  await ref.ask('noted', undefined, PATIENT)
   const { incarnation } = Reference.cellOf(ref as unknown as Reference)
   giveUp(ref)
-  await ref.ask('noted')
+  await ref.ask('noted', undefined, PATIENT)
   t.throws(() => incarnation.session?.begin(), { code: 'ERR_KARYON_CELL_DEAD' })
 })
 
@@ -175,5 +176,22 @@ threaded(
     t.is((error as KaryonError).code, 'ERR_KARYON_ARGUMENT')
     t.regex((error as Error).message, /exports no cell of the name hidden/)
     t.false(ref.alive)
+  },
+)
+
+threaded(
+  'the watchdog gives up the worker of a turn that goes past its CPU time',
+  one,
+  async (t, { kernel, counter, event }) => {
+    const [bad, neighbour] = [kernel.spawn(spinner), kernel.spawn(counter, { args: 2 })]
+    t.is(await bad.ask('ping', undefined, PATIENT), 1)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 2)
+    const error = await t.throwsAsync(bad.ask('spin', undefined, PATIENT), { instanceOf: KaryonError })
+    t.is((error as KaryonError).code, 'ERR_KARYON_CELL_DEAD')
+    t.is(await bad.ask('ping', undefined, PATIENT), 1)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 2)
+    t.is((await event('cell.restarted', ({ path }) => path === bad.path)).reason, 'cpu')
+    t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
+    await event('cell.stalled', ({ path }) => path === bad.path)
   },
 )

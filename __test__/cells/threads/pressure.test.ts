@@ -1,6 +1,6 @@
 // More than there is room for on the line, in either direction.
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
-import { threaded, threadOf } from './both.ts'
+import { PATIENT, threaded, threadOf } from './both.ts'
 import { inlineCounter, inlineSink, threadCaller, threadSink } from './cells.ts'
 
 const TEXT = 'x'.repeat(1_000)
@@ -13,7 +13,7 @@ threaded(
     const ref = kernel.spawn(threadSink)
     for (let at = 0; at < COUNT; at++) t.true(ref.send('text', TEXT))
     t.is(await ref.ask('length', undefined, { timeoutMs: 60_000 }), COUNT * TEXT.length)
-    t.is(kernel.stats().cells.ended, COUNT + 1)
+    t.is(kernel.stats().cells.ended, COUNT + 2)
   },
 )
 
@@ -22,10 +22,10 @@ threaded(
   { count: 1, spare: false },
   async (t, { kernel }) => {
     const [source, sink] = [kernel.spawn(threadSink), kernel.spawn(inlineSink)]
-    await source.ask('length')
+    await source.ask('length', undefined, PATIENT)
     const order = { to: sink.address, count: COUNT, text: TEXT }
     t.is(await source.ask('pour', order, { timeoutMs: 60_000 }), COUNT)
-    t.is(await sink.ask('length'), COUNT * TEXT.length)
+    t.is(await sink.ask('length', undefined, PATIENT), COUNT * TEXT.length)
   },
 )
 
@@ -46,7 +46,7 @@ threaded(
   { count: 2, spare: false },
   async (t, { kernel }) => {
     const refs = Array.from({ length: 4 }, () => kernel.spawn(threadSink))
-    for (const ref of refs) await ref.ask('length')
+    for (const ref of refs) await ref.ask('length', undefined, PATIENT)
     const used = new Set(refs.map((ref) => threadOf(ref).number))
     t.is(used.size, 2)
     t.deepEqual(
@@ -54,6 +54,6 @@ threaded(
       [2, 2],
     )
     t.is(await refs[0]?.ask('pour', { to: refs[1]!.address, count: 100, text: 'ab' }), 100)
-    t.is(await refs[1]?.ask('length'), 200)
+    t.is(await refs[1]?.ask('length', undefined, PATIENT), 200)
   },
 )
