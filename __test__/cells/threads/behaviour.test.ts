@@ -107,7 +107,7 @@ both('a cell that stops itself is gone when its turn is over', async (t, { kerne
   const ref = kernel.spawn(counter)
   t.true(ref.send('finish'))
   const behind = t.throwsAsync(ref.ask('total'), { code: 'ERR_KARYON_CELL_DEAD' })
-  t.like(await event('cell.stopped'), { path: ref.path, reason: 'ended' })
+  t.like(await event('cell.stopped', ({ path }) => path === ref.path), { reason: 'ended' })
   await behind
 })
 
@@ -240,6 +240,7 @@ both('a million messages to a busy cell are refused beyond its mailbox', async (
   let taken = 0
   for (let at = 0; at < 1_000_000; at++) if (ref.send('add', 1)) taken++
   t.true(taken >= 990 && taken <= 20_000, `${taken} were taken`)
+  await ref.deliver('add', 0)
   t.is(await ref.ask('total'), taken)
   const { refused } = kernel.stats().cells
   t.is(refused, 1_000_000 - taken)
