@@ -51,7 +51,7 @@ export interface CellScheduler {
     fourth?: number,
     fifth?: number,
   ): void
-  started(cell: number): number
+  start(parent: number, name: string, terms: readonly number[]): number
   share(): void
   counts(): readonly number[]
   close(): void

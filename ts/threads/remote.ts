@@ -308,8 +308,8 @@ export class RemoteScheduler implements CellScheduler {
     return -1
   }
 
-  started(cell: number): number {
-    return cell
+  start(): number {
+    throw new KaryonError('ERR_KARYON_PANIC', 'a worker starts no cells, a defect in Karyon')
   }
 
   share(): void {}

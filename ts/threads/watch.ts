@@ -25,8 +25,10 @@ export class Watch {
     const name = `${number}-${turnCpuMs}`
     let id = this.#seats.get(name)
     if (id === undefined) {
-      const { handle, root } = this.#memory
-      id = checked(native.spawnCell(handle, root, name, 0, 0, 1, 0, 0, turnCpuMs))
+      const { handle, root, header } = this.#memory
+      // No flag, no place, a mailbox of one, no limits but this.
+      header.set([0, 0, 1, 0, 0, turnCpuMs], Header.terms)
+      id = checked(native.spawnCell(handle, root, name))
       this.#seats.set(name, id)
     }
     return id
