@@ -11,16 +11,13 @@ use karyon_kernel::scheduler::{
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array, Unknown};
 use napi_derive::napi;
+use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A scheduler, held by its handle and by the function that crosses into it; and looked into by the watchdog.
 pub(crate) type SharedPort = Arc<Mutex<Port>>;
-
-pub(crate) fn locked(port: &SharedPort) -> MutexGuard<'_, Port> {
-    port.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// One scheduler: its handle, and what JavaScript sees of it. The views keep its memory alive.
 #[napi(object, object_from_js = false)]
@@ -71,7 +68,7 @@ fn views<'env>(
     shared: &SharedPort,
     watched: Option<Arc<Watched>>,
 ) -> Result<Cells<'env>> {
-    let port = locked(shared);
+    let port = shared.lock();
     let exchange = port.exchange();
     let words = |words: &[AtomicU32]| {
         let owner = Arc::clone(exchange);
@@ -117,7 +114,7 @@ fn crossing<'env>(
     let function = env.create_function_from_closure("cross", move |call| {
         let crossed = catch_unwind(AssertUnwindSafe(|| {
             watched.iter().for_each(|watched| watched.beat());
-            let mut port = locked(&port);
+            let mut port = port.lock();
             let shortest_us = port.exchange().shortest_us();
             port.cross()?;
             // What looks often enough for the limits so far may not for the new ones.
@@ -174,7 +171,7 @@ pub fn cell_limits() -> Vec<u32> {
 /// Takes the records only: for a full outbox in the middle of a batch.
 #[napi]
 pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
-    run(env, |environment| locked(&environment.cells(cells)?).absorb().map_err(defect))
+    run(env, |environment| environment.cells(cells)?.lock().absorb().map_err(defect))
 }
 
 /// Starts a cell or a supervisor on the terms in the header; its handle. Flags: 1 a taken name gets a number, 2 it has an `init`, 4 permanent,
@@ -185,7 +182,7 @@ pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
     use {AutoShutdown::*, Strategy::*};
     enter(env, |environment| {
         let port = environment.cells(cells)?;
-        let mut port = locked(&port);
+        let mut port = port.lock();
         let terms = port.exchange().terms();
         let [flags, place, mailbox_limit, turn_timeout_ms, shutdown_ms, turn_cpu_ms, whole @ ..] =
             terms.map(|term| term as u32);
@@ -253,5 +250,5 @@ pub fn cell_counts(env: &Env, cells: u32) -> Option<Vec<f64>> {
 }
 
 fn read<T>(env: &Env, cells: u32, what: impl FnOnce(&Scheduler) -> T) -> Option<T> {
-    find(env, |environment| Ok(what(&locked(&environment.cells(cells)?).scheduler)))
+    find(env, |environment| Ok(what(&environment.cells(cells)?.lock().scheduler)))
 }

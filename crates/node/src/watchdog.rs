@@ -3,7 +3,7 @@
 //! It never waits for JavaScript. It runs while any environment has a scheduler open.
 #![allow(unsafe_code, reason = "a handler is called under a guard; argued there")]
 
-use crate::cells::{SharedPort, locked};
+use crate::cells::SharedPort;
 use crate::environment::enter;
 use crate::thread::{Isolate, STEP_US, ThreadClock};
 use karyon_kernel::model::{Code, Error, Result};
@@ -12,10 +12,11 @@ use napi::bindgen_prelude::{Function, JsValue, Unknown, retain_current_module_fo
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode::NonBlocking};
 use napi::{Env, Status};
 use napi_derive::napi;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -54,10 +55,6 @@ struct Watchdog {
 static WATCHDOG: Mutex<Watchdog> =
     Mutex::new(Watchdog { environments: Vec::new(), thread: None, overruns: VecDeque::new(), told: 0 });
 static ENVIRONMENTS: AtomicU32 = AtomicU32::new(0);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A synchronous stretch that went past its limit.
 #[napi(object)]
@@ -102,7 +99,7 @@ pub fn watch(env: &Env, callback: Function<'_, (), ()>) -> f64 {
 /// Overruns after this number, as far as they are kept: the last 256.
 #[napi]
 pub fn overruns(after: u32) -> Vec<Overrun> {
-    lock(&WATCHDOG).overruns.iter().filter(|overrun| overrun.number > after).cloned().collect()
+    WATCHDOG.lock().overruns.iter().filter(|overrun| overrun.number > after).cloned().collect()
 }
 
 /// Has Node treat an error as one that nobody caught: whoever handles that, all async scopes that are open are closed after it.
@@ -124,9 +121,9 @@ impl Drop for Registration {
 impl Watched {
     /// Watches a scheduler from here on.
     pub(crate) fn open(self: &Arc<Self>, cells: u32, port: &SharedPort) -> Result<()> {
-        let exchange = Arc::clone(locked(port).exchange());
-        lock(&self.state).1.push((cells, Arc::clone(port), exchange));
-        let mut watchdog = lock(&WATCHDOG);
+        let exchange = Arc::clone(port.lock().exchange());
+        self.state.lock().1.push((cells, Arc::clone(port), exchange));
+        let mut watchdog = WATCHDOG.lock();
         watchdog.environments.retain(|other| other.number != self.number);
         watchdog.environments.push(Arc::clone(self));
         if watchdog.thread.is_none() {
@@ -139,11 +136,11 @@ impl Watched {
 
     /// Watches a scheduler no more, or none any more.
     pub(crate) fn close(&self, cells: Option<u32>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.1.retain(|(open, ..)| cells.is_some_and(|cells| cells != *open));
         if state.1.is_empty() {
             drop(state);
-            lock(&WATCHDOG).environments.retain(|other| other.number != self.number);
+            WATCHDOG.lock().environments.retain(|other| other.number != self.number);
             wake();
         }
     }
@@ -161,7 +158,7 @@ impl Watched {
     fn look(&self, overruns: &mut Vec<Overrun>) -> u64 {
         self.idle.store(false, SeqCst);
         let beats = self.beats.load(SeqCst);
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let (watch, cells) = &mut *state;
         let shortest_us = cells.iter().map(|(.., exchange)| exchange.shortest_us()).min().unwrap_or(0);
         let cpu_us = self.clock.as_ref().and_then(ThreadClock::cpu_us).unwrap_or(0);
@@ -171,7 +168,7 @@ impl Watched {
         });
         let (finding, of) = if let Some((handle, port, exchange, turn, number, place)) = running {
             // While it is at work nothing else runs there.
-            let Ok(port) = port.try_lock() else { return BUSY_US };
+            let Some(port) = port.try_lock() else { return BUSY_US };
             let limit_us = port.scheduler.turn_cpu_us(place).map_or(0, |limit_us| limit_us + STEP_US);
             let finding = watch.look(Look { turn, limit_us, ..outside });
             let of = finding.first.then(|| (handle, port.scheduler.path(place)));
@@ -198,13 +195,13 @@ impl Watched {
 
 /// Has the watchdog look before the time that it has set itself.
 pub(crate) fn wake() {
-    lock(&WATCHDOG).thread.iter().for_each(Thread::unpark);
+    WATCHDOG.lock().thread.iter().for_each(Thread::unpark);
 }
 
 /// The thread.
 fn watch_all() {
     loop {
-        let mut watchdog = lock(&WATCHDOG);
+        let mut watchdog = WATCHDOG.lock();
         if watchdog.environments.is_empty() {
             watchdog.thread = None;
             return;
@@ -232,7 +229,7 @@ fn tell(overrun: Overrun) {
     );
     // In one piece. Nobody may be there to read it.
     let _ = std::io::stderr().write_all(line.as_bytes());
-    let mut watchdog = lock(&WATCHDOG);
+    let mut watchdog = WATCHDOG.lock();
     watchdog.told += 1;
     let overrun = Overrun { number: watchdog.told, ..overrun };
     if watchdog.overruns.len() == OVERRUNS_MAX {
