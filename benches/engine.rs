@@ -26,12 +26,13 @@ fn key(n: u64) -> String {
 /// One patch of one property, committed.
 fn commit(graph: &mut Graph, n: u64) {
     let (key, value) = (key(n), Value::Integer(n.cast_signed()).to_bytes());
-    let mut verbs = VerbWriter::new();
+    let mut verbs = VerbWriter::default();
     let changes = vec![("n", Some(&value[..]))];
     verbs.push(&Verb::Patch { target: Target::Node(&key), labels: vec![], drop: vec![], changes });
     let mut transaction = Transaction::new(graph.head());
     transaction.push(verbs.bytes()).unwrap();
-    graph.commit(&transaction, "root", &Open).unwrap().expect("it changes something");
+    let mut prepared = graph.prepare(&transaction, "root", &Open).unwrap().expect("it changes something");
+    graph.publish(&mut prepared, usize::MAX).unwrap();
 }
 
 fn filled() -> Graph {

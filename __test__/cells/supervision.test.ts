@@ -423,3 +423,44 @@ test('what a neighbour sends to a cell that waits for its restart is for the nex
   await world.pass(100)
   t.deepEqual(lives, [1, 2])
 })
+
+test('a message to an idle cell that is brought down before its turn is for the next incarnation', async (t) => {
+  const world = new World()
+  const lives: number[] = []
+  const child = cell({
+    name: 'child',
+    messages: { hang: message(), work: message() },
+    restart: 'permanent',
+    limits: { turnTimeoutMs: 30 },
+    on: { hang: () => new Promise<never>(() => {}), work: ({ self }) => lives.push(self.incarnation) },
+  })
+  const restart = { intensity: 3, periodMs: 10_000, backoff: { initialMs: 100, jitter: 0 } }
+  const children = [
+    { name: 'first', cell: child },
+    { name: 'second', cell: child },
+  ]
+  const crew = world.cells.spawn(supervisor({ name: 'crew', strategy: 'one_for_all', restart, children }))
+  const second = crew.child('second')
+  const neighbour = world.cells.spawn(
+    cell({
+      name: 'neighbour',
+      messages: { go: message() },
+      on: {
+        go: () => {
+          second.send('work')
+          // The event loop is due, and when it has come round the first child is past its time, and takes the second with it.
+          world.nowMs += 1_000
+        },
+      },
+    }),
+  )
+  second.send('work')
+  crew.child('first').send('hang')
+  await world.rest()
+  await world.pass(40)
+  neighbour.send('go')
+  await world.rest()
+  t.deepEqual(lives, [1])
+  await world.pass(100)
+  t.deepEqual(lives, [1, 2])
+})

@@ -134,16 +134,21 @@ function rustName(code: string): string {
   return `Code::${words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')}`
 }
 
-test('the union, the table in the documentation and the codes of the native side are one list', (t) => {
+test('the union and the table in the documentation are one list, and the codes of the native side are a part of it', (t) => {
   const source = read('ts/errors.ts')
   const table = [...source.matchAll(/^ \* \| `(ERR_KARYON_\w+)` \| (.+) \|$/gm)]
   const union = [...source.matchAll(/^  \| '(ERR_KARYON_\w+)'$/gm)].map((match) => match[1])
-  t.deepEqual<unknown, unknown>(union, native.errorCodes())
-  t.deepEqual<unknown, unknown>(
+  t.deepEqual(
     table.map((match) => match[1]),
-    native.errorCodes(),
+    union,
   )
-  t.deepEqual<unknown, unknown>(Object.keys(WAYS), native.errorCodes())
+  t.deepEqual(Object.keys(WAYS), union)
+  const codes = native.errorCodes()
+  t.true(codes.length > 40)
+  t.deepEqual(
+    union.filter((code) => codes.includes(code!)),
+    codes,
+  )
   t.true(table.every((match) => (match[2]?.length ?? 0) > 10))
 })
 

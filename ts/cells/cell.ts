@@ -38,21 +38,22 @@ export interface CellFacts {
   readonly mailbox: number
 }
 
-/** A cell or supervisor. */
+/** A cell or supervisor. What every message looks at stands first, and so close together. */
 export class Cell extends Mortal {
   readonly runtime: CellRuntime
   /** The scheduler's handle. */
   readonly id: number
-  readonly path: string
-  /** What it stands below; nothing for the root. */
-  readonly parent: Cell | undefined
-  /** Known later of a cell that runs here for another isolate. */
-  definition: CompiledCell | undefined
-  args: unknown
-  readonly mailbox: number
   /** It takes messages. */
   live = true
   incarnation: Incarnation
+  /** Known later of a cell that runs here for another isolate. */
+  definition: CompiledCell | undefined
+  readonly mailbox: number
+  args: unknown
+  /** The last part of its path. */
+  readonly name: string
+  /** What it stands below; nothing for the root. */
+  readonly parent: Cell | undefined
   /** What the last failure was. */
   failure: unknown
   /** Why its last incarnation ended. */
@@ -67,12 +68,17 @@ export class Cell extends Mortal {
     super()
     this.runtime = runtime
     this.id = id
-    this.path = parent === undefined ? name : `${parent.path}/${name}`
+    this.name = name
     this.parent = parent
     this.definition = facts?.definition
     this.args = facts?.args
     this.mailbox = facts?.mailbox ?? 0
     this.incarnation = new Incarnation(this, 1)
+  }
+
+  /** Where it stands: `root/alice`. Put together each time: a million idle cells would keep a million paths. */
+  get path(): string {
+    return this.parent === undefined ? this.name : `${this.parent.path}/${this.name}`
   }
 
   /** Why it is gone, and its handle with it. */
@@ -93,22 +99,24 @@ export interface Seat {
 /** One life of a cell: its state, its session, its signal. */
 export class Incarnation extends Mortal {
   readonly cell: Cell
-  readonly number: number
-  alive = true
-  state: unknown
-  handlers: readonly Handler[]
-  /** It came up: `init` is over, or there is none. */
-  started: boolean
-  /** The scheduler has issued a message to it and may issue another: it is up, and neither paused nor quiescent. */
+  /** It is up, as the scheduler knows too, and neither paused nor quiescent: a message of it may be issued. */
   issued = false
   /** Only the scheduler says when a message of it may run: it is paused or quiescent. */
   barred: boolean
-  /** The batch in which no further message of it may run. */
-  closedIn = 0
   /** No further message of it runs. */
   stops = false
+  /** The batch in which no further message of it may run. */
+  closedIn = 0
   /** The turn, or `init`, that returned a promise. */
   turn: Turn | undefined
+  /** Its lease and budget, if it has any. */
+  readonly gauge: Gauge | undefined
+  handlers: readonly Handler[]
+  state: unknown
+  readonly number: number
+  alive = true
+  /** It came up: `init` is over, or there is none. */
+  started: boolean
   /** That turn is past its time limit. */
   late = false
   session: Session | undefined
@@ -118,8 +126,6 @@ export class Incarnation extends Mortal {
   watches: Set<() => void> | undefined
   /** What it has committed of its own, if it is durable. */
   durable: Durable | undefined
-  /** Its lease and budget, if it has any. */
-  readonly gauge: Gauge | undefined
   random: (() => number) | undefined
   #controller: AbortController | undefined
   #cause: unknown

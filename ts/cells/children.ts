@@ -133,7 +133,7 @@ export class Children implements AskedChildren {
 
   /** A child is gone. Those that are never restarted are forgotten, and so are those of one kind. */
   gone(cell: Cell): void {
-    const name = nameOf(cell.path)
+    const { name } = cell
     const child = this.#children.get(name)
     if (child === undefined || Reference.cellOf(child.ref) !== cell) return
     if (this.#simple || restartOf(child.spec) === 'temporary') this.#children.delete(name)
@@ -156,11 +156,7 @@ export class Children implements AskedChildren {
     const options = given === undefined ? { args } : { name: given, args }
     const ref = this.#spawn(this.#supervisor, spec.cell as Definition, options, how)
     this.#places = Math.max(this.#places, place)
-    this.#children.set(nameOf(ref.path), { spec, place, dynamic, ref })
+    this.#children.set(Reference.cellOf(ref).name, { spec, place, dynamic, ref })
     return ref
   }
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }

@@ -379,6 +379,7 @@ export class Pump {
       // A cell that resumes may leave the state as it was kept.
       if (outcome !== undefined) incarnation.state = outcome
       incarnation.started = true
+      incarnation.issued = !incarnation.barred
       incarnation.gauge?.start()
       this.#runtime.emit({ type: 'cell.started', path: cell.path, incarnation: number })
     } else incarnation.die(outcome)
@@ -407,11 +408,11 @@ export class Pump {
 function assertInvariant({ cell, state }: Incarnation, { code, payload }: Slot, reply: unknown): void {
   const { invariant, names } = cell.definition as CompiledCell
   if (invariant === undefined) return
-  const { path } = cell
   const holds: unknown = invariant(state, { message: names[code] as string, payload, reply })
   const isLate = isThenable(holds)
   if (isLate) disown(holds)
   if (holds && !isLate) return
+  const { path } = cell
   const message = isLate
     ? `the invariant of ${path} answered with a promise, which is no answer; it must not be async`
     : `what the turn did, or the state it left, breaks the invariant of ${path}`

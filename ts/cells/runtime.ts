@@ -351,9 +351,11 @@ export class CellRuntime {
     return incarnation.session
   }
 
-  codeOf({ path, definition }: Cell, name: string): number {
+  codeOf(cell: Cell, name: string): number {
+    const { definition } = cell
     const code = definition?.codes.get(name)
     if (code !== undefined) return code
+    const { path } = cell
     if (typeof name !== 'string') throw badArgument('a message is named by a string')
     const known = definition?.names.join(', ') ?? ''
     const message = `${path} has no message ${name}; it has: ${known}`
@@ -427,8 +429,9 @@ function grantsOf(path: string, definition: CompiledCell | undefined): Grants {
   return { read: read === '*' ? read : [...read, own], write: write === '*' ? write : [...write, own] }
 }
 
-function onceFor({ path, definition }: Cell, once: Once | undefined): Once | undefined {
-  if (once === undefined || definition?.persist) return once && checkedOnce(once)
+function onceFor(cell: Cell, once: Once | undefined): Once | undefined {
+  if (once === undefined || cell.definition?.persist) return once && checkedOnce(once)
+  const { path } = cell
   throw badArgument(`${path} is not durable: nothing would remember what it has consumed`, { path })
 }
 

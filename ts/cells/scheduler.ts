@@ -94,16 +94,20 @@ export class Scheduler implements CellScheduler {
     return this.#records > this.#first
   }
 
-  /** Crosses: all records are taken, and what was run of the last batch counts as run. */
+  /**
+   * Crosses: all records are taken, and what was run of the last batch counts as run. Messages to idle cells stay, unless others wait on the
+   * other side, behind which they must not starve.
+   */
   cross(now: number): void {
     this.#runtime.threads?.read()
-    this.#hand(now)
+    const stay = this.#plain && this.answer(Header.more) === 0
+    this.#hand(now, stay)
     this.memory.header[Header.ran] = this.ran
     this.ran = 0
-    // A simulation has the scheduler say what runs next, always.
-    this.#plain = this.#runtime.driver === undefined
     // Each runtime has a function of its own: code that was compiled for one of them would die with it.
     checked(Reflect.apply(this.memory.cross, undefined, []))
+    // A simulation has the scheduler say what runs next, always; and a cell that was idle may have ended or been barred just now.
+    this.#plain = this.#runtime.driver === undefined && !(stay && this.answer(Header.effects) > 0)
   }
 
   /** A turn of a cell begins, which the watchdog sees from here on; also that of nobody, between two others. */
@@ -144,8 +148,8 @@ export class Scheduler implements CellScheduler {
   }
 
   /**
-   * The place in the outbox of a message that may run at once, or -1: while all that was written since the crossing are
-   * messages to idle cells, one each, their order is the one in which they would be issued. Only when no batch is out.
+   * The place in the outbox of a message that may run at once, or -1: while all that was written are messages to idle cells, one
+   * each, their order is the one in which they would be issued. Only when no batch is out.
    */
   takeIdle(): number {
     if (!this.#plain || !this.waits) return -1
@@ -200,7 +204,7 @@ export class Scheduler implements CellScheduler {
     fourth: number,
     fifth: number,
   ): void {
-    if (this.#records === LIMITS.outboxMax) this.#absorb()
+    if (this.#records === LIMITS.outboxMax) this.#makeRoom()
     const at = this.#records * RECORD_WORDS
     const outbox = this.memory.outbox
     outbox[at] = operation
@@ -212,17 +216,25 @@ export class Scheduler implements CellScheduler {
     if (this.#records++ === 0) this.#runtime.pump.schedule()
   }
 
-  #hand(now: number): void {
+  /** Hands over all records, or none; and what has ended, in any case. */
+  #hand(now: number, none: boolean): void {
     const header = this.memory.header
     header[Header.now] = now
-    header[Header.records] = this.#records
+    header[Header.records] = none ? this.#first : this.#records
     header[Header.first] = this.#first
     header[Header.ended] = this.ended
-    this.#records = this.#first = this.ended = 0
+    this.ended = 0
+    if (!none) this.#records = this.#first = 0
   }
 
-  #absorb(): void {
-    this.#hand(this.#runtime.now())
+  #makeRoom(): void {
+    if (this.#plain && this.#first >= LIMITS.outboxMax / 2) {
+      this.memory.outbox.copyWithin(0, this.#first * RECORD_WORDS, this.#records * RECORD_WORDS)
+      this.#records -= this.#first
+      this.#first = 0
+      return
+    }
+    this.#hand(this.#runtime.now(), false)
     this.#plain = false
     if (!this.closed) checked(native.absorbCells(this.memory.handle))
   }

@@ -123,6 +123,8 @@ function spawnCell(
   const id = scheduler.start(parent.id, called, terms)
   const cell = adopt(parent, id, name, { definition, args, mailbox })
   if (!begins) {
+    // Below a supervisor it may have to wait for others.
+    cell.incarnation.issued = parent.children === undefined
     runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
   } else runtime.pump.schedule()
   return new OwnedRef<never>(cell)

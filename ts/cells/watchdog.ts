@@ -44,7 +44,8 @@ const RUNNING = 1
 export function stoppable(handler: Handler): Handler {
   return (context, payload) => {
     const turn = context as Turn
-    const { runtime, path, definition } = turn.incarnation.cell
+    const { cell } = turn.incarnation
+    const { runtime, definition } = cell
     const { guard, turn: word, header } = runtime.scheduler.memory
     if (!guard || runtime.driver !== undefined) return handler(turn, payload)
     // Whatever store or scope the handler leaves open is this resource's, and goes with it.
@@ -59,6 +60,7 @@ export function stoppable(handler: Handler): Handler {
       }
       if (header[Header.stopped] === 0) return answer
       header[Header.stopped] = 0
+      const { path } = cell
       const limitMs = definition?.limits.turnCpuMs
       const message = `the turn of ${path} was stopped: it used more than its ${limitMs} ms of CPU time`
       const error = failure('ERR_KARYON_TURN_CPU', message, { path, limitMs })

@@ -34,6 +34,8 @@ export interface Run {
   readonly kills: readonly Kill[]
   /** Restarts by name of the cell, over all lives. */
   readonly restarts: ReadonlyMap<string, number>
+  /** How often a cell was ended because it did not renew its lease. */
+  readonly leases: number
   readonly mark: Version
   readonly lies: readonly Lie[]
   /** From the start of the first life to the end of the last. */
@@ -85,6 +87,7 @@ class Watcher {
   readonly #acknowledged: Evidence[] = []
   readonly #kills: Kill[] = []
   readonly #restarts = new Map<string, number>()
+  #leases = 0
   readonly #lies: Lie[] = []
   #restartCount = 0
   #place = 0
@@ -117,6 +120,7 @@ class Watcher {
       acknowledged: this.#acknowledged,
       kills: this.#kills,
       restarts: this.#restarts,
+      leases: this.#leases,
       mark: this.#mark,
       lies: this.#lies,
       seconds: (performance.now() - started) / 1_000,
@@ -158,6 +162,10 @@ class Watcher {
         this.#place = report.place ?? this.#place
         break
       case 'restarted':
+        if (report.reason === 'lease') {
+          this.#leases += 1
+          break
+        }
         this.#restarts.set(report.cell, (this.#restarts.get(report.cell) ?? 0) + 1)
         this.#restartCount += 1
         break

@@ -1,5 +1,5 @@
 // What the process that does the work and the one that watches over it say to each other.
-import type { Target, Version } from '../index.ts'
+import type { DeathReason, Target, Version } from '../index.ts'
 import type { Lie } from './cells/poisoner.ts'
 
 /** How long an answer of a cell may take: a turn may wait for a whole commit queue to reach a slow disk. */
@@ -43,7 +43,7 @@ export type Report =
       /** Transactions of the ledger that are under way and not acknowledged. */
       readonly inFlight: number
     }
-  | { readonly type: 'restarted'; readonly cell: string }
+  | { readonly type: 'restarted'; readonly cell: string; readonly reason: DeathReason }
   | { readonly type: 'marked'; readonly version: Version }
   | { readonly type: 'lied'; readonly lie: Lie }
   | { readonly type: 'done' }

@@ -1,6 +1,6 @@
 // The process that does the work. It may be killed at any instruction: started again, it goes on from what the graph says.
 import { Kernel, type KernelEvent } from '../index.ts'
-import { startCrew } from './cells/crew.ts'
+import { startCrew, startIdlers } from './cells/crew.ts'
 import { poisoner } from './cells/poisoner.ts'
 import { firstParentHistory, firstParentLine } from './history.ts'
 import { LineFeeder } from './line.ts'
@@ -21,6 +21,7 @@ export async function work(orders: Orders, report: (report: Report) => void): Pr
 
   const strike = orders.life === 0 ? noAccidents : new Saboteur(orders.seed, orders.life).strike
   const crew = startCrew(kernel, orders.repository, strike)
+  if (orders.life > 0) startIdlers(kernel)
   let place = resumedAt
   let poisoning: Poisoning | undefined
   const acknowledged = (evidence: Evidence, at?: number): void =>
@@ -74,7 +75,7 @@ async function countRestarts(
   report: (report: Report) => void,
 ): Promise<void> {
   for await (const event of events)
-    if (event.type === 'cell.restarted') report({ type: 'restarted', cell: event.path })
+    if (event.type === 'cell.restarted') report({ type: 'restarted', cell: event.path, reason: event.reason })
 }
 
 function newestVersion(kernel: Kernel): bigint {

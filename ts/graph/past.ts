@@ -66,11 +66,11 @@ export function* history(
   after: number,
   until: number,
 ): IterableIterator<Change> {
-  const about = [...aboutTarget(target), ...optional(property), after]
+  const about = [...aboutTarget(target), ...optional(property)]
   let last: number | undefined = until
   while (last !== undefined) {
     session.connection.checkOpen()
-    const bytes = session.ask(Ask.history, ...about, last)
+    const bytes = session.ask(Ask.history, ...about, last, after)
     const page = bytes.several(() => change(session, bytes))
     last = bytes.flag() ? bytes.varint() - 1 : undefined
     yield* page

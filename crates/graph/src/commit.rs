@@ -69,18 +69,6 @@ impl Graph {
         prepared.publication.advance(self, count)
     }
 
-    /// Commits a transaction at once.
-    pub fn commit(
-        &mut self,
-        transaction: &Transaction,
-        principal: &str,
-        gate: &dyn Gate,
-    ) -> Result<Option<(Outcome, NameId, Parents)>> {
-        let Some(mut prepared) = self.prepare(transaction, principal, gate)? else { return Ok(None) };
-        self.publish(&mut prepared, usize::MAX)?;
-        Ok(Some((prepared.outcome, prepared.principal, prepared.parents)))
-    }
-
     /// Repeats a commit of the log at `head() + 1`. After an error the graph is of no use.
     pub fn replay(&mut self, record: &CommitRecord<'_>) -> Result<Outcome> {
         self.living(record.header.layer)?;

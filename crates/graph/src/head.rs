@@ -34,9 +34,10 @@ pub struct Graph {
     pub(crate) membership: Seq,
     /// Nodes and edges that exist.
     pub(crate) live: (usize, usize),
-    /// About how many bytes the present takes, forks included, and how many it may.
+    /// About how many bytes the present takes, forks included.
     pub(crate) bytes: usize,
-    pub(crate) bytes_max: usize,
+    /// How many it may take: commits that make it larger are refused.
+    pub bytes_max: usize,
 }
 
 impl Graph {
@@ -84,11 +85,6 @@ impl Graph {
     /// back from them are at most about as large again.
     pub fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// Refuses commits that make the present larger than this.
-    pub fn limit_bytes(&mut self, bytes: usize) {
-        self.bytes_max = bytes;
     }
 
     /// A node's number, if its key was ever committed.

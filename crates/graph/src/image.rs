@@ -36,12 +36,12 @@ const TAGS: &[u8; 8] = b"HDNELXPF";
 /// Writes an image of the head as it was when the writer was made, also while commits go on.
 pub struct ImageWriter {
     seq: Seq,
-    numbered: (u32, u32),
     names: Vec<(NameId, Arc<str>)>,
     labels: Vec<NameId>,
-    indexed: (usize, usize),
     /// How many copies and differences each layer has.
     layers: Vec<(usize, usize)>,
+    /// How many items each tag has.
+    counts: [usize; TAGS.len()],
     /// Keeps what layers hold that are dropped meanwhile.
     _imaging: Arc<()>,
     /// Which tag, and which of its items is next.
@@ -53,18 +53,13 @@ impl ImageWriter {
     pub fn new(graph: &Graph) -> ImageWriter {
         let mut labels: Vec<_> = graph.labels.keys().copied().collect();
         labels.sort_unstable();
-        let (seq, numbered, names) = (graph.head(), graph.numbered(), graph.names.logged());
+        let (seq, names) = (graph.head(), graph.names.logged());
+        let ((nodes, edges), (indexes, postings)) = (graph.numbered(), graph.indexes.numbered());
         let layers = graph.layers.iter().map(|layer| (layer.copies.len(), layer.differences.len()));
-        ImageWriter {
-            seq,
-            numbered,
-            names,
-            labels,
-            indexed: graph.indexes.numbered(),
-            layers: layers.collect(),
-            _imaging: graph.imaging.clone(),
-            next: (0, 0),
-        }
+        let layers: Vec<_> = layers.collect();
+        let (nodes, edges) = (nodes as usize, edges as usize);
+        let counts = [1, names.len(), nodes, edges, labels.len(), indexes, postings, layers.len()];
+        ImageWriter { seq, names, labels, layers, counts, _imaging: graph.imaging.clone(), next: (0, 0) }
     }
 
     /// The version that the image shows.
@@ -76,16 +71,7 @@ impl ImageWriter {
     pub fn next_block(&mut self, graph: &Graph) -> Result<Option<Vec<u8>>> {
         let (stage, mut at) = self.next;
         let Some(tag) = TAGS.get(stage) else { return Ok(None) };
-        let count = match tag {
-            b'H' => 1,
-            b'D' => self.names.len() as u32,
-            b'N' => self.numbered.0,
-            b'E' => self.numbered.1,
-            b'L' => self.labels.len() as u32,
-            b'X' => self.indexed.0 as u32,
-            b'P' => self.indexed.1 as u32,
-            _ => self.layers.len() as u32,
-        };
+        let count = self.counts[stage] as u32;
         let mut out = Vec::with_capacity(BLOCK_BYTES + 4096);
         out.push(*tag);
         while at < count && out.len() < BLOCK_BYTES {
@@ -99,7 +85,8 @@ impl ImageWriter {
     fn put_item(&self, graph: &Graph, tag: u8, at: u32, out: &mut Vec<u8>) -> Result<()> {
         match tag {
             b'H' => {
-                put_varints(out, [self.seq, self.numbered.0.into(), self.numbered.1.into(), graph.erased])
+                let [_, _, nodes, edges, ..] = self.counts.map(|count| count as u64);
+                put_varints(out, [self.seq, nodes, edges, graph.erased]);
             }
             b'D' => {
                 let (id, name) = &self.names[at as usize];

@@ -46,5 +46,5 @@ pub use patches::Obstacle;
 pub use reader::{Condition, EdgeItem, NodeItem, PageLimit, PageStart, Reader};
 pub use revert::RevertPlan;
 pub use tables::{Direction, EdgeSlot, NodeSlot};
-pub use transaction::{Declaration, Transaction};
+pub use transaction::{Declaration, Purpose, Transaction};
 pub use walk::{Reached, Walk};

@@ -20,16 +20,37 @@ pub struct Declaration {
     pub rules: Rules,
 }
 
-/// What a transaction is for, beside its verbs.
+/// What a transaction is for, beside its verbs. Only who may write everything can commit one, unless it reverts.
 #[derive(Debug)]
-pub(crate) enum Purpose {
+pub enum Purpose {
+    /// It takes back what a principal wrote.
     Revert(Reverted),
+    /// It declares rules. Its commit fails with `Unique` or `Required` when the nodes there are break them. Cost: a pass over the nodes
+    /// with the label.
     Declare(Declaration),
-    Fork { name: String, parent: u32, from: Seq },
+    /// It makes a layer. Itself it is one of the base.
+    Fork {
+        /// What no other living layer is called.
+        name: String,
+        /// What it stands on: the base (0) or another layer.
+        parent: u32,
+        /// The version of that.
+        from: Seq,
+    },
+    /// It drops a layer.
     Drop(u32),
+    /// It merges a layer into the one that it writes to.
     Merge(u32),
+    /// It erases a node, by its key, now and in the past. Its commit fails with `NodeMissing` for a key that never was. Cost: a pass over
+    /// all edges, labels and values of indexes.
     Erase(String),
-    Archive { through: Seq, digest: [u8; 32] },
+    /// It says that the log up to a version is in an archive.
+    Archive {
+        /// The version.
+        through: Seq,
+        /// The archive's SHA-256.
+        digest: [u8; 32],
+    },
 }
 
 /// A transaction over one graph. Dropping it discards it.
@@ -65,37 +86,8 @@ impl Transaction {
     }
 
     /// A transaction that is a commit also when it has no verbs.
-    pub(crate) fn with(snapshot: Seq, purpose: Purpose) -> Transaction {
+    pub fn with(snapshot: Seq, purpose: Purpose) -> Transaction {
         Transaction { snapshot, purpose: Some(purpose), ..Transaction::default() }
-    }
-
-    /// A transaction that declares rules, and that only who may write everything can commit.
-    ///
-    /// Its commit fails with `Unique` or `Required` when the nodes there are break them. Cost: a pass over the nodes with the label.
-    pub fn declaring(snapshot: Seq, declaration: Declaration) -> Transaction {
-        Transaction::with(snapshot, Purpose::Declare(declaration))
-    }
-
-    /// A transaction that makes a layer above a version of the base (0) or of another layer. Itself it is one of the base.
-    pub fn forking(snapshot: Seq, name: &str, parent: u32, from: Seq) -> Transaction {
-        Transaction::with(snapshot, Purpose::Fork { name: name.into(), parent, from })
-    }
-
-    /// A transaction that drops a layer, and that only who may write everything can commit.
-    pub fn dropping(snapshot: Seq, layer: u32) -> Transaction {
-        Transaction::with(snapshot, Purpose::Drop(layer))
-    }
-
-    /// A transaction that erases a node, now and in the past, and that only who may write everything can commit.
-    ///
-    /// Its commit fails with `NodeMissing` for a key that never was. Cost: a pass over all edges, labels and values of indexes.
-    pub fn erasing(snapshot: Seq, key: &str) -> Transaction {
-        Transaction::with(snapshot, Purpose::Erase(key.into()))
-    }
-
-    /// A transaction that says that the log up to a version is in an archive with this digest.
-    pub fn archiving(snapshot: Seq, through: Seq, digest: [u8; 32]) -> Transaction {
-        Transaction::with(snapshot, Purpose::Archive { through, digest })
     }
 
     /// What it takes back, if that is what it is for.

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::sync::Arc;
 
 use karyon_graph::{Gate, Graph, Names, Open, Reader, Transaction};
 use karyon_history::Chapters;
 use karyon_model::{Code, EdgeKey, Error, NameId, Result, Target, Verb, VerbWriter};
 use karyon_testkit::Value;
+use support::AtOnce;
 
 /// Grants these labels and types; `*` stands for nodes without labels.
 struct Only(&'static [&'static str]);
@@ -49,7 +52,7 @@ fn patch<'a>(target: Target<'a>, labels: &[&'a str], drop: &[&'a str], text: Opt
 }
 
 fn asking(graph: &Graph, verbs: &[Verb<'_>]) -> Transaction {
-    let mut writer = VerbWriter::new();
+    let mut writer = VerbWriter::default();
     for verb in verbs {
         writer.push(verb);
     }

@@ -1,11 +1,14 @@
 //! What a graph promises, one behaviour a test.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use karyon_graph::{Direction, Graph, ImageReader, ImageWriter, Open, PageStart, Reader, Transaction};
 use karyon_history::{Chapters, Commits};
 use karyon_model::{Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Verb, VerbWriter};
 use karyon_testkit::Value;
 use std::sync::Arc;
+use support::AtOnce;
 
 /// A graph with the log and the index of commits that a store would keep beside it.
 struct Bench {
@@ -86,7 +89,7 @@ impl Bench {
 }
 
 fn transaction(mut transaction: Transaction, verbs: &[Verb<'_>]) -> Result<Transaction> {
-    let mut writer = VerbWriter::new();
+    let mut writer = VerbWriter::default();
     for verb in verbs {
         writer.push(verb);
     }

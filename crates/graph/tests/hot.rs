@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::sync::Arc;
 
 use karyon_graph::{Graph, Open, Slot, Transaction};
 use karyon_history::{Chapters, History, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
 use karyon_model::{Code, EntityId, Result, Seq, Target, Verb, VerbWriter};
 use karyon_testkit::Value;
+use support::AtOnce;
 
 const HOT: Target<'static> = Target::Node("hot");
 /// Commits, enough for several chapters.
@@ -29,7 +32,7 @@ impl Hot {
     }
 
     fn begin(&self, verbs: &[Verb<'_>]) -> Transaction {
-        let mut writer = VerbWriter::new();
+        let mut writer = VerbWriter::default();
         for verb in verbs {
             writer.push(verb);
         }

@@ -1,9 +1,11 @@
 //! Indexes, the rules of labels, and bounded traversals, one behaviour a test.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use karyon_graph::{
-    Condition, Declaration, Direction, Gate, Graph, ImageReader, ImageWriter, Names, Open, PageStart, Reader,
-    Transaction, Walk,
+    Condition, Declaration, Direction, Gate, Graph, ImageReader, ImageWriter, Names, Open, PageStart,
+    Purpose, Reader, Transaction, Walk,
 };
 use karyon_history::Chapters;
 use karyon_model::order::Span;
@@ -12,6 +14,7 @@ use karyon_model::{
 };
 use karyon_testkit::Value;
 use std::sync::Arc;
+use support::AtOnce;
 
 const INDEXED: Rules = Rules { indexed: true, unique: false, required: false };
 const UNIQUE: Rules = Rules { indexed: true, unique: true, required: false };
@@ -63,7 +66,7 @@ impl Bench {
 
     fn declare(&mut self, property: &str, rules: Rules) -> Result<Seq> {
         let declaration = Declaration { label: "Person".into(), property: property.into(), rules };
-        self.commit(&Transaction::declaring(self.graph.head(), declaration), &Open)
+        self.commit(&Transaction::with(self.graph.head(), Purpose::Declare(declaration)), &Open)
     }
 
     fn find(&self, seq: Seq, property: &str, span: Span) -> Vec<String> {
@@ -85,7 +88,7 @@ impl Bench {
 }
 
 fn push(transaction: &mut Transaction, verbs: &[Verb<'_>]) {
-    let mut writer = VerbWriter::new();
+    let mut writer = VerbWriter::default();
     verbs.iter().for_each(|verb| {
         writer.push(verb);
     });
@@ -255,7 +258,7 @@ impl Gate for Persons {
 fn only_who_may_write_everything_declares_rules() {
     let mut bench = Bench::new();
     let declaration = Declaration { label: "Person".into(), property: "n".into(), rules: INDEXED };
-    let declaring = Transaction::declaring(0, declaration);
+    let declaring = Transaction::with(0, Purpose::Declare(declaration));
     assert_eq!(bench.commit(&declaring, &Persons).unwrap_err().code(), Code::Access);
     assert_eq!((bench.graph.head(), bench.graph.indexes().len()), (0, 0));
 }
@@ -342,7 +345,9 @@ fn an_image_holds_a_fork_as_it_was_also_when_it_is_dropped_meanwhile() {
     let mut bench = Bench::new();
     let one = int(1);
     bench.write(&[person("a", "n", &one), person("b", "n", &one), link("a", "KNOWS", "b")]).unwrap();
-    bench.commit(&Transaction::forking(1, "fork", 0, 1), &Open).unwrap();
+    bench
+        .commit(&Transaction::with(1, Purpose::Fork { name: "fork".into(), parent: 0, from: 1 }), &Open)
+        .unwrap();
     let in_fork = |bench: &mut Bench, verbs: &[Verb<'_>]| {
         let transaction = bench.transaction(verbs).in_layer(1);
         bench.commit(&transaction, &Open).unwrap()
@@ -356,8 +361,10 @@ fn an_image_holds_a_fork_as_it_was_also_when_it_is_dropped_meanwhile() {
     let mut writer = ImageWriter::new(&bench.graph);
     let mut late = vec![writer.next_block(&bench.graph).unwrap().unwrap()];
     in_fork(&mut bench, &[person("late", "n", &two), person("a", "m", &two)]);
-    bench.commit(&Transaction::dropping(bench.graph.head(), 1), &Open).unwrap();
-    bench.commit(&Transaction::forking(1, "another", 0, 1), &Open).unwrap();
+    bench.commit(&Transaction::with(bench.graph.head(), Purpose::Drop(1)), &Open).unwrap();
+    bench
+        .commit(&Transaction::with(1, Purpose::Fork { name: "another".into(), parent: 0, from: 1 }), &Open)
+        .unwrap();
     late.extend(std::iter::from_fn(|| writer.next_block(&bench.graph).unwrap()));
     drop(writer);
     assert_eq!(late, whole);
@@ -369,7 +376,7 @@ fn an_image_holds_a_fork_as_it_was_also_when_it_is_dropped_meanwhile() {
     for (header, operations) in &bench.log[version as usize..] {
         graph.replay(&CommitRecord { header: header.clone(), operations }).unwrap();
     }
-    bench.commit(&Transaction::dropping(bench.graph.head(), 2), &Open).unwrap();
+    bench.commit(&Transaction::with(bench.graph.head(), Purpose::Drop(2)), &Open).unwrap();
     assert!(bench.image().concat().len() < whole.concat().len(), "what was dropped is let go of");
     assert_eq!(bench.image(), bench.replayed().image());
 }

@@ -1,15 +1,18 @@
 //! Merges of forks while others go on, and commits of forks that fail half-way.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use karyon_graph::{Graph, Open, Prefer, Transaction};
+mod support;
+
+use karyon_graph::{Graph, Open, Prefer, Purpose, Transaction};
 use karyon_history::{Chapter, Chapters, History, ObjectId};
 use karyon_model::{Code, EdgeKey, Error, Result, Seq, Target, Verb, VerbWriter};
 use karyon_testkit::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use support::AtOnce;
 
 fn transaction(graph: &Graph, layer: u32, verbs: &[Verb<'_>]) -> Transaction {
-    let mut writer = VerbWriter::new();
+    let mut writer = VerbWriter::default();
     verbs.iter().for_each(|verb| {
         writer.push(verb);
     });
@@ -31,7 +34,8 @@ fn put<'a>(key: &'a str, labels: &[&'a str]) -> Verb<'a> {
 fn forked() -> Graph {
     let mut graph = Graph::new(Arc::new(Chapters::in_memory()));
     commit(&mut graph, 0, &[put("a", &[]), put("b", &[])]);
-    let fork = Transaction::forking(graph.head(), "fork", 0, graph.head());
+    let fork =
+        Transaction::with(graph.head(), Purpose::Fork { name: "fork".into(), parent: 0, from: graph.head() });
     graph.commit(&fork, "root", &Open).unwrap().unwrap();
     graph
 }
@@ -128,7 +132,10 @@ fn a_commit_of_a_fork_that_cannot_look_back_has_changed_nothing() {
         let history = Arc::new(Flaky(Chapters::in_memory(), AtomicI64::new(0)));
         let mut graph = Graph::new(history.clone());
         commit(&mut graph, 0, &[put("a", &["L"])]);
-        let fork = Transaction::forking(graph.head(), "fork", 0, graph.head());
+        let fork = Transaction::with(
+            graph.head(),
+            Purpose::Fork { name: "fork".into(), parent: 0, from: graph.head() },
+        );
         graph.commit(&fork, "root", &Open).unwrap().unwrap();
         // The list of those labelled L moves on below, and what it was is sealed.
         for at in 0..400 {

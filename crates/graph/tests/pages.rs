@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +14,7 @@ use karyon_model::{
     CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Verb, VerbWriter, bytes::Cursor,
 };
 use karyon_testkit::Value;
+use support::AtOnce;
 
 /// Counts the looks into sealed chapters.
 struct Counting {
@@ -51,7 +54,7 @@ impl Bench {
     }
 
     fn write(&mut self, verbs: &[Verb<'_>]) {
-        let mut writer = VerbWriter::new();
+        let mut writer = VerbWriter::default();
         for verb in verbs {
             writer.push(verb);
         }
@@ -212,7 +215,7 @@ impl Hub {
 
     /// A commit that links and unlinks and is taken back.
     fn refused(&mut self) {
-        let mut writer = VerbWriter::new();
+        let mut writer = VerbWriter::default();
         let linked = self.linked.last().unwrap();
         for to in self.keys.iter().step_by(7) {
             let edge = EdgeKey { from: "hub", kind: "T", to, key: "" };
@@ -285,7 +288,7 @@ fn a_long_list_is_right_at_every_version_whatever_was_read_before() {
 #[test]
 fn a_page_of_large_nodes_ends_by_its_bytes_and_none_is_left_out() {
     let mut graph = Graph::new(Arc::new(Chapters::in_memory()));
-    let mut writer = VerbWriter::new();
+    let mut writer = VerbWriter::default();
     let text = Value::text("x".repeat(10_000)).to_bytes();
     let keys: Vec<_> = (0..50).map(|number| format!("{number:02}")).collect();
     for (number, key) in keys.iter().enumerate() {

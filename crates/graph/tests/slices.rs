@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use karyon_graph::{
     Condition, Declaration, DiffStart, Direction, Graph, ImageReader, ImageWriter, Open, PageStart, Prefer,
-    Reader, Transaction,
+    Purpose, Reader, Transaction,
 };
 use karyon_history::{Chapters, Commits};
 use karyon_model::order::Span;
@@ -33,7 +33,7 @@ impl Bench {
     }
 
     fn transaction(&self, layer: u32, verbs: &[Verb<'_>]) -> Transaction {
-        let mut writer = VerbWriter::new();
+        let mut writer = VerbWriter::default();
         verbs.iter().for_each(|verb| {
             writer.push(verb);
         });
@@ -196,8 +196,12 @@ fn world() -> Bench {
     bench.write("root", 0, &[link("n0", "R", "n1"), link("n1", "R", "n2"), link("n2", "S", "n2")]);
     bench.write("writer", 0, &[patch("n3", &["B"], &[], ("text", &text)), link("n3", "R", "n0")]);
     let declaration = Declaration { label: "A".into(), property: "v".into(), rules: INDEXED };
-    bench.commit("root", &Transaction::declaring(bench.graph.head(), declaration), &mut |_| {});
-    bench.commit("root", &Transaction::forking(bench.graph.head(), "fork", 0, 3), &mut |_| {});
+    bench.commit("root", &Transaction::with(bench.graph.head(), Purpose::Declare(declaration)), &mut |_| {});
+    bench.commit(
+        "root",
+        &Transaction::with(bench.graph.head(), Purpose::Fork { name: "fork".into(), parent: 0, from: 3 }),
+        &mut |_| {},
+    );
     bench.write("writer", FORK, &[patch("n1", &["B"], &["A"], ("v", &int(5))), link("n4", "R", "n1")]);
     // Full runs: what changes next seals them.
     for at in 0.. {
@@ -289,13 +293,16 @@ fn of_rules_and_of_what_becomes_of_forks_nothing_shows_before_its_end() {
     let declare = |property: &str, rules| Declaration { label: "A".into(), property: property.into(), rules };
     let mut bench = world();
     for (property, rules) in [("w", INDEXED), ("v", Rules::default()), ("v", INDEXED)] {
-        let transaction = Transaction::declaring(bench.graph.head(), declare(property, rules));
+        let transaction = Transaction::with(bench.graph.head(), Purpose::Declare(declare(property, rules)));
         nothing_shows_before_its_end(&mut bench, &transaction);
     }
-    let transaction = Transaction::forking(bench.graph.head(), "another", FORK, 8);
+    let transaction = Transaction::with(
+        bench.graph.head(),
+        Purpose::Fork { name: "another".into(), parent: FORK, from: 8 },
+    );
     nothing_shows_before_its_end(&mut bench, &transaction);
     let transaction = bench.graph.plan_merge(FORK, None, Prefer::Layer).unwrap().transaction.unwrap();
     nothing_shows_before_its_end(&mut bench, &transaction);
-    let transaction = Transaction::dropping(bench.graph.head(), 2);
+    let transaction = Transaction::with(bench.graph.head(), Purpose::Drop(2));
     nothing_shows_before_its_end(&mut bench, &transaction);
 }

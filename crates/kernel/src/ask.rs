@@ -2,11 +2,11 @@
 
 use crate::engines::backup;
 use crate::session::Session;
-use crate::wire::{Told, optional_text};
-use karyon_graph::{Declaration, Prefer, Transaction};
+use crate::wire::Told;
+use karyon_graph::{Declaration, Prefer, Purpose, Transaction};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::Flag;
-use karyon_model::{Result, Rules, Target, check_key, check_name};
+use karyon_model::{Result, Rules, check_key, check_name};
 use karyon_store::Retention;
 
 impl Session {
@@ -17,17 +17,11 @@ impl Session {
         match question {
             0 => self.alive()?.body()?.graph.names().get(about.text()?).tell(out),
             1 => self.store().body()?.graph.names().from(about.id()?).tell(out),
-            2 => {
-                let (target, property) = (Target::decode(about)?, optional_text(about)?);
-                self.history(&target, property, (about.varint()?, about.varint()?), out)?;
-            }
-            3 => self.changes((about.varint()?, about.varint()? as usize), about.varint()?, out)?,
+            2 => self.history(about, out)?,
+            3 => self.changes(about, out)?,
             4 => self.commit_at(about.varint()?, out)?,
-            5 => self.blame(&Target::decode(about)?, optional_text(about)?, about.varint()?, out)?,
-            6 => {
-                let span = (about.varint()?, about.varint()?);
-                self.diff(span, (about.varint()?, about.varint()? as usize), out)?;
-            }
+            5 => self.blame(about, out)?,
+            6 => self.diff(about, out)?,
             7 => {
                 self.seeing_everything()?;
                 self.body()?.graph.digest_in(self.layer, about.varint()?)?.tell(out);
@@ -38,17 +32,17 @@ impl Session {
             11 => self.seeing_everything()?.stats()?.tell(out),
             12 => {
                 let (name, from) = (check_name(about.text()?)?, about.varint()?);
-                self.alive()?.fork(name, (self.layer, from), self.author(None), self)?.1.tell(out);
+                self.alive()?.fork(name, (self.layer, from), self.author(None))?.1.tell(out);
             }
             13 => {
-                let snapshot = self.begin()?.snapshot();
-                self.commit(&Transaction::dropping(snapshot, self.layer), None)?.tell(out);
+                let dropping = Transaction::with(self.begin()?.snapshot(), Purpose::Drop(self.layer));
+                self.commit(&dropping, None)?.tell(out);
             }
             14 => {
                 let (label, property) =
                     (check_name(about.text()?)?.into(), check_name(about.text()?)?.into());
-                let declaration = Declaration { label, property, rules: Rules::decode(about)? };
-                let declaring = Transaction::declaring(self.begin()?.snapshot(), declaration);
+                let purpose = Purpose::Declare(Declaration { label, property, rules: Rules::decode(about)? });
+                let declaring = Transaction::with(self.begin()?.snapshot(), purpose);
                 self.commit(&declaring.in_layer(self.layer), None)?.tell(out);
             }
             15 => self.revert(about.text()?, about.varint()?, Flag::decode(about)?, out)?,
@@ -65,9 +59,9 @@ impl Session {
             19 => {
                 let (since, versions) = (about.varint()?, about.varint()? as usize);
                 let retention = Retention { since, versions, every: about.varint()? };
-                self.alive()?.compact(&retention, self.author(None), self)?.tell(out);
+                self.alive()?.compact(&retention, self.author(None))?.tell(out);
             }
-            20 => self.alive()?.erase(check_key(about.text()?)?, self.author(None), self)?.tell(out),
+            20 => self.alive()?.erase(check_key(about.text()?)?, self.author(None))?.tell(out),
             21 => self.kill(),
             _ => return Err(about.malformed("an unknown question")),
         }

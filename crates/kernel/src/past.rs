@@ -1,12 +1,13 @@
 //! Questions about the past and about forks: none of them is on a hot path.
 
 use crate::session::Session;
-use crate::wire::{Told, put_edge, put_node, tell_all};
-use karyon_graph::{DiffStart, Entity, Gate, Graph, Layer, Obstacle, Prefer, Slot, SlotChange, permitted};
+use crate::wire::{Told, optional_text, put_edge, put_node, tell_all};
+use karyon_graph::{Entity, Gate, Graph, Layer, Obstacle, Prefer, Slot, SlotChange, permitted};
 use karyon_history::Commit;
+use karyon_model::bytes::Cursor;
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::{Code, CommitHeader, EntityId, Error, Result, Rules, Seq, Target};
-use karyon_store::{Body, MergeReport, RevertReport, RevertRequest, Store};
+use karyon_store::{Body, MergeReport, RevertReport, Store};
 use std::sync::Arc;
 
 /// Changes of one page of a history, or of all changes.
@@ -18,6 +19,9 @@ const PLACES: usize = 2 * (PROPERTIES_MAX + LABELS_MAX) + 2;
 pub(crate) const PAGE_BYTES: usize = 1024 * 1024;
 /// Entities of one page of a diff.
 const DIFF_PAGE: usize = 128;
+
+/// A node or edge, and a property of it if one is named.
+type Asked = (EntityId, Option<Slot>);
 
 /// Who wrote a commit, when and why.
 fn put_provenance(body: &Body, seq: Seq, out: &mut Vec<u8>) -> Result<()> {
@@ -68,33 +72,23 @@ impl Session {
     }
 
     /// What is asked about: a node or edge that may be seen as of a version, and a property of it if one is named. `None` when
-    /// there never was such a thing.
-    fn asked(
-        &self,
-        body: &Body,
-        target: &Target<'_>,
-        name: Option<&str>,
-        at: Seq,
-    ) -> Result<Option<(EntityId, Option<Slot>)>> {
+    /// there never was such a thing. Reads the target, the name if there is one, and the version, which comes back.
+    fn asked(&self, body: &Body, about: &mut Cursor<'_>) -> Result<(Seq, Option<Asked>)> {
+        let (target, name, at) = (Target::decode(about)?, optional_text(about)?, about.varint()?);
         let graph = &body.graph;
-        let Some(id) = graph.id_of(target) else { return Ok(None) };
+        let Some(id) = graph.id_of(&target) else { return Ok((at, None)) };
         let entity = graph.entity_in(self.layer, id, at)?.map(|found| found.0);
         self.may_see(graph, id, entity.as_deref())?;
         let known = name.map(|name| graph.names().get(name).map(Slot::Property));
-        Ok(if known == Some(None) { None } else { Some((id, known.flatten())) })
+        Ok((at, if known == Some(None) { None } else { Some((id, known.flatten())) }))
     }
 
-    /// Up to a page of changes in `(after, until]`, newest first: for each 1, who made it, the change; then 0 and the version to go on
+    /// Up to a page of changes as of `until`, newest first, down to `after`: for each 1, who made it, the change; then 0 and the version to go on
     /// below, if there is more.
-    pub(crate) fn history(
-        &self,
-        target: &Target<'_>,
-        name: Option<&str>,
-        (after, until): (Seq, Seq),
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    pub(crate) fn history(&self, about: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
         let body = self.body()?;
-        let Some((id, only)) = self.asked(&body, target, name, until)? else {
+        let (until, asked) = self.asked(&body, about)?;
+        let (after, Some((id, only))) = (about.varint()?, asked) else {
             tell_all(&[&false, &None::<Seq>], out);
             return Ok(());
         };
@@ -133,12 +127,8 @@ impl Session {
 
     /// A page of all changes in `(after, until]` that may be seen, in the order of their commits, from a place in the first one on: for each
     /// 1, who made it, its target, its place in its commit, the change; then 0 and where the next page begins, if there is more.
-    pub(crate) fn changes(
-        &self,
-        (mut after, mut place): (Seq, usize),
-        until: Seq,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    pub(crate) fn changes(&self, about: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let (mut after, mut place, until) = (about.varint()?, about.varint()? as usize, about.varint()?);
         let body = self.body()?;
         let (mut count, mut bytes, mut more) = (0, 0, false);
         body.graph.check_kept(after)?;
@@ -184,15 +174,9 @@ impl Session {
     }
 
     /// Who made a property, or without a name the existence, what it is as of a version; nothing when nobody did.
-    pub(crate) fn blame(
-        &self,
-        target: &Target<'_>,
-        name: Option<&str>,
-        at: Seq,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    pub(crate) fn blame(&self, about: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
         let body = self.body()?;
-        let Some((id, slot)) = self.asked(&body, target, name, at)? else { return Ok(()) };
+        let (at, Some((id, slot))) = self.asked(&body, about)? else { return Ok(()) };
         let author = body.graph.author_in(self.layer, id, slot.unwrap_or(Slot::Existence), at)?;
         match author {
             Some(seq) if self.may_see_change(&body, id, seq)? => put_provenance(&body, seq, out),
@@ -204,32 +188,32 @@ impl Session {
     ///
     /// The answer is for each difference: 1; kind of target ('N' or 'E'); before and after (each 0, or 1 and the entity); then 0
     /// and where the next page begins: two numbers (0 and 0 when done).
-    pub(crate) fn diff(&self, (from, to): (Seq, Seq), start: DiffStart, out: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn diff(&self, about: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let (span, start) = ((about.varint()?, about.varint()?), (about.varint()?, about.varint()? as usize));
         let body = self.body()?;
         let (graph, mut left) = (&body.graph, DIFF_PAGE);
-        let next =
-            graph.visit_differences(&body.commits, self.layer, (from, to), start, &mut |id, sides| {
-                for (entity, _) in sides.iter().flatten() {
-                    if !permitted(self.may_see(graph, id, Some(entity)))? {
-                        return Ok(true);
-                    }
+        let next = graph.visit_differences(&body.commits, self.layer, span, start, &mut |id, sides| {
+            for (entity, _) in sides.iter().flatten() {
+                if !permitted(self.may_see(graph, id, Some(entity)))? {
+                    return Ok(true);
                 }
-                if left == 0 || out.len() >= PAGE_BYTES {
-                    return Ok(false);
+            }
+            if left == 0 || out.len() >= PAGE_BYTES {
+                return Ok(false);
+            }
+            left -= 1;
+            out.push(1);
+            out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
+            for side in sides {
+                out.push(u8::from(side.is_some()));
+                let Some((entity, version)) = side else { continue };
+                match id {
+                    EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), out),
+                    EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), out),
                 }
-                left -= 1;
-                out.push(1);
-                out.push(if matches!(id, EntityId::Node(_)) { b'N' } else { b'E' });
-                for side in sides {
-                    out.push(u8::from(side.is_some()));
-                    let Some((entity, version)) = side else { continue };
-                    match id {
-                        EntityId::Node(node) => put_node(&graph.node_item(node, entity, version), out),
-                        EntityId::Edge(edge) => put_edge(&graph.edge_item(edge, entity, version), out),
-                    }
-                }
-                Ok(true)
-            })?;
+            }
+            Ok(true)
+        })?;
         tell_all(&[&false, &next.unwrap_or_default()], out);
         Ok(())
     }
@@ -243,8 +227,8 @@ impl Session {
         if self.layer > 0 {
             return Err(Error::new(Code::Layer, "a fork is not reverted; write in it, or drop it"));
         }
-        let request = RevertRequest { principal, since, dry_run };
-        let RevertReport { plan, committed } = self.store().revert(request, self.author(None), self)?;
+        let RevertReport { plan, committed } =
+            self.store().revert((principal, since), dry_run, self.author(None))?;
         plan.restored.tell(out);
         self.put_obstacles(&plan.kept, out)?;
         tell_all(&[&plan.descendants, &committed.map(|committed| committed.seq)], out);
@@ -292,7 +276,7 @@ impl Session {
         let named = || self.store().body()?.graph.layer_named(into);
         let into = (!into.is_empty()).then(named).transpose()?;
         let MergeReport { plan, committed } =
-            self.store().merge((self.layer, into), prefer, self.author(None), self)?;
+            self.store().merge((self.layer, into), prefer, self.author(None))?;
         plan.applied.tell(out);
         self.put_obstacles(&plan.clashes, out)?;
         committed.map(|committed| committed.seq).tell(out);

@@ -99,11 +99,11 @@ impl Session {
 
     /// Validates and publishes a transaction. Nothing has changed when it fails.
     pub fn commit(&self, transaction: &Transaction, cause: Option<Seq>) -> Result<Committed> {
-        self.alive()?.commit(transaction, self.author(cause), self)
+        self.alive()?.commit(transaction, self.author(cause))
     }
 
     pub(crate) fn author(&self, cause: Option<Seq>) -> Author<'_> {
-        Author { principal: &self.principal, incarnation: self.incarnation, cause }
+        Author { principal: &self.principal, incarnation: self.incarnation, cause, gate: self }
     }
 
     fn check(&self, action: Action, names: &Names, labels: &mut dyn Iterator<Item = NameId>) -> Result<()> {

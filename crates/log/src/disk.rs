@@ -31,6 +31,11 @@ pub trait Disk: Send + Sync {
         }
     }
 
+    /// The length of the file `path` in bytes.
+    fn length(&self, path: &str) -> io::Result<u64> {
+        self.open(path, OpenMode::Read)?.len()
+    }
+
     /// Whether there is a file or directory at `path`.
     fn exists(&self, path: &str) -> io::Result<bool>;
 

@@ -22,7 +22,7 @@ use karyon_model::fields::{U32, U64};
 use karyon_model::{Code, Error, Result, layout};
 
 use crate::chain::{ChainPoint, Hash, HashField, StoreId, StoreIdField};
-use crate::disk::{Disk, OpenMode};
+use crate::disk::Disk;
 use crate::failure::{damaged, expect, io_error};
 use crate::frame::checked;
 use crate::sector_map::SECTOR_BYTES;
@@ -141,10 +141,7 @@ pub(crate) fn forget(disk: &dyn Disk, base: ChainPoint) -> Result<()> {
 
 /// How long the segments from that of `base` up to segment `end` are together.
 pub(crate) fn measure(disk: &dyn Disk, base: ChainPoint, end: u32) -> Result<u64> {
-    let length = |path: String| {
-        let length = disk.open(&path, OpenMode::Read).and_then(|file| file.len());
-        length.map_err(io_error(&path, "measure"))
-    };
+    let length = |path: String| disk.length(&path).map_err(io_error(&path, "measure"));
     (base.position.segment..end).map(path).map(length).sum()
 }
 

@@ -158,11 +158,6 @@ pub fn property_count_error(count: usize) -> Error {
 pub struct VerbWriter(Vec<u8>);
 
 impl VerbWriter {
-    /// An empty batch.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Adds one verb.
     pub fn push(&mut self, verb: &Verb<'_>) -> &mut Self {
         verb.encode(&mut self.0);
@@ -205,7 +200,7 @@ mod tests {
                 verb: Box::new(Verb::Link { edge, changes: vec![("n", Some(&value))] }),
             },
         ];
-        let mut writer = VerbWriter::new();
+        let mut writer = VerbWriter::default();
         verbs.iter().for_each(|verb| {
             writer.push(verb);
         });
@@ -217,7 +212,7 @@ mod tests {
     fn oversized_and_empty_names_are_refused_by_their_own_codes() {
         let long = "k".repeat(1025);
         let code = |verb: Verb<'_>| {
-            let mut writer = VerbWriter::new();
+            let mut writer = VerbWriter::default();
             writer.push(&verb);
             VerbReader::new(writer.bytes()).find_map(|verb| verb.err()).map(|error| error.code())
         };

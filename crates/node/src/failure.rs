@@ -21,7 +21,7 @@ pub fn take_failure(env: &Env) -> Option<Vec<Either<f64, String>>> {
     Some(said.into_iter().chain(facts).collect())
 }
 
-/// Every code that a failure may have.
+/// Every code that a failure of the engine may have.
 #[napi]
 pub fn error_codes() -> Vec<&'static str> {
     Code::ALL.iter().map(|code| code.as_str()).collect()

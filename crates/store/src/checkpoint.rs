@@ -65,14 +65,6 @@ pub(crate) fn publish(disk: &dyn Disk, mut file: BlockWriter, seq: Seq, through:
     Ok(bytes)
 }
 
-/// Removes checkpoints that the log contradicts, durably: a log that grows to their place again must not meet them.
-pub(crate) fn discard(disk: &dyn Disk, paths: &[String]) -> Result<()> {
-    for path in paths {
-        disk.remove(path).map_err(io_error(path, "remove"))?;
-    }
-    if paths.is_empty() { Ok(()) } else { disk.sync_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "sync")) }
-}
-
 /// A checkpoint that was read.
 pub(crate) struct Loaded {
     pub(crate) anchor: Anchor,

@@ -132,6 +132,12 @@ pub(crate) fn files(disk: &dyn Disk, folder: &str, suffix: &str) -> Result<Vec<S
     Ok(paths.into_iter().filter(|path| path.ends_with(suffix)).collect())
 }
 
+/// Removes files of a folder, durably.
+pub(crate) fn remove(disk: &dyn Disk, folder: &str, paths: &[String]) -> Result<()> {
+    paths.iter().try_for_each(|path| disk.remove(path).map_err(io_error(path, "remove")))?;
+    if paths.is_empty() { Ok(()) } else { disk.sync_dir(folder).map_err(io_error(folder, "sync")) }
+}
+
 /// Writes a file anew and makes its bytes durable; its name is durable after the directory's sync.
 pub(crate) fn write_whole(disk: &dyn Disk, path: &str, bytes: &[u8]) -> Result<()> {
     let file = disk.create(path).map_err(io_error(path, "create"))?;

@@ -25,7 +25,7 @@ pub use layout::FORMAT_VERSION;
 pub use merge::MergeReport;
 pub use open::{Options, Recovery};
 pub use retention::{Archived, Retention};
-pub use revert::{Report, RevertReport, RevertRequest};
+pub use revert::{Report, RevertReport};
 pub use store::{Author, Body, Committed, Listener, Pin, Stats, Store};
 pub use time::{Clock, Moment};
 pub use verify::Verified;

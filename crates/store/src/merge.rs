@@ -2,7 +2,7 @@
 
 use crate::revert::Report;
 use crate::store::{Author, Committed, Store};
-use karyon_graph::{Gate, MergePlan, Prefer, Transaction};
+use karyon_graph::{MergePlan, Prefer, Purpose, Transaction};
 use karyon_model::{Result, Seq};
 
 /// What a merge did: nothing where there was nothing to take over, or when something clashes and nobody is preferred.
@@ -17,10 +17,10 @@ impl Store {
         name: &str,
         (parent, from): (u32, Seq),
         author: Author<'_>,
-        gate: &dyn Gate,
     ) -> Result<(u32, Committed)> {
         let head = self.body()?.graph.head();
-        let committed = self.commit(&Transaction::forking(head, name, parent, from), author, gate)?;
+        let purpose = Purpose::Fork { name: name.into(), parent, from };
+        let committed = self.commit(&Transaction::with(head, purpose), author)?;
         Ok((self.body()?.graph.layer_named(name)?, committed))
     }
 
@@ -33,9 +33,8 @@ impl Store {
         (layer, into): (u32, Option<u32>),
         prefer: Prefer,
         author: Author<'_>,
-        gate: &dyn Gate,
     ) -> Result<MergeReport> {
-        self.commit_planned(author, gate, |body| {
+        self.commit_planned(author, |body| {
             let mut plan = body.graph.plan_merge(layer, into, prefer)?;
             let transaction = plan.transaction.take();
             Ok((plan, transaction))

@@ -1,8 +1,8 @@
 //! Opening: lock, identify, load the newest whole checkpoint, replay the log's tail.
 
 use crate::archive::{Archive, remove_older};
-use crate::checkpoint::{Loaded, discard, load_all};
-use crate::layout::{LOCK, OWNER, check_foreign, identify, io_error, write_whole};
+use crate::checkpoint::{Loaded, load_all};
+use crate::layout::{CHECKPOINTS, LOCK, OWNER, check_foreign, identify, io_error, remove, write_whole};
 use crate::rebuild::{log_too_short, rebuild, visit_commits};
 use crate::store::{Author, Body, Store};
 use crate::time::Clock;
@@ -95,7 +95,8 @@ impl Store {
             }
         };
         drop(checkpoints);
-        discard(&*disk, &contradicted)?;
+        // A log that grows to their place again must not meet them.
+        remove(&*disk, CHECKPOINTS, &contradicted)?;
         remove_older(&*disk)?;
         let Recovered { body, log, tail, found, image_bytes, base, covers } = recovered;
         let head = body.graph.head();
@@ -195,9 +196,9 @@ fn open_history(
 
 /// Finishes what a crash has interrupted, if it has: what was erased goes from the files.
 pub(crate) fn finish_erasing(store: &Weak<Store>) {
-    let root = Author { principal: "root", incarnation: 0, cause: None };
+    let root = Author { principal: "root", incarnation: 0, cause: None, gate: &Open };
     let finish = |store: Arc<Store>| match store.is_erasing() {
-        Ok(true) => store.archive(None, None, root, &Open).map(drop),
+        Ok(true) => store.archive(None, None, root).map(drop),
         other => other.map(drop),
     };
     // Where the disk refuses it now, the next opening tries again.

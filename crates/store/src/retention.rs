@@ -1,13 +1,13 @@
 //! Letting go of the past: what a retention keeps is archived, the rest goes with the log's segments; what is erased goes for good.
 
 use crate::archive::{Archive, NEW, digest, remove_older};
-use crate::layout::{CHECKPOINTS, files, io_error};
+use crate::layout::{CHECKPOINTS, files, io_error, remove};
 use crate::rebuild::{Sealed, visit_commits};
 use crate::store::{Author, Committed, Store};
 use crate::writer::Persistence;
-use karyon_graph::{Gate, Graph, ImageWriter, Transaction};
+use karyon_graph::{Graph, ImageWriter, Purpose, Transaction};
 use karyon_history::{Chapter, Chapters, Horizon, Record, end_of, object_of};
-use karyon_log::{ASIDE_DIRECTORY, ChainPoint, Disk, HashField, LOG_DIRECTORY, StoreId};
+use karyon_log::{ASIDE_DIRECTORY, ChainPoint, HashField, LOG_DIRECTORY, StoreId};
 use karyon_model::bytes::put_bytes;
 use karyon_model::fields::U64;
 use karyon_model::limits::KEPT_VERSIONS_MAX;
@@ -45,8 +45,8 @@ impl Store {
     ///
     /// `Store::commit` says when it fails; `HistoryBuilding` while the past is being rebuilt, `Io` when the archive cannot be
     /// written, which changes nothing. Cost: repeats the log up to the horizon in a second graph, and writes what is kept.
-    pub fn compact(&self, retention: &Retention, author: Author<'_>, gate: &dyn Gate) -> Result<Archived> {
-        self.archive(Some(retention), None, author, gate)
+    pub fn compact(&self, retention: &Retention, author: Author<'_>) -> Result<Archived> {
+        self.archive(Some(retention), None, author)
     }
 
     /// Erases a node with its edges, now and in the past: nothing of them stays in memory or in the store's files but their numbers
@@ -54,8 +54,8 @@ impl Store {
     ///
     /// Everything before is archived, whole. When it fails behind its commit, the node is gone and its bytes are not: call it
     /// again, or open the store again, which finishes it. Cost: as `compact` of everything.
-    pub fn erase(&self, key: &str, author: Author<'_>, gate: &dyn Gate) -> Result<Archived> {
-        self.archive(None, Some(key), author, gate)
+    pub fn erase(&self, key: &str, author: Author<'_>) -> Result<Archived> {
+        self.archive(None, Some(key), author)
     }
 
     /// Whether what was erased is still in the files.
@@ -71,13 +71,13 @@ impl Store {
         retention: Option<&Retention>,
         key: Option<&str>,
         author: Author<'_>,
-        gate: &dyn Gate,
     ) -> Result<Archived> {
         self.progress().check()?;
-        gate.write_node(&mut std::iter::empty(), self.body()?.graph.names())?;
+        author.gate.write_node(&mut std::iter::empty(), self.body()?.graph.names())?;
         let erase = || match key {
             Some(key) => {
-                match self.commit(&Transaction::erasing(self.begin()?.snapshot(), key), author, gate) {
+                let erasing = Transaction::with(self.begin()?.snapshot(), Purpose::Erase(key.into()));
+                match self.commit(&erasing, author) {
                     // It is gone already, and its bytes are not.
                     Err(error) if error.code() == Code::NodeMissing && self.is_erasing()? => Ok(()),
                     erased => erased.map(drop),
@@ -95,7 +95,7 @@ impl Store {
         let (_image, _files) = (persistence.checkpoint_turn.lock(), persistence.files.write());
         self.pipeline()?.admit()?;
         erase()?;
-        let done = self.archive_log(persistence, retention, author, gate);
+        let done = self.archive_log(persistence, retention, author);
         self.history.announce(Horizon::default());
         done.inspect_err(|_| drop(persistence.disk.remove(NEW)))
     }
@@ -105,7 +105,6 @@ impl Store {
         persistence: &Persistence,
         retention: Option<&Retention>,
         author: Author<'_>,
-        gate: &dyn Gate,
     ) -> Result<Archived> {
         while self.write_frame()? {}
         // A full disk costs nothing here; of a failed sync nobody knows what it has cost.
@@ -134,16 +133,17 @@ impl Store {
         }
         let written = self.write_archive(persistence, &before, (base, &horizon), retention);
         let digest = written.map_err(|error| self.history.give_up(error))?;
-        let archiving = Transaction::archiving(self.begin()?.snapshot(), base.next_seq - 1, digest);
-        let committed = self.commit(&archiving, author, gate)?;
+        let purpose = Purpose::Archive { through: base.next_seq - 1, digest };
+        let archiving = Transaction::with(self.begin()?.snapshot(), purpose);
+        let committed = self.commit(&archiving, author)?;
         self.make_durable(committed.seq)?;
         let disk = &*persistence.disk;
         let erased = self.body()?.graph.erased();
         if (before.base.next_seq..base.next_seq).contains(&erased) {
             // Before the archive is in its place: as long as the log has everything, nothing needs them. What was cut from
             // a torn tail was never acknowledged, and may hold what was erased.
-            remove_all(disk, CHECKPOINTS)?;
-            remove_all(disk, ASIDE_DIRECTORY)?;
+            remove(disk, CHECKPOINTS, &files(disk, CHECKPOINTS, "")?)?;
+            remove(disk, ASIDE_DIRECTORY, &files(disk, ASIDE_DIRECTORY, "")?)?;
         }
         let archive = Archive::put_in_place(disk, persistence.id, base)?;
         self.go_by(persistence, archive)?;
@@ -287,14 +287,4 @@ fn visit_kept(
         }
     }
     Ok(())
-}
-
-/// Empties a directory, durably.
-fn remove_all(disk: &dyn Disk, directory: &str) -> Result<()> {
-    let paths = files(disk, directory, "")?;
-    if paths.is_empty() {
-        return Ok(());
-    }
-    paths.iter().try_for_each(|path| disk.remove(path).map_err(io_error(path, "remove")))?;
-    disk.sync_dir(directory).map_err(io_error(directory, "sync"))
 }

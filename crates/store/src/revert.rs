@@ -1,20 +1,9 @@
 //! Reverting a principal's writes in one compensating commit.
 
 use crate::store::{Author, Body, Committed, Store};
-use karyon_graph::{Gate, RevertPlan, Transaction};
+use karyon_graph::{RevertPlan, Transaction};
 use karyon_model::limits::WRITE_ATTEMPTS_MAX;
 use karyon_model::{Code, Result, Seq};
-
-/// Whose writes to take back.
-#[derive(Clone, Copy, Debug)]
-pub struct RevertRequest<'a> {
-    /// The principal's exact name.
-    pub principal: &'a str,
-    /// Commits after this one.
-    pub since: Seq,
-    /// Only say what would be done.
-    pub dry_run: bool,
-}
 
 /// What a revert did, or would do. A commit may restore nothing: that the principal was reverted is noted also where others have written
 /// over everything.
@@ -30,25 +19,26 @@ pub struct Report<P> {
 }
 
 impl Store {
-    /// Takes back what a principal wrote after a version, and nobody else's work. History is never edited.
+    /// Takes back what a principal, by its exact name, wrote after a version, and nobody else's work; a dry run only says what would
+    /// be done. History is never edited.
     ///
     /// Writers who overwrote each other can be reverted in any order.
     ///
     /// Cost: the changes of the principal and of those reverted before, and the past of what they touched.
     pub fn revert(
         &self,
-        request: RevertRequest<'_>,
+        (principal, since): (&str, Seq),
+        dry_run: bool,
         author: Author<'_>,
-        gate: &dyn Gate,
     ) -> Result<RevertReport> {
-        self.commit_planned(author, gate, |body| {
+        self.commit_planned(author, |body| {
             // Which commits were reverted before must be known, however far back.
             self.progress().check()?;
-            let mut plan = match body.graph.names().get(request.principal) {
-                Some(principal) => body.graph.plan_revert(&body.commits, principal, request.since)?,
+            let mut plan = match body.graph.names().get(principal) {
+                Some(principal) => body.graph.plan_revert(&body.commits, principal, since)?,
                 None => RevertPlan::default(),
             };
-            let transaction = plan.transaction.take().filter(|_| !request.dry_run);
+            let transaction = plan.transaction.take().filter(|_| !dry_run);
             Ok((plan, transaction))
         })
     }
@@ -57,14 +47,13 @@ impl Store {
     pub(crate) fn commit_planned<P>(
         &self,
         author: Author<'_>,
-        gate: &dyn Gate,
         plan: impl Fn(&Body) -> Result<(P, Option<Transaction>)>,
     ) -> Result<Report<P>> {
         let mut attempts = 0;
         loop {
             let (plan, transaction) = plan(&*self.body()?)?;
             attempts += 1;
-            match transaction.map(|transaction| self.commit(&transaction, author, gate)).transpose() {
+            match transaction.map(|transaction| self.commit(&transaction, author)).transpose() {
                 // A node may have been linked since, or removed.
                 Err(error)
                     if [Code::Conflict, Code::HasEdges, Code::NodeMissing].contains(&error.code())

@@ -54,8 +54,8 @@ impl Body {
     }
 }
 
-/// Who commits, as the log will say it.
-#[derive(Clone, Copy, Debug)]
+/// Who commits, as the log will say it, and who is asked whether it may.
+#[derive(Clone, Copy)]
 pub struct Author<'a> {
     /// Supervision path and name, stable across runs.
     pub principal: &'a str,
@@ -63,6 +63,8 @@ pub struct Author<'a> {
     pub incarnation: u32,
     /// The commit that made it act, if it says so.
     pub cause: Option<Seq>,
+    /// Asked about everything that it changes.
+    pub gate: &'a dyn Gate,
 }
 
 /// A published commit. It is durable once `durable()` has reached its number.
@@ -152,7 +154,7 @@ impl Store {
         // Whoever reads would wait behind this, and this for a commit that is being carried out.
         let _turn = self.pipeline()?;
         self.change_body(|body| {
-            body.graph.limit_bytes(if bytes == 0 { usize::MAX } else { bytes });
+            body.graph.bytes_max = if bytes == 0 { usize::MAX } else { bytes };
             Ok(())
         })
     }
@@ -199,12 +201,7 @@ impl Store {
     ///
     /// A transaction that asked for no change is not validated: its snapshot is its place in the order. One whose verbs change
     /// nothing is, and then answers with the newest version, as there is nothing to log.
-    pub fn commit(
-        &self,
-        transaction: &Transaction,
-        author: Author<'_>,
-        gate: &dyn Gate,
-    ) -> Result<Committed> {
+    pub fn commit(&self, transaction: &Transaction, author: Author<'_>) -> Result<Committed> {
         if !transaction.is_dirty() {
             let seq = transaction.snapshot();
             return Ok(Committed { seq, time: self.time_of(seq)? });
@@ -213,7 +210,7 @@ impl Store {
         pipeline.admit()?;
         let body = self.body()?;
         check_cause(author.cause, body.graph.head())?;
-        let prepared = body.graph.prepare(transaction, author.principal, gate)?;
+        let prepared = body.graph.prepare(transaction, author.principal, author.gate)?;
         let Some(mut prepared) = prepared else { return Ok(body.newest()) };
         let header = CommitHeader {
             seq: body.graph.head() + 1,

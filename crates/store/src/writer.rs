@@ -2,12 +2,12 @@
 
 use crate::archive::Archive;
 use crate::checkpoint::{self, Anchor};
-use crate::layout::io_error;
+use crate::layout::{files, io_error};
 use crate::store::Store;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use karyon_graph::ImageWriter;
 use karyon_history::Progress;
-use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, Lock, Log, LogReader, OpenMode, StoreId};
+use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, Lock, Log, LogReader, StoreId};
 use karyon_model::{Code, Error, Result, Seq};
 use parking_lot::{Mutex, RwLock};
 use std::sync::{Arc, Weak};
@@ -96,13 +96,8 @@ impl Persistence {
 
     /// Bytes of the files of the log.
     pub(crate) fn log_bytes(&self) -> Result<u64> {
-        let names = self.disk.list(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "list"))?;
-        let paths = names.into_iter().map(|name| format!("{LOG_DIRECTORY}/{name}"));
-        let length = |path: String| {
-            let length = self.disk.open(&path, OpenMode::Read).and_then(|file| file.len());
-            length.map_err(io_error(&path, "measure"))
-        };
-        paths.map(length).sum()
+        let length = |path: &String| self.disk.length(path).map_err(io_error(path, "measure"));
+        files(&*self.disk, LOG_DIRECTORY, "")?.iter().map(length).sum()
     }
 
     pub(crate) fn written(&self) -> Written {

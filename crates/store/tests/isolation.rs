@@ -19,7 +19,7 @@ use karyon_store::{Author, Store};
 use karyon_testkit::Value;
 use karyon_testkit::{LogicalClock, Random};
 
-const ROOT: Author<'_> = Author { principal: "root", incarnation: 0, cause: None };
+const ROOT: Author<'_> = Author { principal: "root", incarnation: 0, cause: None, gate: &Open };
 /// Transactions of one history.
 const TRANSACTIONS: usize = 220;
 /// Nodes, sets of edges and labels that are in use at a time.
@@ -77,7 +77,7 @@ impl Client<'_> {
     }
 
     fn push(&mut self, verb: &Verb<'_>) {
-        let mut verbs = VerbWriter::new();
+        let mut verbs = VerbWriter::default();
         verbs.push(verb);
         self.transaction.push(verbs.bytes()).unwrap();
     }
@@ -166,7 +166,7 @@ impl Client<'_> {
     }
 
     fn commit(self) -> bool {
-        match self.store.commit(&self.transaction, ROOT, &Open) {
+        match self.store.commit(&self.transaction, ROOT) {
             Ok(_) => true,
             Err(error) => {
                 // An engine that misses the conflict may still find that the edge is gone.

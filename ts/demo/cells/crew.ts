@@ -1,11 +1,19 @@
-import { supervisor, type CellRef, type Kernel } from '../../index.ts'
+import { supervisor, type CellRef, type Kernel, type RestartSpec } from '../../index.ts'
 import type { Strike } from '../saboteur.ts'
 import { authorReader, type AuthorsMessages } from './authors.ts'
 import { importReader, type ImportsMessages } from './imports.ts'
 import { ledger, type LedgerMessages } from './ledger.ts'
+import { sleeper } from './sleeper.ts'
 
 /** Readers of imports that work side by side: enough to keep `git cat-file` busy while the others write. */
 const IMPORT_READERS = 4
+
+/** For those of whom many accidents are expected. */
+const PATIENCE: RestartSpec = {
+  intensity: 1_000,
+  periodMs: 1_000,
+  backoff: { initialMs: 1, factor: 1, maxMs: 1, jitter: 0 },
+}
 
 /** The cells that do the work, supervised together. */
 export interface Crew {
@@ -22,11 +30,7 @@ export function startCrew(kernel: Kernel, repository: string, strike: Strike): C
     supervisor({
       name: 'crew',
       strategy: 'one_for_one',
-      restart: {
-        intensity: 1_000,
-        periodMs: 1_000,
-        backoff: { initialMs: 1, factor: 1, maxMs: 1, jitter: 0 },
-      },
+      restart: PATIENCE,
       children: [
         { name: 'ledger', cell: ledger(strike) },
         { name: 'authors', cell: authorReader(strike) },
@@ -39,4 +43,9 @@ export function startCrew(kernel: Kernel, repository: string, strike: Strike): C
     authors: crew.child('authors'),
     imports: readers.map((name) => crew.child(name)),
   }
+}
+
+/** Starts those who do no work and are ended for it: they must be in nobody's way. */
+export function startIdlers(kernel: Kernel): void {
+  kernel.spawn(supervisor({ name: 'idlers', restart: PATIENCE, children: [sleeper()] }))
 }

@@ -30,6 +30,15 @@ export function cellsRestarted({ restarts }: Run): Check {
   )
 }
 
+/** A cell that went on without progress was ended by its lease, over and over, while the others worked. */
+export function leasesHeld({ leases }: Run): Check {
+  return check(
+    'survival/leases',
+    `a cell that stopped renewing its lease, ended and started anew ${count(leases, 'time')}`,
+    leases === 0 ? ['no lease ran out'] : [],
+  )
+}
+
 /** Each fact whose transaction was acknowledged is there, written by that very transaction and not by a later repair. */
 export function nothingMissing(graph: Graph, { acknowledged }: Run): Check {
   const problems: string[] = []

@@ -274,8 +274,8 @@ fn a_cause_that_has_not_happened_is_refused_and_harms_nothing() {
     for cause in [2, 3, u64::MAX] {
         let mut transaction = store.begin().unwrap();
         transaction.push(&crate::model::batch(&[put("b", Value::Null)])).unwrap();
-        let author = Author { principal: "root", incarnation: 0, cause: Some(cause) };
-        assert_eq!(store.commit(&transaction, author, &Open).unwrap_err().code(), Code::Argument);
+        let author = Author { principal: "root", incarnation: 0, cause: Some(cause), gate: &Open };
+        assert_eq!(store.commit(&transaction, author).unwrap_err().code(), Code::Argument);
     }
     rig::write(&store, &[put("c", Value::Null)]).unwrap();
     drop(store);

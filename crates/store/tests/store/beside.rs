@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use karyon_graph::{Open, Prefer, Reader, Transaction};
+use karyon_graph::{Open, Prefer, Purpose, Reader, Transaction};
 use karyon_model::{Code, Seq};
 use karyon_store::{MergeReport, Retention, Store};
 use karyon_testkit::Value;
@@ -34,21 +34,21 @@ impl Case {
     fn write(&self, layer: u32, steps: &[Step]) {
         let mut transaction = self.0.begin().unwrap().in_layer(layer);
         transaction.push(&batch(steps)).unwrap();
-        self.0.commit(&transaction, rig::ROOT, &Open).unwrap();
+        self.0.commit(&transaction, rig::ROOT).unwrap();
         while self.0.write_frame().unwrap() {}
     }
 
     fn fork(&self, name: &str, from: Seq) -> u32 {
-        self.0.fork(name, (0, from), rig::ROOT, &Open).unwrap().0
+        self.0.fork(name, (0, from), rig::ROOT).unwrap().0
     }
 
     fn drop(&self, layer: u32) {
-        let dropping = Transaction::dropping(self.head(), layer);
-        self.0.commit(&dropping, rig::ROOT, &Open).unwrap();
+        let dropping = Transaction::with(self.head(), Purpose::Drop(layer));
+        self.0.commit(&dropping, rig::ROOT).unwrap();
     }
 
     fn merge(&self, layer: u32, into: u32) -> MergeReport {
-        self.0.merge((layer, (into > 0).then_some(into)), Prefer::Neither, rig::ROOT, &Open).unwrap()
+        self.0.merge((layer, (into > 0).then_some(into)), Prefer::Neither, rig::ROOT).unwrap()
     }
 
     /// Merges where nothing clashes.
@@ -145,7 +145,7 @@ fn a_compaction_keeps_what_merges_go_on_from_and_no_more() {
         while case.0.write_frame().unwrap() {}
         let since = case.0.durable();
         let retention = Retention { since, ..Retention::default() };
-        let archived = case.0.compact(&retention, rig::ROOT, &Open).unwrap();
+        let archived = case.0.compact(&retention, rig::ROOT).unwrap();
         assert!(archived.kept < 10, "{} versions are kept", archived.kept);
         case.merged(a, b);
         assert_eq!(case.property(b, "n", "x"), Some(Value::Integer(4)));
@@ -160,7 +160,7 @@ fn a_merge_beside_a_removal_is_planned_anew() {
     case.write(a, &[patch("new", "x", 2), Step::Link { edge, props: [].into() }]);
     let plan = case.0.body().unwrap().graph.plan_merge(a, None, Prefer::Neither).unwrap();
     case.write(0, &[remove("n")]);
-    let error = case.0.commit(&plan.transaction.unwrap(), rig::ROOT, &Open).unwrap_err();
+    let error = case.0.commit(&plan.transaction.unwrap(), rig::ROOT).unwrap_err();
     assert_eq!(error.code(), Code::NodeMissing);
     assert_eq!(case.merge(a, 0).plan.clashes.len(), 1, "told, and not failed");
 }

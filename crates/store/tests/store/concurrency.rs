@@ -65,7 +65,7 @@ fn commit_once(store: &Store, writer: u64, turn: u64) -> Seq {
             patch(format!("own {writer}"), turn),
         ];
         transaction.push(&batch(&steps)).unwrap();
-        match store.commit(&transaction, ROOT, &Open) {
+        match store.commit(&transaction, ROOT) {
             Ok(committed) => return committed.seq,
             Err(error) => assert_eq!(error.code(), Code::Conflict),
         }

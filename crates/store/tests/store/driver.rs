@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use karyon_graph::{Declaration, Direction, Open, Reader, Transaction};
+use karyon_graph::{Declaration, Direction, Open, Purpose, Reader, Transaction};
 use karyon_model::{Code, Rules, Seq};
 use karyon_store::{Author, Committed, Options, Retention, Store};
 use karyon_testkit::disk::SimDisk;
@@ -279,7 +279,8 @@ impl Driver {
         let mut running = self.running.swap_remove(at);
         let snapshot = running.transaction.snapshot();
         let principal = *self.random.pick(&PRINCIPALS);
-        let author = Author { principal, incarnation: 3, cause: (snapshot > 0).then_some(snapshot) };
+        let author =
+            Author { principal, incarnation: 3, cause: (snapshot > 0).then_some(snapshot), gate: &Open };
         let before = self.expected.oracle.newest().clone();
         let newest = self.expected.oracle.version();
         let versions: Vec<&State> = (snapshot..=newest).map(|seq| self.expected.oracle.at(seq)).collect();
@@ -290,7 +291,7 @@ impl Driver {
             running.transaction.push(&batch(&running.steps)).map_err(|error| error.to_string())?;
         }
         let declared = self.declared().clone();
-        let outcome = self.store.commit(&running.transaction, author, &Open);
+        let outcome = self.store.commit(&running.transaction, author);
         self.trace.push(format!("commit of {snapshot} over {newest}: {outcome:?}"));
         let conflicted = outcome.as_ref().is_err_and(|error| error.code() == Code::Conflict);
         match verdict {
@@ -368,9 +369,9 @@ impl Driver {
             self.declared().get(&(label.clone(), property.clone())).copied().unwrap_or_default() == rules;
         let declaration = Declaration { label: label.clone(), property, rules };
         self.trace.push(format!("{declaration:?}"));
-        let transaction = Transaction::declaring(newest, declaration);
-        let author = Author { principal: PRINCIPALS[0], incarnation: 0, cause: None };
-        match self.store.commit(&transaction, author, &Open) {
+        let transaction = Transaction::with(newest, Purpose::Declare(declaration));
+        let author = Author { principal: PRINCIPALS[0], incarnation: 0, cause: None, gate: &Open };
+        match self.store.commit(&transaction, author) {
             Err(error) if broken.contains(error.code().as_str()) => self.unchanged(newest),
             Ok(committed) if broken.is_empty() && same && committed.seq == newest => self.unchanged(newest),
             Ok(committed) if broken.is_empty() && !same && committed.seq == newest + 1 => {
@@ -430,7 +431,7 @@ impl Driver {
         }
         let key = self.random.pick(&keys).clone();
         let before = self.expected.oracle.newest().clone();
-        let archived = self.store.erase(&key, rig::ROOT, &Open);
+        let archived = self.store.erase(&key, rig::ROOT);
         self.trace.push(format!("erase {key:?}: {archived:?}"));
         let archived = archived.map_err(|error| error.to_string())?;
         self.archived = archived.committed.seq;

@@ -29,7 +29,7 @@ fn an_index_answers_as_of_a_kept_version_after_another_holder_was_erased() {
     let since = store.durable();
     rig::compact_with(&store, &Retention { since, ..Retention::default() }, &[kept]).unwrap();
     assert_eq!(with_value(&store, kept, "p", "V").unwrap(), ["y"], "kept by the pin");
-    store.erase("x", ROOT, &Open).unwrap();
+    store.erase("x", ROOT).unwrap();
     assert_eq!(with_value(&store, kept, "p", "V").unwrap(), ["y"], "after the erase");
 }
 
@@ -52,7 +52,7 @@ fn mid() -> (SimDisk, Arc<Store>, Seq) {
             }
         }),
     ));
-    let erased = store.erase("x", ROOT, &Open).unwrap();
+    let erased = store.erase("x", ROOT).unwrap();
     assert!(hook.lock().unwrap().is_none(), "the hook ran");
     (disk, store, erased.committed.seq)
 }
@@ -71,7 +71,7 @@ fn a_store_is_copied_after_commits_beside_an_erase() {
 fn a_store_is_compacted_after_commits_beside_an_erase() {
     let (disk, store, _) = mid();
     let archived = store.stats().unwrap().archived;
-    store.compact(&keep(archived - 5), ROOT, &Open).unwrap();
+    store.compact(&keep(archived - 5), ROOT).unwrap();
     store.verify().unwrap();
     drop(store);
     let (store, _) = rig::open(disk).unwrap();
@@ -89,7 +89,7 @@ fn a_compaction_finishes_an_erase_that_failed() {
         let probe = disk.copy();
         let (store, _) = rig::open(probe.clone()).unwrap();
         let from = probe.calls();
-        store.erase(SECRET, ROOT, &Open).unwrap();
+        store.erase(SECRET, ROOT).unwrap();
         probe.calls() - from
     };
     drop(store);
@@ -98,7 +98,7 @@ fn a_compaction_finishes_an_erase_that_failed() {
         let disk = disk.copy();
         let (store, _) = rig::open(disk.clone()).unwrap();
         disk.fail(disk.calls() + at, Fault::Io);
-        let Err(error) = store.erase(SECRET, ROOT, &Open) else {
+        let Err(error) = store.erase(SECRET, ROOT) else {
             disk.heal();
             continue;
         };
@@ -110,8 +110,8 @@ fn a_compaction_finishes_an_erase_that_failed() {
         if store.body().unwrap().graph.node_id(SECRET).is_some() {
             continue;
         }
-        store.compact(&keep(store.durable()), ROOT, &Open).unwrap();
-        let again = store.erase(SECRET, ROOT, &Open).map(drop);
+        store.compact(&keep(store.durable()), ROOT).unwrap();
+        let again = store.erase(SECRET, ROOT).map(drop);
         store.close().unwrap();
         drop(store);
         let (store, _) = rig::open(disk.clone()).unwrap();
@@ -137,12 +137,12 @@ fn an_erase_that_failed_is_finished_when_it_is_called_again() {
         let disk = disk.copy();
         let (store, _) = rig::open(disk.clone()).unwrap();
         disk.fail(disk.calls() + at, Fault::Io);
-        let Err(error) = store.erase(SECRET, ROOT, &Open) else { break };
+        let Err(error) = store.erase(SECRET, ROOT) else { break };
         disk.heal();
         if store.failure().unwrap().is_some() {
             continue;
         }
-        let again = store.erase(SECRET, ROOT, &Open).map(drop);
+        let again = store.erase(SECRET, ROOT).map(drop);
         let files = found(&disk, SECRET);
         if !files.is_empty() {
             left.push((at, error.to_string(), again, files));
@@ -157,13 +157,13 @@ fn a_merge_that_was_planned_before_an_erase_conflicts() {
     let disk = SimDisk::new();
     let (store, _) = rig::open(disk.clone()).unwrap();
     rig::write(&store, &[put(SECRET, &[("y", "1")])]).unwrap();
-    let (fork, _) = store.fork("fork", (0, 1), ROOT, &Open).unwrap();
+    let (fork, _) = store.fork("fork", (0, 1), ROOT).unwrap();
     let mut transaction = store.begin().unwrap().in_layer(fork);
     transaction.push(&batch(&[put(SECRET, &[("y", "her date of birth")])])).unwrap();
-    store.commit(&transaction, ROOT, &Open).unwrap();
+    store.commit(&transaction, ROOT).unwrap();
     let plan = store.body().unwrap().graph.plan_merge(fork, None, Prefer::Neither).unwrap();
-    store.erase(SECRET, ROOT, &Open).unwrap();
-    let merged = store.commit(&plan.transaction.unwrap(), ROOT, &Open);
+    store.erase(SECRET, ROOT).unwrap();
+    let merged = store.commit(&plan.transaction.unwrap(), ROOT);
     while store.write_frame().unwrap() {}
     assert_eq!(found(&disk, SECRET), Vec::<String>::new(), "{merged:?}");
 }
@@ -177,10 +177,10 @@ fn a_write_that_was_begun_before_an_erase_conflicts() {
         let mut transaction = store.begin().unwrap();
         transaction.push(&batch(&[put(SECRET, &[("y", "2")])])).unwrap();
         match erase {
-            true => drop(store.erase(SECRET, ROOT, &Open).unwrap()),
+            true => drop(store.erase(SECRET, ROOT).unwrap()),
             false => drop(rig::write(&store, &[Step::Remove { key: SECRET.into(), detach: true }]).unwrap()),
         }
-        let done = store.commit(&transaction, ROOT, &Open);
+        let done = store.commit(&transaction, ROOT);
         assert_eq!(done.map(drop).map_err(|error| error.code()), Err(Code::Conflict), "erase: {erase}");
     }
 }
@@ -190,18 +190,18 @@ fn a_revert_that_was_planned_before_an_erase_conflicts() {
     let disk = SimDisk::new();
     let (store, _) = rig::open(disk.clone()).unwrap();
     rig::write(&store, &[put(SECRET, &[("y", "her date of birth")])]).unwrap();
-    let mallory = karyon_store::Author { principal: "mallory", incarnation: 1, cause: None };
+    let mallory = karyon_store::Author { principal: "mallory", incarnation: 1, cause: None, gate: &Open };
     let mut transaction = store.begin().unwrap();
     transaction.push(&batch(&[Step::Remove { key: SECRET.into(), detach: true }])).unwrap();
-    store.commit(&transaction, mallory, &Open).unwrap();
+    store.commit(&transaction, mallory).unwrap();
     while store.write_frame().unwrap() {}
     let plan = {
         let body = store.body().unwrap();
         let principal = body.graph.names().get("mallory").unwrap();
         body.graph.plan_revert(&body.commits, principal, 0).unwrap()
     };
-    store.erase(SECRET, ROOT, &Open).unwrap();
-    let done = store.commit(&plan.transaction.unwrap(), ROOT, &Open);
+    store.erase(SECRET, ROOT).unwrap();
+    let done = store.commit(&plan.transaction.unwrap(), ROOT);
     while store.write_frame().unwrap() {}
     assert_eq!(found(&disk, "her date of birth"), Vec::<String>::new(), "{done:?}");
 }
@@ -211,7 +211,7 @@ fn a_revert_that_was_planned_before_an_erase_conflicts() {
 fn a_store_opens_after_commits_beside_an_erase_and_a_compaction() {
     let (disk, store, _) = mid();
     let archived = store.stats().unwrap().archived;
-    store.compact(&keep(archived - 5), ROOT, &Open).unwrap();
+    store.compact(&keep(archived - 5), ROOT).unwrap();
     drop(store);
     let (store, _) = rig::open(disk).unwrap();
     assert!(store.body().unwrap().graph.node_id("a").is_some());
@@ -231,7 +231,7 @@ fn an_erase_is_finished_behind_the_rebuild_of_lost_tables() {
     }
     store.checkpoint().unwrap();
     disk.fail(disk.calls() + 40, Fault::Io);
-    drop(store.erase(SECRET, ROOT, &Open));
+    drop(store.erase(SECRET, ROOT));
     disk.heal();
     assert!(store.body().unwrap().graph.node_id(SECRET).is_none());
     drop(store);
@@ -261,11 +261,11 @@ fn what_was_erased_is_in_no_list_that_is_remembered() {
     let disk = SimDisk::new();
     let (store, _) = rig::open(disk.clone()).unwrap();
     rig::write(&store, &[put("base", &[])]).unwrap();
-    let (one, _) = store.fork("one", (0, 1), ROOT, &Open).unwrap();
+    let (one, _) = store.fork("one", (0, 1), ROOT).unwrap();
     let write = |layer: u32, steps: &[Step]| {
         let mut transaction = store.begin().unwrap().in_layer(layer);
         transaction.push(&batch(steps)).unwrap();
-        let done = store.commit(&transaction, ROOT, &Open).unwrap();
+        let done = store.commit(&transaction, ROOT).unwrap();
         while store.write_frame().unwrap() {}
         done.seq
     };
@@ -282,7 +282,7 @@ fn what_was_erased_is_in_no_list_that_is_remembered() {
         let steps: Vec<_> = (8..150).map(|k| label(&format!("k{k}"), n % 2 == 1)).collect();
         write(one, &steps);
     }
-    let (two, _) = store.fork("two", (one, from), ROOT, &Open).unwrap();
+    let (two, _) = store.fork("two", (one, from), ROOT).unwrap();
     while store.write_frame().unwrap() {}
     let count = |store: &Store| {
         let body = store.body().unwrap();
@@ -293,11 +293,11 @@ fn what_was_erased_is_in_no_list_that_is_remembered() {
     };
     assert_eq!(count(&store), 1500);
     disk.fail(disk.calls() + 40, Fault::Io);
-    drop(store.erase("k9", ROOT, &Open));
+    drop(store.erase("k9", ROOT));
     disk.heal();
     assert!(store.body().unwrap().graph.node_id("k9").is_none());
     write(two, &[label("k12", false)]);
     write(two, &[label("k12", true)]);
-    store.erase("k9", ROOT, &Open).unwrap();
+    store.erase("k9", ROOT).unwrap();
     assert_eq!(count(&store), 1499);
 }

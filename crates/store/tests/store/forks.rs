@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use karyon_graph::{Open, Prefer, Reader, Slot, Transaction};
+use karyon_graph::{Open, Prefer, Purpose, Reader, Slot, Transaction};
 use karyon_log::Disk;
 use karyon_model::{Code, EntityId, Result, Seq};
 use karyon_store::{Committed, Retention, Store};
@@ -174,7 +174,7 @@ impl World {
 pub fn commit_in(store: &Store, layer: u32, steps: &[Step]) -> Result<Committed> {
     let mut transaction = store.begin()?.in_layer(layer);
     transaction.push(&batch(steps))?;
-    store.commit(&transaction, rig::ROOT, &Open)
+    store.commit(&transaction, rig::ROOT)
 }
 
 fn holds(store: &Store, world: &World, random: &mut Random) -> Checked {
@@ -272,7 +272,7 @@ fn merge(store: &Arc<Store>, world: &mut World, random: &mut Random, layer: u32,
     let fork = world.at(layer, head);
     let (after, clashed) = merged(&old, fork, (&had, &doubtful), before, prefer);
     let named = (into != world.layers[layer as usize].parent || random.chance(1, 2)).then_some(into);
-    match store.merge((layer, named), prefer, rig::ROOT, &Open) {
+    match store.merge((layer, named), prefer, rig::ROOT) {
         Ok(report) if report.plan.clashes.is_empty() != clashed => match report.committed {
             Some(committed) => {
                 world.is_merged(layer, into, committed.seq);
@@ -295,7 +295,7 @@ fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked 
         0 if world.layers.len() < 12 => {
             let (name, from) =
                 (format!("fork {}", world.layers.len()), random.below(head as usize + 1) as Seq);
-            match store.fork(&name, (layer, from), rig::ROOT, &Open) {
+            match store.fork(&name, (layer, from), rig::ROOT) {
                 Ok((made, _)) if made as usize == world.layers.len() => {
                     world.layers.push(Layer { parent: layer, from, ..Layer::default() });
                 }
@@ -306,7 +306,7 @@ fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked 
         }
         1 if layer > 0 => {
             let leaned_on = world.layers.iter().any(|above| above.parent == layer && !above.dropped);
-            let done = store.commit(&Transaction::dropping(head, layer), rig::ROOT, &Open);
+            let done = store.commit(&Transaction::with(head, Purpose::Drop(layer)), rig::ROOT);
             match done {
                 Ok(_) if !leaned_on => world.layers[layer as usize].dropped = true,
                 Err(error) if error.code() == Code::Layer && leaned_on => {}
@@ -323,13 +323,13 @@ fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked 
         4 if random.chance(1, 6) => {
             let retention = Retention { since: head, ..Retention::default() };
             let archived = store
-                .compact(&retention, rig::ROOT, &Open)
+                .compact(&retention, rig::ROOT)
                 .map_err(|error| format!("compact {retention:?}: {error}"))?;
             world.since = archived.since;
         }
         5 if random.chance(1, 6) => {
             let key = *random.pick(&workload::KEYS);
-            match store.erase(key, rig::ROOT, &Open) {
+            match store.erase(key, rig::ROOT) {
                 Ok(_) => world.erase(key),
                 Err(error) if error.code() == Code::NodeMissing => {}
                 Err(error) => return Err(format!("erase {key}: {error}")),

@@ -3,7 +3,7 @@
 use karyon_graph::{Open, Reader, Transaction};
 use karyon_log::Disk;
 use karyon_model::{Code, Seq};
-use karyon_store::{Options, Retention, RevertRequest, Store};
+use karyon_store::{Options, Retention, Store};
 use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::{DIRECTORY, LogicalClock, Random};
@@ -181,14 +181,14 @@ fn forks_merges_reverts_and_splices_see_the_same_values() {
     for at in 0..40 {
         rig::commit(&store, &[patch("text", value(at))]).unwrap();
     }
-    let (fork, _) = store.fork("fork", (0, 20), ROOT, &Open).unwrap();
+    let (fork, _) = store.fork("fork", (0, 20), ROOT).unwrap();
     let mut transaction = store.begin().unwrap().in_layer(fork);
     transaction.push(&batch(&[patch("text", value(50)), patch("other", value(50))])).unwrap();
-    store.commit(&transaction, ROOT, &Open).unwrap();
+    store.commit(&transaction, ROOT).unwrap();
     let head = store.durable();
     assert_eq!(property(&store, fork, head, "text").unwrap(), Some(value(50).to_bytes()));
     assert_eq!(property(&store, 0, head, "text").unwrap(), Some(value(39).to_bytes()));
-    store.merge((fork, None), karyon_graph::Prefer::Layer, ROOT, &Open).unwrap();
+    store.merge((fork, None), karyon_graph::Prefer::Layer, ROOT).unwrap();
     let head = store.durable();
     assert_eq!(property(&store, 0, head, "text").unwrap(), Some(value(50).to_bytes()));
     assert_eq!(property(&store, 0, head - 1, "text").unwrap(), Some(value(39).to_bytes()));
@@ -197,10 +197,9 @@ fn forks_merges_reverts_and_splices_see_the_same_values() {
     for at in 60..70 {
         let mut transaction = Transaction::new(store.durable());
         transaction.push(&batch(&[patch("text", value(at))])).unwrap();
-        store.commit(&transaction, mallory, &Open).unwrap();
+        store.commit(&transaction, mallory).unwrap();
     }
-    let request = RevertRequest { principal: "mallory", since: head, dry_run: false };
-    store.revert(request, ROOT, &Open).unwrap();
+    store.revert(("mallory", head), false, ROOT).unwrap();
     assert_eq!(property(&store, 0, store.durable(), "text").unwrap(), Some(value(50).to_bytes()));
 
     let place = || Place::Node("a".into());

@@ -1,7 +1,7 @@
 //! The past is let go beside all else that may go on or fail.
 use std::sync::{Arc, Mutex};
 
-use karyon_graph::{Declaration, Open, Reader, Transaction};
+use karyon_graph::{Declaration, Open, Purpose, Reader, Transaction};
 use karyon_log::{Disk, OpenMode};
 use karyon_model::{Code, Rules, Seq};
 use karyon_store::{Moment, Retention, Store, restore};
@@ -35,7 +35,7 @@ pub fn index(store: &Store, property: &str) {
     let rules = Rules { indexed: true, ..Rules::default() };
     let declaration = Declaration { label: "Fact".into(), property: property.into(), rules };
     store
-        .commit(&Transaction::declaring(store.begin().unwrap().snapshot(), declaration), ROOT, &Open)
+        .commit(&Transaction::with(store.begin().unwrap().snapshot(), Purpose::Declare(declaration)), ROOT)
         .unwrap();
     while store.write_frame().unwrap() {}
 }
@@ -62,7 +62,7 @@ fn a_copy_that_ends_before_the_commit_that_names_its_archive_is_whole() {
         rig::write(&store, &[put("a", &[("y", &n.to_string())])]).unwrap();
     }
     let head = store.durable();
-    store.compact(&keep(head), ROOT, &Open).unwrap();
+    store.compact(&keep(head), ROOT).unwrap();
     store.verify().unwrap();
     store.close().unwrap();
     drop(store);
@@ -90,7 +90,7 @@ fn a_pin_that_is_taken_while_the_past_goes_is_kept_or_refused() {
         OpenMode::CreateNew,
         Box::new(move || *told.lock().unwrap() = Some(within.pin(20))),
     ));
-    store.compact(&keep(store.durable()), ROOT, &Open).unwrap();
+    store.compact(&keep(store.durable()), ROOT).unwrap();
     let pinned = pinned.lock().unwrap().take().unwrap().map(|pin: karyon_store::Pin| pin.seq);
     let body = store.body().unwrap();
     let read = reading::node(&mut Reader::at(&body.graph, 20, &Open), body.graph.names(), "a").map(drop);
@@ -113,9 +113,9 @@ fn a_transaction_under_snapshot_isolation_outlives_a_compaction() {
     for n in 20..80 {
         rig::write(&store, &[put("a", &[("y", &n.to_string())])]).unwrap();
     }
-    store.compact(&keep(store.durable()), ROOT, &Open).unwrap();
+    store.compact(&keep(store.durable()), ROOT).unwrap();
     transaction.push(&batch(&[put("c", &[("y", "1")])])).unwrap();
-    let done = store.commit(&transaction, ROOT, &Open);
+    let done = store.commit(&transaction, ROOT);
     assert!(done.is_ok(), "{done:?}");
 }
 
@@ -135,9 +135,7 @@ fn a_damaged_table_stops_compaction_until_the_next_opening_alone() {
     let mut told = Vec::new();
     for _ in 0..3 {
         let (store, _) = rig::open(disk.clone()).unwrap();
-        told.push(
-            store.compact(&keep(store.durable()), ROOT, &Open).map(drop).map_err(|error| error.to_string()),
-        );
+        told.push(store.compact(&keep(store.durable()), ROOT).map(drop).map_err(|error| error.to_string()));
         store.close().unwrap();
     }
     assert!(told[1].is_ok(), "{told:#?}");
@@ -153,11 +151,11 @@ fn a_flipped_bit_of_an_archive_is_found() {
         rig::write(&store, &[put("a", &[("p", &(n % 3).to_string())]), put("b", &[("p", "1")])]).unwrap();
     }
     let head = store.durable();
-    let (fork, _) = store.fork("fork", (0, head), ROOT, &Open).unwrap();
+    let (fork, _) = store.fork("fork", (0, head), ROOT).unwrap();
     for n in 0..40 {
         let mut transaction = store.begin().unwrap().in_layer(fork);
         transaction.push(&batch(&[put("a", &[("p", &n.to_string())])])).unwrap();
-        store.commit(&transaction, ROOT, &Open).unwrap();
+        store.commit(&transaction, ROOT).unwrap();
         while store.write_frame().unwrap() {}
     }
     rig::compact_with(&store, &Retention { since: store.durable(), ..Retention::default() }, &[10, 20])
@@ -187,11 +185,11 @@ fn compactions_of_a_memory_store_at_once_take_turns() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 barrier.wait();
-                store.compact(&keep(60), ROOT, &Open).unwrap();
+                store.compact(&keep(60), ROOT).unwrap();
             });
             scope.spawn(|| {
                 barrier.wait();
-                store.compact(&keep(5), ROOT, &Open).unwrap();
+                store.compact(&keep(5), ROOT).unwrap();
             });
         });
         let body = store.body().unwrap();
@@ -226,7 +224,7 @@ fn the_tables_of_another_log_are_not_believed_beside_forks() {
     for n in 10..200 {
         rig::write(&store, &[put("a", &[("y", &format!("B {n}"))])]).unwrap();
     }
-    let (fork, _) = store.fork("fork", (0, 60), ROOT, &Open).unwrap();
+    let (fork, _) = store.fork("fork", (0, 60), ROOT).unwrap();
     let mut transaction = store.begin().unwrap().in_layer(fork);
     let step = Step::Patch {
         place: Place::Node("a".into()),
@@ -235,7 +233,7 @@ fn the_tables_of_another_log_are_not_believed_beside_forks() {
         props: [("z".to_owned(), Some(Value::Null))].into(),
     };
     transaction.push(&batch(&[step])).unwrap();
-    store.commit(&transaction, ROOT, &Open).unwrap();
+    store.commit(&transaction, ROOT).unwrap();
     while store.write_frame().unwrap() {}
     drop(store);
     let read = |store: &Store| {
@@ -283,7 +281,7 @@ fn a_closed_store_leaves_its_successors_archive_alone() {
             // The hook runs before the file is there; take it later, from another thread.
             std::thread::spawn(move || {
                 for _ in 0..1000 {
-                    let _ = late.compact(&keep(10), ROOT, &Open);
+                    let _ = late.compact(&keep(10), ROOT);
                 }
             });
         }),
@@ -291,7 +289,7 @@ fn a_closed_store_leaves_its_successors_archive_alone() {
     let mut told = Vec::new();
     for _ in 0..50 {
         rig::write(&store, &[put("a", &[("y", "22")])]).unwrap();
-        told.push(store.compact(&keep(store.durable()), ROOT, &Open).map(drop));
+        told.push(store.compact(&keep(store.durable()), ROOT).map(drop));
     }
     assert!(told.iter().all(|done| done.is_ok()), "{:?}", told.iter().find(|done| done.is_err()));
 }
@@ -303,11 +301,11 @@ fn rich(disk: impl Disk + 'static) -> Arc<Store> {
         rig::write(&store, &[put("a", &[("p", &(n % 3).to_string())]), put("b", &[("p", &n.to_string())])])
             .unwrap();
     }
-    let (fork, _) = store.fork("fork", (0, 20), ROOT, &Open).unwrap();
+    let (fork, _) = store.fork("fork", (0, 20), ROOT).unwrap();
     for n in 0..40 {
         let mut transaction = store.begin().unwrap().in_layer(fork);
         transaction.push(&batch(&[put("a", &[("p", &n.to_string())])])).unwrap();
-        store.commit(&transaction, ROOT, &Open).unwrap();
+        store.commit(&transaction, ROOT).unwrap();
         rig::write(&store, &[put("b", &[("p", &(n % 5).to_string())])]).unwrap();
     }
     store
@@ -394,7 +392,7 @@ fn an_archive_that_was_not_finished_goes_with_the_next_opening() {
     drop(store);
     let disk = disk.copy();
     let (store, _) = rig::open(disk.clone()).unwrap();
-    store.compact(&keep(store.durable()), ROOT, &Open).unwrap();
+    store.compact(&keep(store.durable()), ROOT).unwrap();
     drop(store);
     let mut crashes = disk.crashes();
     let mut left = 0;

@@ -38,7 +38,7 @@ impl Case {
     fn new() -> Case {
         let (store, _) = rig::memory();
         rig::commit(&store, &[patch("a", "n", 0), patch("b", "n", 0), link("a", "b")]).unwrap();
-        let (fork, _) = store.fork("fork", (0, 1), rig::ROOT, &Open).unwrap();
+        let (fork, _) = store.fork("fork", (0, 1), rig::ROOT).unwrap();
         Case { store, fork }
     }
 
@@ -54,7 +54,7 @@ impl Case {
 
     /// Merges; gives the clashes and the graph then.
     fn merged(&self, prefer: Prefer) -> (Vec<String>, State) {
-        let report = self.store.merge((self.fork, None), prefer, rig::ROOT, &Open).unwrap();
+        let report = self.store.merge((self.fork, None), prefer, rig::ROOT).unwrap();
         let body = self.store.body().unwrap();
         body.graph.audit_in(0, body.graph.head()).unwrap();
         let clashes = report.plan.clashes.iter().map(|clash| {
@@ -130,7 +130,7 @@ fn a_fork_that_changes_a_property_of_an_edge_leaves_when_it_holds() {
     let edge = EdgeName { from: "b".into(), edge_type: "KNOWS".into(), to: "a".into(), key: String::new() };
     let (store, _) = rig::memory();
     rig::commit(&store, &[patch("a", "n", 0), patch("b", "n", 0), within((2, 4), link("b", "a"))]).unwrap();
-    let (fork, _) = store.fork("fork", (0, 1), rig::ROOT, &Open).unwrap();
+    let (fork, _) = store.fork("fork", (0, 1), rig::ROOT).unwrap();
     let props = BTreeMap::from([("n".to_owned(), Some(Value::Integer(1)))]);
     let change = Step::Patch { place: Place::Edge(edge.clone()), labels: [].into(), drop: [].into(), props };
     let case = Case { store, fork }.fork(&[
@@ -194,9 +194,9 @@ fn transactions_of_a_fork_conflict_with_each_other_and_with_nobody_else() {
     let [one, two] = [fork, fork].map(|layer| read_and_write(begin(layer), "c"));
     rig::commit(&store, &[patch("a", "n", 9)]).unwrap();
     let in_base = read_and_write(begin(0), "d");
-    store.commit(&one, rig::ROOT, &Open).unwrap();
-    store.commit(&in_base, rig::ROOT, &Open).unwrap();
+    store.commit(&one, rig::ROOT).unwrap();
+    store.commit(&in_base, rig::ROOT).unwrap();
     commit_in(&store, fork, &[patch("a", "n", 10)]).unwrap();
-    assert_eq!(store.commit(&two, rig::ROOT, &Open).unwrap_err().code(), Code::Conflict);
+    assert_eq!(store.commit(&two, rig::ROOT).unwrap_err().code(), Code::Conflict);
     assert_eq!(commit_in(&store, 9, &[patch("a", "n", 1)]).unwrap_err().code(), Code::Layer);
 }

@@ -141,7 +141,7 @@ impl Step {
             | Step::Splice { insert: value, .. } => bytes = value.to_bytes(),
             Step::Remove { .. } | Step::Unlink { .. } => {}
             Step::Within { span, ends, step } => {
-                let mut inner = VerbWriter::new();
+                let mut inner = VerbWriter::default();
                 step.push(&mut inner);
                 let verb = VerbReader::new(inner.bytes()).next().unwrap().unwrap();
                 writer.push(&Verb::Within { valid: interval(*span), ends: *ends, verb: Box::new(verb) });
@@ -333,7 +333,7 @@ pub fn changes(steps: &[Step], state: &State) -> bool {
 }
 
 pub fn batch(steps: &[Step]) -> Vec<u8> {
-    let mut writer = VerbWriter::new();
+    let mut writer = VerbWriter::default();
     steps.iter().for_each(|step| step.push(&mut writer));
     writer.bytes().to_vec()
 }

@@ -26,17 +26,17 @@ impl Gate for Defect {
 #[test]
 fn after_a_panic_in_a_commit_reads_go_on_without_it_and_writes_do_not() {
     let store = Store::memory(Arc::new(|| 1));
-    let author = Author { principal: "root", incarnation: 0, cause: None };
-    let mut verbs = VerbWriter::new();
+    let author = Author { principal: "root", incarnation: 0, cause: None, gate: &Open };
+    let mut verbs = VerbWriter::default();
     verbs.push(&Verb::Put { key: "a", labels: vec![], changes: vec![] });
     let mut transaction = store.begin().unwrap();
     transaction.push(verbs.bytes()).unwrap();
-    let commit = AssertUnwindSafe(|| store.commit(&transaction, author, &Defect));
+    let commit = AssertUnwindSafe(|| store.commit(&transaction, Author { gate: &Defect, ..author }));
     assert!(catch_unwind(commit).is_err());
     {
         let body = store.body().unwrap();
         assert_eq!((body.graph.head(), body.graph.numbered(), body.graph.node_id("a")), (0, (0, 0), None));
     }
-    assert_eq!(store.commit(&transaction, author, &Open).unwrap_err().code(), Code::Panic);
+    assert_eq!(store.commit(&transaction, author).unwrap_err().code(), Code::Panic);
     assert_eq!(store.durable(), 0);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use karyon_graph::{Declaration, Open, Prefer, Reader, Transaction};
+use karyon_graph::{Declaration, Open, Prefer, Purpose, Reader, Transaction};
 use karyon_log::{Disk, OpenMode};
 use karyon_model::{Code, EntityId, Rules, Seq};
 use karyon_store::{Retention, Store};
@@ -92,7 +92,7 @@ fn with_a_secret(disk: &SimDisk) -> Arc<Store> {
     let rules = Rules { indexed: true, ..Rules::default() };
     let declaration = Declaration { label: "Fact".into(), property: "born".into(), rules };
     store
-        .commit(&Transaction::declaring(store.begin().unwrap().snapshot(), declaration), ROOT, &Open)
+        .commit(&Transaction::with(store.begin().unwrap().snapshot(), Purpose::Declare(declaration)), ROOT)
         .unwrap();
     for n in 0..40 {
         let (born, other) = (format!("{VALUE}{n}"), format!("value {n}"));
@@ -110,10 +110,10 @@ fn with_a_secret(disk: &SimDisk) -> Arc<Store> {
         .unwrap();
     }
     let head = store.begin().unwrap().snapshot();
-    let (fork, _) = store.fork("fork", (0, head), ROOT, &Open).unwrap();
+    let (fork, _) = store.fork("fork", (0, head), ROOT).unwrap();
     let mut transaction = store.begin().unwrap().in_layer(fork);
     transaction.push(&batch(&[put(SECRET, &[("born", VALUE), ("more", VALUE)])])).unwrap();
-    store.commit(&transaction, ROOT, &Open).unwrap();
+    store.commit(&transaction, ROOT).unwrap();
     store.checkpoint().unwrap();
     rig::write(&store, &[put("other", &[("born", "last")])]).unwrap();
     store
@@ -131,7 +131,7 @@ fn what_was_erased_is_in_no_file_and_everything_else_is() {
         "it is everywhere before"
     );
     let before = store.durable();
-    let archived = store.erase(SECRET, ROOT, &Open).unwrap();
+    let archived = store.erase(SECRET, ROOT).unwrap();
     assert_eq!((archived.since, archived.committed.seq), (0, before + 2), "nothing else is let go");
     let check = |store: &Store| {
         store.verify().unwrap();
@@ -169,7 +169,7 @@ fn what_was_erased_is_in_no_file_and_everything_else_is() {
         assert_eq!(found(&disk), Vec::<String>::new());
     }
     let (store, _) = rig::open(disk).unwrap();
-    let unknown = store.erase(SECRET, ROOT, &Open).unwrap_err();
+    let unknown = store.erase(SECRET, ROOT).unwrap_err();
     assert_eq!(unknown.code(), Code::NodeMissing);
     // The same key is another node, without a past.
     let again = rig::write(&store, &[put(SECRET, &[("born", "now")])]).unwrap();
@@ -188,7 +188,7 @@ fn power_cut_while_something_is_erased_leaves_it_whole_or_nowhere() {
     drop(store);
     let disk = disk.copy();
     let (store, _) = rig::open(disk.clone()).unwrap();
-    store.erase(SECRET, ROOT, &Open).unwrap();
+    store.erase(SECRET, ROOT).unwrap();
     drop(store);
     let (mut images, mut finished, mut random) = (0, 0, Random::new(7));
     let mut crashes = disk.crashes();
@@ -221,7 +221,7 @@ fn a_fork_that_was_merged_is_merged_again_after_the_past_was_let_go() {
     let disk = SimDisk::new();
     let (store, _) = rig::open(disk.clone()).unwrap();
     rig::write(&store, &[put("a", &[("x", "0"), ("y", "0")])]).unwrap();
-    let (fork, _) = store.fork("fork", (0, 1), ROOT, &Open).unwrap();
+    let (fork, _) = store.fork("fork", (0, 1), ROOT).unwrap();
     let set = |name: &str, value: &str| Step::Patch {
         place: Place::Node("a".into()),
         labels: [].into(),
@@ -231,13 +231,13 @@ fn a_fork_that_was_merged_is_merged_again_after_the_past_was_let_go() {
     let write = |store: &Store, layer: u32, step: Step| {
         let mut transaction = store.begin().unwrap().in_layer(layer);
         transaction.push(&batch(&[step])).unwrap();
-        store.commit(&transaction, ROOT, &Open).unwrap();
+        store.commit(&transaction, ROOT).unwrap();
         while store.write_frame().unwrap() {}
     };
     let merge = |store: &Store| {
         let plan = store.body().unwrap().graph.plan_merge(fork, None, Prefer::Neither).unwrap();
         assert!(plan.clashes.is_empty(), "{:?}", plan.clashes);
-        store.commit(&plan.transaction.unwrap(), ROOT, &Open).unwrap();
+        store.commit(&plan.transaction.unwrap(), ROOT).unwrap();
     };
     write(&store, fork, set("x", "1"));
     merge(&store);
@@ -246,7 +246,7 @@ fn a_fork_that_was_merged_is_merged_again_after_the_past_was_let_go() {
         write(&store, 0, set("y", &format!("base {n}")));
     }
     let head = store.durable();
-    let archived = store.compact(&Retention { since: head, ..Retention::default() }, ROOT, &Open).unwrap();
+    let archived = store.compact(&Retention { since: head, ..Retention::default() }, ROOT).unwrap();
     assert_eq!(archived.since, head);
     drop(store);
     let (store, _) = rig::open(disk).unwrap();
@@ -259,7 +259,7 @@ fn a_fork_that_was_merged_is_merged_again_after_the_past_was_let_go() {
     assert_eq!(node.props["y"], Value::text("last").to_bytes());
     // Below the horizon neither a fork can be made nor anything be asked, but what it stands on.
     drop(body);
-    assert_eq!(store.fork("low", (0, 20), ROOT, &Open).unwrap_err().code(), Code::Horizon);
+    assert_eq!(store.fork("low", (0, 20), ROOT).unwrap_err().code(), Code::Horizon);
     assert_eq!(value(&store, 20).unwrap_err().code(), Code::Horizon);
     assert_eq!(value(&store, 1).unwrap(), Some(Value::text("0").to_bytes()));
 }
@@ -282,7 +282,7 @@ fn any_call_may_fail_while_something_is_erased_and_the_next_attempt_finishes() {
             let (store, _) = rig::open(disk.clone()).unwrap();
             let newest = store.durable();
             disk.fail(disk.calls() + failures, fault);
-            let erased = store.erase(SECRET, ROOT, &Open);
+            let erased = store.erase(SECRET, ROOT);
             disk.heal();
             let Err(error) = erased else { break };
             let what = format!("{fault:?} at call {failures}: {error}");
@@ -296,7 +296,7 @@ fn any_call_may_fail_while_something_is_erased_and_the_next_attempt_finishes() {
                 assert!(error.code() == Code::Io, "{what}");
                 store
             };
-            match store.erase(SECRET, ROOT, &Open) {
+            match store.erase(SECRET, ROOT) {
                 Err(error) if error.code() == Code::NodeMissing => {}
                 Ok(_) => {}
                 Err(error) => panic!("{what}; and then: {error}"),
@@ -329,24 +329,24 @@ fn while_the_past_goes_commits_go_on_and_no_fork_is_made_on_what_goes() {
         "archive.new",
         OpenMode::CreateNew,
         Box::new(move || {
-            assert_eq!(within.fork("low", (0, 20), ROOT, &Open).unwrap_err().code(), Code::Horizon);
-            within.fork("high", (0, head), ROOT, &Open).unwrap();
-            within.fork("pinned", (0, 40), ROOT, &Open).unwrap();
+            assert_eq!(within.fork("low", (0, 20), ROOT).unwrap_err().code(), Code::Horizon);
+            within.fork("high", (0, head), ROOT).unwrap();
+            within.fork("pinned", (0, 40), ROOT).unwrap();
             for n in 80..100 {
                 rig::write(&within, &[put("a", &[("y", &n.to_string())])]).unwrap();
             }
         }),
     ));
     let pin = store.pin(40).unwrap();
-    let archived = store.compact(&Retention { since: head, ..Retention::default() }, ROOT, &Open).unwrap();
+    let archived = store.compact(&Retention { since: head, ..Retention::default() }, ROOT).unwrap();
     assert_eq!((archived.since, archived.kept), (head, 1));
     drop(pin);
     // What was announced holds for that archive alone.
     disk.set_room(Some(0));
     let low = Retention { since: store.durable(), ..Retention::default() };
-    assert_eq!(store.compact(&low, ROOT, &Open).unwrap_err().code(), Code::Io);
+    assert_eq!(store.compact(&low, ROOT).unwrap_err().code(), Code::Io);
     disk.set_room(None);
-    store.fork("late", (0, head), ROOT, &Open).unwrap();
+    store.fork("late", (0, head), ROOT).unwrap();
     while store.write_frame().unwrap() {}
     drop(store);
     let (store, _) = rig::open(disk).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use karyon_graph::{Open, Transaction};
 use karyon_model::Seq;
-use karyon_store::{Author, RevertRequest, Store};
+use karyon_store::{Author, Store};
 use karyon_testkit::Random;
 use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
@@ -19,7 +19,7 @@ use crate::workload::within;
 const SHARED: [&str; 2] = ["a", "b"];
 
 fn author(principal: &str) -> Author<'_> {
-    Author { principal, incarnation: 1, cause: None }
+    Author { principal, incarnation: 1, cause: None, gate: &Open }
 }
 
 fn patch(key: &str, name: &str, value: Option<Value>, labels: &[&str]) -> Step {
@@ -86,20 +86,19 @@ fn run(seed: u64) -> Checked {
         let mut transaction = Transaction::new(store.durable());
         transaction.push(&batch(std::slice::from_ref(&step))).map_err(|error| error.to_string())?;
         let principal = if lying { "root/mallory" } else { "root/alice" };
-        store.commit(&transaction, author(principal), &Open).map_err(|error| error.to_string())?;
+        store.commit(&transaction, author(principal)).map_err(|error| error.to_string())?;
         all = next;
         if !lying {
             without = carry_out(&[step], &without).expect("no honest step leans on a lie").1;
         }
     }
     let head = store.durable();
-    let request = |dry_run| RevertRequest { principal: "root/mallory", since, dry_run };
     let said = |error: karyon_model::Error| error.to_string();
-    let planned = store.revert(request(true), author("root"), &Open).map_err(said)?;
+    let planned = store.revert(("root/mallory", since), true, author("root")).map_err(said)?;
     if digest(&store, store.durable()) != canonical_digest(&all) || planned.committed.is_some() {
         return Err("a dry run did something".into());
     }
-    let report = store.revert(request(false), author("root"), &Open).map_err(said)?;
+    let report = store.revert(("root/mallory", since), false, author("root")).map_err(said)?;
     if (report.plan.restored, report.plan.kept.len()) != (planned.plan.restored, planned.plan.kept.len()) {
         return Err(format!("planned {planned:?}, done {report:?}"));
     }
@@ -113,7 +112,7 @@ fn run(seed: u64) -> Checked {
     if digest(&store, head) != canonical_digest(&all) {
         return Err("history was edited".into());
     }
-    let again = store.revert(request(false), author("root"), &Open).map_err(said)?;
+    let again = store.revert(("root/mallory", since), false, author("root")).map_err(said)?;
     if again.committed.is_some() {
         return Err(format!("there was nothing left to revert: {again:?}"));
     }
@@ -174,10 +173,9 @@ fn run_with_several(seed: u64) -> Checked {
     for round in 0..90 {
         let liar = *random.pick(&LIARS);
         if round > 20 && random.chance(1, 20) {
-            let request = RevertRequest { principal: liar, since: 0, dry_run: false };
             story.push(format!(
                 "revert {liar}: {:?}",
-                store.revert(request, author("root"), &Open).map_err(said)?
+                store.revert((liar, 0), false, author("root")).map_err(said)?
             ));
             continue;
         }
@@ -202,7 +200,7 @@ fn run_with_several(seed: u64) -> Checked {
         let head = transaction.snapshot();
         let principal = if lying { liar } else { "root/alice" };
         // What lies make impossible is left out, as is what they have made already.
-        let Ok(committed) = store.commit(&transaction, author(principal), &Open) else { continue };
+        let Ok(committed) = store.commit(&transaction, author(principal)) else { continue };
         story.push(format!("{} {principal}: {step:?}", committed.seq));
         if !lying && committed.seq > head {
             without = carry_out(&[step], &without).expect("no honest step leans on a lie").1;
@@ -212,8 +210,7 @@ fn run_with_several(seed: u64) -> Checked {
     random.shuffle(&mut liars);
     for again in [false, true] {
         for principal in liars {
-            let request = RevertRequest { principal, since: 0, dry_run: false };
-            let report = store.revert(request, author("root"), &Open).map_err(said)?;
+            let report = store.revert((principal, 0), false, author("root")).map_err(said)?;
             story.push(format!("revert {principal}: {report:?}"));
             if again && report.committed.is_some() {
                 return Err(format!("there was nothing left to revert: {report:?}"));
@@ -249,13 +246,11 @@ fn two_liars(fact: &[Step], lies: [&[Step]; 2]) {
             write_as(&store, LIARS[at], lie);
         }
         for at in order {
-            let request = RevertRequest { principal: LIARS[at], since, dry_run: false };
-            assert!(store.revert(request, author("root"), &Open).unwrap().committed.is_some());
+            assert!(store.revert((LIARS[at], since), false, author("root")).unwrap().committed.is_some());
         }
         assert_eq!(digest(&store, store.durable()), digest(&store, since), "{order:?} of {lies:?}");
         for principal in LIARS {
-            let request = RevertRequest { principal, since, dry_run: false };
-            let report = store.revert(request, author("root"), &Open).unwrap();
+            let report = store.revert((principal, since), false, author("root")).unwrap();
             assert!(report.committed.is_none() && report.plan.kept.is_empty(), "{report:?}");
         }
     }
@@ -304,7 +299,7 @@ fn what_a_revert_keeps_is_reported_each_time_and_goes_once_nobody_stands_on_it()
 fn write_as(store: &Store, principal: &str, steps: &[Step]) -> Seq {
     let mut transaction = store.begin().unwrap();
     transaction.push(&batch(steps)).unwrap();
-    store.commit(&transaction, author(principal), &Open).unwrap().seq
+    store.commit(&transaction, author(principal)).unwrap().seq
 }
 
 fn link(from: &str, to: &str) -> Step {
@@ -313,9 +308,7 @@ fn link(from: &str, to: &str) -> Step {
 }
 
 fn revert(store: &Store, since: Seq) -> karyon_store::RevertReport {
-    store
-        .revert(RevertRequest { principal: "root/mallory", since, dry_run: false }, author("root"), &Open)
-        .unwrap()
+    store.revert(("root/mallory", since), false, author("root")).unwrap()
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::model::{Step, batch};
 pub const STORE: StoreId = StoreId(*b"the tests' store");
 /// The process that stores are opened for.
 pub const PROCESS: u32 = 4711;
-pub const ROOT: Author<'_> = Author { principal: "root", incarnation: 0, cause: None };
+pub const ROOT: Author<'_> = Author { principal: "root", incarnation: 0, cause: None, gate: &Open };
 
 pub fn options(disk: Arc<dyn Disk>, clock: &Arc<LogicalClock>) -> Options {
     let clock = clock.clone();
@@ -51,7 +51,7 @@ pub fn commit(store: &Store, steps: &[Step]) -> Result<Committed> {
 pub fn commit_at(store: &Store, snapshot: Seq, steps: &[Step]) -> Result<Committed> {
     let mut transaction = Transaction::new(snapshot);
     transaction.push(&batch(steps))?;
-    store.commit(&transaction, ROOT, &Open)
+    store.commit(&transaction, ROOT)
 }
 
 /// Commits and makes it durable.
@@ -64,7 +64,7 @@ pub fn write(store: &Store, steps: &[Step]) -> Result<Committed> {
 /// Compacts while some versions are pinned. One that is not kept any more cannot be.
 pub fn compact_with(store: &Arc<Store>, retention: &Retention, pins: &[Seq]) -> Result<Archived> {
     let pinned: Vec<_> = pins.iter().filter_map(|seq| store.pin(*seq).ok()).collect();
-    let archived = store.compact(retention, ROOT, &Open);
+    let archived = store.compact(retention, ROOT);
     drop(pinned);
     archived
 }
