@@ -11,6 +11,7 @@ import { recover } from './cells/recover.ts'
 import { big, counting, diningPhilosophers } from './cells/savina.ts'
 import { xstate, xstateCallback } from './cells/xstate.ts'
 import { watchdog } from './cells/watchdog.ts'
+import { threads } from './cells/threads.ts'
 import type { Case, Side } from './measure.ts'
 
 const TURNS = 100_000
@@ -117,6 +118,7 @@ export function cases(): readonly Case[] {
     ...savina(),
     ...idle(),
     ...limits(),
+    ...threads(),
     ...watchdog(),
     ...chaos(),
   ]

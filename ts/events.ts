@@ -18,6 +18,7 @@ export type DeathReason =
   | 'lease'
   | 'budget'
   | 'linked'
+  | 'collateral'
 
 /** Why a cell is gone for good: `ended` is its own doing, `stopped` somebody else's. */
 export type DownReason = 'ended' | 'stopped' | 'failed' | 'gave-up' | 'supervisor-gave-up'
@@ -105,8 +106,34 @@ export type KernelEvent =
       readonly action: 'read' | 'write'
       readonly name: string
     }
+  | {
+      /** Cells of `isolation: 'thread'` run in it from here on. */
+      readonly type: 'worker.started'
+      readonly worker: number
+    }
+  | {
+      /** Its cells begin anew in another one: the one whose code ran, if one did, with this error, the others with reason `collateral`. */
+      readonly type: 'worker.lost'
+      readonly worker: number
+      /** It exited, by an error that nobody caught or by itself; or it was given up. */
+      readonly reason: 'exit' | 'error' | 'replaced'
+      /** The cell whose code ran. */
+      readonly path?: string
+      readonly error: KaryonError
+    }
   | { readonly type: 'store.failed'; readonly error: KaryonError }
   | { readonly type: 'events.lagged'; /** Events that this reader lost. */ readonly count: number }
+
+/** What a session's refusal is told as. */
+export function accessRefused({ details }: KaryonError): KernelEvent {
+  const { principal, action, name } = details
+  return {
+    type: 'access.refused',
+    principal: String(principal),
+    action: action === 'write' ? 'write' : 'read',
+    name: String(name),
+  }
+}
 
 /** Events that a reader may have waiting unless it says otherwise. */
 export const EVENTS_BUFFERED_DEFAULT = 1_024

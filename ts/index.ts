@@ -16,5 +16,6 @@ export {
   type PatternStart,
 } from './match/index.ts'
 export { Simulation, type SimulationOptions } from './simulation.ts'
+export type { WorkerOptions } from './threads/threads.ts'
 export { Instant, type Moment, type Version } from './time.ts'
 export type { Properties, PropertyChanges, Value } from './values/types.ts'

@@ -3,10 +3,11 @@ import type { CellStats, CellTree, OwnedRef, Spawn, SupervisorRef, Topic } from 
 import type { UntypedMessages } from './cells/definition.ts'
 import { treeOf } from './cells/inspect.ts'
 import { find } from './cells/ref.ts'
+import type { Incarnation } from './cells/cell.ts'
 import { CellRuntime } from './cells/runtime.ts'
 import { Driver } from './cells/simulation.ts'
-import { type KaryonError, badArgument, checked } from './errors.ts'
-import { EventHub, type KernelEvent } from './events.ts'
+import { badArgument, checked } from './errors.ts'
+import { EventHub, accessRefused, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
 import { checkedOptions, checkedPath } from './graph/arguments.ts'
 import { Connection, type Durability } from './graph/connection.ts'
@@ -16,6 +17,7 @@ import type { Copied, Graph, GraphStats, Salvaged } from './graph/types.ts'
 import { prometheus } from './metrics.ts'
 import { native } from './native.ts'
 import { Simulation, type SimulationOptions } from './simulation.ts'
+import { Threads, checkedWorkers, type WorkerOptions } from './threads/threads.ts'
 import { type Instant, type Moment, nativeMoment, type Version } from './time.ts'
 
 /** What every kernel takes. */
@@ -30,6 +32,8 @@ export interface KernelOptions {
    * first one's counts.
    */
   readonly memoryBytes?: number
+  /** The workers in which cells of `isolation: 'thread'` run. They start when cells need them. */
+  readonly workers?: WorkerOptions
 }
 
 /** What `Kernel.open` takes. */
@@ -110,14 +114,16 @@ export class Kernel implements AsyncDisposable {
     )
     const session = (principal: string, incarnation: number, grants: Grants): NativeSession =>
       new NativeSession(this.#connection, principal, incarnation, grants, (refusal) =>
-        this.#events.emit(refused(refusal)),
+        this.#events.emit(accessRefused(refusal)),
       )
     this.graph = session(ROOT, 0, { read: '*', write: '*' }).graph
     this.#cells = new CellRuntime({
       sessions: { session },
       emit: driver === undefined ? this.#events.emit : this.#events.andTo((event) => driver.event(event)),
       time: time ?? ((): Date => this.now()),
-      ...(driver !== undefined && { driver, now: () => driver.nowMs }),
+      ...(driver === undefined
+        ? { threads: (runtime: CellRuntime) => this.#threads(runtime, durability, options.workers) }
+        : { driver, now: () => driver.nowMs }),
       ...(options.seed !== undefined && { seed: options.seed }),
       ...(options.sendableCheck !== undefined && { sendableCheck: options.sendableCheck }),
     })
@@ -132,6 +138,18 @@ export class Kernel implements AsyncDisposable {
       this.#rejectClosed(error)
       this.close().catch(() => {})
     })
+  }
+
+  #threads(runtime: CellRuntime, durability: Durability, workers: WorkerOptions = {}): Threads {
+    const connection = this.#connection
+    connection.listen()
+    const needs = {
+      store: connection.handle,
+      durability,
+      session: (incarnation: Incarnation): number => (runtime.sessionOf(incarnation) as NativeSession).handle,
+      refresh: () => connection.refresh(),
+    }
+    return new Threads(runtime, needs, workers)
   }
 
   /**
@@ -149,7 +167,15 @@ export class Kernel implements AsyncDisposable {
       checkpointBytes = 0,
       durability = 'durable',
       ...rest
-    } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes', 'checkpointBytes', 'durability')
+    } = checkedOptions(
+      options,
+      'seed',
+      'sendableCheck',
+      'memoryBytes',
+      'workers',
+      'checkpointBytes',
+      'durability',
+    )
     const { memoryBytes = 0 } = rest
     checkOptions(rest)
     if (!Number.isSafeInteger(checkpointBytes) || checkpointBytes < 0) {
@@ -291,6 +317,7 @@ export class Kernel implements AsyncDisposable {
   async #close(): Promise<void> {
     try {
       await this.#cells.stop()
+      await this.#cells.threads?.close()
     } finally {
       await this.#connection.close().finally(() => this.#events.end())
       this.#resolveClosed()
@@ -313,21 +340,13 @@ function checkOptions(options: KernelOptions): void {
     seed = 0,
     sendableCheck = false,
     memoryBytes = 0,
-  } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes')
+    workers = {},
+  } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes', 'workers')
+  checkedWorkers(workers)
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw badArgument('seed is a whole number below 2^32')
   if (typeof sendableCheck !== 'boolean') throw badArgument('sendableCheck is true or false')
   if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 0) {
     throw badArgument('memoryBytes is a whole number of bytes')
-  }
-}
-
-function refused({ details }: KaryonError): KernelEvent {
-  const { principal, action, name } = details
-  return {
-    type: 'access.refused',
-    principal: String(principal),
-    action: action === 'write' ? 'write' : 'read',
-    name: String(name),
   }
 }

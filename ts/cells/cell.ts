@@ -46,9 +46,10 @@ export class Cell extends Mortal {
   /** It takes messages. */
   live = true
   incarnation: Incarnation
-  readonly definition: CompiledCell | undefined
+  /** Known later of a cell that runs here for another isolate. */
+  definition: CompiledCell | undefined
   readonly mailbox: number
-  readonly args: unknown
+  args: unknown
   /** The last part of its path. */
   readonly name: string
   /** What it stands below; nothing for the root. */
@@ -86,6 +87,15 @@ export class Cell extends Mortal {
   }
 }
 
+/** Where an incarnation runs that belongs to one isolate and runs in another. */
+export interface Seat {
+  /** Whether the message of a slot runs here, now. */
+  admits(slot: number): boolean
+  abort?(stop: boolean): void
+  /** The incarnation is dead. */
+  retire(): void
+}
+
 /** One life of a cell: its state, its session, its signal. */
 export class Incarnation extends Mortal {
   readonly cell: Cell
@@ -110,6 +120,8 @@ export class Incarnation extends Mortal {
   /** That turn is past its time limit. */
   late = false
   session: Session | undefined
+  /** Where it runs, or whom it runs for, if that is another isolate. */
+  seat: Seat | undefined
   /** What it watches: called to stop watching. */
   watches: Set<() => void> | undefined
   /** What it has committed of its own, if it is durable. */
@@ -166,6 +178,7 @@ export class Incarnation extends Mortal {
     this.#cause = cause
     this.turn?.discard()
     this.session?.kill()
+    this.seat?.retire()
     this.#controller?.abort(this.deadError())
     for (const stop of this.watches ?? []) stop()
   }

@@ -34,8 +34,19 @@ interface Child {
 /** What starts a child. */
 type Start = (supervisor: Cell, definition: Definition, options: SpawnOptions, how: ChildPlace) => AnyRef
 
+/** What a supervisor can be asked about its children, wherever it is. */
+export interface AskedChildren {
+  get(name: string): { readonly ref: AnyRef }
+  list(): readonly ChildInfo[]
+  start(
+    child: ChildSpec | AnyCellDefinition | SupervisorDefinition | Pick<ChildSpec, 'name' | 'args'>,
+  ): AnyRef
+  restart(name: string): AnyRef
+  delete(name: string): void
+}
+
 /** The children of one supervisor. */
-export class Children {
+export class Children implements AskedChildren {
   readonly #supervisor: Cell
   readonly #definition: SupervisorDefinition
   readonly #spawn: Start

@@ -211,7 +211,25 @@ export interface CellSpec<M extends Messages<M>, State, Args> {
   readonly limits?: CellLimits
   /** `transient` by default: restarted after failures. */
   readonly restart?: RestartKind
+  /**
+   * Where its turns run; `'inline'` by default.
+   *
+   * - `'inline'`: in the isolate of its kernel. Throws, rejections, broken invariants, lost leases and promises that never settle are
+   *   contained; an endless loop stops all cells of the isolate, and heap exhaustion ends the process. Under a microsecond, and hundreds of bytes.
+   * - `'thread'`: in a worker, beside other cells. Of an endless loop, of `process.exit` and of an error that nobody catches the worker is
+   *   replaced within milliseconds, and its other cells begin anew with reason `collateral`; heap exhaustion may end the process. About 35 ms and
+   *   8 MB for each worker. Accidents are contained, not hostile code. Needs `module`.
+   */
+  readonly isolation?: Isolation
+  /**
+   * `import.meta.url` of the module that exports this definition by a name, for what leaves its isolate: other isolates import it and find it
+   * by its own name.
+   */
+  readonly module?: string
 }
+
+/** Where the turns of a cell run. */
+export type Isolation = 'inline' | 'thread'
 
 /** A definition that `spawn` starts. */
 export interface CellDefinition<M extends Messages<M>, Args = void> {
@@ -243,6 +261,8 @@ export interface CompiledCell {
   readonly invariant: ((state: unknown, turn: unknown) => boolean) | undefined
   readonly limits: CompiledLimits
   readonly restart: RestartKind
+  readonly isolation: Isolation
+  readonly module: string | undefined
 }
 
 /** Bounds, with what is not said. */
@@ -277,7 +297,7 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   spec: CellSpec<M, State, Args>,
 ): CellDefinition<M, Args> {
   checkFields(spec, 'a cell', CELL_FIELDS)
-  const { grants = {}, limits = {}, restart = 'transient', persist = false } = spec
+  const { grants = {}, limits = {}, restart = 'transient', persist = false, isolation = 'inline' } = spec
   const name = checkedName(spec.name, 'a cell')
   checkFields(spec.messages, `messages of ${name}`)
   checkFields(spec.on, `\`on\` of ${name}`, Object.keys(spec.messages))
@@ -285,6 +305,12 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   if (typeof persist !== 'boolean') throw badArgument(`cell ${name}: persist is true or false`)
   if (spec.resume !== undefined && !persist)
     throw badArgument(`cell ${name}: resume is for cells that persist`)
+  oneOf(ISOLATIONS, isolation, `isolation of cell ${name}`)
+  const module = checkedModule(spec.module, name)
+  if (isolation === 'thread' && module === undefined)
+    throw badArgument(
+      `cell ${name} leaves its isolate: it is a named export that says \`module: import.meta.url\``,
+    )
   for (const part of ['init', 'resume', 'invariant'] as const) {
     if (spec[part] !== undefined && typeof spec[part] !== 'function')
       throw badArgument(`cell ${name}: ${part} is a function`)
@@ -317,6 +343,8 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
     persist,
     begins: spec.init !== undefined || persist || bounds.lease?.idle === true,
     restart,
+    isolation,
+    module,
   }
   return definition(compiled)
 }
@@ -324,6 +352,11 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
 /** A handler as it is called: under a guard if it may be stopped. */
 export function handlerOf(handler: Handler, stopInPlace: boolean): Handler {
   return stopInPlace ? stoppable(handler) : handler
+}
+
+function checkedModule(module: string | undefined, name: string): string | undefined {
+  if (module === undefined || (typeof module === 'string' && URL.canParse(module))) return module
+  throw badArgument(`module of ${name} is the URL of the module that exports it: import.meta.url`, { module })
 }
 
 function controlsOf(controls: readonly boolean[]): ReadonlySet<number> | undefined {
@@ -422,6 +455,7 @@ export interface SupervisorDefinition {
   readonly autoShutdown: AutoShutdown
   readonly restart: RestartSpec
   readonly children: readonly ChildSpec[]
+  readonly module: string | undefined
 }
 
 /**
@@ -446,8 +480,10 @@ export function supervisor(spec: {
   /** 5 restarts in 10 seconds by default. */
   readonly restart?: RestartSpec
   readonly children: readonly (ChildSpec | AnyCellDefinition | SupervisorDefinition)[]
+  /** `import.meta.url` of the module that exports this by a name: for one that a cell in a worker is to spawn. */
+  readonly module?: string
 }): SupervisorDefinition {
-  checkFields(spec, 'a supervisor', ['name', 'strategy', 'autoShutdown', 'restart', 'children'])
+  checkFields(spec, 'a supervisor', ['name', 'strategy', 'autoShutdown', 'restart', 'children', 'module'])
   const { strategy = 'one_for_one', autoShutdown = 'never', restart = RESTART_DEFAULT, children } = spec
   const name = checkedName(spec.name, 'a supervisor')
   checkFields(restart, `restart of ${name}`, ['intensity', 'periodMs', 'backoff'])
@@ -467,7 +503,8 @@ export function supervisor(spec: {
       `supervisor ${name}: simple_one_for_one has one child, the kind of all that are started`,
     )
   const checked = children.map((child) => checkedChild(child, name, autoShutdown))
-  return definition({ kind: 'supervisor', name, strategy, autoShutdown, restart, children: checked })
+  const module = checkedModule(spec.module, name)
+  return definition({ kind: 'supervisor', name, strategy, autoShutdown, restart, children: checked, module })
 }
 
 /** The waits of a supervisor, with what it does not say. */
@@ -521,6 +558,7 @@ function oneOf<T>(known: readonly T[], value: T, what: string): void {
   if (!known.includes(value)) throw badArgument(`${what} is one of ${known.join(', ')}`)
 }
 
+const ISOLATIONS: readonly Isolation[] = ['inline', 'thread']
 const RESTARTS: readonly RestartKind[] = ['transient', 'permanent', 'temporary']
 /** In the order of their numbers. */
 export const STRATEGIES: readonly Strategy[] = [
@@ -542,6 +580,8 @@ const CELL_FIELDS = [
   'invariant',
   'limits',
   'restart',
+  'isolation',
+  'module',
 ]
 
 /** Refuses a field that nobody would read: a typing error would otherwise pass for a wish that was granted. */

@@ -13,7 +13,7 @@ import type { PendingAsk, Slot } from './slots.ts'
 type Act = (runtime: CellRuntime, first: number, second: number, third: number) => void
 
 const ACTS: Readonly<Record<number, Act>> = {
-  [Effect.init]: (runtime, cell) => runtime.pump.startSoon(runtime.cellAt(cell).incarnation),
+  [Effect.init]: (runtime, cell) => start(runtime.cellAt(cell).incarnation),
   [Effect.died]: (runtime, cell, _incarnation, death) => died(runtime.cellAt(cell), death),
   [Effect.restarted]: (runtime, cell, incarnation, death) =>
     restarted(runtime.cellAt(cell), incarnation, death),
@@ -37,6 +37,7 @@ const ACTS: Readonly<Record<number, Act>> = {
   [Effect.abort]: (runtime, cell, stop) => abort(runtime.cellAt(cell).incarnation, stop !== 0),
   [Effect.warned]: (runtime, cell, quiescent) =>
     warn(runtime.cellAt(cell).incarnation, 'lease', quiescent !== 0),
+  [Effect.recall]: (runtime, cell) => runtime.threads?.recall(runtime.cellAt(cell)),
 }
 
 /** Carries out the effects of a crossing. No handler runs in here. */
@@ -46,6 +47,12 @@ export function applyEffects(runtime: CellRuntime, count: number): void {
   for (let at = 0; at < count * EFFECT_WORDS; at += EFFECT_WORDS) {
     ACTS[word(at)]?.(runtime, word(at + 1), word(at + 2), word(at + 3))
   }
+}
+
+function start(incarnation: Incarnation): void {
+  const { definition, runtime } = incarnation.cell
+  if (definition?.isolation === 'thread') runtime.threads?.start(incarnation)
+  else runtime.pump.startSoon(incarnation)
 }
 
 function died({ incarnation, failure }: Cell, death: number): void {
@@ -64,6 +71,7 @@ function lost({ path, definition, runtime }: Cell, slot: Slot, why: number): voi
   const facts = { path, message, timeoutMs: 0 }
   slot.delivery?.reject(death === undefined ? askError(AskEnd.refused, facts) : goneError(path))
   runtime.slots.outcome(slot)
+  if (definition?.isolation === 'thread') runtime.threads?.lost(slot.number)
 }
 
 function restarted(cell: Cell, incarnation: number, death: number): void {
@@ -74,6 +82,7 @@ function restarted(cell: Cell, incarnation: number, death: number): void {
   cell.incarnation.tellEnd(reason)
   cell.incarnation = new Incarnation(cell, incarnation)
   const { path, runtime, children } = cell
+  runtime.threads?.renewed(cell)
   if (children === undefined) {
     runtime.emit({ type: 'cell.restarted', path, incarnation, reason, ...withError(error) })
     return
@@ -101,6 +110,7 @@ function gone(cell: Cell, reason: DownReason): void {
     runtime.emit({ type: 'cell.gave-up', path, ...error })
   else runtime.emit({ type: 'cell.stopped', path, reason, ...error })
   cell.tellEnd(reason)
+  runtime.threads?.gone(cell, DOWNS.indexOf(reason, 1))
   if (cell !== runtime.root) return
   runtime.pump.end()
   runtime.endWatch()
@@ -117,8 +127,10 @@ function askSettled(runtime: CellRuntime, slot: Slot, end: number): void {
   else ask.resolve(ask.value)
 }
 
-function abort(incarnation: Incarnation, stop: boolean): void {
+/** Aborts the signal of an incarnation's turn. */
+export function abort(incarnation: Incarnation, stop: boolean): void {
   const { path } = incarnation.cell
+  incarnation.seat?.abort?.(stop)
   incarnation.late = !stop
   incarnation.abort(
     stop

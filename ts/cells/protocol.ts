@@ -11,6 +11,8 @@ export const INDEX_MASK = 0xfffff
 export const NO_CELL = 0xffffffff
 /** What stands for the turn of an ask that was made in `init`. */
 export const INIT_TURN = 0xffffffff
+/** The slot of no message. */
+export const NO_SLOT = 0xffffffff
 /** The credit of a cell that takes no messages any more. */
 export const CLOSED = -0x80000000
 
@@ -34,6 +36,9 @@ export const Op = {
   timerCancel: 16,
   lease: 17,
   pause: 18,
+  opened: 19,
+  out: 20,
+  recalled: 21,
 } as const
 
 /** Which messages go first, and what bounds them. */
@@ -71,6 +76,7 @@ export const Effect = {
   abort: 12,
   timerOver: 13,
   warned: 14,
+  recall: 15,
 } as const
 
 /** How an ask was settled. */
@@ -106,7 +112,7 @@ export const Header = {
 } as const
 
 /** Why an incarnation ends, where this side says so. */
-export const Death = { error: 1, ended: 6, budget: 11, linked: 12 } as const
+export const Death = { error: 1, ended: 6, budget: 11, linked: 12, cpu: 13, collateral: 14 } as const
 
 /** One of them. */
 export type DeathWord = (typeof Death)[keyof typeof Death]
@@ -127,6 +133,7 @@ export const DEATHS: readonly DeathReason[] = [
   'budget',
   'linked',
   'cpu',
+  'collateral',
 ]
 
 /** Why cells are gone, by word. */

@@ -60,6 +60,13 @@ export class Pump {
     else this.#driver.later(pump)
   }
 
+  /** Runs messages now: this side was just woken for them. */
+  wake(): void {
+    if (this.#pumping || this.#runtime.scheduler.closed) return
+    this.#scheduled = true
+    this.#inContext(() => this.#pump())
+  }
+
   /** Lets an incarnation's `init` run before the next messages. */
   startSoon(incarnation: Incarnation): void {
     this.#inits.push(incarnation)
@@ -129,7 +136,7 @@ export class Pump {
           // Wakes for the next deadline, and keeps the program alive while something is open.
           const alive = scheduler.answer(Header.open) > 0 || this.#runtime.stopping > 0
           this.#life.set(scheduler.answer(Header.nextDue), now, alive)
-          return true
+          return this.#runtime.threads?.rest() ?? true
         }
       }
       if (count >= PUMP_MESSAGES || now - startedAt >= PUMP_MS) return false
@@ -144,6 +151,7 @@ export class Pump {
       this.#runtime.scheduler.write(Op.result, position, Verdict.notRun)
       return
     }
+    if (incarnation.seat !== undefined && !incarnation.seat.admits(number)) return
     incarnation.issued = !incarnation.barred
     const slot = this.#runtime.slots.at(number)
     if (slot.once !== undefined && incarnation.durable?.has(slot.once)) {
@@ -255,8 +263,9 @@ export class Pump {
     if (turn.became) this.#report(turn, slot, Verdict.became)
     else if (turn.position === NOT_ISSUED) this.#runtime.scheduler.ended++
     else if (turn.position === NOT_IN_BATCH) this.#report(turn, slot, Verdict.ended)
-    if (slot.ask !== undefined || submitted !== undefined) this.#answer(slot, reply, submitted?.durable)
+    // First: whoever has the answer can count on the outcome.
     this.#runtime.slots.outcome(slot)
+    if (slot.ask !== undefined || submitted !== undefined) this.#answer(slot, reply, submitted?.durable)
   }
 
   /** Releases the reply once what it says is durable. */
@@ -364,6 +373,7 @@ export class Pump {
     const { cell, number } = incarnation
     turn.discard()
     incarnation.endTurn()
+    if (verdict !== Verdict.ended) cell.failure = outcome
     this.#runtime.scheduler.write(Op.inited, cell.id, number, verdict)
     if (verdict === Verdict.ended) {
       // A cell that resumes may leave the state as it was kept.
@@ -372,10 +382,7 @@ export class Pump {
       incarnation.issued = !incarnation.barred
       incarnation.gauge?.start()
       this.#runtime.emit({ type: 'cell.started', path: cell.path, incarnation: number })
-    } else {
-      cell.failure = outcome
-      incarnation.die(outcome)
-    }
+    } else incarnation.die(outcome)
   }
 
   /** Work that an incarnation left running failed. */

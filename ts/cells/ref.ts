@@ -1,7 +1,7 @@
 import { badArgument } from '../errors.ts'
 import type { AskOptions, DeliverOptions } from './ask.ts'
 import type { Cell } from './cell.ts'
-import type { ChildInfo, Children } from './children.ts'
+import type { AskedChildren, ChildInfo } from './children.ts'
 import type {
   AnyCellDefinition,
   ChildSpec,
@@ -134,7 +134,10 @@ export class OwnedRef<M extends Messages<M>> extends CellRef<M> {
   /** What is known of it, and a copy of its state where it can be copied. */
   async inspect(): Promise<CellInfo & { readonly state?: unknown }> {
     const cell = Reference.cellOf(this)
-    const state = peek(() => structuredClone(cell.incarnation.state))
+    const { outside, threads } = cell.runtime
+    if (outside !== undefined && cell.incarnation.seat === undefined) return outside.inspect(this)
+    const elsewhere = threads?.look(cell)
+    const state = await (elsewhere ?? peek(() => structuredClone(cell.incarnation.state)))
     return { ...infoOf(cell), ...(state !== undefined && { state }) }
   }
 }
@@ -154,10 +157,10 @@ function pauseCell(ref: Reference, paused: boolean): void {
 
 /** A reference to a supervisor, with the power over it and its children. */
 export class SupervisorRef extends Reference {
-  readonly #children: Children
+  readonly #children: AskedChildren
 
   /** Only the runtime makes references. */
-  constructor(cell: Cell, children: Children) {
+  constructor(cell: Cell, children: AskedChildren) {
     super(cell)
     this.#children = children
   }

@@ -4,15 +4,18 @@ import type { KernelEvent } from '../events.ts'
 import { checkedOptions } from '../graph/arguments.ts'
 import type { Grants, Session, SessionSource } from '../graph/session.ts'
 import { shield, shielded } from '../shield.ts'
+import type { Threads } from '../threads/threads.ts'
 import { askError, checkSignal, type AskOptions, type DeliverOptions } from './ask.ts'
 import { Cell, type Incarnation } from './cell.ts'
+import type { Monitor, MonitorOptions } from './context.ts'
 import { cell as define, type CompiledCell } from './definition.ts'
 import { checkedOnce, durableName, type Once } from './durable.ts'
 import { failure, goneError } from './failures.ts'
+import type { CellInfo } from './inspect.ts'
 import { AskEnd, CLOSED, Class, NO_CELL, Op } from './protocol.ts'
 import { Pump } from './pump.ts'
-import { CellRef } from './ref.ts'
-import { LIMITS, Scheduler, placeOf } from './scheduler.ts'
+import { CellRef, type AnyRef, type Reference } from './ref.ts'
+import { LIMITS, Scheduler, placeOf, type CellScheduler } from './scheduler.ts'
 import { assertSendable, freezeSendable } from './sendable.ts'
 import type { Driver } from './simulation.ts'
 import { Slots, type PendingAsk, type Slot } from './slots.ts'
@@ -45,6 +48,22 @@ export interface RuntimeOptions {
   readonly driver?: Driver
   /** What is to be done about an isolate in which a turn was stopped inside of an async scope; by default the kernel closes. */
   readonly tainted?: (error: KaryonError) => void
+  /** Makes the threads for cells that run in one, when the first of them is spawned. */
+  readonly threads?: (runtime: CellRuntime) => Threads
+  /** Of a runtime that only runs turns: where the kernel is, and what of it is here. */
+  readonly outside?: OutsideOfRuntime
+  readonly scheduler?: (runtime: CellRuntime) => CellScheduler
+  readonly slots?: Slots
+}
+
+/** The kernel of a runtime that only runs turns. */
+export interface OutsideOfRuntime {
+  spawn(incarnation: Incarnation, definition: unknown, options: SpawnOptions): AnyRef
+  monitor(incarnation: Incarnation, ref: Reference, name: string, options: MonitorOptions): Monitor
+  link(incarnation: Incarnation, ref: Reference): Monitor
+  subscribe(incarnation: Incarnation, topic: string, name: string): Monitor
+  publish(topic: string, payload: unknown): number
+  inspect(ref: Reference): Promise<CellInfo & { readonly state?: unknown }>
 }
 
 /** What the cells of a kernel have done so far. */
@@ -70,11 +89,14 @@ export class CellRuntime {
   /** Rejects when a supervisor that somebody wrote gave up with nobody above it; else stays pending. */
   readonly failed: Promise<never>
   fail: (error: KaryonError) => void = () => {}
-  readonly scheduler: Scheduler
+  readonly scheduler: CellScheduler
+  /** Where cells run that do not run here; once there are such. */
+  threads: Threads | undefined
+  readonly outside: OutsideOfRuntime | undefined
   readonly pump: Pump
   readonly timers: Timers
   readonly topics: Topics = new Topics(this)
-  readonly slots: Slots = new Slots()
+  readonly slots: Slots
   /** By place. */
   readonly cells: (Cell | undefined)[] = []
   readonly root: Cell
@@ -97,6 +119,7 @@ export class CellRuntime {
   readonly tainted: (error: KaryonError) => void
   readonly #sessions: SessionSource
   readonly #shield = shield
+  readonly #makeThreads: ((runtime: CellRuntime) => Threads) | undefined
   #refused = 0
   #deadLetters = 0
 
@@ -109,9 +132,12 @@ export class CellRuntime {
     this.tainted = options.tainted ?? ((error) => this.fail(error))
     this.check = options.sendableCheck ?? process.env['NODE_ENV'] !== 'production'
     this.driver = options.driver
+    this.#makeThreads = options.threads
+    this.outside = options.outside
+    this.slots = options.slots ?? new Slots()
     this.pump = new Pump(this)
     const environment = watchedEnvironment()
-    this.scheduler = new Scheduler(this)
+    this.scheduler = options.scheduler?.(this) ?? new Scheduler(this)
     const { handle } = this.scheduler.memory
     this.endWatch = onOverrun((overrun) => {
       // What a simulation does must not depend on how long it takes.
@@ -183,7 +209,7 @@ export class CellRuntime {
       this.scheduler.write(Op.send, cell.id, this.slots.take(code, payload).number, Class.control)
       return true
     }
-    if (room <= 0 && !this.#drops(cell, room)) return this.#turnAway(cell, code, room)
+    if (room <= 0 && !this.#drops(cell, room)) return this.turnAway(cell, code, room)
     const slot = this.slots.take(code, payload)
     if (once !== undefined) slot.once = once
     this.scheduler.send(cell, slot.number, room)
@@ -279,7 +305,7 @@ export class CellRuntime {
     const { path, signal, timeoutMs } = ask
     const room = this.#roomOf(cell)
     if (room <= 0 && !this.#drops(cell, room)) {
-      this.#turnAway(cell, code, room)
+      this.turnAway(cell, code, room)
       throw room === CLOSED ? goneError(path) : askError(AskEnd.refused, ask)
     }
     if (signal !== undefined) {
@@ -287,7 +313,7 @@ export class CellRuntime {
       signal.addEventListener('abort', ask.onAbort, { once: true })
     }
     // Nothing is taken before all that could throw is behind.
-    this.scheduler.memory.credits[placeOf(cell.id)] = room - 1
+    this.scheduler.take(cell, room)
     const slot = this.slots.take(code, payload)
     slot.ask = ask
     slot.once = once
@@ -318,8 +344,9 @@ export class CellRuntime {
 
   sessionOf(incarnation: Incarnation): Session {
     const { path, definition } = incarnation.cell
+    const { number } = incarnation
     incarnation.session ??= shielded(() =>
-      this.#sessions.session(path, incarnation.number, grantsOf(path, definition)),
+      this.#sessions.session(path, number, grantsOf(path, definition), incarnation),
     )
     return incarnation.session
   }
@@ -339,8 +366,22 @@ export class CellRuntime {
   admit(cell: Cell, code: number, payload: unknown): unknown {
     const parser = cell.definition?.parsers[code]
     const parsed = parser === undefined ? payload : parser(payload)
-    if (this.check && parsed !== undefined) freezeSendable(parsed, 'payload')
+    if (parsed === undefined) return parsed
+    if (this.check) freezeSendable(parsed, 'payload')
+    else if (cell.definition?.isolation === 'thread') assertSendable(parsed, 'payload')
     return parsed
+  }
+
+  /** Cells are to run in threads. */
+  needThreads(): void {
+    if (this.#makeThreads === undefined) throw badArgument('only a kernel has threads to run cells in')
+    this.threads ??= this.#makeThreads(this)
+  }
+
+  /** Counts a message that was turned away in another isolate. */
+  countTurnedAway(type: 'message.refused' | 'message.dead-letter'): void {
+    if (type === 'message.refused') this.#refused++
+    else this.#deadLetters++
   }
 
   /** What the asker will get: validated by the schema of replies, and checked outside of production. */
@@ -365,7 +406,7 @@ export class CellRuntime {
   }
 
   /** No room, or nobody there. */
-  #turnAway(cell: Cell, code: number, room: number): false {
+  turnAway(cell: Cell, code: number, room: number): false {
     const { path } = cell
     const message = cell.definition?.names[code] ?? ''
     if (room === CLOSED) {

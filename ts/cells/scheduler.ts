@@ -3,7 +3,7 @@ import { checked, takeFailure } from '../errors.ts'
 import { native } from '../native.ts'
 import { shield } from '../shield.ts'
 import type { Cell } from './cell.ts'
-import { Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
+import { CLOSED, Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 
 const BOUNDS = [
@@ -28,8 +28,37 @@ function bounds(): Record<(typeof BOUNDS)[number], number> {
   >
 }
 
+/** What a runtime has its cells' order from: a native scheduler, or the one of another isolate. */
+export interface CellScheduler {
+  readonly memory: NonNullable<ReturnType<typeof native.openCells>>
+  readonly closed: boolean
+  readonly waits: boolean
+  ran: number
+  ended: number
+  cross(now: number): void
+  begin(turn: number, cell: number): void
+  pause(): void
+  answer(place: number): number
+  send(cell: Cell, slot: number, room: number): void
+  take(cell: Cell, room: number): void
+  takeIdle(): number
+  adopt(cell: number, slot: number): number
+  write(
+    operation: number,
+    first: number,
+    second?: number,
+    third?: number,
+    fourth?: number,
+    fifth?: number,
+  ): void
+  start(parent: number, name: string, terms: readonly number[]): number
+  share(): void
+  counts(): readonly number[]
+  close(): void
+}
+
 /** A native scheduler and the memory it shares. */
-export class Scheduler {
+export class Scheduler implements CellScheduler {
   /** Its handle, the memory it shares, and the way across. */
   readonly memory: NonNullable<ReturnType<typeof native.openCells>>
   readonly #runtime: CellRuntime
@@ -42,6 +71,8 @@ export class Scheduler {
   /** All records that wait are messages to cells that were idle when they were sent. */
   #plain = true
   #counts: readonly number[] = []
+  /** Other threads take credits too. */
+  #shared = false
   /** Nothing is taken any more. */
   closed = false
   /** Messages of the batch that were run, those adopted among them. */
@@ -68,6 +99,7 @@ export class Scheduler {
    * other side, behind which they must not starve.
    */
   cross(now: number): void {
+    this.#runtime.threads?.read()
     const stay = this.#plain && this.answer(Header.more) === 0
     this.#hand(now, stay)
     this.memory.header[Header.ran] = this.ran
@@ -99,8 +131,20 @@ export class Scheduler {
   send(cell: Cell, slot: number, room: number): void {
     const { incarnation } = cell
     if (room !== cell.mailbox || !incarnation.issued || incarnation.turn !== undefined) this.#plain = false
-    this.memory.credits[placeOf(cell.id)] = room - 1
+    this.take(cell, room)
     this.#append(Op.send, cell.id, slot, 0, 0, 0)
+  }
+
+  /** Takes a credit of a cell that has this much room. */
+  take(cell: Cell, room: number): void {
+    const { credits } = this.memory
+    if (this.#shared) takeShared(credits, placeOf(cell.id))
+    else credits[placeOf(cell.id)] = room - 1
+  }
+
+  /** From here on other threads take credits too. */
+  share(): void {
+    this.#shared = true
   }
 
   /**
@@ -112,7 +156,8 @@ export class Scheduler {
     const at = this.#first++ * RECORD_WORDS
     if (!this.waits) this.#first = this.#records = 0
     const place = placeOf(this.memory.outbox[at + 1] as number)
-    this.memory.credits[place] = (this.memory.credits[place] as number) + 1
+    if (this.#shared) takeBack(this.memory.credits, place)
+    else this.memory.credits[place] = (this.memory.credits[place] as number) + 1
     return at
   }
 
@@ -192,6 +237,24 @@ export class Scheduler {
     this.#hand(this.#runtime.now(), false)
     this.#plain = false
     if (!this.closed) checked(native.absorbCells(this.memory.handle))
+  }
+}
+
+/** Takes a credit that other threads may take too; it may be one too many then. Of a cell that takes no messages it takes none. */
+export function takeShared(credits: Int32Array, place: number): void {
+  change(credits, place, -1)
+}
+
+/** Gives back a credit of a message that never came. */
+export function takeBack(credits: Int32Array, place: number): void {
+  change(credits, place, 1)
+}
+
+function change(credits: Int32Array, place: number, by: number): void {
+  for (let room = Atomics.load(credits, place); room !== CLOSED;) {
+    const was = Atomics.compareExchange(credits, place, room, room + by)
+    if (was === room) return
+    room = was
   }
 }
 

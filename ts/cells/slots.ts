@@ -10,6 +10,9 @@ export interface PendingAsk extends AskFacts {
   cycle?: readonly string[]
   value?: unknown
   error?: unknown
+  /** Of one that another isolate answers, or has made: its number, and its slot there. */
+  token?: number
+  there?: number
 }
 
 /** A delivery that waits for room. */

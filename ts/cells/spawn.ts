@@ -30,6 +30,7 @@ const SIGNIFICANT = 16
 const DYNAMIC = 32
 const DROP_OLDEST = 64
 const SUPERVISOR = 128
+const REMOTE = 256
 /** As long as it takes. */
 const INFINITE = 0xffffffff
 
@@ -106,8 +107,12 @@ function spawnCell(
 ): AnyRef {
   const { runtime } = parent
   const { scheduler } = runtime
-  const { limits, restart, begins } = definition
-  const own = (begins ? HAS_INIT : 0) | (limits.dropOldest ? DROP_OLDEST : 0)
+  const { limits, restart } = definition
+  const remote = definition.isolation === 'thread'
+  if (remote) runtime.needThreads()
+  // One that runs elsewhere is up once it has said so.
+  const begins = definition.begins || remote
+  const own = (begins ? HAS_INIT : 0) | (limits.dropOldest ? DROP_OLDEST : 0) | (remote ? REMOTE : 0)
   const flags = flagsOf(name, restart, how) | own
   const { mailbox, turnTimeoutMs, turnCpuMs } = limits
   const called = name ?? definition.name

@@ -16,6 +16,8 @@ export interface ArmedTimer extends Timer {
   readonly code: number
   readonly payload: unknown
   armed: boolean
+  /** Told that it will not fall due any more. */
+  onOver?: (() => void) | undefined
 }
 
 /** All armed timers, by number. */
@@ -41,17 +43,28 @@ export class Timers {
     bounded('the wait of a timer in milliseconds', delayMs, 0, LIMITS.delayMaxMs, false)
     const { ref = true } = checkedOptions(options, 'ref')
     if (typeof ref !== 'boolean') throw badArgument('ref of a timer is true or false')
+    const code = this.#runtime.codeOf(cell, name)
+    return this.set(cell, code, this.#runtime.admit(cell, code, payload), delayMs, periodMs, ref)
+  }
+
+  /** Arms one for what was admitted. */
+  set(
+    cell: Cell,
+    code: number,
+    payload: unknown,
+    delayMs: number,
+    periodMs: number,
+    ref: boolean,
+  ): ArmedTimer {
     const limit = LIMITS.timersMax
     if (this.#armed.size >= limit) {
       throw failure('ERR_KARYON_TIMER_COUNT', `${limit} timers are armed; cancel some`, { limit })
     }
-    const code = this.#runtime.codeOf(cell, name)
-    const admitted = this.#runtime.admit(cell, code, payload)
     const [delay, period] = [Math.ceil(delayMs), Math.ceil(periodMs)]
     return shielded(() => {
       do this.#last = (this.#last + 1) >>> 0
       while (this.#armed.has(this.#last))
-      const timer = { number: this.#last, cell, code, payload: admitted, armed: true }
+      const timer: ArmedTimer = { number: this.#last, cell, code, payload, armed: true }
       this.#armed.set(timer.number, timer)
       this.#runtime.scheduler.write(Op.timerSet, timer.number, cell.id, delay, period, ref ? 1 : 0)
       return timer
@@ -81,5 +94,11 @@ export class Timers {
     if (timer === undefined) return
     timer.armed = false
     this.#armed.delete(number)
+    timer.onOver?.()
+  }
+
+  /** One that is armed. */
+  at(number: number): ArmedTimer {
+    return this.#armed.get(number) as ArmedTimer
   }
 }

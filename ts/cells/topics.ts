@@ -50,10 +50,10 @@ export class Topics {
 
   subscribe(incarnation: Incarnation, topic: Topic<unknown, unknown>, messageName: string): Subscription {
     const { name } = checkedTopic(topic)
-    const subscriber = {
-      incarnation,
-      code: this.#runtime.codeOf(incarnation.cell, messageName),
-    }
+    const code = this.#runtime.codeOf(incarnation.cell, messageName)
+    const { outside } = this.#runtime
+    if (outside !== undefined) return outside.subscribe(incarnation, name, messageName)
+    const subscriber = { incarnation, code }
     const others = shielded(() => {
       let subscribers = this.#subscribers.get(name)
       if (subscribers === undefined) this.#subscribers.set(name, (subscribers = new Set()))
@@ -78,6 +78,8 @@ export class Topics {
     } = checkedTopic(topic)
     const parsed = parse === undefined ? payload : parse(payload)
     if (this.#runtime.check && parsed !== undefined) freezeSendable(parsed, 'payload')
+    const { outside } = this.#runtime
+    if (outside !== undefined) return outside.publish(name, parsed)
     let reached = 0
     for (const { incarnation, code } of this.#subscribers.get(name) ?? [])
       if (this.#runtime.post(incarnation.cell, code, parsed)) reached++

@@ -103,7 +103,10 @@ export class Turn {
   }
 
   spawn(definition: never, options?: SpawnOptions): unknown {
-    return spawnBelow(this.#living().cell, definition, options)
+    const incarnation = this.#living()
+    const { outside } = this.#runtime
+    if (outside !== undefined) return outside.spawn(incarnation, definition, options ?? {})
+    return spawnBelow(incarnation.cell, definition, options)
   }
 
   sendAfter(delayMs: number, name: string, payload?: unknown, options?: TimerOptions): Timer {
@@ -121,11 +124,15 @@ export class Turn {
   }
 
   monitor(ref: AnyRef, name: string, options?: MonitorOptions): Monitor {
-    return monitor(this.#living(), ref, name, options)
+    const incarnation = this.#living()
+    const { outside } = this.#runtime
+    if (outside !== undefined) return outside.monitor(incarnation, ref, name, options ?? {})
+    return monitor(incarnation, ref, name, options)
   }
 
   link(ref: OwnedRef<never>): Monitor {
-    return link(this.#living(), ref)
+    const incarnation = this.#living()
+    return this.#runtime.outside?.link(incarnation, ref) ?? link(incarnation, ref)
   }
 
   subscribe(topic: Topic<unknown, unknown>, name: string): Subscription {

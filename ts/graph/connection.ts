@@ -113,7 +113,21 @@ export class Connection {
     this.#shared.visible = visible
     this.#shared.openings++
     shared.set(this.#identity, this.#shared)
-    if (durability !== 'memory') checked(native.watchStore(handle, () => this.#advance()))
+    if (durability !== 'memory') this.#watch()
+  }
+
+  #watch(): void {
+    checked(native.watchStore(this.handle, () => this.#advance()))
+  }
+
+  /** Others write to the store too: what they write is told from now on, also where it needs no disk. */
+  listen(): void {
+    if (this.#durability === 'memory') this.#watch()
+  }
+
+  /** Looks for what is durable by now: what somebody has just said may rest on it. */
+  refresh(): void {
+    this.#advance()
   }
 
   #ask(question: number, isTime = false, value = 0): number {

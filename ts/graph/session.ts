@@ -48,7 +48,8 @@ export interface Session {
 
 /** Where sessions come from. */
 export interface SessionSource {
-  session(principal: string, incarnation: number, grants: Grants): Session
+  /** `of` is whose it is, for those who know it. */
+  session(principal: string, incarnation: number, grants: Grants, of?: unknown): Session
 }
 
 /** One of each is kept, as of transactions: what V8 knows of them goes with the last. */

@@ -5,7 +5,7 @@ use crate::environment::{Handle, enter, find, run};
 use crate::watchdog::{Watched, guarding, wake};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{
-    AutoShutdown, Backoff, CellId, CellOptions, Port, Restart, RestartPolicy, STRETCH_US, Scheduler,
+    AutoShutdown, Backoff, CellId, CellOptions, Credits, Port, Restart, RestartPolicy, STRETCH_US, Scheduler,
     SpawnError, Strategy, SupervisorPolicy, header, limits,
 };
 use napi::Env;
@@ -84,10 +84,7 @@ fn views<'env>(
     let first = exchange.header.as_ptr().cast_mut().cast::<f64>();
     // SAFETY: as above; the words hold the bits of f64.
     let header = unsafe { Float64Array::with_external_data(first, header::WORDS, move |_, _| drop(owner)) };
-    let owner = Arc::clone(port.scheduler.credits());
-    let (first, count) = (owner.words().as_ptr().cast_mut().cast::<i32>(), owner.words().len());
-    // SAFETY: as above, for i32.
-    let credits = unsafe { Int32Array::with_external_data(first, count, move |_, _| drop(owner)) };
+    let credits = credit_words(port.scheduler.credits());
     let (owner, first) = (Arc::clone(exchange), exchange.guard.word.as_ptr().cast());
     // SAFETY: as above. The watchdog's thread writes it too: JavaScript takes and gives it by its atomic operations alone.
     let turn = unsafe { Int32Array::with_external_data(first, 1, move |_, _| drop(owner)) };
@@ -96,6 +93,15 @@ fn views<'env>(
         isolate.map(|isolate| guarding(env, Arc::clone(exchange), isolate)).transpose().map_err(refused)?;
     let (root, cross) = (port.scheduler.root().word(), crossing(env, shared, watched)?);
     Ok(Cells { handle, root, cross, header, outbox, inbox, effects, credits, turn, guard })
+}
+
+/// A view of the words from which senders take.
+pub(crate) fn credit_words(credits: &Arc<Credits>) -> Int32Array {
+    let owner = Arc::clone(credits);
+    let (first, count) = (owner.words().as_ptr().cast_mut().cast::<i32>(), owner.words().len());
+    // SAFETY: the words are atomics of the size and alignment of i32, so they may be written from outside, and `owner` keeps them in
+    // place until JavaScript drops the view. Once several threads have one, each changes the words with Atomics only.
+    unsafe { Int32Array::with_external_data(first, count, move |_, _| drop(owner)) }
 }
 
 /// A generated function would look the scheduler up by its handle, under a lock; this one owns what it needs.
@@ -169,7 +175,7 @@ pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
 }
 
 /// Starts a cell or a supervisor on the terms in the header; its handle. Flags: 1 a taken name gets a number, 2 it has an `init`, 4 permanent,
-/// 8 temporary, 16 significant, 32 dynamic, 64 drops the oldest message of a full mailbox, 128 a supervisor. The place among the children of a
+/// 8 temporary, 16 significant, 32 dynamic, 64 drops the oldest message of a full mailbox, 128 a supervisor, 256 its turns run elsewhere. The place among the children of a
 /// supervisor: 0 is after all others. Strategies: one for one, one for all, rest for one; auto-shutdown: never, any significant, all.
 #[napi]
 pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
@@ -180,7 +186,7 @@ pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
         let terms = port.exchange().terms();
         let [flags, place, mailbox_limit, turn_timeout_ms, shutdown_ms, turn_cpu_ms, whole @ ..] =
             terms.map(|term| term as u32);
-        let [numbered, has_init, permanent, temporary, significant, dynamic, drop_oldest, supervises] =
+        let [numbered, has_init, permanent, temporary, significant, dynamic, drop_oldest, supervises, remote] =
             std::array::from_fn(|bit| flags >> bit & 1 != 0);
         let restart = match (permanent, temporary) {
             (true, _) => Restart::Permanent,
@@ -198,6 +204,7 @@ pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
             significant,
             dynamic,
             drop_oldest,
+            remote,
         };
         let (parent, scheduler) = (CellId::from_word(parent), &mut port.scheduler);
         let cell = if supervises {

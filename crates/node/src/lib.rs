@@ -15,6 +15,7 @@ mod exchange;
 mod failure;
 mod reading;
 mod session;
+mod shared;
 mod store;
 mod thread;
 mod transaction;

@@ -25,11 +25,11 @@ pub(crate) struct StoreHandle {
     clock: Option<Arc<AtomicI64>>,
 }
 
-fn keep(environment: &mut Environment, open: OpenStore) -> Result<f64> {
+pub(crate) fn keep(environment: &mut Environment, open: Arc<OpenStore>) -> Result<f64> {
     let durable = open.store.durable();
     // All openings of one store in an environment see one version of it.
     let visible = environment.visible_of(&open.store).unwrap_or_else(|| Rc::new(Cell::new(durable)));
-    let handle = StoreHandle { open: Arc::new(open), visible, _listener: None, clock: None };
+    let handle = StoreHandle { open, visible, _listener: None, clock: None };
     environment.keep(Handle::Store(handle))
 }
 
@@ -70,7 +70,7 @@ impl Task for Background {
 pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
     enter(env, |environment| match environment.release(outcome) {
         Some(Handle::Outcome(outcome)) => match outcome? {
-            Outcome::Opened(open) => keep(environment, open),
+            Outcome::Opened(open) => keep(environment, Arc::new(open)),
             Outcome::Answer(answer) => environment.answer(|_, out| {
                 *out = answer;
                 Ok(())
@@ -102,7 +102,7 @@ pub fn memory_store(env: &Env, memory_bytes: f64, clock: Option<f64>) -> f64 {
     let clock = clock.map(|micros| Arc::new(AtomicI64::new(micros as i64)));
     enter(env, |environment| {
         let open = karyon_kernel::memory(memory_bytes as usize, clock.clone())?;
-        let handle = keep(environment, open)?;
+        let handle = keep(environment, Arc::new(open))?;
         environment.store(handle as u32)?.clock = clock;
         Ok(handle)
     })

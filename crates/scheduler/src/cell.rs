@@ -3,6 +3,7 @@
 use crate::deadlines::DeadlineKey;
 use crate::effect::{Death, Gone};
 use crate::id::CellId;
+use crate::limits::FLIGHT_MAX;
 use crate::names::Names;
 use crate::restart::{RestartWindow, SupervisorPolicy};
 use crate::scheduler::CellOptions;
@@ -135,6 +136,10 @@ pub(crate) struct Rare {
     /// It begins no turn any more, and ends so when the one that runs is over.
     pub finishes: Option<Death>,
     pub lease: Option<Lease>,
+    /// Of a remote cell: what its host was handed and has no outcome, in order; but for the message whose turn goes on.
+    pub flight: VecDeque<Message>,
+    /// The host was asked for it back.
+    pub recalled: bool,
 }
 
 /// A lease that runs: past its period the incarnation is warned, half a period later it begins no turn any more, another half later it
@@ -184,7 +189,11 @@ impl Cell {
     /// Nothing of it runs, and it waits for its supervisor.
     pub fn is_down(&self) -> bool {
         let falls = self.supervision.as_ref().map_or(self.last_child().is_some(), |own| own.fall.is_some());
-        self.ending.is_none() && !falls && matches!(self.phase, Phase::Held | Phase::Waiting(None))
+        let recalled = self.rare.as_deref().is_some_and(|rare| rare.recalled);
+        self.ending.is_none()
+            && !falls
+            && !recalled
+            && matches!(self.phase, Phase::Held | Phase::Waiting(None))
     }
 
     /// Something may be started below: it does not come down, not even to fail once all below has.
@@ -200,13 +209,31 @@ impl Cell {
     /// Messages that count against the limit of the mailbox.
     pub fn depth_of_mailbox(&self) -> usize {
         let waiting = self.mailbox.len() - self.controls;
-        waiting + self.rare.as_deref().map_or(0, |rare| rare.deferred.len())
+        let handed = |rare: &Rare| rare.flight.iter().filter(|message| !message.control).count();
+        waiting + self.rare.as_deref().map_or(0, |rare| rare.deferred.len() + handed(rare))
+    }
+
+    /// How many messages may be issued to a remote cell now. One that drops its oldest message keeps all but one here, to drop.
+    pub fn window(&self) -> usize {
+        let most = if self.options.drop_oldest { 1 } else { FLIGHT_MAX };
+        match self.rare.as_deref() {
+            Some(rare) if rare.recalled => 0,
+            Some(rare) => most.saturating_sub(rare.flight.len()),
+            None => most,
+        }
+    }
+
+    /// The last messages of the flight were not handed over: they stand where they stood.
+    pub fn take_back(&mut self, messages: usize) {
+        let Some(rare) = self.rare.as_deref_mut() else { return };
+        let back = rare.flight.split_off(rare.flight.len().saturating_sub(messages));
+        back.into_iter().rev().for_each(|message| self.put_first(message));
     }
 
     /// A turn may begin now.
     pub fn is_runnable(&self) -> bool {
         self.phase == Phase::Live
-            && self.turn == Turn::None
+            && if self.options.remote { self.window() > 0 } else { self.turn == Turn::None }
             && self.ending.is_none()
             && !self.paused
             && !self.mailbox.is_empty()
@@ -219,8 +246,15 @@ impl Cell {
         rare.is_some_and(|rare| rare.finishes.is_some() || rare.lease.is_some_and(|lease| lease.steps > 1))
     }
 
-    /// Brings a message back to where it came from: before all others of its class.
+    /// Brings a message back to where it came from: before all others of its class, and before those that a host still has.
     pub fn put_back(&mut self, message: Message) {
+        if let Some(rare) = self.rare.as_deref_mut().filter(|rare| !rare.flight.is_empty()) {
+            return rare.flight.push_front(message);
+        }
+        self.put_first(message);
+    }
+
+    fn put_first(&mut self, message: Message) {
         let at = if message.control { 0 } else { self.controls };
         self.mailbox.insert(at, message);
         self.controls += usize::from(message.control);

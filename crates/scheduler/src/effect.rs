@@ -35,6 +35,8 @@ word! {
     12 Linked
     /// A turn went past its limit of CPU time, and was stopped.
     13 Cpu
+    /// It was lost with its worker, by no doing of its own. Never counted.
+    14 Collateral
 }
 
 word! {
@@ -129,6 +131,8 @@ rows! {
     13 TimerOver { timer: u32 }
     /// A lease was not renewed in time; `quiescent` once no turn begins any more.
     14 Warned { cell: CellId, quiescent: bool }
+    /// Let no further turn of the remote cell begin, and say with `Recalled` which message of its flight runs.
+    15 Recall { cell: CellId }
 }
 
 #[cfg(test)]
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_effect_is_read_as_it_was_written() {
-        for number in 1..=14 {
+        for number in 1..=15 {
             let effect = Effect::decode([number, 1, 2, 1]).unwrap();
             assert_eq!(Effect::decode(effect.encode()), Some(effect));
             assert_eq!(effect.encode()[0], number);

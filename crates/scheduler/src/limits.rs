@@ -22,6 +22,8 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub const BATCH_MAX: usize = 1_024;
 /// The most messages of one cell in one batch: past this nothing is won by batching, and the others wait longer.
 pub const RUN_MAX: usize = 64;
+/// The most messages that the host of a remote cell is handed ahead of their turns.
+pub const FLIGHT_MAX: usize = 1_024;
 /// The most records that the host writes before it must cross.
 pub const OUTBOX_MAX: usize = 4_096;
 /// The most effects handed over in one crossing; the rest follows in the next.

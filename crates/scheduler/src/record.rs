@@ -8,6 +8,10 @@ use crate::words::{rows, word};
 pub const RECORD_WORDS: usize = 6;
 /// What stands for the turn of an ask that was made in `init`.
 pub const INIT_TURN: u32 = u32::MAX;
+/// What stands for a turn of which only its message is known.
+pub(crate) const UNKNOWN_TURN: u32 = u32::MAX - 1;
+/// The slot of no message.
+pub const NO_SLOT: u32 = u32::MAX;
 
 word! {
     /// How a turn, or a cell's `init`, came out.
@@ -93,6 +97,13 @@ rows! {
     17 Lease { cell: CellId, incarnation: u32, period_ms: u32 }
     /// No turn of the cell begins until it says the opposite.
     18 Pause { cell: CellId, paused: bool }
+    /// A message that was issued to a remote cell has a turn that goes on, or may, under the host's number `turn`. With [`INIT_TURN`]: its
+    /// `init` has begun.
+    19 Opened { cell: CellId, slot: u32, turn: u32 }
+    /// A message that was issued to a remote cell came out; with [`Verdict::NotRun`], it could not be handed over, and is refused.
+    20 Out { cell: CellId, slot: u32, verdict: Verdict }
+    /// The answer to `Recall`: which message of the flight runs, or [`NO_SLOT`]. What was reported of others stands before it.
+    21 Recalled { cell: CellId, slot: u32 }
 }
 
 #[cfg(test)]
@@ -101,7 +112,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_read_as_it_was_written() {
-        for operation in 1..=18 {
+        for operation in 1..=21 {
             let words = [operation, 1, 2, 1, 4, 1];
             let record = Record::decode(words).unwrap();
             assert_eq!(Record::decode(record.encode()), Some(record));
@@ -112,7 +123,7 @@ mod tests {
     #[test]
     fn unknown_operations_and_verdicts_are_no_records() {
         assert_eq!(Record::decode([0; 6]), None);
-        assert_eq!(Record::decode([19, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Record::decode([22, 0, 0, 0, 0, 0]), None);
         assert_eq!(Record::decode([8, 0, 9, 0, 0, 0]), None);
     }
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod asking;
 mod due;
+mod flight;
 mod lifecycle;
 mod spawn;
 mod supervision;
@@ -16,7 +17,7 @@ use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
 use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
-use crate::record::{Class, INIT_TURN, Record, Verdict};
+use crate::record::{Class, INIT_TURN, Record, UNKNOWN_TURN, Verdict};
 use crate::restart::{
     AutoShutdown, Random, Restart, RestartPolicy, RestartWindow, Strategy, SupervisorPolicy,
 };
@@ -86,6 +87,8 @@ enum Control {
     TurnOver(CellId),
     /// Something below is up, down or gone, for which the cell may have waited.
     Below(CellId),
+    /// Deferred messages of a remote cell come back.
+    Recall(CellId),
     /// Children of the incarnation that count have ended by themselves.
     ShutDown(CellId, u32),
 }
@@ -221,8 +224,14 @@ impl Scheduler {
                 if let Some(cell) = self.table.get_mut(cell) {
                     cell.paused = paused;
                 }
+                if paused {
+                    self.recall(cell);
+                }
                 self.wake(cell);
             }
+            Record::Opened { cell, slot, turn } => self.flight_opened(cell, slot, turn),
+            Record::Out { cell, slot, verdict } => self.flight_out(cell, slot, verdict),
+            Record::Recalled { cell, slot } => self.flight_recalled(cell, slot),
         }
         Ok(())
     }
@@ -278,6 +287,7 @@ impl Scheduler {
                 Control::Finish(cell, incarnation, death) => self.finish(cell, incarnation, death),
                 Control::TurnOver(cell) => self.turn_over(cell),
                 Control::Below(cell) => self.below_changed(cell),
+                Control::Recall(cell) => self.recall_deferred(cell),
                 Control::ShutDown(cell, incarnation) => self.shut_down(cell, incarnation),
             }
         }

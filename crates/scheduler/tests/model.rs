@@ -7,7 +7,7 @@
 
 use karyon_scheduler::{
     AskEnd, AutoShutdown, Backoff, CLOSED, CellId, CellOptions, Class, Death, Effect, Gone, Issue, Lost,
-    Record, Restart, RestartPolicy, Scheduler, Strategy, SupervisorPolicy, Verdict,
+    NO_SLOT, Record, Restart, RestartPolicy, Scheduler, Strategy, SupervisorPolicy, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
@@ -62,8 +62,23 @@ struct CellBook {
     /// It stands below the root, and nobody told it to stop.
     unharmed: bool,
     open_turn: Option<(u32, u32)>,
+    /// Its turns run elsewhere.
+    elsewhere: Option<Elsewhere>,
     starting: bool,
     counted_restarts_us: VecDeque<u64>,
+}
+
+/// What is known of a remote cell where its turns run.
+#[derive(Default)]
+struct Elsewhere {
+    /// Handed over and not begun.
+    handed: VecDeque<u32>,
+    /// The message whose turn runs, that turn's number, and whether the scheduler was told of it.
+    runs: Option<(u32, u32, bool)>,
+    /// It has put messages aside since its behaviour last changed.
+    deferred: bool,
+    /// It begins nothing until it was asked for what it was handed.
+    closed: bool,
 }
 
 struct Host {
@@ -76,6 +91,8 @@ struct Host {
     slots: u32,
     turns: u32,
     timers: BTreeMap<u32, CellId>,
+    /// Cells of which the scheduler wants to know what runs.
+    recalls: Vec<CellId>,
     /// Timers of incarnations that died: the scheduler owes word of their end.
     owed: BTreeSet<u32>,
     /// Nothing but messages was told since the last step.
@@ -103,6 +120,7 @@ impl Host {
             slots: 0,
             turns: 0,
             timers: BTreeMap::new(),
+            recalls: Vec::new(),
             owed: BTreeSet::new(),
             plain: true,
             next_number: 0,
@@ -142,6 +160,7 @@ impl Host {
             turn_cpu_ms: 0,
             shutdown_ms: [0, 3, 5_000, u32::MAX][self.dice.roll(4) as usize],
             significant: self.dice.one_in(8),
+            remote: self.dice.one_in(2),
             dynamic: self.dice.one_in(4),
             place: 0,
         };
@@ -162,6 +181,7 @@ impl Host {
                 supervised,
                 unharmed: parent == self.scheduler.root(),
                 open_turn: None,
+                elsewhere: options.remote.then(Elsewhere::default),
                 starting: false,
                 counted_restarts_us: VecDeque::new(),
             },
@@ -312,7 +332,18 @@ impl Host {
             assert!(self.cells[&issue.cell].open_turn.is_none(), "two turns at once");
             assert!(!self.cells[&issue.cell].starting, "a turn before init");
             assert_eq!(self.letters[&issue.slot].to, issue.cell);
-            self.cells.get_mut(&issue.cell).unwrap().issued = true;
+            let book = self.cells.get_mut(&issue.cell).unwrap();
+            if let Some(elsewhere) = &mut book.elsewhere {
+                if self.dice.one_in(25) {
+                    let position = position as u32;
+                    self.take(Record::Result { position, verdict: Verdict::NotRun });
+                    closed = Some(issue.cell);
+                } else {
+                    elsewhere.handed.push_back(issue.slot);
+                }
+                continue;
+            }
+            book.issued = true;
             self.turns += 1;
             let (position, turn) = (position as u32, self.turns);
             for _ in 0..self.dice.roll(3) {
@@ -391,7 +422,64 @@ impl Host {
             && i64::from(room) == i64::from(book.limit)
     }
 
+    /// Turns of a remote cell begin, go on and end, while the scheduler sees nothing but what is reported.
+    fn run_elsewhere(&mut self, cell: CellId, all: bool) {
+        while all || !self.dice.one_in(3) {
+            self.turns += 1;
+            let turn = self.turns;
+            let book = self.cells.get_mut(&cell).unwrap();
+            let (alive, Some(there)) = (book.alive && !book.starting, &mut book.elsewhere) else { return };
+            if !alive || there.closed {
+                return;
+            }
+            if there.runs.is_none() {
+                there.runs = there.handed.pop_front().map(|slot| (slot, turn, false));
+                if there.runs.is_none() {
+                    return;
+                }
+                (0..if all { 0 } else { self.dice.roll(3) })
+                    .for_each(|_| self.send_something(Some((cell, turn))));
+                continue;
+            }
+            let Some((slot, turn, told)) = there.runs else { return };
+            if !all && self.dice.one_in(3) {
+                if !told {
+                    there.runs = Some((slot, turn, true));
+                    self.take(Record::Opened { cell, slot, turn });
+                }
+                return;
+            }
+            let verdict = if all { Verdict::Ended } else { self.verdict() };
+            let there = self.cells.get_mut(&cell).unwrap().elsewhere.as_mut().unwrap();
+            there.runs = None;
+            there.deferred |= matches!(verdict, Verdict::Deferred | Verdict::DeferredBecame);
+            let became = matches!(verdict, Verdict::Became | Verdict::DeferredBecame);
+            there.closed = became && there.deferred
+                || matches!(verdict, Verdict::Failed | Verdict::Invariant | Verdict::Conflict);
+            there.deferred &= !became;
+            self.take(Record::Out { cell, slot, verdict });
+            self.note(slot, verdict);
+        }
+    }
+
+    /// The scheduler asks what runs: nothing else will.
+    fn recall(&mut self, cell: CellId) {
+        let book = self.cells.get_mut(&cell).unwrap();
+        let there = book.elsewhere.as_mut().unwrap();
+        let slot = there.runs.filter(|(_, _, told)| !told).map_or(NO_SLOT, |(slot, ..)| slot);
+        there.handed.clear();
+        if book.alive {
+            there.closed = false;
+        } else {
+            *there = Elsewhere::default();
+        }
+        self.take(Record::Recalled { cell, slot });
+    }
+
     fn settle_open_turns(&mut self, all: bool) {
+        for cell in std::mem::take(&mut self.recalls) {
+            self.recall(cell);
+        }
         let ids: Vec<_> = self.cells.keys().copied().collect();
         for id in ids {
             let book = self.cells.get_mut(&id).unwrap();
@@ -410,6 +498,7 @@ impl Host {
                 let verdict = if !all && self.dice.one_in(6) { Verdict::Failed } else { Verdict::Ended };
                 self.take(Record::Inited { cell: id, incarnation, verdict });
             }
+            self.run_elsewhere(id, all);
         }
     }
 
@@ -446,7 +535,8 @@ impl Host {
             15..25 => {
                 let Some(id) = self.any_cell() else { return };
                 let incarnation = self.cells[&id].incarnation;
-                match self.dice.roll(3) {
+                match self.dice.roll(4) {
+                    3 => self.take(Record::Fail { cell: id, incarnation, death: Death::Collateral }),
                     0 => {
                         let period_ms = self.dice.roll(6) as u32;
                         self.take(Record::Lease { cell: id, incarnation, period_ms });
@@ -511,7 +601,8 @@ impl Host {
                         | Death::Budget
                         | Death::Linked
                 );
-                assert!(counted || matches!(death, Death::Conflict | Death::Supervisor | Death::Stop));
+                use Death::{Collateral, Conflict, Stop, Supervisor};
+                assert!(counted || matches!(death, Conflict | Collateral | Supervisor | Stop));
             }
             Effect::Restarted { cell, incarnation, death } => {
                 let now_us = self.now_us;
@@ -521,7 +612,8 @@ impl Host {
                 book.incarnation = incarnation;
                 (book.alive, book.issued) = (true, false);
                 book.starting = false;
-                if matches!(death, Death::Conflict | Death::Supervisor) {
+                book.elsewhere = book.elsewhere.as_ref().map(|_| Elsewhere::default());
+                if matches!(death, Death::Conflict | Death::Collateral | Death::Supervisor) {
                     return;
                 }
                 let (intensity, period_ms) =
@@ -564,6 +656,7 @@ impl Host {
             Effect::TimerOver { timer } => {
                 assert!(self.owed.remove(&timer), "a timer of the living is over");
             }
+            Effect::Recall { cell } => self.recalls.push(cell),
             Effect::Warned { .. }
             | Effect::Admitted { .. }
             | Effect::AskPath { .. }
@@ -605,7 +698,10 @@ impl Host {
     fn settle(&mut self, mut batch: Vec<Issue>, rounds: u32) -> Vec<Issue> {
         for _ in 0..rounds {
             for issue in std::mem::take(&mut batch) {
-                self.ended(issue.slot, true);
+                match &mut self.cells.get_mut(&issue.cell).unwrap().elsewhere {
+                    Some(there) => there.handed.push_back(issue.slot),
+                    None => self.ended(issue.slot, true),
+                }
             }
             self.settle_open_turns(true);
             batch = self.step(usize::MAX);

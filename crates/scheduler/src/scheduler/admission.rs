@@ -21,7 +21,7 @@ impl Scheduler {
             return self.wake(id);
         }
         // A host that takes credits never gets here; one that does not cannot fill the memory either.
-        if cell.depth_of_mailbox() >= limit + RUN_MAX {
+        if cell.mailbox.len() >= limit + RUN_MAX && cell.depth_of_mailbox() >= limit + RUN_MAX {
             self.credits.add(id.index(), 1);
             self.lose(id, message, Lost::Full, AskEnd::Refused);
             return;
@@ -42,6 +42,8 @@ impl Scheduler {
             Some(cell) => {
                 cell.mailbox.insert(cell.controls, message);
                 cell.controls += 1;
+                // It goes before all that a host was handed, too.
+                self.recall(id);
                 self.wake(id);
             }
         }

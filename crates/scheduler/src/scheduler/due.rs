@@ -91,6 +91,9 @@ impl Scheduler {
             return self.fail(id, Death::Lease);
         }
         self.effects.push_back(Effect::Warned { cell: id, quiescent: steps > 0 });
+        if steps > 0 {
+            self.recall(id);
+        }
         let key = self.arm_in(period_ms / 2, Due::Lease(id));
         if let Some(cell) = self.table.get_mut(id) {
             cell.rare_mut().lease = Some(Lease { key, period_ms, steps: steps + 1 });

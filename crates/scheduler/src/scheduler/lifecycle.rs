@@ -80,6 +80,7 @@ impl Scheduler {
             self.cancel_timer(timer);
             self.effects.push_back(Effect::TimerOver { timer });
         }
+        self.recall(id);
     }
 
     /// The incarnation failed: restart it, or not, as its policy and windows say.
@@ -95,6 +96,7 @@ impl Scheduler {
                 self.stop(id, gone);
             }
             _ if cell.options.restart == Restart::Temporary => self.stop(id, gone),
+            _ if death == Death::Collateral => self.restart(id, death, 0),
             Some(above) => self.child_failed(above, id, death),
             None => match cell.rare_mut().window.allow(&RestartPolicy::default(), self.now_us) {
                 Some(_) => self.restart(id, death, 0),
@@ -193,6 +195,7 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return };
         if cell.turn != Turn::None {
             cell.rare_mut().finishes = Some(death);
+            self.recall(id);
         } else if death != Death::Ended || cell.options.restart == Restart::Permanent && cell.ending.is_none()
         {
             self.fail(id, death);
@@ -237,7 +240,7 @@ impl Scheduler {
             }
             Some(_) => Gone::Stopped,
         };
-        if !self.stop_children(id, below) {
+        if !self.stop_children(id, below) || !self.recall(id) {
             return;
         }
         let Some(cell) = self.table.get(id) else { return };

@@ -22,6 +22,8 @@ pub struct CellOptions {
     pub shutdown_ms: u32,
     /// It counts for the `auto_shutdown` of its supervisor.
     pub significant: bool,
+    /// Its turns run elsewhere: its messages are issued ahead, and their outcomes are told one by one.
+    pub remote: bool,
     /// It came to its supervisor later on: it waits for no sibling, only for a supervisor that is just starting or restarting children, and
     /// goes with an incarnation of the supervisor.
     pub dynamic: bool,
@@ -40,6 +42,7 @@ impl Default for CellOptions {
             turn_cpu_ms: 0,
             shutdown_ms: SHUTDOWN_DEFAULT_MS,
             significant: false,
+            remote: false,
             dynamic: false,
             place: 0,
         }

@@ -26,18 +26,23 @@ impl Scheduler {
             if !cell.is_runnable() {
                 continue;
             }
-            let count = cell.mailbox.len().min(RUN_MAX).min(BATCH_MAX - self.batch.len());
+            let remote = cell.options.remote;
+            let most = if remote { cell.window() } else { RUN_MAX };
+            let count = cell.mailbox.len().min(RUN_MAX).min(most).min(BATCH_MAX - self.batch.len());
             let first = self.batch.len() as u32;
             let run = self.runs.len() as u32;
             self.batch.extend(cell.mailbox.drain(..count).map(|message| (id, run, message)));
-            cell.turn = Turn::Issued;
             let controls = cell.controls.min(count);
             cell.controls -= controls;
-            let (plain, count) = (count - controls, count as u32);
-            self.runs.push(Run { cell: id, first, count, until: first + count, set_apart: 0, became: false });
-            for _ in 0..plain {
-                self.release(id);
+            if remote {
+                let issued = self.batch[first as usize..].iter().map(|&(.., message)| message);
+                cell.rare_mut().flight.extend(issued);
+            } else {
+                cell.turn = Turn::Issued;
+                (controls..count).for_each(|_| self.release(id));
             }
+            let count = count as u32;
+            self.runs.push(Run { cell: id, first, count, until: first + count, set_apart: 0, became: false });
         }
         self.batch.iter().map(|&(cell, _, message)| Issue { cell, slot: message.slot })
     }
@@ -50,8 +55,12 @@ impl Scheduler {
         // Backwards, so that cells that had no turn at all stand before all others, in their order.
         for run in runs.iter().rev() {
             let until = run.until.min(ran.max(run.first));
-            self.stats.ended += u64::from(until - run.first - run.set_apart);
             let back = &batch[until as usize..(run.first + run.count) as usize];
+            if let Some(cell) = self.table.get_mut(run.cell).filter(|cell| cell.options.remote) {
+                cell.take_back(back.len());
+                continue;
+            }
+            self.stats.ended += u64::from(until - run.first - run.set_apart);
             for &(cell, _, message) in back {
                 self.occupy(cell, message);
             }
@@ -105,7 +114,9 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return };
         let limit_ms = cell.options.turn_timeout_ms;
         cell.turn = Turn::Open(OpenTurn { number, message, deadline: None, late: false, stopping: false });
-        if limit_ms != 0 {
+        // Until a remote cell has begun, somebody else takes the time: a worker that starts.
+        let begins = cell.options.remote && number == INIT_TURN;
+        if limit_ms != 0 && !begins {
             self.limit_turn(id, limit_ms, Due::Turn(id));
         }
     }
@@ -171,7 +182,7 @@ impl Scheduler {
     }
 
     /// What follows from how a turn came out.
-    fn outcome(&mut self, id: CellId, message: Message, verdict: Verdict, late: bool) {
+    pub(super) fn outcome(&mut self, id: CellId, message: Message, verdict: Verdict, late: bool) {
         let Some(cell) = self.table.get_mut(id) else { return };
         let incarnation = cell.incarnation;
         match verdict {

@@ -1,0 +1,67 @@
+// Workers keep no program alive; what goes on in them does.
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { Kernel, cell, message } from '../../../ts/index.ts'
+import { Reference } from '../../../ts/cells/ref.ts'
+import { threadCounter } from './cells.ts'
+
+const program = fileURLToPath(new URL('../fixtures/threads.ts', import.meta.url))
+
+function run(name: string): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--import=@oxc-node/core/register', program, name], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout.on('data', (part: Buffer) => {
+      output += part.toString()
+    })
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, output }))
+  })
+}
+
+const cases: [name: string, code: number, output: string, title: string][] = [
+  ['idle', 0, 'begun\n0\n', 'a program with idle workers ends by itself'],
+  ['turn', 0, 'begun\nhandled\n', 'a turn in a worker keeps the program alive'],
+  ['close', 0, 'begun\nclosed\n', 'a kernel with workers closes, any number of times'],
+  ['exit', 3, 'begun\nhandled\n', 'process.exit does not wait for workers'],
+]
+
+for (const [name, code, output, title] of cases) {
+  test.serial(title, async (t) => {
+    t.deepEqual(await run(name), { code, output })
+  })
+}
+
+test('a cell that leaves its isolate says which module exports it', (t) => {
+  const spec = { name: 'lost', messages: { ping: message() }, on: { ping: () => 1 } }
+  t.throws(() => cell({ ...spec, isolation: 'thread' }), {
+    code: 'ERR_KARYON_ARGUMENT',
+    message: /import\.meta\.url/,
+  })
+  t.throws(() => cell({ ...spec, module: 'no url' }), { code: 'ERR_KARYON_ARGUMENT' })
+  t.throws(() => cell({ ...spec, isolation: 'process' as never }), { code: 'ERR_KARYON_ARGUMENT' })
+})
+
+test('workers are asked for in bounds', (t) => {
+  for (const workers of [
+    { count: 0 },
+    { count: 65 },
+    { count: 1.5 },
+    { spare: 1 as never },
+    { threads: 2 } as never,
+  ])
+    t.throws(() => Kernel.memory({ workers }), { code: 'ERR_KARYON_ARGUMENT' })
+})
+
+test('no worker is there before a cell needs one', async (t) => {
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(cell({ name: 'here', messages: { ping: message() }, on: { ping: () => 1 } }))
+  await ref.ask('ping')
+  t.is(Reference.cellOf(ref as unknown as Reference).runtime.threads, undefined)
+  const there = kernel.spawn(threadCounter)
+  t.is(await there.ask('total', undefined, { timeoutMs: 60_000 }), 0)
+  await kernel.close()
+})

@@ -1,0 +1,197 @@
+// What becomes of cells whose worker is lost, given up, or killed.
+import { KaryonError } from '../../../ts/index.ts'
+import { Reference } from '../../../ts/cells/ref.ts'
+import { failure } from '../../../ts/cells/failures.ts'
+import { PATIENT, threaded, threadOf, threadsOf } from './both.ts'
+import { hiddenOne, inlineCounter, recorder, rogue, spinner } from './cells.ts'
+
+const one = { count: 1, spare: false }
+const warm = { count: 1, spare: true }
+
+/** Waits, on this side, until somebody on the other has set the flag. */
+async function raised(flag: SharedArrayBuffer): Promise<void> {
+  const word = new Int32Array(flag)
+  while (Atomics.load(word, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+}
+
+/** What a watchdog does about a cell that does not end its turn. */
+function giveUp(ref: { readonly path: string }): void {
+  const { incarnation } = Reference.cellOf(ref as Reference)
+  const error = failure('ERR_KARYON_TURN_TIMEOUT', 'it does not end its turn')
+  threadsOf(ref).replace(threadOf(ref), incarnation, error)
+}
+
+threaded(
+  'an endless loop costs its worker; the neighbours begin anew, uncounted, with all their messages',
+  one,
+  async (t, { kernel, counter, event }) => {
+    const [bad, neighbour] = [kernel.spawn(rogue), kernel.spawn(counter, { args: 1 })]
+    t.is(threadOf(bad), threadOf(neighbour) ?? threadOf(bad))
+    await neighbour.ask('total', undefined, PATIENT)
+    const flag = new SharedArrayBuffer(4)
+    const lost = bad.ask('spin', flag, PATIENT)
+    await raised(flag)
+    for (let at = 0; at < 100; at++) t.true(neighbour.send('add', 1))
+    const total = neighbour.ask('total', undefined, PATIENT)
+    giveUp(bad)
+    const error = await t.throwsAsync(lost, { instanceOf: KaryonError })
+    t.is((error as KaryonError).code, 'ERR_KARYON_CELL_DEAD')
+    t.is(await total, 101)
+    t.is(await bad.ask('ping', undefined, PATIENT), 1)
+    t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
+    t.is((await event('cell.restarted', ({ path }) => path === bad.path)).reason, 'error')
+    t.like(await event('worker.lost'), { reason: 'replaced', path: bad.path })
+  },
+)
+
+threaded('a regular expression that does not end is given up like any loop', one, async (t, { kernel }) => {
+  const bad = kernel.spawn(rogue)
+  await bad.ask('ping', undefined, PATIENT)
+  const lost = bad.ask('regexp', undefined, PATIENT)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  giveUp(bad)
+  await t.throwsAsync(lost, { code: 'ERR_KARYON_CELL_DEAD' })
+  t.is(await bad.ask('ping', undefined, PATIENT), 1)
+})
+
+threaded(
+  'process.exit ends the worker alone, and is the failure of the cell that called it',
+  one,
+  async (t, { kernel, counter, event }) => {
+    const [bad, neighbour] = [kernel.spawn(rogue), kernel.spawn(counter)]
+    await neighbour.ask('total', undefined, PATIENT)
+    await t.throwsAsync(bad.ask('exit', undefined, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+    t.is(await bad.ask('ping', undefined, PATIENT), 1)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 0)
+    t.is((await event('cell.restarted', ({ path }) => path === bad.path)).reason, 'error')
+    t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
+    const { reason, error } = await event('worker.lost')
+    t.is(reason, 'exit')
+    t.is(error.details['code'], 7)
+  },
+)
+
+threaded('an error that nobody catches ends the worker alone', one, async (t, { kernel, event }) => {
+  const bad = kernel.spawn(rogue)
+  await bad.ask('ping', undefined, PATIENT)
+  await t.throwsAsync(bad.ask('uncaught', undefined, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+  t.is(await bad.ask('ping', undefined, PATIENT), 1)
+  const { reason, error } = await event('worker.lost')
+  t.is(reason, 'error')
+  t.is((error.cause as Error).message, 'nobody catches this')
+})
+
+threaded('a worker that is killed from outside is replaced', one, async (t, { kernel, counter, event }) => {
+  const ref = kernel.spawn(counter, { args: 3 })
+  t.is(await ref.ask('total', undefined, PATIENT), 3)
+  await threadOf(ref).worker.terminate()
+  t.is(await ref.ask('total', undefined, PATIENT), 3)
+  t.is((await event('cell.restarted')).reason, 'collateral')
+})
+
+threaded(
+  'a cell that takes its worker with it again and again gives up; its neighbour does not',
+  one,
+  async (t, { kernel, counter, event }) => {
+    const [bad, neighbour] = [kernel.spawn(rogue), kernel.spawn(counter, { args: 3 })]
+    for (let at = 0; at < 6; at++)
+      await t.throwsAsync(bad.ask('exit', undefined, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+    await event('cell.gave-up', ({ path }) => path === bad.path)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 3)
+    t.true(neighbour.incarnation > 5)
+  },
+)
+
+threaded(
+  'a spare is kept, has the modules of the cells loaded, and takes over',
+  warm,
+  async (t, { kernel, event }) => {
+    const ref = kernel.spawn(rogue)
+    const before = await ref.ask('where', undefined, PATIENT)
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    await threadsOf(ref).warm()
+    const flag = new SharedArrayBuffer(4)
+    ref.ask('spin', flag, PATIENT).catch(() => {})
+    await raised(flag)
+    giveUp(ref)
+    const begun = performance.now()
+    t.is(await ref.ask('ping', undefined, PATIENT), 1)
+    t.log(`answered after ${(performance.now() - begun).toFixed(2)} ms`)
+    t.not(await ref.ask('where', undefined, PATIENT), before)
+    await event('worker.started', ({ worker }) => worker === threadOf(ref).number)
+  },
+)
+
+threaded(
+  'whatever worker is lost and when, no message is lost, doubled or overtaken',
+  warm,
+  async (t, { kernel, events }) => {
+    const ref = kernel.spawn(recorder)
+    await ref.ask('noted', undefined, PATIENT)
+    const count = 20_000
+    let sent = 0
+    for (let round = 0; sent < count; round++) {
+      for (let at = 0; at < 1_000; at++) t.true(ref.send('note', sent++))
+      await new Promise((resolve) => setTimeout(resolve, round % 4))
+      if (round % 3 === 0) void threadOf(ref)?.worker.terminate()
+    }
+    await ref.ask('noted', undefined, PATIENT)
+    const { ended, deadLetters, sent: all } = kernel.stats().cells
+    let committed = 0
+    let twice = 0
+    for (let number = 0; number < count; number++) {
+      const times = kernel.graph.get(`number-${number}`)?.props['times']
+      if (times !== undefined) committed++
+      if (times !== undefined && times !== 1) twice++
+    }
+    t.is(twice, 0)
+    const lost = events.filter(({ type }) => type === 'message.dead-letter').length
+    t.is(deadLetters, lost)
+    t.is(ended + deadLetters, all)
+    t.true(lost <= 10, `${lost} were cut short`)
+    t.true(committed >= count - lost)
+    const noted = (await ref.ask('noted', undefined, PATIENT)) as readonly number[]
+    t.deepEqual(
+      noted,
+      [...noted].toSorted((a, b) => a - b),
+    )
+  },
+)
+
+threaded('nothing that a lost worker still does is committed', one, async (t, { kernel }) => {
+  const ref = kernel.spawn(recorder)
+  await ref.ask('noted', undefined, PATIENT)
+  const { incarnation } = Reference.cellOf(ref as unknown as Reference)
+  giveUp(ref)
+  await ref.ask('noted', undefined, PATIENT)
+  t.throws(() => incarnation.session?.begin(), { code: 'ERR_KARYON_CELL_DEAD' })
+})
+
+threaded(
+  'a definition that its module does not export is told, and never runs',
+  one,
+  async (t, { kernel, event }) => {
+    const ref = kernel.spawn(hiddenOne.cell as typeof inlineCounter)
+    const { error } = await event('cell.gave-up')
+    t.is((error as KaryonError).code, 'ERR_KARYON_ARGUMENT')
+    t.regex((error as Error).message, /exports no cell of the name hidden/)
+    t.false(ref.alive)
+  },
+)
+
+threaded(
+  'the watchdog gives up the worker of a turn that goes past its CPU time',
+  one,
+  async (t, { kernel, counter, event }) => {
+    const [bad, neighbour] = [kernel.spawn(spinner), kernel.spawn(counter, { args: 2 })]
+    t.is(await bad.ask('ping', undefined, PATIENT), 1)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 2)
+    const error = await t.throwsAsync(bad.ask('spin', undefined, PATIENT), { instanceOf: KaryonError })
+    t.is((error as KaryonError).code, 'ERR_KARYON_CELL_DEAD')
+    t.is(await bad.ask('ping', undefined, PATIENT), 1)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 2)
+    t.is((await event('cell.restarted', ({ path }) => path === bad.path)).reason, 'cpu')
+    t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
+    await event('cell.stalled', ({ path }) => path === bad.path)
+  },
+)

@@ -1,0 +1,218 @@
+// What lies outside of a worker: the kernel, which is asked, and waited for where the answer is needed at once.
+import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
+import { Cell, Incarnation } from '../cells/cell.ts'
+import type { AskedChildren, ChildInfo } from '../cells/children.ts'
+import type { Monitor, MonitorOptions } from '../cells/context.ts'
+import type { CompiledCell } from '../cells/definition.ts'
+import type { CellInfo } from '../cells/inspect.ts'
+import { OwnedRef, Reference, SupervisorRef, type AnyRef } from '../cells/ref.ts'
+import type { CellRuntime, OutsideOfRuntime } from '../cells/runtime.ts'
+import { placeOf } from '../cells/scheduler.ts'
+import type { SpawnOptions } from '../cells/spawn.ts'
+import { KaryonError } from '../errors.ts'
+import { definitionFacts, type Call, type CallAnswer, type ChildAct } from './calls.ts'
+import type { Line } from './line.ts'
+import { findDefinition, loadedModule } from './modules.ts'
+import { unpack, type Parcel, type ReferenceFacts } from './parcels.ts'
+import type { LocalSeat, RemoteScheduler } from './remote.ts'
+import type { Passage } from './values.ts'
+import { Place, Up } from './wire.ts'
+
+/** The kernel, seen from a worker. */
+export class Outside implements OutsideOfRuntime, Passage {
+  readonly #answers: MessagePort
+  #line: Line | undefined
+  #runtime: CellRuntime | undefined
+  #calls = 0
+
+  constructor(answers: MessagePort) {
+    this.#answers = answers
+  }
+
+  connect(line: Line, runtime: CellRuntime): void {
+    this.#line = line
+    this.#runtime = runtime
+  }
+
+  get #cells(): CellRuntime {
+    return this.#runtime as CellRuntime
+  }
+
+  /** Asks, and waits. Main never waits for a worker, so this ends. */
+  #call(call: Call): unknown {
+    const { control } = this.#line as Line
+    const number = ++this.#calls
+    const scheduler = this.#cells.scheduler as RemoteScheduler
+    scheduler.tell(Up.call, call, number)
+    ;(this.#line as Line).ring()
+    for (;;) {
+      const answered = Atomics.load(control, Place.answered)
+      if (answered === number) break
+      Atomics.wait(control, Place.answered, answered)
+    }
+    const received = receiveMessageOnPort(this.#answers) as { readonly message: Parcel }
+    const answer = unpack(received.message, this) as CallAnswer
+    if ('error' in answer) throw answer.error
+    return answer.value
+  }
+
+  spawn(incarnation: Incarnation, definition: unknown, options: SpawnOptions): AnyRef {
+    return this.#call({
+      what: 'spawn',
+      seat: seatOf(incarnation),
+      definition: definitionFacts(definition),
+      options,
+    }) as AnyRef
+  }
+
+  monitor(incarnation: Incarnation, ref: Reference, name: string, options: MonitorOptions): Monitor {
+    const seat = seatOf(incarnation)
+    Reference.cellOf(ref)
+    this.#cells.codeOf(incarnation.cell, name)
+    return this.#watch(seat, this.#call({ what: 'monitor', seat, ref, name, options }))
+  }
+
+  link(incarnation: Incarnation, ref: Reference): Monitor {
+    const seat = seatOf(incarnation)
+    Reference.cellOf(ref)
+    return this.#watch(seat, this.#call({ what: 'link', seat, ref }))
+  }
+
+  subscribe(incarnation: Incarnation, topic: string, name: string): Monitor {
+    const seat = seatOf(incarnation)
+    return this.#watch(seat, this.#call({ what: 'subscribe', seat, topic, name }))
+  }
+
+  #watch(seat: number, watch: unknown): Monitor {
+    return {
+      cancel: () => {
+        try {
+          return this.#call({ what: 'cancel', seat, watch: watch as number }) as boolean
+        } catch (error) {
+          // It ended with its incarnation.
+          if (error instanceof KaryonError && error.code === 'ERR_KARYON_CELL_DEAD') return false
+          throw error
+        }
+      },
+    }
+  }
+
+  publish(topic: string, payload: unknown): number {
+    return this.#call({ what: 'publish', topic, payload }) as number
+  }
+
+  inspect(ref: Reference): Promise<CellInfo & { readonly state?: unknown }> {
+    // Waited for by nobody who holds up this worker: another one may have to answer.
+    const { slots, scheduler } = this.#cells
+    return new Promise((resolve, reject) => {
+      const slot = slots.take(0, undefined)
+      const settle = resolve as (value: unknown) => void
+      slot.ask = {
+        path: ref.path,
+        message: 'inspect',
+        timeoutMs: 0,
+        signal: undefined,
+        resolve: settle,
+        reject,
+      }
+      ;(scheduler as RemoteScheduler).tell(Up.inspect, ref, slot.number)
+    })
+  }
+
+  out(reference: Reference): ReferenceFacts {
+    const { id, path, incarnation, gone } = Reference.cellOf(reference)
+    const kind =
+      reference instanceof SupervisorRef ? 'supervisor' : reference instanceof OwnedRef ? 'owned' : 'cell'
+    return { id, path, incarnation: incarnation.number, kind, gone: gone !== undefined }
+  }
+
+  in(facts: ReferenceFacts): Reference {
+    const runtime = this.#cells
+    const cell = this.#cellOf(facts)
+    if (facts.kind === 'supervisor') return new SupervisorRef(cell, this.#childrenOf(cell))
+    return facts.kind === 'owned' ? new OwnedRef<never>(cell) : runtime.refOf(cell)
+  }
+
+  #cellOf({ id, path, incarnation, gone, messages }: ReferenceFacts): Cell {
+    const { cells } = this.#cells
+    const known = cells[placeOf(id)]
+    if (known?.id === id) return known
+    const cell = new Cell(this.#cells, id, path)
+    cell.incarnation = new Incarnation(cell, incarnation)
+    if (messages !== undefined && messages.names.length > 0)
+      cell.definition = this.#definitionOf(cell, messages)
+    if (gone) {
+      cell.live = false
+      cell.endReason = 'stopped'
+    } else cells[placeOf(id)] = cell
+    return cell
+  }
+
+  /** What a cell elsewhere understands: its definition where it is here too, or its messages alone. */
+  #definitionOf(cell: Cell, facts: NonNullable<ReferenceFacts['messages']>): CompiledCell {
+    const { module, definition: name, names, checked, controls, dropOldest, mailbox, persist } = facts
+    const exported = module === undefined ? undefined : loadedModule(module)
+    if (module !== undefined && exported !== undefined)
+      return findDefinition(exported, module, 'cell', name) as CompiledCell
+    // Its schemas are where the cell is.
+    const parser = (code: number) => (payload: unknown) =>
+      this.#call({ what: 'parse', ref: this.#cells.refOf(cell), code, payload })
+    return {
+      kind: 'cell',
+      name,
+      module,
+      isolation: 'inline',
+      grants: {},
+      names,
+      codes: new Map(names.map((each, code) => [each, code])),
+      parsers: checked.map((has, code) => (has ? parser(code) : undefined)),
+      replies: [],
+      controls: controls.length > 0 ? new Set(controls) : undefined,
+      handlers: [],
+      begins: false,
+      init: undefined,
+      persist,
+      resume: undefined,
+      invariant: undefined,
+      limits: {
+        mailbox,
+        dropOldest,
+        turnTimeoutMs: 0,
+        turnCpuMs: 0,
+        stopInPlace: false,
+        lease: undefined,
+        budget: undefined,
+      },
+      restart: 'transient',
+    }
+  }
+
+  #childrenOf(cell: Cell): AskedChildren {
+    const ref = new OwnedRef<never>(cell)
+    const ask = (act: ChildAct, name: string): unknown => this.#call({ what: 'children', ref, act, name })
+    return {
+      get: (name) => ({ ref: ask('get', name) as AnyRef }),
+      list: () => ask('list', '') as readonly ChildInfo[],
+      restart: (name) => ask('restart', name) as AnyRef,
+      delete: (name) => void ask('delete', name),
+      start: (child) => {
+        const isSpec = !('kind' in child)
+        const { cell: definition, ...rest } = isSpec
+          ? ({ cell: undefined, ...child } as never)
+          : { cell: child }
+        const facts = definition === undefined ? undefined : definitionFacts(definition)
+        return this.#call({
+          what: 'children',
+          ref,
+          act: 'start',
+          name: '',
+          child: { definition: facts, rest },
+        }) as AnyRef
+      },
+    }
+  }
+}
+
+function seatOf({ seat }: Incarnation): number {
+  return (seat as LocalSeat).number
+}

@@ -1,0 +1,670 @@
+// The scheduler as a worker has it: main's, at the other end of the line. Here are only the messages that it issued ahead.
+import { KaryonError, takeFailure } from '../errors.ts'
+import { native } from '../native.ts'
+import { Cell, Incarnation } from '../cells/cell.ts'
+import type { CompiledCell } from '../cells/definition.ts'
+import { abort } from '../cells/effects.ts'
+import { failure } from '../cells/failures.ts'
+import { peek } from '../cells/foreign.ts'
+import { Class, DOWNS, Header, INIT_TURN, NO_CELL, NO_SLOT, Op, Verdict } from '../cells/protocol.ts'
+import type { CellRuntime } from '../cells/runtime.ts'
+import { placeOf, takeShared, type CellScheduler } from '../cells/scheduler.ts'
+import { Slots, type Slot } from '../cells/slots.ts'
+import type { DownReason } from '../events.ts'
+import { NOTHING, type Line } from './line.ts'
+import { findDefinition, loadModule, loadedModule } from './modules.ts'
+import { clonable } from './parcels.ts'
+import { takeInto, withOnce } from './once.ts'
+import { Watch } from './watch.ts'
+import { Asleep, Down, Place, Seated, Up, type CellStart } from './wire.ts'
+
+/** Messages in one batch, and how many of them may be one cell's. */
+const BATCH_MAX = 1_024
+const RUN_MAX = 64
+/** How long a worker waits for the next message before it leaves that to its event loop, in milliseconds. */
+const LINGER_MS = 0.1
+/** How long a worker waits for room before it looks again, in milliseconds. */
+const ROOM_MS = 50
+
+/** A place in this worker, for one incarnation. */
+export class LocalSeat {
+  readonly number: number
+  incarnation: Incarnation
+  /** The token of its session. */
+  readonly session: number
+  /** What the watchdog knows it by. */
+  watched = 0
+  readonly #remote: RemoteScheduler
+  /** Slots of messages that were issued to it, from `first` on. */
+  queue: number[] = []
+  first = 0
+  /** Messages of the batch that is out, and how many of them were begun. */
+  taken = 0
+  begun = 0
+  queued = false
+  /** The slot whose turn goes on. */
+  open: Slot | undefined
+  /** The turn of the message that runs was told of. */
+  told = false
+  /** No message begins until what is here was taken back. */
+  closed = false
+  /** It has put messages aside since its behaviour last changed. */
+  deferred = false
+  /** What it wants to end as, once its turn is over. */
+  finish: number | undefined
+
+  constructor(remote: RemoteScheduler, number: number, incarnation: Incarnation, session: number) {
+    this.#remote = remote
+    this.number = number
+    this.incarnation = incarnation
+    this.session = session
+  }
+
+  get length(): number {
+    return this.queue.length - this.first
+  }
+
+  /** Whether a message may begin: main may have closed the seat meanwhile. */
+  admits(slot: number): boolean {
+    return this.#remote.begins(this, slot)
+  }
+
+  /** Nothing of the worker's side needs to be told. */
+  retire(): void {}
+}
+
+/** Slots here: of messages that were issued from there, and of what is sent from here. */
+export class RemoteSlots extends Slots {
+  /** Whom the message of a slot was issued to; by slot. */
+  readonly seats: (LocalSeat | undefined)[] = []
+  /** Its slot there, and the number of its ask. */
+  readonly there: number[] = []
+  readonly asks: number[] = []
+  /** Told that a message ended. */
+  ended: (slot: Slot, seat: LocalSeat) => void = () => {}
+
+  override outcome(slot: Slot): void {
+    // The first comes by before this class is there.
+    const seat = this.seats?.[slot.number]
+    if (seat !== undefined) {
+      this.seats[slot.number] = undefined
+      this.ended(slot, seat)
+    }
+    super.outcome(slot)
+  }
+}
+
+/** Main's scheduler, for the cells that run here. */
+export class RemoteScheduler implements CellScheduler {
+  readonly memory: CellScheduler['memory']
+  readonly #runtime: CellRuntime
+  readonly #line: Line
+  readonly #slots: RemoteSlots
+  readonly #refresh: () => void
+  readonly #watch: Watch
+  /** By number; 0 is none. */
+  readonly #seats: (LocalSeat | undefined)[] = []
+  readonly #ready: LocalSeat[] = []
+  /** Something was said since main was last woken. */
+  #said = false
+  /** Batches since this side was idle, and turns that go on. */
+  #batches = 0
+  #going = 0
+  /** Seats of the batch that is out. */
+  readonly #out: LocalSeat[] = []
+  closed = false
+  ran = 0
+  ended = 0
+  constructor(
+    runtime: CellRuntime,
+    slots: RemoteSlots,
+    line: Line,
+    credits: Int32Array,
+    root: number,
+    refresh: () => void,
+  ) {
+    this.#runtime = runtime
+    this.#slots = slots
+    this.#line = line
+    this.#refresh = refresh
+    slots.ended = (slot, seat) => this.#report(seat, slot.number, Verdict.ended, NOTHING)
+    const opened = native.openCells(0, false)
+    if (opened === null) throw takeFailure()
+    this.#watch = new Watch(opened)
+    // No turn is stopped in place here: the worker is replaced, and main sees to that.
+    const { guard: _, ...words } = opened
+    this.memory = { ...words, handle: -1, root, credits }
+  }
+
+  get waits(): boolean {
+    return this.#said || this.#ready.length > 0
+  }
+
+  begin(turn: number, cell: number): void {
+    this.#watch.begin(turn, this.#seat(cell)?.watched ?? cell)
+  }
+
+  pause(): void {
+    this.#watch.begin(0, 0)
+  }
+
+  cross(): void {
+    const { control, reader } = this.#line
+    this.#watch.beat()
+    this.#conclude()
+    this.#said = false
+    this.#line.ring()
+    Atomics.store(control, Place.workerSleeps, 0)
+    for (;;) {
+      this.#read()
+      // Nothing to do: whoever writes from here on must wake this side.
+      if (this.#ready.length > 0) break
+      if (this.#lingers()) continue
+      Atomics.store(control, Place.workerSleeps, Asleep.deep)
+      if (!reader.waits) break
+      Atomics.store(control, Place.workerSleeps, 0)
+    }
+    this.memory.header[Header.batch] = this.#fill()
+    this.memory.header[Header.nextDue] = Number.POSITIVE_INFINITY
+  }
+
+  answer(place: number): number {
+    return this.memory.header[place] as number
+  }
+
+  /**
+   * Waits a moment for the next message where nothing goes on that the event loop would have to serve: to be woken here costs a fraction of
+   * what it costs there. Whether there is one.
+   */
+  #lingers(): boolean {
+    const { control, reader } = this.#line
+    if (this.#batches === 0 || this.#going > 0) return false
+    this.#batches = 0
+    const written = Atomics.load(control, Place.downWritten)
+    Atomics.store(control, Place.workerSleeps, Asleep.light)
+    if (!reader.waits) Atomics.wait(control, Place.downWritten, written, LINGER_MS)
+    Atomics.store(control, Place.workerSleeps, Asleep.awake)
+    return reader.waits
+  }
+
+  #read(): void {
+    const { control, reader } = this.#line
+    if (!reader.waits) return
+    this.#refresh()
+    while (reader.next()) this.#take(reader.kind)
+    reader.release()
+    if (
+      Atomics.load(control, Place.mainStarves) === 1 &&
+      Atomics.exchange(control, Place.mainStarves, 0) === 1
+    )
+      this.#line.ring()
+  }
+
+  /** What was not begun stays where it was. */
+  #conclude(): void {
+    if (this.#out.length > 0) this.#batches++
+    for (const seat of this.#out.splice(0)) {
+      seat.first += seat.begun
+      seat.taken = seat.begun = 0
+      if (seat.first === seat.queue.length) {
+        seat.queue = []
+        seat.first = 0
+      }
+      this.#wake(seat)
+    }
+    this.ran = 0
+  }
+
+  #wake(seat: LocalSeat): void {
+    const { incarnation, queued, closed, open, length, taken } = seat
+    if (queued || closed || open !== undefined || length === 0 || taken > 0) return
+    if (!incarnation.alive || !incarnation.started || incarnation.stops) return
+    seat.queued = true
+    this.#ready.push(seat)
+    this.#runtime.pump.schedule()
+  }
+
+  #fill(): number {
+    const { inbox } = this.memory
+    let size = 0
+    let seats = 0
+    while (size < BATCH_MAX && seats < this.#ready.length) {
+      const seat = this.#ready[seats++] as LocalSeat
+      seat.queued = false
+      const count = Math.min(seat.length, RUN_MAX, BATCH_MAX - size)
+      const { id } = seat.incarnation.cell
+      for (let at = 0; at < count; at++) {
+        inbox[2 * size] = id
+        inbox[2 * size + 1] = seat.queue[seat.first + at] as number
+        size++
+      }
+      seat.taken = count
+      seat.begun = 0
+      this.#out.push(seat)
+    }
+    this.#ready.splice(0, seats)
+    return size
+  }
+
+  /** Whether a message of a seat may begin; from here on it runs, and nobody can take it back. */
+  begins(seat: LocalSeat, slot: number): boolean {
+    if (seat.closed) return false
+    // It may run for ever: whoever waits for what was said before has to be woken first.
+    this.#line.ring()
+    const runs = (this.#slots.there[slot] as number) + 1
+    if (Atomics.compareExchange(this.#line.seats, seat.number, Seated.idle, runs) !== Seated.idle) {
+      seat.closed = true
+      return false
+    }
+    seat.begun++
+    seat.told = false
+    return true
+  }
+
+  /** How a message came out. */
+  #report(seat: LocalSeat, slot: number, verdict: number, error: unknown): void {
+    const there = this.#slots.there[slot] as number
+    this.#slots.seats[slot] = undefined
+    if (seat.open !== undefined) this.#going--
+    seat.open = undefined
+    const became = verdict === Verdict.became || verdict === Verdict.deferredBecame
+    seat.deferred ||= verdict === Verdict.deferred || verdict === Verdict.deferredBecame
+    // What was put aside comes back before what is here.
+    if (became && seat.deferred) {
+      seat.closed = true
+      seat.deferred = false
+    }
+    this.#say(Up.out, error === NOTHING ? NOTHING : clonable(error), seat.number, there, verdict)
+    Atomics.compareExchange(this.#line.seats, seat.number, there + 1, Seated.idle)
+    if (seat.finish !== undefined) {
+      this.#say(Up.finish, NOTHING, seat.number, seat.finish)
+      seat.finish = undefined
+    }
+    this.#wake(seat)
+  }
+
+  send(cell: Cell, slot: number): void {
+    this.#send(cell, slot, Class.user)
+  }
+
+  #send(cell: Cell, number: number, kind: number): void {
+    const slot = this.#slots.at(number)
+    const { word, payload } = withOnce(slot)
+    this.#slots.outcome(slot)
+    // A credit is taken once nothing can fail.
+    const take = kind === Class.user ? () => takeShared(this.memory.credits, placeOf(cell.id)) : undefined
+    this.#sendable(() => this.#say(Up.send, payload, cell.id, word, kind, 0, 0, 0, take))
+  }
+
+  take(): void {
+    // `write` takes it, when the ask is written.
+  }
+
+  takeIdle(): number {
+    return -1
+  }
+
+  adopt(): number {
+    return -1
+  }
+
+  start(): number {
+    throw new KaryonError('ERR_KARYON_PANIC', 'a worker starts no cells, a defect in Karyon')
+  }
+
+  share(): void {}
+
+  counts(): readonly number[] {
+    return []
+  }
+
+  close(): void {
+    this.closed = true
+  }
+
+  write(operation: number, first: number, second = 0, third = 0, fourth = 0, fifth = 0): void {
+    const slots = this.#slots
+    switch (operation) {
+      case Op.send:
+        return this.#send(this.#runtime.cellAt(first), second, third)
+      case Op.ask:
+        return this.#ask(first, slots.at(second), third, fourth, fifth)
+      case Op.deliver: {
+        const { word, payload } = withOnce(slots.at(second))
+        return this.#sendable(() => this.#say(Up.deliver, payload, first, word, second))
+      }
+      case Op.withdraw:
+        return this.#say(Up.withdraw, NOTHING, second)
+      case Op.abandon:
+        return this.#say(Up.abandon, NOTHING, first)
+      case Op.reply:
+        return this.#reply(slots.at(first))
+      case Op.async:
+        return this.#goesOn(this.memory.inbox[2 * first + 1] as number, second)
+      case Op.result: {
+        if (second === Verdict.notRun) return undefined
+        const slot = this.memory.inbox[2 * first + 1] as number
+        return this.#verdict(slots.at(slot), second)
+      }
+      case Op.settled: {
+        const open = this.#seat(first)?.open
+        return open === undefined ? undefined : this.#verdict(open, third)
+      }
+      case Op.inited: {
+        const seat = this.#seat(first)
+        if (seat === undefined || seat.incarnation.number !== second) return undefined
+        return this.#inited(seat, third, third === Verdict.ended ? undefined : seat.incarnation.cell.failure)
+      }
+      case Op.fail: {
+        const { failure: error } = this.#runtime.cellAt(first)
+        return this.#say(Up.fail, clonable(error), this.#seat(first)?.number, third)
+      }
+      case Op.finish: {
+        const seat = this.#seat(first)
+        if (seat === undefined) return undefined
+        const runs = seat.open !== undefined || Atomics.load(this.#line.seats, seat.number) > 0
+        // Main, which does not see a turn that just runs, learns of it after the turn's outcome.
+        if (runs) seat.finish = third
+        else this.#say(Up.finish, NOTHING, seat.number, third)
+        return undefined
+      }
+      case Op.lease:
+        return this.#say(Up.lease, NOTHING, this.#seat(first)?.number, third)
+      case Op.stop:
+        return this.#say(Up.stop, NOTHING, first, second)
+      case Op.pause:
+        return this.#say(Up.pause, NOTHING, first, second)
+      case Op.timerSet: {
+        const { code, payload } = this.#runtime.timers.at(first)
+        return this.#sendable(() =>
+          this.#say(Up.timerSet, payload, this.#seat(second)?.number, first, code, third, fourth, fifth),
+        )
+      }
+      case Op.timerCancel:
+        return this.#say(Up.timerCancel, NOTHING, first)
+      default:
+        throw new KaryonError('ERR_KARYON_PANIC', `a worker cannot say ${operation}, a defect in Karyon`)
+    }
+  }
+
+  #seat(id: number): LocalSeat | undefined {
+    return this.#runtime.cells[placeOf(id)]?.incarnation.seat as LocalSeat | undefined
+  }
+
+  #ask(id: number, slot: Slot, asker: number, turn: number, timeoutMs: number): void {
+    const { number } = slot
+    const { word, payload } = withOnce(slot)
+    const seat = asker === NO_CELL ? undefined : this.#seat(asker)
+    const runs = seat === undefined ? 0 : Atomics.load(this.#line.seats, seat.number)
+    // Its turn may wait for the answer: who asks it meanwhile must be told of the circle.
+    if (seat !== undefined && runs > 0 && !seat.told && turn !== INIT_TURN) {
+      seat.told = true
+      this.#say(Up.opened, NOTHING, seat.number, runs - 1, turn)
+    }
+    slot.payload = undefined
+    try {
+      this.#sendable(() =>
+        this.#say(Up.ask, payload, id, word, number, seat?.number ?? 0, turn, timeoutMs, () =>
+          takeShared(this.memory.credits, placeOf(id)),
+        ),
+      )
+    } catch (error) {
+      this.#settle(slot, false, error)
+    }
+  }
+
+  /** An ask that was made here has its answer. */
+  #settle(slot: Slot, fits: boolean, value: unknown): void {
+    const { ask } = slot
+    if (ask === undefined) return
+    const { onAbort } = ask
+    if (onAbort !== undefined) peek(() => ask.signal?.removeEventListener('abort', onAbort))
+    if (fits) ask.resolve(value)
+    else ask.reject(value)
+    this.#slots.outcome(slot)
+    this.#slots.settled(slot)
+  }
+
+  /** The answer to an ask that was issued to a cell here. */
+  #reply(slot: Slot): void {
+    const { ask } = slot
+    if (ask === undefined) return
+    const { error, value, there = 0, token = 0 } = ask
+    this.#slots.settled(slot)
+    if (error === undefined) {
+      try {
+        this.#say(Up.reply, value, there, token, 1)
+        return
+      } catch (cause) {
+        const message = `the reply to ${ask.message} of ${ask.path} holds what cannot leave its isolate`
+        const failed = failure('ERR_KARYON_NOT_SENDABLE', message, { path: ask.path }, cause)
+        this.#say(Up.reply, failed, there, token, 0)
+        return
+      }
+    }
+    this.#say(Up.reply, clonable(error), there, token, 0)
+  }
+
+  #goesOn(number: number, turn: number): void {
+    const seat = this.#slots.seats[number]
+    if (seat === undefined) return
+    seat.open = this.#slots.at(number)
+    this.#going++
+    if (seat.told) return
+    seat.told = true
+    this.#say(Up.opened, NOTHING, seat.number, this.#slots.there[number], turn)
+  }
+
+  #verdict(slot: Slot, verdict: number): void {
+    const seat = this.#slots.seats[slot.number]
+    if (seat === undefined) return
+    const ended = verdict === Verdict.ended || verdict === Verdict.became
+    const put = verdict === Verdict.deferred || verdict === Verdict.deferredBecame
+    const error = ended || put ? NOTHING : (seat.incarnation.cell.failure ?? slot.ask?.error)
+    this.#report(seat, slot.number, verdict, error)
+    // What main keeps is no longer kept here; of what has ended the pump says so.
+    if (put || verdict === Verdict.conflict) {
+      slot.ask = undefined
+      this.#slots.outcome(slot)
+    } else if (!ended) slot.ask = undefined
+  }
+
+  #inited(seat: LocalSeat, verdict: number, error: unknown): void {
+    this.#say(Up.inited, clonable(error), seat.number, verdict)
+  }
+
+  /** Says something; waits for room if there is none. Main takes things in whatever this side does. */
+  #say(kind: number, payload: unknown, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, before?: () => void): void {
+    const { control } = this.#line
+    // Wakes main once this stretch is over, so that it finds all of it.
+    this.#said = true
+    this.#runtime.pump.schedule()
+    while (!this.#line.say(kind, payload, a, b, c, d, e, f, before)) {
+      const read = Atomics.load(control, Place.upRead)
+      Atomics.store(control, Place.workerStarves, 1)
+      this.#line.ring()
+      Atomics.wait(control, Place.upRead, read, ROOM_MS)
+    }
+  }
+
+  /** Says something beside what the scheduler is told. */
+  tell(kind: number, payload: unknown, a = 0, b = 0): void {
+    this.#say(kind, payload, a, b)
+  }
+
+  #sendable(say: () => void): void {
+    try {
+      say()
+    } catch (cause) {
+      if (cause instanceof KaryonError) throw cause
+      const message = 'the payload holds what cannot leave its isolate; send plain data, or a key'
+      throw failure('ERR_KARYON_NOT_SENDABLE', message, {}, cause)
+    }
+  }
+
+  #take(kind: number): void {
+    const { reader } = this.#line
+    const runtime = this.#runtime
+    switch (kind) {
+      case Down.message:
+        return this.#message(this.#seats[reader.fact(0)], reader.fact(1), reader.fact(2), reader.fact(3))
+      case Down.start:
+        return this.#start(this.#line.payload() as CellStart)
+      case Down.kill:
+        return this.#kill(reader.fact(0))
+      case Down.abort: {
+        const incarnation = this.#seats[reader.fact(0)]?.incarnation
+        if (incarnation?.alive) abort(incarnation, reader.fact(1) !== 0)
+        return undefined
+      }
+      case Down.resume:
+        return this.#resume(this.#seats[reader.fact(0)])
+      case Down.gone:
+        return this.#gone(reader.word(0), reader.fact(1))
+      case Down.renewed: {
+        const cell = runtime.cells[placeOf(reader.word(0))]
+        if (cell?.id === reader.word(0) && cell.incarnation.seat === undefined)
+          cell.incarnation = new Incarnation(cell, reader.fact(1))
+        return undefined
+      }
+      case Down.settled:
+        return this.#settle(this.#slots.at(reader.fact(0)), reader.fact(1) !== 0, this.#line.payload())
+      case Down.delivered: {
+        const slot = this.#slots.at(reader.fact(0))
+        const { delivery } = slot
+        const error = this.#line.payload()
+        this.#slots.outcome(slot)
+        if (reader.fact(1) !== 0) delivery?.resolve()
+        else delivery?.reject(error)
+        return undefined
+      }
+      case Down.timerOver:
+        return runtime.timers.over(reader.word(0))
+      case Down.load: {
+        const module = this.#line.payload() as string
+        // Whoever needs it is told what is wrong with it.
+        const loaded = (): void => this.#say(Up.ready, NOTHING)
+        loadModule(module).then(loaded, loaded)
+        return undefined
+      }
+      case Down.look: {
+        const state = this.#seats[reader.fact(0)]?.incarnation.state
+        const copy = peek(() => structuredClone(state))
+        return this.#say(Up.looked, copy, reader.fact(1))
+      }
+      default:
+        return undefined
+    }
+  }
+
+  #message(seat: LocalSeat | undefined, there: number, code: number, token: number): void {
+    const payload = this.#line.payload()
+    if (seat === undefined || !seat.incarnation.alive || seat.closed) return
+    const slot = takeInto(this.#slots, code, payload)
+    const { number } = slot
+    this.#slots.seats[number] = seat
+    this.#slots.there[number] = there
+    if (token !== 0) {
+      const { path, definition } = seat.incarnation.cell
+      const message = definition?.names[slot.code] ?? ''
+      slot.ask = { path, message, timeoutMs: 0, resolve: () => {}, reject: () => {}, token, there }
+    }
+    seat.queue.push(number)
+    this.#wake(seat)
+  }
+
+  #start(start: CellStart): void {
+    const exported = loadedModule(start.module)
+    const cell = this.#cellFor(start)
+    const seat = new LocalSeat(this, start.seat, new Incarnation(cell, start.incarnation), start.session)
+    cell.args = start.args
+    this.#seats[start.seat] = seat
+    if (exported !== undefined) {
+      this.#begin(seat, exported, start)
+      return
+    }
+    loadModule(start.module).then(
+      (loaded) => this.#begin(seat, loaded, start),
+      (error: unknown) => this.#inited(seat, Verdict.failed, error),
+    )
+  }
+
+  #cellFor({ id, path, paused }: CellStart): Cell {
+    const { cells } = this.#runtime
+    const known = cells[placeOf(id)]
+    const cell = known?.id === id ? known : new Cell(this.#runtime, id, path)
+    cells[placeOf(id)] = cell
+    cell.paused = paused
+    return cell
+  }
+
+  #begin(
+    seat: LocalSeat,
+    exported: Readonly<Record<string, unknown>>,
+    { module, definition }: CellStart,
+  ): void {
+    const { cell, alive, number } = seat.incarnation
+    if (!alive) return
+    try {
+      cell.definition = findDefinition(exported, module, 'cell', definition) as CompiledCell
+    } catch (error) {
+      this.#inited(seat, Verdict.failed, error)
+      return
+    }
+    seat.watched = this.#watch.seat(seat.number, cell.definition.limits.turnCpuMs)
+    // Only now is it known what it is made of.
+    const incarnation = new Incarnation(cell, number)
+    incarnation.seat = seat
+    incarnation.started = false
+    seat.incarnation = incarnation
+    cell.incarnation = incarnation
+    this.#say(Up.opened, NOTHING, seat.number, NO_SLOT, INIT_TURN)
+    this.#runtime.pump.startSoon(incarnation)
+    this.#runtime.pump.schedule()
+  }
+
+  #kill(number: number): void {
+    const seat = this.#seats[number]
+    if (seat === undefined) return
+    this.#seats[number] = undefined
+    seat.closed = true
+    if (seat.open !== undefined) this.#going--
+    seat.open = undefined
+    this.#drop(seat)
+    seat.incarnation.die(seat.incarnation.cell.failure)
+    this.#say(Up.vacated, NOTHING, number)
+  }
+
+  /** What was handed over and not begun is forgotten: main has it. */
+  #drop(seat: LocalSeat): void {
+    for (const number of seat.queue.slice(seat.first + seat.begun)) {
+      const slot = this.#slots.at(number)
+      this.#slots.seats[number] = undefined
+      slot.ask = undefined
+      this.#slots.outcome(slot)
+    }
+    seat.queue = []
+    seat.first = seat.taken = seat.begun = 0
+  }
+
+  #resume(seat: LocalSeat | undefined): void {
+    if (seat === undefined) return
+    this.#drop(seat)
+    seat.closed = false
+    const { open } = seat
+    const runs = open === undefined ? Seated.idle : (this.#slots.there[open.number] as number) + 1
+    Atomics.store(this.#line.seats, seat.number, runs)
+  }
+
+  #gone(id: number, reason: number): void {
+    const { cells } = this.#runtime
+    const cell = cells[placeOf(id)]
+    if (cell?.id === id) {
+      cells[placeOf(id)] = undefined
+      cell.live = false
+      cell.endReason = DOWNS[reason] as DownReason
+      cell.tellEnd(cell.endReason)
+    }
+    this.#say(Up.forgot, NOTHING, id)
+  }
+}

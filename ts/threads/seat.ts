@@ -1,0 +1,51 @@
+// Where one incarnation of a cell runs, as the main isolate sees it.
+import type { Incarnation } from '../cells/cell.ts'
+import { NO_SLOT } from '../cells/protocol.ts'
+import { native } from '../native.ts'
+import type { Thread } from './thread.ts'
+import { Down, Seated } from './wire.ts'
+
+/** A place in a worker, for one incarnation. */
+export class Seat {
+  readonly thread: Thread
+  readonly number: number
+  readonly incarnation: Incarnation
+  /** The token of its session. */
+  readonly token: number
+  /** Grows when what was handed over is taken back: what was not handed over yet is not, then. */
+  epoch = 0
+
+  constructor(thread: Thread, number: number, incarnation: Incarnation, token: number) {
+    this.thread = thread
+    this.number = number
+    this.incarnation = incarnation
+    this.token = token
+  }
+
+  /** A message was issued: it is handed over, and never runs here. */
+  admits(slot: number): boolean {
+    this.thread.hand(this, slot)
+    return false
+  }
+
+  /** Closes it for further messages; the slot of the one that runs. */
+  recall(): number {
+    const { seats } = this.thread.line
+    const runs = Atomics.exchange(seats, this.number, Seated.closed)
+    // What was reported before stands before.
+    this.thread.read()
+    this.epoch++
+    if (this.incarnation.alive) this.thread.say(Down.resume, this.number)
+    return runs > 0 && this.thread.threads.holders[runs - 1] === this ? runs - 1 : NO_SLOT
+  }
+
+  abort(stop: boolean): void {
+    this.thread.say(Down.abort, this.number, stop ? 1 : 0)
+  }
+
+  /** The incarnation is dead. */
+  retire(): void {
+    native.unshare(this.token)
+    this.thread.say(Down.kill, this.number)
+  }
+}

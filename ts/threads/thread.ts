@@ -1,0 +1,636 @@
+// One worker, as the main isolate sees it: what is handed to it, and what it reports.
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
+import type { Cell, Incarnation } from '../cells/cell.ts'
+import type { CompiledCell } from '../cells/definition.ts'
+import { goneError, failure } from '../cells/failures.ts'
+import { Class, CLOSED, NO_CELL, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
+import { OwnedRef, Reference, SupervisorRef } from '../cells/ref.ts'
+import { placeOf, takeBack } from '../cells/scheduler.ts'
+import type { Slot } from '../cells/slots.ts'
+import type { ArmedTimer } from '../cells/timers.ts'
+import { KaryonError, checked } from '../errors.ts'
+import type { KernelEvent } from '../events.ts'
+import { native } from '../native.ts'
+import { answerCall, type Call } from './calls.ts'
+import { Line, NOTHING } from './line.ts'
+import { clonable, pack, type ReferenceFacts } from './parcels.ts'
+import { Seat } from './seat.ts'
+import { codeOf, takeInto, withOnce } from './once.ts'
+import type { Threads } from './threads.ts'
+import type { Passage } from './values.ts'
+import {
+  Down,
+  Place,
+  SEATS_MAX,
+  Seated,
+  Up,
+  partsOf,
+  shareMemory,
+  type CellStart,
+  type WorkerSeed,
+} from './wire.ts'
+
+const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+
+/** In place of an ask's number: its answer is here. */
+const ANSWERED = 0
+
+let workers = 0
+
+/** A worker. */
+export class Thread {
+  /** Unique in the process. */
+  readonly number: number = ++workers
+  readonly threads: Threads
+  readonly worker: Worker
+  /** What the watchdog knows it by, once it is up. */
+  environment = -1
+  readonly line: Line
+  readonly #passage: Passage = {
+    out: (reference) => this.#introduce(reference),
+    in: (facts) => this.#meet(facts),
+  }
+  readonly #answers: MessagePort
+  readonly #parcels: MessagePort
+  /** By number; 0 is none. */
+  readonly #seats: (Seat | undefined)[] = [undefined]
+  readonly #free: number[] = []
+  /** Cells that somebody there may know, by handle. */
+  readonly #known = new Map<number, Cell>()
+  /** Asks and deliveries that were made there: slots there, and what is known of them here. */
+  readonly #open = new Map<number, { readonly slot: number; readonly cell: Cell }>()
+  readonly #timers = new Map<number, ArmedTimer>()
+  /** Asks whose turn is over there and whose answer is not yet durable. */
+  readonly #owed = new Map<number, number>()
+  /** What waits for room in the ring. */
+  readonly #waiting: (() => boolean)[] = []
+  readonly #looks = new Map<number, (state: unknown) => void>()
+  #asks = 0
+  #reading = false
+  /** Nobody reads there any more. */
+  #left = false
+  /** Who waits until it is up and has loaded what it was told to; and how much of that is to come. */
+  readonly #warming: (() => void)[] = []
+  #cold = 1
+  #error: unknown
+  #exited = false
+
+  constructor(threads: Threads) {
+    this.threads = threads
+    const { runtime, tokens, needs } = threads
+    const memory = shareMemory()
+    const [parcels, answers] = [new MessageChannel(), new MessageChannel()]
+    this.#parcels = parcels.port1
+    this.#answers = answers.port1
+    const seed: WorkerSeed = {
+      memory,
+      parcels: parcels.port2,
+      answers: answers.port2,
+      ...tokens,
+      durability: needs.durability,
+      root: runtime.root.id,
+      seed: runtime.seed,
+      check: runtime.check,
+    }
+    this.worker = new Worker(ENTRY, {
+      workerData: seed,
+      transferList: [parcels.port2, answers.port2],
+      name: 'karyon',
+    })
+    this.line = new Line(partsOf(memory), true, this.#parcels, this.#passage, () =>
+      this.worker.postMessage(null),
+    )
+    Atomics.store(this.line.control, Place.mainSleeps, 1)
+    this.worker.on('message', () => runtime.pump.wake())
+    this.worker.on('error', (error) => (this.#error = error))
+    this.worker.on('exit', (code) => {
+      this.#exited = true
+      this.#cold = 0
+      this.#warmed()
+      this.threads.exited(this, this.#error, code)
+      this.#parcels.close()
+      this.#answers.close()
+    })
+    // What keeps a program alive are messages, turns and timers, and the scheduler knows of those.
+    this.worker.unref()
+    this.#parcels.unref()
+    this.#answers.unref()
+  }
+
+  /** Resolves once it runs, and has loaded what it was told to by then. */
+  warm(): Promise<void> {
+    return this.#cold === 0 ? Promise.resolve() : new Promise((resolve) => this.#warming.push(resolve))
+  }
+
+  #warmed(): void {
+    if (this.#cold === 0) for (const tell of this.#warming.splice(0)) tell()
+  }
+
+  /** Cells that run there. */
+  get occupied(): number {
+    return this.#seats.length - 1 - this.#free.length
+  }
+
+  /** Has an incarnation run there; nothing if there is no room. */
+  seat(incarnation: Incarnation): Seat | undefined {
+    const number = this.#free.pop() ?? this.#seats.length
+    if (number >= SEATS_MAX) return undefined
+    const { cell } = incarnation
+    const { threads } = this
+    const session = threads.needs.session(incarnation)
+    const token = checked(native.shareHandle(session))
+    const seat = new Seat(this, number, incarnation, token)
+    this.#seats[number] = seat
+    this.#known.set(cell.id, cell)
+    Atomics.store(this.line.seats, number, Seated.idle)
+    const { module = '', name } = cell.definition as CompiledCell
+    const start: CellStart = {
+      seat: number,
+      id: cell.id,
+      path: cell.path,
+      incarnation: incarnation.number,
+      paused: cell.paused,
+      session: token,
+      module,
+      definition: name,
+      args: cell.args,
+    }
+    this.tell(Down.start, start)
+    return seat
+  }
+
+  /** Seats whose incarnation lives. */
+  living(): readonly Seat[] {
+    return this.#seats.filter((seat): seat is Seat => seat !== undefined && seat.incarnation.alive)
+  }
+
+  /** The incarnation in a seat, if its code runs right now. */
+  runningIn(seat: number): Incarnation | undefined {
+    return Atomics.load(this.line.control, Place.running) === seat ? this.running : undefined
+  }
+
+  /** The incarnation whose code runs right now. */
+  get running(): Incarnation | undefined {
+    return this.#seats[Atomics.load(this.line.control, Place.running)]?.incarnation
+  }
+
+  /** Has a module loaded that will be needed. */
+  load(module: string): void {
+    this.#cold++
+    this.tell(Down.load, module)
+  }
+
+  /** Says something without a payload, as soon as there is room. */
+  say(kind: number, a = 0, b = 0, c = 0): void {
+    this.#put(() => this.line.say(kind, NOTHING, a, b, c))
+  }
+
+  /** Says something with a payload. */
+  tell(kind: number, payload: unknown, a = 0, b = 0, c = 0, d = 0): void {
+    this.#put(() => this.line.say(kind, payload, a, b, c, d))
+  }
+
+  #put(say: () => boolean): void {
+    if (this.#left) return
+    if (this.#waiting.length === 0 && say()) {
+      this.line.ring()
+      return
+    }
+    this.#waiting.push(say)
+    Atomics.store(this.line.control, Place.mainStarves, 1)
+  }
+
+  /** Hands a message over, as soon as there is room. */
+  hand(seat: Seat, number: number): void {
+    const { runtime, holders } = this.threads
+    const slot = runtime.slots.at(number)
+    const { ask } = slot
+    if (ask !== undefined) ask.token = ++this.#asks
+    holders[number] = seat
+    if (this.#left) return
+    if (this.#waiting.length === 0 && this.#hand(seat, slot)) {
+      this.line.ring()
+      return
+    }
+    const { epoch } = seat
+    // What was taken back, or lost, before there was room is not handed over.
+    this.#put(() => seat.epoch !== epoch || holders[number] !== seat || this.#hand(seat, slot))
+  }
+
+  #hand(seat: Seat, slot: Slot): boolean {
+    const { runtime, holders } = this.threads
+    const { number, code, ask, once } = slot
+    try {
+      if (once !== undefined) {
+        const { payload, word } = withOnce(slot)
+        return this.line.say(Down.message, payload, seat.number, number, word, ask?.token ?? 0)
+      }
+      return this.line.say(Down.message, slot.payload, seat.number, number, code, ask?.token ?? 0)
+    } catch (error) {
+      holders[number] = undefined
+      const { id, path, definition } = seat.incarnation.cell
+      const message = `${definition?.names[code]} of ${path} holds what cannot leave its isolate`
+      ask?.reject(failure('ERR_KARYON_NOT_SENDABLE', message, { path }, error))
+      runtime.scheduler.write(Op.out, id, number, Verdict.notRun)
+      return true
+    }
+  }
+
+  #flush(): void {
+    let said = 0
+    while (said < this.#waiting.length && this.#waiting[said]?.()) said++
+    this.#waiting.splice(0, said)
+    this.line.ring()
+    if (this.#waiting.length > 0) Atomics.store(this.line.control, Place.mainStarves, 1)
+  }
+
+  /** Whether this side may go to sleep. */
+  rest(): boolean {
+    if (this.#exited) return true
+    Atomics.store(this.line.control, Place.mainSleeps, 1)
+    return (
+      !this.line.reader.waits &&
+      (this.#waiting.length === 0 || Atomics.load(this.line.control, Place.mainStarves) === 1)
+    )
+  }
+
+  /** A cell is gone. */
+  gone(cell: Cell, reason: number): void {
+    if (this.#known.has(cell.id)) this.say(Down.gone, cell.id, reason)
+  }
+
+  /** A cell has a new incarnation. */
+  renewed({ id, incarnation }: Cell): void {
+    if (this.#known.has(id)) this.say(Down.renewed, id, incarnation.number)
+  }
+
+  /** A copy of a cell's state. */
+  look(seat: Seat): Promise<unknown> {
+    return new Promise((resolve) => {
+      const number = ++this.#asks
+      this.#looks.set(number, resolve)
+      this.say(Down.look, seat.number, number)
+    })
+  }
+
+  /** It is given up: nothing is said to it any more, and it ends. */
+  leave(): void {
+    this.#left = true
+    for (const resolve of this.#looks.values()) resolve(undefined)
+    for (const timer of this.#timers.values()) timer.onOver = undefined
+    void this.terminate()
+  }
+
+  /** Asks whose turn is over and whose answer will not come. */
+  settleOwed(error: KaryonError): void {
+    for (const [number, token] of this.#owed) {
+      const { ask } = this.threads.runtime.slots.at(number)
+      if (ask?.token !== token) continue
+      ask.error = error
+      this.threads.runtime.scheduler.write(Op.reply, number)
+    }
+    this.#owed.clear()
+  }
+
+  async terminate(): Promise<void> {
+    this.#left = true
+    if (!this.#exited) await this.worker.terminate()
+  }
+
+  /** Takes in what it has said. */
+  read(): void {
+    if (this.#reading) return
+    const { reader, control } = this.line
+    if (!reader.waits && this.#waiting.length === 0) return
+    Atomics.store(control, Place.mainSleeps, 0)
+    this.#reading = true
+    try {
+      if (reader.waits) this.threads.needs.refresh()
+      while (reader.next()) this.#take(reader.kind)
+      reader.release()
+    } finally {
+      this.#reading = false
+    }
+    if (Atomics.exchange(control, Place.workerStarves, 0) === 1) Atomics.notify(control, Place.upRead)
+    if (this.#waiting.length > 0 && !this.#left) this.#flush()
+  }
+
+  #take(kind: number): void {
+    const { reader } = this.line
+    const { runtime } = this.threads
+    const { scheduler } = runtime
+    switch (kind) {
+      case Up.out:
+        return this.#out(this.#seats[reader.fact(0)], reader.fact(1), reader.fact(2))
+      case Up.opened: {
+        const [seat, slot] = [this.#seats[reader.fact(0)], reader.word(1)]
+        const counts = slot === NO_SLOT ? seat?.incarnation.alive : this.threads.holders[slot] === seat
+        if (seat !== undefined && counts)
+          scheduler.write(Op.opened, seat.incarnation.cell.id, slot, reader.word(2))
+        return undefined
+      }
+      case Up.reply:
+        return this.#reply(reader.fact(0), reader.fact(1), reader.fact(2) !== 0)
+      case Up.send:
+        return this.#send(reader.word(0), reader.fact(1), reader.fact(2))
+      case Up.ask:
+        return this.#ask(reader.word(0), reader.fact(1), reader.fact(2), this.#seats[reader.fact(3)])
+      case Up.deliver:
+        return this.#deliver(reader.word(0), reader.fact(1), reader.fact(2))
+      case Up.withdraw: {
+        const open = this.#open.get(reader.fact(0))
+        if (open !== undefined) scheduler.write(Op.withdraw, open.cell.id, open.slot)
+        return undefined
+      }
+      case Up.abandon: {
+        const open = this.#open.get(reader.fact(0))
+        if (open !== undefined) scheduler.write(Op.abandon, open.slot)
+        return undefined
+      }
+      case Up.inited:
+        return this.#inited(this.#seats[reader.fact(0)], reader.fact(1))
+      case Up.fail:
+        return this.#fail(this.#seats[reader.fact(0)], reader.fact(1) as DeathWord)
+      case Up.finish:
+        return this.#living(reader.fact(0), ({ cell, number }) =>
+          scheduler.write(Op.finish, cell.id, number, reader.fact(1)),
+        )
+      case Up.lease:
+        return this.#living(reader.fact(0), ({ cell, number }) =>
+          scheduler.write(Op.lease, cell.id, number, reader.word(1)),
+        )
+      case Up.stop:
+        return this.#withCell(reader.word(0), (cell) => void runtime.stopCell(cell, reader.fact(1) !== 0))
+      case Up.pause:
+        return this.#withCell(reader.word(0), (cell) => {
+          const ref = new OwnedRef<never>(cell)
+          if (reader.fact(1) !== 0) ref.pause()
+          else ref.resume()
+        })
+      case Up.timerSet:
+        return this.#timerSet(this.#seats[reader.fact(0)], reader.word(1))
+      case Up.timerCancel: {
+        const timer = this.#timers.get(reader.word(0))
+        if (timer !== undefined) runtime.timers.cancel(timer)
+        return undefined
+      }
+      case Up.event:
+        return this.#event(this.line.payload() as KernelEvent)
+      case Up.vacated: {
+        const number = reader.fact(0)
+        this.#seats[number] = undefined
+        this.#free.push(number)
+        return undefined
+      }
+      case Up.call:
+        return void this.#call(reader.fact(0), this.line.payload() as Call)
+      case Up.forgot: {
+        const cell = this.#known.get(reader.word(0))
+        if (cell?.gone !== undefined) this.#known.delete(cell.id)
+        return undefined
+      }
+      case Up.inspect: {
+        const there = reader.fact(0)
+        const ref = this.line.payload() as OwnedRef<never>
+        ref.inspect().then(
+          (info) => this.#settle(there, true, info),
+          (error: unknown) => this.#settle(there, false, error),
+        )
+        return undefined
+      }
+      case Up.looked: {
+        const number = reader.fact(0)
+        this.#looks.get(number)?.(this.line.payload())
+        this.#looks.delete(number)
+        return undefined
+      }
+      default:
+        this.#cold--
+        if (reader.fact(1) !== 0) this.environment = reader.fact(0)
+        return this.#warmed()
+    }
+  }
+
+  #living(number: number, act: (incarnation: Incarnation) => void): void {
+    const incarnation = this.#seats[number]?.incarnation
+    if (incarnation?.alive) act(incarnation)
+  }
+
+  #withCell(id: number, act: (cell: Cell) => void): void {
+    const cell = this.#cellOf(id)
+    if (cell !== undefined && cell.gone === undefined) act(cell)
+  }
+
+  /** A message came out. */
+  #out(seat: Seat | undefined, number: number, verdict: number): void {
+    const { holders, runtime } = this.threads
+    if (seat === undefined || holders[number] !== seat) return
+    const { cell } = seat.incarnation
+    const slot = runtime.slots.at(number)
+    holders[number] = undefined
+    const failed = verdict === Verdict.failed || verdict === Verdict.invariant
+    if (failed || verdict === Verdict.conflict) {
+      const error = this.line.payload()
+      if (slot.ask !== undefined) slot.ask.error = error
+      cell.failure = error
+    }
+    runtime.scheduler.write(Op.out, cell.id, number, verdict)
+    if (verdict === Verdict.conflict || verdict === Verdict.deferred || verdict === Verdict.deferredBecame)
+      return
+    const { token = ANSWERED } = slot.ask ?? {}
+    if (!failed && token !== ANSWERED) this.#owed.set(number, token)
+    runtime.slots.outcome(slot)
+  }
+
+  #reply(number: number, token: number, fits: boolean): void {
+    const value = this.line.payload()
+    if (this.#owed.get(number) === token) this.#owed.delete(number)
+    const { slots, scheduler } = this.threads.runtime
+    const { ask } = slots.at(number)
+    if (ask === undefined || ask.token !== token) return
+    ask.token = ANSWERED
+    ask.value = value
+    ask.error = fits ? undefined : value
+    scheduler.write(Op.reply, number)
+  }
+
+  #cellOf(id: number): Cell | undefined {
+    const { cells } = this.threads.runtime
+    const cell = cells[placeOf(id)]
+    return cell?.id === id ? cell : this.#known.get(id)
+  }
+
+  /** The cell of a message whose sender took a credit; if it is gone, that may have been another's, and is given back. */
+  #receiver(id: number, tookCredit: boolean): Cell | undefined {
+    const { cells, scheduler } = this.threads.runtime
+    const present = cells[placeOf(id)]
+    if (present?.id === id) return present
+    if (tookCredit) takeBack(scheduler.memory.credits, placeOf(id))
+    return undefined
+  }
+
+  #send(id: number, code: number, kind: number): void {
+    const { runtime } = this.threads
+    const payload = this.line.payload()
+    const cell = this.#receiver(id, kind === Class.user)
+    if (cell === undefined) this.#deadLetter(id, code)
+    else runtime.scheduler.write(Op.send, id, takeInto(runtime.slots, code, payload).number, kind)
+  }
+
+  #deadLetter(id: number, code: number): void {
+    const cell = this.#known.get(id)
+    if (cell !== undefined) this.threads.runtime.turnAway(cell, codeOf(code), CLOSED)
+  }
+
+  #ask(id: number, code: number, there: number, asker: Seat | undefined): void {
+    const { runtime } = this.threads
+    const { reader } = this.line
+    const [turn, timeoutMs] = [reader.word(4), reader.word(5)]
+    const payload = this.line.payload()
+    const cell = this.#receiver(id, true)
+    const settled = (fits: boolean, value: unknown): void => {
+      this.#open.delete(there)
+      this.#settle(there, fits, value)
+    }
+    if (cell === undefined) {
+      this.#deadLetter(id, code)
+      settled(false, goneError(this.#known.get(id)?.path ?? ''))
+      return
+    }
+    const { path, definition } = cell
+    const slot = takeInto(runtime.slots, code, payload)
+    slot.ask = {
+      path,
+      message: definition?.names[codeOf(code)] ?? '',
+      timeoutMs,
+      signal: undefined,
+      resolve: (value) => settled(true, value),
+      reject: (error) => settled(false, error),
+    }
+    this.#open.set(there, { slot: slot.number, cell })
+    const by = asker?.incarnation.alive ? asker.incarnation.cell.id : NO_CELL
+    runtime.scheduler.write(Op.ask, id, slot.number, by, turn, timeoutMs)
+  }
+
+  /** Something that was asked there has its answer. */
+  #settle(there: number, fits: boolean, value: unknown): void {
+    try {
+      this.tell(Down.settled, fits ? value : clonable(value), there, fits ? 1 : 0)
+    } catch (error) {
+      const message = 'the reply holds what cannot leave its isolate'
+      this.tell(Down.settled, failure('ERR_KARYON_NOT_SENDABLE', message, {}, error), there, 0)
+    }
+  }
+
+  #deliver(id: number, code: number, there: number): void {
+    const { runtime } = this.threads
+    const payload = this.line.payload()
+    const cell = this.#receiver(id, false)
+    if (cell === undefined) {
+      this.#deadLetter(id, code)
+      this.tell(Down.delivered, goneError(this.#known.get(id)?.path ?? ''), there, 0)
+      return
+    }
+    const slot = takeInto(runtime.slots, code, payload)
+    const over = (error: unknown, admitted: boolean): void => {
+      this.#open.delete(there)
+      this.tell(Down.delivered, error, there, admitted ? 1 : 0)
+    }
+    slot.delivery = { resolve: () => over(undefined, true), reject: (error) => over(error, false) }
+    this.#open.set(there, { slot: slot.number, cell })
+    runtime.scheduler.write(Op.deliver, id, slot.number)
+  }
+
+  #inited(seat: Seat | undefined, verdict: number): void {
+    const error = this.line.payload()
+    if (seat === undefined || !seat.incarnation.alive) return
+    const { cell, number } = seat.incarnation
+    if (verdict === Verdict.ended) seat.incarnation.started = true
+    else cell.failure = error
+    this.threads.runtime.scheduler.write(Op.inited, cell.id, number, verdict)
+  }
+
+  #fail(seat: Seat | undefined, death: DeathWord): void {
+    const error = this.line.payload()
+    if (seat === undefined || !seat.incarnation.alive) return
+    const { cell, number } = seat.incarnation
+    cell.failure = error
+    this.threads.runtime.scheduler.write(Op.fail, cell.id, number, death)
+  }
+
+  #timerSet(seat: Seat | undefined, there: number): void {
+    const { reader } = this.line
+    const [code, delayMs, periodMs, ref] = [reader.fact(2), reader.word(3), reader.word(4), reader.fact(5)]
+    const payload = this.line.payload()
+    if (seat === undefined || !seat.incarnation.alive) return
+    const { timers } = this.threads.runtime
+    try {
+      const timer = timers.set(seat.incarnation.cell, code, payload, delayMs, periodMs, ref !== 0)
+      timer.onOver = () => {
+        this.#timers.delete(there)
+        this.say(Down.timerOver, there)
+      }
+      this.#timers.set(there, timer)
+    } catch {
+      // As many as possible are armed.
+      this.say(Down.timerOver, there)
+    }
+  }
+
+  #event(event: KernelEvent): void {
+    const { runtime } = this.threads
+    if (event.type === 'turn.late-settlement') runtime.pump.late++
+    if (event.type === 'message.refused' || event.type === 'message.dead-letter')
+      runtime.countTurnedAway(event.type)
+    runtime.emit(event)
+  }
+
+  async #call(number: number, call: Call): Promise<void> {
+    const answer = await answerCall(this.threads.runtime, (seat) => this.#seats[seat]?.incarnation, call)
+    if (this.#left) return
+    this.#answers.postMessage(pack(answer, this.#passage))
+    Atomics.store(this.line.control, Place.answered, number)
+    Atomics.notify(this.line.control, Place.answered)
+  }
+
+  /** What is said of a reference that goes there. */
+  #introduce(reference: Reference): ReferenceFacts {
+    const cell = Reference.cellOf(reference)
+    const { id, path, definition, incarnation } = cell
+    const facts = {
+      id,
+      path,
+      incarnation: incarnation.number,
+      kind:
+        reference instanceof SupervisorRef ? 'supervisor' : reference instanceof OwnedRef ? 'owned' : 'cell',
+      gone: cell.gone !== undefined,
+    } as const
+    if (facts.gone || this.#known.has(id))
+      return { ...facts, ...(facts.gone && { messages: messagesOf(definition) }) }
+    this.#known.set(id, cell)
+    return { ...facts, messages: messagesOf(definition) }
+  }
+
+  /** The reference that somebody there has. */
+  #meet({ id, path, kind }: ReferenceFacts): Reference {
+    const { runtime } = this.threads
+    const cell = this.#cellOf(id)
+    if (cell === undefined) throw goneError(path)
+    if (kind === 'supervisor' && cell.children !== undefined) return new SupervisorRef(cell, cell.children)
+    return kind === 'owned' ? new OwnedRef<never>(cell) : runtime.refOf(cell)
+  }
+}
+
+function messagesOf(definition: CompiledCell | undefined): NonNullable<ReferenceFacts['messages']> {
+  const { name = '', module, names = [], parsers = [], controls, limits, persist } = definition ?? {}
+  return {
+    definition: name,
+    module,
+    names,
+    checked: parsers.map((parser) => parser !== undefined),
+    controls: [...(controls ?? [])],
+    dropOldest: limits?.dropOldest ?? false,
+    mailbox: limits?.mailbox ?? 0,
+    persist: persist ?? false,
+  }
+}

@@ -1,0 +1,283 @@
+// The workers of a kernel: which there are, which cells run where, and what happens when one is lost.
+import { availableParallelism } from 'node:os'
+import type { Cell, Incarnation } from '../cells/cell.ts'
+import type { CompiledCell } from '../cells/definition.ts'
+import { failure } from '../cells/failures.ts'
+import { Death, NO_SLOT, Op, type DeathWord } from '../cells/protocol.ts'
+import type { CellRuntime } from '../cells/runtime.ts'
+import { onOverrun, type Overrun } from '../cells/watchdog.ts'
+import type { KaryonError } from '../errors.ts'
+import { badArgument, checked } from '../errors.ts'
+import { checkedOptions } from '../graph/arguments.ts'
+import type { Durability } from '../graph/connection.ts'
+import { native } from '../native.ts'
+import { Seat } from './seat.ts'
+import { seatOf } from './watch.ts'
+import { Thread } from './thread.ts'
+import { SEATS_MAX } from './wire.ts'
+
+/** The most workers that a kernel may have, its spare not counted. */
+export const WORKERS_MAX = 64
+/** How long after a worker a spare is started, in milliseconds. */
+const SPARE_DELAY_MS = 50
+/** Workers lost by nobody's turn within this time, in milliseconds, … */
+const LOSSES_PERIOD_MS = 10_000
+/** … after so many of which every cell that is lost with one counts it as its own failure. */
+const LOSSES_MAX = 5
+
+/** The workers in which cells of `isolation: 'thread'` run. */
+export interface WorkerOptions {
+  /** How many at most, 1 to 64; by default as many as the machine runs at once, less one. They start as cells need them. */
+  readonly count?: number
+  /** Whether one more is kept warm, to take the place of one that is lost within milliseconds; true by default. */
+  readonly spare?: boolean
+}
+
+/** What the threads of a kernel need of it. */
+export interface ThreadsNeeds {
+  /** The store's handle. */
+  readonly store: number
+  readonly durability: Durability
+  /** The native handle of an incarnation's session. */
+  readonly session: (incarnation: Incarnation) => number
+  /** Looks for what is durable by now. */
+  readonly refresh: () => void
+}
+
+/** Why a worker was lost. */
+export type LossReason = 'exit' | 'error' | 'replaced'
+
+/** The workers of one runtime. None is there before a cell needs one. */
+export class Threads {
+  readonly runtime: CellRuntime
+  readonly needs: ThreadsNeeds
+  readonly tokens: { readonly store: number; readonly credits: number }
+  /** By slot: where its message was handed to. */
+  readonly holders: (Seat | undefined)[] = []
+  /** Modules of the cells so far: what a spare has to load. */
+  readonly modules: Set<string> = new Set()
+  readonly #count: number
+  readonly #warm: boolean
+  readonly #threads: Thread[] = []
+  #spare: Thread | undefined
+  /** Those that were lost and have not exited. */
+  readonly #leaving = new Set<Thread>()
+  #losses: number[] = []
+  readonly #endWatch: () => void
+  #closed = false
+
+  constructor(runtime: CellRuntime, needs: ThreadsNeeds, options: WorkerOptions) {
+    const { count, spare } = checkedWorkers(options)
+    this.runtime = runtime
+    this.needs = needs
+    this.#count = count
+    this.#warm = spare
+    const share = (handle: number): number => checked(native.shareHandle(handle))
+    this.tokens = { store: share(needs.store), credits: share(runtime.scheduler.memory.handle) }
+    runtime.scheduler.share()
+    this.#endWatch = onOverrun((overrun) => this.#overran(overrun))
+  }
+
+  /** The watchdog has seen a turn go past its limit: if it goes on, its worker is given up. */
+  #overran({ environment, path, cpuMs }: Overrun): void {
+    const thread = this.#threads.find((each) => each.environment === environment)
+    const culprit = path === undefined ? undefined : thread?.runningIn(seatOf(path))
+    if (thread === undefined || culprit === undefined) return
+    const { path: cell, definition } = culprit.cell
+    const limitMs = definition?.limits.turnCpuMs
+    this.runtime.emit({ type: 'cell.stalled', path: cell, cpuMs })
+    const message = `the turn of ${cell} used more than its ${limitMs} ms of CPU time; its worker is replaced`
+    const error = failure('ERR_KARYON_TURN_CPU', message, { path: cell, limitMs })
+    this.replace(thread, culprit, error, Death.cpu)
+  }
+
+  /** The scheduler lets an incarnation begin. */
+  start(incarnation: Incarnation): void {
+    const { cell } = incarnation
+    const { module = '' } = cell.definition as CompiledCell
+    const isNew = !this.modules.has(module)
+    this.modules.add(module)
+    const thread = this.#place()
+    const seat = thread.seat(incarnation)
+    if (seat === undefined) {
+      const limit = SEATS_MAX
+      const message = `${limit} cells run in one worker, which is the most; give the kernel more workers`
+      cell.failure = failure('ERR_KARYON_CELL_COUNT', message, { limit })
+      this.runtime.scheduler.write(Op.inited, cell.id, incarnation.number, 1)
+      return
+    }
+    incarnation.seat = seat
+    if (isNew) this.#spare?.load(module)
+  }
+
+  /** Where the next cell goes: to the worker with the fewest, or a new one while there may be more. */
+  #place(): Thread {
+    const [least] = this.#threads.toSorted((a, b) => a.occupied - b.occupied)
+    if (least !== undefined && (least.occupied === 0 || this.#threads.length >= this.#count)) return least
+    const thread = this.#spare ?? new Thread(this)
+    this.#spare = undefined
+    this.#threads.push(thread)
+    this.runtime.emit({ type: 'worker.started', worker: thread.number })
+    this.#warmUp()
+    return thread
+  }
+
+  #warmUp(): void {
+    if (this.#warm && this.#spare === undefined) setTimeout(() => this.#keepWarm(), SPARE_DELAY_MS).unref()
+  }
+
+  /** Starts a spare once the workers that are needed are up: it must not slow them down. */
+  #keepWarm(): void {
+    if (!this.#warm || this.#spare !== undefined || this.#closed) return
+    const spare = new Thread(this)
+    this.#spare = spare
+    for (const module of this.modules) spare.load(module)
+  }
+
+  /** Resolves once a spare is up and has loaded all modules so far; at once where there is to be none. */
+  warm(): Promise<void> {
+    return this.#spare?.warm() ?? Promise.resolve()
+  }
+
+  /** Takes in what the workers have said. */
+  read(): void {
+    for (const thread of this.#threads) thread.read()
+    for (const thread of this.#leaving) thread.read()
+    this.#spare?.read()
+  }
+
+  /** Nothing is left to do here: whoever has something to say must wake this side. False if somebody has said something meanwhile. */
+  rest(): boolean {
+    let rests = true
+    for (const thread of this.#threads) rests = thread.rest() && rests
+    for (const thread of this.#leaving) rests = thread.rest() && rests
+    if (this.#spare !== undefined) rests = this.#spare.rest() && rests
+    return rests
+  }
+
+  /** The worker that a cell runs in. */
+  threadOf(cell: Cell): Thread | undefined {
+    return (cell.incarnation.seat as Seat | undefined)?.thread
+  }
+
+  /** A copy of the state of a cell that runs in a worker. */
+  look(cell: Cell): Promise<unknown> | undefined {
+    const seat = cell.incarnation.seat as Seat | undefined
+    return seat?.thread.look(seat)
+  }
+
+  get threads(): readonly Thread[] {
+    return this.#threads
+  }
+
+  /**
+   * Gives up a worker whose cell does not end its turn, or that is gone. Its cells begin anew elsewhere: the culprit with the reason that is given,
+   * which counts, its neighbours with `collateral`, which does not.
+   */
+  replace(
+    thread: Thread,
+    culprit: Incarnation | undefined,
+    error: KaryonError,
+    death: DeathWord = Death.error,
+  ): void {
+    this.#lose(thread, 'replaced', culprit, error, death)
+  }
+
+  /** A worker has exited. */
+  exited(thread: Thread, error: unknown, code: number): void {
+    if (thread === this.#spare) {
+      this.#spare = undefined
+      return
+    }
+    if (this.#leaving.delete(thread)) {
+      thread.read()
+      return
+    }
+    const reason = error === undefined ? 'exit' : 'error'
+    const message = `the worker has exited with code ${code}; what ran in it is lost`
+    const lost = failure('ERR_KARYON_CELL_DEAD', message, { worker: thread.number, code }, error)
+    this.#lose(thread, reason, thread.running, lost, Death.error)
+    this.#leaving.delete(thread)
+  }
+
+  #lose(
+    thread: Thread,
+    reason: LossReason,
+    culprit: Incarnation | undefined,
+    error: KaryonError,
+    death: DeathWord,
+  ): void {
+    const place = this.#threads.indexOf(thread)
+    if (place < 0 || this.#closed) return
+    // What it has said so far counts.
+    thread.read()
+    this.#threads.splice(place, 1)
+    this.#leaving.add(thread)
+    thread.leave()
+    const path = culprit?.cell.path
+    this.runtime.emit({
+      type: 'worker.lost',
+      worker: thread.number,
+      reason,
+      error,
+      ...(path !== undefined && { path }),
+    })
+    const innocent = this.#othersAre(culprit)
+    for (const seat of thread.living()) {
+      const { cell, number } = seat.incarnation
+      const own = seat.incarnation === culprit
+      cell.failure = error
+      this.runtime.scheduler.write(Op.fail, cell.id, number, own ? death : innocent)
+    }
+    thread.settleOwed(error)
+  }
+
+  /** What the neighbours of a culprit die of. Where workers are lost again and again by nobody, everybody counts it. */
+  #othersAre(culprit: Incarnation | undefined): DeathWord {
+    if (culprit !== undefined) return Death.collateral
+    const now = this.runtime.now()
+    this.#losses = this.#losses.filter((at) => at > now - LOSSES_PERIOD_MS)
+    this.#losses.push(now)
+    return this.#losses.length > LOSSES_MAX ? Death.error : Death.collateral
+  }
+
+  /** A cell is gone, or has a new incarnation: tells the workers that know of it. */
+  gone(cell: Cell, reason: number): void {
+    for (const thread of this.#threads) thread.gone(cell, reason)
+  }
+
+  renewed(cell: Cell): void {
+    for (const thread of this.#threads) thread.renewed(cell)
+  }
+
+  /** The message of a slot is lost. */
+  lost(slot: number): void {
+    this.holders[slot] = undefined
+  }
+
+  /** Says which message of a seat runs, and lets no other begin. */
+  recall(cell: Cell): void {
+    const seat = cell.incarnation.seat as Seat | undefined
+    this.runtime.scheduler.write(Op.recalled, cell.id, seat === undefined ? NO_SLOT : seat.recall())
+  }
+
+  /** Ends all workers. Resolves when they are gone. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#endWatch()
+    const all = [...this.#threads, ...this.#leaving, ...(this.#spare === undefined ? [] : [this.#spare])]
+    await Promise.all(all.map((thread) => thread.terminate()))
+    native.unshare(this.tokens.store)
+    native.unshare(this.tokens.credits)
+  }
+}
+
+/** Reads the option; throws what is wrong with it. */
+export function checkedWorkers(options: WorkerOptions): Required<WorkerOptions> {
+  const { count = Math.min(Math.max(availableParallelism() - 1, 1), WORKERS_MAX), spare = true } =
+    checkedOptions(options, 'count', 'spare')
+  if (!Number.isInteger(count) || count < 1 || count > WORKERS_MAX)
+    throw badArgument(`workers.count is a whole number from 1 to ${WORKERS_MAX}`, { count })
+  if (typeof spare !== 'boolean') throw badArgument('workers.spare is true or false')
+  return { count, spare }
+}

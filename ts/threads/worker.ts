@@ -1,0 +1,67 @@
+// A worker: runs cells of its kernel's, on a store that it shares with it.
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import type { Incarnation } from '../cells/cell.ts'
+import { CellRuntime } from '../cells/runtime.ts'
+import { watchedEnvironment } from '../cells/watchdog.ts'
+import { checked, takeFailure } from '../errors.ts'
+import { accessRefused, type KernelEvent } from '../events.ts'
+import { Connection } from '../graph/connection.ts'
+import { NativeSession, type Grants } from '../graph/session.ts'
+import { native } from '../native.ts'
+import { Line, NOTHING } from './line.ts'
+import { clonable } from './parcels.ts'
+import { Outside } from './outside.ts'
+import { RemoteScheduler, RemoteSlots, type LocalSeat } from './remote.ts'
+import { Place, Up, partsOf, type WorkerSeed } from './wire.ts'
+
+function serve(port: MessagePort, seed: WorkerSeed): void {
+  const { memory, parcels, answers, store, credits, durability, root } = seed
+  const connection = new Connection(checked(native.adoptStore(store)), durability)
+  connection.listen()
+  const words = native.adoptCredits(credits)
+  if (words === null) throw takeFailure()
+  const outside = new Outside(answers)
+  const line = new Line(partsOf(memory), false, parcels, outside, () => port.postMessage(null))
+  const tell = (event: KernelEvent): void => {
+    const cloned = 'error' in event ? { ...event, error: clonable(event.error) } : event
+    ;(runtime.scheduler as RemoteScheduler).tell(Up.event, cloned)
+  }
+  const slots = new RemoteSlots()
+  const runtime: CellRuntime = new CellRuntime({
+    sessions: {
+      session: (principal: string, incarnation: number, grants: Grants, of: Incarnation) =>
+        new NativeSession(
+          connection,
+          principal,
+          incarnation,
+          grants,
+          (refusal) => tell(accessRefused(refusal)),
+          () => native.adoptSession(connection.handle, (of.seat as LocalSeat).session),
+        ),
+    },
+    emit: tell,
+    time: () => connection.now(),
+    seed: seed.seed,
+    sendableCheck: seed.check,
+    slots,
+    scheduler: (own) => new RemoteScheduler(own, slots, line, words, root, () => connection.refresh()),
+    outside,
+  })
+  outside.connect(line, runtime)
+  const { pump } = runtime
+  let current = pump.current
+  // Whoever looks on from outside sees whose code runs.
+  Object.defineProperty(pump, 'current', {
+    get: () => current,
+    set: (turn: typeof current) => {
+      current = turn
+      line.control[Place.running] = (turn?.incarnation.seat as LocalSeat | undefined)?.number ?? 0
+    },
+  })
+  port.on('message', () => pump.wake())
+  line.say(Up.ready, NOTHING, watchedEnvironment(), 1)
+  line.ring()
+  pump.schedule()
+}
+
+if (parentPort !== null) serve(parentPort, workerData as WorkerSeed)
