@@ -275,7 +275,7 @@ fn carry_out(
         Some(Purpose::Erase(key)) => draft.erase(key)?,
         Some(Purpose::Archive { through, digest }) => {
             Operation::Archive { through: *through, digest }.encode(&mut draft.operations);
-            draft.act = Some(Act::Archived);
+            draft.out.act = Some(Act::Archived);
         }
         Some(Purpose::Revert(_)) | None => {}
     }

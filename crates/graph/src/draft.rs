@@ -10,7 +10,7 @@ use crate::names::Names;
 use crate::pieces::difference;
 use crate::plan::Surface;
 use crate::publish::{Listing, Publication};
-use crate::tables::{self, Direction, EdgeSlot, Tables, next_id};
+use crate::tables::{self, Direction, EdgeSlot, next_id};
 use crate::versioned::State;
 use hashbrown::HashMap;
 use indexmap::IndexSet;
@@ -63,20 +63,14 @@ pub(crate) struct Declared {
 
 pub(crate) struct Draft<'g> {
     pub(crate) graph: &'g Graph,
-    /// The layer that is written to; 0 is the base.
-    pub(crate) layer: u32,
-    pub(crate) seq: Seq,
+    /// What is to be shown in the end: what is named for the first time, whose numbers follow the graph's, is there from the beginning.
+    pub(crate) out: Publication,
     /// Verbs that change something add to it.
     pub(crate) operations: Vec<u8>,
     /// In the order of first touch.
     copies: Numbered<EntityId, Copy<'g>>,
-    /// Nodes and edges that are named for the first time. Their numbers follow the graph's.
-    fresh: Tables,
-    named: Vec<NameId>,
     /// Names that were asked for of late, by length and ends: there are few of them, and each is asked for again and again.
     asked: [Option<(Arc<str>, NameId)>; ASKED],
-    declared: Option<Declared>,
-    pub(crate) act: Option<Act>,
     /// How many of the copies have been looked through for edges, and those by their ends.
     linked: (usize, HashMap<u32, Vec<u32>>),
     /// Postings that are needed for the first time, by index and key.
@@ -90,17 +84,13 @@ pub(crate) struct Draft<'g> {
 impl<'g> Draft<'g> {
     /// Starts the commit after the head.
     pub(crate) fn new(graph: &'g Graph, layer: u32) -> Draft<'g> {
+        let (seq, fresh) = (graph.head + 1, graph.tables.beside());
         Draft {
             graph,
-            layer,
-            seq: graph.head + 1,
+            out: Publication { layer, seq, fresh, ..Publication::default() },
             operations: Vec::new(),
             copies: Numbered::default(),
-            fresh: graph.tables.beside(),
-            named: Vec::new(),
             asked: [const { None }; ASKED],
-            declared: None,
-            act: None,
             linked: Default::default(),
             postings: IndexSet::new(),
             unique: BTreeMap::new(),
@@ -121,7 +111,7 @@ impl<'g> Draft<'g> {
 
     /// Whether there is anything to record.
     pub(crate) fn has_changed(&self) -> bool {
-        self.touched().next().is_some() || self.declared.is_some() || self.act.is_some()
+        self.touched().next().is_some() || self.out.declared.is_some() || self.out.act.is_some()
     }
 
     /// The how manieth new node or edge it is.
@@ -143,13 +133,13 @@ impl<'g> Draft<'g> {
         if let Some(at) = self.copies.get_index_of(&id) {
             return Ok(at);
         }
-        let before = self.graph.state_in(self.layer, id, self.graph.head)?.0;
+        let before = self.graph.state_in(self.out.layer, id, self.graph.head)?.0;
         Ok(self.keep(id, before))
     }
 
     /// Has a state at hand that `state` could not find by itself: a layer's may lie in the past of what it stands on.
     fn fetch(&mut self, id: EntityId) -> Result<()> {
-        if self.layer > 0 { self.load(id).map(drop) } else { Ok(()) }
+        if self.out.layer > 0 { self.load(id).map(drop) } else { Ok(()) }
     }
 
     /// A node's labels before the commit and now; `None` where it does not exist. Of an edge its type.
@@ -161,7 +151,7 @@ impl<'g> Draft<'g> {
         Ok(match self.copies.get(&id) {
             Some(Copy { before, now, .. }) => [labels(before), labels(now.as_ref().unwrap_or(before))],
             None => {
-                let state = self.graph.state_in(self.layer, id, self.graph.head)?.0;
+                let state = self.graph.state_in(self.out.layer, id, self.graph.head)?.0;
                 [labels(&state), labels(&state)]
             }
         })
@@ -191,30 +181,30 @@ impl<'g> Draft<'g> {
     pub(crate) fn last(&self, id: EntityId) -> Result<Seq> {
         match self.fresh_at(id) {
             Some(_) => Ok(0),
-            None => self.graph.last_in(self.layer, id, self.graph.head),
+            None => self.graph.last_in(self.out.layer, id, self.graph.head),
         }
     }
 
     /// How many numbers of nodes and edges are given out.
     fn numbered(&self) -> (u32, u32) {
         let (nodes, edges) = self.graph.numbered();
-        (nodes + self.fresh.nodes.len() as u32, edges + self.fresh.edges.len() as u32)
+        (nodes + self.out.fresh.nodes.len() as u32, edges + self.out.fresh.edges.len() as u32)
     }
 
     fn edge_slot(&self, id: u32) -> &EdgeSlot {
         match id.checked_sub(self.graph.numbered().1) {
-            Some(at) => &self.fresh.edges[at],
+            Some(at) => &self.out.fresh.edges[at],
             None => self.graph.edge(id),
         }
     }
 
     fn node_id(&self, key: &str) -> Option<u32> {
-        let fresh = || self.fresh.node(key).map(|at| at + self.graph.numbered().0);
+        let fresh = || self.out.fresh.node(key).map(|at| at + self.graph.numbered().0);
         self.graph.tables.node(key).or_else(fresh)
     }
 
     fn edge_id(&self, from: u32, kind: NameId, to: u32, key: &str) -> Option<u32> {
-        let fresh = || self.fresh.edge(from, kind, to, key).map(|at| at + self.graph.numbered().1);
+        let fresh = || self.out.fresh.edge(from, kind, to, key).map(|at| at + self.graph.numbered().1);
         self.graph.tables.edge(from, kind, to, key).or_else(fresh)
     }
 
@@ -230,14 +220,14 @@ impl<'g> Draft<'g> {
 
     fn add_node(&mut self, key: &str) -> Result<u32> {
         let id = next_id(self.numbered().0)?;
-        self.fresh.add_node(key)?;
+        self.out.fresh.add_node(key)?;
         self.keep(EntityId::Node(id), Cow::Owned(Entity::default()));
         Ok(id)
     }
 
     fn add_edge(&mut self, from: u32, kind: NameId, to: u32, key: &str) -> Result<u32> {
         let id = next_id(self.numbered().1)?;
-        self.fresh.add_edge(from, kind, to, key)?;
+        self.out.fresh.add_edge(from, kind, to, key)?;
         self.keep(EntityId::Edge(id), Cow::Owned(Entity::default()));
         Ok(id)
     }
@@ -265,11 +255,11 @@ impl<'g> Draft<'g> {
                 while !cursor.is_empty() {
                     known &= (cursor.id()? as usize) < count;
                 }
-                self.act = Some(Act::Erased(node, postings.to_vec()));
+                self.out.act = Some(Act::Erased(node, postings.to_vec()));
                 known
             }
             Operation::Archive { .. } => {
-                self.act = Some(Act::Archived);
+                self.out.act = Some(Act::Archived);
                 true
             }
             _ => true,
@@ -290,32 +280,32 @@ impl<'g> Draft<'g> {
     pub(crate) fn change(&mut self, id: EntityId, operations: &[Operation<'_>]) -> Result<Entity> {
         let at = self.load(id)?;
         let Copy { before, now } = &mut self.copies[at];
-        let after = now.as_ref().unwrap_or(before).apply(operations, self.seq)?;
+        let after = now.as_ref().unwrap_or(before).apply(operations, self.out.seq)?;
         Ok(now.replace(after).unwrap_or_else(|| Entity::clone(before)))
     }
 
     /// Has rules hold for a property of the nodes with a label from this commit on; nothing when they hold already.
     pub(crate) fn declare(&mut self, label: NameId, property: NameId, rules: Rules) -> Result<()> {
-        if self.layer > 0 {
+        if self.out.layer > 0 {
             return Err(Error::new(Code::Layer, "rules are declared in the graph, not in a fork of it"));
         }
         let indexes = &self.graph.indexes;
         let found = indexes.find(label, property);
-        if found.map_or_else(Rules::default, |at| indexes.all[at as usize].rules_at(self.seq)) == rules {
+        if found.map_or_else(Rules::default, |at| indexes.all[at as usize].rules_at(self.out.seq)) == rules {
             return Ok(());
         }
         let index = found.map_or_else(|| indexes.next(), Ok)?;
-        self.declared = Some(Declared { index, label, property, rules });
+        self.out.declared = Some(Declared { index, label, property, rules });
         Operation::Declare { label, name: property, rules }.encode(&mut self.operations);
         Ok(())
     }
 
     /// The rules of an index before the commit, and now.
     fn rules(&self, index: u32) -> (Rules, Rules) {
-        let ground = self.graph.ground(self.layer, self.seq);
+        let ground = self.graph.ground(self.out.layer, self.out.seq);
         let before = self.graph.indexes.all.get(index as usize);
         let before = before.map_or_else(Rules::default, |index| index.rules_at(ground));
-        let declared = self.declared.filter(|declared| declared.index == index);
+        let declared = self.out.declared.filter(|declared| declared.index == index);
         (before, declared.map_or(before, |declared| declared.rules))
     }
 
@@ -329,7 +319,7 @@ impl<'g> Draft<'g> {
 
     /// Brings the indexes up to date with a node, and refuses what their rules do not allow.
     fn index(&mut self, node: u32, before: &Entity, now: &Entity) -> Result<()> {
-        let declared = self.declared;
+        let declared = self.out.declared;
         let labels = now.labels().chain(before.labels().filter(|label| now.label(*label).is_none()));
         for label in labels {
             let known = self.graph.indexes.of_label(label);
@@ -365,7 +355,7 @@ impl<'g> Draft<'g> {
 
     /// Brings the indexes up to date with rules that are declared.
     fn index_declared(&mut self) -> Result<()> {
-        let Some(Declared { index, label, property, rules }) = self.declared else { return Ok(()) };
+        let Some(Declared { index, label, property, rules }) = self.out.declared else { return Ok(()) };
         let nodes = self.graph.listed_in(0, ObjectId::Label(label), self.graph.head)?;
         for node in nodes.iter().copied() {
             let (id, graph) = (EntityId::Node(node), self.graph);
@@ -385,7 +375,7 @@ impl<'g> Draft<'g> {
 
     fn check_unique(&self) -> Result<()> {
         for (posting, more) in &self.unique {
-            let held = self.graph.listed_in(self.layer, ObjectId::Posting(*posting), self.graph.head)?;
+            let held = self.graph.listed_in(self.out.layer, ObjectId::Posting(*posting), self.graph.head)?;
             if held.len() as isize + more.1 > 1 {
                 return Err(self.graph.rule_error(more.0.0, more.0.1, Code::Unique));
             }
@@ -395,23 +385,24 @@ impl<'g> Draft<'g> {
 
     /// What is more or less now in lists, and what undoes the commit. Nothing is published yet, so it may fail.
     pub(crate) fn finish(mut self) -> Result<(Outcome, Publication)> {
-        let (graph, seq, mut out) = (self.graph, self.seq, Publication::default());
+        let (graph, seq) = (self.graph, self.out.seq);
         self.index_declared()?;
         let mut copies = std::mem::take(&mut self.copies);
         copies.retain(|_, copy| copy.now.is_some());
         // Replayed operations touch in another order.
         copies.sort_unstable_keys();
-        let indexed = !graph.indexes.all.is_empty() || self.declared.is_some();
-        out.bytes += self.fresh.bytes() as isize;
-        out.deltas.reserve(self.operations.len());
-        let above = graph.living(self.layer)?;
-        out.changes.reserve_exact(copies.len());
+        let indexed = !graph.indexes.all.is_empty() || self.out.declared.is_some();
+        self.out.bytes += self.out.fresh.bytes() as isize;
+        self.out.deltas.reserve(self.operations.len());
+        let above = graph.living(self.out.layer)?;
+        self.out.changes.reserve_exact(copies.len());
         for (id, Copy { before, now }) in copies {
             let Some(now) = now else { continue };
-            let start = out.deltas.len();
+            let start = self.out.deltas.len();
             // What is new needs none: there was nothing before it.
             let fresh = self.fresh_at(id).is_some();
-            let changed = if fresh { now.since() == seq } else { put_delta(&now, &before, &mut out.deltas) };
+            let changed =
+                if fresh { now.since() == seq } else { put_delta(&now, &before, &mut self.out.deltas) };
             if !changed {
                 continue;
             }
@@ -425,8 +416,8 @@ impl<'g> Draft<'g> {
                     if indexed {
                         self.index(node, &before, &now)?;
                     }
-                    out.membership |= now.since() == seq;
-                    out.live.0 += came;
+                    self.out.membership |= now.since() == seq;
+                    self.out.live.0 += came;
                 }
                 EntityId::Edge(edge) => {
                     let EdgeSlot { from, kind, to, .. } = *self.edge_slot(edge);
@@ -434,12 +425,12 @@ impl<'g> Draft<'g> {
                         let lists = [list_id(from, Direction::Out, kind), list_id(to, Direction::In, kind)];
                         self.lists.extend(lists.map(|list| (list, false, edge, came < 0)));
                     }
-                    out.live.1 += came;
+                    self.out.live.1 += came;
                 }
             }
             let known = above.is_none_or(|layer| layer.copies.contains_key(&id));
-            out.bytes += now.size() as isize - if known { before.size() as isize } else { 0 };
-            out.changes.push((id, now, start..out.deltas.len()));
+            self.out.bytes += now.size() as isize - if known { before.size() as isize } else { 0 };
+            self.out.changes.push((id, now, start..self.out.deltas.len()));
         }
         self.check_unique()?;
         if let Some(Layer { parent, from, .. }) = above {
@@ -450,6 +441,7 @@ impl<'g> Draft<'g> {
             }
         }
         self.lists.sort_unstable();
+        let out = &mut self.out;
         out.entries = self.lists.iter().map(|(.., id, held)| (*id, *held)).collect();
         let mut at = 0;
         for group in self.lists.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
@@ -471,14 +463,12 @@ impl<'g> Draft<'g> {
             at = place.end;
             out.lists.push(Listing { list, less, entries: place, delta: start..out.deltas.len(), merged });
         }
-        if self.layer > 0 {
+        if out.layer > 0 {
             out.live = (0, 0);
         }
-        let touched = out.changes.iter().map(|change| change.0).collect();
-        let (fresh, postings) = (self.fresh, self.postings.into_iter());
-        let (layer, declared, named, act) = (self.layer, self.declared, self.named, self.act);
-        let publication = Publication { layer, seq, fresh, declared, postings, named, act, ..out };
-        Ok((Outcome { operations: self.operations, touched }, publication))
+        let touched = self.out.changes.iter().map(|change| change.0).collect();
+        self.out.postings = self.postings.into_iter();
+        Ok((Outcome { operations: self.operations, touched }, self.out))
     }
 }
 
@@ -501,8 +491,8 @@ impl Surface for Draft<'_> {
             return Ok(*id);
         }
         let (id, known, logged) = self.graph.names.look_up(text)?;
-        if !logged && !self.named.contains(&id) {
-            self.named.push(id);
+        if !logged && !self.out.named.contains(&id) {
+            self.out.named.push(id);
             Operation::DefineName { id, name: text }.encode(&mut self.operations);
         }
         self.asked[place] = Some((known, id));
@@ -572,7 +562,7 @@ impl Surface for Draft<'_> {
         let mut edges = linked.get(&node).cloned().unwrap_or_default();
         self.linked = (self.copies.len(), linked);
         if node < self.graph.numbered().0 {
-            let listed = self.graph.incident_in(self.layer, node, self.graph.head)?.into_iter();
+            let listed = self.graph.incident_in(self.out.layer, node, self.graph.head)?.into_iter();
             edges.extend(listed.filter(|edge| !self.copies.contains_key(&EntityId::Edge(*edge))));
         }
         edges.sort_unstable();

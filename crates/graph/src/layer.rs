@@ -296,7 +296,7 @@ impl Draft<'_> {
             ));
         }
         graph.history.check(from)?;
-        self.act = Some(Act::Made { name, parent, from });
+        self.out.act = Some(Act::Made { name, parent, from });
         Operation::Fork { name, parent, from }.encode(&mut self.operations);
         Ok(())
     }
@@ -305,12 +305,10 @@ impl Draft<'_> {
     pub(crate) fn drop_layer(&mut self, layer: u32) -> Result<()> {
         self.graph.living(layer)?;
         if self.graph.layers.iter().any(|above| above.is_living() && above.parent == layer) {
-            return Err(Error::new(
-                Code::Layer,
-                "another fork stands on this one; merge or drop that one first",
-            ));
+            let message = "another fork stands on this one; merge or drop that one first";
+            return Err(Error::new(Code::Layer, message));
         }
-        self.act = Some(Act::Dropped(layer));
+        self.out.act = Some(Act::Dropped(layer));
         Operation::Drop { layer }.encode(&mut self.operations);
         Ok(())
     }
@@ -321,7 +319,7 @@ impl Draft<'_> {
         if let Some(last) = self.graph.living(layer)?.map(|layer| layer.last).filter(|last| *last > planned) {
             return Err(conflict("the fork", "read", last, planned));
         }
-        self.act = Some(Act::Merged(layer));
+        self.out.act = Some(Act::Merged(layer));
         Operation::Merge { layer }.encode(&mut self.operations);
         Ok(())
     }

@@ -29,7 +29,7 @@ impl Draft<'_> {
         };
         let postings = self.graph.postings_of(node)?;
         Operation::Erase { node, postings: &postings }.encode(&mut self.operations);
-        self.act = Some(Act::Erased(node, postings));
+        self.out.act = Some(Act::Erased(node, postings));
         Ok(())
     }
 }

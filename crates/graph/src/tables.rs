@@ -97,7 +97,7 @@ impl<'g> Listing<'g> {
 impl List {
     fn new(direction: Direction, kind: NameId, object: Object<Ids>) -> List {
         match (object.state()[..].first_chunk(), object.last().to_le_bytes()) {
-            (Some([id]), [last @ .., 0]) if object.is_plain() && object.state().len() == 1 => {
+            (Some([id]), [last @ .., 0]) if object.open_run().is_none() && object.state().len() == 1 => {
                 List::One { direction, last, kind, id: *id }
             }
             _ => List::Many(Box::new((direction, kind, object))),

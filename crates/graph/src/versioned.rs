@@ -82,11 +82,6 @@ impl<S: State> Object<S> {
         self.past.as_ref().is_some_and(|past| past.sealed)
     }
 
-    /// Whether only one commit has changed it, or none.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.past.is_none()
-    }
-
     /// Hands the run that holds the moment `seq` to `look`, with what reads the state at the run's end, and whether it is thinned.
     /// `None` when there was nothing yet.
     pub(crate) fn in_run<'a, T>(

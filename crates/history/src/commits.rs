@@ -122,12 +122,8 @@ impl Commits {
         let number = (at / PAGE_COMMITS) as u32;
         self.pages.get_or_insert_with(&number, || {
             let Some(chapter) = self.history.find(ObjectId::Commits(number), at)? else {
-                return Err(Error::new(
-                    Code::Damaged,
-                    format!(
-                        "the commits around version {seq} are missing from the history; open the store again"
-                    ),
-                ));
+                let what = format!("the commits around version {seq} are missing from the history");
+                return Err(Error::new(Code::Damaged, what + "; open the store again"));
             };
             let commits = chapter.run.start() + 1..=chapter.end;
             take_page(commits, &mut Cursor::new(&chapter.anchor)).map(Page::new)

@@ -64,14 +64,13 @@ impl Progress {
         match self {
             Progress::Ready => Ok(()),
             Progress::Failed(error) => Err(error.clone()),
-            Progress::Building { done, total } => Err(Error::new(
-                Code::HistoryBuilding,
-                format!(
-                    "the index of the past is being rebuilt: {done} of {total} commits; await graph.ready('history')"
-                ),
-            )
-            .with("done", *done)
-            .with("total", *total)),
+            Progress::Building { done, total } => {
+                let commits = format!("{done} of {total} commits");
+                let message = format!(
+                    "the index of the past is being rebuilt: {commits}; await graph.ready('history')"
+                );
+                Err(Error::new(Code::HistoryBuilding, message).with("done", *done).with("total", *total))
+            }
         }
     }
 }

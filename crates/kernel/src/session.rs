@@ -31,10 +31,8 @@ impl Session {
         let body = self.alive()?.body()?;
         let layer = body.graph.layer_named(name)?;
         if body.graph.living(layer)?.is_none_or(|found| found.parent != self.layer) {
-            return Err(Error::new(
-                Code::Layer,
-                format!("the fork {name:?} stands elsewhere; open it there"),
-            ));
+            let message = format!("the fork {name:?} stands elsewhere; open it there");
+            return Err(Error::new(Code::Layer, message));
         }
         Ok(Session { layer, ..self.clone() })
     }

@@ -82,6 +82,9 @@ pub struct Frame<'a> {
     pub payload: &'a [u8],
 }
 
+/// Is handed frames of commits, each with the point behind it.
+pub type Visit<'v, T> = &'v mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<T>;
+
 impl Frame<'_> {
     /// A frame that holds no commits.
     pub(crate) const fn empty(next_seq: u64, base_time: i64) -> Self {

@@ -10,7 +10,7 @@ use karyon_model::{Code, Error, Result};
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, io_error, sync_failed};
-use crate::frame::{Frame, Kind};
+use crate::frame::{Kind, Visit};
 use crate::log::Log;
 use crate::recovery::{Cut, Recovery, judge, judge_unbegun};
 use crate::segment::{self, LOG_DIRECTORY, SegmentSizes};
@@ -33,7 +33,7 @@ impl Log {
         store: StoreId,
         sizes: SegmentSizes,
         (base, start): (ChainPoint, ChainPoint),
-        visit: &mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<()>,
+        visit: Visit<'_, ()>,
     ) -> Result<(Log, Recovery)> {
         let shared = disk.clone();
         let disk = disk.as_ref();

@@ -8,7 +8,7 @@ use karyon_model::{Error, Result};
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
 use crate::failure::damaged;
-use crate::frame::{Frame, Kind, MIN_FRAME_BYTES};
+use crate::frame::{Frame, Kind, MIN_FRAME_BYTES, Visit};
 use crate::log::Log;
 use crate::open::judge_end;
 use crate::segment::{self, SegmentHeader, SegmentSizes};
@@ -38,7 +38,7 @@ impl LogReader {
         &self,
         from: ChainPoint,
         until: Position,
-        visit: &mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<ControlFlow<()>>,
+        visit: Visit<'_, ControlFlow<()>>,
     ) -> Result<()> {
         let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, from, false)?;
         read_on(&mut walk, until, visit)
@@ -97,11 +97,7 @@ impl LogReader {
     /// Checks the whole chain from the first frame to `head`, handing each frame of commits to
     /// `visit`, and returns how many there were. Changes nothing. Fails with `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first
     /// thing that is wrong.
-    pub fn verify(
-        &self,
-        head: &ChainPoint,
-        visit: &mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<()>,
-    ) -> Result<u64> {
+    pub fn verify(&self, head: &ChainPoint, visit: Visit<'_, ()>) -> Result<u64> {
         let mut frames = 0;
         let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, self.base, false)?;
         read_on(&mut walk, head.position, &mut |frame, end| {
@@ -117,11 +113,7 @@ impl LogReader {
 }
 
 /// Walks over frames that are known to be there, up to `until`.
-fn read_on(
-    walk: &mut Walk<'_>,
-    until: Position,
-    visit: &mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<ControlFlow<()>>,
-) -> Result<()> {
+fn read_on(walk: &mut Walk<'_>, until: Position, visit: Visit<'_, ControlFlow<()>>) -> Result<()> {
     while walk.point.position < until {
         let Position { segment, offset } = walk.point.position;
         match walk.step()? {

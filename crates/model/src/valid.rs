@@ -198,10 +198,10 @@ pub fn read<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
             value::check(cursor)
         }
         TEMPORAL => check(cursor),
-        _ => Err(Error::new(
-            Code::FormatNewer,
-            "a fact is of a later format; open the store with a newer Karyon",
-        )),
+        _ => {
+            let message = "a fact is of a later format; open the store with a newer Karyon";
+            Err(Error::new(Code::FormatNewer, message))
+        }
     }
 }
 

@@ -340,8 +340,6 @@ fn check_cause(cause: Option<Seq>, head: Seq) -> Result<()> {
 }
 
 fn poisoned() -> Error {
-    Error::new(
-        Code::Panic,
-        "Karyon failed while it changed its memory, a defect; close and open the store again",
-    )
+    let message = "Karyon failed while it changed its memory, a defect; close and open the store again";
+    Error::new(Code::Panic, message)
 }
