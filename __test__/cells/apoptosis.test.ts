@@ -147,6 +147,50 @@ test('a budget of messages warns, then quiets, then ends the incarnation with it
   t.is(world.cells.stats.ended, 7)
 })
 
+test('a budget of CPU time counts what turns use, whatever time passes, and ends the incarnation', async (t) => {
+  let usedMs = 0
+  const world = new World({ cpuMs: () => usedMs })
+  const log: number[] = []
+  const frugal = cell({
+    name: 'frugal',
+    limits: { budget: { cpuMs: 10 } },
+    messages: { spend: message<number>() },
+    on: {
+      spend: (ctx, ms) => {
+        usedMs += ms
+        log.push(ctx.self.incarnation)
+        if (ms === 1) throw new Error('what a turn used that failed counts too')
+      },
+    },
+  })
+  const ref = world.cells.spawn(frugal)
+  for (const ms of [3, 4]) {
+    ref.send('spend', ms)
+    usedMs += 100
+    await world.pass(1_000)
+  }
+  t.deepEqual(world.of('cell.warned'), [])
+  for (const ms of [2, 5, 3, 8]) ref.send('spend', ms)
+  await world.rest()
+  t.deepEqual(
+    world.of('cell.warned').map(({ incarnation, quiescent }) => [incarnation, quiescent]),
+    [
+      [1, false],
+      [1, true],
+      [2, false],
+      [2, true],
+    ],
+  )
+  t.deepEqual(log, [1, 1, 1, 1, 2, 2])
+  t.deepEqual(
+    world.of('cell.restarted').map(({ reason }) => reason),
+    ['budget', 'budget'],
+  )
+  ref.send('spend', 1)
+  await world.rest()
+  t.is(world.of('cell.restarted').at(-1)?.reason, 'error')
+})
+
 test('a budget that is used up by quick turns loses none of the messages behind it', async (t) => {
   const world = new World()
   const log: number[] = []

@@ -13,8 +13,9 @@ test('the README shows programs', (t) => {
   t.not(examples.length, 0)
 })
 
+// One after the other: a machine that starts fifty programs at once is no reader's.
 for (const { line, code } of examples) {
-  test(`the program at line ${line} of the README runs as it stands`, async (t) => {
+  test.serial(`the program at line ${line} of the README runs as it stands`, async (t) => {
     const { code: exit, output } = await runNode(
       ['program.mjs'],
       folderWith('run', line, 'program.mjs', code),
@@ -22,14 +23,14 @@ for (const { line, code } of examples) {
     t.is(exit, 0, output)
   })
 
-  test(`the program at line ${line} of the README does what its comments say`, async (t) => {
+  test.serial(`the program at line ${line} of the README does what its comments say`, async (t) => {
     const { program, assertions } = withAssertions(code)
     const ended = await runNode(['program.mjs'], folderWith('assert', line, 'program.mjs', program))
     t.log(`${assertions} comments hold`)
     t.is(ended.code, 0, ended.output)
   })
 
-  test(`the program at line ${line} of the README is correct TypeScript`, async (t) => {
+  test.serial(`the program at line ${line} of the README is correct TypeScript`, async (t) => {
     const ended = await typeCheck('program.mts', folderWith('types', line, 'program.mts', code))
     t.is(ended.code, 0, ended.output)
   })

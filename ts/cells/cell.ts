@@ -94,6 +94,8 @@ export interface Seat {
   abort?(stop: boolean): void
   /** The incarnation is dead. */
   retire(): void
+  /** The CPU time of its turns, as `CellInfo` tells it. */
+  cpuMs: number
 }
 
 /** One life of a cell: its state, its session, its signal. */

@@ -1,7 +1,7 @@
 import { badArgument } from '../errors.ts'
 import { checkedGrants } from '../graph/arguments.ts'
 import type { Grants } from '../graph/session.ts'
-import type { Budget, Lease } from './apoptosis.ts'
+import { metered, type Budget, type Lease } from './apoptosis.ts'
 import type { Context, InitContext } from './context.ts'
 import { bounded, checkedName } from './failures.ts'
 import { disown, isThenable } from './foreign.ts'
@@ -335,7 +335,7 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
     parsers: names.map((name) => messages[name]?.parse),
     replies: names.map((name) => messages[name]?.parseReply),
     controls: controlsOf(names.map((name) => messages[name]?.control ?? false)),
-    handlers: names.map((name) => handlerOf(handlers[name] as Handler, bounds.stopInPlace)),
+    handlers: names.map((name) => handlerOf(handlers[name] as Handler, bounds)),
     init: spec.init as CompiledCell['init'],
     invariant: spec.invariant as CompiledCell['invariant'],
     limits: bounds,
@@ -349,9 +349,10 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   return definition(compiled)
 }
 
-/** A handler as it is called: under a guard if it may be stopped. */
-export function handlerOf(handler: Handler, stopInPlace: boolean): Handler {
-  return stopInPlace ? stoppable(handler) : handler
+/** A handler as it is called: under a guard if it may be stopped, and measured if its CPU time has a budget. */
+export function handlerOf(handler: Handler, { stopInPlace, budget }: CompiledLimits): Handler {
+  const guarded = stopInPlace ? stoppable(handler) : handler
+  return budget?.cpuMs === undefined ? guarded : metered(guarded)
 }
 
 function checkedModule(module: string | undefined, name: string): string | undefined {
@@ -383,8 +384,9 @@ function limitsOf(limits: CellLimits, name: string): CompiledLimits {
     if (typeof (lease.idle ?? false) !== 'boolean') throw badArgument('lease.idle is true or false')
   }
   if (budget !== undefined) {
-    checkFields(budget, `limits.budget of ${name}`, ['messages'])
+    checkFields(budget, `limits.budget of ${name}`, ['messages', 'cpuMs'])
     bounded('budget.messages', budget.messages ?? 1, 1, Number.MAX_SAFE_INTEGER)
+    bounded('budget.cpuMs', budget.cpuMs ?? 1, 1, Number.MAX_SAFE_INTEGER)
   }
   return {
     mailbox,

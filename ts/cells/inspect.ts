@@ -1,6 +1,7 @@
 // What can be seen of cells from outside.
 import type { DeathReason } from '../events.ts'
 import type { Cell } from './cell.ts'
+import type { Isolation } from './definition.ts'
 import { CLOSED } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 import { placeOf } from './scheduler.ts'
@@ -20,6 +21,13 @@ export interface CellInfo {
   readonly lastReason?: DeathReason
   /** Messages that wait, and how many may; of cells. */
   readonly mailbox?: { readonly waiting: number; readonly limit: number }
+  /** Where its turns run; of cells. */
+  readonly isolation?: Isolation
+  /**
+   * The CPU time that turns of this incarnation have used, in milliseconds, each until it first awaited or returned: by samples that the watchdog
+   * takes a hundred times a second, so that it is true of long times and rough of short ones. Of cells.
+   */
+  readonly cpuMs?: number
 }
 
 /** A cell with all below it. */
@@ -40,7 +48,11 @@ export function infoOf(cell: Cell): CellInfo {
     incarnation: incarnation.number,
     restarts: incarnation.number - 1,
     ...(lastReason !== undefined && { lastReason }),
-    ...(definition !== undefined && { mailbox: { waiting, limit } }),
+    ...(definition !== undefined && {
+      mailbox: { waiting, limit },
+      isolation: definition.isolation,
+      cpuMs: runtime.pump.cpuMsOf(incarnation),
+    }),
   }
 }
 

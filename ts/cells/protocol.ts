@@ -108,7 +108,8 @@ export const Header = {
   ended: 9,
   turn: 10,
   stopped: 11,
-  terms: 12,
+  cpu: 12,
+  terms: 13,
 } as const
 
 /** Why an incarnation ends, where this side says so. */

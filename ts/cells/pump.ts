@@ -33,6 +33,8 @@ export class Pump {
   readonly #driver: Driver | undefined
   readonly #inContext: (pump: () => void) => void
   readonly #inits: Incarnation[] = []
+  /** The CPU time of turns here, of incarnations that the watchdog has met. */
+  readonly #used = new WeakMap<Incarnation, number>()
   /** The turn whose handler is running. */
   current: Turn | undefined
   /** Turns that settled after their incarnation was dead. */
@@ -41,6 +43,8 @@ export class Pump {
   stopped: unknown
   #turns = 0
   #batch = 1
+  /** The CPU time of all turns that was accounted for. */
+  #cpuMs = 0
   #scheduled = false
   #pumping = false
 
@@ -74,6 +78,21 @@ export class Pump {
 
   end(): void {
     this.#life.end()
+  }
+
+  /** The CPU time that the turns of an incarnation have used, in milliseconds; see `CellInfo`. */
+  cpuMsOf(incarnation: Incarnation): number {
+    return incarnation.seat?.cpuMs ?? this.#used.get(incarnation) ?? 0
+  }
+
+  /** What the watchdog has seen used since it was last asked was used by this one. */
+  #account(incarnation: Incarnation): void {
+    const cpuMs = this.#runtime.scheduler.answer(Header.cpu)
+    if (cpuMs === this.#cpuMs) return
+    const used = this.cpuMsOf(incarnation) + cpuMs - this.#cpuMs
+    this.#cpuMs = cpuMs
+    if (incarnation.seat === undefined) this.#used.set(incarnation, used)
+    else incarnation.seat.cpuMs = used
   }
 
   #pump(): void {
@@ -173,11 +192,13 @@ export class Pump {
       goesOn = isThenable(answer)
     } catch (error) {
       this.current = undefined
+      this.#account(incarnation)
       const stopped = error === this.stopped && this.stopped !== undefined
       this.#failTurn(turn, slot, error, stopped ? Verdict.stopped : Verdict.failed)
       return
     }
     this.current = undefined
+    this.#account(incarnation)
     if (goesOn) this.#goOn(turn, slot, answer)
     else this.#endTurn(turn, slot, answer)
   }
@@ -345,6 +366,7 @@ export class Pump {
       outcome = error
     }
     this.current = undefined
+    this.#account(incarnation)
     if (!goesOn) {
       this.#inited(turn, verdict, outcome)
       return

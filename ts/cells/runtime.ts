@@ -1,5 +1,6 @@
 // The cells of one kernel: what references and contexts ask of it. The scheduler decides, the pump runs.
 import { KaryonError, badArgument } from '../errors.ts'
+import { native } from '../native.ts'
 import type { KernelEvent } from '../events.ts'
 import { checkedOptions } from '../graph/arguments.ts'
 import type { Grants, Session, SessionSource } from '../graph/session.ts'
@@ -38,6 +39,8 @@ export interface RuntimeOptions {
   readonly emit?: (event: KernelEvent) => void
   /** The clock of deadlines and budgets, in milliseconds that never step back. After moving it by hand: `wake()`. */
   readonly now?: () => number
+  /** The CPU time of this thread, in milliseconds. */
+  readonly cpuMs?: () => number
   /** What `ctx.now()` answers. */
   readonly time?: () => Date
   /** What backoff jitter and `ctx.random()` follow from. */
@@ -102,6 +105,7 @@ export class CellRuntime {
   readonly root: Cell
   readonly emit: (event: KernelEvent) => void
   readonly now: () => number
+  readonly cpuMs: () => number
   readonly time: () => Date
   readonly seed: number
   /** Whether payloads are checked and frozen. */
@@ -127,6 +131,8 @@ export class CellRuntime {
     this.#sessions = options.sessions
     this.emit = options.emit ?? (() => {})
     this.now = options.now ?? monotonic
+    // What a simulation does must not depend on how long it takes.
+    this.cpuMs = options.driver !== undefined ? () => 0 : (options.cpuMs ?? threadCpuMs)
     this.time = options.time ?? (() => new Date())
     this.seed = options.seed ?? Math.trunc(Math.random() * 0x1_0000_0000)
     this.tainted = options.tainted ?? ((error) => this.fail(error))
@@ -437,4 +443,8 @@ function onceFor(cell: Cell, once: Once | undefined): Once | undefined {
 
 function monotonic(): number {
   return performance.now()
+}
+
+function threadCpuMs(): number {
+  return native.threadCpuMs() ?? 0
 }

@@ -206,7 +206,7 @@ export class Turn {
     }
     incarnation.handlers = definition.names.map((name, code) => {
       const other = handlers[name]
-      return other ? handlerOf(other, definition.limits.stopInPlace) : (definition.handlers[code] as Handler)
+      return other ? handlerOf(other, definition.limits) : (definition.handlers[code] as Handler)
     })
     this.became = true
   }

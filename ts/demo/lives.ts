@@ -36,6 +36,8 @@ export interface Run {
   readonly restarts: ReadonlyMap<string, number>
   /** How often a cell was ended because it did not renew its lease. */
   readonly leases: number
+  /** How often a worker was replaced because a cell in it looped for ever. */
+  readonly loops: number
   readonly mark: Version
   readonly lies: readonly Lie[]
   /** From the start of the first life to the end of the last. */
@@ -88,6 +90,7 @@ class Watcher {
   readonly #kills: Kill[] = []
   readonly #restarts = new Map<string, number>()
   #leases = 0
+  #loops = 0
   readonly #lies: Lie[] = []
   #restartCount = 0
   #place = 0
@@ -121,6 +124,7 @@ class Watcher {
       kills: this.#kills,
       restarts: this.#restarts,
       leases: this.#leases,
+      loops: this.#loops,
       mark: this.#mark,
       lies: this.#lies,
       seconds: (performance.now() - started) / 1_000,
@@ -162,10 +166,9 @@ class Watcher {
         this.#place = report.place ?? this.#place
         break
       case 'restarted':
-        if (report.reason === 'lease') {
-          this.#leases += 1
-          break
-        }
+        if (report.reason === 'lease') this.#leases += 1
+        if (report.reason === 'cpu') this.#loops += 1
+        if (report.reason === 'lease' || report.reason === 'cpu') break
         this.#restarts.set(report.cell, (this.#restarts.get(report.cell) ?? 0) + 1)
         this.#restartCount += 1
         break

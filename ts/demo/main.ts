@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import { Kernel, type Graph } from '../index.ts'
 import { poisonIsUndone } from './checks/poison.ts'
 import { visitorIsRefused } from './checks/refusal.ts'
-import { cellsRestarted, killsHappened, leasesHeld, nothingMissing, sameDigest } from './checks/survival.ts'
+import {
+  cellsRestarted,
+  killsHappened,
+  leasesHeld,
+  loopsContained,
+  nothingMissing,
+  sameDigest,
+} from './checks/survival.ts'
 import { Timetable } from './checks/timetable.ts'
 import { Travel } from './checks/travel.ts'
 import { KILLS, sabotagedRun, undisturbedRun, type Run, type RunPlan, type RunState } from './lives.ts'
@@ -129,6 +136,7 @@ async function ask(
     killsHappened(run),
     cellsRestarted(run),
     leasesHeld(run),
+    loopsContained(run),
     nothingMissing(graph, run),
     sameDigest(
       'survival/digest',

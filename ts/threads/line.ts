@@ -11,6 +11,7 @@ export const NOTHING: unique symbol = Symbol('nothing')
 export class Line {
   readonly control: Int32Array
   readonly seats: Int32Array
+  readonly used: Float64Array
   readonly reader: RingReader
   readonly #values: ValueReader
   readonly #writer: RingWriter
@@ -31,6 +32,7 @@ export class Line {
     const [out, back] = isMain ? [down, up] : [up, down]
     this.control = control
     this.seats = parts.seats
+    this.used = parts.used
     this.reader = new RingReader(back)
     this.#values = new ValueReader(this.reader, back.words, parcels, passage)
     this.#writer = new RingWriter(out)

@@ -64,6 +64,14 @@ export class LocalSeat {
     return this.queue.length - this.first
   }
 
+  get cpuMs(): number {
+    return this.#remote.used[this.number] as number
+  }
+
+  set cpuMs(cpuMs: number) {
+    this.#remote.used[this.number] = cpuMs
+  }
+
   /** Whether a message may begin: main may have closed the seat meanwhile. */
   admits(slot: number): boolean {
     return this.#remote.begins(this, slot)
@@ -97,6 +105,8 @@ export class RemoteSlots extends Slots {
 /** Main's scheduler, for the cells that run here. */
 export class RemoteScheduler implements CellScheduler {
   readonly memory: CellScheduler['memory']
+  /** By seat: the CPU time of its turns. */
+  readonly used: Float64Array
   readonly #runtime: CellRuntime
   readonly #line: Line
   readonly #slots: RemoteSlots
@@ -126,6 +136,7 @@ export class RemoteScheduler implements CellScheduler {
     this.#runtime = runtime
     this.#slots = slots
     this.#line = line
+    this.used = line.used
     this.#refresh = refresh
     slots.ended = (slot, seat) => this.#report(seat, slot.number, Verdict.ended, NOTHING)
     const opened = native.openCells(0, false)

@@ -39,6 +39,10 @@ export class Seat {
     return runs > 0 && this.thread.threads.holders[runs - 1] === this ? runs - 1 : NO_SLOT
   }
 
+  get cpuMs(): number {
+    return this.thread.line.used[this.number] as number
+  }
+
   abort(stop: boolean): void {
     this.thread.say(Down.abort, this.number, stop ? 1 : 0)
   }

@@ -143,6 +143,7 @@ export class Thread {
     this.#seats[number] = seat
     this.#known.set(cell.id, cell)
     Atomics.store(this.line.seats, number, Seated.idle)
+    this.line.used[number] = 0
     const { module = '', name } = cell.definition as CompiledCell
     const start: CellStart = {
       seat: number,

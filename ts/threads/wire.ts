@@ -39,7 +39,8 @@ export const Asleep = { awake: 0, deep: 1, light: 2 } as const
 const SEATS_AT = Place.words
 const DOWN_AT = SEATS_AT + SEATS_MAX
 const UP_AT = DOWN_AT + RING_WORDS
-const WORDS = UP_AT + RING_WORDS
+const USED_AT = UP_AT + RING_WORDS
+const WORDS = USED_AT + 2 * SEATS_MAX
 
 /** What a seat's word says when no message of it runs, and when none may begin; else the slot of the one that runs, from 1. */
 export const Seated = { idle: 0, closed: -1 } as const
@@ -55,6 +56,8 @@ export interface Parts {
   readonly seats: Int32Array
   readonly down: Int32Array
   readonly up: Int32Array
+  /** By seat: the CPU time of its turns, in milliseconds. For whoever looks, so that nothing hangs on when it is seen. */
+  readonly used: Float64Array
 }
 
 export function partsOf(memory: SharedArrayBuffer): Parts {
@@ -64,6 +67,7 @@ export function partsOf(memory: SharedArrayBuffer): Parts {
     seats: part(SEATS_AT, SEATS_MAX),
     down: part(DOWN_AT, RING_WORDS),
     up: part(UP_AT, RING_WORDS),
+    used: new Float64Array(memory, USED_AT * 4, SEATS_MAX),
   }
 }
 

@@ -1,6 +1,6 @@
 // What a cell does does not depend on where it runs.
 import { KaryonError, supervisor } from '../../../ts/index.ts'
-import { both } from './both.ts'
+import { both, emptied } from './both.ts'
 
 both('messages of one sender are handled in order and keep their state', async (t, { kernel, counter }) => {
   const before = kernel.stats().cells.ended
@@ -141,6 +141,7 @@ both('a delivery waits for room', async (t, { kernel, counter }) => {
   while (ref.send('add', 1));
   await ref.deliver('add', 1)
   await slow
+  await emptied(ref)
   t.true((await ref.ask('total')) >= 990)
 })
 

@@ -1,7 +1,14 @@
 // The same behaviour in both tiers: each test runs once with inline cells, once with cells in a worker.
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { Reference } from '../../../ts/cells/ref.ts'
-import { Kernel, type KernelEvent, type KernelOptions, type WorkerOptions } from '../../../ts/index.ts'
+import {
+  Kernel,
+  type KernelEvent,
+  type KernelOptions,
+  type OwnedRef,
+  type WorkerOptions,
+} from '../../../ts/index.ts'
 import type { Thread } from '../../../ts/threads/thread.ts'
 import type { Threads } from '../../../ts/threads/threads.ts'
 import * as cells from './cells.ts'
@@ -106,6 +113,11 @@ export function threaded(
       await here.kernel.close()
     }
   })
+}
+
+/** Resolves once no message waits in the cell's mailbox. */
+export async function emptied(ref: OwnedRef<never>): Promise<void> {
+  while (((await ref.inspect()).mailbox?.waiting ?? 0) > 0) await turnOfLoop()
 }
 
 /** The workers behind a reference's kernel. */

@@ -399,6 +399,29 @@ const diggerOf = (isolation: 'inline' | 'thread'): CellDefinition<DiggerMessages
 export const inlineDigger: CellDefinition<DiggerMessages> = diggerOf('inline')
 export const threadDigger: CellDefinition<DiggerMessages> = diggerOf('thread')
 
+type BurnerMessages = { readonly burn: Message<number, number>; readonly rest: Message<void, number> }
+
+const burnerOf = (isolation: 'inline' | 'thread'): CellDefinition<BurnerMessages> =>
+  cell({
+    name: `burner-${isolation}`,
+    module,
+    isolation,
+    messages: { burn: message<number, number>(), rest: message<void, number>() },
+    on: {
+      burn: (ctx, ms) => {
+        const until = performance.now() + ms
+        while (performance.now() < until);
+        return ctx.self.incarnation
+      },
+      rest: (ctx) => ctx.self.incarnation,
+    },
+    limits: { budget: { cpuMs: 300 } },
+  })
+
+/** Keeps its thread busy for so many milliseconds; 300 of CPU time are all that it has. */
+export const inlineBurner: CellDefinition<BurnerMessages> = burnerOf('inline')
+export const threadBurner: CellDefinition<BurnerMessages> = burnerOf('thread')
+
 /** Spins, and may do so for a while. */
 export const spinner: CellDefinition<Loose<'ping' | 'spin'>> = cell({
   name: 'spinner',

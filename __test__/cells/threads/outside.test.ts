@@ -6,7 +6,7 @@ import {
   type OwnedRef,
   type SupervisorRef,
 } from '../../../ts/index.ts'
-import { both } from './both.ts'
+import { both, emptied } from './both.ts'
 import { inlineCounter, inlineHalver, news, threadCounter } from './cells.ts'
 
 type Counting = { readonly total: Message<void, number> }
@@ -57,6 +57,7 @@ both('a delivery of a cell waits for room elsewhere', async (t, { kernel, caller
   while (target.send('add', 1));
   t.is(await ref.ask('deliver', { to: target.address, name: 'add', payload: 1 }), 'delivered')
   await slow
+  await emptied(target)
   t.true((await target.ask('total')) >= 990)
 })
 

@@ -4,7 +4,7 @@
 #![allow(unsafe_code, reason = "a handler is called under a guard; argued there")]
 
 use crate::cells::SharedPort;
-use crate::environment::enter;
+use crate::environment::{enter, find};
 use crate::thread::{Isolate, STEP_US, ThreadClock};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{Exchange, Finding, Look, Watch};
@@ -102,6 +102,16 @@ pub fn overruns(after: u32) -> Vec<Overrun> {
     WATCHDOG.lock().overruns.iter().filter(|overrun| overrun.number > after).cloned().collect()
 }
 
+/// The CPU time of this thread so far, in milliseconds; nothing where the system does not tell.
+#[napi]
+pub fn thread_cpu_ms(env: &Env) -> Option<f64> {
+    find(env, |environment| {
+        let clock = environment.watched.as_ref().and_then(|own| own.0.clock.as_ref());
+        Ok(clock.and_then(ThreadClock::cpu_us).map(|us| us as f64 / 1e3))
+    })
+    .flatten()
+}
+
 /// Has Node treat an error as one that nobody caught: whoever handles that, all async scopes that are open are closed after it.
 #[napi]
 pub fn leave_async_scopes(env: &Env, error: Unknown) {
@@ -173,6 +183,7 @@ impl Watched {
             let finding = watch.look(Look { turn, limit_us, ..outside });
             let of = finding.first.then(|| (handle, port.scheduler.path(place)));
             drop(port);
+            exchange.tell_used(finding.sample_us);
             if let (Some(_), Some(isolate)) = (finding.overrun_us, self.isolate) {
                 exchange.guard.strike(number, || isolate.terminate());
             }
@@ -180,7 +191,7 @@ impl Watched {
         } else {
             (watch.look(outside), None)
         };
-        let Finding { overrun_us, first, ping, next_us, idle } = finding;
+        let Finding { overrun_us, first, ping, next_us, idle, .. } = finding;
         if first {
             let ((cells, path), cpu_ms) = (of.unzip(), overrun_us.unwrap_or(0) as f64 / 1e3);
             overruns.push(Overrun { number: 0, environment: self.number, cells, path, cpu_ms });

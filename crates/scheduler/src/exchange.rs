@@ -36,8 +36,10 @@ pub mod header {
     pub const TURN: usize = 10;
     /// To the host: 1 when the turn that was called under the guard was stopped. The host takes it back.
     pub const STOPPED: usize = 11;
+    /// To the host: the CPU time of all turns so far in milliseconds, by the watchdog's samples: what it grew by is the running turn's.
+    pub const CPU: usize = 12;
     /// From the host: on which terms a cell or supervisor is to be started, see `Exchange::terms`.
-    pub const TERMS: usize = 12;
+    pub const TERMS: usize = 13;
     /// How many there are.
     pub const WORDS: usize = TERMS + super::TERMS;
 }
@@ -89,6 +91,11 @@ impl Exchange {
     /// The shortest limit that turns have, in microseconds of CPU time. For any thread.
     pub fn shortest_us(&self) -> u64 {
         self.shortest_us.load(Relaxed)
+    }
+
+    /// Says of the turn that runs that it has used so much more CPU time, in microseconds. For one other thread.
+    pub fn tell_used(&self, sample_us: u64) {
+        self.write(header::CPU, self.read(header::CPU) + sample_us as f64 / 1e3);
     }
 
     /// Says that the turn was stopped.

@@ -10,6 +10,8 @@ pub const STRETCH_US: u64 = 1_000_000;
 const LOOKS_PER_LIMIT: u64 = 8;
 /// The shortest time between looks, in microseconds.
 const TICK_MIN_US: u64 = 500;
+/// The longest time between looks while turns run, in microseconds: each look says of one turn that it used what was used since the last.
+const SAMPLE_US: u64 = 10_000;
 /// The time between looks while nothing happens, in microseconds.
 const IDLE_US: u64 = 1_000_000;
 
@@ -35,6 +37,8 @@ pub struct Finding {
     pub overrun_us: Option<u64>,
     /// That was not said of it before.
     pub first: bool,
+    /// What the thread has used since the last look, in microseconds: of the turn that runs, if looks are taken as samples.
+    pub sample_us: u64,
     /// Have its loop answer: the answer is a beat.
     pub ping: bool,
     /// Look again after so many microseconds.
@@ -63,6 +67,8 @@ impl Watch {
         let tick_us = (shortest_us.min(STRETCH_US) / LOOKS_PER_LIMIT).max(TICK_MIN_US);
         let beaten = self.stretch.1 != beats;
         let moved = cpu_us != self.last_us;
+        // A pause between looks is nothing that the turn after it has used.
+        let sample_us = cpu_us.saturating_sub(self.last_us).min(2 * SAMPLE_US);
         if self.stretch != (turn, beats) {
             *self = Watch { stretch: (turn, beats), since_us: cpu_us, ..Watch::default() };
         }
@@ -85,11 +91,11 @@ impl Watch {
         // Nobody uses more CPU time than passes: before that there is nothing to find.
         let left_us = if over || limit_us == 0 { tick_us } else { limit_us - used_us };
         let (next_us, idle) = match (in_turn || beaten, moved) {
-            (true, _) => (left_us.min(tick_us).max(TICK_MIN_US / 5), false),
+            (true, _) => (left_us.min(tick_us).min(SAMPLE_US).max(TICK_MIN_US / 5), false),
             (false, true) => (STRETCH_US / LOOKS_PER_LIMIT, true),
             (false, false) => (IDLE_US, true),
         };
-        Finding { overrun_us: over.then_some(used_us), first, ping, next_us, idle }
+        Finding { overrun_us: over.then_some(used_us), first, sample_us, ping, next_us, idle }
     }
 }
 
@@ -202,11 +208,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_used_between_looks_is_the_running_turn_s_but_for_a_long_pause() {
+        let mut watch = Watch::default();
+        watch.look(outside(1_000_000, 0));
+        let used = |watch: &mut Watch, cpu_us| watch.look(in_turn(1, cpu_us)).sample_us;
+        assert_eq!(used(&mut watch, 1_003_000), 3_000);
+        assert_eq!(used(&mut watch, 1_003_000), 0);
+        assert_eq!(used(&mut watch, 2_003_000), 2 * SAMPLE_US);
+    }
+
+    #[test]
     fn looks_are_never_closer_than_a_tick_however_short_a_limit_is() {
         let mut watch = Watch::default();
         let look = Look { limit_us: 1_000, shortest_us: 1_000, ..in_turn(1, 0) };
         assert_eq!(watch.look(look).next_us, 500);
         let unlimited = Look { limit_us: 0, shortest_us: u64::MAX, ..in_turn(2, 0) };
-        assert_eq!(watch.look(unlimited).next_us, 125_000);
+        assert_eq!(watch.look(unlimited).next_us, SAMPLE_US);
     }
 }

@@ -3,6 +3,7 @@ import type { Strike } from '../saboteur.ts'
 import { authorReader, type AuthorsMessages } from './authors.ts'
 import { importReader, type ImportsMessages } from './imports.ts'
 import { ledger, type LedgerMessages } from './ledger.ts'
+import { looper } from './looper.ts'
 import { sleeper } from './sleeper.ts'
 
 /** Readers of imports that work side by side: enough to keep `git cat-file` busy while the others write. */
@@ -14,6 +15,9 @@ const PATIENCE: RestartSpec = {
   periodMs: 1_000,
   backoff: { initialMs: 1, factor: 1, maxMs: 1, jitter: 0 },
 }
+
+/** The same, at a pace that leaves most of a core to others. */
+const LEISURE: RestartSpec = { ...PATIENCE, backoff: { initialMs: 100, factor: 1, maxMs: 100, jitter: 0 } }
 
 /** The cells that do the work, supervised together. */
 export interface Crew {
@@ -48,4 +52,5 @@ export function startCrew(kernel: Kernel, repository: string, strike: Strike): C
 /** Starts those who do no work and are ended for it: they must be in nobody's way. */
 export function startIdlers(kernel: Kernel): void {
   kernel.spawn(supervisor({ name: 'idlers', restart: PATIENCE, children: [sleeper()] }))
+  kernel.spawn(supervisor({ name: 'loopers', restart: LEISURE, children: [looper] }))
 }

@@ -39,6 +39,15 @@ export function leasesHeld({ leases }: Run): Check {
   )
 }
 
+/** A cell that looped for ever lost its worker, over and over, while the others worked. */
+export function loopsContained({ loops }: Run): Check {
+  return check(
+    'survival/loops',
+    `a cell that looped for ever in a worker, which was replaced ${count(loops, 'time')}`,
+    loops === 0 ? ['no worker was replaced'] : [],
+  )
+}
+
 /** Each fact whose transaction was acknowledged is there, written by that very transaction and not by a later repair. */
 export function nothingMissing(graph: Graph, { acknowledged }: Run): Check {
   const problems: string[] = []
