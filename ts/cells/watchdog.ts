@@ -12,12 +12,13 @@ import type { Turn } from './turn.ts'
 export type Overrun = ReturnType<typeof native.overruns>[number]
 
 const listeners = new Set<(overrun: Overrun) => void>()
+const sleepers = new Set<() => void>()
 let environment: number | undefined
 let seen = 0
 
 /** The number of this isolate's environment, which is watched from the first call on while it has cells. */
 export function watchedEnvironment(): number {
-  environment ??= checked(native.watch(tell))
+  environment ??= checked(native.watch(woken))
   return environment
 }
 
@@ -28,6 +29,18 @@ export function onOverrun(listener: (overrun: Overrun) => void): () => void {
   tell()
   listeners.add(listener)
   return () => void listeners.delete(listener)
+}
+
+/** Has `wake` called when another isolate wakes this one, until what it returns is called. */
+export function onWake(wake: () => void): () => void {
+  watchedEnvironment()
+  sleepers.add(wake)
+  return () => void sleepers.delete(wake)
+}
+
+function woken(): void {
+  for (const wake of sleepers) wake()
+  tell()
 }
 
 function tell(): void {

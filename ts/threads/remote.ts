@@ -152,11 +152,14 @@ export class RemoteScheduler implements CellScheduler {
   }
 
   begin(turn: number, cell: number): void {
-    this.#watch.begin(turn, this.#seat(cell)?.watched ?? cell)
+    const { watched = cell, number = 0 } = this.#seat(cell) ?? {}
+    this.#watch.begin(turn, watched)
+    // Whoever looks on from outside sees whose code runs.
+    this.#line.control[Place.running] = number
   }
 
   pause(): void {
-    this.#watch.begin(0, 0)
+    this.begin(0, 0)
   }
 
   cross(): void {

@@ -4,6 +4,7 @@ import type { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { goneError, failure } from '../cells/failures.ts'
 import { Class, CLOSED, NO_CELL, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
+import { watchedEnvironment } from '../cells/watchdog.ts'
 import { OwnedRef, Reference, SupervisorRef } from '../cells/ref.ts'
 import { placeOf, takeBack } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
@@ -43,8 +44,6 @@ export class Thread {
   readonly number: number = ++workers
   readonly threads: Threads
   readonly worker: Worker
-  /** What the watchdog knows it by, once it is up. */
-  environment = -1
   readonly line: Line
   readonly #passage: Passage = {
     out: (reference) => this.#introduce(reference),
@@ -87,6 +86,7 @@ export class Thread {
       parcels: parcels.port2,
       answers: answers.port2,
       ...tokens,
+      environment: watchedEnvironment(),
       durability: needs.durability,
       root: runtime.root.id,
       seed: runtime.seed,
@@ -98,10 +98,10 @@ export class Thread {
       name: 'karyon',
     })
     this.line = new Line(partsOf(memory), true, this.#parcels, this.#passage, () =>
-      this.worker.postMessage(null),
+      native.wakeEnvironment(this.environment),
     )
     Atomics.store(this.line.control, Place.mainSleeps, 1)
-    this.worker.on('message', () => runtime.pump.wake())
+    Atomics.store(this.line.control, Place.environment, -1)
     this.worker.on('error', (error) => (this.#error = error))
     this.worker.on('exit', (code) => {
       this.#exited = true
@@ -124,6 +124,11 @@ export class Thread {
 
   #warmed(): void {
     if (this.#cold === 0) for (const tell of this.#warming.splice(0)) tell()
+  }
+
+  /** What the watchdog knows it by, once it is up; before that it is -1. */
+  get environment(): number {
+    return Atomics.load(this.line.control, Place.environment)
   }
 
   /** Cells that run there. */
@@ -407,7 +412,6 @@ export class Thread {
       }
       default:
         this.#cold--
-        if (reader.fact(1) !== 0) this.environment = reader.fact(0)
         return this.#warmed()
     }
   }

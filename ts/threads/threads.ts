@@ -5,7 +5,7 @@ import type { CompiledCell } from '../cells/definition.ts'
 import { failure } from '../cells/failures.ts'
 import { Death, NO_SLOT, Op, type DeathWord } from '../cells/protocol.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
-import { onOverrun, type Overrun } from '../cells/watchdog.ts'
+import { onOverrun, onWake, type Overrun } from '../cells/watchdog.ts'
 import type { KaryonError } from '../errors.ts'
 import { badArgument, checked } from '../errors.ts'
 import { checkedOptions } from '../graph/arguments.ts'
@@ -75,7 +75,12 @@ export class Threads {
     const share = (handle: number): number => checked(native.shareHandle(handle))
     this.tokens = { store: share(needs.store), credits: share(runtime.scheduler.memory.handle) }
     runtime.scheduler.share()
-    this.#endWatch = onOverrun((overrun) => this.#overran(overrun))
+    const endOverruns = onOverrun((overrun) => this.#overran(overrun))
+    const endWakes = onWake(() => runtime.pump.wake())
+    this.#endWatch = () => {
+      endOverruns()
+      endWakes()
+    }
   }
 
   /** The watchdog has seen a turn go past its limit: if it goes on, its worker is given up. */

@@ -29,6 +29,8 @@ export const Place = {
   running: 132,
   /** The number of the call that was answered last. */
   answered: 133,
+  /** The worker's environment, by which it is woken. */
+  environment: 134,
   words: 160,
 } as const
 
@@ -145,7 +147,7 @@ export const Up = {
   looked: 21,
   /** Slot there … What is known of a cell? An ask of the kernel, settled as others are. */
   inspect: 23,
-  /** It is up, or has loaded a module. */
+  /** Nothing. It is up, or has loaded a module. */
   ready: 22,
 } as const
 
@@ -159,6 +161,8 @@ export interface WorkerSeed {
   /** Tokens of what it adopts. */
   readonly store: number
   readonly credits: number
+  /** Main's environment, by which it is woken. */
+  readonly environment: number
   readonly durability: 'durable' | 'relaxed' | 'memory'
   readonly root: number
   readonly seed: number

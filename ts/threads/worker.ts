@@ -2,7 +2,7 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import type { Incarnation } from '../cells/cell.ts'
 import { CellRuntime } from '../cells/runtime.ts'
-import { watchedEnvironment } from '../cells/watchdog.ts'
+import { onWake, watchedEnvironment } from '../cells/watchdog.ts'
 import { checked, takeFailure } from '../errors.ts'
 import { accessRefused, type KernelEvent } from '../events.ts'
 import { Connection } from '../graph/connection.ts'
@@ -15,13 +15,13 @@ import { RemoteScheduler, RemoteSlots, type LocalSeat } from './remote.ts'
 import { Place, Up, partsOf, type WorkerSeed } from './wire.ts'
 
 function serve(port: MessagePort, seed: WorkerSeed): void {
-  const { memory, parcels, answers, store, credits, durability, root } = seed
+  const { memory, parcels, answers, store, credits, durability, root, environment } = seed
   const connection = new Connection(checked(native.adoptStore(store)), durability)
   connection.listen()
   const words = native.adoptCredits(credits)
   if (words === null) throw takeFailure()
   const outside = new Outside(answers)
-  const line = new Line(partsOf(memory), false, parcels, outside, () => port.postMessage(null))
+  const line = new Line(partsOf(memory), false, parcels, outside, () => native.wakeEnvironment(environment))
   const tell = (event: KernelEvent): void => {
     const cloned = 'error' in event ? { ...event, error: clonable(event.error) } : event
     ;(runtime.scheduler as RemoteScheduler).tell(Up.event, cloned)
@@ -49,17 +49,11 @@ function serve(port: MessagePort, seed: WorkerSeed): void {
   })
   outside.connect(line, runtime)
   const { pump } = runtime
-  let current = pump.current
-  // Whoever looks on from outside sees whose code runs.
-  Object.defineProperty(pump, 'current', {
-    get: () => current,
-    set: (turn: typeof current) => {
-      current = turn
-      line.control[Place.running] = (turn?.incarnation.seat as LocalSeat | undefined)?.number ?? 0
-    },
-  })
-  port.on('message', () => pump.wake())
-  line.say(Up.ready, NOTHING, watchedEnvironment(), 1)
+  onWake(() => pump.wake())
+  // Nothing comes this way: it keeps the worker up.
+  port.on('message', () => {})
+  Atomics.store(line.control, Place.environment, watchedEnvironment())
+  line.say(Up.ready, NOTHING)
   line.ring()
   pump.schedule()
 }

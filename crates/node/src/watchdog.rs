@@ -96,6 +96,13 @@ pub fn watch(env: &Env, callback: Function<'_, (), ()>) -> f64 {
     })
 }
 
+/// Has the callback of another environment called on its loop, some time from now; nothing if it is gone or watches nothing. For any thread.
+#[napi]
+pub fn wake_environment(number: u32) {
+    let found = WATCHDOG.lock().environments.iter().find(|other| other.number == number).cloned();
+    found.iter().for_each(|other| drop(other.wake.call((), NonBlocking)));
+}
+
 /// Overruns after this number, as far as they are kept: the last 256.
 #[napi]
 pub fn overruns(after: u32) -> Vec<Overrun> {
