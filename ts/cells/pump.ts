@@ -152,10 +152,12 @@ export class Pump {
       if (count === before) {
         now = clock()
         if (!scheduler.waits && !more) {
+          const { threads } = this.#runtime
+          if (threads?.linger()) continue
           // Wakes for the next deadline, and keeps the program alive while something is open.
           const alive = scheduler.answer(Header.open) > 0 || this.#runtime.stopping > 0
           this.#life.set(scheduler.answer(Header.nextDue), now, alive)
-          return this.#runtime.threads?.rest() ?? true
+          return threads?.rest() ?? true
         }
       }
       if (count >= PUMP_MESSAGES || now - startedAt >= PUMP_MS) return false

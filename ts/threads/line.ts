@@ -7,6 +7,12 @@ import { Asleep, Place, type Parts } from './wire.ts'
 /** Has no payload, where one could be. */
 export const NOTHING: unique symbol = Symbol('nothing')
 
+/** A word on which a side waits that sleeps lightly: it changes, and then whoever waits is notified. */
+export interface Bell {
+  readonly words: Int32Array
+  readonly at: number
+}
+
 /** Writes to one ring and reads from the other. */
 export class Line {
   readonly control: Int32Array
@@ -17,10 +23,19 @@ export class Line {
   readonly #writer: RingWriter
   readonly #payloads: ValueWriter
   readonly #peerSleeps: number
-  readonly #written: number
+  readonly #bell: Bell
   readonly #wake: () => void
+  /** Something was said since the other side was last woken. */
+  #said = false
 
-  constructor(parts: Parts, isMain: boolean, parcels: MessagePort, passage: Passage, wake: () => void) {
+  constructor(
+    parts: Parts,
+    isMain: boolean,
+    parcels: MessagePort,
+    passage: Passage,
+    bell: Bell,
+    wake: () => void,
+  ) {
     const { control } = parts
     const down: RingPlaces = {
       words: parts.down,
@@ -38,7 +53,7 @@ export class Line {
     this.#writer = new RingWriter(out)
     this.#payloads = new ValueWriter(this.#writer, out.words, parcels, passage)
     this.#peerSleeps = isMain ? Place.workerSleeps : Place.mainSleeps
-    this.#written = out.written
+    this.#bell = bell
     this.#wake = wake
   }
 
@@ -61,6 +76,7 @@ export class Line {
     if (payload !== NOTHING) this.#payloads.write(payload)
     before?.()
     this.#writer.publish()
+    this.#said = true
     return true
   }
 
@@ -69,12 +85,21 @@ export class Line {
     return this.#values.read()
   }
 
-  /** Wakes the other side if it sleeps. */
+  /** Wakes the other side if it sleeps and something was said to it. */
   ring(): void {
+    if (this.#said) this.rouse()
+  }
+
+  /** Wakes the other side if it sleeps. */
+  rouse(): void {
     const { control } = this
+    this.#said = false
     if (Atomics.load(control, this.#peerSleeps) === Asleep.awake) return
     const slept = Atomics.exchange(control, this.#peerSleeps, Asleep.awake)
     if (slept === Asleep.deep) this.#wake()
-    else if (slept === Asleep.light) Atomics.notify(control, this.#written)
+    else if (slept === Asleep.light) {
+      Atomics.add(this.#bell.words, this.#bell.at, 1)
+      Atomics.notify(this.#bell.words, this.#bell.at)
+    }
   }
 }

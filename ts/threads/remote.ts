@@ -194,9 +194,9 @@ export class RemoteScheduler implements CellScheduler {
     const { control, reader } = this.#line
     if (this.#batches === 0 || this.#going > 0) return false
     this.#batches = 0
-    const written = Atomics.load(control, Place.downWritten)
+    const rung = Atomics.load(control, Place.workerBell)
     Atomics.store(control, Place.workerSleeps, Asleep.light)
-    if (!reader.waits) Atomics.wait(control, Place.downWritten, written, LINGER_MS)
+    if (!reader.waits) Atomics.wait(control, Place.workerBell, rung, LINGER_MS)
     Atomics.store(control, Place.workerSleeps, Asleep.awake)
     return reader.waits
   }
@@ -211,7 +211,7 @@ export class RemoteScheduler implements CellScheduler {
       Atomics.load(control, Place.mainStarves) === 1 &&
       Atomics.exchange(control, Place.mainStarves, 0) === 1
     )
-      this.#line.ring()
+      this.#line.rouse()
   }
 
   /** What was not begun stays where it was. */

@@ -20,6 +20,7 @@ import { codeOf, takeInto, withOnce } from './once.ts'
 import type { Threads } from './threads.ts'
 import type { Passage } from './values.ts'
 import {
+  Asleep,
   Down,
   Place,
   SEATS_MAX,
@@ -83,6 +84,7 @@ export class Thread {
     this.#answers = answers.port1
     const seed: WorkerSeed = {
       memory,
+      bell: threads.bell.buffer,
       parcels: parcels.port2,
       answers: answers.port2,
       ...tokens,
@@ -97,10 +99,12 @@ export class Thread {
       transferList: [parcels.port2, answers.port2],
       name: 'karyon',
     })
-    this.line = new Line(partsOf(memory), true, this.#parcels, this.#passage, () =>
+    const parts = partsOf(memory)
+    const workerBell = { words: parts.control, at: Place.workerBell }
+    this.line = new Line(parts, true, this.#parcels, this.#passage, workerBell, () =>
       native.wakeEnvironment(this.environment),
     )
-    Atomics.store(this.line.control, Place.mainSleeps, 1)
+    Atomics.store(this.line.control, Place.mainSleeps, Asleep.deep)
     Atomics.store(this.line.control, Place.environment, -1)
     this.worker.on('error', (error) => (this.#error = error))
     this.worker.on('exit', (code) => {
@@ -211,7 +215,10 @@ export class Thread {
     const { runtime, holders } = this.threads
     const slot = runtime.slots.at(number)
     const { ask } = slot
-    if (ask !== undefined) ask.token = ++this.#asks
+    if (ask !== undefined) {
+      ask.token = ++this.#asks
+      this.threads.asked = true
+    }
     holders[number] = seat
     if (this.#left) return
     if (this.#waiting.length === 0 && this.#hand(seat, slot)) {
@@ -250,10 +257,10 @@ export class Thread {
     if (this.#waiting.length > 0) Atomics.store(this.line.control, Place.mainStarves, 1)
   }
 
-  /** Whether this side may go to sleep. */
-  rest(): boolean {
+  /** Says how fast this side sleeps from here on; false if it must not, for something waits. */
+  rest(asleep: (typeof Asleep)[keyof typeof Asleep]): boolean {
     if (this.#exited) return true
-    Atomics.store(this.line.control, Place.mainSleeps, 1)
+    Atomics.store(this.line.control, Place.mainSleeps, asleep)
     return (
       !this.line.reader.waits &&
       (this.#waiting.length === 0 || Atomics.load(this.line.control, Place.mainStarves) === 1)

@@ -14,10 +14,14 @@ import { native } from '../native.ts'
 import { Seat } from './seat.ts'
 import { seatOf } from './watch.ts'
 import { Thread } from './thread.ts'
-import { SEATS_MAX } from './wire.ts'
+import { Asleep, SEATS_MAX } from './wire.ts'
 
 /** The most workers that a kernel may have, its spare not counted. */
 export const WORKERS_MAX = 64
+/** How long the kernel waits for an answer before it leaves that to its event loop, in milliseconds. */
+const LINGER_MS = 0.1
+/** After so many misses in a row, only one of 2^n asks is waited for. */
+const MISSES_MAX = 6
 /** How long after a worker a spare is started, in milliseconds. */
 const SPARE_DELAY_MS = 50
 /** Workers lost by nobody's turn within this time, in milliseconds, … */
@@ -56,6 +60,13 @@ export class Threads {
   readonly holders: (Seat | undefined)[] = []
   /** Modules of the cells so far: what a spare has to load. */
   readonly modules: Set<string> = new Set()
+  /** What this side waits on when it sleeps lightly. */
+  readonly bell: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4))
+  /** A cell in a worker was asked something since this side last rested. */
+  asked = false
+  /** How often in a row it was waited in vain, and how often it is not to be tried now. */
+  #misses = 0
+  #pass = 0
   readonly #count: number
   readonly #warm: boolean
   readonly #threads: Thread[] = []
@@ -153,11 +164,34 @@ export class Threads {
 
   /** Nothing is left to do here: whoever has something to say must wake this side. False if somebody has said something meanwhile. */
   rest(): boolean {
+    return this.#rest(Asleep.deep)
+  }
+
+  #rest(asleep: Parameters<Thread['rest']>[0]): boolean {
     let rests = true
-    for (const thread of this.#threads) rests = thread.rest() && rests
-    for (const thread of this.#leaving) rests = thread.rest() && rests
-    if (this.#spare !== undefined) rests = this.#spare.rest() && rests
+    for (const thread of this.#threads) rests = thread.rest(asleep) && rests
+    for (const thread of this.#leaving) rests = thread.rest(asleep) && rests
+    if (this.#spare !== undefined) rests = this.#spare.rest(asleep) && rests
     return rests
+  }
+
+  /**
+   * Where a cell in a worker was just asked something and nothing is left to do, waits a moment for what it says: to be woken here costs a
+   * fraction of what it costs in the event loop. Whether somebody has said something. Where answers take longer it is tried less and less often.
+   */
+  linger(): boolean {
+    if (!this.asked) return false
+    this.asked = false
+    if (this.#pass > 0) {
+      this.#pass--
+      return false
+    }
+    const rung = Atomics.load(this.bell, 0)
+    const waited = !this.#rest(Asleep.light) || Atomics.wait(this.bell, 0, rung, LINGER_MS) !== 'timed-out'
+    const said = !this.#rest(Asleep.awake) || waited
+    this.#misses = said ? 0 : Math.min(this.#misses + 1, MISSES_MAX)
+    this.#pass = 2 ** this.#misses - 1
+    return said
   }
 
   /** The worker that a cell runs in. */

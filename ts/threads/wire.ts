@@ -31,10 +31,12 @@ export const Place = {
   answered: 133,
   /** The worker's environment, by which it is woken. */
   environment: 134,
+  /** What the worker waits on when it sleeps lightly. */
+  workerBell: 135,
   words: 160,
 } as const
 
-/** How fast a side sleeps: in its event loop, or waiting for the ring, which only a worker does. */
+/** How fast a side sleeps: in its event loop, or waiting for its bell. */
 export const Asleep = { awake: 0, deep: 1, light: 2 } as const
 
 /** Where the parts of the memory begin, in words. */
@@ -154,6 +156,8 @@ export const Up = {
 /** What a worker is started with. */
 export interface WorkerSeed {
   readonly memory: SharedArrayBuffer
+  /** One word, on which main waits when it sleeps lightly. */
+  readonly bell: SharedArrayBuffer
   /** What does not fit into the rings. */
   readonly parcels: MessagePort
   /** Answers to calls. */

@@ -15,13 +15,16 @@ import { RemoteScheduler, RemoteSlots, type LocalSeat } from './remote.ts'
 import { Place, Up, partsOf, type WorkerSeed } from './wire.ts'
 
 function serve(port: MessagePort, seed: WorkerSeed): void {
-  const { memory, parcels, answers, store, credits, durability, root, environment } = seed
+  const { memory, bell, parcels, answers, store, credits, durability, root, environment } = seed
   const connection = new Connection(checked(native.adoptStore(store)), durability)
   connection.listen()
   const words = native.adoptCredits(credits)
   if (words === null) throw takeFailure()
   const outside = new Outside(answers)
-  const line = new Line(partsOf(memory), false, parcels, outside, () => native.wakeEnvironment(environment))
+  const mainBell = { words: new Int32Array(bell), at: 0 }
+  const line = new Line(partsOf(memory), false, parcels, outside, mainBell, () =>
+    native.wakeEnvironment(environment),
+  )
   const tell = (event: KernelEvent): void => {
     const cloned = 'error' in event ? { ...event, error: clonable(event.error) } : event
     ;(runtime.scheduler as RemoteScheduler).tell(Up.event, cloned)
