@@ -21,6 +21,8 @@ import { Asleep, Down, Place, Seated, Up, type CellStart } from './wire.ts'
 /** Messages in one batch, and how many of them may be one cell's. */
 const BATCH_MAX = 1_024
 const RUN_MAX = 64
+/** Messages that simply end, after so many of which main is told. */
+const UNTOLD_MAX = 16
 /** How long a worker waits for the next message before it leaves that to its event loop, in milliseconds. */
 const LINGER_MS = 0.1
 /** How long a worker waits for room before it looks again, in milliseconds. */
@@ -42,6 +44,11 @@ export class LocalSeat {
   taken = 0
   begun = 0
   queued = false
+  /** What its word says: see `Seated`. */
+  word: number = Seated.idle
+  /** The last message that has simply ended, by its slot in main, and how many have since main was told. */
+  last = 0
+  untold = 0
   /** The slot whose turn goes on. */
   open: Slot | undefined
   /** The turn of the message that runs was told of. */
@@ -120,8 +127,9 @@ export class RemoteScheduler implements CellScheduler {
   /** Batches since this side was idle, and turns that go on. */
   #batches = 0
   #going = 0
-  /** Seats of the batch that is out. */
+  /** Seats of the batch that is out, and the one whose messages run. */
   readonly #out: LocalSeat[] = []
+  #current: LocalSeat | undefined
   closed = false
   ran = 0
   ended = 0
@@ -138,7 +146,7 @@ export class RemoteScheduler implements CellScheduler {
     this.#line = line
     this.used = line.used
     this.#refresh = refresh
-    slots.ended = (slot, seat) => this.#report(seat, slot.number, Verdict.ended, NOTHING)
+    slots.ended = (slot, seat) => this.#ended(slot, seat)
     const opened = native.openCells(0, false)
     if (opened === null) throw takeFailure()
     this.#watch = new Watch(opened)
@@ -160,6 +168,7 @@ export class RemoteScheduler implements CellScheduler {
 
   pause(): void {
     this.begin(0, 0)
+    this.#leave()
   }
 
   cross(): void {
@@ -216,6 +225,7 @@ export class RemoteScheduler implements CellScheduler {
 
   /** What was not begun stays where it was. */
   #conclude(): void {
+    this.#leave()
     if (this.#out.length > 0) this.#batches++
     for (const seat of this.#out.splice(0)) {
       seat.first += seat.begun
@@ -262,17 +272,63 @@ export class RemoteScheduler implements CellScheduler {
 
   /** Whether a message of a seat may begin; from here on it runs, and nobody can take it back. */
   begins(seat: LocalSeat, slot: number): boolean {
+    if (seat !== this.#current) {
+      this.#leave()
+      this.#current = seat
+    }
     if (seat.closed) return false
     // It may run for ever: whoever waits for what was said before has to be woken first.
     this.#line.ring()
     const runs = (this.#slots.there[slot] as number) + 1
-    if (Atomics.compareExchange(this.#line.seats, seat.number, Seated.idle, runs) !== Seated.idle) {
+    if (Atomics.compareExchange(this.#line.seats, seat.number, seat.word, runs) !== seat.word) {
       seat.closed = true
       return false
     }
+    seat.word = runs
     seat.begun++
     seat.told = false
     return true
+  }
+
+  /**
+   * A message simply ended. Main need not be told at once: whatever it hears, or reads from the seat's word, of a message says that those before
+   * it have ended.
+   */
+  #ended(slot: Slot, seat: LocalSeat): void {
+    const { open, told, finish } = seat
+    if (
+      seat !== this.#current ||
+      open !== undefined ||
+      told ||
+      finish !== undefined ||
+      slot.ask !== undefined
+    ) {
+      this.#report(seat, slot.number, Verdict.ended, NOTHING)
+      return
+    }
+    seat.last = this.#slots.there[slot.number] as number
+    if (++seat.untold === UNTOLD_MAX) this.#tell(seat)
+  }
+
+  #tell(seat: LocalSeat): void {
+    if (seat.untold === 0) return
+    seat.untold = 0
+    this.#say(Up.out, NOTHING, seat.number, seat.last, Verdict.ended)
+  }
+
+  /** No message of the current seat runs any more. */
+  #leave(): void {
+    const seat = this.#current
+    if (seat === undefined) return
+    this.#tell(seat)
+    this.#current = undefined
+    if (seat.open === undefined) this.#idle(seat)
+  }
+
+  #idle(seat: LocalSeat): void {
+    // Main may have closed it: then it stays closed, which the next message finds.
+    Atomics.compareExchange(this.#line.seats, seat.number, seat.word, Seated.idle)
+    seat.word = Seated.idle
   }
 
   /** How a message came out. */
@@ -289,7 +345,7 @@ export class RemoteScheduler implements CellScheduler {
       seat.deferred = false
     }
     this.#say(Up.out, error === NOTHING ? NOTHING : clonable(error), seat.number, there, verdict)
-    Atomics.compareExchange(this.#line.seats, seat.number, there + 1, Seated.idle)
+    this.#idle(seat)
     if (seat.finish !== undefined) {
       this.#say(Up.finish, NOTHING, seat.number, seat.finish)
       seat.finish = undefined
@@ -490,6 +546,8 @@ export class RemoteScheduler implements CellScheduler {
   /** Says something; waits for room if there is none. Main takes things in whatever this side does. */
   #say(kind: number, payload: unknown, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, before?: () => void): void {
     const { control } = this.#line
+    // In the order in which it came about.
+    if (this.#current !== undefined) this.#tell(this.#current)
     // Wakes main once this stretch is over, so that it finds all of it.
     this.#said = true
     this.#runtime.pump.schedule()
@@ -667,6 +725,7 @@ export class RemoteScheduler implements CellScheduler {
     seat.closed = false
     const { open } = seat
     const runs = open === undefined ? Seated.idle : (this.#slots.there[open.number] as number) + 1
+    seat.word = runs
     Atomics.store(this.#line.seats, seat.number, runs)
   }
 

@@ -14,6 +14,9 @@ export class Seat {
   readonly token: number
   /** Grows when what was handed over is taken back: what was not handed over yet is not, then. */
   epoch = 0
+  /** Slots of what was handed over and has no outcome, in order, from `first` on. */
+  #flight: number[] = []
+  #first = 0
 
   constructor(thread: Thread, number: number, incarnation: Incarnation, token: number) {
     this.thread = thread
@@ -28,6 +31,36 @@ export class Seat {
     return false
   }
 
+  /** A message is handed over. */
+  handed(slot: number): void {
+    this.#flight.push(slot)
+  }
+
+  /** Something is known of this message: those before it have simply ended, for turns come in the order of the flight. */
+  endedBefore(slot: number): void {
+    const { holders, runtime } = this.thread.threads
+    const place = this.#flight.indexOf(slot, this.#first)
+    while (this.#first < place) {
+      const ended = this.#flight[this.#first++] as number
+      holders[ended] = undefined
+      runtime.slots.outcome(runtime.slots.at(ended))
+    }
+  }
+
+  /** This message came out. */
+  landed(slot: number): void {
+    this.endedBefore(slot)
+    this.#first++
+    if (this.#first < this.#flight.length) return
+    this.#flight = []
+    this.#first = 0
+  }
+
+  /** This message could not be handed over. */
+  withdrawn(slot: number): void {
+    this.#flight.splice(this.#flight.indexOf(slot, this.#first), 1)
+  }
+
   /** Closes it for further messages; the slot of the one that runs. */
   recall(): number {
     const { seats } = this.thread.line
@@ -36,7 +69,11 @@ export class Seat {
     this.thread.read()
     this.epoch++
     if (this.incarnation.alive) this.thread.say(Down.resume, this.number)
-    return runs > 0 && this.thread.threads.holders[runs - 1] === this ? runs - 1 : NO_SLOT
+    const slot = runs > 0 && this.thread.threads.holders[runs - 1] === this ? runs - 1 : NO_SLOT
+    if (slot !== NO_SLOT) this.endedBefore(slot)
+    this.#flight = slot === NO_SLOT ? [] : [slot]
+    this.#first = 0
+    return slot
   }
 
   get cpuMs(): number {

@@ -220,6 +220,7 @@ export class Thread {
       this.threads.asked = true
     }
     holders[number] = seat
+    seat.handed(number)
     if (this.#left) return
     if (this.#waiting.length === 0 && this.#hand(seat, slot)) {
       this.line.ring()
@@ -241,6 +242,7 @@ export class Thread {
       return this.line.say(Down.message, slot.payload, seat.number, number, code, ask?.token ?? 0)
     } catch (error) {
       holders[number] = undefined
+      seat.withdrawn(number)
       const { id, path, definition } = seat.incarnation.cell
       const message = `${definition?.names[code]} of ${path} holds what cannot leave its isolate`
       ask?.reject(failure('ERR_KARYON_NOT_SENDABLE', message, { path }, error))
@@ -338,8 +340,9 @@ export class Thread {
       case Up.opened: {
         const [seat, slot] = [this.#seats[reader.fact(0)], reader.word(1)]
         const counts = slot === NO_SLOT ? seat?.incarnation.alive : this.threads.holders[slot] === seat
-        if (seat !== undefined && counts)
-          scheduler.write(Op.opened, seat.incarnation.cell.id, slot, reader.word(2))
+        if (seat === undefined || !counts) return undefined
+        if (slot !== NO_SLOT) seat.endedBefore(slot)
+        scheduler.write(Op.opened, seat.incarnation.cell.id, slot, reader.word(2))
         return undefined
       }
       case Up.reply:
@@ -439,6 +442,7 @@ export class Thread {
     if (seat === undefined || holders[number] !== seat) return
     const { cell } = seat.incarnation
     const slot = runtime.slots.at(number)
+    seat.landed(number)
     holders[number] = undefined
     const failed = verdict === Verdict.failed || verdict === Verdict.invariant
     if (failed || verdict === Verdict.conflict) {

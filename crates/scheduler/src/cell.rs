@@ -18,11 +18,13 @@ pub(crate) struct Message {
     pub redeliveries: u8,
     /// It goes before all that are not, and takes no room in the mailbox.
     pub control: bool,
+    /// The host of a remote cell has it.
+    pub handed: bool,
 }
 
 impl Message {
     pub fn new(slot: u32) -> Self {
-        Message { slot, redeliveries: 0, control: false }
+        Message { slot, redeliveries: 0, control: false, handed: false }
     }
 }
 
@@ -125,6 +127,8 @@ pub(crate) struct Rare {
     pub children: Vec<CellId>,
     pub names: Names,
     pub deferred: VecDeque<Message>,
+    /// Something was deferred since its behaviour last changed, whatever became of it: a remote cell begins nothing then until it was asked.
+    pub put_aside: bool,
     /// Deliveries that wait for room.
     pub waiters: VecDeque<Message>,
     /// Open asks that this incarnation made, by slot.
@@ -196,10 +200,15 @@ impl Cell {
             && matches!(self.phase, Phase::Held | Phase::Waiting(None))
     }
 
-    /// Something may be started below: it does not come down, not even to fail once all below has.
+    /// Something may be started below: it does not come down, not even to fail once all below has; and there is an incarnation to which
+    /// it would belong.
     pub fn takes_children(&self) -> bool {
-        let falls = self.supervision.as_ref().and_then(|own| own.fall.as_ref());
-        self.ending.is_none() && falls.is_none_or(|fall| matches!(fall.then, Then::Rise(_)))
+        let lives = matches!(self.phase, Phase::Starting | Phase::Live);
+        let stays = self
+            .supervision
+            .as_ref()
+            .map_or(lives, |own| own.fall.as_ref().is_none_or(|fall| matches!(fall.then, Then::Rise(_))));
+        self.ending.is_none() && stays
     }
 
     pub fn last_child(&self) -> Option<CellId> {
@@ -248,6 +257,7 @@ impl Cell {
 
     /// Brings a message back to where it came from: before all others of its class, and before those that a host still has.
     pub fn put_back(&mut self, message: Message) {
+        let message = Message { handed: false, ..message };
         if let Some(rare) = self.rare.as_deref_mut().filter(|rare| !rare.flight.is_empty()) {
             return rare.flight.push_front(message);
         }
@@ -268,6 +278,7 @@ impl Cell {
     /// Deferred messages come back, before all others, in their order. They counted all the time.
     pub fn undefer(&mut self) {
         let Some(rare) = self.rare.as_deref_mut() else { return };
+        rare.put_aside = false;
         for message in std::mem::take(&mut rare.deferred).into_iter().rev() {
             self.put_back(message);
         }

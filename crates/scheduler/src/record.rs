@@ -100,9 +100,11 @@ rows! {
     /// A message that was issued to a remote cell has a turn that goes on, or may, under the host's number `turn`. With [`INIT_TURN`]: its
     /// `init` has begun.
     19 Opened { cell: CellId, slot: u32, turn: u32 }
-    /// A message that was issued to a remote cell came out; with [`Verdict::NotRun`], it could not be handed over, and is refused.
+    /// A message that was issued to a remote cell came out, and those before it simply ended; or with [`Verdict::NotRun`], it could not be handed
+    /// over, and is refused.
     20 Out { cell: CellId, slot: u32, verdict: Verdict }
-    /// The answer to `Recall`: which message of the flight runs, or [`NO_SLOT`]. What was reported of others stands before it.
+    /// The answer to `Recall`: which message of the flight runs, those before it having ended, or [`NO_SLOT`]. What was reported of others stands
+    /// before it.
     21 Recalled { cell: CellId, slot: u32 }
 }
 

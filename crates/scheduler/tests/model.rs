@@ -79,6 +79,10 @@ struct Elsewhere {
     deferred: bool,
     /// It begins nothing until it was asked for what it was handed.
     closed: bool,
+    /// The scheduler has asked, and knows that it runs.
+    found: bool,
+    /// What has simply ended and was not told of.
+    untold: Vec<u32>,
 }
 
 struct Host {
@@ -446,34 +450,70 @@ impl Host {
                 if !told {
                     there.runs = Some((slot, turn, true));
                     self.take(Record::Opened { cell, slot, turn });
+                    self.note_untold(cell);
                 }
                 return;
             }
             let verdict = if all { Verdict::Ended } else { self.verdict() };
             let there = self.cells.get_mut(&cell).unwrap().elsewhere.as_mut().unwrap();
             there.runs = None;
+            let found = std::mem::take(&mut there.found);
             there.deferred |= matches!(verdict, Verdict::Deferred | Verdict::DeferredBecame);
             let became = matches!(verdict, Verdict::Became | Verdict::DeferredBecame);
             there.closed = became && there.deferred
                 || matches!(verdict, Verdict::Failed | Verdict::Invariant | Verdict::Conflict);
             there.deferred &= !became;
+            // What goes without saying is said with what comes next.
+            if verdict == Verdict::Ended
+                && !told
+                && !found
+                && !self.letters[&slot].ask
+                && !self.dice.one_in(3)
+            {
+                there.untold.push(slot);
+                continue;
+            }
             self.take(Record::Out { cell, slot, verdict });
+            self.note_untold(cell);
             self.note(slot, verdict);
+        }
+    }
+
+    fn note_untold(&mut self, cell: CellId) {
+        let there = self.cells.get_mut(&cell).unwrap().elsewhere.as_mut().unwrap();
+        for slot in std::mem::take(&mut there.untold) {
+            self.note(slot, Verdict::Ended);
+        }
+    }
+
+    /// Of what has ended, the last: the host comes to rest.
+    fn tell_untold(&mut self, cell: CellId) {
+        let there = self.cells[&cell].elsewhere.as_ref();
+        if let Some(&slot) = there.and_then(|there| there.untold.last()) {
+            self.take(Record::Out { cell, slot, verdict: Verdict::Ended });
+            self.note_untold(cell);
         }
     }
 
     /// The scheduler asks what runs: nothing else will.
     fn recall(&mut self, cell: CellId) {
+        let runs = |there: &Elsewhere| there.runs.is_some_and(|(.., told)| !told);
+        // What runs and was not told of says it of those before it.
+        if !self.cells[&cell].elsewhere.as_ref().is_some_and(runs) {
+            self.tell_untold(cell);
+        }
         let book = self.cells.get_mut(&cell).unwrap();
         let there = book.elsewhere.as_mut().unwrap();
         let slot = there.runs.filter(|(_, _, told)| !told).map_or(NO_SLOT, |(slot, ..)| slot);
         there.handed.clear();
-        if book.alive {
-            there.closed = false;
-        } else {
-            *there = Elsewhere::default();
-        }
+        there.closed = false;
+        there.found = slot != NO_SLOT;
+        let alive = book.alive;
         self.take(Record::Recalled { cell, slot });
+        self.note_untold(cell);
+        if !alive {
+            self.cells.get_mut(&cell).unwrap().elsewhere = Some(Elsewhere::default());
+        }
     }
 
     fn settle_open_turns(&mut self, all: bool) {
@@ -499,6 +539,9 @@ impl Host {
                 self.take(Record::Inited { cell: id, incarnation, verdict });
             }
             self.run_elsewhere(id, all);
+            if all || self.dice.one_in(2) {
+                self.tell_untold(id);
+            }
         }
     }
 
@@ -612,7 +655,9 @@ impl Host {
                 book.incarnation = incarnation;
                 (book.alive, book.issued) = (true, false);
                 book.starting = false;
-                book.elsewhere = book.elsewhere.as_ref().map(|_| Elsewhere::default());
+                // What had ended there still has: it is told when the scheduler asks.
+                let untold = |there: Elsewhere| Elsewhere { untold: there.untold, ..Elsewhere::default() };
+                book.elsewhere = book.elsewhere.take().map(untold);
                 if matches!(death, Death::Conflict | Death::Collateral | Death::Supervisor) {
                     return;
                 }

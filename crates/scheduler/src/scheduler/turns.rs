@@ -35,8 +35,9 @@ impl Scheduler {
             let controls = cell.controls.min(count);
             cell.controls -= controls;
             if remote {
-                let issued = self.batch[first as usize..].iter().map(|&(.., message)| message);
-                cell.rare_mut().flight.extend(issued);
+                let issued = self.batch[first as usize..].iter();
+                let handed = issued.map(|&(.., message)| Message { handed: true, ..message });
+                cell.rare_mut().flight.extend(handed);
             } else {
                 cell.turn = Turn::Issued;
                 (controls..count).for_each(|_| self.release(id));
@@ -190,7 +191,9 @@ impl Scheduler {
             Verdict::Deferred | Verdict::DeferredBecame => {
                 // From here on it waits as any other.
                 let message = Message { control: false, ..message };
-                cell.rare_mut().deferred.push_back(message);
+                let rare = cell.rare_mut();
+                rare.put_aside = true;
+                rare.deferred.push_back(message);
                 self.occupy(id, message);
             }
             Verdict::NotRun => {}
