@@ -100,7 +100,9 @@ pub fn watch(env: &Env, callback: Function<'_, (), ()>) -> f64 {
 #[napi]
 pub fn wake_environment(number: u32) {
     let found = WATCHDOG.lock().environments.iter().find(|other| other.number == number).cloned();
-    found.iter().for_each(|other| drop(other.wake.call((), NonBlocking)));
+    if let Some(other) = found {
+        other.wake.call((), NonBlocking);
+    }
 }
 
 /// Overruns after this number, as far as they are kept: the last 256.

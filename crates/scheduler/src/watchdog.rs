@@ -91,7 +91,7 @@ impl Watch {
         // Nobody uses more CPU time than passes: before that there is nothing to find.
         let left_us = if over || limit_us == 0 { tick_us } else { limit_us - used_us };
         let (next_us, idle) = match (in_turn || beaten, moved) {
-            (true, _) => (left_us.min(tick_us).min(SAMPLE_US).max(TICK_MIN_US / 5), false),
+            (true, _) => (left_us.min(tick_us).clamp(TICK_MIN_US / 5, SAMPLE_US), false),
             (false, true) => (STRETCH_US / LOOKS_PER_LIMIT, true),
             (false, false) => (IDLE_US, true),
         };
