@@ -11,7 +11,7 @@ mod timers;
 mod turns;
 
 use crate::cell::{Cell, Ending, Fall, Lease, Message, OpenTurn, Phase, Supervision, Then, Turn};
-use crate::credits::{CLOSED, Credits};
+use crate::credits::Credits;
 use crate::deadlines::{DeadlineKey, Deadlines};
 use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
 use crate::id::CellId;

@@ -173,7 +173,7 @@ impl Scheduler {
         }
         if ending != Ending::Hold {
             cell.supervision.iter_mut().for_each(|own| own.fall = None);
-            self.credits.set(id.index(), CLOSED);
+            self.credits.close(id.index());
         }
         self.continue_end(id);
     }

@@ -112,7 +112,7 @@ impl Scheduler {
         let own = Supervision { policy, window: RestartWindow::default(), next_place: 1, fall: None };
         let cell = Cell { supervision: Some(Box::new(own)), options, ..Cell::default() };
         let id = self.adopt(parent, name, numbered, cell)?;
-        self.credits.set(id.index(), CLOSED);
+        self.credits.close(id.index());
         self.start_in_turn(id);
         Ok(id)
     }
