@@ -21,7 +21,6 @@ mod writer;
 
 pub use copy::{Copied, restore};
 pub use karyon_log::Lost;
-pub use layout::FORMAT_VERSION;
 pub use merge::MergeReport;
 pub use open::{Options, Recovery};
 pub use retention::{Archived, Retention};

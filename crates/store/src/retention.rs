@@ -210,13 +210,13 @@ impl Store {
         (base, horizon): (ChainPoint, &Horizon),
         retention: Option<&Retention>,
     ) -> Result<[u8; 32]> {
-        let (disk, reader) = (&*persistence.disk, persistence.reader());
+        let disk = &*persistence.disk;
         let time = self.time_of(base.next_seq - 1)?;
         let mut file = before.succeed(disk, base, time, horizon)?;
         // What it seals again is there already.
         let past = Arc::new(Sealed(self.history.clone()));
         let (mut body, mut item) = (before.load(disk, past.clone(), None)?, Vec::new());
-        reader.read_frames(reader.base, base.position, &mut |frame, end| {
+        persistence.reader().read(&base, &mut |frame, end| {
             item.clear();
             U64::encode(&end.next_seq, &mut item);
             HashField::encode(&end.hash, &mut item);
