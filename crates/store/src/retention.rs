@@ -74,16 +74,14 @@ impl Store {
     ) -> Result<Archived> {
         self.progress().check()?;
         author.gate.write_node(&mut std::iter::empty(), self.body()?.graph.names())?;
-        let erase = || match key {
-            Some(key) => {
-                let erasing = Transaction::with(self.begin()?.snapshot(), Purpose::Erase(key.into()));
-                match self.commit(&erasing, author) {
-                    // It is gone already, and its bytes are not.
-                    Err(error) if error.code() == Code::NodeMissing && self.is_erasing()? => Ok(()),
-                    erased => erased.map(drop),
-                }
+        let erase = || {
+            let Some(key) = key else { return Ok(()) };
+            let erasing = Transaction::with(self.begin()?.snapshot(), Purpose::Erase(key.into()));
+            match self.commit(&erasing, author) {
+                // It is gone already, and its bytes are not.
+                Err(error) if error.code() == Code::NodeMissing && self.is_erasing()? => Ok(()),
+                erased => erased.map(drop),
             }
-            None => Ok(()),
         };
         let _turn = self.archiving.lock();
         let Some(persistence) = &self.persistence else {
