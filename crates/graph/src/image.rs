@@ -16,13 +16,13 @@
 //! An object is a byte (0: nothing as of the version; 1; 2: it has sealed chapters), its state (length, bytes) and its run.
 
 use crate::entity::Entity;
-use crate::head::{Graph, list_id};
+use crate::head::Graph;
 use crate::ids::Ids;
 use crate::index::Index;
 use crate::layer::{Copied, Layer};
-use crate::tables::{Direction, EDGE_BYTES, NODE_BYTES};
+use crate::tables::{EDGE_BYTES, NODE_BYTES};
 use crate::versioned::{Object, State};
-use karyon_history::{History, ObjectId, Run};
+use karyon_history::{Direction, History, ObjectId, Run};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint, put_varints};
 use karyon_model::{Code, EntityId, Error, NameId, Result, Rules, Seq};
 use std::sync::Arc;
@@ -96,13 +96,13 @@ impl ImageWriter {
             b'N' => {
                 let node = graph.node(at);
                 put_bytes(out, graph.key(at).as_bytes());
-                self.put_object(graph, &node.object, ObjectId::Node(at), out)?;
+                self.put_object(graph, &node.object, ObjectId::Entity(EntityId::Node(at)), out)?;
                 for direction in Direction::BOTH {
                     let lists = node.lists(direction);
                     put_varint(out, lists.len() as u64);
                     for (kind, list) in lists {
                         put_varint(out, u64::from(kind));
-                        self.put_object(graph, &list.object(), list_id(at, direction, kind), out)?;
+                        self.put_object(graph, &list.object(), ObjectId::Edges(direction, at, kind), out)?;
                     }
                 }
             }
@@ -110,7 +110,7 @@ impl ImageWriter {
                 let edge = graph.edge(at);
                 put_varints(out, [edge.from, edge.kind, edge.to].map(u64::from));
                 put_bytes(out, graph.tables.edge_key(edge).as_bytes());
-                self.put_object(graph, &edge.object, ObjectId::Edge(at), out)?;
+                self.put_object(graph, &edge.object, ObjectId::Entity(EntityId::Edge(at)), out)?;
             }
             b'X' => {
                 let Index { label, property, rules, .. } = &graph.indexes.all[at as usize];
