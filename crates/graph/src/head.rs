@@ -3,12 +3,11 @@
 use crate::entity::Entity;
 use crate::ids::{Ids, Recent};
 use crate::index::Indexes;
-use crate::layer::Layer;
+use crate::layer::{Layer, Numbered};
 use crate::names::Names;
 use crate::reader::{EdgeItem, NodeItem};
 use crate::tables::{EdgeSlot, NodeSlot, Tables};
 use crate::versioned::Object;
-use hashbrown::HashMap;
 use karyon_history::{Direction, History};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
@@ -20,7 +19,7 @@ use std::sync::Arc;
 pub struct Graph {
     pub(crate) tables: Tables,
     pub(crate) names: Names,
-    pub(crate) labels: HashMap<NameId, Object<Ids>>,
+    pub(crate) labels: Numbered<NameId, Object<Ids>>,
     pub(crate) indexes: Indexes,
     pub(crate) layers: Vec<Layer>,
     /// Shared with images in the making.
@@ -46,7 +45,7 @@ impl Graph {
         Graph {
             tables: Tables::default(),
             names: Names::default(),
-            labels: HashMap::new(),
+            labels: Numbered::default(),
             indexes: Indexes::default(),
             layers: Vec::new(),
             imaging: Arc::default(),

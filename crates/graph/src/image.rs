@@ -37,7 +37,6 @@ const TAGS: &[u8; 8] = b"HDNELXPF";
 pub struct ImageWriter {
     seq: Seq,
     names: Vec<(NameId, Arc<str>)>,
-    labels: Vec<NameId>,
     /// How many copies and differences each layer has.
     layers: Vec<(usize, usize)>,
     /// How many items each tag has.
@@ -51,15 +50,13 @@ pub struct ImageWriter {
 impl ImageWriter {
     /// Starts an image of the head.
     pub fn new(graph: &Graph) -> ImageWriter {
-        let mut labels: Vec<_> = graph.labels.keys().copied().collect();
-        labels.sort_unstable();
         let (seq, names) = (graph.head(), graph.names.logged());
         let ((nodes, edges), (indexes, postings)) = (graph.numbered(), graph.indexes.numbered());
         let layers = graph.layers.iter().map(|layer| (layer.copies.len(), layer.differences.len()));
         let layers: Vec<_> = layers.collect();
         let (nodes, edges) = (nodes as usize, edges as usize);
-        let counts = [1, names.len(), nodes, edges, labels.len(), indexes, postings, layers.len()];
-        ImageWriter { seq, names, labels, layers, counts, _imaging: graph.imaging.clone(), next: (0, 0) }
+        let counts = [1, names.len(), nodes, edges, graph.labels.len(), indexes, postings, layers.len()];
+        ImageWriter { seq, names, layers, counts, _imaging: graph.imaging.clone(), next: (0, 0) }
     }
 
     /// The version that the image shows.
@@ -129,9 +126,10 @@ impl ImageWriter {
             }
             b'F' => self.put_layer(graph, at, out)?,
             _ => {
-                let name = self.labels[at as usize];
-                put_varint(out, name.into());
-                self.put_object(graph, &graph.labels[&name], ObjectId::Label(name), out)?;
+                if let Some((name, ids)) = graph.labels.get_index(at as usize) {
+                    put_varint(out, u64::from(*name));
+                    self.put_object(graph, ids, ObjectId::Label(*name), out)?;
+                }
             }
         }
         Ok(())

@@ -101,13 +101,17 @@ impl Graph {
         &self.layers[layer as usize - 1]
     }
 
+    /// What a layer shows, itself first, the base (0) last: each with its version.
+    pub(crate) fn shown_by(&self, layer: u32, seq: Seq) -> impl Iterator<Item = (u32, Seq)> {
+        std::iter::successors(Some((layer, seq)), |(layer, seq)| {
+            let below = &self.layers[layer.checked_sub(1)? as usize];
+            Some((below.parent, below.from.min(*seq)))
+        })
+    }
+
     /// The version of the base that a layer shows where nothing was changed above.
     pub fn ground(&self, layer: u32, seq: Seq) -> Seq {
-        if layer == 0 {
-            return seq;
-        }
-        let Layer { parent, from, .. } = *self.layer(layer);
-        self.ground(parent, seq.min(from))
+        self.shown_by(layer, seq).last().map_or(seq, |ground| ground.1)
     }
 
     /// What a layer has a copy of at a version, in it or below: the copy's object, the layer it is of, and the version to read.
@@ -270,10 +274,9 @@ impl Draft<'_> {
                 graph.names.text(name)
             ));
         }
-        let (mut depth, mut below) = (1, parent);
-        while let Some(layer) = graph.living(below)? {
-            (depth, below) = (depth + 1, layer.parent);
-        }
+        // What a living layer stands on is living.
+        graph.living(parent)?;
+        let depth = graph.shown_by(parent, from).count();
         if depth >= LAYER_DEPTH_MAX || graph.layers.len() >= LAYERS_MAX || from > graph.head {
             return refused(format!(
                 "a fork stands on at most {LAYER_DEPTH_MAX} others, a store has had at most {LAYERS_MAX}, and none stands on the future; stand on another one, or use a fork again"

@@ -112,12 +112,7 @@ impl Graph {
     /// What a layer has in it as of the head: of what it stands on, and of layers whose changes were merged into any of these, the newest
     /// version each. What a merged layer stands on does not come with its changes.
     fn taken_in(&self, layer: u32) -> BTreeMap<u32, Seq> {
-        let mut known = BTreeMap::from([(layer, self.head())]);
-        let (mut above, mut seq) = (layer, self.head());
-        while let Some(at) = above.checked_sub(1) {
-            (above, seq) = (self.layers[at as usize].parent, seq.min(self.layers[at as usize].from));
-            known.insert(above, seq);
-        }
+        let mut known: BTreeMap<u32, Seq> = self.shown_by(layer, self.head()).collect();
         let of = (1..).zip(&self.layers);
         let mut merges: Vec<_> = of
             .flat_map(|(of, layer)| layer.merges.iter().map(move |(into, seq)| (*seq, of, *into)))
