@@ -10,8 +10,8 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use karyon_graph::{Graph, Open, Reader, Transaction};
 use karyon_history::Chapters;
-use karyon_model::{Target, Verb, VerbWriter};
-use karyon_testkit::Value;
+use karyon_model::{Target, Verb};
+use karyon_testkit::{Value, VerbWriter};
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;

@@ -267,27 +267,30 @@ function readStart(bytes: ByteReader): Start | undefined {
   return bytes.byte() === 0 ? undefined : [bytes.varint(), bytes.varint(), bytes.varint()]
 }
 
-function readProperties(session: NativeSession, bytes: ByteReader, count: number): Record<string, Value> {
-  const props: Record<string, Value> = {}
-  for (let left = count; left > 0; left--) {
-    const name = session.name(bytes)
-    props[name] = bytes.value()
-  }
-  return props
-}
-
-/** What other properties hold when. Without a prototype, as one name is that of a prototype. */
-function readIntervals(session: NativeSession, bytes: ByteReader): Record<string, ValidValue[]> {
-  const intervals: Record<string, ValidValue[]> = Object.create(null)
+/** Reads into `props` what holds always. Returns what the other properties hold when, if there are any. */
+function readProperties(
+  session: NativeSession,
+  bytes: ByteReader,
+  props: Record<string, Value>,
+): Record<string, ValidValue[]> | undefined {
+  let intervals: Record<string, ValidValue[]> | undefined
   for (let left = bytes.varint(); left > 0; left--) {
     const name = session.name(bytes)
-    intervals[name] = readIntervalsOf(bytes)
+    if (!hasIntervals(bytes)) props[name] = bytes.value()
+    // Without a prototype, as one name is that of a prototype.
+    else (intervals ??= Object.create(null) as Record<string, ValidValue[]>)[name] = readIntervalsOf(bytes)
   }
   return intervals
 }
 
+/** Whether what comes next is not held always. No value begins with this byte. */
+export function hasIntervals(bytes: ByteReader): boolean {
+  return bytes.peek() === 255
+}
+
 /** What one property holds when. */
 export function readIntervalsOf(bytes: ByteReader): ValidValue[] {
+  bytes.byte()
   return Array.from({ length: bytes.varint() }, () => {
     const bounds = bytes.byte()
     const from = (bounds & 1) > 0 && { from: bytes.time() }
@@ -300,10 +303,10 @@ function readNodeBody(session: NativeSession, bytes: ByteReader, key: string): N
   const version = BigInt(bytes.varint())
   const labels: string[] = []
   for (let left = bytes.varint(); left > 0; left--) labels.push(session.name(bytes))
-  const counted = bytes.varint()
-  const props = readProperties(session, bytes, counted >> 1)
-  if ((counted & 1) === 0) return { key, labels, props, version }
-  return { key, labels, props, intervals: { ...readIntervals(session, bytes) }, version }
+  const props: Record<string, Value> = {}
+  const intervals = readProperties(session, bytes, props)
+  if (intervals === undefined) return { key, labels, props, version }
+  return { key, labels, props, intervals: { ...intervals }, version }
 }
 
 /** Reads a node with its key. */
@@ -313,11 +316,11 @@ export function readNode(session: NativeSession, bytes: ByteReader): Node {
 
 function readEdgeBody(session: NativeSession, bytes: ByteReader, { from, type, to, key }: PlainEdge): Edge {
   const version = BigInt(bytes.varint())
-  const counted = bytes.varint()
-  const props = readProperties(session, bytes, counted >> 1)
+  const props: Record<string, Value> = {}
+  const intervals = readProperties(session, bytes, props)
   // Field by field: a spread takes a slow path of the engine.
-  if ((counted & 1) === 0) return { from, type, to, key, props, version }
-  const { [HOLDS]: holds, ...rest } = readIntervals(session, bytes)
+  if (intervals === undefined) return { from, type, to, key, props, version }
+  const { [HOLDS]: holds, ...rest } = intervals
   const valid = holds?.map(({ value: _true, ...time }) => time)
   const some = Object.keys(rest).length > 0
   return { from, type, to, key, props, ...(some && { intervals: rest }), ...(valid && { valid }), version }

@@ -1,7 +1,7 @@
 // Reports of the native side: their fields in the order in which `wire.rs` and `past.rs` in crates/kernel/src tell them.
 import type { Recovery } from '../kernel.ts'
 import type { ByteReader } from '../values/decode.ts'
-import { HOLDS, readIntervalsOf } from './reader.ts'
+import { HOLDS, hasIntervals, readIntervalsOf } from './reader.ts'
 import type { NativeSession } from './session.ts'
 import type {
   Archived,
@@ -146,8 +146,8 @@ function slotChange(names: Names, bytes: ByteReader): Pick<Change, 'kind'> {
   for (const [value, intervals] of FIELDS) {
     held = bytes.byte()
     if (slot < 2 || held === 0) continue
-    if (held === 1) told[value] = bytes.value()
-    else told[intervals] = readIntervalsOf(bytes)
+    if (hasIntervals(bytes)) told[intervals] = readIntervalsOf(bytes)
+    else told[value] = bytes.value()
   }
   // Without a property it is told when an edge holds.
   const where = slot === 1 ? { label: name } : slot === 2 && name !== HOLDS && { property: name }
@@ -182,8 +182,9 @@ function places(names: Names, bytes: ByteReader): RevertReport['kept'] {
 
 /** What a revert did, or would do. */
 export function reverted(names: Names, bytes: ByteReader): RevertReport {
-  const done = { restored: bytes.varint(), kept: places(names, bytes), descendants: versions(bytes) }
-  return { ...done, ...(bytes.flag() && { version: bytes.version() }) }
+  const done = { restored: bytes.varint(), kept: places(names, bytes) }
+  const committed = bytes.flag() && { version: bytes.version() }
+  return { ...done, descendants: versions(bytes), ...committed }
 }
 
 /** What a merge did, or would do. */

@@ -35,6 +35,11 @@ export class ByteReader {
     return this.#bytes[this.at++] as number
   }
 
+  /** The byte that comes next. */
+  peek(): number {
+    return this.#bytes[this.at] as number
+  }
+
   /** A byte that is 0 or not. */
   flag(): boolean {
     return this.byte() !== 0

@@ -1,9 +1,8 @@
 //! The structure's invariants: what must hold at any version, checked the slow and obvious way.
 
-use crate::head::{Graph, list_id};
-use crate::tables::Direction;
+use crate::head::Graph;
 use hashbrown::HashSet;
-use karyon_history::ObjectId;
+use karyon_history::{Direction, ObjectId};
 use karyon_model::{Code, EntityId, Error, Result, Seq};
 
 impl Graph {
@@ -30,8 +29,8 @@ impl Graph {
         for id in 0..nodes {
             for direction in Direction::BOTH {
                 for kind in self.edge_kinds(id, direction) {
-                    let edges = listed_in(list_id(id, direction, kind))?;
-                    listed.extend(edges.iter().map(|edge| (list_id(id, direction, kind), *edge)));
+                    let edges = listed_in(ObjectId::Edges(direction, id, kind))?;
+                    listed.extend(edges.iter().map(|edge| (ObjectId::Edges(direction, id, kind), *edge)));
                 }
             }
             let Some((entity, _)) = self.entity_in(layer, EntityId::Node(id), seq)? else { continue };
@@ -54,7 +53,7 @@ impl Graph {
                 if self.entity_in(layer, EntityId::Node(end), seq)?.is_none() {
                     return broken(format!("an edge dangles at {:?}", self.key(end)));
                 }
-                due.insert((list_id(end, direction, slot.kind), id));
+                due.insert((ObjectId::Edges(direction, end, slot.kind), id));
             }
         }
         if let Some((list, id)) = due.symmetric_difference(&listed).next() {

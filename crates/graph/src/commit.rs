@@ -4,12 +4,11 @@
 //! commit later than its snapshot. Every read is an object, lists and absences included, so phantoms are covered. Under
 //! snapshot isolation only what is written is validated; what was read still gives the parents.
 
-use crate::draft::{Draft, Outcome, changed};
+use crate::draft::{Draft, changed};
 use crate::entity::Slot;
 use crate::gate::{Gate, ask};
-use crate::head::{Graph, list_id};
+use crate::head::Graph;
 use crate::index::Index;
-use crate::layer::Act;
 use crate::plan::{Operations, Surface, describe, perform, target};
 use crate::publish::Publication;
 use crate::transaction::{Declaration, Purpose, Read, Transaction, check_size};
@@ -21,24 +20,20 @@ use karyon_model::{
 };
 use std::collections::BTreeSet;
 
-/// What a transaction built on: the commits that wrote what it read, newest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parents {
-    /// At most `PARENTS_MAX`.
-    pub exact: Vec<Seq>,
-    /// Whether some were left out: older ones, or one that is not known.
-    pub coarse: bool,
-}
-
 /// A commit that was carried out and is not published yet.
+#[derive(Default)]
 pub struct Prepared {
-    /// What it did.
-    pub outcome: Outcome,
+    /// What it did, encoded for the log.
+    pub operations: Vec<u8>,
+    /// The nodes and edges that it changes, ascending.
+    pub touched: Vec<EntityId>,
     /// Who commits.
     pub principal: NameId,
-    /// What it was built on.
-    pub parents: Parents,
-    publication: Publication,
+    /// What it was built on: the commits that wrote what was read, newest first, at most `PARENTS_MAX`.
+    pub parents: Vec<Seq>,
+    /// Whether some of them were left out: older ones, or one that is not known.
+    pub coarse: bool,
+    pub(crate) publication: Publication,
 }
 
 impl Graph {
@@ -53,13 +48,13 @@ impl Graph {
         gate: &dyn Gate,
     ) -> Result<Option<Prepared>> {
         self.living(transaction.layer())?;
-        let parents = self.validate_reads(transaction)?;
+        let (parents, coarse) = self.validate_reads(transaction)?;
         let mut draft = Draft::new(self, transaction.layer());
         let principal = carry_out(&mut draft, transaction, principal, gate)?;
         let changed = draft.has_changed() || transaction.reverts().is_some();
-        let (outcome, publication) = draft.finish()?;
-        publication.check_bytes(self)?;
-        Ok(changed.then_some(Prepared { outcome, principal, parents, publication }))
+        let prepared = Prepared { principal, parents, coarse, ..draft.finish()? };
+        prepared.publication.check_bytes(self)?;
+        Ok(changed.then_some(prepared))
     }
 
     /// Publishes up to `count` more of what was prepared as the next commit: nodes, edges, lists. True once the head has moved.
@@ -69,8 +64,8 @@ impl Graph {
         prepared.publication.advance(self, count)
     }
 
-    /// Repeats a commit of the log at `head() + 1`. After an error the graph is of no use.
-    pub fn replay(&mut self, record: &CommitRecord<'_>) -> Result<Outcome> {
+    /// Repeats a commit of the log at `head() + 1`. Returns the nodes and edges that it changed. After an error the graph is of no use.
+    pub fn replay(&mut self, record: &CommitRecord<'_>) -> Result<Vec<EntityId>> {
         self.living(record.header.layer)?;
         let mut draft = Draft::new(self, record.header.layer);
         let (head, seq) = (self.head, record.header.seq);
@@ -92,12 +87,13 @@ impl Graph {
             run.extend(changed(&operation).map(|_| operation));
         }
         run.last().and_then(changed).map(|last| draft.change(last.0, &run)).transpose()?;
-        let (outcome, mut publication) = draft.finish()?;
+        let Prepared { touched, mut publication, .. } = draft.finish()?;
         publication.advance(self, usize::MAX)?;
-        Ok(outcome)
+        Ok(touched)
     }
 
-    fn validate_reads(&self, transaction: &Transaction) -> Result<Parents> {
+    /// The commits that wrote what was read, newest first, and whether some are left out.
+    fn validate_reads(&self, transaction: &Transaction) -> Result<(Vec<Seq>, bool)> {
         let (layer, snapshot) = (transaction.layer(), transaction.snapshot());
         #[cfg(karyon_broken = "reads")]
         let snapshot = self.head;
@@ -118,7 +114,7 @@ impl Graph {
         }
         parents.remove(&0);
         let coarse = parents.len() > PARENTS_MAX || lost;
-        Ok(Parents { exact: parents.into_iter().rev().take(PARENTS_MAX).collect(), coarse })
+        Ok((parents.into_iter().rev().take(PARENTS_MAX).collect(), coarse))
     }
 
     /// The newest commit, as of `seq`, that changed what was read; 0 when none had, or when it is not known.
@@ -134,10 +130,10 @@ impl Graph {
         match *read {
             Read::Entity(id) | Read::Hidden(id) => entity(id),
             Read::Never(ref identity) => self.id_of(&identity.target()).map_or(Ok(0), entity),
-            Read::List(node, way, kind) => listed(list_id(node, way, kind)),
+            Read::List(node, way, kind) => listed(ObjectId::Edges(way, node, kind)),
             Read::Lists(node, way) => self
                 .edge_kinds(node, way)
-                .try_fold(0, |last, kind| Ok(listed(list_id(node, way, kind))?.max(last))),
+                .try_fold(0, |last, kind| Ok(listed(ObjectId::Edges(way, node, kind))?.max(last))),
             Read::Label(name) => listed(ObjectId::Label(name)),
             Read::Value(index, ref key) => {
                 let posting = self.indexes.all[index as usize].postings.get(&**key);
@@ -274,8 +270,7 @@ fn carry_out(
         Some(Purpose::Merge(layer)) => draft.merge(*layer, snapshot)?,
         Some(Purpose::Erase(key)) => draft.erase(key)?,
         Some(Purpose::Archive { through, digest }) => {
-            Operation::Archive { through: *through, digest }.encode(&mut draft.operations);
-            draft.out.act = Some(Act::Archived);
+            draft.act(&Operation::Archive { through: *through, digest });
         }
         Some(Purpose::Revert(_)) | None => {}
     }

@@ -1,12 +1,11 @@
 //! The digest: SHA-256 over what the graph says, in canonical order, whatever the numbers inside.
 //!
 //! Hashed are: a format byte 1; for each node by key: 'N', key, labels (count; texts by UTF-8), properties; for each edge by
-//! (from, type, to, key): 'E', those four, properties. Properties are a count and (name, interval byte, value) by name.
+//! (from, type, to, key): 'E', those four, properties. Properties are a count and (name, what it holds) by name.
 //! Texts are a length (varint) and UTF-8.
 
 use crate::head::Graph;
 use karyon_model::bytes::{put_bytes, put_varint};
-use karyon_model::valid;
 use karyon_model::{EntityId, Result, Seq};
 use sha2::{Digest, Sha256};
 
@@ -54,7 +53,7 @@ impl Graph {
             put_varint(&mut out, properties.len() as u64);
             for property in properties {
                 put_bytes(&mut out, names[property.name as usize].as_bytes());
-                valid::put(property.value, &mut out);
+                out.extend_from_slice(property.value);
             }
             hash.update(&out);
         }

@@ -1,20 +1,21 @@
 //! A commit in the making: carried out on private copies while others read. Whoever drops it has changed nothing.
 
+use crate::commit::Prepared;
 use crate::entity::{Entity, Slot, put_delta};
 use crate::gate::{Gate, Labels};
-use crate::head::{Graph, list_id};
+use crate::head::Graph;
 use crate::ids;
 use crate::index::{TEMPORAL_KEY, index_key};
-use crate::layer::{Act, Layer, Numbered};
+use crate::layer::{Layer, Numbered};
 use crate::names::Names;
 use crate::pieces::difference;
 use crate::plan::Surface;
 use crate::publish::{Listing, Publication};
-use crate::tables::{self, Direction, EdgeSlot, next_id};
+use crate::tables::{self, EdgeSlot, next_id};
 use crate::versioned::State;
 use hashbrown::HashMap;
 use indexmap::IndexSet;
-use karyon_history::ObjectId;
+use karyon_history::{Direction, ObjectId};
 use karyon_model::bytes::Cursor;
 use karyon_model::limits::FRAME_BYTES_MAX;
 use karyon_model::valid::is_gapless;
@@ -36,15 +37,6 @@ const COPIES_RESERVED: usize = 4096;
 const ASKED: usize = 32;
 /// Changes of one list that are worth a new list, where they are not all at its end.
 const MERGED_MIN: usize = 64;
-
-/// What a commit did, for the log and the index of commits.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// The encoded operations.
-    pub operations: Vec<u8>,
-    /// The nodes and edges that changed, ascending.
-    pub touched: Vec<EntityId>,
-}
 
 /// A node or edge: before the commit, and once something in it is changed.
 struct Copy<'g> {
@@ -111,7 +103,7 @@ impl<'g> Draft<'g> {
 
     /// Whether there is anything to record.
     pub(crate) fn has_changed(&self) -> bool {
-        self.touched().next().is_some() || self.out.declared.is_some() || self.out.act.is_some()
+        self.touched().next().is_some() || self.out.declared.is_some() || !self.out.act.is_empty()
     }
 
     /// The how manieth new node or edge it is.
@@ -140,21 +132,6 @@ impl<'g> Draft<'g> {
     /// Has a state at hand that `state` could not find by itself: a layer's may lie in the past of what it stands on.
     fn fetch(&mut self, id: EntityId) -> Result<()> {
         if self.out.layer > 0 { self.load(id).map(drop) } else { Ok(()) }
-    }
-
-    /// A node's labels before the commit and now; `None` where it does not exist. Of an edge its type.
-    pub(crate) fn sides_of(&self, id: EntityId) -> Result<[Option<Labels>; 2]> {
-        if let EntityId::Edge(edge) = id {
-            return Ok([Some(Labels::from_elem(self.edge_slot(edge).kind, 1)), None]);
-        }
-        let labels = |state: &Entity| state.is_alive().then(|| state.labels().collect());
-        Ok(match self.copies.get(&id) {
-            Some(Copy { before, now, .. }) => [labels(before), labels(now.as_ref().unwrap_or(before))],
-            None => {
-                let state = self.graph.state_in(self.out.layer, id, self.graph.head)?.0;
-                [labels(&state), labels(&state)]
-            }
-        })
     }
 
     /// Asks for every node and edge that is changed, for what it was and for what it is.
@@ -255,11 +232,11 @@ impl<'g> Draft<'g> {
                 while !cursor.is_empty() {
                     known &= (cursor.id()? as usize) < count;
                 }
-                self.out.act = Some(Act::Erased(node, postings.to_vec()));
+                self.act(operation);
                 known
             }
             Operation::Archive { .. } => {
-                self.out.act = Some(Act::Archived);
+                self.act(operation);
                 true
             }
             _ => true,
@@ -384,7 +361,7 @@ impl<'g> Draft<'g> {
     }
 
     /// What is more or less now in lists, and what undoes the commit. Nothing is published yet, so it may fail.
-    pub(crate) fn finish(mut self) -> Result<(Outcome, Publication)> {
+    pub(crate) fn finish(mut self) -> Result<Prepared> {
         let (graph, seq) = (self.graph, self.out.seq);
         self.index_declared()?;
         let mut copies = std::mem::take(&mut self.copies);
@@ -422,8 +399,9 @@ impl<'g> Draft<'g> {
                 EntityId::Edge(edge) => {
                     let EdgeSlot { from, kind, to, .. } = *self.edge_slot(edge);
                     if came != 0 {
-                        let lists = [list_id(from, Direction::Out, kind), list_id(to, Direction::In, kind)];
-                        self.lists.extend(lists.map(|list| (list, false, edge, came < 0)));
+                        let lists = [(Direction::Out, from), (Direction::In, to)];
+                        let list = |(way, node)| (ObjectId::Edges(way, node, kind), false, edge, came < 0);
+                        self.lists.extend(lists.map(list));
                     }
                     self.out.live.1 += came;
                 }
@@ -468,7 +446,8 @@ impl<'g> Draft<'g> {
         }
         let touched = self.out.changes.iter().map(|change| change.0).collect();
         self.out.postings = self.postings.into_iter();
-        Ok((Outcome { operations: self.operations, touched }, self.out))
+        let (operations, publication) = (self.operations, self.out);
+        Ok(Prepared { operations, touched, publication, ..Prepared::default() })
     }
 }
 
@@ -478,7 +457,18 @@ impl Surface for Draft<'_> {
     }
 
     fn sides(&self, target: &Target<'_>) -> Result<[Option<Labels>; 2]> {
-        self.id_of(target).map_or(Ok([None, None]), |id| self.sides_of(id))
+        let Some(id) = self.id_of(target) else { return Ok([None, None]) };
+        if let EntityId::Edge(edge) = id {
+            return Ok([Some(Labels::from_elem(self.edge_slot(edge).kind, 1)), None]);
+        }
+        let labels = |state: &Entity| state.is_alive().then(|| state.labels().collect());
+        Ok(match self.copies.get(&id) {
+            Some(Copy { before, now }) => [labels(before), labels(now.as_ref().unwrap_or(before))],
+            None => {
+                let state = self.graph.state_in(self.out.layer, id, self.graph.head)?.0;
+                [labels(&state), labels(&state)]
+            }
+        })
     }
 
     /// Defined in the log if it is new there.

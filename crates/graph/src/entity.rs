@@ -21,10 +21,8 @@
 //! | 2 | label | name: it was not there |
 //! | 3 | label | name, since |
 //! | 4 | property | name: it was not there |
-//! | 5 | property | name, since, interval byte, value |
+//! | 5 | property | name, since, what it held (`model/src/valid.rs`) |
 //! | 6 | property | name, since, length, the value as pieces of the one since (`pieces.rs`) |
-//!
-//! The interval byte is 0 where the value holds always; the others are in `model/src/valid.rs`.
 
 use crate::pieces::{Rope, difference};
 use crate::versioned::State;
@@ -205,7 +203,7 @@ pub(crate) fn put_delta(now: &Entity, older: &Entity, out: &mut Vec<u8>) -> bool
         put(out, if pieces.is_some() { 6 } else { 5 }, name, Some(since));
         match pieces {
             Some(pieces) => put_bytes(out, &pieces),
-            None => valid::put(value, out),
+            None => out.extend_from_slice(value),
         }
     }
     out.len() > start
@@ -228,11 +226,21 @@ fn undo<'d>(cursor: &mut Cursor<'d>) -> Result<Undo<'d>> {
     let there = tag == 6 || tag & 1 == 1;
     let since = if there || tag == 0 { cursor.varint()? } else { 0 };
     let value = match tag {
-        5 => valid::read(cursor)?,
+        5 => valid::check(cursor)?,
         6 => cursor.bytes()?,
         _ => &[],
     };
     Ok(Undo { slot, there, since, value, pieces: tag == 6 })
+}
+
+/// Whether both exist or neither, with the same labels and properties, whoever made them so.
+pub(crate) fn same(a: &Entity, b: &Entity) -> bool {
+    fn pair(property: Property<'_>) -> (NameId, &[u8]) {
+        (property.name, property.value)
+    }
+    a.is_alive() == b.is_alive()
+        && a.labels().eq(b.labels())
+        && a.properties().map(pair).eq(b.properties().map(pair))
 }
 
 impl Entity {
@@ -287,14 +295,6 @@ impl Entity {
         let existence = self.is_alive().then_some(Slot::Existence).into_iter();
         let properties = self.properties().map(|property| Slot::Property(property.name));
         existence.chain(self.labels().map(Slot::Label)).chain(properties)
-    }
-
-    /// Whether labels and properties are the same, whoever made them so.
-    pub(crate) fn holds_the_same(&self, other: &Entity) -> bool {
-        fn pair(property: Property<'_>) -> (NameId, &[u8]) {
-            (property.name, property.value)
-        }
-        self.labels().eq(other.labels()) && self.properties().map(pair).eq(other.properties().map(pair))
     }
 
     /// What it holds at an instant of valid time; `None` when the property that says when an edge holds has nothing then.

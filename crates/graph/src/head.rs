@@ -3,13 +3,12 @@
 use crate::entity::Entity;
 use crate::ids::{Ids, Recent};
 use crate::index::Indexes;
-use crate::layer::Layer;
+use crate::layer::{Layer, Numbered};
 use crate::names::Names;
 use crate::reader::{EdgeItem, NodeItem};
-use crate::tables::{Direction, EdgeSlot, NodeSlot, Tables};
+use crate::tables::{EdgeSlot, NodeSlot, Tables};
 use crate::versioned::Object;
-use hashbrown::HashMap;
-use karyon_history::{History, ObjectId};
+use karyon_history::{Direction, History};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use std::sync::Arc;
 pub struct Graph {
     pub(crate) tables: Tables,
     pub(crate) names: Names,
-    pub(crate) labels: HashMap<NameId, Object<Ids>>,
+    pub(crate) labels: Numbered<NameId, Object<Ids>>,
     pub(crate) indexes: Indexes,
     pub(crate) layers: Vec<Layer>,
     /// Shared with images in the making.
@@ -46,7 +45,7 @@ impl Graph {
         Graph {
             tables: Tables::default(),
             names: Names::default(),
-            labels: HashMap::new(),
+            labels: Numbered::default(),
             indexes: Indexes::default(),
             layers: Vec::new(),
             imaging: Arc::default(),
@@ -92,17 +91,14 @@ impl Graph {
         self.tables.node(key)
     }
 
-    /// An edge's number, if its identity was ever committed.
-    pub fn edge_id(&self, edge: &EdgeKey<'_>) -> Option<u32> {
-        let (from, to) = (self.tables.node(edge.from)?, self.tables.node(edge.to)?);
-        self.tables.edge(from, self.names.get(edge.kind)?, to, edge.key)
-    }
-
     /// The number of what a target names, if it was ever committed.
     pub fn id_of(&self, target: &Target<'_>) -> Option<EntityId> {
         match target {
             Target::Node(key) => self.node_id(key).map(EntityId::Node),
-            Target::Edge(edge) => self.edge_id(edge).map(EntityId::Edge),
+            Target::Edge(EdgeKey { from, kind, to, key }) => {
+                let (from, to) = (self.tables.node(from)?, self.tables.node(to)?);
+                self.tables.edge(from, self.names.get(kind)?, to, key).map(EntityId::Edge)
+            }
         }
     }
 
@@ -148,21 +144,5 @@ impl Graph {
     /// The types of which a node ever had an edge, ascending by interned name.
     pub(crate) fn edge_kinds(&self, node: u32, direction: Direction) -> impl Iterator<Item = NameId> {
         self.node(node).lists(direction).map(|list| list.0)
-    }
-}
-
-/// The versioned object of a node or edge.
-pub(crate) fn object_id(id: EntityId) -> ObjectId {
-    match id {
-        EntityId::Node(id) => ObjectId::Node(id),
-        EntityId::Edge(id) => ObjectId::Edge(id),
-    }
-}
-
-/// The versioned object of an adjacency list.
-pub(crate) fn list_id(node: u32, direction: Direction, kind: NameId) -> ObjectId {
-    match direction {
-        Direction::Out => ObjectId::Out(node, kind),
-        Direction::In => ObjectId::In(node, kind),
     }
 }

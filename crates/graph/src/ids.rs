@@ -2,7 +2,7 @@
 
 use crate::versioned::{Object, State};
 use karyon_history::{History, ObjectId};
-use karyon_model::bytes::{Cursor, put_varint};
+use karyon_model::bytes::{Cursor, put_ascending, put_varint};
 use karyon_model::{Result, Seq};
 use parking_lot::Mutex;
 use std::borrow::Cow;
@@ -163,26 +163,11 @@ pub(crate) fn decode_delta(delta: &[u8]) -> Result<Vec<(u32, bool)>> {
 
 impl State for Ids {
     fn encode(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.0.len() as u64);
-        let mut before = 0;
-        for id in &self.0 {
-            put_varint(out, u64::from(id - before));
-            before = *id;
-        }
+        put_ascending(out, self.0.iter().map(|id| u64::from(*id)));
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut cursor = Cursor::new(bytes);
-        let count = cursor.length()?;
-        let mut ids = Vec::with_capacity(count);
-        let mut id = 0u32;
-        for at in 0..count {
-            let step = cursor.id()?;
-            let next = id.checked_add(step).filter(|_| at == 0 || step > 0);
-            id = next.ok_or_else(|| cursor.malformed("a list out of order"))?;
-            ids.push(id);
-        }
-        Ok(Ids(ids))
+        Cursor::new(bytes).ascending().map(Ids)
     }
 
     /// Cost: one copy of the list, and the sorting of what has changed, however many commits did.

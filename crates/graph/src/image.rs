@@ -16,13 +16,13 @@
 //! An object is a byte (0: nothing as of the version; 1; 2: it has sealed chapters), its state (length, bytes) and its run.
 
 use crate::entity::Entity;
-use crate::head::{Graph, list_id};
+use crate::head::Graph;
 use crate::ids::Ids;
 use crate::index::Index;
 use crate::layer::{Copied, Layer};
-use crate::tables::{Direction, EDGE_BYTES, NODE_BYTES};
+use crate::tables::{EDGE_BYTES, NODE_BYTES};
 use crate::versioned::{Object, State};
-use karyon_history::{History, ObjectId, Run};
+use karyon_history::{Direction, History, ObjectId, Run};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint, put_varints};
 use karyon_model::{Code, EntityId, Error, NameId, Result, Rules, Seq};
 use std::sync::Arc;
@@ -37,7 +37,6 @@ const TAGS: &[u8; 8] = b"HDNELXPF";
 pub struct ImageWriter {
     seq: Seq,
     names: Vec<(NameId, Arc<str>)>,
-    labels: Vec<NameId>,
     /// How many copies and differences each layer has.
     layers: Vec<(usize, usize)>,
     /// How many items each tag has.
@@ -51,15 +50,13 @@ pub struct ImageWriter {
 impl ImageWriter {
     /// Starts an image of the head.
     pub fn new(graph: &Graph) -> ImageWriter {
-        let mut labels: Vec<_> = graph.labels.keys().copied().collect();
-        labels.sort_unstable();
         let (seq, names) = (graph.head(), graph.names.logged());
         let ((nodes, edges), (indexes, postings)) = (graph.numbered(), graph.indexes.numbered());
         let layers = graph.layers.iter().map(|layer| (layer.copies.len(), layer.differences.len()));
         let layers: Vec<_> = layers.collect();
         let (nodes, edges) = (nodes as usize, edges as usize);
-        let counts = [1, names.len(), nodes, edges, labels.len(), indexes, postings, layers.len()];
-        ImageWriter { seq, names, labels, layers, counts, _imaging: graph.imaging.clone(), next: (0, 0) }
+        let counts = [1, names.len(), nodes, edges, graph.labels.len(), indexes, postings, layers.len()];
+        ImageWriter { seq, names, layers, counts, _imaging: graph.imaging.clone(), next: (0, 0) }
     }
 
     /// The version that the image shows.
@@ -96,13 +93,13 @@ impl ImageWriter {
             b'N' => {
                 let node = graph.node(at);
                 put_bytes(out, graph.key(at).as_bytes());
-                self.put_object(graph, &node.object, ObjectId::Node(at), out)?;
+                self.put_object(graph, &node.object, ObjectId::Entity(EntityId::Node(at)), out)?;
                 for direction in Direction::BOTH {
                     let lists = node.lists(direction);
                     put_varint(out, lists.len() as u64);
                     for (kind, list) in lists {
                         put_varint(out, u64::from(kind));
-                        self.put_object(graph, &list.object(), list_id(at, direction, kind), out)?;
+                        self.put_object(graph, &list.object(), ObjectId::Edges(direction, at, kind), out)?;
                     }
                 }
             }
@@ -110,7 +107,7 @@ impl ImageWriter {
                 let edge = graph.edge(at);
                 put_varints(out, [edge.from, edge.kind, edge.to].map(u64::from));
                 put_bytes(out, graph.tables.edge_key(edge).as_bytes());
-                self.put_object(graph, &edge.object, ObjectId::Edge(at), out)?;
+                self.put_object(graph, &edge.object, ObjectId::Entity(EntityId::Edge(at)), out)?;
             }
             b'X' => {
                 let Index { label, property, rules, .. } = &graph.indexes.all[at as usize];
@@ -129,9 +126,10 @@ impl ImageWriter {
             }
             b'F' => self.put_layer(graph, at, out)?,
             _ => {
-                let name = self.labels[at as usize];
-                put_varint(out, name.into());
-                self.put_object(graph, &graph.labels[&name], ObjectId::Label(name), out)?;
+                if let Some((name, ids)) = graph.labels.get_index(at as usize) {
+                    put_varint(out, u64::from(*name));
+                    self.put_object(graph, ids, ObjectId::Label(*name), out)?;
+                }
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ use karyon_model::order::{Span, after_prefix, order_key};
 use karyon_model::{Code, Error, NameId, Result, Rules, Seq, valid};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 /// Bytes of a long value's order key that the index keeps in front of the hash.
@@ -75,17 +75,11 @@ impl Index {
             }
             to => (cut(&span.from), to.clone()),
         };
-        let from = first.unwrap_or(&from);
-        let some = match &to {
-            Bound::Included(to) => from <= &to[..],
-            Bound::Excluded(to) => from < &to[..],
-            Bound::Unbounded => true,
-        };
-        let to = to.as_ref().map(Vec::as_slice);
-        some.then(|| self.postings.range::<[u8], _>((Bound::Included(from), to)))
-            .into_iter()
-            .flatten()
-            .map(|entry| *entry.1)
+        let span = (Bound::Included(first.unwrap_or(&from)), to.as_ref().map(Vec::as_slice));
+        // Of a span that ends before it begins a map has no range.
+        let some = (Bound::Unbounded, span.1).contains(first.unwrap_or(&from));
+        let postings = some.then(|| self.postings.range::<[u8], _>(span));
+        postings.into_iter().flatten().map(|entry| *entry.1)
     }
 }
 

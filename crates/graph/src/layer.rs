@@ -7,13 +7,13 @@
 use crate::commit::conflict;
 use crate::draft::Draft;
 use crate::entity::Entity;
-use crate::head::{Graph, list_id, object_id};
+use crate::head::Graph;
 use crate::ids::{Ids, Listed};
-use crate::tables::{Direction, Listing};
+use crate::tables::Listing;
 use crate::versioned::{Object, State};
 use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
-use karyon_history::ObjectId;
+use karyon_history::{Direction, ObjectId};
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
 use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq};
 use std::borrow::Cow;
@@ -101,13 +101,17 @@ impl Graph {
         &self.layers[layer as usize - 1]
     }
 
+    /// What a layer shows, itself first, the base (0) last: each with its version.
+    pub(crate) fn shown_by(&self, layer: u32, seq: Seq) -> impl Iterator<Item = (u32, Seq)> {
+        std::iter::successors(Some((layer, seq)), |(layer, seq)| {
+            let below = &self.layers[layer.checked_sub(1)? as usize];
+            Some((below.parent, below.from.min(*seq)))
+        })
+    }
+
     /// The version of the base that a layer shows where nothing was changed above.
     pub fn ground(&self, layer: u32, seq: Seq) -> Seq {
-        if layer == 0 {
-            return seq;
-        }
-        let Layer { parent, from, .. } = *self.layer(layer);
-        self.ground(parent, seq.min(from))
+        self.shown_by(layer, seq).last().map_or(seq, |ground| ground.1)
     }
 
     /// What a layer has a copy of at a version, in it or below: the copy's object, the layer it is of, and the version to read.
@@ -118,7 +122,7 @@ impl Graph {
         seq: Seq,
     ) -> (u32, ObjectId, &Object<Entity>, Seq) {
         if layer == 0 {
-            return (0, object_id(id), self.object(id), seq);
+            return (0, ObjectId::Entity(id), self.object(id), seq);
         }
         let above = self.layer(layer);
         match above.copies.get_full(&id) {
@@ -142,14 +146,9 @@ impl Graph {
     }
 
     /// The commit that made a node or edge what it is in a layer as of a version.
-    pub(crate) fn last_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<Seq> {
+    pub fn last_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<Seq> {
         let (_, object, found, seq) = self.found_in(layer, id, seq);
         found.last_at(object, seq, &*self.history)
-    }
-
-    /// Whether a commit has changed a node or edge as it is seen in a layer.
-    pub fn is_changed_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<bool> {
-        Ok(self.last_in(layer, id, seq)? == seq)
     }
 
     /// A list in a layer as of a version.
@@ -196,7 +195,7 @@ impl Graph {
         let mut edges = Vec::new();
         for way in Direction::BOTH {
             for kind in self.edge_kinds(node, way) {
-                edges.extend_from_slice(&self.listed_in(layer, list_id(node, way, kind), seq)?);
+                edges.extend_from_slice(&self.listed_in(layer, ObjectId::Edges(way, node, kind), seq)?);
             }
         }
         Ok(edges)
@@ -248,8 +247,7 @@ impl Graph {
     /// A list of the base, if there is one.
     pub(crate) fn list(&self, list: ObjectId) -> Option<Listing<'_>> {
         match list {
-            ObjectId::Out(node, kind) => self.tables.nodes.get(node)?.list(Direction::Out, kind),
-            ObjectId::In(node, kind) => self.tables.nodes.get(node)?.list(Direction::In, kind),
+            ObjectId::Edges(direction, node, kind) => self.tables.nodes.get(node)?.list(direction, kind),
             ObjectId::Label(name) => self.labels.get(&name).map(Listing::Many),
             ObjectId::Posting(id) => {
                 self.indexes.postings.get(id as usize).map(|posting| Listing::Many(&posting.nodes))
@@ -259,23 +257,13 @@ impl Graph {
     }
 }
 
-/// What a commit does to a layer as a whole.
-#[derive(Debug)]
-pub(crate) enum Act {
-    Made {
-        name: NameId,
-        parent: u32,
-        from: Seq,
-    },
-    Dropped(u32),
-    Merged(u32),
-    /// A node, and the postings that go with it.
-    Erased(u32, Vec<u8>),
-    /// The log was archived, which changes nothing.
-    Archived,
-}
-
 impl Draft<'_> {
+    /// Has the commit do something to a layer, or to the graph, as a whole.
+    pub(crate) fn act(&mut self, operation: &Operation<'_>) {
+        operation.encode(&mut self.out.act);
+        self.operations.extend_from_slice(&self.out.act);
+    }
+
     /// Makes a layer above a version of the base or of another layer.
     pub(crate) fn fork(&mut self, name: NameId, parent: u32, from: Seq) -> Result<()> {
         let graph = self.graph;
@@ -286,18 +274,16 @@ impl Draft<'_> {
                 graph.names.text(name)
             ));
         }
-        let (mut depth, mut below) = (1, parent);
-        while let Some(layer) = graph.living(below)? {
-            (depth, below) = (depth + 1, layer.parent);
-        }
+        // What a living layer stands on is living.
+        graph.living(parent)?;
+        let depth = graph.shown_by(parent, from).count();
         if depth >= LAYER_DEPTH_MAX || graph.layers.len() >= LAYERS_MAX || from > graph.head {
             return refused(format!(
                 "a fork stands on at most {LAYER_DEPTH_MAX} others, a store has had at most {LAYERS_MAX}, and none stands on the future; stand on another one, or use a fork again"
             ));
         }
         graph.history.check(from)?;
-        self.out.act = Some(Act::Made { name, parent, from });
-        Operation::Fork { name, parent, from }.encode(&mut self.operations);
+        self.act(&Operation::Fork { name, parent, from });
         Ok(())
     }
 
@@ -308,8 +294,7 @@ impl Draft<'_> {
             let message = "another fork stands on this one; merge or drop that one first";
             return Err(Error::new(Code::Layer, message));
         }
-        self.out.act = Some(Act::Dropped(layer));
-        Operation::Drop { layer }.encode(&mut self.operations);
+        self.act(&Operation::Drop { layer });
         Ok(())
     }
 
@@ -319,8 +304,7 @@ impl Draft<'_> {
         if let Some(last) = self.graph.living(layer)?.map(|layer| layer.last).filter(|last| *last > planned) {
             return Err(conflict("the fork", "read", last, planned));
         }
-        self.out.act = Some(Act::Merged(layer));
-        Operation::Merge { layer }.encode(&mut self.operations);
+        self.act(&Operation::Merge { layer });
         Ok(())
     }
 }

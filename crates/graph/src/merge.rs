@@ -6,10 +6,10 @@
 //!
 //! A layer stands on a version that never changes. One that is to follow what goes on below is merged into a new one above the head.
 
-use crate::entity::{Entity, Slot};
+use crate::entity::{Entity, Slot, same};
 use crate::head::Graph;
 use crate::layer::Layer;
-use crate::patches::{Obstacle, Patches};
+use crate::patches::{Patches, Plan};
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::HashSet;
 use karyon_model::{Code, EntityId, Error, Result, Seq};
@@ -28,18 +28,6 @@ pub enum Prefer {
     Layer,
 }
 
-/// What a merge would do.
-#[derive(Debug, Default)]
-pub struct MergePlan {
-    /// What takes the changes over, to be committed; `None` when the layer has changed nothing since, or when something clashes that
-    /// nobody is preferred for. It may be without verbs: that the layer was merged counts also where nothing was to be taken over.
-    pub transaction: Option<Transaction>,
-    /// How many existences, labels and properties it changes.
-    pub applied: usize,
-    /// What both have changed.
-    pub clashes: Vec<Obstacle>,
-}
-
 /// A node or edge: as the layer had it before its changes, as it has it; as the other side had it then, as it has it.
 struct Sides<'g> {
     old: Cow<'g, Entity>,
@@ -56,7 +44,6 @@ struct Merge<'g> {
     layer: u32,
     into: u32,
     prefer: Prefer,
-    plan: MergePlan,
     patches: Patches,
     /// What goes.
     gone: HashSet<EntityId>,
@@ -70,9 +57,9 @@ impl Graph {
     /// Plans the merge of a layer into another one that stands on the same, or else into that, as of the head.
     ///
     /// Fails with `Layer` where `into` stands on something else. Cost: two reads at each side of whatever was ever changed in the layer.
-    pub fn plan_merge(&self, layer: u32, into: Option<u32>, prefer: Prefer) -> Result<MergePlan> {
+    pub fn plan_merge(&self, layer: u32, into: Option<u32>, prefer: Prefer) -> Result<Plan> {
         let Some(Layer { parent, from, copies, .. }) = self.living(layer)? else {
-            return Ok(MergePlan::default());
+            return Ok(Plan::default());
         };
         let (parent, head, into) = (*parent, self.head(), into.unwrap_or(*parent));
         let beside = self.living(into)?.is_some_and(|beside| into != layer && beside.parent == parent);
@@ -88,7 +75,6 @@ impl Graph {
             layer,
             into,
             prefer,
-            plan: MergePlan::default(),
             patches: Patches::default(),
             gone: HashSet::new(),
             made: HashSet::new(),
@@ -112,15 +98,13 @@ impl Graph {
         let (goes, stays): (Vec<_>, Vec<_>) =
             all.iter().partition(|(id, sides)| matches!(id, EntityId::Edge(_)) && !sides.layer.is_alive());
         goes.into_iter().chain(stays).try_for_each(|(id, sides)| merge.take(*id, sides))?;
-        let Merge { mut plan, patches, parents, .. } = merge;
-        let undecided = prefer == Prefer::Neither && !plan.clashes.is_empty();
-        if !undecided && moved {
+        let Merge { patches, parents, .. } = merge;
+        let undecided = prefer == Prefer::Neither && !patches.plan.obstacles.is_empty();
+        patches.finish((!undecided && moved).then(|| {
             let mut transaction = Transaction::with(head, Purpose::Merge(layer)).in_layer(into);
             transaction.parents = parents.into_iter().collect();
-            patches.push_to(&mut transaction)?;
-            plan.transaction = Some(transaction);
-        }
-        Ok(plan)
+            transaction
+        }))
     }
 }
 
@@ -128,12 +112,7 @@ impl Graph {
     /// What a layer has in it as of the head: of what it stands on, and of layers whose changes were merged into any of these, the newest
     /// version each. What a merged layer stands on does not come with its changes.
     fn taken_in(&self, layer: u32) -> BTreeMap<u32, Seq> {
-        let mut known = BTreeMap::from([(layer, self.head())]);
-        let (mut above, mut seq) = (layer, self.head());
-        while let Some(at) = above.checked_sub(1) {
-            (above, seq) = (self.layers[at as usize].parent, seq.min(self.layers[at as usize].from));
-            known.insert(above, seq);
-        }
+        let mut known: BTreeMap<u32, Seq> = self.shown_by(layer, self.head()).collect();
         let of = (1..).zip(&self.layers);
         let mut merges: Vec<_> = of
             .flat_map(|(of, layer)| layer.merges.iter().map(move |(into, seq)| (*seq, of, *into)))
@@ -176,14 +155,10 @@ impl Graph {
     }
 }
 
-fn same(a: &Entity, b: &Entity) -> bool {
-    a.is_alive() == b.is_alive() && a.holds_the_same(b)
-}
-
 impl Merge<'_> {
     /// Notes a clash. Whether the layer's side is taken all the same.
     fn clash(&mut self, entity: EntityId, slot: Slot, reason: &'static str) -> bool {
-        self.plan.clashes.push(Obstacle { entity, slot, reason });
+        self.patches.obstruct(entity, slot, reason);
         self.prefer == Prefer::Layer
     }
 
@@ -197,7 +172,6 @@ impl Merge<'_> {
                 *doubtful || !same(had, other) || self.graph.has_edges_beside(self.into, id, &self.gone)?;
             let reason = "the fork has removed it, and the other side has changed or linked it";
             if other.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
-                self.plan.applied += 1;
                 self.gone.insert(id);
                 self.parents.insert(layer.since());
                 // What is linked meanwhile does not go with it, unless it was decided so.
@@ -241,9 +215,7 @@ impl Merge<'_> {
                 changes.push((slot, value));
             }
         }
-        if !changes.is_empty() {
-            self.push(id, &changes);
-        }
+        self.patches.set(self.graph, id, false, &changes);
         Ok(())
     }
 
@@ -271,13 +243,8 @@ impl Merge<'_> {
         let whole: Vec<_> = whole.map(|slot| (slot, state.slot(slot).map(|held| held.0))).collect();
         let since = state.slots().filter_map(|slot| state.slot(slot).map(|held| held.1));
         self.parents.extend(since);
-        self.plan.applied += 1;
+        self.patches.plan.changed += 1;
         self.made.insert(id);
-        self.push(id, &whole);
-    }
-
-    fn push(&mut self, id: EntityId, slots: &[(Slot, Option<&[u8]>)]) {
-        self.plan.applied += slots.len();
-        self.patches.set(self.graph, id, self.made.contains(&id), slots);
+        self.patches.set(self.graph, id, true, &whole);
     }
 }

@@ -70,11 +70,6 @@ impl Names {
         self.0.read().names.iter().skip(first as usize).map(|name| name.text.clone()).collect()
     }
 
-    /// How many numbers are given out.
-    pub fn count(&self) -> usize {
-        self.0.read().names.len()
-    }
-
     /// Takes a definition from the log.
     pub(crate) fn define(&self, id: NameId, name: &str) -> Result<()> {
         let mut dictionary = self.0.write();

@@ -6,9 +6,9 @@ use crate::head::Graph;
 use crate::layer::Numbered;
 use crate::names::Names;
 use crate::plan::Surface;
-use crate::tables::Direction;
 use crate::transaction::{Read, note};
 use hashbrown::{HashMap, HashSet};
+use karyon_history::Direction;
 use karyon_model::{EdgeKey, EntityId, NameId, Operation, Result, Seq, Target};
 
 /// A node's key or an edge's identity, owned.

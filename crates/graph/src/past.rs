@@ -1,7 +1,7 @@
 //! The past: every change of one node or edge, newest first, who made the present what it is, and what differs between two
 //! versions.
 
-use crate::entity::{Encoded, Entity, Slot, undos};
+use crate::entity::{Encoded, Entity, Slot, same, undos};
 use crate::head::Graph;
 use karyon_history::{Commit, Commits};
 use karyon_model::{Code, EntityId, Error, Result, Seq};
@@ -63,20 +63,19 @@ impl Graph {
                 let mut state = state()?.reverted(newer.flat_map(|delta| undos(delta.1)))?;
                 let told = run.newest_first().skip_while(|delta| delta.0 > seen);
                 for (seq, delta) in told.take_while(|delta| delta.0 > after) {
-                    let slots = undos(delta).flatten().map(|undo| undo.slot);
-                    let (held, since) = (holding(&state, slots), state.since());
-                    state = state.reverted(undos(delta))?;
-                    if !tell(seq, &state, held, state.since() != since, visit)? {
+                    let (slots, before) =
+                        (undos(delta).flatten().map(|undo| undo.slot), state.reverted(undos(delta))?);
+                    if !tell(seq, [&before, &state], slots, visit)? {
                         return Ok(0);
                     }
+                    state = before;
                 }
                 // The first change of a run has no delta: it leads from the chapter before, or from nothing.
                 let start = run.start();
                 if start > after {
                     let before = self.state_in(layer, id, start - 1)?.0;
                     let slots: BTreeSet<_> = state.slots().chain(before.slots()).collect();
-                    let held = holding(&state, slots.into_iter());
-                    if !tell(start, &before, held, state.since() != before.since(), visit)? {
+                    if !tell(start, [&before, &state], slots.into_iter(), visit)? {
                         return Ok(0);
                     }
                 }
@@ -107,13 +106,9 @@ impl Graph {
                 if self.last_in(layer, id, end)? != header.seq {
                     continue;
                 }
-                let sides = [self.entity_in(layer, id, from)?, self.entity_in(layer, id, to)?];
-                let same = match &sides {
-                    [None, None] => true,
-                    [Some((before, _)), Some((after, _))] => before.holds_the_same(after),
-                    _ => false,
-                };
-                if !same && !visit(id, sides)? {
+                let states = [self.state_in(layer, id, from)?, self.state_in(layer, id, to)?];
+                let same = same(&states[0].0, &states[1].0);
+                if !same && !visit(id, states.map(|state| Some(state).filter(|it| it.0.is_alive())))? {
                     next = Some((header.seq, at));
                     return Ok(false);
                 }
@@ -143,30 +138,19 @@ impl Graph {
     }
 }
 
-fn value(entity: &Entity, slot: Slot) -> Option<Encoded> {
-    entity.slot(slot).map(|held| held.0.into())
-}
-
-/// Slots with what they hold.
-type Holding = Vec<(Slot, Option<Encoded>)>;
-
-fn holding(entity: &Entity, slots: impl Iterator<Item = Slot>) -> Holding {
-    slots.map(|slot| (slot, value(entity, slot))).collect()
-}
-
-/// Hands what a commit has changed to `visit`. False when it wants no more. Existence has no value to compare: one commit
+/// Hands what a commit has changed of slots to `visit`. False when it wants no more. Existence has no value to compare: one commit
 /// may end a life and begin another.
 fn tell(
     seq: Seq,
-    before: &Entity,
-    held: Holding,
-    renewed: bool,
+    [before, after]: [&Entity; 2],
+    slots: impl Iterator<Item = Slot>,
     visit: &mut dyn FnMut(SlotChange) -> Result<bool>,
 ) -> Result<bool> {
-    for (slot, after) in held {
-        let change = SlotChange { seq, slot, before: value(before, slot), after };
-        let renewed = renewed && slot == Slot::Existence && change.after.is_some();
-        if (change.before != change.after || renewed) && !visit(change)? {
+    let renewed = before.since() != after.since();
+    for slot in slots {
+        let [before, after] = [before, after].map(|state| state.slot(slot).map(|held| Encoded::from(held.0)));
+        let renewed = renewed && slot == Slot::Existence && after.is_some();
+        if (before != after || renewed) && !visit(SlotChange { seq, slot, before, after })? {
             return Ok(false);
         }
     }

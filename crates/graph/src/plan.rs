@@ -286,20 +286,14 @@ fn write<'a>(
     value: Option<&'a [u8]>,
     valid: Interval,
 ) -> Result<()> {
-    let before = state.property(name).map(|property| property.value);
-    operations.push(match (before, value) {
-        _ if valid != Interval::ALWAYS => {
-            let before = before.unwrap_or_default();
-            if portion(before, valid, value.unwrap_or_default())? == before {
-                return Ok(());
-            }
-            let unset = Operation::Unset { entity, name, valid };
-            value.map_or(unset, |value| Operation::Set { entity, name, valid, value })
-        }
-        (before, value) if before == value => return Ok(()),
-        (_, None) => Operation::Unset { entity, name, valid },
-        (_, Some(value)) => set(entity, name, value),
-    });
+    let before = state.property(name).map_or(&[][..], |property| property.value);
+    let after = value.unwrap_or_default();
+    let same =
+        if valid == Interval::ALWAYS { after == before } else { portion(before, valid, after)? == before };
+    if !same {
+        let unset = Operation::Unset { entity, name, valid };
+        operations.push(value.map_or(unset, |value| Operation::Set { entity, name, valid, value }));
+    }
     Ok(())
 }
 

@@ -6,14 +6,14 @@
 
 use crate::draft::Declared;
 use crate::entity::Entity;
-use crate::head::{Graph, object_id};
+use crate::head::Graph;
 use crate::ids::Ids;
-use crate::layer::{Act, Contents, Copied, Layer};
-use crate::tables::{Direction, Tables};
+use crate::layer::{Contents, Copied, Layer};
+use crate::tables::Tables;
 use crate::versioned::Object;
 use indexmap::set::IntoIter;
 use karyon_history::{History, ObjectId};
-use karyon_model::{Code, EntityId, Error, NameId, Result, Seq};
+use karyon_model::{Code, EntityId, Error, NameId, Operation, OperationReader, Result, Seq};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,7 +37,8 @@ pub(crate) struct Publication {
     /// How many changes and lists are published.
     pub(crate) published: (usize, usize),
     pub(crate) named: Vec<NameId>,
-    pub(crate) act: Option<Act>,
+    /// What it does to a layer, or to the graph, as a whole: an operation, or none.
+    pub(crate) act: Vec<u8>,
     /// How many more nodes and edges there are.
     pub(crate) live: (isize, isize),
     pub(crate) bytes: isize,
@@ -99,7 +100,7 @@ impl Publication {
         } else if let Some((id, state, delta)) = self.changes.get_mut(self.published.0) {
             self.published.0 += 1;
             let (object, changed) = match self.layer.checked_sub(1) {
-                None => (object_id(*id), graph.tables.object_mut(*id)),
+                None => (ObjectId::Entity(*id), graph.tables.object_mut(*id)),
                 Some(at) => {
                     let copied = graph.layers[at as usize].copies.entry(*id);
                     let object = ObjectId::Copy(self.layer, copied.index() as u32);
@@ -152,27 +153,27 @@ impl Publication {
             }
         };
         *membership = if self.membership { seq } else { *membership };
-        match &self.act {
-            None | Some(Act::Erased(..) | Act::Archived) => {}
-            Some(Act::Made { name, parent, from }) => {
-                let (name, parent, from) = (*name, *parent, *from);
+        let act = OperationReader::new(&self.act).next().transpose()?;
+        match act {
+            Some(Operation::Fork { name, parent, from }) => {
                 graph.layers.push(Layer { name, parent, from, created: seq, ..Layer::default() });
             }
-            Some(Act::Dropped(layer)) => graph.layers[*layer as usize - 1].dropped = Some(seq),
-            Some(Act::Merged(layer)) => {
-                graph.layers[*layer as usize - 1].merges.push((self.layer, seq));
+            Some(Operation::Drop { layer }) => graph.layers[layer as usize - 1].dropped = Some(seq),
+            Some(Operation::Merge { layer }) => {
+                graph.layers[layer as usize - 1].merges.push((self.layer, seq))
             }
+            _ => {}
         }
         // What dropped layers held goes, unless an image is in the making, which still has to show it.
-        if self.act.is_some() && Arc::strong_count(&graph.imaging) == 1 {
+        if act.is_some() && Arc::strong_count(&graph.imaging) == 1 {
             for layer in graph.layers.iter_mut().filter(|layer| !layer.is_living()) {
                 graph.bytes -= layer.bytes();
                 self.cleared.push(layer.clear());
             }
         }
         graph.head = seq;
-        match &self.act {
-            Some(Act::Erased(node, postings)) => graph.purge(*node, postings),
+        match act {
+            Some(Operation::Erase { node, postings }) => graph.purge(node, postings),
             _ => Ok(()),
         }
     }
@@ -180,8 +181,9 @@ impl Publication {
 
 fn change_list<T>(graph: &mut Graph, id: ObjectId, change: impl FnOnce(&mut Object<Ids>) -> T) -> T {
     match id {
-        ObjectId::Out(node, kind) => graph.tables.nodes[node].change_list(Direction::Out, kind, change),
-        ObjectId::In(node, kind) => graph.tables.nodes[node].change_list(Direction::In, kind, change),
+        ObjectId::Edges(direction, node, kind) => {
+            graph.tables.nodes[node].change_list(direction, kind, change)
+        }
         ObjectId::Label(name) => change(graph.labels.entry(name).or_default()),
         ObjectId::Posting(posting) => change(&mut graph.indexes.postings[posting as usize].nodes),
         other => unreachable!("{other:?} is no list of the base"),

@@ -8,11 +8,9 @@ use crate::draft::Draft;
 use crate::head::Graph;
 use crate::ids::{self, Ids};
 use crate::index::Posting;
-use crate::layer::Act;
 use crate::plan::{Surface, perform};
-use crate::tables::Direction;
 use crate::versioned::{Object, State};
-use karyon_history::{Chapter, ObjectId, Run};
+use karyon_history::{Chapter, Direction, ObjectId, Run};
 use karyon_model::bytes::{Cursor, put_varint};
 use karyon_model::{Code, EntityId, Error, Operation, Result, Seq, Target, Verb};
 use std::collections::BTreeSet;
@@ -28,8 +26,7 @@ impl Draft<'_> {
             return Err(Error::new(Code::NodeMissing, message).with("key", key));
         };
         let postings = self.graph.postings_of(node)?;
-        Operation::Erase { node, postings: &postings }.encode(&mut self.operations);
-        self.out.act = Some(Act::Erased(node, postings));
+        self.act(&Operation::Erase { node, postings: &postings });
         Ok(())
     }
 }
@@ -43,7 +40,7 @@ impl Graph {
     pub(crate) fn is_erased(&self, list: ObjectId, id: u32) -> bool {
         match list {
             // The ends of an erased edge are that node.
-            ObjectId::Out(..) | ObjectId::In(..) | ObjectId::Edge(_) => {
+            ObjectId::Edges(..) | ObjectId::Entity(EntityId::Edge(_)) => {
                 self.key(self.edge(id).from).is_empty()
             }
             _ => self.key(id).is_empty(),
@@ -122,8 +119,8 @@ impl Graph {
             }
             for ((list, _), ids) in &mut layer.differences {
                 match *list {
-                    ObjectId::Out(of, _) | ObjectId::In(of, _) if of == node => ids.erase(at),
-                    ObjectId::Out(..) | ObjectId::In(..) => ids.purge(&is_edge)?,
+                    ObjectId::Edges(_, of, _) if of == node => ids.erase(at),
+                    ObjectId::Edges(..) => ids.purge(&is_edge)?,
                     _ => ids.purge(&is_node)?,
                 }
             }
@@ -137,13 +134,13 @@ impl Graph {
     pub(crate) fn purged(&self, object: ObjectId, chapters: Vec<Chapter>) -> Result<Vec<Chapter>> {
         // What layers held that were dropped can never be asked for again.
         let of_layer = |layer: u32| self.living(layer).ok().flatten();
-        let entity = |id| match id {
-            EntityId::Node(id) => self.is_erased(ObjectId::Node(id), id),
-            EntityId::Edge(id) => self.is_erased(ObjectId::Edge(id), id),
+        let entity = |of: EntityId| {
+            let (EntityId::Node(id) | EntityId::Edge(id)) = of;
+            self.is_erased(ObjectId::Entity(of), id)
         };
         let (gone, list) = match object {
-            ObjectId::Node(id) | ObjectId::Edge(id) => (self.is_erased(object, id), None),
-            ObjectId::Out(of, _) | ObjectId::In(of, _) => (self.key(of).is_empty(), Some(object)),
+            ObjectId::Entity(id) => (entity(id), None),
+            ObjectId::Edges(_, of, _) => (self.key(of).is_empty(), Some(object)),
             ObjectId::Label(_) | ObjectId::Posting(_) => (false, Some(object)),
             ObjectId::Copy(layer, number) => {
                 let id = of_layer(layer).and_then(|layer| layer.copies.get_index(number as usize));

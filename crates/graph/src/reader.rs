@@ -2,16 +2,15 @@
 
 use crate::entity::Entity;
 use crate::gate::{Gate, permitted};
-use crate::head::{Graph, list_id};
+use crate::head::Graph;
 use crate::ids::Listed;
 use crate::index::{TEMPORAL_KEY, shortened};
 use crate::names::Names;
 use crate::overlay::{Entry, Identity, Overlay};
-use crate::tables::Direction;
 use crate::transaction::{Read, Transaction, note};
 use crate::versioned::State;
 use hashbrown::HashSet;
-use karyon_history::ObjectId;
+use karyon_history::{Direction, ObjectId};
 use karyon_model::order::{Span, order_key};
 use karyon_model::valid::HOLDS;
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
@@ -283,7 +282,7 @@ impl<'a> Reader<'a> {
             if only.is_none() && !permitted(gate.read_edge(kind, graph.names()))? {
                 return Ok(None);
             }
-            Ok(Some((kind, graph.listed_in(layer, list_id(node, direction, kind), seq)?)))
+            Ok(Some((kind, graph.listed_in(layer, ObjectId::Edges(direction, node, kind), seq)?)))
         };
         kinds.map(list).filter_map(Result::transpose)
     }

@@ -7,29 +7,13 @@
 
 use crate::entity::{Encoded, Entity, Slot};
 use crate::head::Graph;
-use crate::patches::{Obstacle, Patches};
+use crate::patches::{Patches, Plan};
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::{HashMap, HashSet};
 use karyon_history::{Commit, Commits};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Reverted, Seq, Target};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What a revert would do.
-#[derive(Debug, Default)]
-pub struct RevertPlan {
-    /// What takes the writes back, to be committed; `None` when nothing is left to take back.
-    ///
-    /// It may be without verbs: that a principal was reverted counts also where others have written over all of it, because
-    /// they may be reverted later.
-    pub transaction: Option<Transaction>,
-    /// How many slots it restores.
-    pub restored: usize,
-    /// What the principal wrote and that stays, and why.
-    pub kept: Vec<Obstacle>,
-    /// Later commits of others that read what is taken back.
-    pub descendants: Vec<Seq>,
-}
 
 /// The commits that a revert is about.
 struct Scope {
@@ -92,13 +76,13 @@ type Slots = BTreeMap<Slot, Written>;
 
 impl Graph {
     /// Plans the revert of a principal's commits after `since`, as of the head.
-    pub fn plan_revert(&self, commits: &Commits, principal: NameId, since: Seq) -> Result<RevertPlan> {
+    pub fn plan_revert(&self, commits: &Commits, principal: NameId, since: Seq) -> Result<Plan> {
         let scope = Scope::new(commits, self.head(), principal, since)?;
         let mut written: BTreeMap<EntityId, Slots> = BTreeMap::new();
         for id in self.reach(&scope) {
             written.insert(id, self.written(id, &scope)?);
         }
-        let (mut plan, mut patches) = (RevertPlan::default(), Patches::default());
+        let mut patches = Patches::default();
         // Edges lean on nodes: whether one goes is asked before it is asked of its ends.
         let mut removed = HashSet::new();
         for (id, slots) in written.iter().rev() {
@@ -109,12 +93,11 @@ impl Graph {
             }
             if is_wanted(&state, slots) || self.has_edges_beside(0, *id, &removed)? {
                 if existence.is_some_and(|written| written.own == Some(false)) {
-                    plan.keep(*id, Slot::Existence, "others have built on it");
+                    patches.obstruct(*id, Slot::Existence, "others have built on it");
                 }
                 continue;
             }
             removed.insert(*id);
-            plan.restored += 1;
             patches.remove(self, *id, false);
         }
         // Nodes come before edges here, so an edge finds the ends that come back with it.
@@ -125,11 +108,11 @@ impl Graph {
             Ok(!removed.contains(&id) && (state.is_alive() || comes_back()))
         };
         for (id, slots) in written.iter().filter(|(id, _)| !removed.contains(*id)) {
-            self.restore(*id, slots, &stands, &mut plan, &mut patches)?;
+            self.restore(*id, slots, &stands, &mut patches)?;
         }
-        let mut transaction = Transaction::with(self.head(), Purpose::Revert(Reverted { principal, since }));
-        patches.push_to(&mut transaction)?;
-        plan.transaction = Some(transaction).filter(|it| scope.fresh || !it.verbs.is_empty());
+        let reverted = Purpose::Revert(Reverted { principal, since });
+        let wanted = scope.fresh || patches.plan.changed > 0;
+        let mut plan = patches.finish(wanted.then(|| Transaction::with(self.head(), reverted)))?;
         commits.visit(since, self.head(), &mut |Commit { header, .. }| {
             let reads_own = header.parents.iter().any(|parent| scope.own.contains(parent));
             plan.descendants.extend((reads_own && !scope.own.contains(&header.seq)).then_some(header.seq));
@@ -196,7 +179,6 @@ impl Graph {
         id: EntityId,
         slots: &Slots,
         stands: &dyn Fn(u32) -> Result<bool>,
-        plan: &mut RevertPlan,
         patches: &mut Patches,
     ) -> Result<()> {
         let state = self.now(id)?;
@@ -209,14 +191,14 @@ impl Graph {
             && !(stands(self.edge(edge).from)? && stands(self.edge(edge).to)?)
         {
             if slots.values().any(|written| written.own.is_some()) {
-                plan.keep(id, Slot::Existence, "an end of the edge is gone");
+                patches.obstruct(id, Slot::Existence, "an end of the edge is gone");
             }
             return Ok(());
         }
         let mut changes = Vec::new();
         for (slot, written) in slots {
             if written.own == Some(true) {
-                plan.keep(id, *slot, "someone else has changed it since");
+                patches.obstruct(id, *slot, "someone else has changed it since");
             }
             let value = written.value.as_deref();
             let differs = state.slot(*slot).map(|held| held.0) != value;
@@ -224,10 +206,7 @@ impl Graph {
                 changes.push((*slot, value));
             }
         }
-        plan.restored += changes.len();
-        if !changes.is_empty() {
-            patches.set(self, id, !alive, &changes);
-        }
+        patches.set(self, id, !alive, &changes);
         Ok(())
     }
 
@@ -249,10 +228,4 @@ impl Graph {
 fn is_wanted(state: &Entity, slots: &Slots) -> bool {
     let untouched = |slot: Slot| !slots.contains_key(&slot);
     slots.values().any(|written| written.value.is_some()) || state.slots().any(untouched)
-}
-
-impl RevertPlan {
-    fn keep(&mut self, entity: EntityId, slot: Slot, reason: &'static str) {
-        self.kept.push(Obstacle { entity, slot, reason });
-    }
 }

@@ -4,7 +4,7 @@ use crate::entity::Entity;
 use crate::ids::Ids;
 use crate::versioned::{Object, State};
 use hashbrown::{DefaultHashBuilder, HashTable};
-use karyon_history::{History, ObjectId, Run};
+use karyon_history::{Direction, History, ObjectId, Run};
 use karyon_model::limits::ENTITIES_MAX;
 use karyon_model::{Code, EntityId, Error, NameId, Result, Seq};
 use std::hash::BuildHasher;
@@ -32,19 +32,6 @@ pub struct EdgeSlot {
     key: u32,
     /// Existence, properties.
     pub object: Object<Entity>,
-}
-
-/// Which end of an edge a list belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// Edges that leave the node.
-    Out,
-    /// Edges that enter the node.
-    In,
-}
-
-impl Direction {
-    pub(crate) const BOTH: [Direction; 2] = [Direction::Out, Direction::In];
 }
 
 /// A node's edges of one direction and type.
@@ -439,7 +426,7 @@ mod tests {
     #[test]
     fn a_list_of_one_edge_takes_no_allocation_until_it_changes() {
         let mut slot = NodeSlot::default();
-        let id = ObjectId::Out(0, 3);
+        let id = ObjectId::Edges(Direction::Out, 0, 3);
         let put = |slot: &mut NodeSlot, edge: u32, seq: Seq| {
             let history = karyon_history::Chapters::in_memory();
             let mut delta = Vec::new();

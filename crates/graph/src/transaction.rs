@@ -4,8 +4,8 @@ use crate::gate::{Gate, ask};
 use crate::head::Graph;
 use crate::overlay::{Identity, Overlay, Private};
 use crate::plan::{Surface, perform, target};
-use crate::tables::Direction;
 use hashbrown::HashSet;
+use karyon_history::Direction;
 use karyon_model::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX, READS_MAX};
 use karyon_model::{Code, EntityId, Error, NameId, Result, Reverted, Rules, Seq, Target, VerbReader};
 

@@ -2,8 +2,8 @@
 
 use crate::gate::permitted;
 use crate::reader::{EdgeItem, NodeItem, PageStart, Reader};
-use crate::tables::Direction;
 use hashbrown::HashSet;
+use karyon_history::Direction;
 use karyon_model::limits::TRAVERSED_EDGES_MAX;
 use karyon_model::{Code, Error, Result};
 use std::rc::Rc;

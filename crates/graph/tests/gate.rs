@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use karyon_graph::{Gate, Graph, Names, Open, Reader, Transaction};
 use karyon_history::Chapters;
-use karyon_model::{Code, EdgeKey, Error, NameId, Result, Target, Verb, VerbWriter};
-use karyon_testkit::Value;
+use karyon_model::{Code, EdgeKey, Error, NameId, Result, Target, Verb};
+use karyon_testkit::{Value, VerbWriter};
 use support::AtOnce;
 
 /// Grants these labels and types; `*` stands for nodes without labels.
@@ -148,7 +148,7 @@ fn a_conflict_over_what_may_not_be_changed_is_not_told() {
         let early = asking(&graph, &[patch(SECRET, &[], &[], Some(&y))]);
         graph.commit(&early, "root", &Open).unwrap();
         let grants: &'static [&'static str] = grants;
-        assert_eq!(graph.commit(&late, "root/eve", &Only(grants)).unwrap_err().code(), code);
+        assert_eq!(graph.commit(&late, "root/eve", &Only(grants)).map(drop).unwrap_err().code(), code);
     }
 }
 

@@ -3,10 +3,12 @@
 
 mod support;
 
-use karyon_graph::{Direction, Graph, ImageReader, ImageWriter, Open, PageStart, Reader, Transaction};
+use karyon_graph::{
+    Direction, Graph, ImageReader, ImageWriter, Open, PageStart, Prepared, Reader, Transaction,
+};
 use karyon_history::{Chapters, Commits};
-use karyon_model::{Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Verb, VerbWriter};
-use karyon_testkit::Value;
+use karyon_model::{Code, CommitHeader, CommitRecord, EdgeKey, Result, Seq, Target, Trust, Verb};
+use karyon_testkit::{Value, VerbWriter};
 use std::sync::Arc;
 use support::AtOnce;
 
@@ -34,7 +36,9 @@ impl Bench {
     }
 
     fn commit_as(&mut self, principal: &str, transaction: &Transaction) -> Result<Seq> {
-        let Some((outcome, principal, parents)) = self.graph.commit(transaction, principal, &Open)? else {
+        let Some(Prepared { operations, touched, principal, parents, coarse, .. }) =
+            self.graph.commit(transaction, principal, &Open)?
+        else {
             return Ok(self.graph.head());
         };
         let seq = self.graph.head();
@@ -47,12 +51,12 @@ impl Bench {
             on_behalf_of: None,
             trust: Trust::FULL,
             cause: None,
-            parents: parents.exact,
-            coarse: parents.coarse,
+            parents,
+            coarse,
             reverts: transaction.reverts(),
         };
-        self.commits.push(&header, &outcome.touched);
-        self.log.push((header, outcome.operations));
+        self.commits.push(&header, &touched);
+        self.log.push((header, operations));
         Ok(seq)
     }
 
@@ -369,7 +373,7 @@ fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
     bench.write_as("mallory", &[Verb::Remove { key: "sea", detach: false }]).unwrap();
     let mallory = bench.graph.names().get("mallory").unwrap();
     let plan = bench.graph.plan_revert(&bench.commits, mallory, 1).unwrap();
-    assert!(plan.kept.is_empty());
+    assert!(plan.obstacles.is_empty());
     bench.commit_as("root", &plan.transaction.unwrap()).unwrap();
     assert_eq!(bench.graph.digest_in(0, 4).unwrap(), digest);
     bench.graph.audit_in(0, 4).unwrap();
@@ -377,7 +381,7 @@ fn a_revert_takes_back_one_principals_writes_and_nothing_else() {
     bench.write_as("mallory", &[patch("sky", "colour", &three)]).unwrap();
     bench.write_as("alice", &[patch("sky", "colour", &two)]).unwrap();
     let plan = bench.graph.plan_revert(&bench.commits, mallory, 4).unwrap();
-    assert_eq!((plan.restored, plan.kept.len()), (0, 1), "alice has overwritten the lie herself");
+    assert_eq!((plan.changed, plan.obstacles.len()), (0, 1), "alice has overwritten the lie herself");
 }
 
 #[test]
@@ -388,7 +392,7 @@ fn a_revert_brings_edges_back_together_with_their_ends() {
     bench.write_as("mallory", &[Verb::Remove { key: "sea", detach: true }]).unwrap();
     let mallory = bench.graph.names().get("mallory").unwrap();
     let plan = bench.graph.plan_revert(&bench.commits, mallory, 1).unwrap();
-    assert!(plan.kept.is_empty());
+    assert!(plan.obstacles.is_empty());
     bench.commit_as("root", &plan.transaction.unwrap()).unwrap();
     assert_eq!(bench.graph.digest_in(0, 3).unwrap(), digest);
 }
@@ -486,12 +490,15 @@ fn what_changes_nothing_is_validated_and_is_no_commit() {
             insert: &Value::text("word").to_bytes(),
         }],
     ];
-    let names = bench.graph.names().count();
+    let names = bench.graph.names().from(0).len();
     for verbs in nothing {
         assert_eq!(bench.write_as("a newcomer", verbs).unwrap(), 1, "{verbs:?}");
         assert_eq!((bench.graph.head(), bench.log.len()), (1, 1), "{verbs:?}");
     }
-    assert!(bench.graph.names().count() <= names + 3, "m, Never and the newcomer, who are not in the log");
+    assert!(
+        bench.graph.names().from(0).len() <= names + 3,
+        "m, Never and the newcomer, who are not in the log"
+    );
     let stale = transaction(bench.begin(), nothing[0]).unwrap();
     bench.write(&[put("a", &[("n", &zero)])]).unwrap();
     bench.write(&[put("a", &[("n", &one), ("t", &text)])]).unwrap();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use karyon_graph::{Graph, Open, Slot, Transaction};
 use karyon_history::{Chapters, History, ObjectId, RUN_DELTAS_MAX, RUN_DELTAS_MIN};
-use karyon_model::{Code, EntityId, Result, Seq, Target, Verb, VerbWriter};
-use karyon_testkit::Value;
+use karyon_model::{Code, EntityId, Result, Seq, Target, Verb};
+use karyon_testkit::{Value, VerbWriter};
 use support::AtOnce;
 
 const HOT: Target<'static> = Target::Node("hot");
@@ -59,7 +59,7 @@ impl Hot {
     }
 
     fn chapters(&self) -> usize {
-        self.history.chapters(ObjectId::Node(0)).unwrap().len()
+        self.history.chapters(ObjectId::Entity(EntityId::Node(0))).unwrap().len()
     }
 }
 
@@ -77,7 +77,7 @@ fn no_read_of_a_hot_nodes_past_undoes_more_than_the_bound() {
             let (text, n) = (Value::text(&*text).to_bytes(), Value::Integer(n as i64).to_bytes());
             hot.write(&[patch("text", &text), patch("n", &n)]).unwrap();
         }
-        let chapters = hot.history.chapters(ObjectId::Node(0)).unwrap();
+        let chapters = hot.history.chapters(ObjectId::Entity(EntityId::Node(0))).unwrap();
         let mut start = 1;
         for chapter in &chapters {
             assert!((RUN_DELTAS_MIN..=RUN_DELTAS_MAX).contains(&chapter.run.len()), "{length}");

@@ -5,14 +5,14 @@ mod support;
 
 use karyon_graph::{
     Condition, Declaration, Direction, Gate, Graph, ImageReader, ImageWriter, Names, Open, PageStart,
-    Purpose, Reader, Transaction, Walk,
+    Prepared, Purpose, Reader, Transaction, Walk,
 };
 use karyon_history::Chapters;
 use karyon_model::order::Span;
 use karyon_model::{
-    Code, CommitHeader, CommitRecord, EdgeKey, Error, NameId, Result, Rules, Seq, Trust, Verb, VerbWriter,
+    Code, CommitHeader, CommitRecord, EdgeKey, Error, NameId, Result, Rules, Seq, Trust, Verb,
 };
-use karyon_testkit::Value;
+use karyon_testkit::{Value, VerbWriter};
 use std::sync::Arc;
 use support::AtOnce;
 
@@ -33,7 +33,9 @@ impl Bench {
     }
 
     fn commit(&mut self, transaction: &Transaction, gate: &dyn Gate) -> Result<Seq> {
-        let Some((outcome, principal, parents)) = self.graph.commit(transaction, "root", gate)? else {
+        let Some(Prepared { operations, principal, parents, coarse, .. }) =
+            self.graph.commit(transaction, "root", gate)?
+        else {
             return Ok(self.graph.head());
         };
         let header = CommitHeader {
@@ -45,11 +47,11 @@ impl Bench {
             on_behalf_of: None,
             trust: Trust::FULL,
             cause: None,
-            parents: parents.exact,
-            coarse: parents.coarse,
+            parents,
+            coarse,
             reverts: None,
         };
-        self.log.push((header, outcome.operations));
+        self.log.push((header, operations));
         Ok(self.graph.head())
     }
 

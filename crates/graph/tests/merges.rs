@@ -5,8 +5,8 @@ mod support;
 
 use karyon_graph::{Graph, Open, Prefer, Purpose, Transaction};
 use karyon_history::{Chapter, Chapters, History, ObjectId};
-use karyon_model::{Code, EdgeKey, Error, Result, Seq, Target, Verb, VerbWriter};
-use karyon_testkit::Value;
+use karyon_model::{Code, EdgeKey, Error, Result, Seq, Target, Verb};
+use karyon_testkit::{Value, VerbWriter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use support::AtOnce;
@@ -49,9 +49,9 @@ fn what_comes_into_a_fork_between_plan_and_commit_is_not_taken_for_merged() {
     let target = Target::Node("a");
     let late = Verb::Patch { target, labels: vec![], drop: vec![], changes: vec![("v", Some(&one))] };
     commit(&mut graph, 1, &[late]);
-    assert_eq!(graph.commit(&plan, "root", &Open).unwrap_err().code(), Code::Conflict);
+    assert_eq!(graph.commit(&plan, "root", &Open).map(drop).unwrap_err().code(), Code::Conflict);
     let plan = graph.plan_merge(1, None, Prefer::Neither).unwrap();
-    assert_eq!(plan.applied, 2);
+    assert_eq!(plan.changed, 2);
     graph.commit(&plan.transaction.unwrap(), "root", &Open).unwrap().unwrap();
     assert!(graph.plan_merge(1, None, Prefer::Neither).unwrap().transaction.is_none());
 }
@@ -63,8 +63,11 @@ fn what_is_linked_below_between_plan_and_commit_does_not_go_with_its_node() {
     let plan = graph.plan_merge(1, None, Prefer::Neither).unwrap();
     let edge = EdgeKey { from: "a", kind: "R", to: "b", key: "" };
     commit(&mut graph, 0, &[Verb::Link { edge, changes: vec![] }]);
-    assert_eq!(graph.commit(&plan.transaction.unwrap(), "root", &Open).unwrap_err().code(), Code::HasEdges);
-    assert_eq!(graph.plan_merge(1, None, Prefer::Neither).unwrap().clashes.len(), 1);
+    assert_eq!(
+        graph.commit(&plan.transaction.unwrap(), "root", &Open).map(drop).unwrap_err().code(),
+        Code::HasEdges
+    );
+    assert_eq!(graph.plan_merge(1, None, Prefer::Neither).unwrap().obstacles.len(), 1);
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn an_edge_that_the_fork_made_and_took_back_does_not_excuse_the_one_below() {
         commit(&mut graph, 1, &[Verb::Remove { key: "a", detach: true }]);
         commit(&mut graph, 0, &[Verb::Link { edge, changes: vec![] }]);
         let plan = graph.plan_merge(1, None, prefer).unwrap();
-        assert!(!plan.clashes.is_empty(), "{prefer:?}");
+        assert!(!plan.obstacles.is_empty(), "{prefer:?}");
         if let Some(transaction) = plan.transaction {
             graph.commit(&transaction, "root", &Open).unwrap();
         }
@@ -93,13 +96,13 @@ fn a_merge_that_takes_nothing_over_is_one_all_the_same() {
     commit(&mut graph, 0, std::slice::from_ref(&set));
     commit(&mut graph, 1, &[set]);
     let plan = graph.plan_merge(1, None, Prefer::Neither).unwrap();
-    assert_eq!((plan.applied, plan.clashes.len()), (0, 0), "both have made the same");
+    assert_eq!((plan.changed, plan.obstacles.len()), (0, 0), "both have made the same");
     graph.commit(&plan.transaction.unwrap(), "root", &Open).unwrap().unwrap();
     let target = Target::Node("new");
     let unset = Verb::Patch { target, labels: vec![], drop: vec![], changes: vec![(q, None)] };
     commit(&mut graph, 1, &[unset]);
     let plan = graph.plan_merge(1, None, Prefer::Neither).unwrap();
-    assert_eq!((plan.applied, plan.clashes.len()), (1, 0), "it is a change since then");
+    assert_eq!((plan.changed, plan.obstacles.len()), (1, 0), "it is a change since then");
 }
 
 /// A history that cannot be read once, after some looks into it.

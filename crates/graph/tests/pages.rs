@@ -8,12 +8,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use karyon_graph::{DiffStart, Direction, Graph, Open, PageLimit, PageStart, Reader, Transaction};
+use karyon_graph::{DiffStart, Direction, Graph, Open, PageLimit, PageStart, Prepared, Reader, Transaction};
 use karyon_history::{Chapter, Chapters, Commits, History, ObjectId};
-use karyon_model::{
-    CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Verb, VerbWriter, bytes::Cursor,
-};
-use karyon_testkit::Value;
+use karyon_model::{CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Verb, bytes::Cursor};
+use karyon_testkit::{Value, VerbWriter};
 use support::AtOnce;
 
 /// Counts the looks into sealed chapters.
@@ -60,7 +58,8 @@ impl Bench {
         }
         let mut transaction = Transaction::new(self.graph.head());
         transaction.push(writer.bytes()).unwrap();
-        let (outcome, principal, _) = self.graph.commit(&transaction, "root", &Open).unwrap().unwrap();
+        let Prepared { touched, principal, .. } =
+            self.graph.commit(&transaction, "root", &Open).unwrap().unwrap();
         let header = CommitHeader {
             seq: self.graph.head(),
             time: 0,
@@ -74,7 +73,7 @@ impl Bench {
             coarse: false,
             reverts: None,
         };
-        self.headers.push((header, outcome.touched));
+        self.headers.push((header, touched));
     }
 
     /// The index of the commits, of which those before `first` have changed nothing.
@@ -103,7 +102,7 @@ fn a_page_of_a_history_begins_where_it_lies_and_not_at_the_present() {
     for n in 0..CHANGES {
         bench.write(&[set("hot", &Value::Integer(n).to_bytes())]);
     }
-    let chapters = bench.history.inner.chapters(ObjectId::Node(0)).unwrap().len();
+    let chapters = bench.history.inner.chapters(ObjectId::Entity(EntityId::Node(0))).unwrap().len();
     let (mut until, mut told, mut pages) = (bench.graph.head(), Vec::new(), 0);
     while until > 0 {
         let mut left = 256;

@@ -10,10 +10,8 @@ use karyon_graph::{
 };
 use karyon_history::{Chapters, Commits};
 use karyon_model::order::Span;
-use karyon_model::{
-    CommitHeader, CommitRecord, EdgeKey, EntityId, Rules, Seq, Target, Trust, Verb, VerbWriter,
-};
-use karyon_testkit::Value;
+use karyon_model::{CommitHeader, CommitRecord, EdgeKey, EntityId, Rules, Seq, Target, Trust, Verb};
+use karyon_testkit::{Value, VerbWriter};
 
 const FORK: u32 = 1;
 const INDEXED: Rules = Rules { indexed: true, unique: false, required: false };
@@ -58,12 +56,12 @@ impl Bench {
             on_behalf_of: None,
             trust: Trust::FULL,
             cause: None,
-            parents: prepared.parents.exact.clone(),
-            coarse: prepared.parents.coarse,
+            parents: prepared.parents.clone(),
+            coarse: prepared.coarse,
             reverts: transaction.reverts(),
         };
-        assert!(self.commits.push(&header, &prepared.outcome.touched).is_none(), "less than a page");
-        self.log.push((header, prepared.outcome.operations));
+        assert!(self.commits.push(&header, &prepared.touched).is_none(), "less than a page");
+        self.log.push((header, prepared.operations));
     }
 
     fn write(&mut self, principal: &str, layer: u32, verbs: &[Verb<'_>]) {

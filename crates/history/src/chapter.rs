@@ -82,12 +82,13 @@ fn checksum(key: &[u8], record: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Direction;
 
     #[test]
     fn every_flipped_bit_and_every_wrong_key_is_noticed() {
         let mut run = Run::starting(3);
         run.push(4, b"undo");
-        let object = ObjectId::Out(1, 2);
+        let object = ObjectId::Edges(Direction::Out, 1, 2);
         let chapter = Chapter { end: 9, anchor: (*b"anchor").into(), run, thinned: true };
         let bytes = chapter.encode(object);
         assert_eq!(Chapter::decode(object, 9, &bytes).unwrap(), chapter);
@@ -97,6 +98,6 @@ mod tests {
             assert_eq!(Chapter::decode(object, 9, &flipped).unwrap_err().code(), Code::Damaged);
         }
         assert!(Chapter::decode(object, 10, &bytes).is_err());
-        assert!(Chapter::decode(ObjectId::In(1, 2), 9, &bytes).is_err());
+        assert!(Chapter::decode(ObjectId::Edges(Direction::In, 1, 2), 9, &bytes).is_err());
     }
 }

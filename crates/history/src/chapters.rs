@@ -260,7 +260,7 @@ impl Chapters {
         horizon: Horizon,
         mark: u32,
     ) -> Result<()> {
-        let through = base.next_seq - 1;
+        let (through, mut in_memory) = (base.next_seq - 1, Vec::new());
         if let Some(backing) = &self.backing {
             let mut next = backing.next.lock();
             let covered = self.covered().filter(|covered| covered.next_seq > base.next_seq).unwrap_or(base);
@@ -281,15 +281,13 @@ impl Chapters {
             }
             // What was erased may not come back with a power cut.
             backing.disk.sync_dir(FOLDER).map_err(io_error(FOLDER, "sync"))?;
-            self.state.write().recent.retain(|key, _| end_of(key) > through);
         } else {
-            let kept = kept.collect::<Result<Vec<_>>>()?;
-            let mut state = self.state.write();
-            state.recent.retain(|key, _| end_of(key) > through);
-            state.recent.extend(kept);
-            (state.horizon, state.mark) = (horizon, mark);
+            in_memory = kept.collect::<Result<Vec<_>>>()?;
+            self.set_horizon(horizon, mark);
         }
         let mut state = self.state.write();
+        state.recent.retain(|key, _| end_of(key) > through);
+        state.recent.extend(in_memory);
         state.recent_bytes = state.recent.values().map(|record| record.len()).sum();
         drop(state);
         self.chapters.clear();

@@ -1,6 +1,6 @@
 //! The horizon: from which version on the past is kept whole, and what is kept of what was before.
 
-use karyon_model::bytes::{Cursor, put_varint};
+use karyon_model::bytes::{Cursor, put_ascending, put_varint};
 use karyon_model::{Code, Error, Result, Seq};
 
 /// What of the past can be asked for.
@@ -38,22 +38,11 @@ impl Horizon {
     /// Appends `since`, the count of the others, and the step to each.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.since);
-        put_varint(out, self.kept.len() as u64);
-        self.kept.iter().fold(0, |before, seq| {
-            put_varint(out, seq - before);
-            *seq
-        });
+        put_ascending(out, self.kept.iter().copied());
     }
 
     /// Reads what `encode` wrote.
     pub fn decode(cursor: &mut Cursor<'_>) -> Result<Horizon> {
-        let (since, count) = (cursor.varint()?, cursor.length()?);
-        let (mut kept, mut seq) = (Vec::with_capacity(count), 0u64);
-        for _ in 0..count {
-            let next = seq.checked_add(cursor.varint()?);
-            seq = next.ok_or_else(|| cursor.malformed("a version beyond its range"))?;
-            kept.push(seq);
-        }
-        Ok(Horizon { since, kept })
+        Ok(Horizon { since: cursor.varint()?, kept: cursor.ascending()? })
     }
 }

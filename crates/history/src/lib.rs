@@ -17,7 +17,7 @@ pub use chapters::Chapters;
 pub use commits::{Commit, Commits, PAGE_COMMITS, Touched};
 pub use directory::{Directory, SledDirectory};
 pub use horizon::Horizon;
-pub use object::ObjectId;
+pub use object::{Direction, ObjectId};
 pub use run::{RUN_DELTAS_MAX, RUN_DELTAS_MIN, Run};
 pub use table::{Key, Record, end_of, object_of, records, unpacked};
 

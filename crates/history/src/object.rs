@@ -1,16 +1,28 @@
 //! What has versions: nodes, edges, and the lists that say what belongs where.
 
+use karyon_model::{EntityId, NameId};
+
+/// Which end of an edge a list belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// Edges that leave the node.
+    Out,
+    /// Edges that enter the node.
+    In,
+}
+
+impl Direction {
+    /// Either.
+    pub const BOTH: [Direction; 2] = [Direction::Out, Direction::In];
+}
+
 /// A versioned object. Its key bytes have a fixed width and sort by object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectId {
-    /// A node's existence, labels and properties.
-    Node(u32),
-    /// An edge's existence and properties.
-    Edge(u32),
-    /// The edges of one type that leave a node.
-    Out(u32, u32),
-    /// The edges of one type that enter a node.
-    In(u32, u32),
+    /// A node's existence, labels and properties, or an edge's existence and properties.
+    Entity(EntityId),
+    /// The edges of one direction and type of a node.
+    Edges(Direction, u32, NameId),
     /// The nodes with a label.
     Label(u32),
     /// The nodes with a value of an indexed property.
@@ -27,10 +39,10 @@ impl ObjectId {
     /// The key under which an object's chapters are kept: kind, two big-endian numbers.
     pub fn key(self) -> [u8; 9] {
         let (kind, a, b) = match self {
-            ObjectId::Node(id) => (b'N', id, 0),
-            ObjectId::Edge(id) => (b'E', id, 0),
-            ObjectId::Out(node, kind) => (b'O', node, kind),
-            ObjectId::In(node, kind) => (b'I', node, kind),
+            ObjectId::Entity(EntityId::Node(id)) => (b'N', id, 0),
+            ObjectId::Entity(EntityId::Edge(id)) => (b'E', id, 0),
+            ObjectId::Edges(Direction::Out, node, kind) => (b'O', node, kind),
+            ObjectId::Edges(Direction::In, node, kind) => (b'I', node, kind),
             ObjectId::Label(name) => (b'L', name, 0),
             ObjectId::Posting(id) => (b'P', id, 0),
             ObjectId::Copy(layer, number) => (b'Y', layer, number),
@@ -48,10 +60,10 @@ impl ObjectId {
         let [kind, a0, a1, a2, a3, b0, b1, b2, b3] = key;
         let (a, b) = (u32::from_be_bytes([a0, a1, a2, a3]), u32::from_be_bytes([b0, b1, b2, b3]));
         Some(match kind {
-            b'N' => ObjectId::Node(a),
-            b'E' => ObjectId::Edge(a),
-            b'O' => ObjectId::Out(a, b),
-            b'I' => ObjectId::In(a, b),
+            b'N' => ObjectId::Entity(EntityId::Node(a)),
+            b'E' => ObjectId::Entity(EntityId::Edge(a)),
+            b'O' => ObjectId::Edges(Direction::Out, a, b),
+            b'I' => ObjectId::Edges(Direction::In, a, b),
             b'L' => ObjectId::Label(a),
             b'P' => ObjectId::Posting(a),
             b'Y' => ObjectId::Copy(a, b),
@@ -63,6 +75,6 @@ impl ObjectId {
 
     /// Whether the object is a list, whose run is bounded by its bytes alone.
     pub fn is_list(self) -> bool {
-        !matches!(self, ObjectId::Node(_) | ObjectId::Edge(_) | ObjectId::Copy(..) | ObjectId::Commits(_))
+        !matches!(self, ObjectId::Entity(_) | ObjectId::Copy(..) | ObjectId::Commits(_))
     }
 }

@@ -13,6 +13,10 @@ use karyon_log::{ChainPoint, Hash, Position, RealDisk, StoreId};
 use karyon_model::{Code, CommitHeader, EntityId, Reverted, Seq, Trust};
 use proptest::prelude::*;
 
+fn node(id: u32) -> ObjectId {
+    ObjectId::Entity(EntityId::Node(id))
+}
+
 const STORE: StoreId = StoreId([7; 16]);
 
 /// A folder of the operating system, removed at the end of the test.
@@ -76,7 +80,7 @@ proptest! {
             let sealed = chapter(starts[object as usize], seq);
             starts[object as usize] = seq;
             for history in [&chapters, &memory] {
-                history.seal(ObjectId::Node(object), &sealed).unwrap();
+                history.seal(node(object), &sealed).unwrap();
             }
             due = due.saturating_sub(step);
             if due == 0 {
@@ -89,7 +93,7 @@ proptest! {
                 }
             }
         }
-        for object in (0..7).map(ObjectId::Node).chain([ObjectId::Edge(1), ObjectId::Label(0)]) {
+        for object in (0..7).map(node).chain([ObjectId::Entity(EntityId::Edge(1)), ObjectId::Label(0)]) {
             for at in 0..=seq {
                 prop_assert_eq!(chapters.find(object, at).unwrap(), memory.find(object, at).unwrap());
             }
@@ -106,17 +110,16 @@ fn what_is_not_durable_in_the_log_waits_in_memory() {
     let folder = Folder::new();
     let chapters = folder.open(folder.directory()).unwrap();
     for end in 2..=9 {
-        chapters.seal(ObjectId::Node(0), &chapter(end - 1, end)).unwrap();
+        chapters.seal(node(0), &chapter(end - 1, end)).unwrap();
     }
     chapters.write(point(5)).unwrap();
     drop(chapters);
     let chapters = folder.open(folder.directory()).unwrap();
-    let ends: Vec<_> =
-        chapters.chapters(ObjectId::Node(0)).unwrap().iter().map(|chapter| chapter.end).collect();
+    let ends: Vec<_> = chapters.chapters(node(0)).unwrap().iter().map(|chapter| chapter.end).collect();
     assert_eq!(ends, [2, 3, 4, 5]);
     // A replay seals everything again: what the tables have is not kept twice.
     for end in 2..=9 {
-        chapters.seal(ObjectId::Node(0), &chapter(end - 1, end)).unwrap();
+        chapters.seal(node(0), &chapter(end - 1, end)).unwrap();
     }
     chapters.write(point(9)).unwrap();
     assert_eq!(chapters.records().count(), 8);
@@ -126,18 +129,18 @@ fn what_is_not_durable_in_the_log_waits_in_memory() {
 fn what_is_not_rebuilt_yet_is_a_typed_error() {
     let history = Chapters::in_memory();
     history.set_progress(Progress::Building { done: 3, total: 9 });
-    assert_eq!(history.find(ObjectId::Node(1), 2).unwrap_err().code(), Code::HistoryBuilding);
-    history.seal(ObjectId::Node(1), &chapter(1, 4)).unwrap();
-    assert!(history.find(ObjectId::Node(1), 2).unwrap().is_some());
+    assert_eq!(history.find(node(1), 2).unwrap_err().code(), Code::HistoryBuilding);
+    history.seal(node(1), &chapter(1, 4)).unwrap();
+    assert!(history.find(node(1), 2).unwrap().is_some());
     history.set_progress(Progress::Ready);
-    assert_eq!(history.find(ObjectId::Node(2), 2).unwrap(), None);
+    assert_eq!(history.find(node(2), 2).unwrap(), None);
 }
 
 #[test]
 fn a_store_without_tables_has_no_directory_and_none_of_its_threads() {
     let folder = Folder::new();
     let chapters = folder.open(folder.directory()).unwrap();
-    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.seal(node(0), &chapter(1, 2)).unwrap();
     assert!(!folder.0.join("history").exists());
 }
 
@@ -145,7 +148,7 @@ fn a_store_without_tables_has_no_directory_and_none_of_its_threads() {
 fn a_directory_that_sled_cannot_read_is_damaged_and_can_be_cleared() {
     let folder = Folder::new();
     let chapters = folder.open(folder.directory()).unwrap();
-    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.seal(node(0), &chapter(1, 2)).unwrap();
     chapters.write(point(2)).unwrap();
     drop(chapters);
     for file in std::fs::read_dir(folder.0.join("history/directory")).unwrap() {
@@ -167,7 +170,7 @@ fn tables_of_another_store_are_refused() {
     let folder = Folder::new();
     let directory = folder.directory();
     let chapters = folder.open(directory.clone()).unwrap();
-    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.seal(node(0), &chapter(1, 2)).unwrap();
     chapters.write(point(2)).unwrap();
     let disk = Arc::new(RealDisk::new(&folder.0));
     let foreign = Chapters::open(disk.clone(), directory.clone(), StoreId([8; 16]), 0);
@@ -238,7 +241,7 @@ fn a_rebuild_never_moves_back_what_is_covered() {
     let folder = Folder::new();
     let chapters = folder.open(folder.directory()).unwrap();
     for end in 2..=9 {
-        chapters.seal(ObjectId::Node(0), &chapter(end - 1, end)).unwrap();
+        chapters.seal(node(0), &chapter(end - 1, end)).unwrap();
     }
     chapters.write(point(9)).unwrap();
     chapters.write(point(3)).unwrap();
@@ -251,7 +254,7 @@ fn a_rebuild_never_moves_back_what_is_covered() {
 fn after_damage_was_found_nothing_makes_the_tables_believed_again() {
     let folder = Folder::new();
     let chapters = folder.open(folder.directory()).unwrap();
-    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.seal(node(0), &chapter(1, 2)).unwrap();
     chapters.write(point(2)).unwrap();
     drop(chapters);
     let table = folder.0.join("history/0000000001.table");
@@ -259,8 +262,8 @@ fn after_damage_was_found_nothing_makes_the_tables_believed_again() {
     bytes[60] ^= 1;
     std::fs::write(&table, bytes).unwrap();
     let chapters = folder.open(folder.directory()).unwrap();
-    assert_eq!(chapters.find(ObjectId::Node(0), 1).unwrap_err().code(), Code::Damaged);
-    chapters.seal(ObjectId::Node(0), &chapter(2, 3)).unwrap();
+    assert_eq!(chapters.find(node(0), 1).unwrap_err().code(), Code::Damaged);
+    chapters.seal(node(0), &chapter(2, 3)).unwrap();
     chapters.write(point(3)).unwrap();
     drop(chapters);
     assert_eq!(folder.open(folder.directory()).err().unwrap().code(), Code::Damaged);
@@ -270,12 +273,12 @@ fn after_damage_was_found_nothing_makes_the_tables_believed_again() {
 fn a_directory_that_somebody_holds_is_left_alone() {
     let folder = Folder::new();
     let chapters = folder.open(folder.directory()).unwrap();
-    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.seal(node(0), &chapter(1, 2)).unwrap();
     chapters.write(point(2)).unwrap();
     assert_eq!(folder.open(folder.directory()).err().unwrap().code(), Code::Io);
     chapters.close();
     assert_eq!(folder.open(folder.directory()).unwrap().covered(), Some(point(2)));
-    assert!(chapters.find(ObjectId::Node(0), 1).unwrap().is_some(), "reads go on");
+    assert!(chapters.find(node(0), 1).unwrap().is_some(), "reads go on");
     chapters.write(point(3)).unwrap();
     assert_eq!(folder.open(folder.directory()).unwrap().covered(), Some(point(2)), "nothing more is written");
 }
@@ -305,7 +308,7 @@ fn what_cannot_be_written_is_not_tried_again_at_once_and_leaves_nothing_behind()
     let large =
         |end| Chapter { end, anchor: vec![7; 1 << 20].into(), run: Run::starting(end - 1), thinned: false };
     let seal = |ends: std::ops::Range<Seq>| {
-        ends.for_each(|end| chapters.seal(ObjectId::Node(0), &large(end)).unwrap());
+        ends.for_each(|end| chapters.seal(node(0), &large(end)).unwrap());
     };
     seal(2..7);
     assert!(chapters.is_due());
@@ -322,7 +325,7 @@ fn what_cannot_be_written_is_not_tried_again_at_once_and_leaves_nothing_behind()
     chapters.write(point(20)).unwrap();
     assert_eq!((tables(&folder.0), chapters.covered()), (1, Some(point(20))));
     for end in 2..12 {
-        assert_eq!(*chapters.find(ObjectId::Node(0), end - 1).unwrap().unwrap(), large(end));
+        assert_eq!(*chapters.find(node(0), end - 1).unwrap().unwrap(), large(end));
     }
 }
 
@@ -331,15 +334,15 @@ fn tables_that_cannot_be_forgotten_are_not_used_and_nothing_is_added_to_them() {
     let folder = Folder::new();
     let refusing = Arc::new(Refusing(AtomicBool::new(false)));
     let chapters = folder.open(refusing.clone()).unwrap();
-    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    chapters.seal(node(0), &chapter(1, 2)).unwrap();
     chapters.write(point(2)).unwrap();
     refusing.0.store(true, Ordering::Relaxed);
     chapters.reset();
-    assert_eq!((chapters.covered(), chapters.find(ObjectId::Node(0), 1).unwrap()), (None, None));
-    chapters.seal(ObjectId::Node(0), &chapter(1, 2)).unwrap();
+    assert_eq!((chapters.covered(), chapters.find(node(0), 1).unwrap()), (None, None));
+    chapters.seal(node(0), &chapter(1, 2)).unwrap();
     chapters.write(point(3)).unwrap();
     assert_eq!(chapters.covered(), None);
-    assert!(chapters.find(ObjectId::Node(0), 1).unwrap().is_some(), "it is in memory");
+    assert!(chapters.find(node(0), 1).unwrap().is_some(), "it is in memory");
 }
 
 #[test]

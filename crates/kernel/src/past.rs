@@ -7,7 +7,7 @@ use karyon_history::Commit;
 use karyon_model::bytes::Cursor;
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
 use karyon_model::{Code, CommitHeader, EntityId, Error, Result, Rules, Seq, Target};
-use karyon_store::{Body, MergeReport, RevertReport, Store};
+use karyon_store::{Body, Report, Store};
 use std::sync::Arc;
 
 /// Changes of one page of a history, or of all changes.
@@ -141,7 +141,7 @@ impl Session {
                     return Ok(false);
                 }
                 // What another layer has changed does not show.
-                if !body.graph.is_changed_in(self.layer, id, seq)? {
+                if body.graph.last_in(self.layer, id, seq)? != seq {
                     continue;
                 }
                 let (mut next, visible) = (at * PLACES, self.may_see_change(&body, id, seq)?);
@@ -220,29 +220,28 @@ impl Session {
 
     /// Takes back what a principal wrote after a version; see `Store::revert`. For those who may see everything.
     ///
-    /// The answer is how much was restored, what is kept, the descendants, and the commit if there is one.
+    /// The answer is its report, and the descendants.
     pub(crate) fn revert(&self, principal: &str, since: Seq, dry_run: bool, out: &mut Vec<u8>) -> Result<()> {
         // Its report names whatever the principal has written, of any label.
         self.seeing_everything()?;
         if self.layer > 0 {
             return Err(Error::new(Code::Layer, "a fork is not reverted; write in it, or drop it"));
         }
-        let RevertReport { plan, committed } =
-            self.store().revert((principal, since), dry_run, self.author(None))?;
-        plan.restored.tell(out);
-        self.put_obstacles(&plan.kept, out)?;
-        tell_all(&[&plan.descendants, &committed.map(|committed| committed.seq)], out);
+        let report = self.store().revert((principal, since), dry_run, self.author(None))?;
+        self.put_report(&report, out)?;
+        report.plan.descendants.tell(out);
         Ok(())
     }
 
-    /// Where something was not done, and why.
-    fn put_obstacles(&self, obstacles: &[Obstacle], out: &mut Vec<u8>) -> Result<()> {
+    /// How much was changed, where something was not and why, and the commit if there is one.
+    fn put_report(&self, Report { plan, committed }: &Report, out: &mut Vec<u8>) -> Result<()> {
         let body = self.store().body()?;
-        obstacles.len().tell(out);
-        for Obstacle { entity, slot, reason } in obstacles {
+        tell_all(&[&plan.changed, &plan.obstacles.len()], out);
+        for Obstacle { entity, slot, reason } in &plan.obstacles {
             put_target(&body.graph, *entity, out);
             tell_all(&[slot, reason], out);
         }
+        committed.map(|committed| committed.seq).tell(out);
         Ok(())
     }
 
@@ -270,17 +269,12 @@ impl Session {
     /// Merges the fork that it reads into another one that stands on the same, or, where `into` is empty, into that; see `Store::merge`. For
     /// those who may see everything.
     ///
-    /// The answer is how much was applied, what both have changed, and the commit if there is one.
+    /// The answer is its report.
     pub(crate) fn merge_fork(&self, into: &str, prefer: Prefer, out: &mut Vec<u8>) -> Result<()> {
         self.seeing_everything()?;
         let named = || self.store().body()?.graph.layer_named(into);
         let into = (!into.is_empty()).then(named).transpose()?;
-        let MergeReport { plan, committed } =
-            self.store().merge((self.layer, into), prefer, self.author(None))?;
-        plan.applied.tell(out);
-        self.put_obstacles(&plan.clashes, out)?;
-        committed.map(|committed| committed.seq).tell(out);
-        Ok(())
+        self.put_report(&self.store().merge((self.layer, into), prefer, self.author(None))?, out)
     }
 
     /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.

@@ -2,8 +2,9 @@
 //!
 //! Numbers are varints, names are dictionary numbers that JavaScript resolves once.
 //!
-//! - body: version; labels (count, names; none for an edge); properties that hold one value always (twice their count, and 1 when there are
-//!   others; name, value); then the others, if any (count; name, how many intervals; each as in operations, with its value)
+//! - body: version; labels (count, names; none for an edge); properties (count; name, what it holds)
+//! - what a property holds: a value, if it holds that always; or 255, with which none begins, and how many intervals, each as in operations,
+//!   with its value
 //! - node: key (length, UTF-8), body
 //! - edge: from, type name, to, key, body
 //! - page: items to the end, each with a byte 1 in front; then a byte 0 and where the next page begins: 0, or 1 and three
@@ -27,46 +28,24 @@ pub fn put_body(entity: &Entity, version: Seq, labels: bool, out: &mut Vec<u8>) 
         put_varint(out, entity.labels().len() as u64);
         entity.labels().for_each(|label| put_varint(out, label.into()));
     }
-    let is_temporal = |property: &Property<'_>| valid::is_temporal(property.value);
-    let temporal = entity.properties().filter(is_temporal).count();
-    let plain = entity.properties().len() - temporal;
-    put_varint(out, (plain as u64) << 1 | u64::from(temporal > 0));
-    for property in entity.properties().filter(|property| !is_temporal(property)) {
-        put_varint(out, property.name.into());
-        out.extend_from_slice(property.value);
-    }
-    if temporal == 0 {
-        return;
-    }
-    put_varint(out, temporal as u64);
-    for property in entity.properties().filter(is_temporal) {
-        put_varint(out, property.name.into());
-        put_intervals(property.value, out);
+    put_varint(out, entity.properties().len() as u64);
+    for Property { name, value, .. } in entity.properties() {
+        put_varint(out, name.into());
+        put_held(value, out);
     }
 }
 
-/// Appends when a property holds which value.
-fn put_intervals(held: &[u8], out: &mut Vec<u8>) {
+/// Appends what a property holds, and when, if that is not always.
+fn put_held(held: &[u8], out: &mut Vec<u8>) {
+    if !valid::is_temporal(held) {
+        return out.extend_from_slice(held);
+    }
     let intervals = valid::intervals(held);
+    out.push(valid::TEMPORAL);
     put_varint(out, intervals.len() as u64);
     for (interval, value) in intervals {
         interval.encode(out);
         out.extend_from_slice(value);
-    }
-}
-
-/// What a slot holds: 0, nothing; 1, and of a property the value that it holds always; 2, and its intervals.
-fn put_held(held: Option<&[u8]>, out: &mut Vec<u8>) {
-    match held {
-        None => out.push(0),
-        Some(held) if valid::is_temporal(held) => {
-            out.push(2);
-            put_intervals(held, out);
-        }
-        Some(held) => {
-            out.push(1);
-            out.extend_from_slice(held);
-        }
     }
 }
 
@@ -172,8 +151,10 @@ fields! {
     };
     SlotChange: |change, out| {
         change.slot.tell(out);
-        put_held(change.before.as_deref(), out);
-        put_held(change.after.as_deref(), out);
+        for held in [&change.before, &change.after] {
+            held.is_some().tell(out);
+            put_held(held.as_deref().unwrap_or_default(), out);
+        }
     };
 }
 

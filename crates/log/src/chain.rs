@@ -1,7 +1,5 @@
 //! Where a frame lies and what binds it to the frames before it.
 
-use std::fmt;
-
 use karyon_model::fields::{U32, U64};
 use karyon_model::{codecs, layout};
 use sha2::{Digest, Sha256};
@@ -33,12 +31,6 @@ impl Hash {
             digest.update(part);
         }
         Hash(digest.finalize().into())
-    }
-}
-
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -34,6 +34,11 @@ pub fn io_error(path: &str, verb: &str) -> impl FnOnce(io::Error) -> Error {
     move |error| io_failed(verb, path, &error)
 }
 
+/// The same where a write or sync has failed.
+pub(crate) fn sync_error(path: &str, verb: &str) -> impl FnOnce(io::Error) -> Error {
+    move |error| sync_failed(verb, path, &error)
+}
+
 /// A write or sync failed: what is on disk is unknown, or what is not has nowhere to go.
 pub(crate) fn sync_failed(verb: &str, path: &str, error: &io::Error) -> Error {
     let remedy = match error.kind() {
@@ -45,13 +50,6 @@ pub(crate) fn sync_failed(verb: &str, path: &str, error: &io::Error) -> Error {
     Error::new(Code::SyncFailed, format!("cannot {verb} {path}: {error}; {remedy}"))
         .with("file", path)
         .with("cause", error.to_string())
-}
-
-/// An earlier write or sync failed.
-pub(crate) fn poisoned() -> Error {
-    let message =
-        "an earlier write or sync of the log failed; nothing more is written until the store is opened again";
-    Error::new(Code::SyncFailed, message)
 }
 
 /// What an error of the operating system becomes: [`io_failed`] or [`sync_failed`].

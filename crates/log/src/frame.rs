@@ -28,6 +28,7 @@
 //! end magic are never zero, nor is a byte of the map: a part of a frame that is zero in a whole sector can
 //! only be payload.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use karyon_model::bytes::Cursor;
@@ -70,7 +71,7 @@ pub(crate) enum Kind {
 }
 
 /// The commits of a frame: what [`Log::append`](crate::Log::append) is given, and what is read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Frame<'a> {
     /// Sequence number of the first commit; follows the last frame's without a gap.
     pub first_seq: u64,
@@ -79,16 +80,16 @@ pub struct Frame<'a> {
     /// Time of the first commit, µs since 1970. The log keeps it and does not look at it.
     pub base_time: i64,
     /// The commits' bytes, at most [`MAX_PAYLOAD_BYTES`]. The log does not look at them.
-    pub payload: &'a [u8],
+    pub payload: Cow<'a, [u8]>,
 }
 
 /// Is handed frames of commits, each with the point behind it.
 pub type Visit<'v, T> = &'v mut dyn FnMut(&Frame<'_>, &ChainPoint) -> Result<T>;
 
 impl Frame<'_> {
-    /// A frame that holds no commits.
-    pub(crate) const fn empty(next_seq: u64, base_time: i64) -> Self {
-        Frame { first_seq: next_seq, commit_count: 0, base_time, payload: &[] }
+    /// A frame that holds no commits, or none yet.
+    pub const fn empty(next_seq: u64, base_time: i64) -> Self {
+        Frame { first_seq: next_seq, commit_count: 0, base_time, payload: Cow::Borrowed(&[]) }
     }
 }
 
@@ -190,10 +191,10 @@ pub(crate) fn encode(
     }
     into.clear();
     into.resize(FRAME_HEADER_BYTES, 0);
-    into.extend_from_slice(draft.payload);
+    into.extend_from_slice(&draft.payload);
     let map_start = into.len();
     let frame_offset = u64::from(at.position.offset);
-    sector_map::encode(frame_offset, frame_offset + FRAME_HEADER_BYTES as u64, draft.payload, into);
+    sector_map::encode(frame_offset, frame_offset + FRAME_HEADER_BYTES as u64, &draft.payload, into);
     let header = Header {
         payload_len: bytes as u32,
         first_seq: draft.first_seq,
@@ -230,7 +231,7 @@ mod tests {
     fn encoded(payload: &[u8]) -> (ChainPoint, Vec<u8>) {
         let at = ChainPoint::genesis(STORE);
         let mut bytes = vec![1, 2, 3];
-        let draft = Frame { first_seq: 1, commit_count: 2, base_time: -5, payload };
+        let draft = Frame { first_seq: 1, commit_count: 2, base_time: -5, payload: payload.into() };
         encode(STORE, &at, Kind::Commits, &draft, &mut bytes).unwrap();
         (at, bytes)
     }

@@ -37,4 +37,6 @@ pub use reader::LogReader;
 pub use real_disk::{RealDisk, identity};
 pub use recovery::{Cut, Recovery};
 pub use sector_map::SECTOR_BYTES;
-pub use segment::{FORMAT_VERSION, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentSizes, path as segment_path};
+pub use segment::{
+    FORMAT_VERSION, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentSizes, check_format, path as segment_path,
+};

@@ -6,9 +6,8 @@ use karyon_model::{Code, Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::Disk;
-use crate::failure::{Failure, io_error, io_failed, poisoned, sync_failed};
+use crate::failure::{Failure, io_error, io_failed, sync_error, sync_failed};
 use crate::frame::{self, Frame, Header, Kind, MIN_FRAME_BYTES};
-use crate::reader::LogReader;
 use crate::segment::{self, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentSizes};
 use crate::segment_file::SegmentFile;
 
@@ -27,7 +26,7 @@ use crate::segment_file::SegmentFile;
 /// let disk = Arc::new(RealDisk::new(&directory));
 /// let base = ChainPoint::genesis(store);
 /// let mut log = Log::create(disk.clone(), store, SegmentSizes::default(), base)?;
-/// log.append(&Frame { first_seq: 1, commit_count: 1, base_time: 0, payload: b"a commit" })?;
+/// log.append(&Frame { first_seq: 1, commit_count: 1, base_time: 0, payload: b"a commit".into() })?;
 /// log.sync()?;
 /// drop(log);
 ///
@@ -42,8 +41,6 @@ pub struct Log {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) store: StoreId,
     pub(crate) sizes: SegmentSizes,
-    /// Where it begins: what was before stands elsewhere.
-    pub(crate) base: ChainPoint,
     pub(crate) head: ChainPoint,
     pub(crate) active: SegmentFile,
     pub(crate) prepared: Option<SegmentFile>,
@@ -69,7 +66,7 @@ impl Log {
             .map_err(io_error(&segment::path(first), "create"))?
             .extend(sizes.smallest, io_failed)?;
         for directory in [LOG_DIRECTORY, ""] {
-            disk.sync_dir(directory).map_err(|error| sync_failed("sync", directory, &error))?;
+            disk.sync_dir(directory).map_err(sync_error(directory, "sync"))?;
         }
         let (log, recovery) = Log::open(disk, store, sizes, (base, base), &mut |_, _| Ok(()))?;
         if recovery.last_seq >= base.next_seq {
@@ -153,7 +150,6 @@ impl Log {
     ///
     /// Fails with `ERR_KARYON_IO` when a file cannot be removed; the next opening removes it.
     pub fn cut(&mut self, base: ChainPoint) -> Result<()> {
-        self.base = base;
         segment::forget(self.disk.as_ref(), base)?;
         self.closed_bytes = segment::measure(self.disk.as_ref(), base, self.active.number)?;
         Ok(())
@@ -168,11 +164,6 @@ impl Log {
     /// Never shrinks.
     pub fn tail_bytes(&self) -> u64 {
         self.tail_bytes
-    }
-
-    /// A reader of the frames, for any thread.
-    pub fn reader(&self) -> LogReader {
-        LogReader::new(self.disk.clone(), self.store, self.base)
     }
 
     fn write_frame(&mut self, kind: Kind, draft: &Frame<'_>) -> Result<Position> {
@@ -278,8 +269,7 @@ impl Log {
         let number = self.active.number + 1;
         let next = SegmentFile::create(self.disk.as_ref(), number)
             .map_err(|error| uncreated("create", &segment::path(number), &error))?;
-        let synced = self.disk.sync_dir(LOG_DIRECTORY);
-        synced.map_err(|error| sync_failed("sync", LOG_DIRECTORY, &error))?;
+        self.disk.sync_dir(LOG_DIRECTORY).map_err(sync_error(LOG_DIRECTORY, "sync"))?;
         Ok(next)
     }
 
@@ -287,7 +277,9 @@ impl Log {
     /// `ERR_KARYON_IO` says that nothing was lost.
     fn guarded<T>(&mut self, write: impl FnOnce(&mut Log) -> Result<T>) -> Result<T> {
         if self.poisoned {
-            return Err(poisoned());
+            let message =
+                "an earlier write or sync failed; nothing more is written until the store is opened again";
+            return Err(Error::new(Code::SyncFailed, message));
         }
         // Set while it runs, so that a panic in between poisons too.
         self.poisoned = true;

@@ -9,7 +9,7 @@ use karyon_model::{Code, Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
-use crate::failure::{damaged, io_error, sync_failed};
+use crate::failure::{damaged, io_error, sync_error};
 use crate::frame::{Kind, Visit};
 use crate::log::Log;
 use crate::recovery::{Cut, Recovery, judge, judge_unbegun};
@@ -47,7 +47,6 @@ impl Log {
                     visit(&frame, &end)?;
                     tail_bytes += u64::from(end.position.offset - end.frame);
                     recovery.frames += 1;
-                    recovery.last_time = Some(frame.base_time);
                 }
                 Kind::Seal => recovery.sealed_time = recovery.sealed_time.max(Some(frame.base_time)),
                 Kind::Continued => {}
@@ -63,7 +62,7 @@ impl Log {
             if let (Some(segment), Some((offset, rest))) = (segment, cut) {
                 let file = keep_aside(disk, segment.number, offset, &rest)?;
                 // The zeros are synced with the rest of what was read.
-                segment.write_zeros(offset, rest.len())?;
+                segment.write_zeros(offset, rest.len() as u64)?;
                 recovery.cut = Some(Cut { segment: segment.number, offset, bytes: rest.len() as u64, file });
                 recovery.sealed = false;
             }
@@ -75,7 +74,6 @@ impl Log {
             disk: shared,
             store,
             sizes,
-            base,
             head,
             active: active.for_writing(),
             prepared: prepared.map(SegmentFile::for_writing),
@@ -172,8 +170,8 @@ fn make_durable(
     if active.number > base.position.segment {
         let path = segment::path(active.number - 1);
         let synced = disk.open(&path, OpenMode::ReadWrite).and_then(|file| file.sync_data());
-        synced.map_err(|error| sync_failed("sync", &path, &error))?;
+        synced.map_err(sync_error(&path, "sync"))?;
     }
     [Some(active), prepared].into_iter().flatten().try_for_each(SegmentFile::sync)?;
-    disk.sync_dir(LOG_DIRECTORY).map_err(|error| sync_failed("sync", LOG_DIRECTORY, &error))
+    disk.sync_dir(LOG_DIRECTORY).map_err(sync_error(LOG_DIRECTORY, "sync"))
 }

@@ -7,7 +7,7 @@ use karyon_model::{Error, Result};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::{Disk, OpenMode};
-use crate::failure::damaged;
+use crate::failure::{damaged, expect};
 use crate::frame::{Frame, Kind, MIN_FRAME_BYTES, Visit};
 use crate::log::Log;
 use crate::open::judge_end;
@@ -30,18 +30,23 @@ impl LogReader {
         LogReader { disk, store, base }
     }
 
-    /// Hands the frames of commits, each with the point behind it, from the point `from` up to `until` (a position between two frames, not read
-    /// beyond) to `visit`, until it breaks. Both come from frames or heads that were synced.
+    /// Hands the frames of commits from the first on, each with the point behind it, to `visit`, until it breaks or they reach `end`: a head
+    /// that was synced, or a boundary. What stands behind is not looked at. Changes nothing.
     ///
-    /// Each frame's checksum is checked, and that it follows the one before it.
-    pub fn read_frames(
-        &self,
-        from: ChainPoint,
-        until: Position,
-        visit: Visit<'_, ControlFlow<()>>,
-    ) -> Result<()> {
-        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, from, false)?;
-        read_on(&mut walk, until, visit)
+    /// Each frame's checksum is checked, that it follows the one before it, and that the chain goes through `end`. Fails with
+    /// `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first thing that is wrong.
+    pub fn read(&self, end: &ChainPoint, visit: Visit<'_, ControlFlow<()>>) -> Result<()> {
+        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, self.base, false)?;
+        while walk.point.position < end.position {
+            let Position { segment, offset } = walk.point.position;
+            match walk.step()? {
+                Some((Kind::Commits, frame, point)) if visit(&frame, &point)?.is_break() => return Ok(()),
+                Some(_) => {}
+                None => return Err(damaged(segment, offset, "the frame here is not whole")),
+            }
+        }
+        let Position { segment, offset } = walk.point.position;
+        expect(walk.point == *end, segment, offset, "the chain ends here with another hash than the log's")
     }
 
     /// Makes a log on `target`, where there is none, of the frames from the first on, byte for byte: segments, hashes and
@@ -93,34 +98,4 @@ impl LogReader {
         });
         begun.filter_map(Result::transpose).collect()
     }
-
-    /// Checks the whole chain from the first frame to `head`, handing each frame of commits to
-    /// `visit`, and returns how many there were. Changes nothing. Fails with `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first
-    /// thing that is wrong.
-    pub fn verify(&self, head: &ChainPoint, visit: Visit<'_, ()>) -> Result<u64> {
-        let mut frames = 0;
-        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, self.base, false)?;
-        read_on(&mut walk, head.position, &mut |frame, end| {
-            frames += 1;
-            visit(frame, end).map(ControlFlow::Continue)
-        })?;
-        if walk.point == *head {
-            return Ok(frames);
-        }
-        let Position { segment, offset } = walk.point.position;
-        Err(damaged(segment, offset, "the chain ends here with another hash than the log's"))
-    }
-}
-
-/// Walks over frames that are known to be there, up to `until`.
-fn read_on(walk: &mut Walk<'_>, until: Position, visit: Visit<'_, ControlFlow<()>>) -> Result<()> {
-    while walk.point.position < until {
-        let Position { segment, offset } = walk.point.position;
-        match walk.step()? {
-            Some((Kind::Commits, frame, end)) if visit(&frame, &end)?.is_break() => break,
-            Some(_) => {}
-            None => return Err(damaged(segment, offset, "the frame here is not whole")),
-        }
-    }
-    Ok(())
 }

@@ -19,8 +19,6 @@ pub struct Recovery {
     pub frames: u64,
     /// Sequence number of the last commit in the log; 0 if it holds none.
     pub last_seq: u64,
-    /// Base time of the last frame of commits that was visited, µs since 1970.
-    pub last_time: Option<i64>,
     /// Whether the log had been closed in good order.
     pub sealed: bool,
     /// The newest time that a seal behind the start keeps, µs since 1970, whatever follows the seal.
@@ -136,7 +134,7 @@ mod tests {
 
     fn frame(payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let draft = Frame { first_seq: 1, commit_count: 1, base_time: 0, payload };
+        let draft = Frame { first_seq: 1, commit_count: 1, base_time: 0, payload: payload.into() };
         encode(STORE, &ChainPoint::genesis(STORE), Kind::Commits, &draft, &mut bytes).unwrap();
         bytes
     }
@@ -203,7 +201,7 @@ mod tests {
         let at = ChainPoint::genesis(STORE);
         let next = Header::at(STORE, at.position, &first).unwrap().end(&first).unwrap();
         let mut second = Vec::new();
-        let draft = Frame { first_seq: 2, commit_count: 1, base_time: 0, payload: b"x" };
+        let draft = Frame { first_seq: 2, commit_count: 1, base_time: 0, payload: b"x".into() };
         encode(STORE, &next, Kind::Commits, &draft, &mut second).unwrap();
         let bytes = [vec![0; first.len()], second].concat();
         assert!(verdict(&bytes, ROOM).is_err());

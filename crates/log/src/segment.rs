@@ -27,7 +27,7 @@ use crate::failure::{damaged, expect, io_error};
 use crate::frame::checked;
 use crate::sector_map::SECTOR_BYTES;
 
-/// The version of the log's files that this code writes.
+/// The format of every file of a store that this code writes. Files with a higher number are refused.
 pub const FORMAT_VERSION: u32 = 1;
 /// Length of a segment's header.
 pub const SEGMENT_HEADER_BYTES: usize = SECTOR_BYTES;
@@ -92,15 +92,7 @@ impl SegmentHeader {
         let fields = fields.ok_or_else(|| damaged(number, 0, "its header does not match its checksum"))?;
         let mut fields = Cursor::new(fields);
         let version = U32::decode(&mut fields)?;
-        if version > FORMAT_VERSION {
-            let file = path(number);
-            let message = format!(
-                "{file} has format version {version}, this Karyon reads up to {FORMAT_VERSION}; open the store with the \
-                 Karyon that wrote it or a newer one"
-            );
-            let error = Error::new(Code::FormatNewer, message).with("file", file);
-            return Err(error.with("version", version).with("supported", FORMAT_VERSION));
-        }
+        check_format(&path(number), version)?;
         let header = SegmentHeader::decode(&mut fields)?;
         let SegmentHeader { number: named, capacity, .. } = header;
         expect(version > 0, "its format version is 0")?;
@@ -110,6 +102,19 @@ impl SegmentHeader {
         expect(whole, &format!("the file was cut from {capacity} to {file_len} bytes"))?;
         Ok(header)
     }
+}
+
+/// Refuses a file of a store whose format is a later one.
+pub fn check_format(file: &str, format: u32) -> Result<()> {
+    if format <= FORMAT_VERSION {
+        return Ok(());
+    }
+    let message = format!(
+        "{file} has format {format}, this Karyon reads up to {FORMAT_VERSION}; open the store with the Karyon that \
+         wrote it or a newer one"
+    );
+    let error = Error::new(Code::FormatNewer, message).with("file", file);
+    Err(error.with("format", format).with("supported", FORMAT_VERSION))
 }
 
 /// The path of segment `number`.

@@ -6,7 +6,7 @@ use karyon_model::{Code, Error, Result};
 
 use crate::chain::{Position, StoreId};
 use crate::disk::{Disk, File, OpenMode};
-use crate::failure::{Failure, io_error, io_failed, sync_failed};
+use crate::failure::{Failure, io_error, io_failed, sync_error};
 use crate::frame::{FRAME_HEADER_BYTES, Header};
 use crate::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
 
@@ -123,16 +123,14 @@ impl SegmentFile {
     }
 
     pub(crate) fn write(&self, offset: u32, bytes: &[u8]) -> Result<()> {
-        let written = self.file.write_at(u64::from(offset), bytes);
-        written.map_err(|error| sync_failed("write", &segment::path(self.number), &error))
+        self.file.write_at(u64::from(offset), bytes).map_err(sync_error(&segment::path(self.number), "write"))
     }
 
-    pub(crate) fn write_zeros(&self, offset: u32, len: usize) -> Result<()> {
-        let written = self.file.write_zeros(u64::from(offset), len as u64);
-        written.map_err(|error| sync_failed("cut", &segment::path(self.number), &error))
+    pub(crate) fn write_zeros(&self, offset: u32, len: u64) -> Result<()> {
+        self.file.write_zeros(offset.into(), len).map_err(sync_error(&segment::path(self.number), "cut"))
     }
 
     pub(crate) fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|error| sync_failed("sync", &segment::path(self.number), &error))
+        self.file.sync_data().map_err(sync_error(&segment::path(self.number), "sync"))
     }
 }

@@ -49,14 +49,14 @@ impl<'d> Walk<'d> {
         };
         self.point = end;
         let Header { kind, first_seq, commit_count, base_time, .. } = header;
-        let mut frame = Frame { first_seq, commit_count, base_time, payload: &[] };
+        let mut frame = Frame { commit_count, ..Frame::empty(first_seq, base_time) };
         match kind {
             Kind::Seal => {}
             Kind::Continued => self.enter_next_segment()?,
             // Asked for again (it is at hand), so that the other arms may move on to the next segment.
             Kind::Commits => {
                 let bytes = self.segment.bytes(u64::from(offset), header.frame_len())?;
-                frame.payload = &bytes[header.payload_range()];
+                frame.payload = bytes[header.payload_range()].into();
             }
         }
         Ok(Some((kind, frame, end)))

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use karyon_log::{
-    ASIDE_DIRECTORY, Disk, Frame, Hash, Log, MAX_COMMITS, MAX_PAYLOAD_BYTES, RealDisk, SegmentSizes,
-    segment_path,
+    ASIDE_DIRECTORY, Disk, Frame, Hash, Log, LogReader, MAX_COMMITS, MAX_PAYLOAD_BYTES, RealDisk,
+    SegmentSizes, segment_path,
 };
 use karyon_model::Code;
 use karyon_testkit::disk::SimDisk;
@@ -31,7 +31,7 @@ fn an_empty_log_opens_empty() {
     assert_eq!(log.head().hash, Hash::genesis(STORE));
     drop(log);
     let (log, recovery) = open(&disk).unwrap();
-    assert_eq!((recovery.frames, recovery.last_seq, recovery.last_time), (0, 0, None));
+    assert_eq!((recovery.frames, recovery.last_seq), (0, 0));
     assert!(!recovery.sealed && recovery.sealed_time.is_none() && recovery.cut.is_none());
     assert_eq!(log.head().next_seq, 1);
 }
@@ -44,28 +44,17 @@ fn frames_are_read_again_over_many_segments() {
     let mut commits = 0;
     let count = &mut |frame: &karyon_log::Frame<'_>, _: &karyon_log::ChainPoint| {
         commits += u64::from(frame.commit_count);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     };
-    assert_eq!(log.reader().verify(&head, count).unwrap(), 60);
+    support::reader(&disk).read(&head, count).unwrap();
+    assert_eq!(support::verify(&support::reader(&disk), &head).unwrap(), 60);
     assert_eq!(commits, head.next_seq - 1);
     log.seal(0).unwrap();
     drop(log);
-    let (log, recovery) = open(&disk).unwrap();
+    let (_, recovery) = open(&disk).unwrap();
     assert_eq!((recovery.frames, recovery.last_seq), (60, head.next_seq - 1));
-    assert_eq!(recovery.last_time, Some(last_frame_time(&log)));
     assert!(recovery.sealed && recovery.cut.is_none());
     assert!(!disk.exists(ASIDE_DIRECTORY).unwrap());
-}
-
-fn last_frame_time(log: &Log) -> i64 {
-    let mut last = 0;
-    log.reader()
-        .verify(&log.head(), &mut |frame, _| {
-            last = frame.base_time;
-            Ok(())
-        })
-        .unwrap();
-    last
 }
 
 #[test]
@@ -134,21 +123,21 @@ fn opening_from_any_point_of_the_chain_reads_what_is_behind_it() {
 }
 
 /// The points before the frames.
-fn points(log: &karyon_log::Log) -> Vec<karyon_log::ChainPoint> {
-    let mut points = vec![log.reader().base];
+fn points(reader: &LogReader, log: &Log) -> Vec<karyon_log::ChainPoint> {
+    let mut points = vec![reader.base];
     let visit = &mut |_: &karyon_log::Frame<'_>, end: &karyon_log::ChainPoint| {
         points.push(*end);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     };
-    log.reader().verify(&log.head(), visit).unwrap();
+    reader.read(&log.head(), visit).unwrap();
     points
 }
 
 #[test]
 fn a_range_is_read_while_the_log_is_written() {
-    let (_disk, mut log) = filled(30);
-    let (points, until) = (points(&log), log.head());
-    let reader = log.reader();
+    let (disk, mut log) = filled(30);
+    let reader = support::reader(&disk);
+    let (points, until) = (points(&reader, &log), log.head());
     let reading = std::thread::spawn(move || {
         for _ in 0..20 {
             for from in [0, 7, 29] {
@@ -158,10 +147,12 @@ fn a_range_is_read_while_the_log_is_written() {
                     frames += 1;
                     Ok(ControlFlow::Continue(()))
                 };
-                reader.read_frames(points[from], until.position, visit).unwrap();
+                let mut part = reader.clone();
+                part.base = points[from];
+                part.read(&until, visit).unwrap();
                 assert_eq!(frames, 30 - from);
             }
-            reader.verify(&until, &mut |_, _| Ok(())).unwrap();
+            support::verify(&reader, &until).unwrap();
         }
     });
     for _ in 0..100 {
@@ -173,18 +164,18 @@ fn a_range_is_read_while_the_log_is_written() {
 
 #[test]
 fn a_reader_stops_when_it_is_told_to() {
-    let (_disk, log) = filled(9);
+    let (disk, log) = filled(9);
     let mut seen = Vec::new();
-    let start = points(&log)[2];
+    let mut reader = support::reader(&disk);
+    reader.base = points(&reader, &log)[2];
     let visit = &mut |frame: &karyon_log::Frame<'_>, _: &karyon_log::ChainPoint| {
         seen.push(frame.first_seq);
         Ok(if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
-    log.reader().read_frames(start, log.head().position, visit).unwrap();
+    reader.read(&log.head(), visit).unwrap();
     assert_eq!(seen.len(), 3);
-    log.reader()
-        .read_frames(log.head(), log.head().position, &mut |_, _| panic!("there is nothing"))
-        .unwrap();
+    reader.base = log.head();
+    reader.read(&log.head(), &mut |_, _| panic!("there is nothing")).unwrap();
 }
 
 #[test]
@@ -216,12 +207,13 @@ fn segments_grow_with_the_log_and_a_small_log_stays_small() {
     let mut log =
         Log::create(Arc::new(disk.clone()), STORE, sizes, karyon_log::ChainPoint::genesis(STORE)).unwrap();
     assert_eq!(disk.files().len(), 1);
-    log.append(&Frame { first_seq: 1, commit_count: 1, base_time: 0, payload: b"x" }).unwrap();
+    log.append(&Frame { first_seq: 1, commit_count: 1, base_time: 0, payload: b"x".into() }).unwrap();
     log.sync().unwrap();
     log.prepare_ahead().unwrap();
     assert_eq!(disk.files().len(), 1, "no second segment before the first is half full");
     for seq in 2..2000 {
-        log.append(&Frame { first_seq: seq, commit_count: 1, base_time: 0, payload: &[7; 80] }).unwrap();
+        log.append(&Frame { first_seq: seq, commit_count: 1, base_time: 0, payload: (&[7; 80]).into() })
+            .unwrap();
         log.sync().unwrap();
         log.prepare_ahead().unwrap();
     }
@@ -279,7 +271,8 @@ fn the_operating_systems_disk_holds_a_log_of_the_usual_sizes() {
     }
     log.seal(0).unwrap();
     let head = log.head();
-    log.reader().verify(&head, &mut |_, _| Ok(())).unwrap();
+    let reader = LogReader::new(disk.clone(), STORE, karyon_log::ChainPoint::genesis(STORE));
+    support::verify(&reader, &head).unwrap();
     drop(log);
     let (log, recovery) =
         Log::open(disk.clone(), STORE, SegmentSizes::default(), support::whole(), &mut |_, _| Ok(()))
@@ -330,7 +323,9 @@ fn a_log_goes_on_without_the_segments_before_a_rotation() {
         support::commit(&mut log).unwrap();
     }
     log.cut(base).unwrap();
-    assert_eq!(log.reader().verify(&log.head(), &mut |_, _| Ok(())).unwrap(), 5);
+    let mut reader = support::reader(&disk);
+    reader.base = base;
+    assert_eq!(support::verify(&reader, &log.head()).unwrap(), 5);
     assert!(support::commit(&mut log).is_ok());
     let head = log.head();
     drop(log);

@@ -17,10 +17,11 @@ fn written(payloads: &[Vec<u8>]) -> (SimDisk, Position, u32) {
     let disk = SimDisk::new();
     let mut log = create(&disk).unwrap();
     for (seq, payload) in (1..).zip(payloads) {
-        log.append(&Frame { first_seq: seq, commit_count: 1, base_time: 5, payload }).unwrap();
+        log.append(&Frame { first_seq: seq, commit_count: 1, base_time: 5, payload: payload.into() })
+            .unwrap();
         log.sync().unwrap();
     }
-    let (last, end) = *support::spans(&log).last().unwrap();
+    let (last, end) = *support::spans(&disk, &log).last().unwrap();
     (disk, last, end)
 }
 
@@ -193,7 +194,13 @@ fn the_first_frame_of_a_segment_and_its_header_are_one_write() {
         assert_eq!(recovery.cut.is_some(), !all && !header_alone, "sectors {subset:b}");
         let mut log =
             Log::open(Arc::new(torn.clone()), STORE, SMALL, support::whole(), &mut |_, _| Ok(())).unwrap().0;
-        log.append(&Frame { first_seq: 2, commit_count: 1, base_time: 5, payload: &payloads[1] }).unwrap();
+        log.append(&Frame {
+            first_seq: 2,
+            commit_count: 1,
+            base_time: 5,
+            payload: (&payloads[1][..]).into(),
+        })
+        .unwrap();
         log.sync().unwrap();
         assert!(payloads_found(&torn).unwrap().0 == payloads);
     }

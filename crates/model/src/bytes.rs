@@ -27,6 +27,15 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends numbers, ascending: how many, and the step to each.
+pub fn put_ascending(out: &mut Vec<u8>, numbers: impl ExactSizeIterator<Item = u64>) {
+    put_varint(out, numbers.len() as u64);
+    numbers.fold(0, |before, number| {
+        put_varint(out, number - before);
+        number
+    });
+}
+
 /// A checked reader over untrusted bytes: it never panics and never reads past the end.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'a> {
@@ -130,6 +139,19 @@ impl<'a> Cursor<'a> {
             Ok(length) if length <= self.bytes.len() - self.at => Ok(length),
             _ => Err(self.malformed("a length beyond the end")),
         }
+    }
+
+    /// Numbers as `put_ascending` wrote them, each greater than the one before.
+    pub fn ascending<N: TryFrom<u64>>(&mut self) -> Result<Vec<N>> {
+        let count = self.length()?;
+        let (mut numbers, mut number) = (Vec::with_capacity(count), 0u64);
+        for at in 0..count {
+            let step = self.varint()?;
+            let next = number.checked_add(step).filter(|_| at == 0 || step > 0);
+            number = next.ok_or_else(|| self.malformed("a list out of order"))?;
+            numbers.push(number.try_into().map_err(|_| self.malformed("a number beyond its range"))?);
+        }
+        Ok(numbers)
     }
 
     /// A length and its bytes.

@@ -18,4 +18,4 @@ pub use commit::{CommitHeader, CommitRecord, Reverted, Trust, encode_commit};
 pub use error::{Code, Error, Fact, Result};
 pub use ids::{EntityId, NameId, Seq, check_key, check_name};
 pub use operation::{Interval, Operation, OperationReader, Rules};
-pub use verb::{Change, EdgeKey, Target, Verb, VerbReader, VerbWriter, property_count_error};
+pub use verb::{Change, EdgeKey, Target, Verb, VerbReader, property_count_error};

@@ -12,7 +12,7 @@
 
 use crate::value::Value;
 use crate::{Code, Error, Result};
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 const NUMBER: u8 = 2;
 const STRING: u8 = 4;
@@ -86,12 +86,7 @@ impl Span {
 
     /// Whether an order key is meant.
     pub fn holds(&self, key: &[u8]) -> bool {
-        *self.from <= *key
-            && match &self.to {
-                Bound::Included(to) => *key <= **to,
-                Bound::Excluded(to) => *key < **to,
-                Bound::Unbounded => true,
-            }
+        (Bound::Included(&self.from[..]), self.to.as_ref().map(Vec::as_slice)).contains(key)
     }
 }
 

@@ -12,15 +12,13 @@
 //!
 //! Neighbours differ, so one function has one form, whatever writes it came from. Steps are all of one length, so an instant is
 //! found by binary search. No bytes at all stand for a property that is not there.
-//!
-//! On disk and in digests an interval byte 0 stands before a value that holds always; the 255 is the interval byte of the rest.
 
 use crate::bytes::{Cursor, put_varint};
 use crate::limits::{INTERVALS_MAX, VALUE_BYTES_MAX};
 use crate::value::{self, NAME_RESERVED, size_error};
 use crate::{Code, Error, Interval, Result};
 
-/// The interval byte of what does not hold always.
+/// The first byte of what does not hold always.
 pub const TEMPORAL: u8 = 255;
 /// The property that is true while an edge holds; an edge without it holds always. No property of a user's has this name.
 pub const HOLDS: &str = NAME_RESERVED;
@@ -181,30 +179,6 @@ pub fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
     Ok(cursor.between(start, cursor.position()))
 }
 
-/// Appends what a property holds, with its interval byte.
-pub fn put(held: &[u8], out: &mut Vec<u8>) {
-    if !is_temporal(held) {
-        out.push(0);
-    }
-    out.extend_from_slice(held);
-}
-
-/// Reads what `put` wrote.
-pub fn read<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
-    let mut value = *cursor;
-    match value.byte()? {
-        0 => {
-            *cursor = value;
-            value::check(cursor)
-        }
-        TEMPORAL => check(cursor),
-        _ => {
-            let message = "a fact is of a later format; open the store with a newer Karyon";
-            Err(Error::new(Code::FormatNewer, message))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,10 +237,8 @@ mod tests {
                 }
                 prop_assert_eq!(listed, cells);
                 if !held.is_empty() {
-                    let mut out = Vec::new();
-                    put(&held, &mut out);
-                    let mut cursor = Cursor::new(&out);
-                    prop_assert_eq!(read(&mut cursor).unwrap(), &held[..]);
+                    let mut cursor = Cursor::new(&held);
+                    prop_assert_eq!(check(&mut cursor).unwrap(), &held[..]);
                     prop_assert!(cursor.is_empty());
                 }
             }
@@ -309,9 +281,6 @@ mod tests {
         let half = portion(&[], first, &value).unwrap();
         assert_eq!(portion(&half, second, &value).unwrap(), always, "two halves of time are all of it");
         assert_eq!(always, value);
-        let mut out = Vec::new();
-        put(&always, &mut out);
-        assert_eq!(out, [&[0][..], &value].concat());
         assert_eq!(portion(&half, Interval { from: Some(3), to: Some(3) }, &[]).unwrap(), half);
     }
 

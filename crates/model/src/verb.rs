@@ -153,23 +153,6 @@ pub fn property_count_error(count: usize) -> Error {
     Error::new(Code::PropertyCount, message).with("limit", PROPERTIES_MAX)
 }
 
-/// Writes a batch from Rust: what reverts and tests use. TypeScript has its own writer of the same bytes.
-#[derive(Clone, Debug, Default)]
-pub struct VerbWriter(Vec<u8>);
-
-impl VerbWriter {
-    /// Adds one verb.
-    pub fn push(&mut self, verb: &Verb<'_>) -> &mut Self {
-        verb.encode(&mut self.0);
-        self
-    }
-
-    /// The batch.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,11 +183,9 @@ mod tests {
                 verb: Box::new(Verb::Link { edge, changes: vec![("n", Some(&value))] }),
             },
         ];
-        let mut writer = VerbWriter::default();
-        verbs.iter().for_each(|verb| {
-            writer.push(verb);
-        });
-        let back: Vec<_> = VerbReader::new(writer.bytes()).collect::<Result<_>>().unwrap();
+        let mut batch = Vec::new();
+        verbs.iter().for_each(|verb| verb.encode(&mut batch));
+        let back: Vec<_> = VerbReader::new(&batch).collect::<Result<_>>().unwrap();
         assert_eq!(back, verbs);
     }
 
@@ -212,9 +193,9 @@ mod tests {
     fn oversized_and_empty_names_are_refused_by_their_own_codes() {
         let long = "k".repeat(1025);
         let code = |verb: Verb<'_>| {
-            let mut writer = VerbWriter::default();
-            writer.push(&verb);
-            VerbReader::new(writer.bytes()).find_map(|verb| verb.err()).map(|error| error.code())
+            let mut batch = Vec::new();
+            verb.encode(&mut batch);
+            VerbReader::new(&batch).find_map(|verb| verb.err()).map(|error| error.code())
         };
         assert_eq!(code(Verb::Remove { key: &long, detach: false }), Some(Code::KeySize));
         assert_eq!(code(Verb::Remove { key: "", detach: false }), Some(Code::KeySize));

@@ -5,25 +5,15 @@
 )]
 
 use napi::bindgen_prelude::Uint8Array;
-use std::cell::UnsafeCell;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 
 /// How large an exchange is at first, in bytes.
 const FIRST_BYTES: usize = 64 * 1024;
 
-/// Memory shared with JavaScript's view of it; freed when both have let go.
-struct Shared(Box<[UnsafeCell<u8>]>);
-
-// SAFETY: the bytes are only touched on the thread of the environment that the exchange belongs to; other threads may at
-// most drop the last reference, which reads nothing.
-unsafe impl Send for Shared {}
-// SAFETY: as above: sharing the reference shares no access.
-unsafe impl Sync for Shared {}
-
-/// One environment's exchange.
-pub(crate) struct Exchange {
-    shared: Arc<Shared>,
-}
+/// One environment's exchange: memory shared with JavaScript's view of it, and freed when both have let go. It is only touched on the
+/// environment's thread; the bytes are atomics because they are written through shared references and from outside.
+pub(crate) struct Exchange(Arc<[AtomicU8]>);
 
 impl Default for Exchange {
     fn default() -> Exchange {
@@ -33,11 +23,15 @@ impl Default for Exchange {
 
 impl Exchange {
     fn sized(bytes: usize) -> Exchange {
-        Exchange { shared: Arc::new(Shared((0..bytes).map(|_| UnsafeCell::new(0)).collect())) }
+        Exchange((0..bytes).map(|_| AtomicU8::new(0)).collect())
+    }
+
+    fn data(&self) -> *mut u8 {
+        self.0.as_ptr().cast_mut().cast()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.shared.0.len()
+        self.0.len()
     }
 
     /// Makes room for `bytes`. JavaScript must ask for the new view; the old memory lives as long as its old view.
@@ -49,11 +43,10 @@ impl Exchange {
 
     /// A view for JavaScript.
     pub(crate) fn view(&self) -> Uint8Array {
-        let keep = self.shared.clone();
-        let data = UnsafeCell::raw_get(self.shared.0.as_ptr());
-        // SAFETY: `data` points to `len` bytes that `keep`, dropped by the finalizer, keeps alive as long as the view's
-        // buffer. The bytes are cells, so writes through either side are no violation; both sides run on one thread.
-        unsafe { Uint8Array::with_external_data(data, self.len(), move |_, _| drop(keep)) }
+        let keep = self.0.clone();
+        // SAFETY: there are `len` bytes, which `keep`, dropped by the finalizer, keeps alive as long as the view's buffer.
+        // They are atomics, so writes through either side are no violation; both sides run on one thread.
+        unsafe { Uint8Array::with_external_data(self.data(), self.len(), move |_, _| drop(keep)) }
     }
 
     /// What JavaScript has written: the first `bytes`.
@@ -61,16 +54,13 @@ impl Exchange {
         let bytes = bytes.min(self.len());
         // SAFETY: JavaScript does not run while a native function does, and `output` needs `&mut self`, so nothing writes
         // while this borrow lives.
-        unsafe { std::slice::from_raw_parts(UnsafeCell::raw_get(self.shared.0.as_ptr()), bytes) }
+        unsafe { std::slice::from_raw_parts(self.data(), bytes) }
     }
 
     /// Writes an answer.
     pub(crate) fn output(&mut self, answer: &[u8]) {
         self.reserve(answer.len());
         // SAFETY: as for `input`; `&mut self` means that no such borrow lives, and there is room for the answer.
-        unsafe {
-            let target = UnsafeCell::raw_get(self.shared.0.as_ptr());
-            std::ptr::copy_nonoverlapping(answer.as_ptr(), target, answer.len());
-        }
+        unsafe { std::ptr::copy_nonoverlapping(answer.as_ptr(), self.data(), answer.len()) }
     }
 }

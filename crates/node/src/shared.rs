@@ -3,46 +3,43 @@
 use crate::cells::credit_words;
 use crate::environment::{Handle, SessionHandle, closed, enter, find};
 use crate::store::keep;
+use karyon_kernel::OpenStore;
 use karyon_kernel::model::Result;
-use karyon_kernel::scheduler::Credits;
-use karyon_kernel::{OpenStore, Session};
 use napi::Env;
 use napi::bindgen_prelude::Int32Array;
 use napi_derive::napi;
 use parking_lot::Mutex;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-#[derive(Clone)]
-enum Shared {
-    Store(Arc<OpenStore>),
-    Session(Arc<Session>),
-    Credits(Arc<Credits>),
-}
+/// A store, a session, or the credits of a scheduler.
+type Shared = Arc<dyn Any + Send + Sync>;
 
 /// By token. As many as kernels have cells with a session in another environment, and two for each kernel.
 static SHARED: Mutex<BTreeMap<u64, Shared>> = Mutex::new(BTreeMap::new());
 /// No token is given out twice.
 static TOKENS: AtomicU64 = AtomicU64::new(1);
 
-fn shared(token: f64) -> Result<Shared> {
+fn shared<T: Send + Sync + 'static>(token: f64) -> Result<Arc<T>> {
     let found = SHARED.lock().get(&(token as u64)).cloned();
-    found.ok_or_else(|| closed("what was shared is gone: its kernel is closed, or its cell is dead"))
+    let gone = || closed("what was shared is gone: its kernel is closed, or its cell is dead");
+    found.ok_or_else(gone)?.downcast().map_err(|_| closed("the token is that of something else"))
 }
 
 /// Shares a store, a session, or the credits of a scheduler, which other threads take from then on. Returns a token, until it is taken back.
 #[napi]
 pub fn share_handle(env: &Env, handle: u32) -> f64 {
     enter(env, |environment| {
-        let what = match environment.handle(handle) {
-            Some(Handle::Store(store)) => Shared::Store(store.open.clone()),
-            Some(Handle::Session(session)) => Shared::Session(session.session.clone()),
+        let what: Shared = match environment.handle(handle) {
+            Some(Handle::Store(store)) => store.open.clone(),
+            Some(Handle::Session(session)) => session.session.clone(),
             Some(Handle::Cells(port)) => {
                 let credits = port.lock().scheduler.credits().clone();
                 credits.share();
-                Shared::Credits(credits)
+                credits
             }
             _ => return Err(closed("the kernel is closed; open it again")),
         };
@@ -61,29 +58,20 @@ pub fn unshare(token: f64) {
 /// The store behind a token. Returns a handle, which another environment's end does not close.
 #[napi]
 pub fn adopt_store(env: &Env, token: f64) -> f64 {
-    enter(env, |environment| match shared(token)? {
-        Shared::Store(open) => keep(environment, open),
-        _ => Err(closed("the token is none of a store")),
-    })
+    enter(env, |environment| keep(environment, shared::<OpenStore>(token)?))
 }
 
 /// The session behind a token, of a store that was adopted. Returns a handle. It dies with the one that was shared.
 #[napi]
 pub fn adopt_session(env: &Env, store: u32, token: f64) -> f64 {
-    enter(env, |environment| match shared(token)? {
-        Shared::Session(session) => {
-            let visible = environment.store(store)?.visible.clone();
-            environment.keep(Handle::Session(SessionHandle { session, visible, pins: Rc::default() }))
-        }
-        _ => Err(closed("the token is none of a session")),
+    enter(env, |environment| {
+        let (session, visible) = (shared(token)?, environment.store(store)?.visible.clone());
+        environment.keep(Handle::Session(SessionHandle { session, visible, pins: Rc::default() }))
     })
 }
 
 /// The credits behind a token: room in each mailbox, by cell index.
 #[napi]
 pub fn adopt_credits(env: &Env, token: f64) -> Option<Int32Array> {
-    find(env, |_| match shared(token)? {
-        Shared::Credits(credits) => Ok(credit_words(&credits)),
-        _ => Err(closed("the token is none of a scheduler")),
-    })
+    find(env, |_| Ok(credit_words(&shared(token)?)))
 }

@@ -11,7 +11,7 @@ mod timers;
 mod turns;
 
 use crate::cell::{Cell, Ending, Fall, Lease, Message, OpenTurn, Phase, Supervision, Then, Turn};
-use crate::credits::Credits;
+use crate::credits::{CLOSED, Credits};
 use crate::deadlines::{DeadlineKey, Deadlines};
 use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
 use crate::id::CellId;
@@ -23,7 +23,7 @@ use crate::restart::{
 };
 use crate::table::Table;
 use asking::Ask;
-use due::Due;
+pub(crate) use due::Due;
 pub use spawn::{CellOptions, SpawnError};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -103,7 +103,7 @@ pub struct Scheduler {
     runs: Vec<Run>,
     /// By slot; the timers by number. Looked up, never walked.
     asks: HashMap<u32, Ask>,
-    deadlines: Deadlines<Due>,
+    deadlines: Deadlines,
     timers: HashMap<u32, Timer>,
     controls: VecDeque<Control>,
     pub(crate) effects: VecDeque<Effect>,

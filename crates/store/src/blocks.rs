@@ -9,11 +9,11 @@
 //!
 //! Numbers are little-endian. The first block is the file's head. The others come in parts that a block without bytes ends.
 
-use crate::layout::{check_format, file_head, io_error};
+use crate::layout::{file_head, io_error};
 use crate::store::Body;
 use karyon_graph::ImageReader;
 use karyon_history::{Commits, History};
-use karyon_log::{Disk, File, OpenMode, StoreId, StoreIdField};
+use karyon_log::{Disk, File, OpenMode, StoreId, StoreIdField, check_format};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::U32;
 use karyon_model::{Code, Error, Result, Seq};

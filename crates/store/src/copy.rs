@@ -12,7 +12,6 @@ use crate::archive::Archive;
 use crate::checkpoint::load_all;
 use crate::layout::{LOCK, OWNER, io_error, read, write_identity};
 use crate::open::{owned, take_lock};
-use crate::pipeline::Batch;
 use crate::store::{Committed, Store};
 use crate::time::Moment;
 use karyon_history::{Chapters, History};
@@ -121,15 +120,16 @@ fn copy(
     let archived = newest.seq;
     let mut write = || {
         archive.copy(&**source, &*target)?;
-        let mut rest = Batch::default();
+        let mut rest = None;
         let mut take = |frame: &Frame<'_>| {
             let (mut cursor, first, base_time) =
-                (Cursor::new(frame.payload), frame.first_seq, frame.base_time);
+                (Cursor::new(&frame.payload), frame.first_seq, frame.base_time);
             for count in 0..frame.commit_count {
                 let (seq, bytes) = (first + Seq::from(count), cursor.position());
                 let time = CommitRecord::decode(&mut cursor, seq, base_time)?.header.time;
                 if seq > until || time > latest {
-                    rest = Batch { first, count, base_time, payload: frame.payload[..bytes].to_vec() };
+                    let payload = frame.payload[..bytes].to_vec().into();
+                    rest = (count > 0).then_some(Frame { commit_count: count, payload, ..*frame });
                     return Ok(ControlFlow::Break(false));
                 }
                 newest = Committed { seq, time };
@@ -150,9 +150,7 @@ fn copy(
             let message = format!("there is no version {until}, the newest is {}; name that", newest.seq);
             return Err(Error::new(Code::Time, message).with("newest", newest.seq));
         }
-        if rest.count > 0 {
-            log.append(&rest.draft())?;
-        }
+        rest.map_or(Ok(()), |rest| log.append(&rest).map(drop))?;
         log.sync()?;
         log.seal(newest.time.max(floor.unwrap_or(i64::MIN)))?;
         write_identity(&*target, id)?;

@@ -14,7 +14,9 @@
 //! 60 u32 CRC32C of what is before.
 
 pub(crate) use karyon_log::io_error;
-use karyon_log::{ChainPoint, Disk, Log, OpenMode, SegmentSizes, StoreId, StoreIdField};
+use karyon_log::{
+    ChainPoint, Disk, FORMAT_VERSION, Log, OpenMode, SegmentSizes, StoreId, StoreIdField, check_format,
+};
 use karyon_model::bytes::Cursor;
 use karyon_model::{Code, Error, Result};
 use std::io;
@@ -29,9 +31,6 @@ const KNOWN: [&str; 8] = [IDENTITY, IDENTITY_NEW, LOCK, OWNER, "log", CHECKPOINT
 
 const MAGIC: &[u8; 8] = b"KARYON\0\0";
 const BYTES: usize = 64;
-
-/// The format of every file of this version. Files with a higher number are refused.
-pub const FORMAT_VERSION: u32 = 1;
 
 /// Refuses a directory that holds something else than a store.
 pub(crate) fn check_foreign(disk: &dyn Disk) -> Result<()> {
@@ -114,16 +113,6 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<StoreId> {
 /// What every file of a store but the log's begins with.
 pub(crate) fn file_head(magic: &[u8; 8], store: StoreId) -> Vec<u8> {
     [&magic[..], &FORMAT_VERSION.to_le_bytes(), &store.0].concat()
-}
-
-/// Refuses a file of a later format.
-pub(crate) fn check_format(path: &str, format: u32) -> Result<()> {
-    if format <= FORMAT_VERSION {
-        return Ok(());
-    }
-    let message =
-        format!("{path:?} has format {format}, this is Karyon for format {FORMAT_VERSION}; upgrade Karyon");
-    Err(Error::new(Code::FormatNewer, message).with("path", path).with("format", format))
 }
 
 /// The files of a folder whose names end so, ascending.

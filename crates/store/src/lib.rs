@@ -21,11 +21,9 @@ mod writer;
 
 pub use copy::{Copied, restore};
 pub use karyon_log::Lost;
-pub use layout::FORMAT_VERSION;
-pub use merge::MergeReport;
 pub use open::{Options, Recovery};
 pub use retention::{Archived, Retention};
-pub use revert::{Report, RevertReport};
+pub use revert::Report;
 pub use store::{Author, Body, Committed, Listener, Pin, Stats, Store};
 pub use time::{Clock, Moment};
 pub use verify::Verified;

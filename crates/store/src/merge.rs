@@ -2,11 +2,8 @@
 
 use crate::revert::Report;
 use crate::store::{Author, Committed, Store};
-use karyon_graph::{MergePlan, Prefer, Purpose, Transaction};
+use karyon_graph::{Prefer, Purpose, Transaction};
 use karyon_model::{Result, Seq};
-
-/// What a merge did: nothing where there was nothing to take over, or when something clashes and nobody is preferred.
-pub type MergeReport = Report<MergePlan>;
 
 impl Store {
     /// Makes a layer above a version of the base (0) or of another layer. Returns its number.
@@ -25,7 +22,7 @@ impl Store {
     }
 
     /// Merges a layer into another one that stands on the same, or else into that: three-way, slot by slot, in one commit; see
-    /// `Graph::plan_merge`.
+    /// `Graph::plan_merge`. Does nothing where there is nothing to take over, or when something clashes and nobody is preferred.
     ///
     /// Cost: what was ever changed in the layer.
     pub fn merge(
@@ -33,11 +30,7 @@ impl Store {
         (layer, into): (u32, Option<u32>),
         prefer: Prefer,
         author: Author<'_>,
-    ) -> Result<MergeReport> {
-        self.commit_planned(author, |body| {
-            let mut plan = body.graph.plan_merge(layer, into, prefer)?;
-            let transaction = plan.transaction.take();
-            Ok((plan, transaction))
-        })
+    ) -> Result<Report> {
+        self.commit_planned(false, author, |body| body.graph.plan_merge(layer, into, prefer))
     }
 }

@@ -1,7 +1,7 @@
 //! Opening: lock, identify, load the newest whole checkpoint, replay the log's tail.
 
 use crate::archive::{Archive, remove_older};
-use crate::checkpoint::{Loaded, load_all};
+use crate::checkpoint::{Anchor, Loaded, load_all};
 use crate::layout::{CHECKPOINTS, LOCK, OWNER, check_foreign, identify, io_error, remove, write_whole};
 use crate::rebuild::{log_too_short, rebuild, visit_commits};
 use crate::store::{Author, Body, Store};
@@ -212,20 +212,20 @@ fn recover(
     history: &Arc<Chapters>,
     loaded: Option<Loaded>,
 ) -> Result<Recovered> {
-    let (mut body, anchor, through, image_bytes) = match loaded {
-        Some(Loaded { anchor, through, body, bytes, .. }) => (body, Some(anchor), Some(through), bytes),
-        None => (archive.load(&*disk, history.clone(), Some(history))?, None, None, 0),
+    let (mut body, Anchor { seq: base, mut tail }, through, image_bytes) = match loaded {
+        Some(Loaded { anchor, through, body, bytes, .. }) => (body, anchor, through, bytes),
+        None => {
+            let body = archive.load(&*disk, history.clone(), Some(history))?;
+            (body, Anchor { seq: 0, tail: archive.base }, archive.base, 0)
+        }
     };
-    let base = anchor.map_or(0, |anchor| anchor.seq);
-    let mut tail = anchor.map_or(archive.base, |anchor| anchor.tail);
     let covered = history.covered();
-    let mut covers = covered.is_none() || covered == Some(tail);
-    let mut belongs = through.is_none() || through == Some(tail);
+    let (mut covers, mut belongs) = (covered.is_none_or(|at| at == tail), through == tail);
     let points = (archive.base, tail);
     let (log, found) = Log::open(disk, id, SegmentSizes::default(), points, &mut |frame, end| {
         tail = *end;
         covers |= covered == Some(tail);
-        belongs |= through == Some(tail);
+        belongs |= through == tail;
         visit_commits(frame, &mut |commit| {
             if commit.header.seq <= base { Ok(()) } else { body.replay(&**history, &commit) }
         })

@@ -2,35 +2,16 @@
 
 use karyon_log::Frame;
 use karyon_model::limits::{COMMIT_QUEUE_MAX, FRAME_BYTES_MAX};
-use karyon_model::{Code, CommitHeader, Error, Result, Seq, encode_commit};
+use karyon_model::{Code, CommitHeader, Error, Result, encode_commit};
 use std::collections::VecDeque;
-
-/// One frame's worth of commits: what shares one sync.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Batch {
-    pub(crate) first: Seq,
-    pub(crate) count: u32,
-    pub(crate) base_time: i64,
-    pub(crate) payload: Vec<u8>,
-}
-
-impl Batch {
-    pub(crate) fn last(&self) -> Seq {
-        self.first + Seq::from(self.count) - 1
-    }
-
-    pub(crate) fn draft(&self) -> Frame<'_> {
-        let Batch { first: first_seq, count: commit_count, base_time, ref payload } = *self;
-        Frame { first_seq, commit_count, base_time, payload }
-    }
-}
 
 /// Commits that are published and not yet on disk, and the clock's rules.
 #[derive(Debug, Default)]
 pub(crate) struct Pipeline {
     /// The newest commit's time, or the newest time that was handed out or asked for: later commits are later.
     pub(crate) floor: i64,
-    batches: VecDeque<Batch>,
+    /// Frames to be written, each what shares one sync.
+    batches: VecDeque<Frame<'static>>,
     /// Commits in the batches.
     pub(crate) waiting: usize,
     /// Why everything is refused, if it is.
@@ -75,23 +56,23 @@ impl Pipeline {
 
     /// Queues a published commit for the disk.
     pub(crate) fn push(&mut self, header: &CommitHeader, operations: &[u8]) {
-        let fits = |batch: &Batch| {
-            batch.payload.len() + operations.len() + MARGIN <= FRAME_BYTES_MAX && batch.count < COUNT_MAX
+        let fits = |batch: &Frame<'_>| {
+            batch.payload.len() + operations.len() + MARGIN <= FRAME_BYTES_MAX
+                && batch.commit_count < COUNT_MAX
         };
         if !self.batches.back().is_some_and(fits) {
-            let (first, base_time) = (header.seq, header.time);
-            self.batches.push_back(Batch { first, base_time, ..Batch::default() });
+            self.batches.push_back(Frame::empty(header.seq, header.time));
         }
         let Some(batch) = self.batches.back_mut() else { return };
-        encode_commit(header, operations, batch.base_time, &mut batch.payload);
-        batch.count += 1;
+        encode_commit(header, operations, batch.base_time, batch.payload.to_mut());
+        batch.commit_count += 1;
         self.waiting += 1;
     }
 
     /// The next frame to write: everything that has gathered since the last one.
-    pub(crate) fn next(&mut self) -> Option<Batch> {
+    pub(crate) fn next(&mut self) -> Option<Frame<'static>> {
         let batch = self.batches.pop_front()?;
-        self.waiting -= batch.count as usize;
+        self.waiting -= batch.commit_count as usize;
         Some(batch)
     }
 
@@ -111,7 +92,7 @@ const COUNT_MAX: u32 = COMMIT_QUEUE_MAX as u32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use karyon_model::Trust;
+    use karyon_model::{Seq, Trust};
 
     fn header(seq: Seq, time: i64) -> CommitHeader {
         CommitHeader {
@@ -146,8 +127,8 @@ mod tests {
         let mut pipeline = Pipeline::new(0);
         (1..=3).for_each(|seq| pipeline.push(&header(seq, 10 * seq as i64), b"operations"));
         let batch = pipeline.next().unwrap();
-        assert_eq!((batch.first, batch.last(), batch.base_time), (1, 3, 10));
-        assert_eq!(pipeline.next(), None);
+        assert_eq!((batch.first_seq, batch.commit_count, batch.base_time), (1, 3, 10));
+        assert!(pipeline.next().is_none());
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) fn visit_commits(
     frame: &Frame<'_>,
     visit: &mut dyn FnMut(CommitRecord<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut cursor = Cursor::new(frame.payload);
+    let mut cursor = Cursor::new(&frame.payload);
     for at in 0..frame.commit_count {
         visit(CommitRecord::decode(&mut cursor, frame.first_seq + Seq::from(at), frame.base_time)?)?;
     }
@@ -67,7 +67,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     drop(owner);
     let mut past = archive.load(&*disk, Arc::new(Sealed(history.clone())), Some(&history))?;
     let mut gone = false;
-    reader.read_frames(reader.base, end.position, &mut |frame, end| {
+    reader.read(&end, &mut |frame, end| {
         visit_commits(frame, &mut |commit| {
             if commit.header.seq > until {
                 return Ok(());

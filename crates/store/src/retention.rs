@@ -74,16 +74,14 @@ impl Store {
     ) -> Result<Archived> {
         self.progress().check()?;
         author.gate.write_node(&mut std::iter::empty(), self.body()?.graph.names())?;
-        let erase = || match key {
-            Some(key) => {
-                let erasing = Transaction::with(self.begin()?.snapshot(), Purpose::Erase(key.into()));
-                match self.commit(&erasing, author) {
-                    // It is gone already, and its bytes are not.
-                    Err(error) if error.code() == Code::NodeMissing && self.is_erasing()? => Ok(()),
-                    erased => erased.map(drop),
-                }
+        let erase = || {
+            let Some(key) = key else { return Ok(()) };
+            let erasing = Transaction::with(self.begin()?.snapshot(), Purpose::Erase(key.into()));
+            match self.commit(&erasing, author) {
+                // It is gone already, and its bytes are not.
+                Err(error) if error.code() == Code::NodeMissing && self.is_erasing()? => Ok(()),
+                erased => erased.map(drop),
             }
-            None => Ok(()),
         };
         let _turn = self.archiving.lock();
         let Some(persistence) = &self.persistence else {
@@ -210,13 +208,13 @@ impl Store {
         (base, horizon): (ChainPoint, &Horizon),
         retention: Option<&Retention>,
     ) -> Result<[u8; 32]> {
-        let (disk, reader) = (&*persistence.disk, persistence.reader());
+        let disk = &*persistence.disk;
         let time = self.time_of(base.next_seq - 1)?;
         let mut file = before.succeed(disk, base, time, horizon)?;
         // What it seals again is there already.
         let past = Arc::new(Sealed(self.history.clone()));
         let (mut body, mut item) = (before.load(disk, past.clone(), None)?, Vec::new());
-        reader.read_frames(reader.base, base.position, &mut |frame, end| {
+        persistence.reader().read(&base, &mut |frame, end| {
             item.clear();
             U64::encode(&end.next_seq, &mut item);
             HashField::encode(&end.hash, &mut item);

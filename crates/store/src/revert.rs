@@ -1,20 +1,16 @@
 //! Reverting a principal's writes in one compensating commit.
 
 use crate::store::{Author, Body, Committed, Store};
-use karyon_graph::{RevertPlan, Transaction};
+use karyon_graph::Plan;
 use karyon_model::limits::WRITE_ATTEMPTS_MAX;
 use karyon_model::{Code, Result, Seq};
 
-/// What a revert did, or would do. A commit may restore nothing: that the principal was reverted is noted also where others have written
-/// over everything.
-pub type RevertReport = Report<RevertPlan>;
-
 /// What was planned, and done of it.
 #[derive(Debug)]
-pub struct Report<P> {
+pub struct Report {
     /// What it changes, and what stands against that.
-    pub plan: P,
-    /// The commit; `None` when there was none to be made.
+    pub plan: Plan,
+    /// The commit; `None` when there was none to be made. It may change nothing, see [`Plan::transaction`].
     pub committed: Option<Committed>,
 }
 
@@ -30,28 +26,26 @@ impl Store {
         (principal, since): (&str, Seq),
         dry_run: bool,
         author: Author<'_>,
-    ) -> Result<RevertReport> {
-        self.commit_planned(author, |body| {
+    ) -> Result<Report> {
+        self.commit_planned(dry_run, author, |body| {
             // Which commits were reverted before must be known, however far back.
             self.progress().check()?;
-            let mut plan = match body.graph.names().get(principal) {
-                Some(principal) => body.graph.plan_revert(&body.commits, principal, since)?,
-                None => RevertPlan::default(),
-            };
-            let transaction = plan.transaction.take().filter(|_| !dry_run);
-            Ok((plan, transaction))
+            let principal = body.graph.names().get(principal);
+            principal.map_or(Ok(Plan::default()), |it| body.graph.plan_revert(&body.commits, it, since))
         })
     }
 
-    /// Commits what is planned; plans it anew where others have changed meanwhile what it is about.
-    pub(crate) fn commit_planned<P>(
+    /// Commits what is planned, unless it is a dry run; plans it anew where others have changed meanwhile what it is about.
+    pub(crate) fn commit_planned(
         &self,
+        dry_run: bool,
         author: Author<'_>,
-        plan: impl Fn(&Body) -> Result<(P, Option<Transaction>)>,
-    ) -> Result<Report<P>> {
+        plan: impl Fn(&Body) -> Result<Plan>,
+    ) -> Result<Report> {
         let mut attempts = 0;
         loop {
-            let (plan, transaction) = plan(&*self.body()?)?;
+            let mut plan = plan(&*self.body()?)?;
+            let transaction = plan.transaction.take().filter(|_| !dry_run);
             attempts += 1;
             match transaction.map(|transaction| self.commit(&transaction, author)).transpose() {
                 // A node may have been linked since, or removed.

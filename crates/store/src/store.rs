@@ -5,10 +5,10 @@
 use crate::pipeline::Pipeline;
 use crate::time::Clock;
 use crate::writer::Persistence;
-use karyon_graph::{Gate, Graph, Outcome, Prepared, Transaction};
+use karyon_graph::{Gate, Graph, Prepared, Transaction};
 use karyon_history::{Chapters, Commits, History, Progress};
 use karyon_model::limits::SNAPSHOTS_MAX;
-use karyon_model::{Code, CommitHeader, CommitRecord, Error, Result, Seq, Trust};
+use karyon_model::{Code, CommitHeader, CommitRecord, EntityId, Error, Result, Seq, Trust};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
@@ -38,13 +38,13 @@ impl Body {
 
     /// Repeats a commit of the log.
     pub(crate) fn replay(&mut self, history: &dyn History, commit: &CommitRecord<'_>) -> Result<()> {
-        let outcome = self.graph.replay(commit)?;
-        self.record(history, &commit.header, &outcome)
+        let touched = self.graph.replay(commit)?;
+        self.record(history, &commit.header, &touched)
     }
 
     /// Notes a commit in the index, and seals a page of it that is full.
-    fn record(&mut self, history: &dyn History, header: &CommitHeader, outcome: &Outcome) -> Result<()> {
-        let page = self.commits.push(header, &outcome.touched);
+    fn record(&mut self, history: &dyn History, header: &CommitHeader, touched: &[EntityId]) -> Result<()> {
+        let page = self.commits.push(header, touched);
         page.map_or(Ok(()), |(object, chapter)| history.seal(object, &chapter))
     }
 
@@ -221,15 +221,15 @@ impl Store {
             on_behalf_of: None,
             trust: Trust::FULL,
             cause: author.cause,
-            parents: std::mem::take(&mut prepared.parents.exact),
-            coarse: prepared.parents.coarse,
+            parents: std::mem::take(&mut prepared.parents),
+            coarse: prepared.coarse,
             reverts: transaction.reverts(),
         };
         drop(body);
         // What is published by half is of no version yet: reads go on, and no commit may follow.
         self.publish(&mut prepared, &header).inspect_err(|error| pipeline.fail(error.clone()))?;
         if self.persistence.is_some() {
-            pipeline.push(&header, &prepared.outcome.operations);
+            pipeline.push(&header, &prepared.operations);
         }
         let committed = Committed { seq: header.seq, time: header.time };
         drop(pipeline);
@@ -248,7 +248,7 @@ impl Store {
                     return Ok(false);
                 }
             }
-            body.record(&*self.history, header, &prepared.outcome)?;
+            body.record(&*self.history, header, &prepared.touched)?;
             Ok(true)
         })? {
             // The lock is not a fair one: it would be taken again before those who sleep are awake.

@@ -5,6 +5,7 @@ use crate::store::Store;
 use karyon_graph::Graph;
 use karyon_history::{Chapters, Progress};
 use karyon_model::{Code, Error, Operation, OperationReader, Result, Seq};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// What was verified.
@@ -55,7 +56,8 @@ impl Store {
         let archived = archive.exists().then(|| archive.digest(&*persistence.disk)).transpose()?;
         // A copy may end before the commit that names its archive.
         let (mut named, mut vouched) = (false, false);
-        verified.frames = persistence.reader().verify(&persistence.head(), &mut |frame, _| {
+        persistence.reader().read(&persistence.head(), &mut |frame, _| {
+            verified.frames += 1;
             visit_commits(frame, &mut |commit| {
                 for operation in OperationReader::new(commit.operations) {
                     if let Operation::Archive { through, digest } = operation? {
@@ -69,7 +71,8 @@ impl Store {
                     return Ok(());
                 }
                 log.replay(&*fresh, &commit)
-            })
+            })?;
+            Ok(ControlFlow::Continue(()))
         })?;
         if named && !vouched {
             let message =

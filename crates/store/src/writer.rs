@@ -118,14 +118,13 @@ impl Store {
         let Some(persistence) = &self.persistence else { return Ok(false) };
         let mut log = persistence.log.lock();
         let Some(batch) = self.pipeline()?.next() else { return Ok(false) };
-        let last = batch.last();
-        let done = log.append(&batch.draft()).and_then(|_| log.sync()).and_then(|()| {
+        let done = log.append(&batch).and_then(|_| log.sync()).and_then(|()| {
             let mut written = persistence.written.lock();
             written.head = log.head();
             written.frames += 1;
             written.tail_bytes += batch.payload.len() as u64 + 128;
             drop(written);
-            self.advance(last);
+            self.advance(log.head().next_seq - 1);
             // After the acknowledgement: preparing the next segment must not make anyone wait. While the disk takes no
             // more, the active segment may still have room: a frame that finds none fails.
             log.prepare_ahead().or_else(|error| if error.code() == Code::Io { Ok(()) } else { Err(error) })

@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex};
 use adya::{History, Opts, Report, Valid, Workload, check};
 use karyon_graph::{Direction, Open, PageStart, Reader, Transaction};
 use karyon_model::bytes::Cursor;
-use karyon_model::{Code, EdgeKey, Target, Verb, VerbWriter};
+use karyon_model::{Code, EdgeKey, Target, Verb};
 use karyon_store::{Author, Store};
-use karyon_testkit::Value;
 use karyon_testkit::{LogicalClock, Random};
+use karyon_testkit::{Value, VerbWriter};
 
 const ROOT: Author<'_> = Author { principal: "root", incarnation: 0, cause: None, gate: &Open };
 /// Transactions of one history.

@@ -10,8 +10,10 @@ pub mod disk;
 pub mod oracle;
 mod random;
 mod value;
+mod verbs;
 
 pub use clock::LogicalClock;
 pub use directory::{DIRECTORY, FileDirectory};
 pub use random::Random;
 pub use value::Value;
+pub use verbs::VerbWriter;

@@ -1,7 +1,7 @@
 //! What the tests of the graph have in common.
 
-use karyon_graph::{Gate, Graph, Outcome, Parents, Transaction};
-use karyon_model::{NameId, Result};
+use karyon_graph::{Gate, Graph, Prepared, Transaction};
+use karyon_model::Result;
 
 /// A graph to which a transaction is committed at once.
 pub trait AtOnce {
@@ -11,7 +11,7 @@ pub trait AtOnce {
         transaction: &Transaction,
         principal: &str,
         gate: &dyn Gate,
-    ) -> Result<Option<(Outcome, NameId, Parents)>>;
+    ) -> Result<Option<Prepared>>;
 }
 
 impl AtOnce for Graph {
@@ -20,9 +20,9 @@ impl AtOnce for Graph {
         transaction: &Transaction,
         principal: &str,
         gate: &dyn Gate,
-    ) -> Result<Option<(Outcome, NameId, Parents)>> {
+    ) -> Result<Option<Prepared>> {
         let Some(mut prepared) = self.prepare(transaction, principal, gate)? else { return Ok(None) };
         self.publish(&mut prepared, usize::MAX)?;
-        Ok(Some((prepared.outcome, prepared.principal, prepared.parents)))
+        Ok(Some(prepared))
     }
 }

@@ -2,9 +2,10 @@
 //! opening.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use karyon_log::{ChainPoint, Frame, Log, Position, Recovery, SegmentSizes, StoreId};
+use karyon_log::{ChainPoint, Frame, Log, LogReader, Position, Recovery, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Fact, Result};
 use karyon_testkit::Random;
 use karyon_testkit::disk::SimDisk;
@@ -45,7 +46,12 @@ pub fn commits(seq: u64) -> u32 {
 }
 
 pub fn draft(seq: u64, payload: &[u8]) -> Frame<'_> {
-    Frame { first_seq: seq, commit_count: commits(seq), base_time: seq.cast_signed() * 1000, payload }
+    Frame {
+        first_seq: seq,
+        commit_count: commits(seq),
+        base_time: seq.cast_signed() * 1000,
+        payload: payload.into(),
+    }
 }
 
 /// Appends and syncs the next frame; returns the number of its last commit.
@@ -102,6 +108,21 @@ pub fn filled(frames: usize) -> (SimDisk, Log) {
     (disk, log)
 }
 
+/// A reader of a log from its genesis on.
+pub fn reader(disk: &SimDisk) -> LogReader {
+    LogReader::new(Arc::new(disk.clone()), STORE, ChainPoint::genesis(STORE))
+}
+
+/// Reads the whole chain up to `head`; how many frames of commits there are.
+pub fn verify(reader: &LogReader, head: &ChainPoint) -> Result<u64> {
+    let mut frames = 0;
+    reader.read(head, &mut |_, _| {
+        frames += 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(frames)
+}
+
 /// What must hold of every disk that a crash leaves, whatever came before: it opens, shows all that was
 /// acknowledged and nothing that was never written, its chain verifies, and it can be written to and opened
 /// again.
@@ -118,7 +139,7 @@ pub fn check_survivor(
     if recovery.last_seq > written {
         return Err(format!("{} commits are there, only {written} were written", recovery.last_seq));
     }
-    log.reader().verify(&log.head(), &mut |_, _| Ok(())).map_err(|error| say("verify", error))?;
+    verify(&reader(disk), &log.head()).map_err(|error| say("verify", error))?;
     let last = commit(&mut log).map_err(|error| say("append", error))?;
     drop(log);
     let (log, again) = open(disk).map_err(|error| say("open again", error))?;
@@ -129,14 +150,14 @@ pub fn check_survivor(
 }
 
 /// Where each frame of commits lies: its position, and the offset of its end.
-pub fn spans(log: &Log) -> Vec<(Position, u32)> {
+pub fn spans(disk: &SimDisk, log: &Log) -> Vec<(Position, u32)> {
     let mut spans = Vec::new();
     let visit = &mut |_: &Frame<'_>, end: &ChainPoint| {
         let Position { segment, offset } = end.position;
         spans.push((Position { segment, offset: end.frame }, offset));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     };
-    log.reader().verify(&log.head(), visit).unwrap();
+    reader(disk).read(&log.head(), visit).unwrap();
     spans
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 /// Things that wait for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(crate) enum Due {
     /// A timer of a cell.
     Timer(u32),
     /// The patience of an asker.

@@ -90,12 +90,10 @@ impl Scheduler {
     ) -> Result<CellId, SpawnError> {
         let options = CellOptions { mailbox_limit: options.mailbox_limit.clamp(1, MAILBOX_MAX), ..options };
         let id = self.adopt(parent, name, numbered, Cell { options, ..Cell::default() })?;
-        self.credits.set(id.index(), options.mailbox_limit as i32);
         if options.turn_cpu_ms != 0 {
             let own_us = u64::from(options.turn_cpu_ms) * 1_000;
             self.shortest_cpu_us = Some(self.shortest_cpu_us.map_or(own_us, |us| us.min(own_us)));
         }
-        self.start_in_turn(id);
         Ok(id)
     }
 
@@ -111,10 +109,7 @@ impl Scheduler {
     ) -> Result<CellId, SpawnError> {
         let own = Supervision { policy, window: RestartWindow::default(), next_place: 1, fall: None };
         let cell = Cell { supervision: Some(Box::new(own)), options, ..Cell::default() };
-        let id = self.adopt(parent, name, numbered, cell)?;
-        self.credits.close(id.index());
-        self.start_in_turn(id);
-        Ok(id)
+        self.adopt(parent, name, numbered, cell)
     }
 
     /// The name that a cell got.
@@ -175,6 +170,7 @@ impl Scheduler {
         }
         let options = CellOptions { place, ..cell.options };
         let phase = Phase::Waiting(None);
+        let credits = if cell.supervision.is_some() { CLOSED } else { options.mailbox_limit as i32 };
         let id = self.table.insert(Cell {
             parent: Some(parent),
             name,
@@ -188,6 +184,8 @@ impl Scheduler {
         if let Some(above) = self.table.get_mut(parent) {
             above.rare_mut().children.insert(at, id);
         }
+        self.credits.set(id.index(), credits);
+        self.start_in_turn(id);
         Ok(id)
     }
 }

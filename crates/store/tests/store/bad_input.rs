@@ -90,7 +90,7 @@ fn newer_formats_are_refused_by_name_and_a_newer_checkpoint_is_passed_over() {
         let sum = crc32c::crc32c(&bytes[..508]);
         bytes[508..512].copy_from_slice(&sum.to_le_bytes());
     });
-    assert_eq!(detail(&refused(&segment, Code::FormatNewer), "version"), Some(Fact::Number(2)));
+    assert_eq!(detail(&refused(&segment, Code::FormatNewer), "format"), Some(Fact::Number(2)));
 
     let (store, _) = rig::open(disk.clone()).unwrap();
     store.checkpoint().unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use karyon_graph::{Open, Prefer, Purpose, Reader, Transaction};
 use karyon_model::{Code, Seq};
-use karyon_store::{MergeReport, Retention, Store};
+use karyon_store::{Report, Retention, Store};
 use karyon_testkit::Value;
 use karyon_testkit::disk::SimDisk;
 use karyon_testkit::oracle::EdgeName;
@@ -47,13 +47,13 @@ impl Case {
         self.0.commit(&dropping, rig::ROOT).unwrap();
     }
 
-    fn merge(&self, layer: u32, into: u32) -> MergeReport {
+    fn merge(&self, layer: u32, into: u32) -> Report {
         self.0.merge((layer, (into > 0).then_some(into)), Prefer::Neither, rig::ROOT).unwrap()
     }
 
     /// Merges where nothing clashes.
     fn merged(&self, layer: u32, into: u32) {
-        let clashes = self.merge(layer, into).plan.clashes;
+        let clashes = self.merge(layer, into).plan.obstacles;
         assert!(clashes.is_empty(), "{clashes:?}");
     }
 
@@ -104,7 +104,7 @@ fn what_a_third_fork_has_given_to_both_counts_as_had_by_both() {
             case.drop(c);
         }
         // Where nobody can tell any more, somebody has to decide.
-        assert_eq!(case.merge(a, b).plan.clashes.len(), usize::from(drop));
+        assert_eq!(case.merge(a, b).plan.obstacles.len(), usize::from(drop));
         assert_eq!(case.property(b, "new", "x"), None);
     }
 }
@@ -162,7 +162,7 @@ fn a_merge_beside_a_removal_is_planned_anew() {
     case.write(0, &[remove("n")]);
     let error = case.0.commit(&plan.transaction.unwrap(), rig::ROOT).unwrap_err();
     assert_eq!(error.code(), Code::NodeMissing);
-    assert_eq!(case.merge(a, 0).plan.clashes.len(), 1, "told, and not failed");
+    assert_eq!(case.merge(a, 0).plan.obstacles.len(), 1, "told, and not failed");
 }
 
 /// What `a` made came into `b`, and then an unrelated `c` into both.
@@ -258,7 +258,7 @@ fn a_removal_that_nobody_can_judge_any_more_is_told() {
     case.merged(c, b);
     case.write(a, &[remove("new"), patch("n", "x", 1)]);
     case.drop(c);
-    let clashes = case.merge(a, b).plan.clashes.len();
+    let clashes = case.merge(a, b).plan.obstacles.len();
     println!("clashes {clashes}, {:?} {:?}", case.property(b, "new", "x"), case.property(b, "n", "x"));
     assert!(clashes > 0 || case.property(b, "new", "x").is_none(), "lost in silence");
 }

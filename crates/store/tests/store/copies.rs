@@ -466,8 +466,8 @@ fn a_copy_of_a_segment_that_was_cut_behind_a_frame_goes_on() {
     let disk = segments();
     let (reader, mut end) =
         (LogReader::new(shared(&disk), rig::STORE, karyon_log::ChainPoint::genesis(rig::STORE)), None);
-    let until = Position { segment: 3, offset: u32::MAX };
-    let read = reader.read_frames(reader.base, until, &mut |frame, point| {
+    let until = karyon_log::ChainPoint { position: Position { segment: 3, offset: u32::MAX }, ..reader.base };
+    let read = reader.read(&until, &mut |frame, point| {
         end = Some(point.position).filter(|_| frame.first_seq == 11).or(end);
         Ok(if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
@@ -616,10 +616,11 @@ fn a_sector_that_cannot_be_read_costs_what_is_in_it_and_not_what_is_beside() {
     let disk = written(200);
     let (reader, mut ends) =
         (LogReader::new(shared(&disk), rig::STORE, karyon_log::ChainPoint::genesis(rig::STORE)), vec![]);
-    let until = Position { segment: 1, offset: restored(&disk, &SimDisk::new(), None).unwrap().bytes as u32 };
-    let read = reader.read_frames(reader.base, until, &mut |_, end| {
+    let bytes = restored(&disk, &SimDisk::new(), None).unwrap().bytes;
+    let until = karyon_log::ChainPoint { position: Position { segment: 2, offset: 0 }, ..reader.base };
+    let read = reader.read(&until, &mut |_, end| {
         ends.push(u64::from(end.position.offset));
-        Ok(ControlFlow::Continue(()))
+        Ok(if ends.last() < Some(&bytes) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     });
     read.unwrap();
     assert!(ends.len() > 150);

@@ -273,7 +273,7 @@ fn merge(store: &Arc<Store>, world: &mut World, random: &mut Random, layer: u32,
     let (after, clashed) = merged(&old, fork, (&had, &doubtful), before, prefer);
     let named = (into != world.layers[layer as usize].parent || random.chance(1, 2)).then_some(into);
     match store.merge((layer, named), prefer, rig::ROOT) {
-        Ok(report) if report.plan.clashes.is_empty() != clashed => match report.committed {
+        Ok(report) if report.plan.obstacles.is_empty() != clashed => match report.committed {
             Some(committed) => {
                 world.is_merged(layer, into, committed.seq);
                 world.layers[into as usize].versions.insert(committed.seq, after);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use karyon_graph::{Direction, Graph, Open, Reader, Slot};
 use karyon_history::Progress;
 use karyon_model::bytes::{put_bytes, put_varint};
-use karyon_model::{Code, EntityId, Seq};
+use karyon_model::{Code, EntityId, Seq, Target};
 use karyon_store::{Moment, Store};
 use karyon_testkit::Random;
 use karyon_testkit::oracle::FullCopyOracle;
@@ -15,7 +15,7 @@ use crate::footprint::Footprint;
 use crate::model::{Place, State, edge_key};
 use crate::reading;
 use crate::rules::{Declared, Wanted};
-use crate::timeline::{CELLS, instant, is_temporal, shown};
+use crate::timeline::{CELLS, instant, shown};
 use crate::workload::{KINDS, LABELS};
 
 /// What a suite knows of a run: the graph at every version, what each commit touched, and when it was.
@@ -186,9 +186,6 @@ pub fn canonical_digest(state: &State) -> [u8; 32] {
         put_varint(out, props.len() as u64);
         for (name, value) in props {
             put_bytes(out, name.as_bytes());
-            if !is_temporal(value) {
-                out.push(0);
-            }
             out.extend_from_slice(value);
         }
     };
@@ -244,7 +241,7 @@ pub fn past_equals_oracle(store: &Store, expected: &Expected) -> Checked {
     for place in places {
         let id = match &place {
             Place::Node(key) => graph.node_id(key).map(EntityId::Node),
-            Place::Edge(edge) => graph.edge_id(&edge_key(edge)).map(EntityId::Edge),
+            Place::Edge(edge) => graph.id_of(&Target::Edge(edge_key(edge))),
         };
         let id = id.ok_or(format!("{place:?} has no number"))?;
         let mut found: Vec<SlotChange> = Vec::new();

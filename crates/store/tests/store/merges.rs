@@ -57,7 +57,7 @@ impl Case {
         let report = self.store.merge((self.fork, None), prefer, rig::ROOT).unwrap();
         let body = self.store.body().unwrap();
         body.graph.audit_in(0, body.graph.head()).unwrap();
-        let clashes = report.plan.clashes.iter().map(|clash| {
+        let clashes = report.plan.obstacles.iter().map(|clash| {
             let name = match clash.entity {
                 EntityId::Node(node) => body.graph.key(node).to_string(),
                 EntityId::Edge(_) => "edge".into(),

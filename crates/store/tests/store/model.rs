@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_model::bytes::Cursor;
 use karyon_model::value::INTEGER_MAX;
-use karyon_model::{Code, EdgeKey, Target, Verb, VerbReader, VerbWriter};
-use karyon_testkit::Value;
+use karyon_model::{Code, EdgeKey, Target, Verb, VerbReader};
 use karyon_testkit::oracle::{self, EdgeName, Refusal};
+use karyon_testkit::{Value, VerbWriter};
 
 use crate::timeline::{HOLDS, Span, TRUE, interval, is_temporal, written};
 

@@ -1,8 +1,9 @@
 //! A panic while a commit is carried out: whoever writes later is told, and whoever reads sees nothing of it.
 
 use karyon_graph::{Gate, Names, Open};
-use karyon_model::{Code, NameId, Result, Verb, VerbWriter};
+use karyon_model::{Code, NameId, Result, Verb};
 use karyon_store::{Author, Store};
+use karyon_testkit::VerbWriter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 

@@ -236,7 +236,7 @@ fn a_fork_that_was_merged_is_merged_again_after_the_past_was_let_go() {
     };
     let merge = |store: &Store| {
         let plan = store.body().unwrap().graph.plan_merge(fork, None, Prefer::Neither).unwrap();
-        assert!(plan.clashes.is_empty(), "{:?}", plan.clashes);
+        assert!(plan.obstacles.is_empty(), "{:?}", plan.obstacles);
         store.commit(&plan.transaction.unwrap(), ROOT).unwrap();
     };
     write(&store, fork, set("x", "1"));

@@ -99,7 +99,9 @@ fn run(seed: u64) -> Checked {
         return Err("a dry run did something".into());
     }
     let report = store.revert(("root/mallory", since), false, author("root")).map_err(said)?;
-    if (report.plan.restored, report.plan.kept.len()) != (planned.plan.restored, planned.plan.kept.len()) {
+    if (report.plan.changed, report.plan.obstacles.len())
+        != (planned.plan.changed, planned.plan.obstacles.len())
+    {
         return Err(format!("planned {planned:?}, done {report:?}"));
     }
     let found = digest(&store, store.durable());
@@ -251,7 +253,7 @@ fn two_liars(fact: &[Step], lies: [&[Step]; 2]) {
         assert_eq!(digest(&store, store.durable()), digest(&store, since), "{order:?} of {lies:?}");
         for principal in LIARS {
             let report = store.revert((principal, since), false, author("root")).unwrap();
-            assert!(report.committed.is_none() && report.plan.kept.is_empty(), "{report:?}");
+            assert!(report.committed.is_none() && report.plan.obstacles.is_empty(), "{report:?}");
         }
     }
 }
@@ -284,11 +286,11 @@ fn what_a_revert_keeps_is_reported_each_time_and_goes_once_nobody_stands_on_it()
     let since = write_as(&store, "root/alice", &[patch("a", "x", Some(Value::Null), &[])]);
     write_as(&store, "root/mallory", &[patch("lie", "x", Some(Value::Null), &[])]);
     write_as(&store, "root/alice", &[patch("lie", "y", Some(Value::Null), &[])]);
-    let reasons = |report: &karyon_store::RevertReport| {
-        report.plan.kept.iter().map(|kept| kept.reason).collect::<Vec<_>>()
+    let reasons = |report: &karyon_store::Report| {
+        report.plan.obstacles.iter().map(|kept| kept.reason).collect::<Vec<_>>()
     };
     let first = revert(&store, since);
-    assert_eq!((first.plan.restored, reasons(&first)), (1, vec!["others have built on it"]));
+    assert_eq!((first.plan.changed, reasons(&first)), (1, vec!["others have built on it"]));
     let second = revert(&store, since);
     assert_eq!((second.committed, reasons(&second)), (None, vec!["others have built on it"]));
     write_as(&store, "root/alice", &[patch("lie", "y", None, &[])]);
@@ -307,7 +309,7 @@ fn link(from: &str, to: &str) -> Step {
     Step::Link { edge: edge(from, "KNOWS", to), props }
 }
 
-fn revert(store: &Store, since: Seq) -> karyon_store::RevertReport {
+fn revert(store: &Store, since: Seq) -> karyon_store::Report {
     store.revert(("root/mallory", since), false, author("root")).unwrap()
 }
 
@@ -321,7 +323,7 @@ fn a_node_that_was_removed_comes_back_with_its_edges() {
     write_as(&store, "root/mallory", &[remove("b")]);
     write_as(&store, "root/mallory", &[remove("c")]);
     let report = revert(&store, since);
-    assert!(report.plan.kept.is_empty(), "{:?}", report.plan.kept);
+    assert!(report.plan.obstacles.is_empty(), "{:?}", report.plan.obstacles);
     assert_eq!(digest(&store, store.durable()), digest(&store, since));
 }
 
@@ -333,6 +335,6 @@ fn an_edge_whose_end_goes_with_the_revert_stays_away_and_is_reported() {
     write_as(&store, "root/alice", &[link("a", "lie")]);
     write_as(&store, "root/mallory", &[Step::Unlink { edge: edge("a", "KNOWS", "lie") }]);
     let report = revert(&store, since);
-    assert_eq!(report.plan.kept.len(), 1);
+    assert_eq!(report.plan.obstacles.len(), 1);
     assert_eq!(digest(&store, store.durable()), digest(&store, since));
 }
