@@ -10,7 +10,7 @@ mod supervision;
 mod timers;
 mod turns;
 
-use crate::cell::{Cell, Ending, Fall, Lease, Message, OpenTurn, Phase, Supervision, Then, Turn};
+use crate::cell::{Cell, Ending, Fall, Lease, Message, OpenTurn, Phase, Rare, Supervision, Then, Turn};
 use crate::credits::{CLOSED, Credits};
 use crate::deadlines::{DeadlineKey, Deadlines};
 use crate::effect::{AskEnd, Death, Effect, Gone, Lost};

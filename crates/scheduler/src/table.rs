@@ -1,6 +1,6 @@
 //! Cells by handle.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Rare};
 use crate::id::CellId;
 use std::collections::VecDeque;
 
@@ -47,6 +47,11 @@ impl Table {
     pub fn get_mut(&mut self, id: CellId) -> Option<&mut Cell> {
         let entry = self.entries.get_mut(id.index())?;
         if entry.generation == id.generation() { entry.cell.as_mut() } else { None }
+    }
+
+    /// What few cells have, of a cell that has it.
+    pub fn rare_mut(&mut self, id: CellId) -> Option<&mut Rare> {
+        self.get_mut(id)?.rare.as_deref_mut()
     }
 
     pub fn remove(&mut self, id: CellId) -> Option<Cell> {

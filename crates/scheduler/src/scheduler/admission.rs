@@ -76,9 +76,7 @@ impl Scheduler {
 
     /// Calls a delivery off, if it still waits.
     pub(super) fn withdraw(&mut self, id: CellId, slot: u32) {
-        let waiters =
-            self.table.get_mut(id).and_then(|cell| cell.rare.as_deref_mut()).map(|rare| &mut rare.waiters);
-        let Some(waiters) = waiters else { return };
+        let Some(Rare { waiters, .. }) = self.table.rare_mut(id) else { return };
         let place = waiters.iter().position(|message| message.slot == slot);
         if let Some(message) = place.and_then(|place| waiters.remove(place)) {
             self.lose(id, message, Lost::Withdrawn, AskEnd::Refused);

@@ -43,9 +43,7 @@ impl Scheduler {
     pub(super) fn settle_ask(&mut self, slot: u32, end: AskEnd) {
         let Some(ask) = self.asks.remove(&slot) else { return };
         self.deadlines.cancel(ask.deadline);
-        if let Some(rare) =
-            ask.asker.and_then(|asker| self.table.get_mut(asker)).and_then(|cell| cell.rare.as_deref_mut())
-        {
+        if let Some(rare) = ask.asker.and_then(|asker| self.table.rare_mut(asker)) {
             rare.asks.remove(&slot);
         }
         self.effects.push_back(Effect::AskSettled { slot, end });

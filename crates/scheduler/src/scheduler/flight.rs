@@ -81,9 +81,7 @@ impl Scheduler {
 
     /// Asks the host for the flight, if there is one. Whether all of it is back.
     pub(super) fn recall(&mut self, id: CellId) -> bool {
-        let Some(rare) = self.table.get_mut(id).and_then(|cell| cell.rare.as_deref_mut()) else {
-            return true;
-        };
+        let Some(rare) = self.table.rare_mut(id) else { return true };
         if !rare.recalled && !rare.flight.is_empty() {
             rare.recalled = true;
             self.effects.push_back(Effect::Recall { cell: id });

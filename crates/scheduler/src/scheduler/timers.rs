@@ -45,7 +45,7 @@ impl Scheduler {
         let Some(timer) = self.timers.remove(&number) else { return };
         self.deadlines.cancel(Some(timer.key));
         self.stats.referenced_timers -= u64::from(timer.referenced);
-        if let Some(rare) = self.table.get_mut(timer.cell).and_then(|cell| cell.rare.as_deref_mut()) {
+        if let Some(rare) = self.table.rare_mut(timer.cell) {
             rare.timers.remove(&number);
         }
     }
