@@ -157,17 +157,15 @@ fn encode(steps: &[Step<'_>]) -> Result<Vec<u8>> {
 ///
 /// Cost: one pass, no allocation.
 pub fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
-    let (start, mut table) = (cursor.position(), *cursor);
-    if table.byte()? != TEMPORAL {
+    let (start, mut rest) = (cursor.position(), *cursor);
+    if rest.byte()? != TEMPORAL {
         return value::check(cursor);
     }
-    let count = table.length()?;
-    let mut rest = table;
-    rest.take(count * STEP_BYTES)?;
+    let count = rest.length()?;
+    let table = rest.take(count * STEP_BYTES)?.as_chunks().0;
     let (base, mut before, mut holding) = (rest.position(), None::<Step<'a>>, 0);
-    for _ in 0..count {
-        let begin = i64::from_le_bytes(table.array()?);
-        let end = base + u32::from_le_bytes(table.array()?) as usize;
+    for step in table {
+        let (begin, end) = (Steps::begin(step), base + Steps::end(step));
         let value = if end > rest.position() { value::check(&mut rest)? } else { &[] };
         let follows = before.map_or(begin == i64::MIN, |before| before.0 < begin && before.1 != value);
         rest.expect(rest.position() == end && follows, "intervals that are not in canonical form")?;

@@ -198,11 +198,10 @@ impl BlockReader {
         if body.graph.head() != version || body.commits.last() != version {
             return Err(self.damaged("is of another version than its header says"));
         }
-        if self.at == self.length {
-            Ok(self.length)
-        } else {
-            Err(self.damaged("does not end where it should"))
+        if self.at != self.length {
+            return Err(self.damaged("does not end where it should"));
         }
+        Ok(self.length)
     }
 }
 

@@ -180,9 +180,8 @@ impl Store {
 
     /// The newest version that is on disk; in a store that keeps nothing, the newest published one.
     pub fn on_disk(&self) -> Seq {
-        self.persistence
-            .as_ref()
-            .map_or_else(|| self.durable(), |persistence| persistence.head().next_seq - 1)
+        let head = self.persistence.as_ref().map(Persistence::head);
+        head.map_or_else(|| self.durable(), |head| head.next_seq - 1)
     }
 
     /// The newest durable version: what `graph.get` reads. In a relaxed store the newest published one.
