@@ -32,8 +32,8 @@ use crate::segment_file::SegmentFile;
 ///
 /// let mut found = Vec::new();
 /// let keep = &mut |frame: &Frame<'_>, _: &ChainPoint| Ok(found.push(frame.payload.to_vec()));
-/// let (_log, recovery) = Log::open(disk, store, SegmentSizes::default(), (base, base), keep)?;
-/// assert_eq!((found, recovery.last_seq), (vec![b"a commit".to_vec()], 1));
+/// let (log, _recovery) = Log::open(disk, store, SegmentSizes::default(), (base, base), keep)?;
+/// assert_eq!((found, log.head().next_seq), (vec![b"a commit".to_vec()], 2));
 /// # std::fs::remove_dir_all(&directory).unwrap();
 /// # Ok::<(), karyon_model::Error>(())
 /// ```
@@ -68,11 +68,11 @@ impl Log {
         for directory in [LOG_DIRECTORY, ""] {
             disk.sync_dir(directory).map_err(sync_error(directory, "sync"))?;
         }
-        let (log, recovery) = Log::open(disk, store, sizes, (base, base), &mut |_, _| Ok(()))?;
-        if recovery.last_seq >= base.next_seq {
+        let (log, _) = Log::open(disk, store, sizes, (base, base), &mut |_, _| Ok(()))?;
+        if log.head.next_seq > base.next_seq {
             let message =
                 format!("{LOG_DIRECTORY} already holds commits; open the store instead of creating it");
-            return Err(Error::new(Code::Argument, message).with("commits", recovery.last_seq));
+            return Err(Error::new(Code::Argument, message).with("commits", log.head.next_seq - 1));
         }
         Ok(log)
     }

@@ -46,13 +46,11 @@ impl Log {
                 Kind::Commits => {
                     visit(&frame, &end)?;
                     tail_bytes += u64::from(end.position.offset - end.frame);
-                    recovery.frames += 1;
                 }
                 Kind::Seal => recovery.sealed_time = recovery.sealed_time.max(Some(frame.base_time)),
                 Kind::Continued => {}
             }
         }
-        recovery.last_seq = walk.point.next_seq.saturating_sub(1);
         let (prepared, cuts) = judge_end(&mut walk, base)?;
         let Walk { segment: active, point: head, .. } = walk;
         if active.len < sizes.smallest {

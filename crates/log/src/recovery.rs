@@ -15,10 +15,6 @@ use crate::segment::SEGMENT_HEADER_BYTES;
 /// What opening a log found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// Frames of commits that were visited.
-    pub frames: u64,
-    /// Sequence number of the last commit in the log; 0 if it holds none.
-    pub last_seq: u64,
     /// Whether the log had been closed in good order.
     pub sealed: bool,
     /// The newest time that a seal behind the start keeps, µs since 1970, whatever follows the seal.

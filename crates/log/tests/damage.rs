@@ -122,7 +122,7 @@ fn a_flipped_bit_where_nothing_was_written_costs_nothing() {
     disk.flip(&segment_path(1), u64::from(end + 1024) * 8);
     let (_, recovery) = unchecked(&disk).unwrap();
     assert_eq!(recovery.frames, 3);
-    assert_eq!(recovery.cut.unwrap().offset, end);
+    assert_eq!(recovery.cut.as_ref().unwrap().offset, end);
     assert_eq!(unchecked(&disk).unwrap().1.cut, None);
 }
 
@@ -247,7 +247,7 @@ fn what_stands_in_a_segment_that_was_only_prepared_is_kept_aside() {
     disk.flip(&prepared, len * 8 - 1);
     let (log, recovery) = open(&disk).unwrap();
     assert_eq!(recovery.last_seq, last_seq);
-    assert_eq!(recovery.cut.unwrap().segment, log.head().position.segment + 1);
+    assert_eq!(recovery.cut.as_ref().unwrap().segment, log.head().position.segment + 1);
     assert!(disk.contents(&prepared).unwrap().iter().all(|&byte| byte == 0));
 }
 

@@ -66,12 +66,28 @@ pub fn create(disk: &SimDisk) -> Result<Log> {
     Log::create(Arc::new(disk.clone()), STORE, SMALL, ChainPoint::genesis(STORE))
 }
 
+/// What opening found, the frames of commits that it showed, and the last commit in the log.
+#[derive(Debug)]
+pub struct Found {
+    pub frames: u64,
+    pub last_seq: u64,
+    recovery: Recovery,
+}
+
+impl std::ops::Deref for Found {
+    type Target = Recovery;
+
+    fn deref(&self) -> &Recovery {
+        &self.recovery
+    }
+}
+
 /// Opens the log and checks each frame that it shows.
-pub fn open(disk: &SimDisk) -> Result<(Log, Recovery)> {
+pub fn open(disk: &SimDisk) -> Result<(Log, Found)> {
     open_from(disk, None)
 }
 
-pub fn open_from(disk: &SimDisk, start: Option<ChainPoint>) -> Result<(Log, Recovery)> {
+pub fn open_from(disk: &SimDisk, start: Option<ChainPoint>) -> Result<(Log, Found)> {
     open_at(disk, ChainPoint::genesis(STORE), start.unwrap_or_else(|| ChainPoint::genesis(STORE)))
 }
 
@@ -81,20 +97,29 @@ pub fn whole() -> (ChainPoint, ChainPoint) {
 }
 
 /// As `open`, where the log begins at `base`.
-pub fn open_at(disk: &SimDisk, base: ChainPoint, start: ChainPoint) -> Result<(Log, Recovery)> {
-    let mut next = start.next_seq;
-    Log::open(Arc::new(disk.clone()), STORE, SMALL, (base, start), &mut |frame, end| {
-        assert_eq!((frame.first_seq, frame.commit_count), (next, commits(next)), "no gap, nothing twice");
-        assert_eq!(frame.base_time, next.cast_signed() * 1000);
-        assert!(frame.payload == payload(next), "the payload of commit {next} is what was written");
-        next = end.next_seq;
-        Ok(())
-    })
+pub fn open_at(disk: &SimDisk, base: ChainPoint, start: ChainPoint) -> Result<(Log, Found)> {
+    let (mut next, mut frames) = (start.next_seq, 0);
+    let (log, recovery) =
+        Log::open(Arc::new(disk.clone()), STORE, SMALL, (base, start), &mut |frame, end| {
+            assert_eq!((frame.first_seq, frame.commit_count), (next, commits(next)), "no gap, nothing twice");
+            assert_eq!(frame.base_time, next.cast_signed() * 1000);
+            assert!(frame.payload == payload(next), "the payload of commit {next} is what was written");
+            (next, frames) = (end.next_seq, frames + 1);
+            Ok(())
+        })?;
+    let last_seq = log.head().next_seq - 1;
+    Ok((log, Found { frames, last_seq, recovery }))
 }
 
 /// Opens the log whatever its frames hold.
-pub fn unchecked(disk: &SimDisk) -> Result<(Log, Recovery)> {
-    Log::open(Arc::new(disk.clone()), STORE, SMALL, whole(), &mut |_, _| Ok(()))
+pub fn unchecked(disk: &SimDisk) -> Result<(Log, Found)> {
+    let mut frames = 0;
+    let (log, recovery) = Log::open(Arc::new(disk.clone()), STORE, SMALL, whole(), &mut |_, _| {
+        frames += 1;
+        Ok(())
+    })?;
+    let last_seq = log.head().next_seq - 1;
+    Ok((log, Found { frames, last_seq, recovery }))
 }
 
 /// A log of `frames` frames, with preparation, not sealed.
@@ -126,11 +151,7 @@ pub fn verify(reader: &LogReader, head: &ChainPoint) -> Result<u64> {
 /// What must hold of every disk that a crash leaves, whatever came before: it opens, shows all that was
 /// acknowledged and nothing that was never written, its chain verifies, and it can be written to and opened
 /// again.
-pub fn check_survivor(
-    disk: &SimDisk,
-    acknowledged: u64,
-    written: u64,
-) -> std::result::Result<Recovery, String> {
+pub fn check_survivor(disk: &SimDisk, acknowledged: u64, written: u64) -> std::result::Result<Found, String> {
     let say = |what: &str, error: Error| format!("{what}: {error}");
     let (mut log, recovery) = open(disk).map_err(|error| say("open", error))?;
     if recovery.last_seq < acknowledged {
