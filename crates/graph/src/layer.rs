@@ -222,9 +222,8 @@ impl Graph {
         }
         let above = self.layer(layer);
         let mut last = self.list_last_in(above.parent, list, seq.min(above.from))?;
-        for (number, _, ids) in
-            [false, true].iter().filter_map(|less| above.differences.get_full(&(list, *less)))
-        {
+        for less in [false, true] {
+            let Some((number, _, ids)) = above.differences.get_full(&(list, less)) else { continue };
             let object = ObjectId::Difference(layer, number as u32);
             last = ids.last_at(object, seq, &*self.history)?.max(last);
         }

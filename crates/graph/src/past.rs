@@ -63,8 +63,8 @@ impl Graph {
                 let mut state = state()?.reverted(newer.flat_map(|delta| undos(delta.1)))?;
                 let told = run.newest_first().skip_while(|delta| delta.0 > seen);
                 for (seq, delta) in told.take_while(|delta| delta.0 > after) {
-                    let (slots, before) =
-                        (undos(delta).flatten().map(|undo| undo.slot), state.reverted(undos(delta))?);
+                    let slots = undos(delta).flatten().map(|undo| undo.slot);
+                    let before = state.reverted(undos(delta))?;
                     if !tell(seq, [&before, &state], slots, visit)? {
                         return Ok(0);
                     }

@@ -350,15 +350,10 @@ impl Chapters {
         for table in later {
             for at in table.blocks_after(key) {
                 let block = self.block(table, at)?;
-                for record in records(&block) {
-                    let (found, bytes) = record?;
-                    if found <= *key {
-                        continue;
-                    }
-                    if of_object(&found) {
-                        return Ok(Some((found, bytes.into())));
-                    }
-                    break;
+                let is_after = |record: &Result<(Key, _)>| record.as_ref().map_or(true, |it| it.0 > *key);
+                let next = records(&block).find(is_after).transpose()?;
+                if let Some((found, bytes)) = next.filter(|(found, _)| of_object(found)) {
+                    return Ok(Some((found, bytes.into())));
                 }
             }
         }

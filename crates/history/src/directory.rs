@@ -49,16 +49,10 @@ impl SledDirectory {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Error::new(Code::Closed, "the history is closed; open the store again"));
         }
-        if database.is_none() {
-            // Flushed by `apply` alone: a background flush would only cost time, and its failure is never told.
-            let config =
-                sled::Config::new().path(&self.folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-            *database = Some(guarded(|| config.open())?);
-        }
-        let done = match &*database {
-            Some(database) => guarded(|| act(database)),
-            None => unreachable!("it was opened just now"),
-        };
+        // Flushed by `apply` alone: a background flush would only cost time, and its failure is never told.
+        let config = sled::Config::new().path(&self.folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        let open = database.take().map_or_else(|| guarded(|| config.open()), Ok)?;
+        let done = guarded(|| act(database.insert(open)));
         // What failed once fails for good in sled, also when the disk has room again.
         if done.is_err() {
             self.release(&mut database);

@@ -139,10 +139,7 @@ impl Table {
             block.extend_from_slice(&key);
             put_bytes(&mut block, &bytes);
             last = end_of(&key).max(last);
-            let hash = hash_of(&key);
-            if objects.last() != Some(&hash) {
-                objects.push(hash);
-            }
+            objects.push(hash_of(&key));
             if block.len() >= BLOCK_BYTES {
                 blocks.push((first, put(&block)?));
                 block.clear();
@@ -151,6 +148,7 @@ impl Table {
         if !block.is_empty() {
             blocks.push((first, put(&block)?));
         }
+        objects.dedup();
         let filter = Filter::of(&objects);
         let words: Vec<u8> = filter.0.iter().flat_map(|word| word.to_le_bytes()).collect();
         let mut footer = Vec::new();

@@ -129,13 +129,10 @@ fn number_of(found: &str) -> Option<u32> {
 
 /// The number of the last segment file; all before it, from that of `base`, exist as well.
 pub(crate) fn last(disk: &dyn Disk, base: ChainPoint) -> Result<u32> {
-    let first = base.position.segment;
-    let numbers: Vec<_> = numbers(disk)?.into_iter().filter(|number| *number >= first).collect();
-    let gap = (first..).zip(&numbers).find(|(expected, found)| expected != *found);
-    match (gap, numbers.last()) {
-        (Some((expected, _)), _) => Err(missing(expected)),
-        (None, last) => last.copied().ok_or_else(|| missing(first)),
-    }
+    let (first, numbers) = (base.position.segment, numbers(disk)?);
+    let gap = (first..).find(|number| numbers.binary_search(number).is_err()).unwrap_or(first);
+    let whole = gap > first && numbers.last() < Some(&gap);
+    if whole { Ok(gap - 1) } else { Err(missing(gap)) }
 }
 
 /// Removes the segments before the one that begins at `base`.
