@@ -117,11 +117,7 @@ impl Transaction {
     ///
     /// What depends on the graph (a missing end, remaining edges) is checked when the transaction reads or commits.
     pub fn push(&mut self, batch: &[u8]) -> Result<()> {
-        let mut count = self.count;
-        for verb in VerbReader::new(batch) {
-            verb?;
-            count += 1;
-        }
+        let count = VerbReader::new(batch).try_fold(self.count, |count, verb| verb.map(|_| count + 1))?;
         check_size(count, self.verbs.len() + batch.len())?;
         self.verbs.extend_from_slice(batch);
         self.count = count;
@@ -142,9 +138,7 @@ impl Transaction {
     ///
     /// Whoever may not change something must not learn of it from what becomes of a verb: the gate is asked first.
     pub(crate) fn catch_up(&mut self, graph: &Graph, gate: &dyn Gate) -> Result<()> {
-        if let Some(error) = &self.broken {
-            return Err(error.clone());
-        }
+        self.broken.clone().map_or(Ok(()), Err)?;
         if self.overlaid == self.verbs.len() {
             return Ok(());
         }

@@ -152,10 +152,8 @@ pub fn advance(env: &Env, store: u32) -> f64 {
     enter(env, |environment| {
         let handle = environment.store(store)?;
         let durable = handle.open.store.durable();
-        if durable == handle.visible.get()
-            && let Some(failure) = handle.open.store.failure()?
-        {
-            return Err(failure);
+        if durable == handle.visible.get() {
+            handle.open.store.failure()?.map_or(Ok(()), Err)?;
         }
         handle.visible.set(durable);
         Ok(durable as f64)

@@ -26,9 +26,7 @@ impl Pipeline {
 
     /// Refuses a commit that could not be made durable.
     pub(crate) fn admit(&self) -> Result<()> {
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
+        self.failure.clone().map_or(Ok(()), Err)?;
         if self.closed {
             return Err(Error::new(Code::Closed, "the store is closed; open it again"));
         }

@@ -130,10 +130,7 @@ impl Store {
             log.prepare_ahead().or_else(|error| if error.code() == Code::Io { Ok(()) } else { Err(error) })
         });
         drop(log);
-        if let Err(error) = &done {
-            self.fail(error.clone());
-        }
-        done.map(|()| true)
+        done.inspect_err(|error| self.fail(error.clone())).map(|()| true)
     }
 
     /// Refuses every write from now on.
@@ -247,9 +244,7 @@ impl Store {
     /// Waits until a version is durable, and writes what is to be written for it.
     pub(crate) fn make_durable(&self, seq: Seq) -> Result<()> {
         while self.on_disk() < seq {
-            if let Some(failure) = self.failure()? {
-                return Err(failure);
-            }
+            self.failure()?.map_or(Ok(()), Err)?;
             if !self.write_frame()? && self.on_disk() < seq {
                 std::thread::yield_now();
             }
@@ -291,9 +286,7 @@ impl Store {
     }
 
     fn write_rest(&self, persistence: &Persistence) -> Result<()> {
-        if let Some(failure) = self.failure()? {
-            return Err(failure);
-        }
+        self.failure()?.map_or(Ok(()), Err)?;
         while self.write_frame()? {}
         // What `now` has answered stays before every later commit, though the clock may be put back meanwhile.
         let floor = self.pipeline()?.floor;

@@ -68,13 +68,8 @@ impl Scheduler {
                 }
                 reached_from.insert(ask.target, id);
                 if ask.target == asker {
-                    let mut path = vec![asker];
-                    let mut at = asker;
-                    while let Some(&from) = reached_from.get(&at) {
-                        path.push(from);
-                        at = from;
-                    }
-                    path.push(asker);
+                    let back = std::iter::successors(Some(asker), |at| reached_from.get(at).copied());
+                    let mut path: Vec<_> = back.chain([asker]).collect();
                     path.reverse();
                     return Some(path);
                 }

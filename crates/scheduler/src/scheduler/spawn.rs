@@ -119,12 +119,8 @@ impl Scheduler {
 
     /// The path of the cell in a place, below the root and with it.
     pub fn path(&self, place: usize) -> String {
-        let mut names = Vec::new();
-        let mut cell = self.table.at(place);
-        while let Some(Cell { name, parent, .. }) = cell {
-            names.push(&**name);
-            cell = parent.and_then(|parent| self.table.get(parent));
-        }
+        let cells = std::iter::successors(self.table.at(place), |cell| self.table.get(cell.parent?));
+        let mut names: Vec<_> = cells.map(|cell| &*cell.name).collect();
         names.reverse();
         names.join("/")
     }
