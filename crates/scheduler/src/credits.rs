@@ -85,7 +85,8 @@ impl Credits {
 }
 
 /// Every order in which the kernel's thread and those of workers can come: `.ci/loom`.
-#[cfg(all(loom, test))]
+#[cfg(test)]
+#[cfg(loom)]
 mod loom {
     use super::*;
     use ::loom::sync::Arc;
