@@ -11,6 +11,7 @@ import type { CellRuntime } from '../cells/runtime.ts'
 import { placeOf, takeShared, type CellScheduler } from '../cells/scheduler.ts'
 import { Slots, type Slot } from '../cells/slots.ts'
 import type { DownReason } from '../events.ts'
+import { shield } from '../shield.ts'
 import { NOTHING, type Line } from './line.ts'
 import { findDefinition, loadModule, loadedModule } from './modules.ts'
 import { clonable } from './parcels.ts'
@@ -25,6 +26,8 @@ const RUN_MAX = 64
 const LINGER_MS = 0.1
 /** How long a worker waits for room before it looks again, in milliseconds. */
 const ROOM_MS = 50
+/** How long a module may wait for something as it is loaded before the next one is, in milliseconds. */
+const LOADING_MS = 1_000
 
 /** A place in this worker, for one incarnation. */
 export class LocalSeat {
@@ -102,11 +105,14 @@ export class RemoteScheduler implements CellScheduler {
   readonly #slots: RemoteSlots
   readonly #refresh: () => void
   readonly #watch: Watch
+  readonly #shield = shield
   /** By number; 0 is none. */
   readonly #seats: (LocalSeat | undefined)[] = []
   readonly #ready: LocalSeat[] = []
   /** Something was said since main was last woken. */
   #said = false
+  /** Resolves when the next module may be loaded. */
+  #loaded = Promise.resolve()
   /** Batches since this side was idle, and turns that go on. */
   #batches = 0
   #going = 0
@@ -131,20 +137,22 @@ export class RemoteScheduler implements CellScheduler {
     const opened = native.openCells(0, false)
     if (opened === null) throw takeFailure()
     this.#watch = new Watch(opened)
-    // No turn is stopped in place here: the worker is replaced, and main sees to that.
-    const { guard: _, ...words } = opened
-    this.memory = { ...words, handle: -1, root, credits }
+    this.memory = { ...opened, handle: -1, root, credits }
   }
 
   get waits(): boolean {
     return this.#said || this.#ready.length > 0
   }
 
+  /** Whoever looks on from outside sees whose code runs. */
   begin(turn: number, cell: number): void {
-    this.#watch.begin(turn, this.#seat(cell)?.watched ?? cell)
+    const seat = this.#seat(cell)
+    this.#line.control[Place.running] = seat?.number ?? 0
+    this.#watch.begin(turn, seat?.watched ?? cell)
   }
 
   pause(): void {
+    this.#line.control[Place.running] = 0
     this.#watch.begin(0, 0)
   }
 
@@ -248,7 +256,7 @@ export class RemoteScheduler implements CellScheduler {
 
   /** Whether a message of a seat may begin; from here on it runs, and nobody can take it back. */
   begins(seat: LocalSeat, slot: number): boolean {
-    if (seat.closed) return false
+    if (seat.closed || this.closed) return false
     // It may run for ever: whoever waits for what was said before has to be woken first.
     this.#line.ring()
     const runs = (this.#slots.there[slot] as number) + 1
@@ -320,6 +328,14 @@ export class RemoteScheduler implements CellScheduler {
 
   close(): void {
     this.closed = true
+  }
+
+  /** A turn was stopped inside of an async scope, which stays open: nothing runs here any more, and main has another worker take over. */
+  taint(error: unknown): void {
+    const { control } = this.#line
+    this.#say(Up.tainted, clonable(error), control[Place.running])
+    this.closed = true
+    this.#line.ring()
   }
 
   write(operation: number, first: number, second = 0, third = 0, fourth = 0, fifth = 0): void {
@@ -473,8 +489,25 @@ export class RemoteScheduler implements CellScheduler {
     this.#say(Up.inited, clonable(error), seat.number, verdict)
   }
 
-  /** Says something; waits for room if there is none. Main takes things in whatever this side does. */
+  /** Says something, whole or not at all; waits for room if there is none. Main takes things in whatever this side does. */
   #say(kind: number, payload: unknown, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, before?: () => void): void {
+    if (this.#shield.running === 0) this.#put(kind, payload, a, b, c, d, e, f, before)
+    else this.#shield.during(() => this.#put(kind, payload, a, b, c, d, e, f, before))
+  }
+
+  #put(
+    kind: number,
+    payload: unknown,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+    e: number,
+    f: number,
+    before: (() => void) | undefined,
+  ): void {
+    // What runs on in an isolate that is tainted is nobody's.
+    if (this.closed) return
     const { control } = this.#line
     // Wakes main once this stretch is over, so that it finds all of it.
     this.#said = true
@@ -544,7 +577,7 @@ export class RemoteScheduler implements CellScheduler {
         const module = this.#line.payload() as string
         // Whoever needs it is told what is wrong with it.
         const loaded = (): void => this.#say(Up.ready, NOTHING)
-        loadModule(module).then(loaded, loaded)
+        this.#load(module, 0).then(loaded, loaded)
         return undefined
       }
       case Down.look: {
@@ -583,10 +616,34 @@ export class RemoteScheduler implements CellScheduler {
       this.#begin(seat, exported, start)
       return
     }
-    loadModule(start.module).then(
+    this.#load(start.module, start.seat).then(
       (loaded) => this.#begin(seat, loaded, start),
       (error: unknown) => this.#inited(seat, Verdict.failed, error),
     )
+  }
+
+  /** Loads modules one after the other, so that it is known whose does not come to its end. */
+  async #load(module: string, seat: number): Promise<Readonly<Record<string, unknown>>> {
+    const { control } = this.#line
+    const turn = this.#loaded
+    let next = (): void => {}
+    this.#loaded = new Promise((resolve) => {
+      next = resolve
+    })
+    const over = (): void => {
+      if (control[Place.loading] === seat) control[Place.loading] = 0
+      next()
+    }
+    await turn
+    control[Place.loading] = seat
+    // One that waits, perhaps for ever, holds up nobody.
+    const waits = setTimeout(over, LOADING_MS)
+    try {
+      return await loadModule(module)
+    } finally {
+      clearTimeout(waits)
+      over()
+    }
   }
 
   #cellFor({ id, path, paused }: CellStart): Cell {

@@ -14,6 +14,8 @@ export class Seat {
   readonly token: number
   /** Grows when what was handed over is taken back: what was not handed over yet is not, then. */
   epoch = 0
+  /** Its module is loaded: its own code runs from here on. */
+  begun = false
 
   constructor(thread: Thread, number: number, incarnation: Incarnation, token: number) {
     this.thread = thread

@@ -29,6 +29,8 @@ export const Place = {
   running: 132,
   /** The number of the call that was answered last. */
   answered: 133,
+  /** The seat, from 1, of the cell whose module is being loaded; 0 is none. */
+  loading: 134,
   words: 160,
 } as const
 
@@ -143,6 +145,8 @@ export const Up = {
   inspect: 23,
   /** It is up, or has loaded a module. */
   ready: 22,
+  /** Seat … Its turn was stopped inside of an async scope, with this error. Nothing follows. */
+  tainted: 24,
 } as const
 
 /** What a worker is started with. */

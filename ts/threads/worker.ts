@@ -12,7 +12,7 @@ import { Line, NOTHING } from './line.ts'
 import { clonable } from './parcels.ts'
 import { Outside } from './outside.ts'
 import { RemoteScheduler, RemoteSlots, type LocalSeat } from './remote.ts'
-import { Place, Up, partsOf, type WorkerSeed } from './wire.ts'
+import { Up, partsOf, type WorkerSeed } from './wire.ts'
 
 function serve(port: MessagePort, seed: WorkerSeed): void {
   const { memory, parcels, answers, store, credits, durability, root } = seed
@@ -40,6 +40,7 @@ function serve(port: MessagePort, seed: WorkerSeed): void {
         ),
     },
     emit: tell,
+    tainted: (error) => (runtime.scheduler as RemoteScheduler).taint(error),
     time: () => connection.now(),
     seed: seed.seed,
     sendableCheck: seed.check,
@@ -49,15 +50,6 @@ function serve(port: MessagePort, seed: WorkerSeed): void {
   })
   outside.connect(line, runtime)
   const { pump } = runtime
-  let current = pump.current
-  // Whoever looks on from outside sees whose code runs.
-  Object.defineProperty(pump, 'current', {
-    get: () => current,
-    set: (turn: typeof current) => {
-      current = turn
-      line.control[Place.running] = (turn?.incarnation.seat as LocalSeat | undefined)?.number ?? 0
-    },
-  })
   port.on('message', () => pump.wake())
   line.say(Up.ready, NOTHING, watchedEnvironment(), 1)
   line.ring()

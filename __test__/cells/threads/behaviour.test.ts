@@ -1,4 +1,5 @@
 // What a cell does does not depend on where it runs.
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { KaryonError, supervisor } from '../../../ts/index.ts'
 import { both } from './both.ts'
 
@@ -141,6 +142,8 @@ both('a delivery waits for room', async (t, { kernel, counter }) => {
   while (ref.send('add', 1));
   await ref.deliver('add', 1)
   await slow
+  // As soon as there is room for a question, too.
+  while ((await ref.inspect()).mailbox?.waiting !== 0) await turnOfLoop()
   t.true((await ref.ask('total')) >= 990)
 })
 
