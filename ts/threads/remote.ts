@@ -668,7 +668,8 @@ export class RemoteScheduler implements CellScheduler {
       this.#inited(seat, Verdict.failed, error)
       return
     }
-    seat.watched = this.#watch.seat(seat.number, cell.definition.limits.turnCpuMs)
+    const { name, limits } = cell.definition
+    seat.watched = this.#watch.seat(seat.number, name, limits.turnCpuMs)
     // Only now is it known what it is made of.
     const incarnation = new Incarnation(cell, number)
     incarnation.seat = seat

@@ -275,6 +275,39 @@ const waitingOf = (isolation: Tier): CellDefinition<WaitingMessages> =>
 export const inlineWaiting: CellDefinition<WaitingMessages> = waitingOf('inline')
 export const threadWaiting: CellDefinition<WaitingMessages> = waitingOf('thread')
 
+interface BoundMessages {
+  readonly breaks: Message
+  readonly idles: Message
+  readonly incarnation: Message<void, number>
+}
+
+const boundOf = (isolation: Tier): CellDefinition<BoundMessages> =>
+  cell({
+    name: `bound-${isolation}`,
+    module,
+    isolation,
+    grants: { write: ['Fact'] },
+    limits: { lease: { periodMs: 20 } },
+    messages: { breaks: message(), idles: message(), incarnation: message<void, number>() },
+    init: () => ({ whole: true }),
+    on: {
+      breaks: (ctx) => {
+        ctx.tx.put('lost', { labels: ['Fact'] })
+        ctx.state.whole = false
+      },
+      idles: async (ctx) => {
+        ctx.tx.put('lost', { labels: ['Fact'] })
+        await new Promise(() => {})
+      },
+      incarnation: (ctx) => ctx.self.incarnation,
+    },
+    invariant: ({ whole }) => whole,
+  })
+
+/** Has an invariant and a lease. */
+export const inlineBound: CellDefinition<BoundMessages> = boundOf('inline')
+export const threadBound: CellDefinition<BoundMessages> = boundOf('thread')
+
 interface NeighbourMessages {
   readonly count: Message<void, number>
   readonly store: Message<void, string>

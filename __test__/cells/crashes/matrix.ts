@@ -18,8 +18,18 @@ export interface Scene {
 }
 
 const TIERS = {
-  inline: { victim: cells.inlineVictim, waiting: cells.inlineWaiting, neighbour: cells.inlineNeighbour },
-  thread: { victim: cells.threadVictim, waiting: cells.threadWaiting, neighbour: cells.threadNeighbour },
+  inline: {
+    victim: cells.inlineVictim,
+    waiting: cells.inlineWaiting,
+    bound: cells.inlineBound,
+    neighbour: cells.inlineNeighbour,
+  },
+  thread: {
+    victim: cells.threadVictim,
+    waiting: cells.threadWaiting,
+    bound: cells.threadBound,
+    neighbour: cells.threadNeighbour,
+  },
 } as const
 
 /** What an ask fails with. */
@@ -112,6 +122,28 @@ export function sameInBothTiers(tier: cells.Tier): void {
       t.is((await fails(waiting.ask('wait'))).code, 'ERR_KARYON_TURN_TIMEOUT')
       t.is(await waiting.ask('incarnation'), 2)
       t.deepEqual(restarts(events), { [waiting.path]: ['timeout'] })
+    },
+  )
+
+  contained(
+    tier,
+    'a broken invariant: nothing of the turn is committed, the cell starts anew, its neighbours keep their state',
+    async (t, { kernel, events }) => {
+      const bound = kernel.spawn(TIERS[tier].bound)
+      t.is((await fails(bound.ask('breaks', undefined, PATIENT))).code, 'ERR_KARYON_INVARIANT')
+      t.is(await bound.ask('incarnation'), 2)
+      t.deepEqual(restarts(events), { [bound.path]: ['invariant'] })
+    },
+  )
+
+  contained(
+    tier,
+    'a lease that is not renewed ends the turn, the cell starts anew, its neighbours keep their state',
+    async (t, { kernel, events }) => {
+      const bound = kernel.spawn(TIERS[tier].bound)
+      t.is((await fails(bound.ask('idles', undefined, PATIENT))).code, 'ERR_KARYON_CELL_DEAD')
+      t.is(await bound.ask('incarnation'), 2)
+      t.deepEqual(restarts(events), { [bound.path]: ['lease'] })
     },
   )
 
