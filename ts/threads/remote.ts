@@ -271,6 +271,8 @@ export class RemoteScheduler implements CellScheduler {
 
   /** How a message came out. */
   #report(seat: LocalSeat, slot: number, verdict: number, error: unknown): void {
+    // Of a turn that taints the isolate main finds that it runs: its message is lost.
+    if (this.closed) return
     const there = this.#slots.there[slot] as number
     this.#slots.seats[slot] = undefined
     if (seat.open !== undefined) this.#going--

@@ -89,7 +89,9 @@ export class Threads {
     if (this.#spare?.environment === environment && cpuMs >= LOADING_CPU_MS) void this.#spare.terminate()
     const thread = this.#threads.find((each) => each.environment === environment)
     if (thread === undefined) return
+    // Whoever reads has the pump go to rest afterwards: nobody would wake this side else.
     thread.read()
+    this.runtime.wake()
     if (path === undefined) this.#stoodStill(thread, overrun)
     else this.#wentPast(thread, seatOf(path), overrun)
   }
@@ -254,10 +256,10 @@ export class Threads {
     error: KaryonError,
     death: DeathWord,
   ): void {
+    // What it has said so far counts; that it is lost may be among that.
+    thread.read()
     const place = this.#threads.indexOf(thread)
     if (place < 0 || this.#closed) return
-    // What it has said so far counts.
-    thread.read()
     this.#threads.splice(place, 1)
     this.#leaving.add(thread)
     thread.leave()

@@ -199,7 +199,7 @@ const victimOf = (isolation: Tier): CellDefinition<VictimMessages> =>
     module,
     isolation,
     grants: { read: ['Fact'], write: ['Fact'] },
-    limits: { turnCpuMs: 100 },
+    limits: { turnCpuMs: 300 },
     messages: {
       commit: message<{ readonly what: string; readonly flag?: SharedArrayBuffer }, unknown>(),
       wait: message<SharedArrayBuffer>(),

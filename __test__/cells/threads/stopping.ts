@@ -14,7 +14,7 @@ import {
 const module = import.meta.url
 
 /** The shortest that tells a turn that loops from one that works; in milliseconds. */
-export const LIMITS = { turnCpuMs: 20, stopInPlace: true } as const
+export const LIMITS = { turnCpuMs: 100, stopInPlace: true } as const
 
 const store = new AsyncLocalStorage<string>()
 
