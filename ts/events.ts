@@ -89,13 +89,13 @@ export type KernelEvent =
   | {
       /**
        * Something else than a turn kept the event loop busy, for a second of CPU time or more: a continuation after an `await`, other code of the
-       * program.
+       * program. In a worker that is replaced for it: see `worker.lost`.
        */
       readonly type: 'isolate.stalled'
       readonly cpuMs: number
     }
   | {
-      /** A turn was stopped inside of an async scope, which stays open: the kernel closes. */
+      /** A turn was stopped inside of an async scope, which stays open: the kernel closes, or the worker is replaced. */
       readonly type: 'isolate.tainted'
       /** Of its cell. */
       readonly path: string
@@ -112,7 +112,10 @@ export type KernelEvent =
       readonly worker: number
     }
   | {
-      /** Its cells begin anew in another one: the one whose code ran, if one did, with this error, the others with reason `collateral`. */
+      /**
+       * Its cells begin anew in another one: the one whose code ran, if that is known, with this error, the others with reason `collateral`. Known is
+       * whose turn, `init` or module it was; of what runs after an `await`, if only one cell there was waiting.
+       */
       readonly type: 'worker.lost'
       readonly worker: number
       /** It exited, by an error that nobody caught or by itself; or it was given up. */

@@ -1,5 +1,9 @@
 // A turn that may be stopped at any point is not stopped in the middle of what it shares with others.
 
+/** What stands in the word above a turn that runs: `SHIELDED` and `MARKED` in `guard.rs`. */
+const SHIELDED = 1
+const MARKED = 2
+
 /** What all of an isolate knows of the turn that runs and may be stopped. Where a look at a module is dear, keep it at hand. */
 export class Shield {
   /** The word on which the turn's thread and the watchdog agree; see `guard.rs`. */
@@ -26,14 +30,21 @@ export class Shield {
     const { running } = this
     if (running === 0) return work()
     // Whoever is struck already ends here: the watchdog has seen to it.
-    if (Atomics.compareExchange(this.#word, 0, running, running + 1) !== running) for (;;);
+    if (Atomics.compareExchange(this.#word, 0, running, running + SHIELDED) !== running) for (;;);
     this.running = 0
     try {
       return work()
     } finally {
       this.running = running
-      Atomics.store(this.#word, 0, running)
+      if (Atomics.compareExchange(this.#word, 0, running + SHIELDED, running) !== running + SHIELDED)
+        this.#surrender(running)
     }
+  }
+
+  /** The watchdog awaited its end: it strikes when it looks again. */
+  #surrender(running: number): never {
+    Atomics.store(this.#word, 0, running + MARKED)
+    for (;;);
   }
 }
 

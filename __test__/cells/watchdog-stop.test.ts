@@ -205,6 +205,41 @@ test.serial('a turn that asked others before it was stopped leaves no ask open',
   await world.cells.stop()
 })
 
+test.serial('a turn that is stopped as it asks or delivers fails nobody else', async (t) => {
+  const world = new World({ now: () => performance.now() })
+  const full = world.cells.spawn(
+    cell({
+      name: 'full',
+      messages: { wait: message() },
+      on: { wait: () => new Promise(() => {}) },
+      limits: { mailbox: 1_000 },
+    }),
+  )
+  const calling = cell({
+    name: 'calling',
+    messages: { ask: message(), deliver: message() },
+    on: {
+      ask: (ctx) => {
+        for (;;) ctx.ask(full, 'wait').catch(() => {})
+      },
+      deliver: () => {
+        for (;;) full.deliver('wait').catch(() => {})
+      },
+    },
+    limits: { ...LIMITS, mailbox: 10 },
+    restart: 'permanent',
+  })
+  const ref = world.cells.spawn(calling)
+  for (let round = 0; round < 3; round++) {
+    await stopped(t, ref.ask('deliver'))
+    if (round === 0) await stopped(t, ref.ask('ask'))
+  }
+  // What is rejected now is nobody's: no program may end by it.
+  await full.kill()
+  await world.rest()
+  await world.cells.stop()
+})
+
 test.serial('a turn that throws or answers just at its limit comes out as one or the other', async (t) => {
   const world = new World({ now: () => performance.now(), sendableCheck: false })
   const edge = cell({

@@ -150,15 +150,17 @@ export interface CellLimits {
    * commit): in milliseconds of CPU time of its thread, 1 to 2,147,483,647; 1,000 by default; 0 is no limit. Found by a thread of its own, an
    * eighth of the limit late at most (on Windows, which counts in ticks, 16 ms more), while the event loop stands still: it writes to stderr, and the event `cell.stalled` follows when the loop
    * turns again. Time in which the thread sleeps, or the machine does something else, does not count. What runs after an `await` is watched for the
-   * isolate as a whole: see the event `isolate.stalled`.
+   * isolate as a whole: see the event `isolate.stalled`. Of a cell of `isolation: 'thread'` the worker is replaced: at the limit; of what runs
+   * after an `await` at the latest when it has used a second and a half, or twice the limit if that is more.
    */
   readonly turnCpuMs?: number
   /**
    * Stops a turn that goes past `turnCpuMs` where it stands, if it has not returned a promise yet; false by default. The turn fails with
    * `ERR_KARYON_TURN_CPU`, and nothing that it wrote through `ctx.tx` is committed. No `catch`, no `finally`, no `using` of it runs: what it
    * shares with others outside of Karyon (objects, a module that it is just loading) it leaves half-way. `init`, and what runs after an `await`, is
-   * never stopped. A turn costs 0.3 µs more. Where Node does not export
-   * what it takes, and in simulations, turns are only reported; see `kernel.stats().cells.stopInPlace`.
+   * never stopped. A turn costs 0.3 µs more. In a worker the neighbours do not notice, and the worker is replaced only if the turn goes on
+   * until twice its limit. Where Node does not export what it takes, and in simulations, turns are treated as those of other cells; see
+   * `kernel.stats().cells.stopInPlace`.
    */
   readonly stopInPlace?: boolean
   /**
@@ -217,8 +219,9 @@ export interface CellSpec<M extends Messages<M>, State, Args> {
    * - `'inline'`: in the isolate of its kernel. Throws, rejections, broken invariants, lost leases and promises that never settle are
    *   contained; an endless loop stops all cells of the isolate, and heap exhaustion ends the process. Under a microsecond, and hundreds of bytes.
    * - `'thread'`: in a worker, beside other cells. Of an endless loop, of `process.exit` and of an error that nobody catches the worker is
-   *   replaced within milliseconds, and its other cells begin anew with reason `collateral`; heap exhaustion may end the process. About 35 ms and
-   *   8 MB for each worker. Accidents are contained, not hostile code. Needs `module`.
+   *   replaced within milliseconds, and its other cells begin anew with reason `collateral`; a heap that is exhausted ends the process, unless it
+   *   fills up so slowly that Node can end the worker alone, and so does a native fault. About 35 ms and 8 MB for each worker. Accidents are
+   *   contained, not hostile code. Needs `module`.
    */
   readonly isolation?: Isolation
   /**

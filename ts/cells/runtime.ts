@@ -12,6 +12,7 @@ import type { Monitor, MonitorOptions } from './context.ts'
 import { cell as define, type CompiledCell } from './definition.ts'
 import { checkedOnce, durableName, type Once } from './durable.ts'
 import { failure, goneError } from './failures.ts'
+import { disown } from './foreign.ts'
 import type { CellInfo } from './inspect.ts'
 import { AskEnd, CLOSED, Class, NO_CELL, Op } from './protocol.ts'
 import { Pump } from './pump.ts'
@@ -19,7 +20,7 @@ import { CellRef, type AnyRef, type Reference } from './ref.ts'
 import { LIMITS, Scheduler, placeOf, type CellScheduler } from './scheduler.ts'
 import { assertSendable, freezeSendable } from './sendable.ts'
 import type { Driver } from './simulation.ts'
-import { Slots, type PendingAsk, type Slot } from './slots.ts'
+import { Slots, type PendingAsk } from './slots.ts'
 import { spawnBelow, type Spawn, type SpawnOptions } from './spawn.ts'
 import { Timers } from './timers.ts'
 import { Topics } from './topics.ts'
@@ -147,7 +148,7 @@ export class CellRuntime {
     const { handle } = this.scheduler.memory
     this.endWatch = onOverrun((overrun) => {
       // What a simulation does must not depend on how long it takes.
-      if (overrun.environment !== environment || this.driver !== undefined) return
+      if (overrun.environment !== environment || overrun.again || this.driver !== undefined) return
       const { cells = handle, path, cpuMs } = overrun
       if (cells !== handle) return
       this.emit(
@@ -227,48 +228,46 @@ export class CellRuntime {
     this.scheduler.write(Op.send, cell.id, this.slots.take(code, payload).number, Class.owed)
   }
 
-  async deliver(cell: Cell, name: string, payload: unknown, options: DeliverOptions = {}): Promise<void> {
-    const { signal, once: given } = checkedOptions(options, 'signal', 'once')
-    checkSignal(signal)
-    const once = onceFor(cell, given)
-    const code = this.codeOf(cell, name)
-    const admitted = this.admit(cell, code, payload)
-    const unlessAborted = (): void => {
-      const facts = { path: cell.path, message: name, timeoutMs: 0, signal }
-      if (signal?.aborted) throw askError(AskEnd.abandoned, facts)
-    }
-    unlessAborted()
-    const room = this.#roomOf(cell)
-    if (room > 0 || room === CLOSED || this.#drops(cell, room) || cell.definition?.controls?.has(code)) {
-      if (!this.post(cell, code, admitted, once)) throw goneError(cell.path)
-      return
-    }
-    const withdraw = (): void => this.scheduler.write(Op.withdraw, cell.id, slot.number)
-    signal?.addEventListener('abort', withdraw, { once: true })
-    const { slot, admission } = shielded(() => this.#deliver(cell, code, admitted, once))
+  deliver(cell: Cell, name: string, payload: unknown, options: DeliverOptions = {}): Promise<void> {
+    const { promise, resolve, reject } = this.#owed<void>()
     try {
-      await (this.driver?.waiting(admission) ?? admission)
+      const { signal, once: given } = checkedOptions(options, 'signal', 'once')
+      checkSignal(signal)
+      const once = onceFor(cell, given)
+      const code = this.codeOf(cell, name)
+      const admitted = this.admit(cell, code, payload)
+      const { path } = cell
+      const aborted = (): KaryonError =>
+        askError(AskEnd.abandoned, { path, message: name, timeoutMs: 0, signal })
+      if (signal?.aborted) throw aborted()
+      const room = this.#roomOf(cell)
+      if (room > 0 || room === CLOSED || this.#drops(cell, room) || cell.definition?.controls?.has(code)) {
+        if (!this.post(cell, code, admitted, once)) throw goneError(path)
+        resolve()
+        return promise
+      }
+      shielded(() => {
+        const slot = this.slots.take(code, admitted)
+        slot.once = once
+        const withdraw = (): void => this.scheduler.write(Op.withdraw, cell.id, slot.number)
+        const over = (): void => signal?.removeEventListener('abort', withdraw)
+        slot.delivery = {
+          resolve: () => {
+            over()
+            resolve()
+          },
+          reject: (error) => {
+            over()
+            reject(signal?.aborted ? aborted() : error)
+          },
+        }
+        signal?.addEventListener('abort', withdraw, { once: true })
+        this.scheduler.write(Op.deliver, cell.id, slot.number)
+      })
     } catch (error) {
-      unlessAborted()
-      throw error
-    } finally {
-      signal?.removeEventListener('abort', withdraw)
+      reject(error)
     }
-  }
-
-  #deliver(
-    cell: Cell,
-    code: number,
-    payload: unknown,
-    once: Once | undefined,
-  ): { slot: Slot; admission: Promise<void> } {
-    const slot = this.slots.take(code, payload)
-    slot.once = once
-    const admission = new Promise<void>((resolve, reject) => {
-      slot.delivery = { resolve, reject }
-      this.scheduler.write(Op.deliver, cell.id, slot.number)
-    })
-    return { slot, admission }
+    return promise
   }
 
   ask(
@@ -278,7 +277,13 @@ export class CellRuntime {
     options: AskOptions = {},
     asker: Turn | undefined = this.pump.current,
   ): Promise<unknown> {
-    const reply = new Promise((resolve, reject) => {
+    const { promise, resolve, reject: refuse } = this.#owed<unknown>()
+    const reject = (error: unknown): void => {
+      // Whoever asked is dead and handles nothing any more: that fails nobody else.
+      if (asker?.incarnation.alive === false) disown(promise)
+      refuse(error)
+    }
+    try {
       const {
         timeoutMs = ASK_TIMEOUT_MS,
         signal,
@@ -296,8 +301,27 @@ export class CellRuntime {
       if (cell.definition?.controls?.has(code))
         throw badArgument(`${name} of ${path} is a control message, which is not asked; send it`)
       shielded(() => this.#ask(cell, code, admitted, ask, asker, once))
+    } catch (error) {
+      refuse(error)
+    }
+    return promise
+  }
+
+  /** What somebody is promised. Where a turn runs that may be stopped before it has it, nobody may be left to handle it. */
+  #owed<T>(): {
+    readonly promise: Promise<T>
+    readonly resolve: (value: T) => void
+    readonly reject: (error: unknown) => void
+  } {
+    let resolve!: (value: T) => void
+    let reject!: (error: unknown) => void
+    const made = new Promise<T>((one, other) => {
+      resolve = one
+      reject = other
     })
-    return this.driver === undefined ? reply : this.driver.waiting(reply)
+    const promise = this.driver === undefined ? made : this.driver.waiting(made)
+    if (this.#shield.running !== 0) disown(promise)
+    return { promise, resolve, reject }
   }
 
   #ask(

@@ -64,7 +64,7 @@ export function stoppable(handler: Handler): Handler {
     // Whatever store or scope the handler leaves open is this resource's, and goes with it.
     const scope = new AsyncResource('KARYON_TURN')
     return scope.runInAsyncScope(() => {
-      shield.enterTurn(word, (turn.number << 2) | RUNNING)
+      shield.enterTurn(word, (turn.number << 3) | RUNNING)
       let answer: unknown
       try {
         answer = guard(handler, turn, payload, turn.number)

@@ -10,6 +10,7 @@ import type { CellRuntime, OutsideOfRuntime } from '../cells/runtime.ts'
 import { placeOf } from '../cells/scheduler.ts'
 import type { SpawnOptions } from '../cells/spawn.ts'
 import { KaryonError } from '../errors.ts'
+import { shielded } from '../shield.ts'
 import { definitionFacts, type Call, type CallAnswer, type ChildAct } from './calls.ts'
 import type { Line } from './line.ts'
 import { findDefinition, loadedModule } from './modules.ts'
@@ -38,8 +39,12 @@ export class Outside implements OutsideOfRuntime, Passage {
     return this.#runtime as CellRuntime
   }
 
-  /** Asks, and waits. Main never waits for a worker, so this ends. */
+  /** Asks, and waits. Main never waits for a worker, so this ends; and nobody stops it on the way. */
   #call(call: Call): unknown {
+    return shielded(() => this.#wait(call))
+  }
+
+  #wait(call: Call): unknown {
     const { control } = this.#line as Line
     const number = ++this.#calls
     const scheduler = this.#cells.scheduler as RemoteScheduler

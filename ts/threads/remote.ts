@@ -11,6 +11,7 @@ import type { CellRuntime } from '../cells/runtime.ts'
 import { placeOf, takeShared, type CellScheduler } from '../cells/scheduler.ts'
 import { Slots, type Slot } from '../cells/slots.ts'
 import type { DownReason } from '../events.ts'
+import { shield } from '../shield.ts'
 import { NOTHING, type Line } from './line.ts'
 import { findDefinition, loadModule, loadedModule } from './modules.ts'
 import { clonable } from './parcels.ts'
@@ -27,6 +28,8 @@ const UNTOLD_MAX = 16
 const LINGER_MS = 0.1
 /** How long a worker waits for room before it looks again, in milliseconds. */
 const ROOM_MS = 50
+/** How long a module may wait for something as it is loaded before the next one is, in milliseconds. */
+const LOADING_MS = 1_000
 
 /** A place in this worker, for one incarnation. */
 export class LocalSeat {
@@ -119,11 +122,14 @@ export class RemoteScheduler implements CellScheduler {
   readonly #slots: RemoteSlots
   readonly #refresh: () => void
   readonly #watch: Watch
+  readonly #shield = shield
   /** By number; 0 is none. */
   readonly #seats: (LocalSeat | undefined)[] = []
   readonly #ready: LocalSeat[] = []
   /** Something was said since main was last woken. */
   #said = false
+  /** Resolves when the next module may be loaded. */
+  #loaded = Promise.resolve()
   /** Batches since this side was idle, and turns that go on. */
   #batches = 0
   #going = 0
@@ -150,20 +156,18 @@ export class RemoteScheduler implements CellScheduler {
     const opened = native.openCells(0, false)
     if (opened === null) throw takeFailure()
     this.#watch = new Watch(opened)
-    // No turn is stopped in place here: the worker is replaced, and main sees to that.
-    const { guard: _, ...words } = opened
-    this.memory = { ...words, handle: -1, root, credits }
+    this.memory = { ...opened, handle: -1, root, credits }
   }
 
   get waits(): boolean {
     return this.#said || this.#ready.length > 0
   }
 
+  /** Whoever looks on from outside sees whose code runs. */
   begin(turn: number, cell: number): void {
     const { watched = cell, number = 0 } = this.#seat(cell) ?? {}
-    this.#watch.begin(turn, watched)
-    // Whoever looks on from outside sees whose code runs.
     this.#line.control[Place.running] = number
+    this.#watch.begin(turn, watched)
   }
 
   pause(): void {
@@ -276,7 +280,7 @@ export class RemoteScheduler implements CellScheduler {
       this.#leave()
       this.#current = seat
     }
-    if (seat.closed) return false
+    if (seat.closed || this.closed) return false
     // It may run for ever: whoever waits for what was said before has to be woken first.
     this.#line.ring()
     const runs = (this.#slots.there[slot] as number) + 1
@@ -319,7 +323,8 @@ export class RemoteScheduler implements CellScheduler {
   /** No message of the current seat runs any more. */
   #leave(): void {
     const seat = this.#current
-    if (seat === undefined) return
+    // Of a tainted isolate its word is the last that is known.
+    if (seat === undefined || this.closed) return
     this.#tell(seat)
     this.#current = undefined
     if (seat.open === undefined) this.#idle(seat)
@@ -333,6 +338,8 @@ export class RemoteScheduler implements CellScheduler {
 
   /** How a message came out. */
   #report(seat: LocalSeat, slot: number, verdict: number, error: unknown): void {
+    // Of a turn that taints the isolate main finds that it runs: its message is lost.
+    if (this.closed) return
     const there = this.#slots.there[slot] as number
     this.#slots.seats[slot] = undefined
     if (seat.open !== undefined) this.#going--
@@ -390,6 +397,14 @@ export class RemoteScheduler implements CellScheduler {
 
   close(): void {
     this.closed = true
+  }
+
+  /** A turn was stopped inside of an async scope, which stays open: nothing runs here any more, and main has another worker take over. */
+  taint(error: unknown): void {
+    const { control } = this.#line
+    this.#say(Up.tainted, clonable(error), control[Place.running])
+    this.closed = true
+    this.#line.ring()
   }
 
   write(operation: number, first: number, second = 0, third = 0, fourth = 0, fifth = 0): void {
@@ -543,8 +558,25 @@ export class RemoteScheduler implements CellScheduler {
     this.#say(Up.inited, clonable(error), seat.number, verdict)
   }
 
-  /** Says something; waits for room if there is none. Main takes things in whatever this side does. */
+  /** Says something, whole or not at all; waits for room if there is none. Main takes things in whatever this side does. */
   #say(kind: number, payload: unknown, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, before?: () => void): void {
+    if (this.#shield.running === 0) this.#put(kind, payload, a, b, c, d, e, f, before)
+    else this.#shield.during(() => this.#put(kind, payload, a, b, c, d, e, f, before))
+  }
+
+  #put(
+    kind: number,
+    payload: unknown,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+    e: number,
+    f: number,
+    before: (() => void) | undefined,
+  ): void {
+    // What runs on in an isolate that is tainted is nobody's.
+    if (this.closed) return
     const { control } = this.#line
     // In the order in which it came about.
     if (this.#current !== undefined) this.#tell(this.#current)
@@ -616,7 +648,7 @@ export class RemoteScheduler implements CellScheduler {
         const module = this.#line.payload() as string
         // Whoever needs it is told what is wrong with it.
         const loaded = (): void => this.#say(Up.ready, NOTHING)
-        loadModule(module).then(loaded, loaded)
+        this.#load(module, 0).then(loaded, loaded)
         return undefined
       }
       case Down.look: {
@@ -655,10 +687,34 @@ export class RemoteScheduler implements CellScheduler {
       this.#begin(seat, exported, start)
       return
     }
-    loadModule(start.module).then(
+    this.#load(start.module, start.seat).then(
       (loaded) => this.#begin(seat, loaded, start),
       (error: unknown) => this.#inited(seat, Verdict.failed, error),
     )
+  }
+
+  /** Loads modules one after the other, so that it is known whose does not come to its end. */
+  async #load(module: string, seat: number): Promise<Readonly<Record<string, unknown>>> {
+    const { control } = this.#line
+    const turn = this.#loaded
+    let next = (): void => {}
+    this.#loaded = new Promise((resolve) => {
+      next = resolve
+    })
+    const over = (): void => {
+      if (control[Place.loading] === seat) control[Place.loading] = 0
+      next()
+    }
+    await turn
+    control[Place.loading] = seat
+    // One that waits, perhaps for ever, holds up nobody.
+    const waits = setTimeout(over, LOADING_MS)
+    try {
+      return await loadModule(module)
+    } finally {
+      clearTimeout(waits)
+      over()
+    }
   }
 
   #cellFor({ id, path, paused }: CellStart): Cell {
@@ -683,7 +739,8 @@ export class RemoteScheduler implements CellScheduler {
       this.#inited(seat, Verdict.failed, error)
       return
     }
-    seat.watched = this.#watch.seat(seat.number, cell.definition.limits.turnCpuMs)
+    const { name, limits } = cell.definition
+    seat.watched = this.#watch.seat(seat.number, name, limits.turnCpuMs)
     // Only now is it known what it is made of.
     const incarnation = new Incarnation(cell, number)
     incarnation.seat = seat

@@ -17,6 +17,8 @@ export class Seat {
   /** Slots of what was handed over and has no outcome, in order, from `first` on. */
   #flight: number[] = []
   #first = 0
+  /** Its module is loaded: its own code runs from here on. */
+  begun = false
 
   constructor(thread: Thread, number: number, incarnation: Incarnation, token: number) {
     this.thread = thread

@@ -3,7 +3,7 @@ import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
 import type { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { goneError, failure } from '../cells/failures.ts'
-import { Class, CLOSED, NO_CELL, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
+import { Class, CLOSED, Death, NO_CELL, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
 import { watchedEnvironment } from '../cells/watchdog.ts'
 import { OwnedRef, Reference, SupervisorRef } from '../cells/ref.ts'
 import { placeOf, takeBack } from '../cells/scheduler.ts'
@@ -74,6 +74,8 @@ export class Thread {
   #cold = 1
   #error: unknown
   #exited = false
+  /** It says nothing any more: whose turn was stopped there, and with what. */
+  #taint: [Incarnation | undefined, KaryonError] | undefined
 
   constructor(threads: Threads) {
     this.threads = threads
@@ -182,6 +184,27 @@ export class Thread {
   /** The incarnation whose code runs right now. */
   get running(): Incarnation | undefined {
     return this.#seats[Atomics.load(this.line.control, Place.running)]?.incarnation
+  }
+
+  /** The seat whose module is being loaded. */
+  get loading(): Seat | undefined {
+    return this.#seats[Atomics.load(this.line.control, Place.loading)]
+  }
+
+  /** Seats whose code may run where no turn does: the one whose module is being loaded, or those that wait in a turn or in `init`. */
+  suspects(): readonly Seat[] {
+    const { loading, line } = this
+    if (loading !== undefined) return [loading]
+    return this.living().filter(
+      ({ number, begun, incarnation }) =>
+        begun && (!incarnation.started || Atomics.load(line.seats, number) > 0),
+    )
+  }
+
+  /** The only one of those. */
+  suspect(): Incarnation | undefined {
+    const [first, ...others] = this.suspects()
+    return others.length === 0 ? first?.incarnation : undefined
   }
 
   /** Has a module loaded that will be needed. */
@@ -328,6 +351,10 @@ export class Thread {
     }
     if (Atomics.exchange(control, Place.workerStarves, 0) === 1) Atomics.notify(control, Place.upRead)
     if (this.#waiting.length > 0 && !this.#left) this.#flush()
+    if (this.#taint === undefined) return
+    const [culprit, error] = this.#taint
+    this.#taint = undefined
+    this.threads.replace(this, culprit, error, Death.cpu)
   }
 
   #take(kind: number): void {
@@ -339,6 +366,7 @@ export class Thread {
         return this.#out(this.#seats[reader.fact(0)], reader.fact(1), reader.fact(2))
       case Up.opened: {
         const [seat, slot] = [this.#seats[reader.fact(0)], reader.word(1)]
+        if (slot === NO_SLOT && seat !== undefined) seat.begun = true
         const counts = slot === NO_SLOT ? seat?.incarnation.alive : this.threads.holders[slot] === seat
         if (seat === undefined || !counts) return undefined
         if (slot !== NO_SLOT) seat.endedBefore(slot)
@@ -414,6 +442,10 @@ export class Thread {
         )
         return undefined
       }
+      case Up.tainted: {
+        this.#taint = [this.#seats[reader.fact(0)]?.incarnation, this.line.payload() as KaryonError]
+        return undefined
+      }
       case Up.looked: {
         const number = reader.fact(0)
         this.#looks.get(number)?.(this.line.payload())
@@ -444,7 +476,7 @@ export class Thread {
     const slot = runtime.slots.at(number)
     seat.landed(number)
     holders[number] = undefined
-    const failed = verdict === Verdict.failed || verdict === Verdict.invariant
+    const failed = verdict === Verdict.failed || verdict === Verdict.invariant || verdict === Verdict.stopped
     if (failed || verdict === Verdict.conflict) {
       const error = this.line.payload()
       if (slot.ask !== undefined) slot.ask.error = error

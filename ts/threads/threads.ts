@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import type { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { failure } from '../cells/failures.ts'
-import { Death, NO_SLOT, Op, type DeathWord } from '../cells/protocol.ts'
+import { Death, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
 import { onOverrun, onWake, type Overrun } from '../cells/watchdog.ts'
 import type { KaryonError } from '../errors.ts'
@@ -24,9 +24,11 @@ const LINGER_MS = 0.1
 const MISSES_MAX = 6
 /** How long after a worker a spare is started, in milliseconds. */
 const SPARE_DELAY_MS = 50
+/** The CPU time that a module may use without a pause as it is loaded, in milliseconds. */
+const LOADING_CPU_MS = 4_000
 /** Workers lost by nobody's turn within this time, in milliseconds, … */
 const LOSSES_PERIOD_MS = 10_000
-/** … after so many of which every cell that is lost with one counts it as its own failure. */
+/** … after so many of which who may have been at work there counts it as its own failure; if nobody was, everybody. */
 const LOSSES_MAX = 5
 
 /** The workers in which cells of `isolation: 'thread'` run. */
@@ -67,6 +69,8 @@ export class Threads {
   /** How often in a row it was waited in vain, and how often it is not to be tried now. */
   #misses = 0
   #pass = 0
+  /** Modules that did not come to their end, which are not loaded again. */
+  readonly #broken = new Map<string, KaryonError>()
   readonly #count: number
   readonly #warm: boolean
   readonly #threads: Thread[] = []
@@ -94,36 +98,78 @@ export class Threads {
     }
   }
 
-  /** The watchdog has seen a turn go past its limit: if it goes on, its worker is given up. */
-  #overran({ environment, path, cpuMs }: Overrun): void {
+  /** The watchdog has seen a stretch go past its limit. If it goes on, its worker is given up. */
+  #overran(overrun: Overrun): void {
+    const { environment, path, cpuMs } = overrun
+    // A module that a spare loads ahead may take its time, and no more.
+    if (this.#spare?.environment === environment && cpuMs >= LOADING_CPU_MS) void this.#spare.terminate()
     const thread = this.#threads.find((each) => each.environment === environment)
-    const culprit = path === undefined ? undefined : thread?.runningIn(seatOf(path))
-    if (thread === undefined || culprit === undefined) return
-    const { path: cell, definition } = culprit.cell
-    const limitMs = definition?.limits.turnCpuMs
-    this.runtime.emit({ type: 'cell.stalled', path: cell, cpuMs })
-    const message = `the turn of ${cell} used more than its ${limitMs} ms of CPU time; its worker is replaced`
-    const error = failure('ERR_KARYON_TURN_CPU', message, { path: cell, limitMs })
-    this.replace(thread, culprit, error, Death.cpu)
+    if (thread === undefined) return
+    // Whoever reads has the pump go to rest afterwards: nobody would wake this side else.
+    thread.read()
+    this.runtime.wake()
+    if (path === undefined) this.#stoodStill(thread, overrun)
+    else this.#wentPast(thread, seatOf(path), overrun)
+  }
+
+  #wentPast(thread: Thread, seat: number, { cpuMs, again }: Overrun): void {
+    const incarnation = thread.runningIn(seat)
+    if (incarnation === undefined) return
+    const { path, definition } = incarnation.cell
+    const { turnCpuMs: limitMs, stopInPlace } = (definition as CompiledCell).limits
+    if (!again) this.runtime.emit({ type: 'cell.stalled', path, cpuMs })
+    // It is stopped where it stands, unless it cannot be: then it goes on.
+    if (stopInPlace && this.runtime.stats.stopInPlace && !again) return
+    const message = `the turn of ${path} used more than its ${limitMs} ms of CPU time; its worker is replaced`
+    const error = failure('ERR_KARYON_TURN_CPU', message, { path, limitMs })
+    this.replace(thread, incarnation, error, Death.cpu)
+  }
+
+  /** Something else than a turn keeps a worker busy: a continuation after an `await`, a module that loads. */
+  #stoodStill(thread: Thread, { cpuMs }: Overrun): void {
+    const suspects = thread.suspects()
+    const possible = suspects.length > 0 ? suspects : thread.living()
+    const limitMs = Math.max(0, ...possible.map(allowedMs))
+    // Told again when it has used twice as much.
+    if (cpuMs < limitMs) return
+    this.runtime.emit({ type: 'isolate.stalled', cpuMs })
+    const culprit = thread.suspect()
+    this.replace(thread, culprit, this.#whyStill(thread, culprit, cpuMs), Death.cpu)
+  }
+
+  #whyStill({ loading }: Thread, culprit: Incarnation | undefined, cpuMs: number): KaryonError {
+    const { path, definition } = culprit?.cell ?? {}
+    const [what, facts] = [`for ${Math.round(cpuMs)} ms of CPU time without a pause`, { path, cpuMs }]
+    const module = loading === undefined ? undefined : definition?.module
+    if (module === undefined) {
+      const who = path ?? 'what runs outside of turns'
+      return failure('ERR_KARYON_TURN_CPU', `${who} kept its worker busy ${what}; it is replaced`, facts)
+    }
+    // It would do the same wherever it is loaded.
+    const message = `${module} runs ${what} as it is loaded; it is not loaded again`
+    const error = failure('ERR_KARYON_TURN_CPU', message, { ...facts, module })
+    this.modules.delete(module)
+    this.#broken.set(module, error)
+    return error
   }
 
   /** The scheduler lets an incarnation begin. */
   start(incarnation: Incarnation): void {
     const { cell } = incarnation
     const { module = '' } = cell.definition as CompiledCell
-    const isNew = !this.modules.has(module)
-    this.modules.add(module)
-    const thread = this.#place()
-    const seat = thread.seat(incarnation)
+    const broken = this.#broken.get(module)
+    const seat = broken === undefined ? this.#place().seat(incarnation) : undefined
     if (seat === undefined) {
       const limit = SEATS_MAX
       const message = `${limit} cells run in one worker, which is the most; give the kernel more workers`
-      cell.failure = failure('ERR_KARYON_CELL_COUNT', message, { limit })
-      this.runtime.scheduler.write(Op.inited, cell.id, incarnation.number, 1)
+      cell.failure = broken ?? failure('ERR_KARYON_CELL_COUNT', message, { limit })
+      this.runtime.scheduler.write(Op.inited, cell.id, incarnation.number, Verdict.failed)
       return
     }
     incarnation.seat = seat
-    if (isNew) this.#spare?.load(module)
+    if (this.modules.has(module)) return
+    this.modules.add(module)
+    this.#spare?.load(module)
   }
 
   /** Where the next cell goes: to the worker with the fewest, or a new one while there may be more. */
@@ -235,7 +281,10 @@ export class Threads {
     const reason = error === undefined ? 'exit' : 'error'
     const message = `the worker has exited with code ${code}; what ran in it is lost`
     const lost = failure('ERR_KARYON_CELL_DEAD', message, { worker: thread.number, code }, error)
-    this.#lose(thread, reason, thread.running, lost, Death.error)
+    // Of what runs outside of turns it is not said whose it is. Who ends a worker from outside has it exit with 1.
+    const fails = error !== undefined || code !== 1
+    const culprit = thread.running ?? (fails ? thread.suspect() : undefined)
+    this.#lose(thread, reason, culprit, lost, Death.error)
     this.#leaving.delete(thread)
   }
 
@@ -246,10 +295,10 @@ export class Threads {
     error: KaryonError,
     death: DeathWord,
   ): void {
+    // What it has said so far counts; that it is lost may be among that.
+    thread.read()
     const place = this.#threads.indexOf(thread)
     if (place < 0 || this.#closed) return
-    // What it has said so far counts.
-    thread.read()
     this.#threads.splice(place, 1)
     this.#leaving.add(thread)
     thread.leave()
@@ -261,23 +310,27 @@ export class Threads {
       error,
       ...(path !== undefined && { path }),
     })
-    const innocent = this.#othersAre(culprit)
-    for (const seat of thread.living()) {
-      const { cell, number } = seat.incarnation
-      const own = seat.incarnation === culprit
+    const living = thread.living()
+    const counting = this.#whoCounts(thread, culprit)
+    for (const { incarnation } of living) {
+      const { cell, number } = incarnation
       cell.failure = error
-      this.runtime.scheduler.write(Op.fail, cell.id, number, own ? death : innocent)
+      const own = incarnation === culprit ? death : Death.error
+      const word = counting.has(incarnation) ? own : Death.collateral
+      this.runtime.scheduler.write(Op.fail, cell.id, number, word)
     }
     thread.settleOwed(error)
   }
 
-  /** What the neighbours of a culprit die of. Where workers are lost again and again by nobody, everybody counts it. */
-  #othersAre(culprit: Incarnation | undefined): DeathWord {
-    if (culprit !== undefined) return Death.collateral
+  /** Who counts a loss as its own failure: the culprit. Where workers are lost again and again by nobody, who may have been one. */
+  #whoCounts(thread: Thread, culprit: Incarnation | undefined): ReadonlySet<Incarnation> {
+    if (culprit !== undefined) return new Set([culprit])
     const now = this.runtime.now()
     this.#losses = this.#losses.filter((at) => at > now - LOSSES_PERIOD_MS)
     this.#losses.push(now)
-    return this.#losses.length > LOSSES_MAX ? Death.error : Death.collateral
+    if (this.#losses.length <= LOSSES_MAX) return new Set()
+    const suspects = thread.suspects()
+    return new Set((suspects.length > 0 ? suspects : thread.living()).map(({ incarnation }) => incarnation))
   }
 
   /** A cell is gone, or has a new incarnation: tells the workers that know of it. */
@@ -309,6 +362,13 @@ export class Threads {
     native.unshare(this.tokens.store)
     native.unshare(this.tokens.credits)
   }
+}
+
+/** How much CPU time a cell may use without a pause outside of its turns, in milliseconds. */
+function allowedMs({ begun, incarnation }: Seat): number {
+  const { turnCpuMs } = (incarnation.cell.definition as CompiledCell).limits
+  const limitMs = turnCpuMs === 0 ? Number.POSITIVE_INFINITY : turnCpuMs
+  return begun ? limitMs : Math.max(LOADING_CPU_MS, limitMs)
 }
 
 /** Reads the option; throws what is wrong with it. */

@@ -4,14 +4,16 @@ import type { CellScheduler } from '../cells/scheduler.ts'
 import { Header } from '../cells/protocol.ts'
 import { native } from '../native.ts'
 
-/** How a seat is called there: its number first. */
-const SEAT = /^root\/(\d+)-/
+/** How a seat is called there: what its cell is made of, its number, its limit. */
+const SEAT = /-(\d+)-\d+$/
+/** As much of a definition's name as a name there holds, whatever its letters are. */
+const NAME_LETTERS = 64
 
 /** The scheduler that only the watchdog looks at. */
 export class Watch {
   readonly #memory: CellScheduler['memory']
   readonly #turn: Uint32Array
-  /** By seat and limit. */
+  /** By name. */
   readonly #seats = new Map<string, number>()
 
   constructor(memory: CellScheduler['memory']) {
@@ -21,8 +23,8 @@ export class Watch {
   }
 
   /** What a seat is known by whose cell may take so long. */
-  seat(number: number, turnCpuMs: number): number {
-    const name = `${number}-${turnCpuMs}`
+  seat(number: number, definition: string, turnCpuMs: number): number {
+    const name = `${definition.slice(0, NAME_LETTERS)}-${number}-${turnCpuMs}`
     let id = this.#seats.get(name)
     if (id === undefined) {
       const { handle, root, header } = this.#memory

@@ -33,6 +33,8 @@ export const Place = {
   environment: 134,
   /** What the worker waits on when it sleeps lightly. */
   workerBell: 135,
+  /** The seat, from 1, of the cell whose module is being loaded; 0 is none. */
+  loading: 136,
   words: 160,
 } as const
 
@@ -151,6 +153,8 @@ export const Up = {
   inspect: 23,
   /** Nothing. It is up, or has loaded a module. */
   ready: 22,
+  /** Seat … Its turn was stopped inside of an async scope, with this error. Nothing follows. */
+  tainted: 24,
 } as const
 
 /** What a worker is started with. */

@@ -43,6 +43,7 @@ function serve(port: MessagePort, seed: WorkerSeed): void {
         ),
     },
     emit: tell,
+    tainted: (error) => (runtime.scheduler as RemoteScheduler).taint(error),
     time: () => connection.now(),
     seed: seed.seed,
     sendableCheck: seed.check,

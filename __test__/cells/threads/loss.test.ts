@@ -2,6 +2,7 @@
 import { KaryonError } from '../../../ts/index.ts'
 import { Reference } from '../../../ts/cells/ref.ts'
 import { failure } from '../../../ts/cells/failures.ts'
+import { native } from '../../../ts/native.ts'
 import { PATIENT, threaded, threadOf, threadsOf } from './both.ts'
 import { hiddenOne, inlineCounter, recorder, rogue, spinner } from './cells.ts'
 
@@ -193,5 +194,7 @@ threaded(
     t.is((await event('cell.restarted', ({ path }) => path === bad.path)).reason, 'cpu')
     t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
     await event('cell.stalled', ({ path }) => path === bad.path)
+    // On stderr it is called by what it is made of.
+    t.true(native.overruns(0).some(({ path }) => /^root\/spinner-\d+-100$/.test(path ?? '')))
   },
 )

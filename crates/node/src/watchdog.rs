@@ -70,6 +70,8 @@ pub struct Overrun {
     pub path: Option<String>,
     /// The CPU time that it had used, in milliseconds.
     pub cpu_ms: f64,
+    /// It was told of before, and has used twice as much since, or more.
+    pub again: bool,
 }
 
 /// Has this environment watched while it has a scheduler open, and `callback` called, on its loop, some time after there are
@@ -190,7 +192,7 @@ impl Watched {
             let Some(port) = port.try_lock() else { return BUSY_US };
             let limit_us = port.scheduler.turn_cpu_us(place).map_or(0, |limit_us| limit_us + STEP_US);
             let finding = watch.look(Look { turn, limit_us, ..outside });
-            let of = finding.first.then(|| (handle, port.scheduler.path(place)));
+            let of = finding.tell.then(|| (handle, port.scheduler.path(place)));
             drop(port);
             exchange.tell_used(finding.sample_us);
             if let (Some(_), Some(isolate)) = (finding.overrun_us, self.isolate) {
@@ -200,10 +202,10 @@ impl Watched {
         } else {
             (watch.look(outside), None)
         };
-        let Finding { overrun_us, first, ping, next_us, idle, .. } = finding;
-        if first {
+        let Finding { overrun_us, tell, again, ping, next_us, idle, .. } = finding;
+        if tell {
             let ((cells, path), cpu_ms) = (of.unzip(), overrun_us.unwrap_or(0) as f64 / 1e3);
-            overruns.push(Overrun { number: 0, environment: self.number, cells, path, cpu_ms });
+            overruns.push(Overrun { number: 0, environment: self.number, cells, path, cpu_ms, again });
         }
         if ping {
             self.wake.call((), NonBlocking);

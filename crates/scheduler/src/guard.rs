@@ -1,6 +1,7 @@
 //! Who may end a turn that runs: one word that the turn's thread and the watchdog agree on.
 //!
-//! The watchdog marks the turn by its number, and strikes only what it has marked; the turn's end takes the mark off again. While
+//! The watchdog marks the turn by its number, and strikes only what it has marked; the turn's end takes the mark off again. A turn in the
+//! kernel is awaited: it marks itself when it comes out, and goes no further. While
 //! a strike is on its way the end waits for it, so that whoever ends the turn can call it off before anything else runs.
 
 #[cfg(all(loom, test))]
@@ -10,7 +11,7 @@ use std::sync::atomic::Ordering::SeqCst;
 #[cfg(not(all(loom, test)))]
 use std::sync::{Mutex, atomic::AtomicU32};
 
-/// What the two low bits of the word say of the turn whose number is in the others: none runs.
+/// What the three low bits of the word say of the turn whose number is in the others: none runs.
 pub const IDLE: u32 = 0;
 /// It may be struck.
 pub const RUNNING: u32 = 1;
@@ -18,19 +19,21 @@ pub const RUNNING: u32 = 1;
 pub const SHIELDED: u32 = 2;
 /// It is struck.
 pub const MARKED: u32 = 3;
+/// It is in the kernel, and is to be struck when it comes out.
+pub const AWAITED: u32 = 4;
 
 /// The word, and the strike that may be on its way. One for each scheduler.
 #[derive(Debug, Default)]
 pub struct Guard {
-    /// The host's side writes it as well, between [`RUNNING`] and [`SHIELDED`] only, by compare-and-swap.
+    /// The host's side writes it as well, by compare-and-swap: between [`RUNNING`] and [`SHIELDED`], and from [`AWAITED`] to [`MARKED`].
     pub word: AtomicU32,
     striking: Mutex<()>,
 }
 
 impl Guard {
-    /// The word while a turn runs; of its number the low 30 bits.
+    /// The word while a turn runs; of its number the low 29 bits.
     fn running(turn: u64) -> u32 {
-        (turn as u32) << 2 | RUNNING
+        (turn as u32) << 3 | RUNNING
     }
 
     /// A turn begins. The word says nothing of what ran before: its end came first, on this thread.
@@ -45,11 +48,11 @@ impl Guard {
         }
         #[cfg(not(karyon_broken = "absorb"))]
         let _struck = self.striking.lock().unwrap_or_else(PoisonError::into_inner);
-        self.word.swap(IDLE, SeqCst) & 3 == MARKED
+        self.word.swap(IDLE, SeqCst) & 7 == MARKED
     }
 
-    /// Marks the turn and strikes it, if it still runs and is not in the kernel; again if it was struck before and goes on all the same.
-    /// Whether it did.
+    /// Marks the turn and strikes it, if it still runs; again if it was struck before and goes on all the same. One that is in the kernel marks
+    /// itself later, and is struck by the next call. Whether it was struck.
     pub fn strike(&self, turn: u64, strike: impl FnOnce()) -> bool {
         let _striking = self.striking.lock().unwrap_or_else(PoisonError::into_inner);
         let running = Self::running(turn);
@@ -59,6 +62,9 @@ impl Guard {
         };
         if marked {
             strike();
+        } else {
+            let [shielded, awaited] = [SHIELDED, AWAITED].map(|state| running & !7 | state);
+            let _ = self.word.compare_exchange(shielded, awaited, SeqCst, SeqCst);
         }
         marked
     }
@@ -95,14 +101,21 @@ mod tests {
         }
 
         #[test]
-        fn what_is_in_the_kernel_is_not_struck() {
+        fn what_is_in_the_kernel_is_not_struck_until_it_comes_out() {
             let guard = Guard::default();
             guard.begin(3);
             let running = guard.word.load(SeqCst);
-            guard.word.store(running & !3 | SHIELDED, SeqCst);
-            assert!(!guard.strike(3, || unreachable!()));
-            guard.word.store(running, SeqCst);
+            guard.word.store(running & !7 | SHIELDED, SeqCst);
+            assert!(!guard.strike(2, || unreachable!()));
+            assert_eq!(guard.word.load(SeqCst), running & !7 | SHIELDED);
+            for _ in 0..2 {
+                assert!(!guard.strike(3, || unreachable!()));
+                assert_eq!(guard.word.load(SeqCst), running & !7 | AWAITED);
+            }
+            // It comes out.
+            guard.word.store(running & !7 | MARKED, SeqCst);
             assert!(guard.strike(3, || ()));
+            assert!(guard.end(3));
         }
     }
 
@@ -148,9 +161,10 @@ mod tests {
         fn nothing_is_struck_while_it_is_in_the_kernel() {
             turns(|guard| {
                 let running = Guard::running(1);
-                let shielded = running & !3 | SHIELDED;
+                let [shielded, awaited] = [SHIELDED, AWAITED].map(|state| running & !7 | state);
                 if guard.word.compare_exchange(running, shielded, SeqCst, SeqCst).is_ok() {
-                    assert_eq!(guard.word.swap(running, SeqCst), shielded, "struck in the kernel");
+                    let word = guard.word.swap(running, SeqCst);
+                    assert!(word == shielded || word == awaited, "struck in the kernel");
                 }
             });
         }

@@ -35,8 +35,10 @@ pub struct Look {
 pub struct Finding {
     /// The stretch has used so much CPU time, in microseconds, which is its limit or more.
     pub overrun_us: Option<u64>,
-    /// That was not said of it before.
-    pub first: bool,
+    /// Tell of it: it is over its limit, and has used twice of what was told before.
+    pub tell: bool,
+    /// It was told of before, and goes on.
+    pub again: bool,
     /// What the thread has used since the last look, in microseconds: of the turn that runs, if looks are taken as samples.
     pub sample_us: u64,
     /// Have its loop answer: the answer is a beat.
@@ -56,7 +58,8 @@ pub struct Watch {
     since_us: u64,
     /// The CPU time of the last look.
     last_us: u64,
-    reported: bool,
+    /// What it had used when it was last told of, in microseconds; 0 before that.
+    told_us: u64,
     pinged: bool,
 }
 
@@ -86,8 +89,9 @@ impl Watch {
             (false, false) => 0,
         };
         let over = limit_us != 0 && used_us >= limit_us;
-        let first = over && !self.reported;
-        self.reported |= over;
+        let again = self.told_us != 0;
+        let tell = over && used_us >= 2 * self.told_us;
+        self.told_us = if tell { used_us } else { self.told_us };
         // Nobody uses more CPU time than passes: before that there is nothing to find.
         let left_us = if over || limit_us == 0 { tick_us } else { limit_us - used_us };
         let (next_us, idle) = match (in_turn || beaten, moved) {
@@ -95,7 +99,7 @@ impl Watch {
             (false, true) => (STRETCH_US / LOOKS_PER_LIMIT, true),
             (false, false) => (IDLE_US, true),
         };
-        Finding { overrun_us: over.then_some(used_us), first, sample_us, ping, next_us, idle }
+        Finding { overrun_us: over.then_some(used_us), tell, again, sample_us, ping, next_us, idle }
     }
 }
 
@@ -119,18 +123,24 @@ mod tests {
         assert_eq!(watch.look(in_turn(1, 70_000)).overrun_us, None);
         assert_eq!(watch.look(in_turn(1, 74_999)).overrun_us, None);
         let finding = watch.look(in_turn(1, 75_001));
-        assert_eq!((finding.overrun_us, finding.first), (Some(5_001), true));
+        assert_eq!((finding.overrun_us, finding.tell, finding.again), (Some(5_001), true, false));
     }
 
     #[test]
-    fn an_overrun_is_told_once_and_found_as_long_as_it_lasts() {
+    fn an_overrun_is_found_as_long_as_it_lasts_and_told_again_whenever_it_has_doubled() {
         let mut watch = Watch::default();
-        watch.look(in_turn(1, 0));
-        assert!(watch.look(in_turn(1, 6_000)).first);
-        let finding = watch.look(in_turn(1, 7_000));
-        assert_eq!((finding.overrun_us, finding.first), (Some(7_000), false));
-        assert_eq!(watch.look(in_turn(2, 8_000)).overrun_us, None);
-        assert!(watch.look(in_turn(2, 13_000)).first);
+        let mut told = Vec::new();
+        for cpu_us in (0..60_000).step_by(1_000) {
+            let finding = watch.look(in_turn(1, cpu_us));
+            assert_eq!(finding.overrun_us, (cpu_us >= LIMIT_US).then_some(cpu_us));
+            if finding.tell {
+                told.push((cpu_us, finding.again));
+            }
+        }
+        assert_eq!(told, [(5_000, false), (10_000, true), (20_000, true), (40_000, true)]);
+        assert_eq!(watch.look(in_turn(2, 61_000)).overrun_us, None);
+        let finding = watch.look(in_turn(2, 66_000));
+        assert_eq!((finding.tell, finding.again), (true, false));
     }
 
     #[test]
@@ -175,7 +185,7 @@ mod tests {
         let finding = watch.look(outside(1_599_999, 0));
         assert!(!finding.ping && finding.overrun_us.is_none());
         let finding = watch.look(outside(1_600_000, 0));
-        assert_eq!((finding.overrun_us, finding.first), (Some(1_000_000), true));
+        assert_eq!((finding.overrun_us, finding.tell), (Some(1_000_000), true));
         // It turns again, and all begins anew.
         assert_eq!(watch.look(outside(1_700_000, 1)).overrun_us, None);
         assert!(watch.look(outside(2_200_000, 1)).ping);
