@@ -230,7 +230,7 @@ export class Thread {
       return
     }
     this.#waiting.push(say)
-    Atomics.store(this.line.control, Place.mainStarves, 1)
+    if (this.#waiting.length === 1) this.#flush()
   }
 
   /** Hands a message over, as soon as there is room. */
@@ -275,11 +275,13 @@ export class Thread {
   }
 
   #flush(): void {
+    // First: whoever makes room from here on sees it.
+    Atomics.store(this.line.control, Place.mainStarves, 1)
     let said = 0
     while (said < this.#waiting.length && this.#waiting[said]?.()) said++
     this.#waiting.splice(0, said)
+    if (this.#waiting.length === 0) Atomics.store(this.line.control, Place.mainStarves, 0)
     this.line.ring()
-    if (this.#waiting.length > 0) Atomics.store(this.line.control, Place.mainStarves, 1)
   }
 
   /** Says how fast this side sleeps from here on; false if it must not, for something waits. */

@@ -40,8 +40,8 @@ export const STOPPED: Readonly<Record<string, (ctx: Looping, to: Counted) => unk
   },
   'a loop within a store of its own': () => store.run('left', spin),
   'a loop within a comparator': () => [2, 1].toSorted(spin),
-  'a loop that writes to its transaction': (ctx) => {
-    for (let at = 0; ; at++) ctx.tx.put(`never-${at % 100}`, { labels: ['Fact'] })
+  'a loop that reads in its transaction': (ctx) => {
+    for (;;) ctx.tx.get('never')
   },
   'a loop that sends': (_ctx, to) => {
     for (;;) to.send('add', 1)
