@@ -43,8 +43,9 @@ export class Pump {
   stopped: unknown
   #turns = 0
   #batch = 1
-  /** The CPU time of all turns that was accounted for. */
+  /** The CPU time of all turns that was accounted for, and where the watchdog writes it. */
   #cpuMs = 0
+  #header: Float64Array = new Float64Array(0)
   #scheduled = false
   #pumping = false
 
@@ -87,8 +88,7 @@ export class Pump {
 
   /** What the watchdog has seen used since it was last asked was used by this one. */
   #account(incarnation: Incarnation): void {
-    const cpuMs = this.#runtime.scheduler.answer(Header.cpu)
-    if (cpuMs === this.#cpuMs) return
+    const cpuMs = this.#header[Header.cpu] as number
     const used = this.cpuMsOf(incarnation) + cpuMs - this.#cpuMs
     this.#cpuMs = cpuMs
     if (incarnation.seat === undefined) this.#used.set(incarnation, used)
@@ -100,6 +100,7 @@ export class Pump {
     this.#scheduled = false
     if (scheduler.closed) return
     this.#pumping = true
+    this.#header = scheduler.memory.header
     let idle = false
     try {
       idle = this.#runMessages()
@@ -194,13 +195,13 @@ export class Pump {
       goesOn = isThenable(answer)
     } catch (error) {
       this.current = undefined
-      this.#account(incarnation)
+      if (this.#header[Header.cpu] !== this.#cpuMs) this.#account(incarnation)
       const stopped = error === this.stopped && this.stopped !== undefined
       this.#failTurn(turn, slot, error, stopped ? Verdict.stopped : Verdict.failed)
       return
     }
     this.current = undefined
-    this.#account(incarnation)
+    if (this.#header[Header.cpu] !== this.#cpuMs) this.#account(incarnation)
     if (goesOn) this.#goOn(turn, slot, answer)
     else this.#endTurn(turn, slot, answer)
   }
@@ -368,7 +369,7 @@ export class Pump {
       outcome = error
     }
     this.current = undefined
-    this.#account(incarnation)
+    if (this.#header[Header.cpu] !== this.#cpuMs) this.#account(incarnation)
     if (!goesOn) {
       this.#inited(turn, verdict, outcome)
       return
