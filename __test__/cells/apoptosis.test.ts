@@ -75,6 +75,10 @@ test('a turn that goes on without progress is warned, then begins no other, then
     ],
   )
   t.is((await ref.inspect()).status, 'quiescent')
+  ref.pause()
+  t.is((await ref.inspect()).status, 'paused')
+  ref.resume()
+  t.is((await ref.inspect()).status, 'quiescent')
   await world.pass(5)
   t.like(world.of('cell.restarted')[0], { path: 'root/leased', incarnation: 2, reason: 'lease' })
   t.is(world.graph.nodes.size, 0)

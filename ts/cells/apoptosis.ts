@@ -35,6 +35,8 @@ export class Gauge {
   readonly #incarnation: Incarnation
   readonly #lease: Lease | undefined
   readonly #budget: Budget
+  /** No turn begins any more, until progress is made. */
+  quiescent = false
   #turns = 0
   #cpuMs = 0
   /** Turns and work that go on. */
@@ -104,7 +106,10 @@ export class Gauge {
   #write(periodMs: number): void {
     const { cell, number } = this.#incarnation
     // Renewed, it may begin turns again.
-    if (!this.#incarnation.stops) this.#incarnation.barred = cell.paused
+    if (!this.#incarnation.stops) {
+      this.quiescent = false
+      this.#incarnation.barred = cell.paused
+    }
     cell.runtime.scheduler.write(Op.lease, cell.id, number, periodMs)
   }
 }
@@ -126,6 +131,9 @@ export function metered(handler: Handler): Handler {
 /** Says that a lease or a budget runs out; a quiescent incarnation begins no turn any more. */
 export function warn(incarnation: Incarnation, reason: 'lease' | 'budget', quiescent: boolean): void {
   const { cell, number } = incarnation
-  if (quiescent) incarnation.bar()
+  if (quiescent) {
+    if (incarnation.gauge !== undefined) incarnation.gauge.quiescent = true
+    incarnation.bar()
+  }
   cell.runtime.emit({ type: 'cell.warned', path: cell.path, incarnation: number, reason, quiescent })
 }

@@ -98,6 +98,20 @@ export interface Seat {
   cpuMs: number
 }
 
+/** What few incarnations have: a million idle ones would keep a million empty places for it. */
+export class Rare {
+  /** What it watches: called to stop watching. */
+  watches: Set<() => void> | undefined
+  /** What it has committed of its own, if it is durable. */
+  durable: Durable | undefined
+  random: (() => number) | undefined
+  controller: AbortController | undefined
+  /** What it died of. */
+  cause: unknown
+  /** Its turn that goes on is past its time limit. */
+  late = false
+}
+
 /** One life of a cell: its state, its session, its signal. */
 export class Incarnation extends Mortal {
   readonly cell: Cell
@@ -119,18 +133,10 @@ export class Incarnation extends Mortal {
   alive = true
   /** It came up: `init` is over, or there is none. */
   started: boolean
-  /** That turn is past its time limit. */
-  late = false
   session: Session | undefined
   /** Where it runs, or whom it runs for, if that is another isolate. */
   seat: Seat | undefined
-  /** What it watches: called to stop watching. */
-  watches: Set<() => void> | undefined
-  /** What it has committed of its own, if it is durable. */
-  durable: Durable | undefined
-  random: (() => number) | undefined
-  #controller: AbortController | undefined
-  #cause: unknown
+  rare: Rare | undefined
 
   constructor(cell: Cell, number: number) {
     super()
@@ -143,26 +149,39 @@ export class Incarnation extends Mortal {
     this.gauge = lease === undefined && budget === undefined ? undefined : new Gauge(this, lease, budget)
   }
 
+  /** For those who add something. */
+  get own(): Rare {
+    return (this.rare ??= new Rare())
+  }
+
   /** Aborted when the incarnation dies, or its turn is late or hastened. */
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (!this.alive) this.#controller.abort(this.deadError())
+    const { own } = this
+    if (own.controller === undefined) {
+      own.controller = new AbortController()
+      if (!this.alive) own.controller.abort(this.deadError())
     }
-    return this.#controller.signal
+    return own.controller.signal
   }
 
   abort(reason: unknown): void {
-    this.#controller ??= new AbortController()
-    this.#controller.abort(reason)
+    this.own.controller ??= new AbortController()
+    this.own.controller.abort(reason)
+  }
+
+  /** Something watches for it; `stop` is called when it dies. */
+  watch(stop: () => void): void {
+    this.own.watches ??= new Set()
+    this.own.watches.add(stop)
   }
 
   /** The turn that went on is over. If it was late, the next gets a signal that is not aborted. */
   endTurn(): void {
     if (this.turn !== undefined) this.gauge?.close()
     this.turn = undefined
-    if (this.late) this.#controller = undefined
-    this.late = false
+    if (!this.rare?.late) return
+    this.rare.controller = undefined
+    this.rare.late = false
   }
 
   /** From here on only the scheduler says when a message of it may run. */
@@ -177,12 +196,12 @@ export class Incarnation extends Mortal {
     this.alive = false
     // What is sent from now on is for the next incarnation, if there is one.
     this.issued = false
-    this.#cause = cause
+    if (cause !== undefined) this.own.cause = cause
     this.turn?.discard()
     this.session?.kill()
     this.seat?.retire()
-    this.#controller?.abort(this.deadError())
-    for (const stop of this.watches ?? []) stop()
+    this.rare?.controller?.abort(this.deadError())
+    for (const stop of this.rare?.watches ?? []) stop()
   }
 
   /** What every use after death throws. */
@@ -193,7 +212,7 @@ export class Incarnation extends Mortal {
       'ERR_KARYON_CELL_DEAD',
       `incarnation ${this.number} of ${path} is dead`,
       details,
-      this.#cause,
+      this.rare?.cause,
     )
   }
 }

@@ -131,7 +131,7 @@ function askSettled(runtime: CellRuntime, slot: Slot, end: number): void {
 export function abort(incarnation: Incarnation, stop: boolean): void {
   const { path } = incarnation.cell
   incarnation.seat?.abort?.(stop)
-  incarnation.late = !stop
+  incarnation.own.late = !stop
   incarnation.abort(
     stop
       ? failure('ERR_KARYON_CELL_DEAD', `${path} is told to stop`, { path })

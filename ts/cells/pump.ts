@@ -176,7 +176,7 @@ export class Pump {
     if (incarnation.seat !== undefined && !incarnation.seat.admits(number)) return
     incarnation.issued = !incarnation.barred
     const slot = this.#runtime.slots.at(number)
-    if (slot.once !== undefined && incarnation.durable?.has(slot.once)) {
+    if (slot.once !== undefined && incarnation.rare?.durable?.has(slot.once)) {
       this.#skip(slot, incarnation, position)
       return
     }
@@ -207,10 +207,10 @@ export class Pump {
   }
 
   /** A durable cell has consumed the message before: it ends without a turn. */
-  #skip(slot: Slot, { cell, durable }: Incarnation, position: number): void {
+  #skip(slot: Slot, { cell, rare }: Incarnation, position: number): void {
     const { path } = cell
     const { source, number } = slot.once as Once
-    const details = { path, source, number, consumed: durable?.consumed(source) }
+    const details = { path, source, number, consumed: rare?.durable?.consumed(source) }
     const message = `${path} has consumed message ${number} of ${source} before; go on with the next`
     if (position === NOT_ISSUED) this.#runtime.scheduler.ended++
     if (slot.ask !== undefined) {
@@ -273,7 +273,7 @@ export class Pump {
       }
       assertInvariant(incarnation, slot, reply)
       verdict = Verdict.failed
-      const remember = incarnation.durable?.save(turn, slot.once)
+      const remember = incarnation.rare?.durable?.save(turn, slot.once)
       verdict = Verdict.conflict
       // Also a turn that only read: what it answers may rest on commits that are not durable yet.
       submitted = turn.transaction?.submit()
@@ -385,7 +385,7 @@ export class Pump {
     if (definition?.persist) {
       const session = this.#runtime.sessionOf(incarnation)
       const { durable, saved } = Durable.load(incarnation, () => session.begin())
-      incarnation.durable = durable
+      incarnation.own.durable = durable
       incarnation.state = saved
       if (saved !== undefined) return definition.resume?.(turn, saved, args)
     }

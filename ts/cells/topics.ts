@@ -60,13 +60,12 @@ export class Topics {
       return subscribers.add(subscriber)
     })
     const cancel = (): boolean => {
-      incarnation.watches?.delete(cancel)
+      incarnation.rare?.watches?.delete(cancel)
       const was = others.delete(subscriber)
       if (others.size === 0 && this.#subscribers.get(name) === others) this.#subscribers.delete(name)
       return was
     }
-    incarnation.watches ??= new Set()
-    incarnation.watches.add(cancel)
+    incarnation.watch(cancel)
     return { cancel }
   }
 

@@ -184,8 +184,8 @@ export class Turn {
   random(): number {
     const incarnation = this.#living()
     const { cell, number } = incarnation
-    incarnation.random ??= seeded(cell.runtime.seed ^ seedOf(`${cell.path}#${number}`))
-    return incarnation.random()
+    incarnation.own.random ??= seeded(cell.runtime.seed ^ seedOf(`${cell.path}#${number}`))
+    return incarnation.own.random()
   }
 
   stop(): void {

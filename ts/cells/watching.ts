@@ -75,14 +75,13 @@ function share(from: Incarnation, to: Incarnation, reason: EndReason): void {
 function watch(watcher: Incarnation, watched: Mortal, tell: (reason: EndReason) => void): Monitor {
   const end = (): boolean => {
     watched.onEnd?.delete(ended)
-    return watcher.watches?.delete(end) ?? false
+    return watcher.rare?.watches?.delete(end) ?? false
   }
   const ended = (reason: EndReason): void => {
     if (end()) tell(reason)
   }
   shielded(() => {
-    watcher.watches ??= new Set()
-    watcher.watches.add(end)
+    watcher.watch(end)
     watched.onEnd ??= new Set()
     watched.onEnd.add(ended)
     const over = watched.endReason

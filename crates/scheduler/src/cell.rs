@@ -8,6 +8,7 @@ use crate::names::Names;
 use crate::restart::{RestartWindow, SupervisorPolicy};
 use crate::scheduler::CellOptions;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// A message as the scheduler sees it: where the host keeps its payload, and how often it was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +173,7 @@ pub(crate) struct Cell {
     pub incarnation: u32,
     pub depth: u32,
     pub parent: Option<CellId>,
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// It comes down.
     pub ending: Option<Ending>,
     pub supervision: Option<Box<Supervision>>,

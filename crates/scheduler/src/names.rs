@@ -2,13 +2,14 @@
 
 use crate::limits::NAME_BYTES_MAX;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// The names of one parent's children. Looked up, never walked: the order of the maps shows nowhere.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    taken: HashSet<Box<str>>,
+    taken: HashSet<Arc<str>>,
     /// The last number given out for each name.
-    last: HashMap<Box<str>, u64>,
+    last: HashMap<Arc<str>, u64>,
 }
 
 impl Names {
@@ -18,8 +19,8 @@ impl Names {
     }
 
     /// Takes the name. If a sibling has it: with `numbered` the first free of `name-2`, `name-3`, …, else nothing.
-    pub fn claim(&mut self, name: &str, numbered: bool) -> Option<Box<str>> {
-        let mut free: Box<str> = name.into();
+    pub fn claim(&mut self, name: &str, numbered: bool) -> Option<Arc<str>> {
+        let mut free: Arc<str> = name.into();
         while self.taken.contains(&free) {
             if !numbered {
                 return None;
