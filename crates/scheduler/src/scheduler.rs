@@ -279,10 +279,11 @@ impl Scheduler {
                 Control::Fail(..) => {}
                 Control::Redeliver(cell, incarnation, message) => self.redeliver(cell, incarnation, message),
                 Control::Stop(cell, kill) => {
-                    self.stop(cell, Gone::Stopped);
+                    // First, so that no turn is told to hurry: what it still did might be committed.
                     if kill {
                         self.cut_short(cell);
                     }
+                    self.stop(cell, Gone::Stopped);
                 }
                 Control::Finish(cell, incarnation, death) => self.finish(cell, incarnation, death),
                 Control::TurnOver(cell) => self.turn_over(cell),

@@ -200,3 +200,37 @@ fn the_time_limit_of_an_init_begins_when_it_does() {
     bench.now_us += 20_000;
     assert!(bench.round().0.contains(&Effect::Abort { cell: bench.cell, stop: false }));
 }
+
+#[test]
+fn a_turn_of_a_cell_that_is_killed_is_not_told_to_hurry() {
+    let mut bench = Bench::new();
+    bench.send([1]);
+    bench.round();
+    bench.take(Record::Opened { cell: bench.cell, slot: 1, turn: 7 });
+    bench.round();
+    bench.take(Record::Stop { cell: bench.cell, kill: true });
+    let (effects, _) = bench.round();
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Died { death: Death::Stop, .. })));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Abort { .. })), "{effects:?}");
+}
+
+#[test]
+fn what_is_told_of_a_message_says_that_those_before_it_simply_ended() {
+    let mut bench = Bench::new();
+    bench.send(1..=6);
+    bench.round();
+    bench.out(2, Verdict::Ended);
+    bench.take(Record::Opened { cell: bench.cell, slot: 4, turn: 7 });
+    assert_eq!(bench.scheduler.stats().ended, 3);
+    bench.out(4, Verdict::Ended);
+    bench.take(Record::Stop { cell: bench.cell, kill: false });
+    bench.round();
+    bench.recalled(6);
+    assert_eq!(bench.scheduler.stats().ended, 5);
+    // Of one that could not be handed over nothing follows.
+    let mut bench = Bench::new();
+    bench.send([1, 2]);
+    bench.round();
+    bench.out(2, Verdict::NotRun);
+    assert_eq!((bench.scheduler.stats().ended, bench.scheduler.stats().refused), (0, 1));
+}
