@@ -399,6 +399,19 @@ const diggerOf = (isolation: 'inline' | 'thread'): CellDefinition<DiggerMessages
 export const inlineDigger: CellDefinition<DiggerMessages> = diggerOf('inline')
 export const threadDigger: CellDefinition<DiggerMessages> = diggerOf('thread')
 
+const mirrorOf = (isolation: 'inline' | 'thread'): CellDefinition<Loose<'echo'>> =>
+  cell({
+    name: `mirror-${isolation}`,
+    module,
+    isolation,
+    messages: { echo: message() },
+    on: { echo: (_ctx, what) => what },
+  }) as CellDefinition<Loose<'echo'>>
+
+/** Answers with what it was sent. */
+export const inlineMirror: CellDefinition<Loose<'echo'>> = mirrorOf('inline')
+export const threadMirror: CellDefinition<Loose<'echo'>> = mirrorOf('thread')
+
 type BurnerMessages = { readonly burn: Message<number, number>; readonly rest: Message<void, number> }
 
 const burnerOf = (isolation: 'inline' | 'thread'): CellDefinition<BurnerMessages> =>
