@@ -622,7 +622,7 @@ export class RemoteScheduler implements CellScheduler {
         return undefined
       }
       case Down.resume:
-        return this.#resume(this.#seats[reader.fact(0)])
+        return this.#resume(this.#seats[reader.fact(0)], reader.fact(1))
       case Down.gone:
         return this.#gone(reader.word(0), reader.fact(1))
       case Down.renewed: {
@@ -774,16 +774,19 @@ export class RemoteScheduler implements CellScheduler {
     }
     seat.queue = []
     seat.first = seat.taken = seat.begun = 0
+    // Nothing of it is ready any more: this side would take itself to be at work, and nobody would wake it.
+    if (seat.queued) this.#ready.splice(this.#ready.indexOf(seat), 1)
+    seat.queued = false
   }
 
-  #resume(seat: LocalSeat | undefined): void {
+  #resume(seat: LocalSeat | undefined, closed: number): void {
     if (seat === undefined) return
     this.#drop(seat)
-    seat.closed = false
     const { open } = seat
     const runs = open === undefined ? Seated.idle : (this.#slots.there[open.number] as number) + 1
     seat.word = runs
-    Atomics.store(this.#line.seats, seat.number, runs)
+    // Main may have closed it again meanwhile: then it stays closed until that is resumed.
+    seat.closed = Atomics.compareExchange(this.#line.seats, seat.number, closed, runs) !== closed
   }
 
   #gone(id: number, reason: number): void {

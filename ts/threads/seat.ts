@@ -66,11 +66,11 @@ export class Seat {
   /** Closes it for further messages; the slot of the one that runs. */
   recall(): number {
     const { seats } = this.thread.line
-    const runs = Atomics.exchange(seats, this.number, Seated.closed)
+    const closed = Seated.closed - this.epoch++
+    const runs = Atomics.exchange(seats, this.number, closed)
     // What was reported before stands before.
     this.thread.read()
-    this.epoch++
-    if (this.incarnation.alive) this.thread.say(Down.resume, this.number)
+    if (this.incarnation.alive) this.thread.say(Down.resume, this.number, closed)
     const slot = runs > 0 && this.thread.threads.holders[runs - 1] === this ? runs - 1 : NO_SLOT
     if (slot !== NO_SLOT) this.endedBefore(slot)
     this.#flight = slot === NO_SLOT ? [] : [slot]

@@ -48,7 +48,10 @@ const UP_AT = DOWN_AT + RING_WORDS
 const USED_AT = UP_AT + RING_WORDS
 const WORDS = USED_AT + 2 * SEATS_MAX
 
-/** What a seat's word says when no message of it runs, and when none may begin; else the slot of the one that runs, from 1. */
+/**
+ * What a seat's word says when no message of it runs, and when none may begin, then less by one each time; else the slot of the one that runs,
+ * from 1.
+ */
 export const Seated = { idle: 0, closed: -1 } as const
 
 /** Memory for one worker. Untouched parts cost nothing. */
@@ -87,7 +90,7 @@ export const Down = {
   kill: 3,
   /** Seat, whether because the cell stops. Abort its turn's signal. */
   abort: 4,
-  /** Seat. What came before was taken back; what follows counts. */
+  /** Seat, the word with which it was closed. What came before was taken back; what follows counts. */
   resume: 5,
   /** Cell, why, by `DOWNS`. */
   gone: 6,

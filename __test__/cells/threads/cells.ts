@@ -1,6 +1,7 @@
 // Cells for the tests of both tiers: exported for the workers, which import this module.
 import {
   cell,
+  control,
   message,
   supervisor,
   topic,
@@ -411,6 +412,31 @@ const mirrorOf = (isolation: 'inline' | 'thread'): CellDefinition<Loose<'echo'>>
 /** Answers with what it was sent. */
 export const inlineMirror: CellDefinition<Loose<'echo'>> = mirrorOf('inline')
 export const threadMirror: CellDefinition<Loose<'echo'>> = mirrorOf('thread')
+
+type TellerMessages = {
+  readonly count: Message
+  readonly urgent: Message
+  readonly total: Message<void, number>
+}
+
+const tellerOf = (isolation: 'inline' | 'thread'): CellDefinition<TellerMessages> =>
+  cell({
+    name: `teller-${isolation}`,
+    module,
+    isolation,
+    messages: { count: message<void>(), urgent: control(message<void>()), total: message<void, number>() },
+    init: () => ({ total: 0 }),
+    on: {
+      count: (ctx) => void ctx.state.total++,
+      urgent: (ctx) => void ctx.state.total++,
+      total: (ctx) => ctx.state.total,
+    },
+    limits: { mailbox: 100_000 },
+  })
+
+/** Counts what it gets. */
+export const inlineTeller: CellDefinition<TellerMessages> = tellerOf('inline')
+export const threadTeller: CellDefinition<TellerMessages> = tellerOf('thread')
 
 type BurnerMessages = { readonly burn: Message<number, number>; readonly rest: Message<void, number> }
 
