@@ -1,11 +1,12 @@
 // One worker, as the main isolate sees it: what is handed to it, and what it reports.
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
-import type { Cell, Incarnation } from '../cells/cell.ts'
+import { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { goneError, failure } from '../cells/failures.ts'
 import { Class, CLOSED, Death, NO_CELL, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
 import { watchedEnvironment } from '../cells/watchdog.ts'
 import { OwnedRef, Reference, SupervisorRef } from '../cells/ref.ts'
+import type { CellRuntime } from '../cells/runtime.ts'
 import { placeOf, takeBack } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
 import type { ArmedTimer } from '../cells/timers.ts'
@@ -344,13 +345,19 @@ export class Thread {
     if (!reader.waits && this.#waiting.length === 0) return
     Atomics.store(control, Place.mainSleeps, 0)
     this.#reading = true
+    let broken: KaryonError | undefined
     try {
       if (reader.waits) this.threads.needs.refresh()
       while (reader.next()) this.#take(reader.kind)
       reader.release()
+    } catch (cause) {
+      const message =
+        'a worker has said what cannot be read here: send plain data, not too deep; it is replaced'
+      broken = failure('ERR_KARYON_NOT_SENDABLE', message, { worker: this.number }, cause)
     } finally {
       this.#reading = false
     }
+    if (broken !== undefined) this.threads.replace(this, undefined, broken)
     if (Atomics.exchange(control, Place.workerStarves, 0) === 1) Atomics.notify(control, Place.upRead)
     if (this.#waiting.length > 0 && !this.#left) this.#flush()
     if (this.#taint === undefined) return
@@ -662,10 +669,9 @@ export class Thread {
   }
 
   /** The reference that somebody there has. */
-  #meet({ id, path, kind }: ReferenceFacts): Reference {
+  #meet({ id, path, kind, incarnation }: ReferenceFacts): Reference {
     const { runtime } = this.threads
-    const cell = this.#cellOf(id)
-    if (cell === undefined) throw goneError(path)
+    const cell = this.#cellOf(id) ?? goneCell(runtime, id, path, incarnation)
     if (kind === 'supervisor' && cell.children !== undefined) return new SupervisorRef(cell, cell.children)
     return kind === 'owned' ? new OwnedRef<never>(cell) : runtime.refOf(cell)
   }
@@ -683,4 +689,14 @@ function messagesOf(definition: CompiledCell | undefined): NonNullable<Reference
     mailbox: limits?.mailbox ?? 0,
     persist: persist ?? false,
   }
+}
+
+/** Of a cell that is gone, and was forgotten, all that is left. */
+function goneCell(runtime: CellRuntime, id: number, path: string, incarnation: number): Cell {
+  const cell = new Cell(runtime, id, path)
+  cell.incarnation = new Incarnation(cell, incarnation)
+  cell.incarnation.die()
+  cell.live = false
+  cell.endReason = 'stopped'
+  return cell
 }

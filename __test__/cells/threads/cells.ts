@@ -400,18 +400,25 @@ const diggerOf = (isolation: 'inline' | 'thread'): CellDefinition<DiggerMessages
 export const inlineDigger: CellDefinition<DiggerMessages> = diggerOf('inline')
 export const threadDigger: CellDefinition<DiggerMessages> = diggerOf('thread')
 
-const mirrorOf = (isolation: 'inline' | 'thread'): CellDefinition<Loose<'echo'>> =>
+const mirrorOf = (isolation: 'inline' | 'thread'): CellDefinition<Loose<'echo' | 'deep'>> =>
   cell({
     name: `mirror-${isolation}`,
     module,
     isolation,
-    messages: { echo: message() },
-    on: { echo: (_ctx, what) => what },
-  }) as CellDefinition<Loose<'echo'>>
+    messages: { echo: message(), deep: message() },
+    on: {
+      echo: (_ctx, what) => what,
+      deep: (_ctx, depth) => {
+        let value: unknown
+        for (let at = 0; at < depth; at++) value = { value }
+        return value
+      },
+    },
+  }) as CellDefinition<Loose<'echo' | 'deep'>>
 
-/** Answers with what it was sent. */
-export const inlineMirror: CellDefinition<Loose<'echo'>> = mirrorOf('inline')
-export const threadMirror: CellDefinition<Loose<'echo'>> = mirrorOf('thread')
+/** Answers with what it was sent, or with something that deep. */
+export const inlineMirror: CellDefinition<Loose<'echo' | 'deep'>> = mirrorOf('inline')
+export const threadMirror: CellDefinition<Loose<'echo' | 'deep'>> = mirrorOf('thread')
 
 type TellerMessages = {
   readonly count: Message

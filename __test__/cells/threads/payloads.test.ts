@@ -1,6 +1,6 @@
-// Arrays of numbers as payloads: the same numbers of the same kind, wherever they were.
-import { PATIENT, both } from './both.ts'
-import { inlineMirror, threadMirror } from './cells.ts'
+// What payloads are on the other side: arrays of numbers, references to what is gone, what is too deep.
+import { PATIENT, both, threaded } from './both.ts'
+import { inlineMirror, inlineCounter, threadMirror } from './cells.ts'
 
 const KINDS = [
   Int8Array,
@@ -41,3 +41,25 @@ both('what is shared stays shared', async (t, { kernel }, tier) => {
   Atomics.store(sent, 1, 7)
   t.is(Atomics.load(got, 1), 7)
 })
+
+both('a reference to a cell that is gone comes back as one', async (t, { kernel }, tier) => {
+  const ref = kernel.spawn(tier === 'inline' ? inlineMirror : threadMirror)
+  const { address } = kernel.spawn(inlineCounter, { name: 'gone' })
+  await ref.ask('echo', address, PATIENT)
+  await kernel.find('root/gone')?.stop()
+  const got = (await ref.ask('echo', address, PATIENT)) as typeof address
+  t.deepEqual([got.alive, got.path], [false, 'root/gone'])
+})
+
+threaded(
+  'an answer that is too deep to be read costs its worker, not the program',
+  {},
+  async (t, { kernel }) => {
+    const ref = kernel.spawn(threadMirror)
+    for (const depth of [10, 2_000, 3_000, 5_000]) {
+      const answer: unknown = await ref.ask('deep', depth, PATIENT).catch((error: unknown) => error)
+      t.truthy(answer)
+    }
+    t.is(await ref.ask('echo', 7, PATIENT), 7)
+  },
+)
