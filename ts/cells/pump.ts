@@ -156,7 +156,7 @@ export class Pump {
           const { threads } = this.#runtime
           if (threads?.linger()) continue
           // Wakes for the next deadline, and keeps the program alive while something is open.
-          const alive = scheduler.answer(Header.open) > 0 || this.#runtime.stopping > 0
+          const alive = scheduler.answer(Header.open) > 0 || this.#runtime.waits > 0
           this.#life.set(scheduler.answer(Header.nextDue), now, alive)
           return threads?.rest() ?? true
         }

@@ -117,8 +117,8 @@ export class CellRuntime {
    * collections, and all code that it compiled for them: one of each is kept, so that a burst after a pause is fast.
    */
   readonly shapes: readonly unknown[]
-  /** Stops that somebody waits for. */
-  stopping = 0
+  /** Stops, and looks at cells elsewhere, that somebody waits for. */
+  waits = 0
   /** Lets go of the watchdog's news. */
   readonly endWatch: () => void
   readonly tainted: (error: KaryonError) => void
@@ -358,10 +358,10 @@ export class CellRuntime {
   }
 
   #stopCell(cell: Cell, kill: boolean, ended: () => void): void {
-    this.stopping++
+    this.waits++
     cell.onEnd ??= new Set()
     cell.onEnd.add(() => {
-      this.stopping--
+      this.waits--
       ended()
     })
     cell.live = false

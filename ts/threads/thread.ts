@@ -309,7 +309,14 @@ export class Thread {
   look(seat: Seat): Promise<unknown> {
     return new Promise((resolve) => {
       const number = ++this.#asks
-      this.#looks.set(number, resolve)
+      const { runtime } = this.threads
+      // Somebody waits: the pump sees to it that the program stays alive.
+      runtime.waits++
+      runtime.wake()
+      this.#looks.set(number, (state) => {
+        runtime.waits--
+        resolve(state)
+      })
       this.say(Down.look, seat.number, number)
     })
   }
@@ -318,6 +325,7 @@ export class Thread {
   leave(): void {
     this.#left = true
     for (const resolve of this.#looks.values()) resolve(undefined)
+    this.#looks.clear()
     for (const timer of this.#timers.values()) timer.onOver = undefined
     void this.terminate()
   }

@@ -25,6 +25,7 @@ function run(name: string): Promise<{ code: number | null; output: string }> {
 const cases: [name: string, code: number, output: string, title: string][] = [
   ['idle', 0, 'begun\n0\n', 'a program with idle workers ends by itself'],
   ['turn', 0, 'begun\nhandled\n', 'a turn in a worker keeps the program alive'],
+  ['inspect', 0, 'begun\ninspected\n', 'a look at a cell in a worker keeps the program alive'],
   ['close', 0, 'begun\nclosed\n', 'a kernel with workers closes, any number of times'],
   ['exit', 3, 'begun\nhandled\n', 'process.exit does not wait for workers'],
 ]
