@@ -1,5 +1,12 @@
 import test from 'ava'
-import { cell, message, supervisor, type CellRef, type Message } from '../../ts/cells/index.ts'
+import {
+  cell,
+  message,
+  supervisor,
+  type CellRef,
+  type ChildSpec,
+  type Message,
+} from '../../ts/cells/index.ts'
 import { World, gate } from './fake.ts'
 
 interface Moody {
@@ -398,13 +405,7 @@ test('what a neighbour sends to a cell that waits for its restart is for the nex
       work: ({ self }) => lives.push(self.incarnation),
     },
   })
-  const restart = { intensity: 3, periodMs: 10_000, backoff: { initialMs: 100, jitter: 0 } }
-  const children = [
-    { name: 'first', cell: child },
-    { name: 'second', cell: child },
-  ]
-  const crew = world.cells.spawn(supervisor({ name: 'crew', strategy: 'one_for_all', restart, children }))
-  const second = crew.child('second')
+  const { crew, second } = pair(world, child)
   const neighbour = world.cells.spawn(
     cell({
       name: 'neighbour',
@@ -434,13 +435,7 @@ test('a message to an idle cell that is brought down before its turn is for the 
     limits: { turnTimeoutMs: 30 },
     on: { hang: () => new Promise<never>(() => {}), work: ({ self }) => lives.push(self.incarnation) },
   })
-  const restart = { intensity: 3, periodMs: 10_000, backoff: { initialMs: 100, jitter: 0 } }
-  const children = [
-    { name: 'first', cell: child },
-    { name: 'second', cell: child },
-  ]
-  const crew = world.cells.spawn(supervisor({ name: 'crew', strategy: 'one_for_all', restart, children }))
-  const second = crew.child('second')
+  const { crew, second } = pair(world, child)
   const neighbour = world.cells.spawn(
     cell({
       name: 'neighbour',
@@ -464,3 +459,14 @@ test('a message to an idle cell that is brought down before its turn is for the 
   await world.pass(100)
   t.deepEqual(lives, [1, 2])
 })
+
+/** Two of one kind that come down and up together, a tenth of a second later. */
+function pair(world: World, child: ChildSpec['cell']) {
+  const restart = { intensity: 3, periodMs: 10_000, backoff: { initialMs: 100, jitter: 0 } }
+  const children = [
+    { name: 'first', cell: child },
+    { name: 'second', cell: child },
+  ]
+  const crew = world.cells.spawn(supervisor({ name: 'crew', strategy: 'one_for_all', restart, children }))
+  return { crew, second: crew.child('second') }
+}

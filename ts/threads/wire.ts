@@ -1,5 +1,5 @@
 // What the main isolate and a worker say to each other: words in a ring of shared memory for each direction, and what does not fit
-// there as parcels of a message port, in the same order. Whoever sleeps is woken by an empty message.
+// there as parcels of a message port, in the same order. Whoever sleeps in its event loop is woken by its environment's one native call.
 import type { MessagePort } from 'node:worker_threads'
 
 /** Cells that a worker may run at once. */

@@ -22,7 +22,7 @@ pub struct CellOptions {
     pub shutdown_ms: u32,
     /// It counts for the `auto_shutdown` of its supervisor.
     pub significant: bool,
-    /// Its turns run elsewhere: its messages are issued ahead, and their outcomes are told one by one.
+    /// Its turns run elsewhere: its messages are issued ahead, and the host tells what came of them.
     pub remote: bool,
     /// It came to its supervisor later on: it waits for no sibling, only for a supervisor that is just starting or restarting children, and
     /// goes with an incarnation of the supervisor.
