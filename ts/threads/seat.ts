@@ -60,7 +60,8 @@ export class Seat {
 
   /** This message could not be handed over. */
   withdrawn(slot: number): void {
-    this.#flight.splice(this.#flight.indexOf(slot, this.#first), 1)
+    const place = this.#flight.indexOf(slot, this.#first)
+    if (place >= 0) this.#flight.splice(place, 1)
   }
 
   /** Closes it for further messages; the slot of the one that runs. */
