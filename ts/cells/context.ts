@@ -127,7 +127,10 @@ export interface InitContext<M extends Messages<M>, Args> {
 export interface Context<M extends Messages<M>, State, Args> extends InitContext<M, Args> {
   /** What `init` made. A turn that fails takes its changes with it. */
   state: State
-  /** The turn's transaction, begun at its first use and committed when the turn ends well. */
+  /**
+   * The turn's transaction, begun when this property is first read and committed when the turn ends well. A handler
+   * that awaits something else first reads it after that: what others commit from its beginning on may be a conflict.
+   */
   readonly tx: Transaction
   /** Other handlers from the next message on; messages not among them keep theirs. Deferred messages come back. */
   become(handlers: Partial<Handlers<M, State, Args>>): void

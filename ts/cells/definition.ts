@@ -524,9 +524,39 @@ export function isDefinition(value: unknown): value is AnyCellDefinition | Super
 
 const definitions = new WeakSet<object>()
 
-function definition<T extends object>(made: T): T {
+export type DefinitionKind = 'cell' | 'supervisor'
+
+/** Definitions that are remembered by their module; those above that are found once their module is loaded. */
+const DECLARED_MAX = 10_000
+
+/** By module, kind and name: what was made here; of what was made twice it is not known which one is meant. */
+const declared = new Map<string, unknown>()
+const TWICE = Symbol('twice')
+
+function definition<
+  T extends { readonly kind: DefinitionKind; readonly name: string; readonly module: string | undefined },
+>(made: T): T {
   definitions.add(made)
+  const { kind, name, module } = made
+  if (module !== undefined && declared.size < DECLARED_MAX) {
+    const key = declaredKey(module, kind, name)
+    declared.set(key, declared.has(key) ? TWICE : made)
+  }
   return Object.freeze(made)
+}
+
+function declaredKey(module: string, kind: DefinitionKind, name: string): string {
+  return `${module} ${kind} ${name}`
+}
+
+/** The one definition that this isolate has made for a module, also while that is still being evaluated. */
+export function declaredBy(
+  module: string,
+  kind: DefinitionKind,
+  name: string,
+): CompiledCell | SupervisorDefinition | undefined {
+  const made = declared.get(declaredKey(module, kind, name))
+  return made === TWICE ? undefined : (made as CompiledCell | SupervisorDefinition | undefined)
 }
 
 /** Reads what is said of a child of a supervisor. */

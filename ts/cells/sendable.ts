@@ -2,14 +2,17 @@ import { types } from 'node:util'
 import { KaryonError } from '../errors.ts'
 import { Reference } from './ref.ts'
 
+/** How deep what is sent may be nested: a clone goes as deep on the stack. */
+export const PAYLOAD_DEPTH_MAX = 1_000
+
 /**
  * Refuses, with the path to it, what could not leave its isolate, and what would arrive there without its class: functions,
- * symbols, and every object that `structuredClone` refuses or makes a plain one of, such as promises, proxies, graphs, streams
- * and instances of a program's own classes. References to cells can leave. A subclass of `Date` or of an error passes, and
+ * symbols, what is nested deeper than `PAYLOAD_DEPTH_MAX`, and every object that `structuredClone` refuses or makes a plain one
+ * of, such as promises, proxies, graphs, streams and instances of a program's own classes. References to cells can leave. A subclass of `Date` or of an error passes, and
  * arrives as its base; so do an `arguments` object and a detached buffer, which elsewhere are refused.
  */
 export function assertSendable(value: unknown, root: string): void {
-  if (!isFlat(value)) walk(value, root, new Set(), [])
+  if (!isFlat(value)) walk(value, root, 0, new Set(), [])
 }
 
 /**
@@ -22,7 +25,7 @@ export function freezeSendable(value: unknown, root: string): void {
     return
   }
   const plain: object[] = []
-  walk(value, root, new Set(), plain)
+  walk(value, root, 0, new Set(), plain)
   // Frozen only once all of it was found sendable, so that a refused payload is left as it was.
   for (const object of plain) Object.freeze(object)
 }
@@ -43,14 +46,15 @@ function mayHold(value: unknown): boolean {
 }
 
 /** Collects in `plain` what is to be frozen. */
-function walk(value: unknown, path: string, seen: Set<object>, plain: object[]): void {
+function walk(value: unknown, path: string, depth: number, seen: Set<object>, plain: object[]): void {
   if (typeof value === 'function' || typeof value === 'symbol') throw refused(path, `a ${typeof value}`)
   if (typeof value !== 'object' || value === null) return
   if (types.isProxy(value)) throw refused(path, 'a proxy')
   if (seen.has(value) || value instanceof Reference) return
+  if (depth >= PAYLOAD_DEPTH_MAX) throw tooDeep()
   seen.add(value)
   const below = (item: unknown, place: string | number, dot: string, end: string): void => {
-    if (mayHold(item)) walk(item, `${path}${dot}${place}${end}`, seen, plain)
+    if (mayHold(item)) walk(item, `${path}${dot}${place}${end}`, depth + 1, seen, plain)
   }
   if (Array.isArray(value) ? isOfRealm(value, 2) : isOfRealm(value, 1)) plain.push(value)
   else if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return
@@ -88,6 +92,12 @@ function assertClones(value: object, path: string): void {
     throw refused(path, name(), cause)
   }
   if (Object.getPrototypeOf(clone) !== Object.getPrototypeOf(value)) throw refused(path, name())
+}
+
+/** The error of a payload that is nested too deep; its path would be as long. */
+export function tooDeep(): KaryonError {
+  const message = `the payload is nested deeper than ${PAYLOAD_DEPTH_MAX} levels; send it flat, or in parts`
+  return new KaryonError('ERR_KARYON_NOT_SENDABLE', message, { details: { limit: PAYLOAD_DEPTH_MAX } })
 }
 
 function refused(path: string, what: string, cause?: unknown): KaryonError {

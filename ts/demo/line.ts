@@ -4,7 +4,7 @@ import type { LedgerMessages, LedgerReply } from './cells/ledger.ts'
 import type { GitCommit } from './history.ts'
 import { FAILURES_IN_A_ROW_MAX } from './pool.ts'
 import { TURN_ANSWER_MS } from './protocol.ts'
-import { isSabotage } from './saboteur.ts'
+import { isAccident } from './saboteur.ts'
 
 /** Transactions of the ledger under way at once: one sync of the disk then serves many of them. */
 export const IN_FLIGHT_MAX = 64
@@ -51,7 +51,7 @@ export class LineFeeder {
     }
     this.#failuresInARow += 1
     const cause = outcome === 'early' ? undefined : outcome.error
-    if (this.#failuresInARow > FAILURES_IN_A_ROW_MAX || (cause !== undefined && !isSabotage(cause))) {
+    if (this.#failuresInARow > FAILURES_IN_A_ROW_MAX || (cause !== undefined && !isAccident(cause))) {
       const times = `${this.#failuresInARow} times in a row`
       throw new Error(`the ledger failed ${times} at commit ${first.commit.hash}`, { cause })
     }

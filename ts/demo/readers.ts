@@ -7,7 +7,7 @@ import { LANGUAGES } from './imports.ts'
 import { authorKey, EDGE, languageKey, objectOf, readAsEdge, sourceLanguage } from './model.ts'
 import { Pool } from './pool.ts'
 import { TURN_ANSWER_MS, type Evidence } from './protocol.ts'
-import { isSabotage } from './saboteur.ts'
+import { isAccident } from './saboteur.ts'
 
 /** Blobs that are read in one turn: one transaction, one accident at most. */
 const READINGS_PER_TURN = 32
@@ -31,7 +31,7 @@ export class Readers {
       await crew.authors.ask('meet', authors, { timeoutMs: TURN_ANSWER_MS })
       for (const author of authors.slice(0, 1)) prove(authorKey(author), 'email')
     }
-    this.#authors = new Pool([meet], AUTHORS_PER_TURN, isSabotage)
+    this.#authors = new Pool([meet], AUTHORS_PER_TURN, isAccident)
     this.#imports = new Pool(
       crew.imports.map((reader) => async (readings: readonly Reading[]) => {
         await reader.ask('read', readings, { timeoutMs: TURN_ANSWER_MS })
@@ -39,7 +39,7 @@ export class Readers {
           prove(readAsEdge(object, language), 'imports')
       }),
       READINGS_PER_TURN,
-      isSabotage,
+      isAccident,
     )
   }
 

@@ -1,4 +1,5 @@
 // Accidents on purpose: what the supervised cells are to survive.
+import { KaryonError } from '../index.ts'
 import { Seeded } from './seed.ts'
 
 /** One turn of the ledger in a hundred ends in an accident. */
@@ -42,8 +43,10 @@ export type Strike = (cell: string, probability: number) => void
 /** Leaves every turn alone. */
 export const noAccidents: Strike = () => {}
 
-/** Whether an error, or what caused it, is an accident that was planned. */
-export function isSabotage(error: unknown): boolean {
-  for (let link = error; link instanceof Error; link = link.cause) if (link.name === 'Sabotage') return true
+/** Whether an error, or what caused it, is an accident: one that was planned, or a conflict that was met too often. */
+export function isAccident(error: unknown): boolean {
+  for (let link = error; link instanceof Error; link = link.cause)
+    if (link.name === 'Sabotage' || (link instanceof KaryonError && link.code === 'ERR_KARYON_CONFLICT'))
+      return true
   return false
 }

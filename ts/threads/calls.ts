@@ -7,8 +7,7 @@ import { spawnBelow, type Definition, type SpawnOptions } from '../cells/spawn.t
 import type { MonitorOptions } from '../cells/context.ts'
 import { link, monitor } from '../cells/watching.ts'
 import { badArgument } from '../errors.ts'
-import { clonable } from './parcels.ts'
-import { findDefinition, loadModule } from './modules.ts'
+import { definitionOf } from './modules.ts'
 
 /** A definition as it travels. */
 export interface DefinitionFacts {
@@ -69,7 +68,7 @@ export async function answerCall(
   try {
     return { value: await carryOut(runtime, incarnationAt, call) }
   } catch (error) {
-    return { error: clonable(error) }
+    return { error }
   }
 }
 
@@ -116,8 +115,8 @@ function carryOut(
   }
 }
 
-async function found({ module, kind, name }: DefinitionFacts): Promise<Definition> {
-  return findDefinition(await loadModule(module), module, kind, name)
+function found({ module, kind, name }: DefinitionFacts): Promise<Definition> {
+  return definitionOf(module, kind, name)
 }
 
 async function children({

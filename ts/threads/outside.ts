@@ -1,6 +1,6 @@
 // What lies outside of a worker: the kernel, which is asked, and waited for where the answer is needed at once.
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
-import { Cell, Incarnation } from '../cells/cell.ts'
+import type { Cell, Incarnation } from '../cells/cell.ts'
 import type { AskedChildren, ChildInfo } from '../cells/children.ts'
 import type { Monitor, MonitorOptions } from '../cells/context.ts'
 import type { CompiledCell } from '../cells/definition.ts'
@@ -13,9 +13,10 @@ import { KaryonError } from '../errors.ts'
 import { shielded } from '../shield.ts'
 import { definitionFacts, type Call, type CallAnswer, type ChildAct } from './calls.ts'
 import type { Line } from './line.ts'
-import { findDefinition, loadedModule } from './modules.ts'
-import { unpack, type Parcel, type ReferenceFacts } from './parcels.ts'
-import type { LocalSeat, RemoteScheduler } from './remote.ts'
+import { exportedBy } from './modules.ts'
+import { cellElsewhere, unpack, type Parcel, type ReferenceFacts } from './parcels.ts'
+import type { LocalSeat } from './local.ts'
+import type { RemoteScheduler } from './remote.ts'
 import type { Passage } from './values.ts'
 import { Place, Up } from './wire.ts'
 
@@ -128,7 +129,7 @@ export class Outside implements OutsideOfRuntime, Passage {
     const { id, path, incarnation, gone } = Reference.cellOf(reference)
     const kind =
       reference instanceof SupervisorRef ? 'supervisor' : reference instanceof OwnedRef ? 'owned' : 'cell'
-    return { id, path, incarnation: incarnation.number, kind, gone: gone !== undefined }
+    return { id, path, incarnation: incarnation.number, kind, gone }
   }
 
   in(facts: ReferenceFacts): Reference {
@@ -138,27 +139,23 @@ export class Outside implements OutsideOfRuntime, Passage {
     return facts.kind === 'owned' ? new OwnedRef<never>(cell) : runtime.refOf(cell)
   }
 
-  #cellOf({ id, path, incarnation, gone, messages }: ReferenceFacts): Cell {
+  #cellOf(facts: ReferenceFacts): Cell {
+    const { id, gone, messages } = facts
     const { cells } = this.#cells
     const known = cells[placeOf(id)]
     if (known?.id === id) return known
-    const cell = new Cell(this.#cells, id, path)
-    cell.incarnation = new Incarnation(cell, incarnation)
+    const cell = cellElsewhere(this.#cells, facts)
     if (messages !== undefined && messages.names.length > 0)
       cell.definition = this.#definitionOf(cell, messages)
-    if (gone) {
-      cell.live = false
-      cell.endReason = 'stopped'
-    } else cells[placeOf(id)] = cell
+    if (gone === undefined) cells[placeOf(id)] = cell
     return cell
   }
 
   /** What a cell elsewhere understands: its definition where it is here too, or its messages alone. */
   #definitionOf(cell: Cell, facts: NonNullable<ReferenceFacts['messages']>): CompiledCell {
     const { module, definition: name, names, checked, controls, dropOldest, mailbox, persist } = facts
-    const exported = module === undefined ? undefined : loadedModule(module)
-    if (module !== undefined && exported !== undefined)
-      return findDefinition(exported, module, 'cell', name) as CompiledCell
+    const here = module === undefined ? undefined : exportedBy(module, 'cell', name)
+    if (here !== undefined) return here as CompiledCell
     // Its schemas are where the cell is.
     const parser = (code: number) => (payload: unknown) =>
       this.#call({ what: 'parse', ref: this.#cells.refOf(cell), code, payload })

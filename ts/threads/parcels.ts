@@ -1,8 +1,12 @@
 // What the engine clones: with references to cells and Karyon's errors in it, which it would make plain objects of.
 import { types } from 'node:util'
+import { Cell, Incarnation } from '../cells/cell.ts'
+import type { CellRuntime } from '../cells/runtime.ts'
 import { KaryonError, type KaryonErrorCode } from '../errors.ts'
+import type { DownReason } from '../events.ts'
 import { peek } from '../cells/foreign.ts'
 import { Reference } from '../cells/ref.ts'
+import { PAYLOAD_DEPTH_MAX, tooDeep } from '../cells/sendable.ts'
 import type { Passage } from './values.ts'
 
 /** What is said of a reference. */
@@ -11,8 +15,8 @@ export interface ReferenceFacts {
   readonly path: string
   readonly incarnation: number
   readonly kind: 'cell' | 'owned' | 'supervisor'
-  /** It is gone already. */
-  readonly gone: boolean
+  /** Why it is gone, if it is. */
+  readonly gone: DownReason | undefined
   /** What it understands, where the other side may not know it. */
   readonly messages?: {
     readonly definition: string
@@ -25,6 +29,17 @@ export interface ReferenceFacts {
     readonly mailbox: number
     readonly persist: boolean
   }
+}
+
+/** A cell that is not here: all that is known of it is what was said. */
+export function cellElsewhere(runtime: CellRuntime, { id, path, incarnation, gone }: ReferenceFacts): Cell {
+  const cell = new Cell(runtime, id, path)
+  cell.incarnation = new Incarnation(cell, incarnation)
+  if (gone === undefined) return cell
+  cell.live = false
+  cell.endReason = gone
+  cell.incarnation.die()
+  return cell
 }
 
 /** A value as it travels. The stand-ins in it are known by their identity, which a clone keeps. */
@@ -44,9 +59,9 @@ interface ErrorFacts {
 
 type StandIn = NonNullable<Parcel['standIns']>[number]
 
-/** Makes a value ready for the engine. */
+/** Makes a value ready for the engine. Throws what is wrong with one that is nested too deep. */
 export function pack(value: unknown, passage: Passage): Parcel {
-  if (!holdsOurs(value, new Set())) return { value }
+  if (!holdsOurs(value)) return { value }
   const standIns: StandIn[] = []
   return { value: replaced(value, passage, standIns, new Map()), standIns }
 }
@@ -84,12 +99,22 @@ function below(value: object): Iterable<unknown> | undefined {
   return types.isNativeError(value) ? [value.cause] : undefined
 }
 
-function holdsOurs(value: unknown, seen: Set<unknown>): boolean {
+/** Whether there is something of ours in the plain containers of a value. Looks at all of it, for how deep it goes. */
+function holdsOurs(value: unknown, depth = 0, seen: Set<unknown> = new Set()): boolean {
   if (typeof value !== 'object' || value === null || seen.has(value)) return false
   if (isOurs(value)) return true
+  if (depth >= PAYLOAD_DEPTH_MAX) throw tooDeep()
   seen.add(value)
-  for (const item of below(value) ?? []) if (holdsOurs(item, seen)) return true
-  return false
+  const plain = below(value)
+  let holds = false
+  for (const item of plain ?? inside(value)) if (holdsOurs(item, depth + 1, seen)) holds = true
+  return holds && plain !== undefined
+}
+
+/** What the engine goes into of an instance of a class. */
+function inside(value: object): Iterable<unknown> {
+  const is = types.isProxy(value) || ArrayBuffer.isView(value) || types.isBoxedPrimitive(value)
+  return is ? [] : Object.values(value)
 }
 
 /** A copy with stand-ins; only of what has them somewhere below. */
@@ -183,19 +208,25 @@ function errorOf(
   return error
 }
 
-/** What was thrown, or what stands for it: an error may hold what no clone can. */
-export function clonable(thrown: unknown): unknown {
-  if (thrown instanceof KaryonError || thrown instanceof Reference) return thrown
-  if (holdsOurs(thrown, new Set())) return thrown
-  const fits = peek(() => {
-    structuredClone(thrown)
-    return true
-  })
-  if (fits) return thrown
-  return standIn(thrown)
+/** Says what was thrown; where it holds what no clone can, or what fails when it is looked at, what stands for it. */
+export function sayThrown<T>(thrown: unknown, say: (thrown: unknown) => T): T {
+  try {
+    return say(thrown)
+  } catch {
+    return say(standIn(thrown))
+  }
 }
 
-/** What is left of an error that no clone can hold. */
+/** What belongs to an error of ours, or what stands for it: the error itself is to arrive whatever that holds. */
+function clonable(value: unknown): unknown {
+  const fits = peek(() => {
+    if (!holdsOurs(value)) structuredClone(value)
+    return true
+  })
+  return fits ? value : standIn(value)
+}
+
+/** What is left of what no clone can hold. */
 function standIn(thrown: unknown): KaryonError {
   const message = peek(() => (thrown instanceof Error ? thrown.message : String(thrown))) ?? 'unknown'
   const error = new KaryonError('ERR_KARYON_NOT_SENDABLE', message)

@@ -1,20 +1,23 @@
 // The scheduler as a worker has it: main's, at the other end of the line. Here are only the messages that it issued ahead.
 import { KaryonError, takeFailure } from '../errors.ts'
 import { native } from '../native.ts'
+import { askError } from '../cells/ask.ts'
 import { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { abort } from '../cells/effects.ts'
 import { failure } from '../cells/failures.ts'
-import { peek } from '../cells/foreign.ts'
-import { Class, DOWNS, Header, INIT_TURN, NO_CELL, NO_SLOT, Op, Verdict } from '../cells/protocol.ts'
+import { isFailure, peek } from '../cells/foreign.ts'
+import { AskEnd, Class, DOWNS, Header, INIT_TURN, NO_CELL, NO_SLOT, Op, Verdict } from '../cells/protocol.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
 import { placeOf, takeShared, type CellScheduler } from '../cells/scheduler.ts'
-import { Slots, type Slot } from '../cells/slots.ts'
+import type { Slot } from '../cells/slots.ts'
 import type { DownReason } from '../events.ts'
 import { shield } from '../shield.ts'
 import { NOTHING, type Line } from './line.ts'
-import { findDefinition, loadModule, loadedModule } from './modules.ts'
-import { clonable } from './parcels.ts'
+import { Loader } from './loader.ts'
+import { LocalSeat, type RemoteSlots } from './local.ts'
+import { findDefinition, isLoaded } from './modules.ts'
+import { sayThrown } from './parcels.ts'
 import { takeInto, withOnce } from './once.ts'
 import { Watch } from './watch.ts'
 import { Asleep, Down, Place, Seated, Up, type CellStart } from './wire.ts'
@@ -28,89 +31,6 @@ const UNTOLD_MAX = 16
 const LINGER_MS = 0.1
 /** How long a worker waits for room before it looks again, in milliseconds. */
 const ROOM_MS = 50
-/** How long a module may wait for something as it is loaded before the next one is, in milliseconds. */
-const LOADING_MS = 1_000
-
-/** A place in this worker, for one incarnation. */
-export class LocalSeat {
-  readonly number: number
-  incarnation: Incarnation
-  /** The token of its session. */
-  readonly session: number
-  /** What the watchdog knows it by. */
-  watched = 0
-  readonly #remote: RemoteScheduler
-  /** Slots of messages that were issued to it, from `first` on. */
-  queue: number[] = []
-  first = 0
-  /** Messages of the batch that is out, and how many of them were begun. */
-  taken = 0
-  begun = 0
-  queued = false
-  /** What its word says: see `Seated`. */
-  word: number = Seated.idle
-  /** The last message that has simply ended, by its slot in main, and how many have since main was told. */
-  last = 0
-  untold = 0
-  /** The slot whose turn goes on. */
-  open: Slot | undefined
-  /** The turn of the message that runs was told of. */
-  told = false
-  /** No message begins until what is here was taken back. */
-  closed = false
-  /** It has put messages aside since its behaviour last changed. */
-  deferred = false
-  /** What it wants to end as, once its turn is over. */
-  finish: number | undefined
-
-  constructor(remote: RemoteScheduler, number: number, incarnation: Incarnation, session: number) {
-    this.#remote = remote
-    this.number = number
-    this.incarnation = incarnation
-    this.session = session
-  }
-
-  get length(): number {
-    return this.queue.length - this.first
-  }
-
-  get cpuMs(): number {
-    return this.#remote.used[this.number] as number
-  }
-
-  set cpuMs(cpuMs: number) {
-    this.#remote.used[this.number] = cpuMs
-  }
-
-  /** Whether a message may begin: main may have closed the seat meanwhile. */
-  admits(slot: number): boolean {
-    return this.#remote.begins(this, slot)
-  }
-
-  /** Nothing of the worker's side needs to be told. */
-  retire(): void {}
-}
-
-/** Slots here: of messages that were issued from there, and of what is sent from here. */
-export class RemoteSlots extends Slots {
-  /** Whom the message of a slot was issued to; by slot. */
-  readonly seats: (LocalSeat | undefined)[] = []
-  /** Its slot there, and the number of its ask. */
-  readonly there: number[] = []
-  readonly asks: number[] = []
-  /** Told that a message ended. */
-  ended: (slot: Slot, seat: LocalSeat) => void = () => {}
-
-  override outcome(slot: Slot): void {
-    // The first comes by before this class is there.
-    const seat = this.seats?.[slot.number]
-    if (seat !== undefined) {
-      this.seats[slot.number] = undefined
-      this.ended(slot, seat)
-    }
-    super.outcome(slot)
-  }
-}
 
 /** Main's scheduler, for the cells that run here. */
 export class RemoteScheduler implements CellScheduler {
@@ -122,14 +42,13 @@ export class RemoteScheduler implements CellScheduler {
   readonly #slots: RemoteSlots
   readonly #refresh: () => void
   readonly #watch: Watch
+  readonly #loader: Loader
   readonly #shield = shield
   /** By number; 0 is none. */
   readonly #seats: (LocalSeat | undefined)[] = []
   readonly #ready: LocalSeat[] = []
   /** Something was said since main was last woken. */
   #said = false
-  /** Resolves when the next module may be loaded. */
-  #loaded = Promise.resolve()
   /** Batches since this side was idle, and turns that go on. */
   #batches = 0
   #going = 0
@@ -151,6 +70,7 @@ export class RemoteScheduler implements CellScheduler {
     this.#slots = slots
     this.#line = line
     this.used = line.used
+    this.#loader = new Loader(line.control)
     this.#refresh = refresh
     slots.ended = (slot, seat) => this.#ended(slot, seat)
     const opened = native.openCells(0, false)
@@ -351,7 +271,7 @@ export class RemoteScheduler implements CellScheduler {
       seat.closed = true
       seat.deferred = false
     }
-    this.#say(Up.out, error === NOTHING ? NOTHING : clonable(error), seat.number, there, verdict)
+    this.#sayThrown(Up.out, error, seat.number, there, verdict)
     this.#idle(seat)
     if (seat.finish !== undefined) {
       this.#say(Up.finish, NOTHING, seat.number, seat.finish)
@@ -402,7 +322,7 @@ export class RemoteScheduler implements CellScheduler {
   /** A turn was stopped inside of an async scope, which stays open: nothing runs here any more, and main has another worker take over. */
   taint(error: unknown): void {
     const { control } = this.#line
-    this.#say(Up.tainted, clonable(error), control[Place.running])
+    this.#sayThrown(Up.tainted, error, control[Place.running])
     this.closed = true
     this.#line.ring()
   }
@@ -442,7 +362,7 @@ export class RemoteScheduler implements CellScheduler {
       }
       case Op.fail: {
         const { failure: error } = this.#runtime.cellAt(first)
-        return this.#say(Up.fail, clonable(error), this.#seat(first)?.number, third)
+        return this.#sayThrown(Up.fail, error, this.#seat(first)?.number, third)
       }
       case Op.finish: {
         const seat = this.#seat(first)
@@ -505,7 +425,8 @@ export class RemoteScheduler implements CellScheduler {
     const { onAbort } = ask
     if (onAbort !== undefined) peek(() => ask.signal?.removeEventListener('abort', onAbort))
     if (fits) ask.resolve(value)
-    else ask.reject(value)
+    // Why it was called off is known here alone.
+    else ask.reject(isFailure(value, 'ERR_KARYON_ASK_ABORTED') ? askError(AskEnd.abandoned, ask) : value)
     this.#slots.outcome(slot)
     this.#slots.settled(slot)
   }
@@ -527,7 +448,7 @@ export class RemoteScheduler implements CellScheduler {
         return
       }
     }
-    this.#say(Up.reply, clonable(error), there, token, 0)
+    this.#sayThrown(Up.reply, error, there, token, 0)
   }
 
   #goesOn(number: number, turn: number): void {
@@ -555,7 +476,12 @@ export class RemoteScheduler implements CellScheduler {
   }
 
   #inited(seat: LocalSeat, verdict: number, error: unknown): void {
-    this.#say(Up.inited, clonable(error), seat.number, verdict)
+    this.#sayThrown(Up.inited, error, seat.number, verdict)
+  }
+
+  /** Says something with what was thrown, or `NOTHING`. */
+  #sayThrown(kind: number, error: unknown, a = 0, b = 0, c = 0): void {
+    sayThrown(error, (what) => this.#say(kind, what, a, b, c))
   }
 
   /** Says something, whole or not at all; waits for room if there is none. Main takes things in whatever this side does. */
@@ -648,7 +574,7 @@ export class RemoteScheduler implements CellScheduler {
         const module = this.#line.payload() as string
         // Whoever needs it is told what is wrong with it.
         const loaded = (): void => this.#say(Up.ready, NOTHING)
-        this.#load(module, 0).then(loaded, loaded)
+        this.#loader.load(module, 0).then(loaded, loaded)
         return undefined
       }
       case Down.look: {
@@ -678,43 +604,16 @@ export class RemoteScheduler implements CellScheduler {
   }
 
   #start(start: CellStart): void {
-    const exported = loadedModule(start.module)
     const cell = this.#cellFor(start)
     const seat = new LocalSeat(this, start.seat, new Incarnation(cell, start.incarnation), start.session)
     cell.args = start.args
     this.#seats[start.seat] = seat
-    if (exported !== undefined) {
-      this.#begin(seat, exported, start)
-      return
-    }
-    this.#load(start.module, start.seat).then(
-      (loaded) => this.#begin(seat, loaded, start),
-      (error: unknown) => this.#inited(seat, Verdict.failed, error),
-    )
-  }
-
-  /** Loads modules one after the other, so that it is known whose does not come to its end. */
-  async #load(module: string, seat: number): Promise<Readonly<Record<string, unknown>>> {
-    const { control } = this.#line
-    const turn = this.#loaded
-    let next = (): void => {}
-    this.#loaded = new Promise((resolve) => {
-      next = resolve
-    })
-    const over = (): void => {
-      if (control[Place.loading] === seat) control[Place.loading] = 0
-      next()
-    }
-    await turn
-    control[Place.loading] = seat
-    // One that waits, perhaps for ever, holds up nobody.
-    const waits = setTimeout(over, LOADING_MS)
-    try {
-      return await loadModule(module)
-    } finally {
-      clearTimeout(waits)
-      over()
-    }
+    if (isLoaded(start.module)) this.#begin(seat, start)
+    else
+      this.#loader.load(start.module, start.seat).then(
+        () => this.#begin(seat, start),
+        (error: unknown) => this.#inited(seat, Verdict.failed, error),
+      )
   }
 
   #cellFor({ id, path, paused }: CellStart): Cell {
@@ -726,15 +625,11 @@ export class RemoteScheduler implements CellScheduler {
     return cell
   }
 
-  #begin(
-    seat: LocalSeat,
-    exported: Readonly<Record<string, unknown>>,
-    { module, definition }: CellStart,
-  ): void {
+  #begin(seat: LocalSeat, { module, definition }: CellStart): void {
     const { cell, alive, number } = seat.incarnation
     if (!alive) return
     try {
-      cell.definition = findDefinition(exported, module, 'cell', definition) as CompiledCell
+      cell.definition = findDefinition(module, 'cell', definition) as CompiledCell
     } catch (error) {
       this.#inited(seat, Verdict.failed, error)
       return
@@ -754,13 +649,15 @@ export class RemoteScheduler implements CellScheduler {
 
   #kill(number: number): void {
     const seat = this.#seats[number]
-    if (seat === undefined) return
     this.#seats[number] = undefined
-    seat.closed = true
-    if (seat.open !== undefined) this.#going--
-    seat.open = undefined
-    this.#drop(seat)
-    seat.incarnation.die(seat.incarnation.cell.failure)
+    // One whose arguments could not leave main never came.
+    if (seat !== undefined) {
+      seat.closed = true
+      if (seat.open !== undefined) this.#going--
+      seat.open = undefined
+      this.#drop(seat)
+      seat.incarnation.die(seat.incarnation.cell.failure)
+    }
     this.#say(Up.vacated, NOTHING, number)
   }
 

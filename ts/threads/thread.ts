@@ -1,21 +1,20 @@
 // One worker, as the main isolate sees it: what is handed to it, and what it reports.
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
-import { Cell, Incarnation } from '../cells/cell.ts'
+import type { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { goneError, failure } from '../cells/failures.ts'
 import { Class, CLOSED, Death, NO_CELL, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
 import { watchedEnvironment } from '../cells/watchdog.ts'
 import { OwnedRef, Reference, SupervisorRef } from '../cells/ref.ts'
-import type { CellRuntime } from '../cells/runtime.ts'
 import { placeOf, takeBack } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
 import type { ArmedTimer } from '../cells/timers.ts'
-import { KaryonError, checked } from '../errors.ts'
+import { checked, type ErrorDetails, type KaryonError } from '../errors.ts'
 import type { KernelEvent } from '../events.ts'
 import { native } from '../native.ts'
-import { answerCall, type Call } from './calls.ts'
+import { answerCall, type Call, type CallAnswer } from './calls.ts'
 import { Line, NOTHING } from './line.ts'
-import { clonable, pack, type ReferenceFacts } from './parcels.ts'
+import { cellElsewhere, pack, sayThrown, type ReferenceFacts } from './parcels.ts'
 import { Seat } from './seat.ts'
 import { codeOf, takeInto, withOnce } from './once.ts'
 import type { Threads } from './threads.ts'
@@ -168,7 +167,15 @@ export class Thread {
       definition: name,
       args: cell.args,
     }
-    this.tell(Down.start, start)
+    this.#put(() => {
+      try {
+        return this.line.say(Down.start, start)
+      } catch (cause) {
+        cell.failure = notSendable(`args of ${cell.path}`, cause, { path: cell.path })
+        threads.runtime.scheduler.write(Op.inited, cell.id, incarnation.number, Verdict.failed)
+        return true
+      }
+    })
     return seat
   }
 
@@ -268,8 +275,7 @@ export class Thread {
       holders[number] = undefined
       seat.withdrawn(number)
       const { id, path, definition } = seat.incarnation.cell
-      const message = `${definition?.names[code]} of ${path} holds what cannot leave its isolate`
-      ask?.reject(failure('ERR_KARYON_NOT_SENDABLE', message, { path }, error))
+      ask?.reject(notSendable(`${definition?.names[code]} of ${path}`, error, { path }))
       runtime.scheduler.write(Op.out, id, number, Verdict.notRun)
       return true
     }
@@ -579,12 +585,16 @@ export class Thread {
 
   /** Something that was asked there has its answer. */
   #settle(there: number, fits: boolean, value: unknown): void {
-    try {
-      this.tell(Down.settled, fits ? value : clonable(value), there, fits ? 1 : 0)
-    } catch (error) {
-      const message = 'the reply holds what cannot leave its isolate'
-      this.tell(Down.settled, failure('ERR_KARYON_NOT_SENDABLE', message, {}, error), there, 0)
-    }
+    // All of it once there is room: only then does it show whether the value can leave.
+    this.#put(() => {
+      let thrown = value
+      try {
+        if (fits) return this.line.say(Down.settled, value, there, 1)
+      } catch (cause) {
+        thrown = notSendable('the reply', cause)
+      }
+      return sayThrown(thrown, (what) => this.line.say(Down.settled, what, there, 0))
+    })
   }
 
   #deliver(id: number, code: number, there: number): void {
@@ -616,7 +626,10 @@ export class Thread {
   }
 
   #fail(seat: Seat | undefined, death: DeathWord): void {
-    const error = this.line.payload()
+    this.#failed(seat, this.line.payload(), death)
+  }
+
+  #failed(seat: Seat | undefined, error: unknown, death: DeathWord): void {
     if (seat === undefined || !seat.incarnation.alive) return
     const { cell, number } = seat.incarnation
     cell.failure = error
@@ -636,9 +649,10 @@ export class Thread {
         this.say(Down.timerOver, there)
       }
       this.#timers.set(there, timer)
-    } catch {
-      // As many as possible are armed.
+    } catch (error) {
+      // As many as possible are armed. Elsewhere the turn would have failed with it.
       this.say(Down.timerOver, there)
+      this.#failed(seat, error, Death.error)
     }
   }
 
@@ -653,9 +667,19 @@ export class Thread {
   async #call(number: number, call: Call): Promise<void> {
     const answer = await answerCall(this.threads.runtime, (seat) => this.#seats[seat]?.incarnation, call)
     if (this.#left) return
-    this.#answers.postMessage(pack(answer, this.#passage))
+    try {
+      this.#post(answer)
+    } catch (cause) {
+      sayThrown('error' in answer ? answer.error : notSendable(`what ${call.what} gives`, cause), (error) =>
+        this.#post({ error }),
+      )
+    }
     Atomics.store(this.line.control, Place.answered, number)
     Atomics.notify(this.line.control, Place.answered)
+  }
+
+  #post(answer: CallAnswer): void {
+    this.#answers.postMessage(pack(answer, this.#passage))
   }
 
   /** What is said of a reference that goes there. */
@@ -668,18 +692,19 @@ export class Thread {
       incarnation: incarnation.number,
       kind:
         reference instanceof SupervisorRef ? 'supervisor' : reference instanceof OwnedRef ? 'owned' : 'cell',
-      gone: cell.gone !== undefined,
+      gone: cell.gone,
     } as const
-    if (facts.gone || this.#known.has(id))
-      return { ...facts, ...(facts.gone && { messages: messagesOf(definition) }) }
+    if (facts.gone !== undefined) return { ...facts, messages: messagesOf(definition) }
+    if (this.#known.has(id)) return facts
     this.#known.set(id, cell)
     return { ...facts, messages: messagesOf(definition) }
   }
 
   /** The reference that somebody there has. */
-  #meet({ id, path, kind, incarnation }: ReferenceFacts): Reference {
+  #meet(facts: ReferenceFacts): Reference {
     const { runtime } = this.threads
-    const cell = this.#cellOf(id) ?? goneCell(runtime, id, path, incarnation)
+    const { id, kind } = facts
+    const cell = this.#cellOf(id) ?? cellElsewhere(runtime, { ...facts, gone: facts.gone ?? 'stopped' })
     if (kind === 'supervisor' && cell.children !== undefined) return new SupervisorRef(cell, cell.children)
     return kind === 'owned' ? new OwnedRef<never>(cell) : runtime.refOf(cell)
   }
@@ -699,12 +724,6 @@ function messagesOf(definition: CompiledCell | undefined): NonNullable<Reference
   }
 }
 
-/** Of a cell that is gone, and was forgotten, all that is left. */
-function goneCell(runtime: CellRuntime, id: number, path: string, incarnation: number): Cell {
-  const cell = new Cell(runtime, id, path)
-  cell.incarnation = new Incarnation(cell, incarnation)
-  cell.incarnation.die()
-  cell.live = false
-  cell.endReason = 'stopped'
-  return cell
+function notSendable(what: string, cause: unknown, details: ErrorDetails = {}): KaryonError {
+  return failure('ERR_KARYON_NOT_SENDABLE', `${what} holds what cannot leave its isolate`, details, cause)
 }

@@ -9,9 +9,10 @@ import { Connection } from '../graph/connection.ts'
 import { NativeSession, type Grants } from '../graph/session.ts'
 import { native } from '../native.ts'
 import { Line, NOTHING } from './line.ts'
-import { clonable } from './parcels.ts'
+import { sayThrown } from './parcels.ts'
 import { Outside } from './outside.ts'
-import { RemoteScheduler, RemoteSlots, type LocalSeat } from './remote.ts'
+import { RemoteSlots, type LocalSeat } from './local.ts'
+import { RemoteScheduler } from './remote.ts'
 import { Place, Up, partsOf, type WorkerSeed } from './wire.ts'
 
 function serve(port: MessagePort, seed: WorkerSeed): void {
@@ -26,8 +27,9 @@ function serve(port: MessagePort, seed: WorkerSeed): void {
     native.wakeEnvironment(environment),
   )
   const tell = (event: KernelEvent): void => {
-    const cloned = 'error' in event ? { ...event, error: clonable(event.error) } : event
-    ;(runtime.scheduler as RemoteScheduler).tell(Up.event, cloned)
+    const scheduler = runtime.scheduler as RemoteScheduler
+    if ('error' in event) sayThrown(event.error, (error) => scheduler.tell(Up.event, { ...event, error }))
+    else scheduler.tell(Up.event, event)
   }
   const slots = new RemoteSlots()
   const runtime: CellRuntime = new CellRuntime({

@@ -7,6 +7,7 @@ import {
   topic,
   type CellDefinition,
   type CellRef,
+  type Kernel,
   type Message,
   type SupervisorDefinition,
   type Topic,
@@ -173,6 +174,7 @@ export const news: Topic<number> = topic<number>('news')
 type CallerMessages = Loose<
   | 'relay'
   | 'ask'
+  | 'callOff'
   | 'deliver'
   | 'spawn'
   | 'children'
@@ -203,7 +205,7 @@ const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages
   const names = [
     ...['relay', 'ask', 'deliver', 'spawn', 'children', 'watch', 'down', 'downs', 'link', 'after', 'every'],
     ...['tick', 'ticks', 'self', 'stop', 'inspect', 'subscribe', 'heard', 'publish', 'flood', 'unknown'],
-    ...['path', 'hold', 'work', 'worked', 'spawnMany'],
+    ...['path', 'hold', 'work', 'worked', 'spawnMany', 'callOff'],
   ] as (keyof CallerMessages)[]
   const messages = Object.fromEntries(names.map((name) => [name, message()])) as CallerMessages
   return cell({
@@ -221,6 +223,13 @@ const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages
     on: {
       relay: (_ctx, { to, name, payload }) => to.send(name, payload),
       ask: (ctx, { to, name, payload, options }) => ctx.ask(to as CellRef<never>, name, payload, options),
+      callOff: (ctx, { to, name, payload, why }) => {
+        const controller = new AbortController()
+        const { signal } = controller
+        const asked = ctx.ask(to as CellRef<never>, name, payload as never, { signal })
+        controller.abort(new Error(why as string))
+        return asked
+      },
       deliver: async (_ctx, { to, name, payload }) => {
         await to.deliver(name, payload)
         return 'delivered'
@@ -400,25 +409,40 @@ const diggerOf = (isolation: 'inline' | 'thread'): CellDefinition<DiggerMessages
 export const inlineDigger: CellDefinition<DiggerMessages> = diggerOf('inline')
 export const threadDigger: CellDefinition<DiggerMessages> = diggerOf('thread')
 
-const mirrorOf = (isolation: 'inline' | 'thread'): CellDefinition<Loose<'echo' | 'deep'>> =>
+type MirrorMessages = Loose<'echo' | 'deep' | 'keep' | 'throws'>
+
+const mirrorOf = (isolation: 'inline' | 'thread'): CellDefinition<MirrorMessages> =>
   cell({
     name: `mirror-${isolation}`,
     module,
     isolation,
-    messages: { echo: message(), deep: message() },
+    messages: { echo: message(), deep: message(), keep: message(), throws: message() },
     on: {
       echo: (_ctx, what) => what,
-      deep: (_ctx, depth) => {
-        let value: unknown
-        for (let at = 0; at < depth; at++) value = { value }
-        return value
+      deep: (_ctx, depth) => deep(depth),
+      keep: () => {},
+      throws: (_ctx, what: 'getter' | 'deep' | 'function') => {
+        if (what === 'deep') throw deep(200_000)
+        throw {
+          get x() {
+            if (what === 'getter') throw new Error('do not look')
+            return () => {}
+          },
+        }
       },
     },
-  }) as CellDefinition<Loose<'echo' | 'deep'>>
+  }) as CellDefinition<MirrorMessages>
+
+/** Something nested so often. */
+export const deep = (depth: number): unknown => {
+  let value: unknown = 0
+  for (let at = 0; at < depth; at++) value = { value }
+  return value
+}
 
 /** Answers with what it was sent, or with something that deep. */
-export const inlineMirror: CellDefinition<Loose<'echo' | 'deep'>> = mirrorOf('inline')
-export const threadMirror: CellDefinition<Loose<'echo' | 'deep'>> = mirrorOf('thread')
+export const inlineMirror: CellDefinition<MirrorMessages> = mirrorOf('inline')
+export const threadMirror: CellDefinition<MirrorMessages> = mirrorOf('thread')
 
 type TellerMessages = {
   readonly count: Message
@@ -528,6 +552,16 @@ const hidden = cell({
   on: { ping: () => 1 },
 })
 export const hiddenOne: Readonly<Record<'cell', unknown>> = { cell: hidden }
+
+/** Not exported either, but it runs in main. */
+const hiddenInline = cell({
+  name: 'hidden-inline',
+  module,
+  messages: { ping: message<void, number>() },
+  on: { ping: () => 1 },
+})
+export const spawnHidden = (kernel: Kernel): CellRef<{ ping: Message<void, number> }> =>
+  kernel.spawn(hiddenInline).address
 
 /** Two counters. */
 export const crew: SupervisorDefinition = supervisor({

@@ -6,11 +6,10 @@ import { Kernel, cell, message } from '../../../ts/index.ts'
 import { Reference } from '../../../ts/cells/ref.ts'
 import { threadCounter } from './cells.ts'
 
-const program = fileURLToPath(new URL('../fixtures/threads.ts', import.meta.url))
-
-function run(name: string): Promise<{ code: number | null; output: string }> {
+function run(fixture: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import=@oxc-node/core/register', program, name], {
+    const program = fileURLToPath(new URL(`../fixtures/${fixture}.ts`, import.meta.url))
+    const child = spawn(process.execPath, ['--import=@oxc-node/core/register', program, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     let output = ''
@@ -32,9 +31,16 @@ const cases: [name: string, code: number, output: string, title: string][] = [
 
 for (const [name, code, output, title] of cases) {
   test.serial(title, async (t) => {
-    t.deepEqual(await run(name), { code, output })
+    t.deepEqual(await run('threads', name), { code, output })
   })
 }
+
+test.serial(
+  'a cell in a worker spawns what the program itself defines, while that runs at its top level',
+  async (t) => {
+    t.deepEqual(await run('toplevel'), { code: 0, output: 'root/parent/child pong\n' })
+  },
+)
 
 test('a cell that leaves its isolate says which module exports it', (t) => {
   const spec = { name: 'lost', messages: { ping: message() }, on: { ping: () => 1 } }

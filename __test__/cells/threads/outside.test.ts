@@ -34,6 +34,16 @@ both('a cell asks and waits for another one', async (t, { kernel, caller }) => {
   }
 })
 
+both('an ask that is called off says why', async (t, { kernel, caller }) => {
+  const ref = kernel.spawn(caller)
+  for (const target of [kernel.spawn(inlineCounter), kernel.spawn(threadCounter)]) {
+    const asked = ref.ask('callOff', { to: target.address, name: 'slow', payload: 20, why: 'mine' })
+    const { cause } = (await t.throwsAsync(asked)) as { cause: KaryonError }
+    t.is(cause.code, 'ERR_KARYON_ASK_ABORTED')
+    t.is((cause.cause as Error).message, 'mine')
+  }
+})
+
 both(
   'an ask of a cell that waits for the asker is refused with the way round',
   async (t, { kernel, caller }) => {

@@ -1,6 +1,8 @@
 // What payloads are on the other side: arrays of numbers, references to what is gone, what is too deep.
-import { PATIENT, both, threaded } from './both.ts'
-import { inlineMirror, inlineCounter, threadMirror } from './cells.ts'
+import test from 'ava'
+import { KaryonError } from '../../../ts/index.ts'
+import { PATIENT, both, world } from './both.ts'
+import { deep, inlineMirror, inlineCounter, spawnHidden, threadCounter, threadMirror } from './cells.ts'
 
 const KINDS = [
   Int8Array,
@@ -51,15 +53,73 @@ both('a reference to a cell that is gone comes back as one', async (t, { kernel 
   t.deepEqual([got.alive, got.path], [false, 'root/gone'])
 })
 
-threaded(
-  'an answer that is too deep to be read costs its worker, not the program',
-  {},
-  async (t, { kernel }) => {
-    const ref = kernel.spawn(threadMirror)
-    for (const depth of [10, 2_000, 3_000, 5_000]) {
-      const answer: unknown = await ref.ask('deep', depth, PATIENT).catch((error: unknown) => error)
-      t.truthy(answer)
+both(
+  'what is nested too deep is refused with its bound, as a payload and as an answer',
+  async (t, { kernel }, tier) => {
+    const ref = kernel.spawn(tier === 'inline' ? inlineMirror : threadMirror)
+    const refusal = async (asked: Promise<unknown>): Promise<unknown> => {
+      let error: unknown = await asked.catch((error: unknown) => error)
+      while (error instanceof KaryonError && error.cause instanceof KaryonError) error = error.cause
+      return error instanceof KaryonError && [error.code, error.details['limit']]
     }
-    t.is(await ref.ask('echo', 7, PATIENT), 7)
+    t.deepEqual(await ref.ask('echo', deep(900), PATIENT), deep(900))
+    for (const depth of [1_100, 5_000, 200_000]) {
+      t.deepEqual(await refusal(ref.ask('echo', deep(depth), PATIENT)), ['ERR_KARYON_NOT_SENDABLE', 1_000])
+      t.deepEqual(await refusal(ref.ask('deep', depth, PATIENT)), ['ERR_KARYON_NOT_SENDABLE', 1_000])
+    }
   },
 )
+
+both(
+  'what is thrown may be whatever it likes: only its own turn fails',
+  async (t, { kernel, events }, tier) => {
+    const definition = tier === 'inline' ? inlineMirror : threadMirror
+    const [ref, neighbour] = [
+      kernel.spawn(definition, { name: 'one' }),
+      kernel.spawn(definition, { name: 'two' }),
+    ]
+    for (const what of ['getter', 'deep', 'function']) {
+      const error = (await t.throwsAsync(ref.ask('throws', what, PATIENT))) as KaryonError
+      t.is(error.code, 'ERR_KARYON_CELL_FAILED')
+    }
+    t.is(await neighbour.ask('echo', 7, PATIENT), 7)
+    t.is(await ref.ask('echo', 7, PATIENT), 7)
+    t.deepEqual([ref.incarnation, neighbour.incarnation], [4, 1])
+    t.false(events.some(({ type }) => type === 'worker.lost'))
+  },
+)
+
+both('a reference to a cell that is exported nowhere is one like others', async (t, { kernel, caller }) => {
+  const ref = kernel.spawn(caller)
+  const hidden = spawnHidden(kernel)
+  t.is(await ref.ask('ask', { to: hidden, name: 'ping' }), 1)
+  t.deepEqual(await ref.ask('path', hidden), [hidden.path, true, 1])
+})
+
+both('an answer that no clone can hold, to a cell, is refused there', async (t, { kernel, caller }) => {
+  const ref = kernel.spawn(caller)
+  const target = kernel.spawn(inlineMirror)
+  const error = (await t.throwsAsync(
+    ref.ask('ask', { to: target.address, name: 'deep', payload: 2_000 }, PATIENT),
+  )) as KaryonError
+  t.is(codes(error).at(-1), 'ERR_KARYON_NOT_SENDABLE')
+  t.deepEqual(await ref.ask('ask', { to: target.address, name: 'echo', payload: 1 }), 1)
+})
+
+test.serial('arguments that cannot leave fail the cell that has them, and nobody else', async (t) => {
+  const { kernel, event } = world('thread', { sendableCheck: false })
+  const neighbour = kernel.spawn(threadMirror, { name: 'neighbour' })
+  const ref = kernel.spawn(threadCounter, { name: 'one', args: (() => {}) as never })
+  const { error } = await event('cell.gave-up')
+  t.is((error as KaryonError).code, 'ERR_KARYON_NOT_SENDABLE')
+  t.false(ref.alive)
+  t.is(await neighbour.ask('echo', 7, PATIENT), 7)
+  t.is(neighbour.incarnation, 1)
+  await kernel.close()
+})
+
+function codes(error: unknown): string[] {
+  const found: string[] = []
+  for (let at = error; at instanceof KaryonError; at = at.cause) found.push(at.code)
+  return found
+}

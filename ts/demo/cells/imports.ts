@@ -33,8 +33,11 @@ export function importReader(strike: Strike): CellDefinition<ImportsMessages, Im
       return { blobs, name }
     },
     on: {
-      async read({ tx, state }, readings) {
+      async read(context, readings) {
+        const { state } = context
         const blobs = await Promise.all(readings.map(({ object }) => state.blobs.read(object)))
+        // Not before: what others write while git answers would be a conflict.
+        const { tx } = context
         let found = 0
         for (const [at, blob] of blobs.entries()) {
           const reading = readings[at]
