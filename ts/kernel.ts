@@ -1,6 +1,6 @@
 // The kernel: one store, its graph, and the cells that live on it.
 import type { CellStats, CellTree, OwnedRef, Spawn, SupervisorRef, Topic } from './cells/index.ts'
-import type { UntypedMessages } from './cells/definition.ts'
+import type { AnyCellDefinition, CellDefinition, Messages, UntypedMessages } from './cells/definition.ts'
 import { treeOf } from './cells/inspect.ts'
 import { find } from './cells/ref.ts'
 import type { Incarnation } from './cells/cell.ts'
@@ -282,13 +282,19 @@ export class Kernel implements AsyncDisposable {
   }
 
   /**
-   * The cell or supervisor at a path, with the power over it; `undefined` when none is alive there. Cost: a pass over all.
+   * The cell or supervisor at a path, with the power over it; `undefined` when none is alive there. With the definition of a cell, what it
+   * understands is known to the compiler. Cost: a pass over all.
+   *
+   * @throws ERR_KARYON_ARGUMENT if it is not a cell of that definition
    *
    * @example
    * await kernel.find('root/alice')?.kill()
+   * kernel.find('root/alice', account)?.send('deposit', 5)
    */
-  find(path: string): OwnedRef<UntypedMessages> | SupervisorRef | undefined {
-    return find(this.#cells, path)
+  find(path: string): OwnedRef<UntypedMessages> | SupervisorRef | undefined
+  find<M extends Messages<M>>(path: string, definition: CellDefinition<M, never>): OwnedRef<M> | undefined
+  find(path: string, definition?: AnyCellDefinition): OwnedRef<UntypedMessages> | SupervisorRef | undefined {
+    return find(this.#cells, path, definition)
   }
 
   /** Sends to every cell that has subscribed to a topic; how many had room. */

@@ -71,6 +71,19 @@ test('any cell can be found by its path, looked into, paused, stopped and killed
   await kernel.close()
 })
 
+test('a cell that is found with its definition has its messages, and one of another definition is refused', async (t) => {
+  const kernel = Kernel.memory()
+  kernel.spawn(crew)
+  const found = kernel.find('root/crew/a', worker)
+  found?.send('note', 'typed')
+  t.is(await found?.ask('read'), 'typed')
+  const other = cell({ name: 'worker', messages: { hang: message() }, on: { hang: () => {} } })
+  for (const path of ['root/crew/a', 'root/crew'])
+    t.throws(() => kernel.find(path, other), { code: 'ERR_KARYON_ARGUMENT' })
+  t.is(kernel.find('root/crew/c', other), undefined)
+  await kernel.close()
+})
+
 test('every event is on the diagnostics channel too', async (t) => {
   const seen: KernelEvent[] = []
   const listen = (event: unknown): void => void seen.push(event as KernelEvent)

@@ -9,6 +9,7 @@ import {
   type StandardSchema,
 } from '../../ts/cells/index.ts'
 import { type CellRuntime } from '../../ts/cells/runtime.ts'
+import type { Kernel } from '../../ts/index.ts'
 import { same } from './same.ts'
 
 interface Fact {
@@ -22,6 +23,7 @@ interface Named {
 
 export function checked(
   cells: CellRuntime,
+  kernel: Kernel,
   named: CellRef<Named>,
   schema: StandardSchema<string, number>,
 ): unknown[] {
@@ -141,5 +143,10 @@ export function checked(
   )
   const child: CellRef<Named> = crew.child('researcher')
 
-  return [sent, count, counted, learned, delivered, wrong, answer, price, child]
+  // What is found by its path has the types of the definition that it is found with.
+  const found: Promise<number> | undefined = kernel.find('root/priced', priced)?.ask('price', '5')
+  // @ts-expect-error it takes text
+  kernel.find('root/priced', priced)?.send('price', 5)
+
+  return [found, sent, count, counted, learned, delivered, wrong, answer, price, child]
 }

@@ -233,12 +233,18 @@ export class SupervisorRef extends Reference {
 /** Either kind of reference. */
 export type AnyRef = OwnedRef<never> | SupervisorRef
 
-/** The living cell or supervisor at a path, with the power over it. */
+/** The living cell or supervisor at a path, with the power over it; throws if it is not of the definition that is given. */
 export function find(
   runtime: CellRuntime,
   path: string,
+  expected?: AnyCellDefinition,
 ): OwnedRef<UntypedMessages> | SupervisorRef | undefined {
   const cell = runtime.cells.find((each) => each?.path === path && each !== runtime.root)
   if (cell === undefined) return undefined
+  const { definition } = cell
+  if (expected !== undefined && definition !== expected) {
+    const is = definition === undefined ? 'a supervisor' : `a cell of another definition, ${definition.name}`
+    throw badArgument(`${path} is ${is}; find it without one`, { path })
+  }
   return cell.children === undefined ? new OwnedRef(cell) : new SupervisorRef(cell, cell.children)
 }
