@@ -32,6 +32,11 @@ export interface KernelOptions {
    * first one's counts.
    */
   readonly memoryBytes?: number
+  /**
+   * The trace context of a message that is sent outside of turns, called where it is sent: it travels with the message, as `ctx.traceContext`,
+   * and with all that comes of it, through timers, topics, work and workers. Events of lost messages tell it.
+   */
+  readonly traceContext?: () => string | undefined
   /** The workers in which cells of `isolation: 'thread'` run. They start when cells need them. */
   readonly workers?: WorkerOptions
 }
@@ -125,6 +130,7 @@ export class Kernel implements AsyncDisposable {
         ? { threads: (runtime: CellRuntime) => this.#threads(runtime, durability, options.workers) }
         : { driver, now: () => driver.nowMs }),
       ...(options.seed !== undefined && { seed: options.seed }),
+      traceContext: options.traceContext,
       ...(options.sendableCheck !== undefined && { sendableCheck: options.sendableCheck }),
     })
     this.spawn = this.#cells.spawn
@@ -299,7 +305,7 @@ export class Kernel implements AsyncDisposable {
 
   /** Sends to every cell that has subscribed to a topic; how many had room. */
   publish<Input>(topic: Topic<unknown, Input>, payload: NoInfer<Input>): number {
-    return this.#cells.topics.publish(topic, payload)
+    return this.#cells.topics.publish(topic, payload, this.#cells.traceOf())
   }
 
   /** Keeps the program alive until the kernel is closed; with `signals`, SIGINT and SIGTERM close it in order. */
@@ -347,11 +353,14 @@ function checkOptions(options: KernelOptions): void {
     sendableCheck = false,
     memoryBytes = 0,
     workers = {},
-  } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes', 'workers')
+    traceContext,
+  } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes', 'workers', 'traceContext')
   checkedWorkers(workers)
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw badArgument('seed is a whole number below 2^32')
   if (typeof sendableCheck !== 'boolean') throw badArgument('sendableCheck is true or false')
+  if (traceContext !== undefined && typeof traceContext !== 'function')
+    throw badArgument('traceContext is a function that returns text, or undefined')
   if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 0) {
     throw badArgument('memoryBytes is a whole number of bytes')
   }

@@ -113,16 +113,16 @@ test('what is published reaches every cell that has subscribed, until its incarn
   })
   const [a, b] = [world.cells.spawn(reader, { name: 'a' }), world.cells.spawn(reader, { name: 'b' })]
   await world.rest()
-  t.is(world.cells.topics.publish(news, 'one'), 2)
+  t.is(world.cells.topics.publish(news, 'one', undefined), 2)
   await world.rest()
   a.send('fail')
   b.send('quit')
   await world.rest()
-  t.is(world.cells.topics.publish(news, 'two'), 1)
+  t.is(world.cells.topics.publish(news, 'two', undefined), 1)
   await world.rest()
   t.deepEqual(log, ['a1 one', 'b1 one', 'true false', 'a2 two'])
   await a.stop()
-  t.is(world.cells.topics.publish(news, 'three'), 0)
+  t.is(world.cells.topics.publish(news, 'three', undefined), 0)
 })
 
 test('a topic with a schema checks what is published, once', async (t) => {
@@ -148,8 +148,8 @@ test('a topic with a schema checks what is published, once', async (t) => {
   world.cells.spawn(counter)
   world.cells.spawn(counter)
   await world.rest()
-  t.is(world.cells.topics.publish(whole, 5), 2)
-  t.throws(() => world.cells.topics.publish(whole, 1.5), { code: 'ERR_KARYON_ARGUMENT' })
+  t.is(world.cells.topics.publish(whole, 5, undefined), 2)
+  t.throws(() => world.cells.topics.publish(whole, 1.5, undefined), { code: 'ERR_KARYON_ARGUMENT' })
   await world.rest()
   t.deepEqual([seen, checks], [[5, 5], 2])
 })
@@ -157,8 +157,10 @@ test('a topic with a schema checks what is published, once', async (t) => {
 test('what is no topic is refused where it is used', async (t) => {
   const world = new World()
   const bad = { name: 'news' } as never
-  t.throws(() => world.cells.topics.publish(bad, 1), { code: 'ERR_KARYON_ARGUMENT' })
-  t.throws(() => world.cells.topics.publish(undefined as never, 1), { code: 'ERR_KARYON_ARGUMENT' })
+  t.throws(() => world.cells.topics.publish(bad, 1, undefined), { code: 'ERR_KARYON_ARGUMENT' })
+  t.throws(() => world.cells.topics.publish(undefined as never, 1, undefined), {
+    code: 'ERR_KARYON_ARGUMENT',
+  })
   const reader = cell({
     name: 'reader',
     messages: { read: message<number>() },

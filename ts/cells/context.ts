@@ -71,6 +71,12 @@ export interface InitContext<M extends Messages<M>, Args> {
     name: Name,
     ...rest: [...payload: PayloadArguments<N[Name]>, options?: AskOptions]
   ): Promise<ReplyOf<N[Name]>>
+  /**
+   * The trace context that the message came with, and that goes with all that the turn sends: a `traceparent`, say, or any text of up to 1,024
+   * characters. Setting it counts for what the turn sends from then on. After an `await` it goes with what `ctx` sends; what references
+   * send there is no turn's.
+   */
+  traceContext: string | undefined
   /** Starts a child. It stops when this incarnation ends. */
   readonly spawn: Spawn
   /** Sends the cell a message after a while, 0 to 2,147,483,647 ms; not after a restart. */

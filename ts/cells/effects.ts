@@ -9,6 +9,7 @@ import { AskEnd, DEAD_LETTERS, DEATHS, DOWNS, EFFECT_WORDS, Effect, REFUSALS } f
 import type { CellRuntime } from './runtime.ts'
 import { placeOf } from './scheduler.ts'
 import type { PendingAsk, Slot } from './slots.ts'
+import { withTrace } from './trace.ts'
 
 type Act = (runtime: CellRuntime, first: number, second: number, third: number) => void
 
@@ -65,9 +66,10 @@ function died({ incarnation, failure }: Cell, death: number): void {
 function lost({ path, definition, runtime }: Cell, slot: Slot, why: number): void {
   const message = definition?.names[slot.code] ?? ''
   const [refusal, death] = [REFUSALS[why], DEAD_LETTERS[why]]
-  if (refusal !== undefined) runtime.emit({ type: 'message.refused', path, message, reason: refusal })
-  else if (death !== undefined) runtime.emit({ type: 'message.dead-letter', path, message, reason: death })
-  else runtime.emit({ type: 'message.conflict', path, message })
+  const told = { path, message, ...withTrace(slot.trace) }
+  if (refusal !== undefined) runtime.emit({ type: 'message.refused', ...told, reason: refusal })
+  else if (death !== undefined) runtime.emit({ type: 'message.dead-letter', ...told, reason: death })
+  else runtime.emit({ type: 'message.conflict', ...told })
   const facts = { path, message, timeoutMs: 0 }
   slot.delivery?.reject(death === undefined ? askError(AskEnd.refused, facts) : goneError(path))
   runtime.slots.outcome(slot)

@@ -182,6 +182,7 @@ export class Pump {
     }
     incarnation.gauge?.turn()
     const turn = new Turn(incarnation, ++this.#turns, position)
+    if (slot.trace !== undefined) turn.trace = slot.trace
     const handler = incarnation.handlers[slot.code] as Handler
     this.current = turn
     this.#runtime.scheduler.begin(turn.number, id)

@@ -24,6 +24,7 @@ import { Slots, type PendingAsk } from './slots.ts'
 import { spawnBelow, type Spawn, type SpawnOptions } from './spawn.ts'
 import { Timers } from './timers.ts'
 import { Topics } from './topics.ts'
+import { checkedTrace, withTrace } from './trace.ts'
 import { NOT_IN_BATCH, Turn } from './turn.ts'
 import { onOverrun, watchedEnvironment } from './watchdog.ts'
 
@@ -48,6 +49,8 @@ export interface RuntimeOptions {
   readonly seed?: number
   /** Whether payloads are checked and frozen; by default outside of production. */
   readonly sendableCheck?: boolean
+  /** The trace context of what is sent outside of turns. */
+  readonly traceContext?: (() => string | undefined) | undefined
   /** What drives it in the place of the event loop. */
   readonly driver?: Driver
   /** What is to be done about an isolate in which a turn was stopped inside of an async scope; by default the kernel closes. */
@@ -66,7 +69,7 @@ export interface OutsideOfRuntime {
   monitor(incarnation: Incarnation, ref: Reference, name: string, options: MonitorOptions): Monitor
   link(incarnation: Incarnation, ref: Reference): Monitor
   subscribe(incarnation: Incarnation, topic: string, name: string): Monitor
-  publish(topic: string, payload: unknown): number
+  publish(topic: string, payload: unknown, trace: string | undefined): number
   inspect(ref: Reference): Promise<CellInfo & { readonly state?: unknown }>
 }
 
@@ -123,6 +126,7 @@ export class CellRuntime {
   readonly endWatch: () => void
   readonly tainted: (error: KaryonError) => void
   readonly #sessions: SessionSource
+  readonly #traceContext: (() => string | undefined) | undefined
   readonly #shield = shield
   readonly #makeThreads: ((runtime: CellRuntime) => Threads) | undefined
   #refused = 0
@@ -139,6 +143,7 @@ export class CellRuntime {
     this.tainted = options.tainted ?? ((error) => this.fail(error))
     this.check = options.sendableCheck ?? process.env['NODE_ENV'] !== 'production'
     this.driver = options.driver
+    this.#traceContext = options.traceContext
     this.#makeThreads = options.threads
     this.outside = options.outside
     this.slots = options.slots ?? new Slots()
@@ -198,34 +203,47 @@ export class CellRuntime {
     this.pump.schedule()
   }
 
-  send(cell: Cell, name: string, payload: unknown): boolean {
+  /** The trace context of what is sent now: that of the turn that sends it, or what a program says of what is sent outside of turns. */
+  traceOf(turn: Turn | undefined = this.pump.current): string | undefined {
+    if (turn !== undefined) return turn.trace
+    return this.#traceContext === undefined ? undefined : checkedTrace(this.#traceContext())
+  }
+
+  send(cell: Cell, name: string, payload: unknown, turn?: Turn): boolean {
     const code = this.codeOf(cell, name)
-    return this.post(cell, code, this.admit(cell, code, payload))
+    return this.post(cell, code, this.admit(cell, code, payload), this.traceOf(turn))
   }
 
   /** Sends what was admitted. */
-  post(cell: Cell, code: number, payload: unknown, once?: Once): boolean {
+  post(cell: Cell, code: number, payload: unknown, trace: string | undefined, once?: Once): boolean {
     return this.#shield.running === 0
-      ? this.#post(cell, code, payload, once)
-      : this.#shield.during(() => this.#post(cell, code, payload, once))
+      ? this.#post(cell, code, payload, trace, once)
+      : this.#shield.during(() => this.#post(cell, code, payload, trace, once))
   }
 
-  #post(cell: Cell, code: number, payload: unknown, once: Once | undefined): boolean {
+  #post(
+    cell: Cell,
+    code: number,
+    payload: unknown,
+    trace: string | undefined,
+    once: Once | undefined,
+  ): boolean {
     const room = this.#roomOf(cell)
-    if (cell.definition?.controls?.has(code) && room !== CLOSED) {
-      this.scheduler.write(Op.send, cell.id, this.slots.take(code, payload).number, Class.control)
-      return true
-    }
-    if (room <= 0 && !this.#drops(cell, room)) return this.turnAway(cell, code, room)
+    const control = cell.definition?.controls?.has(code) && room !== CLOSED
+    if (!control && room <= 0 && !this.#drops(cell, room)) return this.turnAway(cell, code, room, trace)
     const slot = this.slots.take(code, payload)
     if (once !== undefined) slot.once = once
-    this.scheduler.send(cell, slot.number, room)
+    if (trace !== undefined) slot.trace = trace
+    if (control) this.scheduler.write(Op.send, cell.id, slot.number, Class.control)
+    else this.scheduler.send(cell, slot.number, room)
     return true
   }
 
   /** Sends what a cell is owed, before all that users send and whatever room there is. */
-  owe(cell: Cell, code: number, payload: unknown): void {
-    this.scheduler.write(Op.send, cell.id, this.slots.take(code, payload).number, Class.owed)
+  owe(cell: Cell, code: number, payload: unknown, trace?: string): void {
+    const slot = this.slots.take(code, payload)
+    slot.trace = trace
+    this.scheduler.write(Op.send, cell.id, slot.number, Class.owed)
   }
 
   deliver(cell: Cell, name: string, payload: unknown, options: DeliverOptions = {}): Promise<void> {
@@ -236,19 +254,21 @@ export class CellRuntime {
       const once = onceFor(cell, given)
       const code = this.codeOf(cell, name)
       const admitted = this.admit(cell, code, payload)
+      const trace = this.traceOf()
       const { path } = cell
       const aborted = (): KaryonError =>
         askError(AskEnd.abandoned, { path, message: name, timeoutMs: 0, signal })
       if (signal?.aborted) throw aborted()
       const room = this.#roomOf(cell)
       if (room > 0 || room === CLOSED || this.#drops(cell, room) || cell.definition?.controls?.has(code)) {
-        if (!this.post(cell, code, admitted, once)) throw goneError(path)
+        if (!this.post(cell, code, admitted, trace, once)) throw goneError(path)
         resolve()
         return promise
       }
       shielded(() => {
         const slot = this.slots.take(code, admitted)
         slot.once = once
+        slot.trace = trace
         const withdraw = (): void => this.scheduler.write(Op.withdraw, cell.id, slot.number)
         const over = (): void => signal?.removeEventListener('abort', withdraw)
         slot.delivery = {
@@ -300,7 +320,8 @@ export class CellRuntime {
       if (signal?.aborted) throw askError(AskEnd.abandoned, ask)
       if (cell.definition?.controls?.has(code))
         throw badArgument(`${name} of ${path} is a control message, which is not asked; send it`)
-      shielded(() => this.#ask(cell, code, admitted, ask, asker, once))
+      const trace = this.traceOf(asker)
+      shielded(() => this.#ask(cell, code, admitted, ask, asker, once, trace))
     } catch (error) {
       refuse(error)
     }
@@ -331,11 +352,12 @@ export class CellRuntime {
     ask: PendingAsk,
     asker: Turn | undefined,
     once: Once | undefined,
+    trace: string | undefined,
   ): void {
     const { path, signal, timeoutMs } = ask
     const room = this.#roomOf(cell)
     if (room <= 0 && !this.#drops(cell, room)) {
-      this.turnAway(cell, code, room)
+      this.turnAway(cell, code, room, trace)
       throw room === CLOSED ? goneError(path) : askError(AskEnd.refused, ask)
     }
     if (signal !== undefined) {
@@ -347,6 +369,7 @@ export class CellRuntime {
     const slot = this.slots.take(code, payload)
     slot.ask = ask
     slot.once = once
+    slot.trace = trace
     const waits = timeoutMs > LIMITS.delayMaxMs ? 0 : Math.ceil(timeoutMs)
     const id = asker === undefined ? NO_CELL : asker.incarnation.cell.id
     this.scheduler.write(Op.ask, cell.id, slot.number, id, asker?.number, waits)
@@ -436,15 +459,16 @@ export class CellRuntime {
   }
 
   /** No room, or nobody there. */
-  turnAway(cell: Cell, code: number, room: number): false {
+  turnAway(cell: Cell, code: number, room: number, trace: string | undefined): false {
     const { path } = cell
     const message = cell.definition?.names[code] ?? ''
+    const traced = withTrace(trace)
     if (room === CLOSED) {
       this.#deadLetters++
-      this.emit({ type: 'message.dead-letter', path, message, reason: 'stopped' })
+      this.emit({ type: 'message.dead-letter', path, message, reason: 'stopped', ...traced })
     } else {
       this.#refused++
-      this.emit({ type: 'message.refused', path, message, reason: 'full' })
+      this.emit({ type: 'message.refused', path, message, reason: 'full', ...traced })
     }
     return false
   }

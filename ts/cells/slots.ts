@@ -30,6 +30,8 @@ export interface Slot {
   delivery: PendingDelivery | undefined
   /** What tells it from others of its source, of which a durable cell consumes it once. */
   once: Once | undefined
+  /** Where it comes from, for whoever traces. */
+  trace: string | undefined
   /** It has no outcome yet. */
   open: boolean
 }
@@ -52,7 +54,16 @@ export class Slots {
     let slot = this.#free.pop()
     if (slot === undefined) {
       const number = this.#all.length
-      slot = { number, code, payload, ask: undefined, delivery: undefined, once: undefined, open: true }
+      slot = {
+        number,
+        code,
+        payload,
+        ask: undefined,
+        delivery: undefined,
+        once: undefined,
+        trace: undefined,
+        open: true,
+      }
       this.#all.push(slot)
     } else {
       slot.code = code
@@ -67,6 +78,7 @@ export class Slots {
     slot.payload = undefined
     slot.delivery = undefined
     slot.once = undefined
+    slot.trace = undefined
     slot.open = false
     if (slot.ask === undefined) this.#free.push(slot)
   }

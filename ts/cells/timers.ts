@@ -15,6 +15,7 @@ export interface ArmedTimer extends Timer {
   readonly cell: Cell
   readonly code: number
   readonly payload: unknown
+  readonly trace: string | undefined
   armed: boolean
   /** Told that it will not fall due any more. */
   onOver?: (() => void) | undefined
@@ -39,12 +40,13 @@ export class Timers {
     name: string,
     payload: unknown,
     options: TimerOptions = {},
+    trace?: string,
   ): ArmedTimer {
     bounded('the wait of a timer in milliseconds', delayMs, 0, LIMITS.delayMaxMs, false)
     const { ref = true } = checkedOptions(options, 'ref')
     if (typeof ref !== 'boolean') throw badArgument('ref of a timer is true or false')
     const code = this.#runtime.codeOf(cell, name)
-    return this.set(cell, code, this.#runtime.admit(cell, code, payload), delayMs, periodMs, ref)
+    return this.set(cell, code, this.#runtime.admit(cell, code, payload), delayMs, periodMs, ref, trace)
   }
 
   /** Arms one for what was admitted. */
@@ -55,6 +57,7 @@ export class Timers {
     delayMs: number,
     periodMs: number,
     ref: boolean,
+    trace: string | undefined,
   ): ArmedTimer {
     const limit = LIMITS.timersMax
     if (this.#armed.size >= limit) {
@@ -64,7 +67,7 @@ export class Timers {
     return shielded(() => {
       do this.#last = (this.#last + 1) >>> 0
       while (this.#armed.has(this.#last))
-      const timer: ArmedTimer = { number: this.#last, cell, code, payload, armed: true }
+      const timer: ArmedTimer = { number: this.#last, cell, code, payload, trace, armed: true }
       this.#armed.set(timer.number, timer)
       this.#runtime.scheduler.write(Op.timerSet, timer.number, cell.id, delay, period, ref ? 1 : 0)
       return timer
@@ -85,7 +88,7 @@ export class Timers {
     const timer = this.#armed.get(number)
     if (timer === undefined) return
     if (!again) this.over(number)
-    this.#runtime.post(timer.cell, timer.code, timer.payload)
+    this.#runtime.post(timer.cell, timer.code, timer.payload, timer.trace)
   }
 
   /** It will not fall due any more. */

@@ -70,7 +70,7 @@ export class Topics {
   }
 
   /** Sends to every subscriber; how many had room. */
-  publish(topic: Topic<unknown, unknown>, payload: unknown): number {
+  publish(topic: Topic<unknown, unknown>, payload: unknown, trace: string | undefined): number {
     const {
       name,
       message: { parse },
@@ -78,10 +78,10 @@ export class Topics {
     const parsed = parse === undefined ? payload : parse(payload)
     if (this.#runtime.check && parsed !== undefined) freezeSendable(parsed, 'payload')
     const { outside } = this.#runtime
-    if (outside !== undefined) return outside.publish(name, parsed)
+    if (outside !== undefined) return outside.publish(name, parsed, trace)
     let reached = 0
     for (const { incarnation, code } of this.#subscribers.get(name) ?? [])
-      if (this.#runtime.post(incarnation.cell, code, parsed)) reached++
+      if (this.#runtime.post(incarnation.cell, code, parsed, trace)) reached++
     return reached
   }
 }

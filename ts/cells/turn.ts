@@ -16,6 +16,7 @@ import { LIMITS } from './scheduler.ts'
 import { spawnBelow, type SpawnOptions } from './spawn.ts'
 import type { ArmedTimer } from './timers.ts'
 import type { Subscription, Topic } from './topics.ts'
+import { checkedTrace } from './trace.ts'
 import { link, monitor } from './watching.ts'
 
 /** The place in the batch of a turn that is not in it: one that went on, or an `init`. */
@@ -50,6 +51,8 @@ export class Turn {
   /** It began something foreign before it returned a promise; of simulations. */
   foreign: unknown
   became = false
+  /** Of its message, and of what it sends. */
+  trace: string | undefined
   /** Tasks that failed while the turn went on. */
   #failed: { readonly work: Work<unknown>; readonly error: unknown }[] | undefined
 
@@ -69,6 +72,15 @@ export class Turn {
 
   get args(): unknown {
     return this.incarnation.cell.args
+  }
+
+  get traceContext(): string | undefined {
+    return this.trace
+  }
+
+  set traceContext(trace: string | undefined) {
+    this.#living()
+    this.trace = checkedTrace(trace)
   }
 
   get state(): unknown {
@@ -94,7 +106,7 @@ export class Turn {
 
   send(ref: CellRef<never>, name: string, payload: unknown): boolean {
     this.#living()
-    return this.#runtime.send(CellRef.cellOf(ref), name, payload)
+    return this.#runtime.send(CellRef.cellOf(ref), name, payload, this)
   }
 
   ask(ref: CellRef<never>, name: string, payload: unknown, options?: AskOptions): Promise<unknown> {
@@ -110,12 +122,20 @@ export class Turn {
   }
 
   sendAfter(delayMs: number, name: string, payload?: unknown, options?: TimerOptions): Timer {
-    return this.#runtime.timers.arm(this.#living().cell, delayMs, 0, name, payload, options)
+    return this.#runtime.timers.arm(this.#living().cell, delayMs, 0, name, payload, options, this.trace)
   }
 
   every(periodMs: number, name: string, payload?: unknown, options?: TimerOptions): Timer {
     bounded('the period of every in milliseconds', periodMs, 1, LIMITS.delayMaxMs, false)
-    return this.#runtime.timers.arm(this.#living().cell, periodMs, periodMs, name, payload, options)
+    return this.#runtime.timers.arm(
+      this.#living().cell,
+      periodMs,
+      periodMs,
+      name,
+      payload,
+      options,
+      this.trace,
+    )
   }
 
   cancel(timer: Timer): boolean {
@@ -141,7 +161,7 @@ export class Turn {
 
   publish(topic: Topic<unknown, unknown>, payload: unknown): number {
     this.#living()
-    return this.#runtime.topics.publish(topic, payload)
+    return this.#runtime.topics.publish(topic, payload, this.trace)
   }
 
   renew(progress: number): boolean {
@@ -162,7 +182,12 @@ export class Turn {
       incarnation.gauge?.close()
       if (code === undefined || !incarnation.alive) return
       try {
-        this.#runtime.owe(incarnation.cell, code, this.#runtime.admit(incarnation.cell, code, value))
+        this.#runtime.owe(
+          incarnation.cell,
+          code,
+          this.#runtime.admit(incarnation.cell, code, value),
+          this.trace,
+        )
       } catch (error) {
         this.#runtime.pump.failBetweenTurns(incarnation, error)
       }

@@ -34,7 +34,12 @@ export type Call =
   | { readonly what: 'link'; readonly seat: number; readonly ref: Reference }
   | { readonly what: 'subscribe'; readonly seat: number; readonly topic: string; readonly name: string }
   | { readonly what: 'cancel'; readonly seat: number; readonly watch: number }
-  | { readonly what: 'publish'; readonly topic: string; readonly payload: unknown }
+  | {
+      readonly what: 'publish'
+      readonly topic: string
+      readonly payload: unknown
+      readonly trace: string | undefined
+    }
   | { readonly what: 'parse'; readonly ref: Reference; readonly code: number; readonly payload: unknown }
   | {
       readonly what: 'children'
@@ -107,6 +112,7 @@ function carryOut(
       return runtime.topics.publish(
         { name: call.topic, message: { parse: undefined } } as never,
         call.payload,
+        call.trace,
       )
     case 'parse':
       return Reference.cellOf(call.ref).definition?.parsers[call.code]?.(call.payload)

@@ -103,8 +103,8 @@ export class Outside implements OutsideOfRuntime, Passage {
     }
   }
 
-  publish(topic: string, payload: unknown): number {
-    return this.#call({ what: 'publish', topic, payload }) as number
+  publish(topic: string, payload: unknown, trace: string | undefined): number {
+    return this.#call({ what: 'publish', topic, payload, trace }) as number
   }
 
   inspect(ref: Reference): Promise<CellInfo & { readonly state?: unknown }> {

@@ -18,7 +18,7 @@ import { Loader } from './loader.ts'
 import { LocalSeat, type RemoteSlots } from './local.ts'
 import { findDefinition, isLoaded } from './modules.ts'
 import { sayThrown } from './parcels.ts'
-import { takeInto, withOnce } from './once.ts'
+import { takeInto, withExtras } from './extras.ts'
 import { Watch } from './watch.ts'
 import { Asleep, Down, Place, Seated, Up, type CellStart } from './wire.ts'
 
@@ -286,7 +286,7 @@ export class RemoteScheduler implements CellScheduler {
 
   #send(cell: Cell, number: number, kind: number): void {
     const slot = this.#slots.at(number)
-    const { word, payload } = withOnce(slot)
+    const { word, payload } = withExtras(slot)
     this.#slots.outcome(slot)
     // A credit is taken once nothing can fail.
     const take = kind === Class.user ? () => takeShared(this.memory.credits, placeOf(cell.id)) : undefined
@@ -335,7 +335,7 @@ export class RemoteScheduler implements CellScheduler {
       case Op.ask:
         return this.#ask(first, slots.at(second), third, fourth, fifth)
       case Op.deliver: {
-        const { word, payload } = withOnce(slots.at(second))
+        const { word, payload } = withExtras(slots.at(second))
         return this.#sendable(() => this.#say(Up.deliver, payload, first, word, second))
       }
       case Op.withdraw:
@@ -380,9 +380,9 @@ export class RemoteScheduler implements CellScheduler {
       case Op.pause:
         return this.#say(Up.pause, NOTHING, first, second)
       case Op.timerSet: {
-        const { code, payload } = this.#runtime.timers.at(first)
+        const { word, payload } = withExtras({ ...this.#runtime.timers.at(first), once: undefined })
         return this.#sendable(() =>
-          this.#say(Up.timerSet, payload, this.#seat(second)?.number, first, code, third, fourth, fifth),
+          this.#say(Up.timerSet, payload, this.#seat(second)?.number, first, word, third, fourth, fifth),
         )
       }
       case Op.timerCancel:
@@ -398,7 +398,7 @@ export class RemoteScheduler implements CellScheduler {
 
   #ask(id: number, slot: Slot, asker: number, turn: number, timeoutMs: number): void {
     const { number } = slot
-    const { word, payload } = withOnce(slot)
+    const { word, payload } = withExtras(slot)
     const seat = asker === NO_CELL ? undefined : this.#seat(asker)
     const runs = seat === undefined ? 0 : Atomics.load(this.#line.seats, seat.number)
     // Its turn may wait for the answer: who asks it meanwhile must be told of the circle.

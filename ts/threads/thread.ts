@@ -16,7 +16,7 @@ import { answerCall, type Call, type CallAnswer } from './calls.ts'
 import { Line, NOTHING } from './line.ts'
 import { cellElsewhere, pack, sayThrown, type ReferenceFacts } from './parcels.ts'
 import { Seat } from './seat.ts'
-import { codeOf, takeInto, withOnce } from './once.ts'
+import { codeOf, takeInto, told, withExtras } from './extras.ts'
 import type { Threads } from './threads.ts'
 import type { Passage } from './values.ts'
 import {
@@ -264,10 +264,10 @@ export class Thread {
 
   #hand(seat: Seat, slot: Slot): boolean {
     const { runtime, holders } = this.threads
-    const { number, code, ask, once } = slot
+    const { number, code, ask, once, trace } = slot
     try {
-      if (once !== undefined) {
-        const { payload, word } = withOnce(slot)
+      if (once !== undefined || trace !== undefined) {
+        const { payload, word } = withExtras(slot)
         return this.line.say(Down.message, payload, seat.number, number, word, ask?.token ?? 0)
       }
       return this.line.say(Down.message, slot.payload, seat.number, number, code, ask?.token ?? 0)
@@ -544,13 +544,14 @@ export class Thread {
     const { runtime } = this.threads
     const payload = this.line.payload()
     const cell = this.#receiver(id, kind === Class.user)
-    if (cell === undefined) this.#deadLetter(id, code)
+    if (cell === undefined) this.#deadLetter(id, code, payload)
     else runtime.scheduler.write(Op.send, id, takeInto(runtime.slots, code, payload).number, kind)
   }
 
-  #deadLetter(id: number, code: number): void {
+  #deadLetter(id: number, code: number, payload: unknown): void {
     const cell = this.#known.get(id)
-    if (cell !== undefined) this.threads.runtime.turnAway(cell, codeOf(code), CLOSED)
+    if (cell === undefined) return
+    this.threads.runtime.turnAway(cell, codeOf(code), CLOSED, told(code, payload).trace)
   }
 
   #ask(id: number, code: number, there: number, asker: Seat | undefined): void {
@@ -564,7 +565,7 @@ export class Thread {
       this.#settle(there, fits, value)
     }
     if (cell === undefined) {
-      this.#deadLetter(id, code)
+      this.#deadLetter(id, code, payload)
       settled(false, goneError(this.#known.get(id)?.path ?? ''))
       return
     }
@@ -602,7 +603,7 @@ export class Thread {
     const payload = this.line.payload()
     const cell = this.#receiver(id, false)
     if (cell === undefined) {
-      this.#deadLetter(id, code)
+      this.#deadLetter(id, code, payload)
       this.tell(Down.delivered, goneError(this.#known.get(id)?.path ?? ''), there, 0)
       return
     }
@@ -638,12 +639,20 @@ export class Thread {
 
   #timerSet(seat: Seat | undefined, there: number): void {
     const { reader } = this.line
-    const [code, delayMs, periodMs, ref] = [reader.fact(2), reader.word(3), reader.word(4), reader.fact(5)]
-    const payload = this.line.payload()
+    const [word, delayMs, periodMs, ref] = [reader.fact(2), reader.word(3), reader.word(4), reader.fact(5)]
+    const { payload, trace } = told(word, this.line.payload())
     if (seat === undefined || !seat.incarnation.alive) return
     const { timers } = this.threads.runtime
     try {
-      const timer = timers.set(seat.incarnation.cell, code, payload, delayMs, periodMs, ref !== 0)
+      const timer = timers.set(
+        seat.incarnation.cell,
+        codeOf(word),
+        payload,
+        delayMs,
+        periodMs,
+        ref !== 0,
+        trace,
+      )
       timer.onOver = () => {
         this.#timers.delete(there)
         this.say(Down.timerOver, there)

@@ -444,6 +444,68 @@ export const deep = (depth: number): unknown => {
 export const inlineMirror: CellDefinition<MirrorMessages> = mirrorOf('inline')
 export const threadMirror: CellDefinition<MirrorMessages> = mirrorOf('thread')
 
+const traces: Topic<number> = topic<number>('traces')
+
+type TracerMessages = Loose<'by' | 'note' | 'what' | 'seen' | 'later' | 'now'>
+
+const tracerOf = (isolation: 'inline' | 'thread'): CellDefinition<TracerMessages> =>
+  cell({
+    name: `tracer-${isolation}`,
+    module,
+    isolation,
+    messages: {
+      by: message(),
+      note: message(),
+      what: message(),
+      seen: message(),
+      later: message(),
+      now: message(),
+    },
+    init: () => ({ seen: [] as unknown[] }),
+    on: {
+      by: async (ctx, { way, to }) => {
+        switch (way) {
+          case 'send':
+            return ctx.send(to as CellRef<never>, 'note' as never)
+          case 'reference':
+            return to.send('note')
+          case 'sendLater':
+            await new Promise((resolve) => setTimeout(resolve, 1))
+            return ctx.send(to as CellRef<never>, 'note' as never)
+          case 'ask':
+            return ctx.ask(to as CellRef<never>, 'note' as never)
+          case 'askLater':
+            await new Promise((resolve) => setTimeout(resolve, 1))
+            return ctx.ask(to as CellRef<never>, 'note' as never)
+          case 'timer':
+            ctx.sendAfter(1, 'note', 0)
+            return undefined
+          case 'work':
+            // oxlint-disable-next-line unicorn/no-thenable -- an option of that name
+            void ctx.run(() => 0, { then: 'note' as never })
+            return undefined
+          case 'publish':
+            ctx.subscribe(traces, 'note').cancel()
+            ctx.subscribe(traces, 'note')
+            return ctx.publish(traces, 1)
+          default:
+            ctx.traceContext = 'its own'
+            return ctx.send(to as CellRef<never>, 'note' as never)
+        }
+      },
+      note: (ctx) => void ctx.state.seen.push(ctx.traceContext),
+      what: (ctx) => ctx.traceContext,
+      seen: (ctx) => ctx.state.seen.splice(0),
+      later: (ctx) => ctx.defer(),
+      now: (ctx) => ctx.become({ later: (turn) => void turn.state.seen.push(turn.traceContext) }),
+    },
+    limits: { mailbox: 3 },
+  }) as CellDefinition<TracerMessages>
+
+/** Notes the trace contexts of what it gets. */
+export const inlineTracer: CellDefinition<TracerMessages> = tracerOf('inline')
+export const threadTracer: CellDefinition<TracerMessages> = tracerOf('thread')
+
 type TellerMessages = {
   readonly count: Message
   readonly urgent: Message
