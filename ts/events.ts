@@ -65,20 +65,20 @@ export type KernelEvent =
       readonly path: string
       readonly message: string
       readonly reason: 'full' | 'withdrawn' | 'cycle'
-      readonly traceContext?: string
+      readonly trace?: string
     }
   | {
       readonly type: 'message.dead-letter'
       readonly path: string
       readonly message: string
       readonly reason: DeadLetterReason
-      readonly traceContext?: string
+      readonly trace?: string
     }
   | {
       readonly type: 'message.conflict'
       readonly path: string
       readonly message: string
-      readonly traceContext?: string
+      readonly trace?: string
     }
   | {
       readonly type: 'turn.late-settlement'

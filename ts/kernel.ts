@@ -33,10 +33,10 @@ export interface KernelOptions {
    */
   readonly memoryBytes?: number
   /**
-   * The trace context of a message that is sent outside of turns, called where it is sent: it travels with the message, as `ctx.traceContext`,
+   * The trace context of a message that is sent outside of turns, called where it is sent: it travels with the message, as `ctx.trace`,
    * and with all that comes of it, through timers, topics, work and workers. Events of lost messages tell it.
    */
-  readonly traceContext?: () => string | undefined
+  readonly trace?: () => string | undefined
   /** The workers in which cells of `isolation: 'thread'` run. They start when cells need them. */
   readonly workers?: WorkerOptions
 }
@@ -130,7 +130,7 @@ export class Kernel implements AsyncDisposable {
         ? { threads: (runtime: CellRuntime) => this.#threads(runtime, durability, options.workers) }
         : { driver, now: () => driver.nowMs }),
       ...(options.seed !== undefined && { seed: options.seed }),
-      traceContext: options.traceContext,
+      trace: options.trace,
       ...(options.sendableCheck !== undefined && { sendableCheck: options.sendableCheck }),
     })
     this.spawn = this.#cells.spawn
@@ -353,14 +353,14 @@ function checkOptions(options: KernelOptions): void {
     sendableCheck = false,
     memoryBytes = 0,
     workers = {},
-    traceContext,
-  } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes', 'workers', 'traceContext')
+    trace,
+  } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes', 'workers', 'trace')
   checkedWorkers(workers)
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw badArgument('seed is a whole number below 2^32')
   if (typeof sendableCheck !== 'boolean') throw badArgument('sendableCheck is true or false')
-  if (traceContext !== undefined && typeof traceContext !== 'function')
-    throw badArgument('traceContext is a function that returns text, or undefined')
+  if (trace !== undefined && typeof trace !== 'function')
+    throw badArgument('trace is a function that returns text, or undefined')
   if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 0) {
     throw badArgument('memoryBytes is a whole number of bytes')
   }

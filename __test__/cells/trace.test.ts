@@ -12,7 +12,7 @@ for (const [tier, tracer] of [
     `${tier}: what comes of a message has its trace context, over every way there is`,
     async (t) => {
       let current: string | undefined
-      const kernel = Kernel.memory({ workers: { count: 1, spare: false }, traceContext: () => current })
+      const kernel = Kernel.memory({ workers: { count: 1, spare: false }, trace: () => current })
       const ref = kernel.spawn(tracer, { name: 'one' })
       const other = kernel.spawn(tracer, { name: 'two' })
       await other.ask('seen', undefined, PATIENT)
@@ -48,7 +48,7 @@ for (const [tier, tracer] of [
 
   test.serial(`${tier}: a delivery that waits, and a message that is put aside, keep theirs`, async (t) => {
     let current: string | undefined
-    const kernel = Kernel.memory({ workers: { count: 1, spare: false }, traceContext: () => current })
+    const kernel = Kernel.memory({ workers: { count: 1, spare: false }, trace: () => current })
     const ref = kernel.spawn(tracer, { name: 'one' })
     await ref.ask('seen', undefined, PATIENT)
     ref.pause()
@@ -71,7 +71,7 @@ for (const [tier, tracer] of [
 
 test('events of lost messages tell theirs', async (t) => {
   const events: KernelEvent[] = []
-  const kernel = Kernel.memory({ traceContext: () => 'lost' })
+  const kernel = Kernel.memory({ trace: () => 'lost' })
   const reading = (async () => {
     for await (const event of kernel.events()) events.push(event)
   })()
@@ -86,12 +86,12 @@ test('events of lost messages tell theirs', async (t) => {
   await reading
   const told = events.filter(({ type }) => type === 'message.refused' || type === 'message.dead-letter')
   t.true(told.length > 1_000)
-  t.true(told.every((event) => 'traceContext' in event && event.traceContext === 'lost'))
+  t.true(told.every((event) => 'trace' in event && event.trace === 'lost'))
 })
 
 test('what is no trace context is refused where it is said', async (t) => {
   let current: unknown = 7
-  const kernel = Kernel.memory({ traceContext: () => current as string })
+  const kernel = Kernel.memory({ trace: () => current as string })
   const ref = kernel.spawn(inlineTracer)
   t.throws(() => ref.send('later'), { code: 'ERR_KARYON_ARGUMENT' })
   await t.throwsAsync(ref.ask('what'), { code: 'ERR_KARYON_ARGUMENT' })

@@ -76,7 +76,7 @@ export interface InitContext<M extends Messages<M>, Args> {
    * characters. Setting it counts for what the turn sends from then on. After an `await` it goes with what `ctx` sends; what references
    * send there is no turn's.
    */
-  traceContext: string | undefined
+  trace: string | undefined
   /** Starts a child. It stops when this incarnation ends. */
   readonly spawn: Spawn
   /** Sends the cell a message after a while, 0 to 2,147,483,647 ms; not after a restart. */

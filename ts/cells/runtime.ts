@@ -50,7 +50,7 @@ export interface RuntimeOptions {
   /** Whether payloads are checked and frozen; by default outside of production. */
   readonly sendableCheck?: boolean
   /** The trace context of what is sent outside of turns. */
-  readonly traceContext?: (() => string | undefined) | undefined
+  readonly trace?: (() => string | undefined) | undefined
   /** What drives it in the place of the event loop. */
   readonly driver?: Driver
   /** What is to be done about an isolate in which a turn was stopped inside of an async scope; by default the kernel closes. */
@@ -126,7 +126,7 @@ export class CellRuntime {
   readonly endWatch: () => void
   readonly tainted: (error: KaryonError) => void
   readonly #sessions: SessionSource
-  readonly #traceContext: (() => string | undefined) | undefined
+  readonly #trace: (() => string | undefined) | undefined
   readonly #shield = shield
   readonly #makeThreads: ((runtime: CellRuntime) => Threads) | undefined
   #refused = 0
@@ -143,7 +143,7 @@ export class CellRuntime {
     this.tainted = options.tainted ?? ((error) => this.fail(error))
     this.check = options.sendableCheck ?? process.env['NODE_ENV'] !== 'production'
     this.driver = options.driver
-    this.#traceContext = options.traceContext
+    this.#trace = options.trace
     this.#makeThreads = options.threads
     this.outside = options.outside
     this.slots = options.slots ?? new Slots()
@@ -206,7 +206,7 @@ export class CellRuntime {
   /** The trace context of what is sent now: that of the turn that sends it, or what a program says of what is sent outside of turns. */
   traceOf(turn: Turn | undefined = this.pump.current): string | undefined {
     if (turn !== undefined) return turn.trace
-    return this.#traceContext === undefined ? undefined : checkedTrace(this.#traceContext())
+    return this.#trace === undefined ? undefined : checkedTrace(this.#trace())
   }
 
   send(cell: Cell, name: string, payload: unknown, turn?: Turn): boolean {

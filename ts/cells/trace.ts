@@ -5,8 +5,8 @@ import { badArgument } from '../errors.ts'
 export const TRACE_CONTEXT_MAX = 1_024
 
 /** For an event: the trace context of its message, if it has one. */
-export function withTrace(trace: string | undefined): { readonly traceContext?: string } {
-  return trace === undefined ? {} : { traceContext: trace }
+export function withTrace(trace: string | undefined): { readonly trace?: string } {
+  return trace === undefined ? {} : { trace }
 }
 
 /** A trace context, or an error. */

@@ -52,7 +52,7 @@ export class Turn {
   foreign: unknown
   became = false
   /** Of its message, and of what it sends. */
-  trace: string | undefined
+  #trace: string | undefined
   /** Tasks that failed while the turn went on. */
   #failed: { readonly work: Work<unknown>; readonly error: unknown }[] | undefined
 
@@ -74,13 +74,13 @@ export class Turn {
     return this.incarnation.cell.args
   }
 
-  get traceContext(): string | undefined {
-    return this.trace
+  get trace(): string | undefined {
+    return this.#trace
   }
 
-  set traceContext(trace: string | undefined) {
+  set trace(trace: string | undefined) {
     this.#living()
-    this.trace = checkedTrace(trace)
+    this.#trace = checkedTrace(trace)
   }
 
   get state(): unknown {

@@ -489,15 +489,15 @@ const tracerOf = (isolation: 'inline' | 'thread'): CellDefinition<TracerMessages
             ctx.subscribe(traces, 'note')
             return ctx.publish(traces, 1)
           default:
-            ctx.traceContext = 'its own'
+            ctx.trace = 'its own'
             return ctx.send(to as CellRef<never>, 'note' as never)
         }
       },
-      note: (ctx) => void ctx.state.seen.push(ctx.traceContext),
-      what: (ctx) => ctx.traceContext,
+      note: (ctx) => void ctx.state.seen.push(ctx.trace),
+      what: (ctx) => ctx.trace,
       seen: (ctx) => ctx.state.seen.splice(0),
       later: (ctx) => ctx.defer(),
-      now: (ctx) => ctx.become({ later: (turn) => void turn.state.seen.push(turn.traceContext) }),
+      now: (ctx) => ctx.become({ later: (turn) => void turn.state.seen.push(turn.trace) }),
     },
     limits: { mailbox: 3 },
   }) as CellDefinition<TracerMessages>
