@@ -30,6 +30,8 @@ import { onOverrun, watchedEnvironment } from './watchdog.ts'
 
 /** How long an ask waits unless it says otherwise. */
 const ASK_TIMEOUT_MS = 5_000
+/** Names of messages that are compared one by one: of so few, each a word of memory, that costs a fraction of hashing one. */
+const COMPARED_MAX = 8
 
 const SHAPE = define({ name: 'shape', messages: {}, on: {} })
 
@@ -406,6 +408,9 @@ export class CellRuntime {
 
   codeOf(cell: Cell, name: string): number {
     const { definition } = cell
+    const names = definition?.names
+    if (names !== undefined && names.length <= COMPARED_MAX)
+      for (let code = 0; code < names.length; code++) if (names[code] === name) return code
     const code = definition?.codes.get(name)
     if (code !== undefined) return code
     const { path } = cell
