@@ -124,16 +124,16 @@ threaded(
     const { kernel, events } = world
     const { ref, beside } = await scene(world)
     const outcomes = new Map<string, number>()
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 20; round++) {
       const asked = ref.ask('spin', LIMITS.turnCpuMs * (0.5 + Math.random()), PATIENT)
       t.true(beside.send('add', 1))
       const outcome = await asked.catch((error: { cause?: { code?: string } }) => `${error.cause?.code}`)
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     }
     const { whole = 0, ERR_KARYON_TURN_CPU: struck = 0, ...others } = Object.fromEntries(outcomes)
-    t.deepEqual([others, whole + struck], [{}, 40])
+    t.deepEqual([others, whole + struck], [{}, 20])
     t.true(whole > 0 && struck > 0, `${whole} were whole, ${struck} were stopped`)
-    t.is(await beside.ask('total', undefined, PATIENT), 41)
+    t.is(await beside.ask('total', undefined, PATIENT), 21)
     t.is(kernel.stats().cells.failed, struck)
     t.deepEqual(lost(events), [])
   },

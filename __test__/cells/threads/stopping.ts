@@ -14,8 +14,8 @@ import { native } from '../../../ts/native.ts'
 
 const module = import.meta.url
 
-/** The shortest that tells a turn that loops from one that works; in milliseconds. */
-export const LIMITS = { turnCpuMs: 100, stopInPlace: true } as const
+/** Long enough that no pause of the collector takes a turn from its limit to twice as much, at which its worker is given up; in milliseconds. */
+export const LIMITS = { turnCpuMs: 250, stopInPlace: true } as const
 
 const store = new AsyncLocalStorage<string>()
 
