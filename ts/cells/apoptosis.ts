@@ -3,6 +3,7 @@ import { badArgument } from '../errors.ts'
 import type { Incarnation } from './cell.ts'
 import type { Handler } from './definition.ts'
 import { Death, Op } from './protocol.ts'
+import { Stage } from './stage.ts'
 import type { Turn } from './turn.ts'
 
 /** The share of a budget after which a cell is warned. */
@@ -65,10 +66,10 @@ export class Gauge {
     const warned = Math.ceil(most * WARN_SHARE)
     if (passes(warned)) warn(this.#incarnation, 'budget', false)
     // Once is enough, whichever budget it was.
-    if (!passes(most) || this.#incarnation.stops || !this.#incarnation.alive) return
+    if (!passes(most) || this.#incarnation.stage >= Stage.closing) return
     const { cell, number } = this.#incarnation
     warn(this.#incarnation, 'budget', true)
-    this.#incarnation.stops = true
+    this.#incarnation.close()
     cell.runtime.scheduler.write(Op.finish, cell.id, number, Death.budget)
   }
 
@@ -106,9 +107,9 @@ export class Gauge {
   #write(periodMs: number): void {
     const { cell, number } = this.#incarnation
     // Renewed, it may begin turns again.
-    if (!this.#incarnation.stops) {
+    if (this.#incarnation.stage < Stage.closing) {
       this.quiescent = false
-      this.#incarnation.barred = cell.paused
+      this.#incarnation.unbar()
     }
     cell.runtime.scheduler.write(Op.lease, cell.id, number, periodMs)
   }

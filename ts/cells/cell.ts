@@ -9,23 +9,44 @@ import type { Durable } from './durable.ts'
 import { failure } from './failures.ts'
 import type { CellRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
+import { Stage, Standing, type StageWord, type StandingWord } from './stage.ts'
 import type { Turn } from './turn.ts'
 
 /** Why a cell is gone, or an incarnation has ended. */
 export type EndReason = DeathReason | DownReason
 
-/** Something whose end others wait for: each of them is told once. */
-export class Mortal {
-  /** Who wants to know. */
+/** What few cells and incarnations have: a million idle ones would keep a million empty places for it. */
+class Rare {
+  /** Who wants to know of its end. */
   onEnd: Set<(reason: EndReason) => void> | undefined
   /** How it ended, once it has and that is known. */
   endReason: EndReason | undefined
+}
+
+/** Something whose end others wait for: each of them is told once. */
+export abstract class Mortal {
+  abstract readonly rare: Rare | undefined
+
+  /** The same, for those who add something. */
+  abstract get own(): Rare
+
+  get endReason(): EndReason | undefined {
+    return this.rare?.endReason
+  }
+
+  /** Has `tell` called when it ends. */
+  whenEnded(tell: (reason: EndReason) => void): void {
+    const { own } = this
+    own.onEnd ??= new Set()
+    own.onEnd.add(tell)
+  }
 
   /** It has ended: tells who wants to know. */
   tellEnd(reason: EndReason): void {
-    this.endReason ??= reason
-    const listeners = this.onEnd
-    this.onEnd = undefined
+    const { own } = this
+    own.endReason ??= reason
+    const listeners = own.onEnd
+    own.onEnd = undefined
     for (const tell of listeners ?? []) tell(reason)
   }
 }
@@ -34,8 +55,20 @@ export class Mortal {
 export interface CellFacts {
   readonly definition: CompiledCell
   readonly args: unknown
-  /** Messages that may wait. */
-  readonly mailbox: number
+}
+
+/** What few cells have. */
+class RareOfCell extends Rare {
+  /** It takes no messages any more. */
+  closed = false
+  /** What the last failure was. */
+  failure: unknown
+  /** Why its last incarnation ended. */
+  lastReason: DeathReason | undefined
+  /** Somebody wants no turn of it to begin. */
+  paused = false
+  /** A supervisor's own. */
+  children: Children | undefined
 }
 
 /** A cell or supervisor. What every message looks at stands first, and so close together. */
@@ -43,26 +76,16 @@ export class Cell extends Mortal {
   readonly runtime: CellRuntime
   /** The scheduler's handle. */
   readonly id: number
-  /** It takes messages. */
-  live = true
   incarnation: Incarnation
   /** Known later of a cell that runs here for another isolate. */
   definition: CompiledCell | undefined
-  readonly mailbox: number
   args: unknown
   /** The last part of its path. */
   readonly name: string
   /** What it stands below; nothing for the root. */
   readonly parent: Cell | undefined
-  /** What the last failure was. */
-  failure: unknown
-  /** Why its last incarnation ended. */
-  lastReason: DeathReason | undefined
-  /** Somebody wants no turn of it to begin. */
-  paused = false
   ref: CellRef<never> | undefined
-  /** A supervisor's own. */
-  children: Children | undefined
+  rare: RareOfCell | undefined
 
   constructor(runtime: CellRuntime, id: number, name: string, parent?: Cell, facts?: CellFacts) {
     super()
@@ -72,8 +95,41 @@ export class Cell extends Mortal {
     this.parent = parent
     this.definition = facts?.definition
     this.args = facts?.args
-    this.mailbox = facts?.mailbox ?? 0
     this.incarnation = new Incarnation(this, 1)
+  }
+
+  get own(): RareOfCell {
+    return (this.rare ??= new RareOfCell())
+  }
+
+  /** It takes messages. */
+  get live(): boolean {
+    return this.rare === undefined || !this.rare.closed
+  }
+
+  /** It is told to stop, or gone. */
+  close(): void {
+    this.own.closed = true
+  }
+
+  get failure(): unknown {
+    return this.rare?.failure
+  }
+
+  set failure(error: unknown) {
+    this.own.failure = error
+  }
+
+  get paused(): boolean {
+    return this.rare?.paused ?? false
+  }
+
+  set paused(paused: boolean) {
+    if (paused !== this.paused) this.own.paused = paused
+  }
+
+  get children(): Children | undefined {
+    return this.rare?.children
   }
 
   /** Where it stands: `root/alice`. Put together each time: a million idle cells would keep a million paths. */
@@ -98,8 +154,14 @@ export interface Seat {
   cpuMs: number
 }
 
-/** What few incarnations have: a million idle ones would keep a million empty places for it. */
-export class Rare {
+/** What few incarnations have. */
+class RareOfIncarnation extends Rare {
+  /** Those that it became. */
+  handlers: readonly Handler[] | undefined
+  /** Its lease and budget. */
+  gauge: Gauge | undefined
+  /** Where it runs, or whom it runs for, if that is another isolate. */
+  seat: Seat | undefined
   /** What it watches: called to stop watching. */
   watches: Set<() => void> | undefined
   /** What it has committed of its own, if it is durable. */
@@ -115,43 +177,55 @@ export class Rare {
 /** One life of a cell: its state, its session, its signal. */
 export class Incarnation extends Mortal {
   readonly cell: Cell
-  /** It is up, as the scheduler knows too, and neither paused nor quiescent: a message of it may be issued. */
-  issued = false
-  /** Only the scheduler says when a message of it may run: it is paused or quiescent. */
-  barred: boolean
-  /** No further message of it runs. */
-  stops = false
+  standing: StandingWord
+  /** From closing on, no further message of it runs. */
+  stage: StageWord
   /** The batch in which no further message of it may run. */
   closedIn = 0
   /** The turn, or `init`, that returned a promise. */
   turn: Turn | undefined
-  /** Its lease and budget, if it has any. */
-  readonly gauge: Gauge | undefined
-  handlers: readonly Handler[]
   state: unknown
   readonly number: number
-  alive = true
-  /** It came up: `init` is over, or there is none. */
-  started: boolean
   session: Session | undefined
-  /** Where it runs, or whom it runs for, if that is another isolate. */
-  seat: Seat | undefined
-  rare: Rare | undefined
+  rare: RareOfIncarnation | undefined
 
   constructor(cell: Cell, number: number) {
     super()
     this.cell = cell
     this.number = number
-    this.handlers = cell.definition?.handlers ?? []
-    this.barred = cell.paused
-    this.started = !cell.definition?.begins
+    this.standing = cell.paused ? Standing.barred : Standing.waits
+    this.stage = cell.definition?.begins ? Stage.starting : Stage.up
     const { lease, budget } = cell.definition?.limits ?? {}
-    this.gauge = lease === undefined && budget === undefined ? undefined : new Gauge(this, lease, budget)
+    if (lease !== undefined || budget !== undefined) this.own.gauge = new Gauge(this, lease, budget)
   }
 
-  /** For those who add something. */
-  get own(): Rare {
-    return (this.rare ??= new Rare())
+  get own(): RareOfIncarnation {
+    return (this.rare ??= new RareOfIncarnation())
+  }
+
+  /** The last one of a cell has ended as the cell has. */
+  override get endReason(): EndReason | undefined {
+    return this.rare?.endReason ?? this.cell.endReason
+  }
+
+  get handlers(): readonly Handler[] {
+    return this.rare?.handlers ?? this.cell.definition?.handlers ?? []
+  }
+
+  get alive(): boolean {
+    return this.stage !== Stage.dead
+  }
+
+  get gauge(): Gauge | undefined {
+    return this.rare?.gauge
+  }
+
+  get seat(): Seat | undefined {
+    return this.rare?.seat
+  }
+
+  set seat(seat: Seat) {
+    this.own.seat = seat
   }
 
   /** Aborted when the incarnation dies, or its turn is late or hastened. */
@@ -184,18 +258,39 @@ export class Incarnation extends Mortal {
     this.rare.late = false
   }
 
+  /** It came up: `init` is over. */
+  start(): void {
+    if (this.stage === Stage.starting) this.stage = Stage.up
+  }
+
+  /** From here on no message of it runs, though what runs goes on. */
+  close(): void {
+    if (this.alive) this.stage = Stage.closing
+  }
+
+  /** It is up, as the scheduler knows too. */
+  issue(): void {
+    if (this.standing !== Standing.barred) this.standing = Standing.issued
+  }
+
   /** From here on only the scheduler says when a message of it may run. */
   bar(): void {
-    this.barred = true
-    this.issued = false
+    this.standing = Standing.barred
+  }
+
+  /** One thing that barred it is over. */
+  unbar(): void {
+    const { standing, stage, cell, gauge } = this
+    if (standing !== Standing.barred || stage >= Stage.closing || cell.paused || gauge?.quiescent) return
+    this.standing = Standing.waits
   }
 
   /** From here on nothing it does counts. */
   die(cause?: unknown): void {
     if (!this.alive) return
-    this.alive = false
+    this.stage = Stage.dead
     // What is sent from now on is for the next incarnation, if there is one.
-    this.issued = false
+    this.standing = Standing.waits
     if (cause !== undefined) this.own.cause = cause
     this.turn?.discard()
     this.session?.kill()

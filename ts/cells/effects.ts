@@ -80,7 +80,7 @@ function restarted(cell: Cell, incarnation: number, death: number): void {
   const error = cell.failure
   const reason = DEATHS[death] ?? 'error'
   cell.failure = undefined
-  cell.lastReason = reason
+  cell.own.lastReason = reason
   cell.incarnation.tellEnd(reason)
   cell.incarnation = new Incarnation(cell, incarnation)
   const { path, runtime, children } = cell
@@ -102,10 +102,10 @@ function restarted(cell: Cell, incarnation: number, death: number): void {
 function gone(cell: Cell, reason: DownReason): void {
   const { path, runtime } = cell
   cell.parent?.children?.gone(cell)
-  cell.live = false
-  cell.endReason = reason
+  cell.close()
+  cell.own.endReason = reason
   cell.incarnation.die()
-  cell.incarnation.tellEnd(reason)
+  if (cell.incarnation.rare !== undefined) cell.incarnation.tellEnd(reason)
   runtime.cells[placeOf(cell.id)] = undefined
   const error = withError(cell.failure)
   if (reason === 'gave-up' && cell.definition !== undefined)

@@ -5,6 +5,7 @@ import type { Isolation } from './definition.ts'
 import { CLOSED } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 import { placeOf } from './scheduler.ts'
+import { Stage, Standing } from './stage.ts'
 
 /** Where a cell stands. */
 export type CellStatus = 'starting' | 'live' | 'paused' | 'quiescent' | 'restarting' | 'stopping' | 'gone'
@@ -38,9 +39,11 @@ export interface CellTree extends CellInfo {
 
 /** What is known of a cell. */
 export function infoOf(cell: Cell): CellInfo {
-  const { path, definition, incarnation, lastReason, mailbox: limit, id, runtime } = cell
+  const { path, definition, incarnation, rare, id, runtime } = cell
+  const limit = definition?.limits.mailbox ?? 0
   const room = runtime.scheduler.memory.credits[placeOf(id)] as number
   const waiting = room === CLOSED || cell.gone !== undefined ? 0 : limit - room
+  const lastReason = rare?.lastReason
   return {
     path,
     kind: definition === undefined ? 'supervisor' : 'cell',
@@ -61,9 +64,9 @@ function statusOf({ gone, live, incarnation, definition, paused }: Cell): CellSt
   if (!live) return 'stopping'
   if (definition === undefined) return 'live'
   if (!incarnation.alive) return 'restarting'
-  if (!incarnation.started) return 'starting'
+  if (incarnation.stage === Stage.starting) return 'starting'
   if (paused) return 'paused'
-  return incarnation.barred ? 'quiescent' : 'live'
+  return incarnation.standing === Standing.barred ? 'quiescent' : 'live'
 }
 
 /** All cells of a runtime, from its root on. Cost: a pass over them. */

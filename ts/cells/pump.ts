@@ -12,6 +12,7 @@ import { Death, Header, INIT_TURN, Op, Verdict, type DeathWord, type VerdictWord
 import type { CellRuntime } from './runtime.ts'
 import type { Driver } from './simulation.ts'
 import type { Slot } from './slots.ts'
+import { Stage } from './stage.ts'
 import { NOT_IN_BATCH, NOT_ISSUED, Turn } from './turn.ts'
 
 /** Messages that are run before the event loop gets its turn. */
@@ -168,19 +169,20 @@ export class Pump {
   #run(id: number, number: number, position: number): void {
     const { incarnation } = this.#runtime.cellAt(id)
     if (incarnation.closedIn === this.#batch) return
-    if (incarnation.stops) {
+    if (incarnation.stage >= Stage.closing) {
       incarnation.closedIn = this.#batch
       this.#runtime.scheduler.write(Op.result, position, Verdict.notRun)
       return
     }
-    if (incarnation.seat !== undefined && !incarnation.seat.admits(number)) return
-    incarnation.issued = !incarnation.barred
+    const { rare } = incarnation
+    if (rare?.seat !== undefined && !rare.seat.admits(number)) return
+    incarnation.issue()
     const slot = this.#runtime.slots.at(number)
-    if (slot.once !== undefined && incarnation.rare?.durable?.has(slot.once)) {
+    if (slot.once !== undefined && rare?.durable?.has(slot.once)) {
       this.#skip(slot, incarnation, position)
       return
     }
-    incarnation.gauge?.turn()
+    rare?.gauge?.turn()
     const turn = new Turn(incarnation, ++this.#turns, position)
     if (slot.trace !== undefined) turn.trace = slot.trace
     const handler = incarnation.handlers[slot.code] as Handler
@@ -404,8 +406,8 @@ export class Pump {
     if (verdict === Verdict.ended) {
       // A cell that resumes may leave the state as it was kept.
       if (outcome !== undefined) incarnation.state = outcome
-      incarnation.started = true
-      incarnation.issued = !incarnation.barred
+      incarnation.start()
+      incarnation.issue()
       incarnation.gauge?.start()
       this.#runtime.emit({ type: 'cell.started', path: cell.path, incarnation: number })
     } else incarnation.die(outcome)
@@ -420,7 +422,6 @@ export class Pump {
     const { cell, number } = incarnation
     cell.failure = error
     this.#runtime.scheduler.write(Op.fail, cell.id, number, death)
-    incarnation.stops = true
     incarnation.die(error)
   }
 

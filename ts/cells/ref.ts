@@ -151,7 +151,7 @@ function pauseCell(ref: Reference, paused: boolean): void {
   const cell = Reference.cellOf(ref)
   cell.paused = paused
   if (paused) cell.incarnation.bar()
-  else cell.incarnation.barred = cell.incarnation.stops || cell.incarnation.gauge?.quiescent === true
+  else cell.incarnation.unbar()
   if (cell.gone === undefined) cell.runtime.scheduler.write(Op.pause, cell.id, paused ? 1 : 0)
 }
 

@@ -384,12 +384,11 @@ export class CellRuntime {
 
   #stopCell(cell: Cell, kill: boolean, ended: () => void): void {
     this.waits++
-    cell.onEnd ??= new Set()
-    cell.onEnd.add(() => {
+    cell.whenEnded(() => {
       this.waits--
       ended()
     })
-    cell.live = false
+    cell.close()
     this.scheduler.write(Op.stop, cell.id, kill ? 1 : 0)
   }
 

@@ -5,6 +5,7 @@ import { shield } from '../shield.ts'
 import type { Cell } from './cell.ts'
 import { CLOSED, Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
+import { Standing } from './stage.ts'
 
 const BOUNDS = [
   'mailboxDefault',
@@ -129,8 +130,9 @@ export class Scheduler implements CellScheduler {
 
   /** A message to a cell that has this much room. */
   send(cell: Cell, slot: number, room: number): void {
-    const { incarnation } = cell
-    if (room !== cell.mailbox || !incarnation.issued || incarnation.turn !== undefined) this.#plain = false
+    const { incarnation, definition } = cell
+    const idle = incarnation.standing === Standing.issued && incarnation.turn === undefined
+    if (!idle || room !== definition?.limits.mailbox) this.#plain = false
     this.take(cell, room)
     this.#append(Op.send, cell.id, slot, 0, 0, 0)
   }

@@ -121,10 +121,10 @@ function spawnCell(
   const shutdown = Math.min(shutdownMs, INFINITE)
   const terms = [flags, place, mailbox, turnTimeoutMs, shutdown, turnCpuMs]
   const id = scheduler.start(parent.id, called, terms)
-  const cell = adopt(parent, id, name, { definition, args, mailbox })
+  const cell = adopt(parent, id, name, { definition, args })
   if (!begins) {
     // Below a supervisor it may have to wait for others.
-    cell.incarnation.issued = parent.children === undefined
+    if (parent.children === undefined) cell.incarnation.issue()
     runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
   } else runtime.pump.schedule()
   return new OwnedRef<never>(cell)
@@ -150,7 +150,7 @@ function spawnSupervisor(
   const id = scheduler.start(parent.id, name ?? definition.name, [...own, ...policy])
   const supervisor = adopt(parent, id, name)
   const children = new Children(supervisor, definition, spawnBelow)
-  supervisor.children = children
+  supervisor.own.children = children
   try {
     children.startAll()
   } catch (error) {

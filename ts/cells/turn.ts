@@ -216,7 +216,7 @@ export class Turn {
   stop(): void {
     const incarnation = this.#living()
     const { cell, number } = incarnation
-    incarnation.stops = true
+    incarnation.close()
     cell.runtime.scheduler.write(Op.finish, cell.id, number, Death.ended)
   }
 
@@ -229,7 +229,7 @@ export class Turn {
       this.#runtime.codeOf(incarnation.cell, name)
       if (typeof handler !== 'function') throw badArgument(`become: the handler of ${name} is a function`)
     }
-    incarnation.handlers = definition.names.map((name, code) => {
+    incarnation.own.handlers = definition.names.map((name, code) => {
       const other = handlers[name]
       return other ? handlerOf(other, definition.limits) : (definition.handlers[code] as Handler)
     })

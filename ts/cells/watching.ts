@@ -74,7 +74,7 @@ function share(from: Incarnation, to: Incarnation, reason: EndReason): void {
 /** Has `tell` called once when what is watched ends, unless the watcher does first. */
 function watch(watcher: Incarnation, watched: Mortal, tell: (reason: EndReason) => void): Monitor {
   const end = (): boolean => {
-    watched.onEnd?.delete(ended)
+    watched.rare?.onEnd?.delete(ended)
     return watcher.rare?.watches?.delete(end) ?? false
   }
   const ended = (reason: EndReason): void => {
@@ -82,8 +82,7 @@ function watch(watcher: Incarnation, watched: Mortal, tell: (reason: EndReason) 
   }
   shielded(() => {
     watcher.watch(end)
-    watched.onEnd ??= new Set()
-    watched.onEnd.add(ended)
+    watched.whenEnded(ended)
     const over = watched.endReason
     if (over !== undefined) ended(over)
   })

@@ -36,8 +36,8 @@ export function cellElsewhere(runtime: CellRuntime, { id, path, incarnation, gon
   const cell = new Cell(runtime, id, path)
   cell.incarnation = new Incarnation(cell, incarnation)
   if (gone === undefined) return cell
-  cell.live = false
-  cell.endReason = gone
+  cell.close()
+  cell.tellEnd(gone)
   cell.incarnation.die()
   return cell
 }

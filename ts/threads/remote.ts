@@ -11,6 +11,7 @@ import { AskEnd, Class, DOWNS, Header, INIT_TURN, NO_CELL, NO_SLOT, Op, Verdict 
 import type { CellRuntime } from '../cells/runtime.ts'
 import { placeOf, takeShared, type CellScheduler } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
+import { Stage } from '../cells/stage.ts'
 import type { DownReason } from '../events.ts'
 import { shield } from '../shield.ts'
 import { NOTHING, type Line } from './line.ts'
@@ -166,7 +167,7 @@ export class RemoteScheduler implements CellScheduler {
   #wake(seat: LocalSeat): void {
     const { incarnation, queued, closed, open, length, taken } = seat
     if (queued || closed || open !== undefined || length === 0 || taken > 0) return
-    if (!incarnation.alive || !incarnation.started || incarnation.stops) return
+    if (incarnation.stage !== Stage.up) return
     seat.queued = true
     this.#ready.push(seat)
     this.#runtime.pump.schedule()
@@ -639,7 +640,7 @@ export class RemoteScheduler implements CellScheduler {
     // Only now is it known what it is made of.
     const incarnation = new Incarnation(cell, number)
     incarnation.seat = seat
-    incarnation.started = false
+    incarnation.stage = Stage.starting
     seat.incarnation = incarnation
     cell.incarnation = incarnation
     this.#say(Up.opened, NOTHING, seat.number, NO_SLOT, INIT_TURN)
@@ -691,9 +692,8 @@ export class RemoteScheduler implements CellScheduler {
     const cell = cells[placeOf(id)]
     if (cell?.id === id) {
       cells[placeOf(id)] = undefined
-      cell.live = false
-      cell.endReason = DOWNS[reason] as DownReason
-      cell.tellEnd(cell.endReason)
+      cell.close()
+      cell.tellEnd(DOWNS[reason] as DownReason)
     }
     this.#say(Up.forgot, NOTHING, id)
   }

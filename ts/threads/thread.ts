@@ -8,6 +8,7 @@ import { watchedEnvironment } from '../cells/watchdog.ts'
 import { OwnedRef, Reference, SupervisorRef } from '../cells/ref.ts'
 import { placeOf, takeBack } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
+import { Stage } from '../cells/stage.ts'
 import type { ArmedTimer } from '../cells/timers.ts'
 import { checked, type ErrorDetails, type KaryonError } from '../errors.ts'
 import type { KernelEvent } from '../events.ts'
@@ -205,7 +206,7 @@ export class Thread {
     if (loading !== undefined) return [loading]
     return this.living().filter(
       ({ number, begun, incarnation }) =>
-        begun && (!incarnation.started || Atomics.load(line.seats, number) > 0),
+        begun && (incarnation.stage === Stage.starting || Atomics.load(line.seats, number) > 0),
     )
   }
 
@@ -621,7 +622,7 @@ export class Thread {
     const error = this.line.payload()
     if (seat === undefined || !seat.incarnation.alive) return
     const { cell, number } = seat.incarnation
-    if (verdict === Verdict.ended) seat.incarnation.started = true
+    if (verdict === Verdict.ended) seat.incarnation.start()
     else cell.failure = error
     this.threads.runtime.scheduler.write(Op.inited, cell.id, number, verdict)
   }
