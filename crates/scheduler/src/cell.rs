@@ -4,11 +4,9 @@ use crate::deadlines::DeadlineKey;
 use crate::effect::{Death, Gone};
 use crate::id::CellId;
 use crate::limits::FLIGHT_MAX;
-use crate::names::Names;
 use crate::restart::{RestartWindow, SupervisorPolicy};
 use crate::scheduler::CellOptions;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 /// A message as the scheduler sees it: where the host keeps its payload, and how often it was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +35,8 @@ pub(crate) enum Phase {
     /// Turns may run; all children are up.
     #[default]
     Live,
-    /// The next incarnation starts when the wait, if any, and all children are over, and its supervisor's turn has come to it.
-    Waiting(Option<DeadlineKey>),
+    /// The next incarnation starts when the wait, if any ([`Rare::wait`]), and all children are over, and its supervisor's turn has come to it.
+    Waiting,
     /// The last incarnation is dead; the next one begins when the supervisor above starts it.
     Held,
 }
@@ -53,7 +51,7 @@ pub(crate) enum Ending {
 }
 
 /// What runs now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// Nothing.
     #[default]
@@ -61,7 +59,7 @@ pub(crate) enum Turn {
     /// Messages of the current batch.
     Issued,
     /// A turn or an `init` that returned a promise, or an `init` that was not answered yet.
-    Open(OpenTurn),
+    Open(Box<OpenTurn>),
 }
 
 /// A turn between its return and its settlement.
@@ -126,7 +124,8 @@ impl Then {
 pub(crate) struct Rare {
     /// In the order of their start.
     pub children: Vec<CellId>,
-    pub names: Names,
+    /// What its next incarnation waits for.
+    pub wait: Option<DeadlineKey>,
     pub deferred: VecDeque<Message>,
     /// Something was deferred since its behaviour last changed, whatever became of it: a remote cell begins nothing then until it was asked.
     pub put_aside: bool,
@@ -158,11 +157,11 @@ pub(crate) struct Lease {
     pub steps: u32,
 }
 
+/// Small, for a million of them: what few need is in a box.
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
+    /// Those of control first.
     pub mailbox: VecDeque<Message>,
-    /// How many of them, the first ones, are of control.
-    pub controls: usize,
     pub turn: Turn,
     pub phase: Phase,
     /// It stands in the ready queue.
@@ -172,8 +171,11 @@ pub(crate) struct Cell {
     pub options: CellOptions,
     pub incarnation: u32,
     pub depth: u32,
-    pub parent: Option<CellId>,
-    pub name: Arc<str>,
+    /// The root has none.
+    pub parent: CellId,
+    /// Of its handle.
+    pub generation: u16,
+    pub name: Box<str>,
     /// It comes down.
     pub ending: Option<Ending>,
     pub supervision: Option<Box<Supervision>>,
@@ -195,10 +197,16 @@ impl Cell {
     pub fn is_down(&self) -> bool {
         let falls = self.supervision.as_ref().map_or(self.last_child().is_some(), |own| own.fall.is_some());
         let recalled = self.rare.as_deref().is_some_and(|rare| rare.recalled);
+        let waits = self.rare.as_deref().is_some_and(|rare| rare.wait.is_some());
         self.ending.is_none()
             && !falls
             && !recalled
-            && matches!(self.phase, Phase::Held | Phase::Waiting(None))
+            && (self.phase == Phase::Held || self.phase == Phase::Waiting && !waits)
+    }
+
+    /// How many messages, the first ones, are of control.
+    pub fn controls(&self) -> usize {
+        self.mailbox.iter().take_while(|message| message.control).count()
     }
 
     /// Something may be started below: it does not come down, not even to fail once all below has; and there is an incarnation to which
@@ -218,7 +226,7 @@ impl Cell {
 
     /// Messages that count against the limit of the mailbox.
     pub fn depth_of_mailbox(&self) -> usize {
-        let waiting = self.mailbox.len() - self.controls;
+        let waiting = self.mailbox.len() - self.controls();
         let handed = |rare: &Rare| rare.flight.iter().filter(|message| !message.control).count();
         waiting + self.rare.as_deref().map_or(0, |rare| rare.deferred.len() + handed(rare))
     }
@@ -266,14 +274,13 @@ impl Cell {
     }
 
     fn put_first(&mut self, message: Message) {
-        let at = if message.control { 0 } else { self.controls };
+        let at = if message.control { 0 } else { self.controls() };
         self.mailbox.insert(at, message);
-        self.controls += usize::from(message.control);
     }
 
     /// Takes the oldest message that counts against the limit.
     pub fn take_oldest(&mut self) -> Option<Message> {
-        self.mailbox.remove(self.controls).or_else(|| self.rare.as_deref_mut()?.deferred.pop_front())
+        self.mailbox.remove(self.controls()).or_else(|| self.rare.as_deref_mut()?.deferred.pop_front())
     }
 
     /// Deferred messages come back, before all others, in their order. They counted all the time.

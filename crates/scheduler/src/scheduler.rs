@@ -97,6 +97,7 @@ enum Control {
 #[derive(Debug, Default)]
 pub struct Scheduler {
     table: Table,
+    names: Names,
     credits: Arc<Credits>,
     ready: VecDeque<CellId>,
     batch: Vec<(CellId, u32, Message)>,
@@ -134,9 +135,9 @@ impl Scheduler {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(seed: u64) -> Self {
+        let root = Cell { name: "root".into(), incarnation: 1, parent: CellId::NONE, ..Cell::default() };
         let mut scheduler = Scheduler { random: Random::new(seed), ..Scheduler::default() };
-        scheduler.root =
-            scheduler.table.insert(Cell { name: "root".into(), incarnation: 1, ..Cell::default() });
+        scheduler.root = scheduler.table.insert(root);
         scheduler
     }
 

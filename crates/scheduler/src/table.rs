@@ -4,17 +4,12 @@ use crate::cell::{Cell, Rare};
 use crate::id::CellId;
 use std::collections::VecDeque;
 
-#[derive(Debug)]
-struct Entry {
-    generation: u16,
-    cell: Option<Cell>,
-}
-
 /// All cells. Freed places are reused oldest first, so that a stale handle stays stale as long as it can, and only once the host knows.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    entries: Vec<Entry>,
-    free: VecDeque<u32>,
+    cells: Vec<Option<Cell>>,
+    /// The handles of those that are free.
+    free: VecDeque<CellId>,
     count: usize,
 }
 
@@ -24,29 +19,27 @@ impl Table {
     }
 
     pub fn insert(&mut self, cell: Cell) -> CellId {
-        self.count += 1;
-        if let Some(index) = self.free.pop_front() {
-            let entry = &mut self.entries[index as usize];
-            entry.cell = Some(cell);
-            return CellId::new(index, entry.generation);
+        let id = self.free.pop_front().unwrap_or(CellId::new(self.cells.len() as u32, 0));
+        let cell = Some(Cell { generation: id.generation(), ..cell });
+        match self.cells.get_mut(id.index()) {
+            Some(place) => *place = cell,
+            None => self.cells.push(cell),
         }
-        self.entries.push(Entry { generation: 0, cell: Some(cell) });
-        CellId::new(self.entries.len() as u32 - 1, 0)
+        self.count += 1;
+        id
     }
 
     pub fn get(&self, id: CellId) -> Option<&Cell> {
-        let entry = self.entries.get(id.index())?;
-        if entry.generation == id.generation() { entry.cell.as_ref() } else { None }
+        self.at(id.index()).filter(|cell| cell.generation == id.generation())
     }
 
     /// Whoever is in this place now.
     pub fn at(&self, place: usize) -> Option<&Cell> {
-        self.entries.get(place)?.cell.as_ref()
+        self.cells.get(place)?.as_ref()
     }
 
     pub fn get_mut(&mut self, id: CellId) -> Option<&mut Cell> {
-        let entry = self.entries.get_mut(id.index())?;
-        if entry.generation == id.generation() { entry.cell.as_mut() } else { None }
+        self.cells.get_mut(id.index())?.as_mut().filter(|cell| cell.generation == id.generation())
     }
 
     /// What few cells have, of a cell that has it.
@@ -56,15 +49,14 @@ impl Table {
 
     pub fn remove(&mut self, id: CellId) -> Option<Cell> {
         self.get(id)?;
-        let entry = &mut self.entries[id.index()];
-        entry.generation = CellId::next_generation(entry.generation);
         self.count -= 1;
-        entry.cell.take()
+        self.cells[id.index()].take()
     }
 
     /// Gives the place of a removed cell to others.
     pub fn free(&mut self, id: CellId) {
-        self.free.push_back(id.index() as u32);
+        let generation = CellId::next_generation(id.generation());
+        self.free.push_back(CellId::new(id.index() as u32, generation));
     }
 }
 

@@ -36,12 +36,11 @@ impl Scheduler {
         let message = Message { control: true, ..Message::new(slot) };
         match self.table.get_mut(id).filter(|cell| !cell.is_stopping()) {
             None => self.lose(id, message, Lost::Stopped, AskEnd::Stopped),
-            Some(cell) if class == Class::Control && cell.controls >= CONTROL_MAX => {
+            Some(cell) if class == Class::Control && cell.controls() >= CONTROL_MAX => {
                 self.lose(id, message, Lost::Full, AskEnd::Refused);
             }
             Some(cell) => {
-                cell.mailbox.insert(cell.controls, message);
-                cell.controls += 1;
+                cell.mailbox.insert(cell.controls(), message);
                 // It goes before all that a host was handed, too.
                 self.recall(id);
                 self.wake(id);

@@ -60,7 +60,7 @@ impl Scheduler {
         let mut pending = vec![target];
         while let Some(id) = pending.pop() {
             let Some(cell) = self.table.get(id) else { continue };
-            let Turn::Open(open) = cell.turn else { continue };
+            let Turn::Open(open) = &cell.turn else { continue };
             for slot in cell.rare.as_deref().into_iter().flat_map(|rare| &rare.asks) {
                 let Some(ask) = self.asks.get(slot).filter(|ask| ask.turn == open.number) else { continue };
                 if ask.target == target || reached_from.contains_key(&ask.target) {

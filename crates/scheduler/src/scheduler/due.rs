@@ -100,10 +100,14 @@ impl Scheduler {
         }
     }
 
+    pub(super) fn cancel_wait(&mut self, id: CellId) {
+        self.deadlines.cancel(self.table.rare_mut(id).and_then(|rare| rare.wait.take()));
+    }
+
     fn restart_due(&mut self, id: CellId) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        if let Phase::Waiting(_) = cell.phase {
-            cell.phase = Phase::Waiting(None);
+        if cell.phase == Phase::Waiting {
+            self.cancel_wait(id);
             self.start_when_clear(id);
         }
     }

@@ -11,11 +11,10 @@ impl Scheduler {
     /// A message of the flight, or the one whose turn goes on, with whether that is late.
     fn land(&mut self, id: CellId, slot: u32) -> Option<(Message, bool)> {
         let cell = self.table.get_mut(id)?;
-        if let Turn::Open(OpenTurn { message: Some(message), late, .. }) = cell.turn
-            && message.slot == slot
+        if matches!(&cell.turn, Turn::Open(open) if open.message.is_some_and(|message| message.slot == slot))
         {
-            self.close_turn(id);
-            return Some((message, late));
+            let open = self.close_turn(id)?;
+            return Some((open.message?, open.late));
         }
         self.land_next(id, slot).map(|message| (message, false))
     }

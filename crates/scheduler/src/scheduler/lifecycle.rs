@@ -32,7 +32,7 @@ impl Scheduler {
     /// Starts a waiting cell once neither a wait, nor a child, nor an earlier child of its supervisor stands before it.
     pub(super) fn start_when_clear(&mut self, id: CellId) {
         let clear = self.stop_children_of_cell(id);
-        let waits = |cell: &Cell| cell.phase == Phase::Waiting(None) && cell.is_down();
+        let waits = |cell: &Cell| cell.phase == Phase::Waiting && cell.is_down();
         if !clear || !self.table.get(id).is_some_and(waits) {
             return;
         }
@@ -46,7 +46,7 @@ impl Scheduler {
 
     /// The cell above may have waited for what this one has become.
     pub(super) fn tell_above(&mut self, id: CellId) {
-        let Some(parent) = self.table.get(id).and_then(|cell| cell.parent) else { return };
+        let Some(parent) = self.table.get(id).map(|cell| cell.parent) else { return };
         if self.table.get(parent).is_some_and(|above| above.phase != Phase::Live || above.ending.is_some()) {
             self.controls.push_back(Control::Below(parent));
         }
@@ -55,7 +55,7 @@ impl Scheduler {
     /// Ends the living incarnation: its turn, asks and timers. The mailbox stays, deferred messages come back to it.
     pub(super) fn kill(&mut self, id: CellId, death: Death) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        let runs_turns = cell.supervision.is_none() && cell.parent.is_some();
+        let runs_turns = cell.supervision.is_none() && cell.parent != CellId::NONE;
         if !runs_turns || !matches!(cell.phase, Phase::Live | Phase::Starting) {
             return;
         }
@@ -115,7 +115,7 @@ impl Scheduler {
     /// A new incarnation takes the place of the dead one, and waits. What a supervisor counted is forgotten.
     pub(super) fn renew(&mut self, id: CellId, death: Death) {
         let Some(cell) = self.table.get_mut(id) else { return };
-        cell.phase = Phase::Waiting(None);
+        cell.phase = Phase::Waiting;
         cell.incarnation = cell.incarnation.wrapping_add(1);
         if let Some(own) = &mut cell.supervision {
             own.window.clear();
@@ -126,9 +126,11 @@ impl Scheduler {
     }
 
     pub(super) fn wait_to_start(&mut self, id: CellId, delay_us: u64) {
-        let wait = (delay_us != 0).then(|| self.deadlines.arm(self.now_us + delay_us, Due::Restart(id)));
         let Some(cell) = self.table.get_mut(id) else { return };
-        cell.phase = Phase::Waiting(wait);
+        cell.phase = Phase::Waiting;
+        if delay_us != 0 {
+            cell.rare_mut().wait = Some(self.deadlines.arm(self.now_us + delay_us, Due::Restart(id)));
+        }
         self.start_when_clear(id);
     }
 
@@ -165,9 +167,6 @@ impl Scheduler {
             return;
         }
         cell.ending = Some(ending);
-        if let Phase::Waiting(wait) = &mut cell.phase {
-            self.deadlines.cancel(wait.take());
-        }
         if ending == Ending::Hold && cell.supervision.is_some() {
             return self.fall(id, 0, Then::Hold);
         }
@@ -175,6 +174,7 @@ impl Scheduler {
             cell.supervision.iter_mut().for_each(|own| own.fall = None);
             self.credits.close(id.index());
         }
+        self.cancel_wait(id);
         self.continue_end(id);
     }
 
@@ -226,7 +226,7 @@ impl Scheduler {
             self.continue_end(id);
         } else if cell.supervision.is_some() && cell.phase == Phase::Starting {
             self.rise(id);
-        } else if matches!(cell.phase, Phase::Waiting(_)) {
+        } else if cell.phase == Phase::Waiting {
             self.start_when_clear(id);
         }
     }
@@ -289,16 +289,16 @@ impl Scheduler {
     fn remove(&mut self, id: CellId, gone: Gone) {
         self.kill(id, Death::Stop);
         let Some(cell) = self.table.remove(id) else { return };
+        self.names.release(&cell, id);
         let waiters = cell.rare.map(|rare| rare.waiters).unwrap_or_default();
         for message in cell.mailbox.into_iter().chain(waiters) {
             self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
         }
         self.effects.push_back(Effect::Gone { cell: id, gone });
-        let Some(parent) = cell.parent else { return };
+        let parent = cell.parent;
         // It has no place any more, and is passed over as one of those before it.
         let at = self.children(parent).partition_point(|child| self.place(*child) < cell.options.place);
         if let Some(rare) = self.table.get_mut(parent).and_then(|above| above.rare.as_deref_mut()) {
-            rare.names.release(&cell.name);
             let found = at.checked_sub(1).filter(|at| rare.children[*at] == id);
             // Children of one place, or that were started before the count of all came round.
             let found = found.or_else(|| rare.children.iter().rposition(|child| *child == id));

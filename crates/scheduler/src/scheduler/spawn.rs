@@ -119,7 +119,7 @@ impl Scheduler {
 
     /// The path of the cell in a place, below the root and with it.
     pub fn path(&self, place: usize) -> String {
-        let cells = std::iter::successors(self.table.at(place), |cell| self.table.get(cell.parent?));
+        let cells = std::iter::successors(self.table.at(place), |cell| self.table.get(cell.parent));
         let mut names: Vec<_> = cells.map(|cell| &*cell.name).collect();
         names.reverse();
         names.join("/")
@@ -151,32 +151,28 @@ impl Scheduler {
         }
         self.spawned = self.spawned.wrapping_add(1);
         let spawned = self.spawned;
-        let above = self.table.get_mut(parent).filter(|above| above.takes_children());
-        let above = above.ok_or(SpawnError::ParentGone)?;
-        if above.depth >= DEPTH_MAX {
+        let above = self.table.get(parent).filter(|above| above.takes_children());
+        let depth = above.ok_or(SpawnError::ParentGone)?.depth + 1;
+        if depth > DEPTH_MAX {
             return Err(SpawnError::Depth);
         }
-        let depth = above.depth + 1;
-        let name = above.rare_mut().names.claim(name, numbered).ok_or(SpawnError::NameTaken)?;
+        let free = self.names.free(&self.table, parent, name, numbered);
+        let (hash, name) = free.ok_or(SpawnError::NameTaken)?;
         // Below a cell, in the order of their start.
         let mut place = spawned;
-        if let Some(own) = &mut above.supervision {
+        if let Some(own) = self.table.get_mut(parent).and_then(|above| above.supervision.as_mut()) {
             place = if cell.options.place == 0 { own.next_place } else { cell.options.place };
             own.next_place = own.next_place.max(place.saturating_add(1));
         }
         let options = CellOptions { place, ..cell.options };
-        let phase = Phase::Waiting(None);
+        let phase = Phase::Waiting;
         let credits = if cell.supervision.is_some() { CLOSED } else { options.mailbox_limit as i32 };
-        let id = self.table.insert(Cell {
-            parent: Some(parent),
-            name,
-            depth,
-            incarnation: 1,
-            options,
-            phase,
-            ..cell
-        });
-        let at = self.children(parent).partition_point(|child| self.place(*child) <= place);
+        let id = self.table.insert(Cell { parent, name, depth, incarnation: 1, options, phase, ..cell });
+        self.names.take(hash, id);
+        let (children, before) = (self.children(parent), |child: &CellId| self.place(*child) <= place);
+        // Mostly it is the last.
+        let is_last = children.last().is_none_or(before);
+        let at = if is_last { children.len() } else { children.partition_point(before) };
         if let Some(above) = self.table.get_mut(parent) {
             above.rare_mut().children.insert(at, id);
         }

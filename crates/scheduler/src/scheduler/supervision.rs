@@ -75,8 +75,8 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return };
         let Some(own) = &mut cell.supervision else { return };
         own.fall = Some(Fall { from, left, then });
-        if let Phase::Waiting(wait) = &mut cell.phase {
-            self.deadlines.cancel(wait.take());
+        if cell.phase == Phase::Waiting {
+            self.cancel_wait(id);
         } else {
             cell.phase = Phase::Held;
         }
@@ -183,7 +183,7 @@ impl Scheduler {
 
     /// The written supervisor directly above, if there is one.
     pub(super) fn supervisor_of(&self, id: CellId) -> Option<CellId> {
-        let parent = self.table.get(id)?.parent?;
+        let parent = self.table.get(id)?.parent;
         self.table.get(parent)?.supervision.as_ref().map(|_| parent)
     }
 }

@@ -31,9 +31,8 @@ impl Scheduler {
             let count = cell.mailbox.len().min(RUN_MAX).min(most).min(BATCH_MAX - self.batch.len());
             let first = self.batch.len() as u32;
             let run = self.runs.len() as u32;
+            let controls = cell.controls().min(count);
             self.batch.extend(cell.mailbox.drain(..count).map(|message| (id, run, message)));
-            let controls = cell.controls.min(count);
-            cell.controls -= controls;
             if remote {
                 let issued = self.batch[first as usize..].iter();
                 let handed = issued.map(|&(.., message)| Message { handed: true, ..message });
@@ -114,7 +113,8 @@ impl Scheduler {
     pub(super) fn open_turn(&mut self, id: CellId, number: u32, message: Option<Message>) {
         let Some(cell) = self.table.get_mut(id) else { return };
         let limit_ms = cell.options.turn_timeout_ms;
-        cell.turn = Turn::Open(OpenTurn { number, message, deadline: None, late: false, stopping: false });
+        let open = OpenTurn { number, message, deadline: None, late: false, stopping: false };
+        cell.turn = Turn::Open(Box::new(open));
         // Until a remote cell has begun, somebody else takes the time: a worker that starts.
         let begins = cell.options.remote && number == INIT_TURN;
         if limit_ms != 0 && !begins {
@@ -145,7 +145,8 @@ impl Scheduler {
         verdict: Verdict,
     ) -> Result<(), &'static str> {
         let Some(cell) = self.table.get_mut(id) else { return Ok(()) };
-        let Turn::Open(open) = cell.turn else { return Ok(()) };
+        let Turn::Open(open) = &cell.turn else { return Ok(()) };
+        let open = **open;
         let Some(message) = open.message.filter(|_| open.number == number) else { return Ok(()) };
         if verdict == Verdict::NotRun {
             return Err("a turn that went on was not run");
@@ -163,7 +164,8 @@ impl Scheduler {
     /// Ends the open turn or `init`, its time limit with it.
     pub(super) fn close_turn(&mut self, id: CellId) -> Option<OpenTurn> {
         let cell = self.table.get_mut(id)?;
-        let Turn::Open(open) = cell.turn else { return None };
+        let Turn::Open(open) = &cell.turn else { return None };
+        let open = **open;
         cell.turn = Turn::None;
         self.deadlines.cancel(open.deadline);
         Some(open)
