@@ -18,9 +18,7 @@ use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
 use crate::record::{Class, INIT_TURN, Record, UNKNOWN_TURN, Verdict};
-use crate::restart::{
-    AutoShutdown, Random, Restart, RestartPolicy, RestartWindow, Strategy, SupervisorPolicy,
-};
+use crate::restart::{AutoShutdown, Random, Restart, RestartPolicy, Strategy, SupervisorPolicy};
 use crate::table::Table;
 use asking::Ask;
 pub(crate) use due::Due;
@@ -232,6 +230,7 @@ impl Scheduler {
             Record::Opened { cell, slot, turn } => self.flight_opened(cell, slot, turn),
             Record::Out { cell, slot, verdict } => self.flight_out(cell, slot, verdict),
             Record::Recalled { cell, slot } => self.flight_recalled(cell, slot),
+            Record::Vacant { cell, place, forget } => self.leave_vacant(cell, place, forget),
         }
         Ok(())
     }

@@ -101,6 +101,9 @@ impl Scheduler {
     }
 
     fn restart_due(&mut self, id: CellId) {
+        if self.table.supervision_mut(id).is_some_and(|own| own.wait.take().is_some()) {
+            return self.rise(id);
+        }
         let Some(cell) = self.table.get_mut(id) else { return };
         if let Phase::Waiting(_) = cell.phase {
             cell.phase = Phase::Waiting(None);

@@ -24,8 +24,8 @@ pub struct CellOptions {
     pub significant: bool,
     /// Its turns run elsewhere: its messages are issued ahead, and the host tells what came of them.
     pub remote: bool,
-    /// It came to its supervisor later on: it waits for no sibling, only for a supervisor that is just starting or restarting children, and
-    /// goes with an incarnation of the supervisor.
+    /// It came to its supervisor later on: no sibling waits for it, it starts at once unless the supervisor itself is down, and goes with an
+    /// incarnation of the supervisor.
     pub dynamic: bool,
     /// Where it stands among the children of its supervisor, ascending; 0 is after all others.
     pub place: u32,
@@ -97,8 +97,8 @@ impl Scheduler {
         Ok(id)
     }
 
-    /// Starts a supervisor below `parent`; its children are spawned below it. Those that are not dynamic start in the order of their
-    /// places, each once the one before is up.
+    /// Starts a supervisor below `parent`; its children are spawned below it. Those that are not dynamic start with the next step, in the
+    /// order of their places, each once the one before is up; those that come later at once, unless it is just bringing others up.
     pub fn spawn_supervisor(
         &mut self,
         parent: CellId,
@@ -107,7 +107,7 @@ impl Scheduler {
         policy: SupervisorPolicy,
         options: CellOptions,
     ) -> Result<CellId, SpawnError> {
-        let own = Supervision { policy, window: RestartWindow::default(), next_place: 1, fall: None };
+        let own = Supervision { policy, next_place: 1, ..Supervision::default() };
         let cell = Cell { supervision: Some(Box::new(own)), options, ..Cell::default() };
         self.adopt(parent, name, numbered, cell)
     }
@@ -159,10 +159,12 @@ impl Scheduler {
         let depth = above.depth + 1;
         let name = above.rare_mut().names.claim(name, numbered).ok_or(SpawnError::NameTaken)?;
         // Below a cell, in the order of their start.
-        let mut place = spawned;
+        let (mut place, mut in_order) = (spawned, !cell.options.dynamic);
         if let Some(own) = &mut above.supervision {
             place = if cell.options.place == 0 { own.next_place } else { cell.options.place };
             own.next_place = own.next_place.max(place.saturating_add(1));
+            own.vacant.remove(&place);
+            in_order |= own.due.remove(&place);
         }
         let options = CellOptions { place, ..cell.options };
         let phase = Phase::Waiting(None);
@@ -181,7 +183,7 @@ impl Scheduler {
             above.rare_mut().children.insert(at, id);
         }
         self.credits.set(id.index(), credits);
-        self.start_in_turn(id);
+        self.start_in_turn(id, in_order);
         Ok(id)
     }
 }

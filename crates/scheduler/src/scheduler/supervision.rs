@@ -7,17 +7,61 @@
 use super::*;
 
 impl Scheduler {
-    /// A new child starts: at once, or below a supervisor when its turn has come.
-    pub(super) fn start_in_turn(&mut self, id: CellId) {
-        let is_dynamic = self.table.get(id).is_some_and(|cell| cell.options.dynamic);
-        let Some(above) = self.supervisor_of(id).filter(|_| !is_dynamic) else {
-            return self.start_when_clear(id);
-        };
-        let Some(cell) = self.table.get_mut(above) else { return };
-        if matches!(cell.phase, Phase::Live | Phase::Starting) {
-            cell.phase = Phase::Starting;
-            self.rise(above);
+    /// A new child starts: at once, or in its turn where it has one and its supervisor brings others up.
+    pub(super) fn start_in_turn(&mut self, id: CellId, in_order: bool) {
+        let Some(cell) = self.table.get(id) else { return };
+        let (line, supervises) = ((cell.options.place, id), cell.supervision.is_some());
+        let above = self.supervisor_of(id);
+        let phase = above.and_then(|above| self.table.get(above)).map_or(Phase::Live, |above| above.phase);
+        match (phase, above.and_then(|above| self.table.supervision_mut(above))) {
+            (Phase::Starting, Some(own)) if in_order => {
+                let at = own.rise.partition_point(|before| *before < line);
+                own.rise.insert(at, line);
+                self.controls.extend(above.map(Control::Below));
+            }
+            // What the host spawns below it now is to start in order.
+            _ if supervises => self.controls.push_back(Control::Below(id)),
+            (Phase::Live | Phase::Starting, _) => self.start(id),
+            _ => {}
         }
+    }
+
+    /// Its supervisor is down or brings it down, or starts it in its turn.
+    pub(super) fn stands_in_line(&self, id: CellId) -> bool {
+        let above = self.supervisor_of(id).and_then(|above| self.table.get(above));
+        let Some((above, own)) = above.and_then(|above| Some((above, above.supervision.as_ref()?))) else {
+            return false;
+        };
+        let place = self.place(id);
+        let falls = own.fall.as_ref().is_some_and(|fall| fall.from <= place);
+        match above.phase {
+            Phase::Live => false,
+            Phase::Starting => falls || own.rise.binary_search(&(place, id)).is_ok(),
+            _ => true,
+        }
+    }
+
+    /// A child is gone. Where its specification stays, it is started again with its group, or with its supervisor: those of an incarnation
+    /// of the supervisor with their group alone.
+    pub(super) fn keep_place(&mut self, above: CellId, options: &CellOptions) {
+        let Some(own) = self.table.get_mut(above).filter(|above| !above.is_stopping()) else { return };
+        let Some(own) = &mut own.supervision else { return };
+        let grouped = !options.dynamic || own.policy.strategy != Strategy::OneForOne;
+        if grouped && options.restart != Restart::Temporary {
+            own.vacant.insert(options.place);
+        }
+    }
+
+    /// Nobody takes a place that was to be filled, or nobody ever will.
+    pub(super) fn leave_vacant(&mut self, id: CellId, place: u32, forget: bool) {
+        let Some(own) = self.table.supervision_mut(id) else { return };
+        let was_due = own.due.remove(&place);
+        if forget {
+            own.vacant.remove(&place);
+        } else if was_due {
+            own.vacant.insert(place);
+        }
+        self.controls.push_back(Control::Below(id));
     }
 
     /// A child failed: it is restarted, with those that its supervisor restarts together, if the window allows.
@@ -63,22 +107,28 @@ impl Scheduler {
 
     /// The children of a supervisor from a place on come down, and then something follows.
     pub(super) fn fall(&mut self, id: CellId, from: u32, then: Then) {
-        // What falls already goes on falling, further perhaps, and the weightier follows.
-        let (from, then) = match self.table.get(id).and_then(|cell| cell.supervision.as_ref()?.fall.as_ref())
-        {
-            Some(fall) if fall.then.weight() > then.weight() => (fall.from.min(from), fall.then),
-            Some(fall) => (fall.from.min(from), then),
+        let Some(own) = self.table.supervision_mut(id) else { return };
+        let wait = own.wait.take();
+        let rest_us = |due_us: u64| Then::Rise(due_us.saturating_sub(self.now_us));
+        let fall = own.fall.as_ref().map(|fall| (fall.from, fall.then));
+        // What falls already goes on falling, further perhaps, and the weightier follows: so no wait is shortened, not one that runs either.
+        let (from, then) = match fall.or(wait.map(|(from, (due_us, _))| (from, rest_us(due_us)))) {
+            Some((first, weightier)) if weightier.weight() > then.weight() => (first.min(from), weightier),
+            Some((first, _)) => (first.min(from), then),
             None => (from, then),
         };
+        // Who was told to stop before comes back, too; who is told so from now on stays away.
+        own.due.append(&mut own.vacant.split_off(&from));
+        own.rise.clear();
+        self.deadlines.cancel(wait.map(|(_, key)| key));
         let children = self.children(id);
         let left = children[children.partition_point(|child| self.place(*child) < from)..].to_vec();
         let Some(cell) = self.table.get_mut(id) else { return };
         let Some(own) = &mut cell.supervision else { return };
         own.fall = Some(Fall { from, left, then });
-        if let Phase::Waiting(wait) = &mut cell.phase {
-            self.deadlines.cancel(wait.take());
-        } else {
-            cell.phase = Phase::Held;
+        match &mut cell.phase {
+            Phase::Waiting(wait) => self.deadlines.cancel(wait.take()),
+            phase => *phase = if let Then::Rise(_) = then { Phase::Starting } else { Phase::Held },
         }
         self.continue_fall(id);
     }
@@ -100,45 +150,61 @@ impl Scheduler {
                     return;
                 }
             }
-            if let Some(own) = self.table.get_mut(id).and_then(|cell| cell.supervision.as_mut())
-                && let Some(fall) = &mut own.fall
-            {
+            if let Some(fall) = self.table.supervision_mut(id).and_then(|own| own.fall.as_mut()) {
                 fall.left.pop();
             }
         };
-        let Some(cell) = self.table.get_mut(id) else { return };
-        if let Some(own) = &mut cell.supervision {
-            own.fall = None;
-        }
+        let Some(fall) = self.table.supervision_mut(id).and_then(|own| own.fall.take()) else { return };
         match then {
-            Then::Rise(delay_us) => self.wait_to_start(id, delay_us),
+            Then::Rise(delay_us) => {
+                let wait = self.arm_restart(id, delay_us).map(|key| (fall.from, key));
+                if let Some(own) = self.table.supervision_mut(id) {
+                    own.wait = wait;
+                }
+                self.line_up(id);
+            }
             Then::Fail(death) => self.fail(id, death),
             Then::Hold => self.come_down(id),
         }
     }
 
-    /// Starts the children of a supervisor that are down, in their order, each when the one before is up.
+    /// The children of a supervisor that are down are to come up, and with them those whose places are due.
+    pub(super) fn line_up(&mut self, id: CellId) {
+        let down = |child: &CellId| {
+            let cell = self.table.get(*child).filter(|cell| cell.is_down())?;
+            Some((cell.options.place, *child))
+        };
+        let rise = self.children(id).iter().filter_map(down).collect();
+        let Some(own) = self.table.supervision_mut(id) else { return };
+        own.rise = rise;
+        self.effects.extend(own.due.iter().map(|place| Effect::Vacant { cell: id, place: *place }));
+        self.rise(id);
+    }
+
+    /// Goes on starting those that are to come up, in their order, each when the one before is up. Cost: of those that it starts.
     pub(super) fn rise(&mut self, id: CellId) {
-        for at in 0.. {
-            let Some(child) = self.children(id).get(at).copied() else { break };
-            let Some(cell) = self.table.get(child) else { continue };
-            if cell.options.dynamic || cell.is_stopping() {
-                continue;
+        while let Some(own) = self.table.supervision_mut(id) {
+            let next = own.rise.front().copied();
+            let place = next.map_or(u32::MAX, |(place, _)| place);
+            let waits = own.wait.is_some_and(|(from, _)| from <= place);
+            if waits || own.due.first().is_some_and(|due| *due <= place) {
+                return;
             }
-            if cell.is_down() {
+            let Some((_, child)) = next else { break };
+            if self.table.get(child).is_some_and(Cell::is_down) {
                 self.begin(child);
             }
             #[cfg(not(karyon_broken = "rise"))]
-            if self.table.get(child).is_some_and(|cell| cell.phase != Phase::Live) {
+            if self.table.get(child).is_some_and(Cell::holds_up) {
                 return;
+            }
+            if let Some(own) = self.table.supervision_mut(id) {
+                own.rise.pop_front();
             }
         }
         let Some(cell) = self.table.get_mut(id) else { return };
         cell.phase = Phase::Live;
         self.tell_above(id);
-        let down = |child: &CellId| self.table.get(*child).is_some_and(Cell::is_down);
-        let dynamic: Vec<_> = self.children(id).iter().copied().filter(down).collect();
-        dynamic.into_iter().for_each(|child| self.begin(child));
     }
 
     /// A child that is down begins its next incarnation, or the one that waits.
