@@ -22,9 +22,8 @@ use crate::restart::{AutoShutdown, Random, Restart, RestartPolicy, Strategy, Sup
 use crate::table::Table;
 use asking::Ask;
 pub(crate) use due::Due;
-pub use spawn::{CellOptions, SpawnError};
+pub use spawn::CellOptions;
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 use timers::Timer;
 use turns::Run;
@@ -122,7 +121,7 @@ impl Scheduler {
     /// ```
     /// use karyon_scheduler::{CellOptions, Class, Record, Scheduler};
     /// let mut scheduler = Scheduler::new(7);
-    /// let cell = scheduler.spawn(scheduler.root(), "alice", false, CellOptions::default())?;
+    /// let cell = scheduler.spawn(scheduler.root(), "alice", false, CellOptions::default(), None)?;
     /// scheduler.credits().take(cell.index());
     /// scheduler.take(Record::Send { cell, slot: 0, class: Class::User })?;
     /// scheduler.step(0, 0);

@@ -7,7 +7,7 @@
 
 use karyon_scheduler::{
     AutoShutdown, Backoff, CellId, CellOptions, Class, Death, Effect, Record, Restart, RestartPolicy,
-    Scheduler, SpawnError, Strategy, SupervisorPolicy, Verdict,
+    Scheduler, Strategy, SupervisorPolicy, Verdict,
 };
 use stateright::{Checker, Model, Property};
 use std::collections::VecDeque;
@@ -87,10 +87,10 @@ fn spawn(
     above: CellId,
     number: usize,
     restart: Restart,
-) -> Result<CellId, SpawnError> {
+) -> karyon_model::Result<CellId> {
     let (significant, place) = (restart != Restart::Permanent, number as u32 + 1);
     let options = CellOptions { restart, has_init: true, significant, place, ..CellOptions::default() };
-    scheduler.spawn(above, &number.to_string(), false, options)
+    scheduler.spawn(above, &number.to_string(), false, options, None)
 }
 
 impl Sim {
@@ -103,7 +103,7 @@ impl Sim {
         let mut supervisors = vec![scheduler.root()];
         for name in if crew.nested { &["s", "t"][..] } else { &["s"] } {
             let above = *supervisors.last().unwrap();
-            supervisors.push(scheduler.spawn_supervisor(above, name, false, policy, permanent).unwrap());
+            supervisors.push(scheduler.spawn(above, name, false, permanent, Some(policy)).unwrap());
         }
         supervisors.remove(0);
         let children = crew.restarts.iter().enumerate().map(|(number, restart)| {

@@ -154,8 +154,8 @@ impl Host {
         };
         let (one, two) = (policy(), policy());
         let options = CellOptions { restart: Restart::Permanent, ..CellOptions::default() };
-        let above = host.scheduler.spawn_supervisor(root, "above", false, one, options).unwrap();
-        let below = host.scheduler.spawn_supervisor(above, "below", false, two, options).unwrap();
+        let above = host.scheduler.spawn(root, "above", false, options, Some(one)).unwrap();
+        let below = host.scheduler.spawn(above, "below", false, options, Some(two)).unwrap();
         host.parents = vec![root, root, above, below];
         for _ in 0..6 {
             host.spawn(None);
@@ -181,7 +181,7 @@ impl Host {
             dynamic: self.dice.one_in(4),
             place,
         };
-        let Ok(id) = self.scheduler.spawn(parent, "cell", true, options) else { return false };
+        let Ok(id) = self.scheduler.spawn(parent, "cell", true, options, None) else { return false };
         self.vacant.remove(&(parent, place));
         self.asked.remove(&(parent, place));
         if self.dice.one_in(4) {

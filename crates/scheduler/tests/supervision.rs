@@ -5,10 +5,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use karyon_model::Code;
 use karyon_scheduler::limits::SHUTDOWN_INFINITE;
 use karyon_scheduler::{
     AutoShutdown, Backoff, CellId, CellOptions, Class, Death, Effect, Record, Restart, RestartPolicy,
-    Scheduler, SpawnError, Strategy, SupervisorPolicy, Verdict,
+    Scheduler, Strategy, SupervisorPolicy, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -87,12 +88,12 @@ impl World {
     }
 
     fn supervisor(&mut self, above: &str, name: &str, policy: SupervisorPolicy, options: CellOptions) {
-        let id = self.scheduler.spawn_supervisor(self.id(above), name, false, policy, options).unwrap();
+        let id = self.scheduler.spawn(self.id(above), name, false, options, Some(policy)).unwrap();
         self.ids.insert(name.into(), id);
     }
 
     fn child(&mut self, above: &str, name: &str, options: CellOptions) {
-        let id = self.scheduler.spawn(self.id(above), name, false, options).unwrap();
+        let id = self.scheduler.spawn(self.id(above), name, false, options, None).unwrap();
         self.ids.insert(name.into(), id);
     }
 
@@ -801,7 +802,7 @@ fn a_hundred_thousand_children_come_up_one_after_the_other() {
     let mut world = World::new();
     world.supervisor("", "s", policy(Strategy::OneForAll), permanent());
     let mut spawn = |number: usize| {
-        world.scheduler.spawn(world.ids["s"], &number.to_string(), false, slow(permanent())).unwrap()
+        world.scheduler.spawn(world.ids["s"], &number.to_string(), false, slow(permanent()), None).unwrap()
     };
     let ids: Vec<_> = (0..CHILDREN).map(&mut spawn).collect();
     for incarnation in [1, 2] {
@@ -823,7 +824,8 @@ fn a_hundred_thousand_that_die_at_once_come_back_together() {
     world.supervisor("", "s", policy(Strategy::OneForAll), permanent());
     let ids: Vec<_> = (0..100_000)
         .map(|number| {
-            let id = world.scheduler.spawn(world.id("s"), &number.to_string(), false, dynamic(permanent()));
+            let id =
+                world.scheduler.spawn(world.id("s"), &number.to_string(), false, dynamic(permanent()), None);
             id.unwrap()
         })
         .collect();
@@ -897,9 +899,9 @@ fn nothing_is_started_below_a_supervisor_that_gives_up() {
     let (root, options) = (scheduler.root(), CellOptions::default());
     let restart = RestartPolicy { intensity: 0, period_ms: 1_000, backoff: Backoff::NONE };
     let policy = SupervisorPolicy { restart, ..SupervisorPolicy::default() };
-    let above = scheduler.spawn_supervisor(root, "above", false, policy, options).unwrap();
-    let child = scheduler.spawn(above, "child", false, options).unwrap();
-    let slow = scheduler.spawn(above, "slow", false, options).unwrap();
+    let above = scheduler.spawn(root, "above", false, options, Some(policy)).unwrap();
+    let child = scheduler.spawn(above, "child", false, options, None).unwrap();
+    let slow = scheduler.spawn(above, "slow", false, options, None).unwrap();
     scheduler.credits().take(slow.index());
     scheduler.take(Record::Send { cell: slow, slot: 0, class: Class::User }).unwrap();
     scheduler.step(0, 0);
@@ -909,8 +911,8 @@ fn nothing_is_started_below_a_supervisor_that_gives_up() {
     scheduler.step(1, 1);
     // It waits for the turn of its last child, and then it fails.
     assert!(scheduler.effects().any(|effect| effect == Effect::SupervisorGaveUp { cell: above }));
-    let late = scheduler.spawn(above, "late", true, CellOptions { dynamic: true, ..options });
-    assert_eq!(late, Err(SpawnError::ParentGone));
+    let late = scheduler.spawn(above, "late", true, CellOptions { dynamic: true, ..options }, None);
+    assert_eq!(late.unwrap_err().code(), Code::CellDead);
     scheduler
         .take(Record::Settled { cell: slow, turn: 1, verdict: karyon_scheduler::Verdict::Ended })
         .unwrap();
@@ -924,7 +926,7 @@ fn a_hundred_thousand_cells_stop_one_by_one_in_any_order() {
         let mut scheduler = Scheduler::new(1);
         let (root, options) = (scheduler.root(), CellOptions::default());
         let mut cells: Vec<_> =
-            (0..100_000).map(|_| scheduler.spawn(root, "cell", true, options).unwrap()).collect();
+            (0..100_000).map(|_| scheduler.spawn(root, "cell", true, options, None).unwrap()).collect();
         if backwards {
             cells.reverse();
         }
