@@ -209,12 +209,6 @@ impl Cell {
             && matches!(self.phase, Phase::Held | Phase::Waiting(None))
     }
 
-    /// Those behind it wait until it is up.
-    #[cfg_attr(karyon_broken = "rise", allow(dead_code))]
-    pub fn holds_up(&self) -> bool {
-        self.phase != Phase::Live && !self.options.dynamic && !self.is_stopping()
-    }
-
     /// Something may be started below: it does not come down, not even to fail once all below has; and there is an incarnation to which
     /// it would belong.
     pub fn takes_children(&self) -> bool {

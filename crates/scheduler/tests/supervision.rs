@@ -696,6 +696,29 @@ fn a_permanent_child_that_ends_itself_while_its_group_comes_down_comes_back_with
 }
 
 #[test]
+fn one_that_failed_starts_no_sooner_than_its_group() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    world.child("a", "x", permanent());
+    world.busy("c");
+    assert_eq!(world.fail("a"), "a1 died of error, a2, abort c");
+    assert_eq!(world.stop("x"), "x1 died of stop, x is gone: stopped");
+    assert_eq!(world.up(), "b");
+    assert_eq!(world.done("c"), "c1 died of supervisor, b1 died of supervisor, b2, c2");
+}
+
+#[test]
+fn a_supervisor_that_failed_starts_in_its_turn_whatever_becomes_of_its_children() {
+    let mut world = World::with(policy(Strategy::OneForAll), &[("c", slow(permanent()))]);
+    world.supervisor("s", "t", policy(Strategy::OneForOne), permanent());
+    ["a", "b"].iter().for_each(|name| world.child("t", name, permanent()));
+    world.said();
+    world.inited("c", Verdict::Ended);
+    assert!(give_up(&mut world, "a").ends_with("t2, c1 died of supervisor, c2, init c2"));
+    assert_eq!(world.stop("a"), "a is gone: stopped");
+    assert_eq!(world.inited("c", Verdict::Ended), "b2");
+}
+
+#[test]
 fn nobody_needs_to_take_a_place_and_one_that_is_forgotten_is_not_asked_for_again() {
     let mut world = abc(policy(Strategy::OneForAll), permanent());
     world.stop("a");

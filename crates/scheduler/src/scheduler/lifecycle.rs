@@ -108,7 +108,10 @@ impl Scheduler {
     pub(super) fn restart(&mut self, id: CellId, death: Death, delay_us: u64) {
         self.kill(id, death);
         self.renew(id, death);
-        self.wait_to_start(id, delay_us);
+        let wait = (delay_us != 0).then(|| self.deadlines.arm(self.now_us + delay_us, Due::Restart(id)));
+        let Some(cell) = self.table.get_mut(id) else { return };
+        cell.phase = Phase::Waiting(wait);
+        self.start_when_clear(id);
     }
 
     /// A new incarnation takes the place of the dead one, and waits. What a supervisor counted is forgotten.
@@ -122,17 +125,6 @@ impl Scheduler {
         let incarnation = cell.incarnation;
         self.stats.restarts += 1;
         self.effects.push_back(Effect::Restarted { cell: id, incarnation, death });
-    }
-
-    pub(super) fn wait_to_start(&mut self, id: CellId, delay_us: u64) {
-        let wait = self.arm_restart(id, delay_us);
-        let Some(cell) = self.table.get_mut(id) else { return };
-        cell.phase = Phase::Waiting(wait);
-        self.start_when_clear(id);
-    }
-
-    pub(super) fn arm_restart(&mut self, id: CellId, delay_us: u64) -> Option<DeadlineKey> {
-        (delay_us != 0).then(|| self.deadlines.arm(self.now_us + delay_us, Due::Restart(id)))
     }
 
     /// After a conflict: a new incarnation, uncounted, and the message before all others.
@@ -175,11 +167,10 @@ impl Scheduler {
             return self.fall(id, 0, Then::Hold);
         }
         if ending != Ending::Hold {
-            let wait = cell.supervision.as_mut().and_then(|own| {
+            if let Some(own) = &mut cell.supervision {
                 own.fall = None;
-                own.wait.take()
-            });
-            self.deadlines.cancel(wait.map(|(_, key)| key));
+                self.deadlines.cancel(own.wait.take().map(|(_, key)| key));
+            }
             self.credits.close(id.index());
         }
         self.continue_end(id);
