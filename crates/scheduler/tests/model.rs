@@ -56,6 +56,8 @@ struct CellBook {
     paused: bool,
     incarnation: u32,
     alive: bool,
+    /// It is certain that this incarnation has begun: it may have to wait for that.
+    begun: bool,
     /// A message was issued to this incarnation.
     issued: bool,
     supervised: bool,
@@ -196,6 +198,7 @@ impl Host {
                 paused: false,
                 incarnation: 1,
                 alive: true,
+                begun: !supervised,
                 issued: false,
                 supervised,
                 keeps: (supervised && options.restart != Restart::Temporary).then_some((parent, place)),
@@ -369,6 +372,7 @@ impl Host {
             assert!(!self.cells[&issue.cell].starting, "a turn before init");
             assert_eq!(self.letters[&issue.slot].to, issue.cell);
             let book = self.cells.get_mut(&issue.cell).unwrap();
+            book.begun = true;
             if let Some(elsewhere) = &mut book.elsewhere {
                 if self.dice.one_in(25) {
                     let position = position as u32;
@@ -594,7 +598,7 @@ impl Host {
                 }
             }
             6..12 => {
-                if let Some(id) = self.any_cell().filter(|id| self.cells[id].alive) {
+                if let Some(id) = self.any_cell().filter(|id| self.cells[id].alive && self.cells[id].begun) {
                     let timer = (0..).find(|timer| !self.timers.contains_key(timer)).unwrap();
                     let period_ms = self.dice.roll(2) as u32 * 4;
                     let delay_ms = self.dice.roll(9) as u32;
@@ -655,7 +659,7 @@ impl Host {
                 let book = self.cells.get_mut(&cell).unwrap();
                 assert_eq!(book.incarnation, incarnation);
                 book.starting = true;
-                book.alive = true;
+                (book.alive, book.begun) = (true, true);
             }
             Effect::Died { cell, incarnation, death } => {
                 let book = self.cells.get_mut(&cell).unwrap();
@@ -686,7 +690,7 @@ impl Host {
                 let Some(book) = self.cells.get_mut(&cell) else { return };
                 assert!(!book.alive || book.incarnation < incarnation);
                 book.incarnation = incarnation;
-                (book.alive, book.issued) = (true, false);
+                (book.alive, book.begun, book.issued) = (true, false, false);
                 book.starting = false;
                 // What had ended there still has: it is told when the scheduler asks.
                 let untold = |there: Elsewhere| Elsewhere { untold: there.untold, ..Elsewhere::default() };
