@@ -67,7 +67,10 @@ export class Children implements AskedChildren {
     return this.#definition.strategy === 'simple_one_for_one'
   }
 
-  /** Starts those that the definition names and that are not there: all at first, after a restart those that were ended meanwhile. */
+  /**
+   * Starts those that the definition names and that are not there: all at first, after a restart those that were ended meanwhile. The
+   * order in which they come up is that of their places.
+   */
   startAll(): void {
     for (const [name, child] of this.#children) if (child.dynamic) this.#forget(name, child)
     if (this.#simple) return
