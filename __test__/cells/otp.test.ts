@@ -216,6 +216,88 @@ test('children are terminated, restarted in their old place, and deleted', async
   }
 })
 
+test('what was terminated or has ended comes back with its group, in its place, and what was deleted does not', async (t) => {
+  const log: string[] = []
+  const [world, crew] = await crewOf(log, { strategy: 'one_for_all' })
+  crew.startChild({ name: 'x', cell: worker(log) })
+  crew.startChild({ name: 'y', cell: worker(log), restart: 'temporary' })
+  await world.rest()
+  const old = crew.child<Worker>('b')
+  await crew.terminateChild('b')
+  for (const name of ['x', 'y', 'c']) crew.child<Worker>(name).send('leave')
+  await world.rest()
+  t.is(names(crew), 'a (b) (c) (x)')
+  crew.deleteChild('c')
+  said(log)
+  crew.child<Worker>('a').send('fail')
+  await world.rest()
+  t.is(said(log), '-a +a +b +x')
+  t.is(names(crew), 'a b x')
+  t.deepEqual([old.alive, await crew.child<Worker>('b').ask('ping')], [false, 1])
+  await crew.terminateChild('x')
+  crew.deleteChild('x')
+  crew.child<Worker>('a').send('fail')
+  await world.rest()
+  t.is(names(crew), 'a b')
+})
+
+test('what ended before the one that failed stays so where the rest is restarted', async (t) => {
+  const log: string[] = []
+  const [world, crew] = await crewOf(log, { strategy: 'rest_for_one' })
+  for (const name of ['a', 'c']) await crew.terminateChild(name)
+  said(log)
+  crew.child<Worker>('b').send('fail')
+  await world.rest()
+  t.is(said(log), '-b +b +c')
+  t.is(names(crew), '(a) b c')
+})
+
+test('a child that waits for its restart holds up none that is started or restarted meanwhile', async (t) => {
+  const log: string[] = []
+  const restart = { intensity: 3, periodMs: 1_000, backoff: { initialMs: 100, jitter: 0 } }
+  const [world, crew] = await crewOf(log, { restart })
+  await crew.terminateChild('c')
+  said(log)
+  crew.child<Worker>('a').send('fail')
+  await world.rest()
+  crew.restartChild('c')
+  crew.startChild({ name: 'x', cell: worker(log) })
+  await world.rest()
+  t.is(said(log), '-a +c +x')
+  await world.pass(100)
+  t.is(said(log), '+a')
+})
+
+test('a supervisor that is restarted starts its children in their order, whoever had ended', async (t) => {
+  const log: string[] = []
+  const door = gate()
+  const first = cell({
+    name: 'first',
+    messages: { leave: message() },
+    init: () => door.promise,
+    on: { leave: (ctx) => ctx.stop() },
+  })
+  const inner = supervisor({
+    name: 'inner',
+    restart: { intensity: 0, periodMs: 1_000 },
+    children: [first, worker(log), { name: 'last', cell: worker(log) }],
+  })
+  const [world, crew] = await crewOf(log, { children: [inner] })
+  const team = crew.supervisor('inner')
+  door.open()
+  await world.rest()
+  team.child<Worker>('first').send('leave')
+  await world.rest()
+  t.is(said(log), '+worker +last')
+  Object.assign(door, gate())
+  team.child<Worker>('worker').send('fail')
+  await world.rest()
+  t.is(said(log), '-worker -last', 'they wait for the first')
+  door.open()
+  await world.rest()
+  t.is(said(log), '+worker +last')
+})
+
 test('a transient child that ended by itself can be restarted, a temporary one is forgotten', async (t) => {
   const children = (['transient', 'temporary'] as const).map((restart) => ({
     name: restart,

@@ -12,7 +12,7 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
   graph: ['model', 'history'],
   store: ['model', 'log', 'history', 'graph'],
   access: ['model'],
-  scheduler: [],
+  scheduler: ['model'],
   engram: ['model'],
   kernel: ['model', 'log', 'history', 'graph', 'store', 'access', 'scheduler', 'engram'],
 }

@@ -10,6 +10,7 @@ import {
   type SupervisorDefinition,
 } from './definition.ts'
 import { failure } from './failures.ts'
+import { Op } from './protocol.ts'
 import { Reference, type AnyRef } from './ref.ts'
 import { LIMITS } from './scheduler.ts'
 import type { ChildPlace, Definition, SpawnOptions } from './spawn.ts'
@@ -51,6 +52,8 @@ export class Children implements AskedChildren {
   readonly #definition: SupervisorDefinition
   readonly #spawn: Start
   readonly #children = new Map<string, Child>()
+  /** By place. */
+  readonly #names = new Map<number, string>()
   /** Places are never used again, so whoever comes later stands behind. */
   #places = 0
 
@@ -64,9 +67,12 @@ export class Children implements AskedChildren {
     return this.#definition.strategy === 'simple_one_for_one'
   }
 
-  /** Starts those that the definition names and that are not there: all at first, after a restart those that were ended meanwhile. */
+  /**
+   * Starts those that the definition names and that are not there: all at first, after a restart those that were ended meanwhile. The
+   * order in which they come up is that of their places.
+   */
   startAll(): void {
-    for (const [name, { dynamic }] of this.#children) if (dynamic) this.#children.delete(name)
+    for (const [name, child] of this.#children) if (child.dynamic) this.#forget(name, child)
     if (this.#simple) return
     this.#definition.children.forEach((spec, at) => {
       const { name = spec.cell.name } = spec
@@ -115,8 +121,28 @@ export class Children implements AskedChildren {
 
   /** Forgets a child that was terminated, or that ended by itself. */
   delete(name: string): void {
-    this.#idle(name)
+    const child = this.#idle(name)
+    this.#forget(name, child)
+    this.#leaveVacant(child.place)
+  }
+
+  /** A group starts to which a child belongs that was terminated, or that ended by itself: it does, too, in its place. */
+  fill(place: number): void {
+    const name = this.#names.get(place)
+    const child = name === undefined ? undefined : this.#children.get(name)
+    if (child === undefined || Reference.cellOf(child.ref).gone === undefined) this.#leaveVacant(place)
+    else this.#start(name, child)
+  }
+
+  /** Nobody takes the place: not in this incarnation of the supervisor, or, where its definition names nobody for it, never. */
+  #leaveVacant(place: number): void {
+    const { id, runtime } = this.#supervisor
+    runtime.scheduler.write(Op.vacant, id, place, place > this.#definition.children.length ? 1 : 0)
+  }
+
+  #forget(name: string, { place }: Child): void {
     this.#children.delete(name)
+    this.#names.delete(place)
   }
 
   #idle(name: string): Child {
@@ -136,7 +162,7 @@ export class Children implements AskedChildren {
     const { name } = cell
     const child = this.#children.get(name)
     if (child === undefined || Reference.cellOf(child.ref) !== cell) return
-    if (this.#simple || restartOf(child.spec) === 'temporary') this.#children.delete(name)
+    if (this.#simple || restartOf(child.spec) === 'temporary') this.#forget(name, child)
   }
 
   list(): readonly ChildInfo[] {
@@ -156,7 +182,9 @@ export class Children implements AskedChildren {
     const options = given === undefined ? { args } : { name: given, args }
     const ref = this.#spawn(this.#supervisor, spec.cell as Definition, options, how)
     this.#places = Math.max(this.#places, place)
-    this.#children.set(Reference.cellOf(ref).name, { spec, place, dynamic, ref })
+    const { name } = Reference.cellOf(ref)
+    this.#children.set(name, { spec, place, dynamic, ref })
+    this.#names.set(place, name)
     return ref
   }
 }

@@ -438,8 +438,9 @@ export interface ChildSpec {
 }
 
 /**
- * Who is restarted together with a child that failed: nobody, all its siblings, those that were started after it. Under
- * `simple_one_for_one` all children are of the one kind that the definition names, and are started by `startChild` alone.
+ * Who is restarted together with a child that failed: nobody, all its siblings, those that stand behind it. Whoever of them was terminated or has
+ * ended by itself is started, too, as a new cell in its old place; one that is terminated while the others come down stays away this once.
+ * Temporary ones come down and are forgotten. Under `simple_one_for_one` all children are of the one kind that the definition names, and are started by `startChild` alone.
  */
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'simple_one_for_one'
 
@@ -467,6 +468,8 @@ export interface SupervisorDefinition {
  * Defines a supervisor, as Erlang/OTP knows them. Children start in their order, each when the one before it is up, and come down from the
  * last to the first. A child that fails is restarted, alone or with others, as the strategy says; with more restarts than its
  * window allows, the supervisor brings its children down and fails itself. Where nobody supervises it, the kernel closes.
+ * A child that waits for its restart holds up those that start behind it in the same group, and nobody else; another failure shortens no such
+ * wait, but where the supervisor itself is restarted, it begins anew without any.
  *
  * @example
  * const crew = supervisor({

@@ -3,6 +3,7 @@ import type { DownReason } from '../events.ts'
 import { warn } from './apoptosis.ts'
 import { askError } from './ask.ts'
 import { Incarnation, type Cell } from './cell.ts'
+import type { Children } from './children.ts'
 import { failure, goneError } from './failures.ts'
 import { peek } from './foreign.ts'
 import { AskEnd, DEAD_LETTERS, DEATHS, DOWNS, EFFECT_WORDS, Effect, REFUSALS } from './protocol.ts'
@@ -39,6 +40,8 @@ const ACTS: Readonly<Record<number, Act>> = {
   [Effect.warned]: (runtime, cell, quiescent) =>
     warn(runtime.cellAt(cell).incarnation, 'lease', quiescent !== 0),
   [Effect.recall]: (runtime, cell) => runtime.threads?.recall(runtime.cellAt(cell)),
+  [Effect.vacant]: (runtime, cell, place) =>
+    startChildren(runtime.cellAt(cell), (children) => children.fill(place)),
 }
 
 /** Carries out the effects of a crossing. No handler runs in here. */
@@ -90,12 +93,17 @@ function restarted(cell: Cell, incarnation: number, death: number): void {
     return
   }
   runtime.emit({ type: 'supervisor.restarted', path, incarnation, reason })
+  startChildren(cell, (restarted) => restarted.startAll())
+}
+
+function startChildren(supervisor: Cell, start: (children: Children) => void): void {
+  const { children, path, runtime } = supervisor
   try {
-    children.startAll()
+    if (children !== undefined) start(children)
   } catch (error) {
     // It stops by now, or as many cells as possible are alive: it cannot be what its definition says.
     runtime.emit({ type: 'supervisor.gave-up', path, error })
-    void runtime.stopCell(cell)
+    void runtime.stopCell(supervisor)
   }
 }
 

@@ -39,6 +39,7 @@ export const Op = {
   opened: 19,
   out: 20,
   recalled: 21,
+  vacant: 22,
 } as const
 
 /** Which messages go first, and what bounds them. */
@@ -77,6 +78,7 @@ export const Effect = {
   timerOver: 13,
   warned: 14,
   recall: 15,
+  vacant: 16,
 } as const
 
 /** How an ask was settled. */

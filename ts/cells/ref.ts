@@ -195,8 +195,9 @@ export class SupervisorRef extends Reference {
   }
 
   /**
-   * Starts another child, behind all others; of `simple_one_for_one` one of its kind, with a name and args of its own. When the
-   * supervisor itself is restarted, children that were started so are gone: what its definition names is what comes back.
+   * Starts another child, behind all others, and at once: it waits for no sibling. Of `simple_one_for_one` one of its kind, with a name and
+   * args of its own. When the supervisor itself is restarted, children that were started so are gone: what its definition names is what
+   * comes back.
    *
    * @throws ERR_KARYON_CELL_NAME where the name is taken, also by a child that is terminated; ERR_KARYON_ARGUMENT
    */
@@ -206,13 +207,17 @@ export class SupervisorRef extends Reference {
     return this.#children.start(child)
   }
 
-  /** Stops a child, which can be started again in its place; temporary ones are forgotten. Resolves when it is gone. */
+  /**
+   * Stops a child, which can be started again in its place, and is so with its group; temporary ones are forgotten. Resolves when it is
+   * gone.
+   */
   terminateChild(name: string): Promise<void> {
     return this.#children.get(name).ref.stop()
   }
 
   /**
-   * Starts a child again that was terminated or ended by itself: a new cell in the old place. References to the old one are dead.
+   * Starts a child again that was terminated or ended by itself: a new cell in the old place, as its group does where that is restarted.
+   * References to the old one are dead.
    *
    * @throws ERR_KARYON_CELL_NAME if it is alive, ERR_KARYON_ARGUMENT if there is none
    */

@@ -6,7 +6,7 @@ use crate::watchdog::{Watched, guarding, wake};
 use karyon_kernel::model::{Code, Error, Result};
 use karyon_kernel::scheduler::{
     AutoShutdown, Backoff, CellId, CellOptions, Credits, Port, Restart, RestartPolicy, STRETCH_US, Scheduler,
-    SpawnError, Strategy, SupervisorPolicy, header, limits,
+    Strategy, SupervisorPolicy, header, limits,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Function, Int32Array, Uint32Array, Unknown};
@@ -207,29 +207,15 @@ pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
             remote,
         };
         let (parent, scheduler) = (CellId::from_word(parent), &mut port.scheduler);
-        let cell = if supervises {
-            let [strategy, auto_shutdown, intensity, period_ms, ..] = whole;
-            let [.., initial_ms, factor, max_ms, jitter] = terms;
-            let backoff = Backoff { initial_ms, factor, max_ms, jitter };
-            let policy = SupervisorPolicy {
-                restart: RestartPolicy { intensity, period_ms, backoff },
-                strategy: [OneForOne, OneForAll, RestForOne][strategy.min(2) as usize],
-                auto_shutdown: [Never, AnySignificant, AllSignificant][auto_shutdown.min(2) as usize],
-            };
-            scheduler.spawn_supervisor(parent, &name, numbered, policy, options)
-        } else {
-            scheduler.spawn(parent, &name, numbered, options)
-        };
-        cell.map(|cell| f64::from(cell.word())).map_err(|error| {
-            let refused = |code| Error::new(code, format!("cell {name:?}: {error}"));
-            match error {
-                SpawnError::CellCount => refused(Code::CellCount).with("limit", limits::CELLS_MAX),
-                SpawnError::NameTaken => refused(Code::CellName).with("name", name.as_str()),
-                SpawnError::NameInvalid => refused(Code::Argument).with("name", name.as_str()),
-                SpawnError::ParentGone => refused(Code::CellDead),
-                SpawnError::Depth => refused(Code::Argument).with("limit", limits::DEPTH_MAX),
-            }
-        })
+        let [strategy, auto_shutdown, intensity, period_ms, ..] = whole;
+        let [.., initial_ms, factor, max_ms, jitter] = terms;
+        let backoff = Backoff { initial_ms, factor, max_ms, jitter };
+        let policy = supervises.then(|| SupervisorPolicy {
+            restart: RestartPolicy { intensity, period_ms, backoff },
+            strategy: [OneForOne, OneForAll, RestForOne][strategy.min(2) as usize],
+            auto_shutdown: [Never, AnySignificant, AllSignificant][auto_shutdown.min(2) as usize],
+        });
+        scheduler.spawn(parent, &name, numbered, options, policy).map(|cell| f64::from(cell.word()))
     })
 }
 

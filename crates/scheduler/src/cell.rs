@@ -30,7 +30,7 @@ impl Message {
 /// Where an incarnation stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// `init` is to run or runs; messages wait. Of a supervisor: its children start, one after the other.
+    /// `init` is to run or runs; messages wait. Of a supervisor: children of it come down to come up again, or come up, one after the other.
     Starting,
     /// Turns may run; all children are up.
     #[default]
@@ -78,13 +78,21 @@ pub(crate) struct OpenTurn {
 }
 
 /// What a supervisor has beyond a cell.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Supervision {
     pub policy: SupervisorPolicy,
     pub window: RestartWindow,
     /// The place of the next child.
     pub next_place: u32,
     pub fall: Option<Fall>,
+    /// Children that are to come up, by place, each when the static one before it is up.
+    pub rise: VecDeque<(u32, CellId)>,
+    /// Those from this place on wait for this first.
+    pub wait: Option<(u32, DeadlineKey)>,
+    /// Places of children that are gone and whose specification stays.
+    pub vacant: BTreeSet<u32>,
+    /// Those of them that are to come up again: whoever stands behind waits until the host has said who takes them.
+    pub due: BTreeSet<u32>,
 }
 
 /// Children of a supervisor come down, the last one first.

@@ -133,6 +133,8 @@ rows! {
     14 Warned { cell: CellId, quiescent: bool }
     /// Let no further turn of the remote cell begin, and say with `Recalled` which message of its flight runs.
     15 Recall { cell: CellId }
+    /// A child of the supervisor that ended is to come up with others: spawn it in its place, or say `Vacant`. Those behind wait for it.
+    16 Vacant { cell: CellId, place: u32 }
 }
 
 #[cfg(test)]
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn every_effect_is_read_as_it_was_written() {
-        for number in 1..=15 {
+        for number in 1..=16 {
             let effect = Effect::decode([number, 1, 2, 1]).unwrap();
             assert_eq!(Effect::decode(effect.encode()), Some(effect));
             assert_eq!(effect.encode()[0], number);

@@ -210,7 +210,7 @@ mod tests {
     fn one_crossing_takes_records_and_gives_a_batch() {
         let mut port = Port::new(Scheduler::new(1));
         let root = port.scheduler.root();
-        let cell = port.scheduler.spawn(root, "a", false, CellOptions::default()).unwrap();
+        let cell = port.scheduler.spawn(root, "a", false, CellOptions::default(), None).unwrap();
         let exchange = port.exchange().clone();
         let record = Record::Send { cell, slot: 5, class: crate::Class::User };
         for (place, word) in record.encode().into_iter().enumerate() {
@@ -232,9 +232,9 @@ mod tests {
         let mut port = Port::new(Scheduler::new(1));
         let (root, options) =
             (port.scheduler.root(), CellOptions { turn_cpu_ms: 7, ..CellOptions::default() });
-        let above = port.scheduler.spawn(root, "above", false, CellOptions::default()).unwrap();
+        let above = port.scheduler.spawn(root, "above", false, CellOptions::default(), None).unwrap();
         assert_eq!((port.exchange().turn(), port.exchange().shortest_us()), (None, u64::MAX));
-        let cell = port.scheduler.spawn(above, "below", false, options).unwrap();
+        let cell = port.scheduler.spawn(above, "below", false, options, None).unwrap();
         port.cross().unwrap();
         assert_eq!(port.exchange().shortest_us(), 7_000);
         let word = 0xffff_ffff << 32 | u64::from(cell.word());

@@ -36,5 +36,5 @@ pub use guard::Guard;
 pub use id::CellId;
 pub use record::{Class, INIT_TURN, NO_SLOT, RECORD_WORDS, Record, Verdict};
 pub use restart::{AutoShutdown, Backoff, Restart, RestartPolicy, Strategy, SupervisorPolicy};
-pub use scheduler::{CellOptions, Issue, Scheduler, SpawnError, Stats};
+pub use scheduler::{CellOptions, Issue, Scheduler, Stats};
 pub use watchdog::{Finding, Look, STRETCH_US, Watch};

@@ -18,15 +18,12 @@ use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
 use crate::record::{Class, INIT_TURN, Record, UNKNOWN_TURN, Verdict};
-use crate::restart::{
-    AutoShutdown, Random, Restart, RestartPolicy, RestartWindow, Strategy, SupervisorPolicy,
-};
+use crate::restart::{AutoShutdown, Random, Restart, RestartPolicy, Strategy, SupervisorPolicy};
 use crate::table::Table;
 use asking::Ask;
 pub(crate) use due::Due;
-pub use spawn::{CellOptions, SpawnError};
+pub use spawn::CellOptions;
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 use timers::Timer;
 use turns::Run;
@@ -125,7 +122,7 @@ impl Scheduler {
     /// ```
     /// use karyon_scheduler::{CellOptions, Class, Record, Scheduler};
     /// let mut scheduler = Scheduler::new(7);
-    /// let cell = scheduler.spawn(scheduler.root(), "alice", false, CellOptions::default())?;
+    /// let cell = scheduler.spawn(scheduler.root(), "alice", false, CellOptions::default(), None)?;
     /// scheduler.credits().take(cell.index());
     /// scheduler.take(Record::Send { cell, slot: 0, class: Class::User })?;
     /// scheduler.step(0, 0);
@@ -233,6 +230,7 @@ impl Scheduler {
             Record::Opened { cell, slot, turn } => self.flight_opened(cell, slot, turn),
             Record::Out { cell, slot, verdict } => self.flight_out(cell, slot, verdict),
             Record::Recalled { cell, slot } => self.flight_recalled(cell, slot),
+            Record::Vacant { cell, place, forget } => self.leave_vacant(cell, place, forget),
         }
         Ok(())
     }

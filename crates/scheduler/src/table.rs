@@ -1,6 +1,6 @@
 //! Cells by handle.
 
-use crate::cell::{Cell, Rare};
+use crate::cell::{Cell, Rare, Supervision};
 use crate::id::CellId;
 use std::collections::VecDeque;
 
@@ -45,6 +45,11 @@ impl Table {
     /// What few cells have, of a cell that has it.
     pub fn rare_mut(&mut self, id: CellId) -> Option<&mut Rare> {
         self.get_mut(id)?.rare.as_deref_mut()
+    }
+
+    /// What a supervisor has beyond a cell.
+    pub fn supervision_mut(&mut self, id: CellId) -> Option<&mut Supervision> {
+        self.get_mut(id)?.supervision.as_deref_mut()
     }
 
     pub fn remove(&mut self, id: CellId) -> Option<Cell> {

@@ -136,9 +136,9 @@ fn a_kill_cuts_short_whatever_runs_below_also_after_a_stop() {
         let mut bench = Bench::new();
         let (root, options) = (bench.scheduler.root(), CellOptions::default());
         let policy = SupervisorPolicy::default();
-        let above = bench.scheduler.spawn_supervisor(root, "above", false, policy, options).unwrap();
+        let above = bench.scheduler.spawn(root, "above", false, options, Some(policy)).unwrap();
         let endless = CellOptions { shutdown_ms: u32::MAX, ..options };
-        let cells = ["a", "b"].map(|name| bench.scheduler.spawn(above, name, false, endless).unwrap());
+        let cells = ["a", "b"].map(|name| bench.scheduler.spawn(above, name, false, endless, None).unwrap());
         for (slot, cell) in cells.into_iter().enumerate() {
             bench.send(cell, slot as u32);
         }

@@ -5,9 +5,10 @@
 mod bench;
 
 use bench::Bench;
+use karyon_model::Code;
 use karyon_scheduler::{
-    AskEnd, Backoff, CellOptions, Death, Effect, Gone, Lost, Record, RestartPolicy, SpawnError,
-    SupervisorPolicy, Verdict, limits::CELLS_MAX,
+    AskEnd, Backoff, CellOptions, Death, Effect, Gone, Lost, Record, RestartPolicy, SupervisorPolicy,
+    Verdict, limits::CELLS_MAX,
 };
 
 #[test]
@@ -175,8 +176,8 @@ fn a_supervisor_at_the_top_that_gives_up_says_so_and_stops_all_below() {
     let restart = RestartPolicy { intensity: 0, period_ms: 1_000, backoff: Backoff::NONE };
     let (policy, options) =
         (SupervisorPolicy { restart, ..SupervisorPolicy::default() }, CellOptions::default());
-    let top = bench.scheduler.spawn_supervisor(root, "top", false, policy, options).unwrap();
-    let [a, b] = ["a", "b"].map(|name| bench.scheduler.spawn(top, name, false, options).unwrap());
+    let top = bench.scheduler.spawn(root, "top", false, options, Some(policy)).unwrap();
+    let [a, b] = ["a", "b"].map(|name| bench.scheduler.spawn(top, name, false, options, None).unwrap());
     bench.take(Record::Fail { cell: a, incarnation: 1, death: Death::Error });
     let (effects, _) = bench.round(0, 0);
     assert!(effects.contains(&Effect::SupervisorGaveUp { cell: top }));
@@ -197,7 +198,7 @@ fn a_cell_that_ends_by_itself_leaves_its_parent_and_siblings_alone() {
     let mut bench = Bench::new();
     let parent = bench.spawn("parent", CellOptions::default());
     let [one, two] = ["one", "two"]
-        .map(|name| bench.scheduler.spawn(parent, name, false, CellOptions::default()).unwrap());
+        .map(|name| bench.scheduler.spawn(parent, name, false, CellOptions::default(), None).unwrap());
     let beside = bench.spawn("beside", CellOptions::default());
     for cell in [one, beside] {
         bench.take(Record::Finish { cell, incarnation: 1, death: Death::Ended });
@@ -213,15 +214,14 @@ fn a_cell_that_ends_by_itself_leaves_its_parent_and_siblings_alone() {
     assert_eq!(bench.round(0, 0).1, [1, 2]);
 }
 
-/// The binding tells this with `Code::CellCount`.
 #[test]
 fn a_million_living_cells_are_the_limit() {
     let mut bench = Bench::new();
     let root = bench.scheduler.root();
-    let mut spawn = || bench.scheduler.spawn(root, "cell", true, CellOptions::default());
+    let mut spawn = || bench.scheduler.spawn(root, "cell", true, CellOptions::default(), None);
     // The root is a cell too.
     for _ in 1..CELLS_MAX {
         spawn().unwrap();
     }
-    assert_eq!(spawn().unwrap_err(), SpawnError::CellCount);
+    assert_eq!(spawn().unwrap_err().code(), Code::CellCount);
 }

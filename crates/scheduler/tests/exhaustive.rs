@@ -17,6 +17,8 @@ use std::hash::{Hash, Hasher};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Action {
     Inited(usize, bool),
+    /// One that ended takes its place again, or nobody does.
+    Fill(usize, bool),
     Fail(usize),
     End(usize),
     Stop(usize),
@@ -33,6 +35,8 @@ enum Stage {
     Starting,
     Up,
     Gone,
+    /// It is gone, and its place is to be filled.
+    Asked,
 }
 
 /// What the host knows of a child.
@@ -46,6 +50,8 @@ struct Child {
     busy: bool,
     /// Somebody told it alone to stop.
     told: bool,
+    /// It was gone when a group began to come down that it belongs to.
+    missed: bool,
 }
 
 /// A crew: `s` with three children, or `s` with `t`, of two, and a third.
@@ -67,11 +73,25 @@ struct Sim {
     counted_us: Vec<VecDeque<u64>>,
     now_us: u64,
     batch: usize,
+    /// `s` was told to stop, or has failed.
+    over: bool,
     wrong: Option<String>,
 }
 
 const INTENSITY: u32 = 1;
 const PERIOD_MS: u32 = 1_000;
+
+/// The child of a number, in its place.
+fn spawn(
+    scheduler: &mut Scheduler,
+    above: CellId,
+    number: usize,
+    restart: Restart,
+) -> karyon_model::Result<CellId> {
+    let (significant, place) = (restart != Restart::Permanent, number as u32 + 1);
+    let options = CellOptions { restart, has_init: true, significant, place, ..CellOptions::default() };
+    scheduler.spawn(above, &number.to_string(), false, options, None)
+}
 
 impl Sim {
     fn new(crew: Crew) -> Sim {
@@ -83,20 +103,19 @@ impl Sim {
         let mut supervisors = vec![scheduler.root()];
         for name in if crew.nested { &["s", "t"][..] } else { &["s"] } {
             let above = *supervisors.last().unwrap();
-            supervisors.push(scheduler.spawn_supervisor(above, name, false, policy, permanent).unwrap());
+            supervisors.push(scheduler.spawn(above, name, false, permanent, Some(policy)).unwrap());
         }
         supervisors.remove(0);
         let children = crew.restarts.iter().enumerate().map(|(number, restart)| {
             let above = usize::from(crew.nested && number < 2);
-            let significant = *restart != Restart::Permanent;
-            let options = CellOptions { restart: *restart, has_init: true, significant, ..permanent };
-            let id = scheduler.spawn(supervisors[above], &number.to_string(), false, options).unwrap();
-            Child { id, above, stage: Stage::Down, incarnation: 1, busy: false, told: false }
+            let id = spawn(&mut scheduler, supervisors[above], number, *restart).unwrap();
+            let [busy, told, missed] = [false; 3];
+            Child { id, above, stage: Stage::Down, incarnation: 1, busy, told, missed }
         });
         let children = children.collect();
         let counted_us = supervisors.iter().map(|_| VecDeque::new()).collect();
-        let mut sim =
-            Sim { crew, scheduler, supervisors, children, counted_us, now_us: 0, batch: 0, wrong: None };
+        let (now_us, batch, over, wrong) = (0, 0, false, None);
+        let mut sim = Sim { crew, scheduler, supervisors, children, counted_us, now_us, batch, over, wrong };
         sim.round();
         sim
     }
@@ -113,12 +132,13 @@ impl Sim {
                 Stage::Up if child.busy => actions.push(Action::Done(number)),
                 Stage::Up => actions.push(Action::Busy(number)),
                 Stage::Starting => actions.extend([true, false].map(|ends| Action::Inited(number, ends))),
+                Stage::Asked => actions.extend([true, false].map(|comes| Action::Fill(number, comes))),
                 Stage::Down | Stage::Gone => {}
             }
             if child.stage == Stage::Up {
                 actions.extend([Action::Fail(number), Action::End(number)]);
             }
-            if child.stage != Stage::Gone {
+            if !matches!(child.stage, Stage::Gone | Stage::Asked) {
                 actions.push(Action::Stop(number));
             }
         }
@@ -145,7 +165,22 @@ impl Sim {
                 self.children[number].told = true;
                 Record::Stop { cell: self.children[number].id, kill: false }
             }
-            Action::StopSupervisor => Record::Stop { cell: self.supervisors[0], kill: false },
+            Action::Fill(number, comes) => {
+                let above = self.supervisors[self.children[number].above];
+                let child = &mut self.children[number];
+                (child.stage, child.told) = (Stage::Gone, false);
+                let restart = self.crew.restarts[number];
+                let id = comes.then(|| spawn(&mut self.scheduler, above, number, restart));
+                if let Some(Ok(id)) = id {
+                    (child.stage, child.id, child.incarnation) = (Stage::Down, id, 1);
+                    return self.round();
+                }
+                Record::Vacant { cell: above, place: number as u32 + 1, forget: false }
+            }
+            Action::StopSupervisor => {
+                self.over = true;
+                Record::Stop { cell: self.supervisors[0], kill: false }
+            }
             Action::Busy(number) => {
                 let child = &mut self.children[number];
                 if !self.scheduler.credits().take(child.id.index()) {
@@ -224,6 +259,7 @@ impl Sim {
                     }
                     let above = self.children[number].above;
                     self.count(above, death);
+                    self.miss(number, death);
                 } else if cell != self.supervisors[0] {
                     // `t` counts anew.
                     self.counted_us[1].clear();
@@ -238,7 +274,31 @@ impl Sim {
                     self.children[number].stage = Stage::Gone;
                 }
             }
+            Effect::Vacant { cell, place } => {
+                let child = &mut self.children[place as usize - 1];
+                if child.stage != Stage::Gone && child.stage != Stage::Asked
+                    || cell != self.supervisors[child.above]
+                {
+                    self.wrong(format!("{} starts where it is", place - 1));
+                } else {
+                    (child.stage, child.missed) = (Stage::Asked, false);
+                }
+            }
+            Effect::RootFailed { .. } => self.over = true,
             _ => {}
+        }
+    }
+
+    /// A child failed and takes others along: those that were gone before come back with them.
+    fn miss(&mut self, failed: usize, death: Death) {
+        if self.crew.strategy == Strategy::OneForOne || death == Death::Supervisor {
+            return;
+        }
+        let from = if self.crew.strategy == Strategy::OneForAll { 0 } else { failed };
+        let above = self.children[failed].above;
+        for (child, restart) in self.children.iter_mut().zip(self.crew.restarts).skip(from) {
+            let kept = child.above == above && restart != Restart::Temporary;
+            child.missed |= kept && child.stage == Stage::Gone;
         }
     }
 
@@ -264,6 +324,7 @@ impl Sim {
                 match self.children[number].stage {
                     Stage::Starting => self.act(Action::Inited(number, true)),
                     Stage::Up if self.children[number].busy => self.act(Action::Done(number)),
+                    Stage::Asked => self.act(Action::Fill(number, true)),
                     _ => {}
                 }
             }
@@ -272,6 +333,9 @@ impl Sim {
         let down = |child: &Child| !matches!(child.stage, Stage::Up | Stage::Gone);
         if let Some(number) = self.children.iter().position(down) {
             self.wrong(format!("{number} never comes up"));
+        }
+        if let Some(number) = self.children.iter().position(|child| child.missed && !self.over) {
+            self.wrong(format!("{number} never comes up again"));
         }
         if self.scheduler.next_due_us().is_some() {
             self.wrong("something is left to fall due".into());

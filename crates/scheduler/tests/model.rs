@@ -56,9 +56,13 @@ struct CellBook {
     paused: bool,
     incarnation: u32,
     alive: bool,
+    /// It is certain that this incarnation has begun: it may have to wait for that.
+    begun: bool,
     /// A message was issued to this incarnation.
     issued: bool,
     supervised: bool,
+    /// Its supervisor and its place there, if its specification stays when it ends.
+    keeps: Option<(CellId, u32)>,
     /// It stands below the root, and nobody told it to stop.
     unharmed: bool,
     open_turn: Option<(u32, u32)>,
@@ -95,6 +99,11 @@ struct Host {
     slots: u32,
     turns: u32,
     timers: BTreeMap<u32, CellId>,
+    /// The last place that was given to a child.
+    places: u32,
+    /// Places of children that ended and were not forgotten; those of which the scheduler wants to know who takes them.
+    vacant: BTreeSet<(CellId, u32)>,
+    asked: BTreeSet<(CellId, u32)>,
     /// Cells of which the scheduler wants to know what runs.
     recalls: Vec<CellId>,
     /// Timers of incarnations that died: the scheduler owes word of their end.
@@ -124,6 +133,9 @@ impl Host {
             slots: 0,
             turns: 0,
             timers: BTreeMap::new(),
+            places: 0,
+            vacant: BTreeSet::new(),
+            asked: BTreeSet::new(),
             recalls: Vec::new(),
             owed: BTreeSet::new(),
             plain: true,
@@ -144,17 +156,20 @@ impl Host {
         };
         let (one, two) = (policy(), policy());
         let options = CellOptions { restart: Restart::Permanent, ..CellOptions::default() };
-        let above = host.scheduler.spawn_supervisor(root, "above", false, one, options).unwrap();
-        let below = host.scheduler.spawn_supervisor(above, "below", false, two, options).unwrap();
+        let above = host.scheduler.spawn(root, "above", false, options, Some(one)).unwrap();
+        let below = host.scheduler.spawn(above, "below", false, options, Some(two)).unwrap();
         host.parents = vec![root, root, above, below];
         for _ in 0..6 {
-            host.spawn();
+            host.spawn(None);
         }
         host
     }
 
-    fn spawn(&mut self) {
-        let parent = self.dice.pick(&self.parents).unwrap();
+    /// Spawns a cell anywhere, or in a place; whether that was possible.
+    fn spawn(&mut self, place: Option<(CellId, u32)>) -> bool {
+        let anywhere = self.dice.pick(&self.parents).unwrap();
+        self.places += 1;
+        let (parent, place) = place.unwrap_or((anywhere, self.places));
         let options = CellOptions {
             restart: [Restart::Transient, Restart::Permanent, Restart::Temporary][self.dice.roll(3) as usize],
             has_init: self.dice.one_in(2),
@@ -166,9 +181,11 @@ impl Host {
             significant: self.dice.one_in(8),
             remote: self.dice.one_in(2),
             dynamic: self.dice.one_in(4),
-            place: 0,
+            place,
         };
-        let Ok(id) = self.scheduler.spawn(parent, "cell", true, options) else { return };
+        let Ok(id) = self.scheduler.spawn(parent, "cell", true, options, None) else { return false };
+        self.vacant.remove(&(parent, place));
+        self.asked.remove(&(parent, place));
         if self.dice.one_in(4) {
             self.parents.push(id);
         }
@@ -181,8 +198,10 @@ impl Host {
                 paused: false,
                 incarnation: 1,
                 alive: true,
+                begun: !supervised,
                 issued: false,
                 supervised,
+                keeps: (supervised && options.restart != Restart::Temporary).then_some((parent, place)),
                 unharmed: parent == self.scheduler.root(),
                 open_turn: None,
                 elsewhere: options.remote.then(Elsewhere::default),
@@ -190,6 +209,22 @@ impl Host {
                 counted_restarts_us: VecDeque::new(),
             },
         );
+        true
+    }
+
+    /// Says who takes the places that are to be filled: another cell, nobody for now, or nobody ever.
+    fn fill(&mut self, all: bool) {
+        for (cell, place) in self.asked.clone() {
+            if !all && self.dice.one_in(3) || self.dice.one_in(2) && self.spawn(Some((cell, place))) {
+                continue;
+            }
+            let forget = self.dice.one_in(2);
+            self.asked.remove(&(cell, place));
+            if forget {
+                self.vacant.remove(&(cell, place));
+            }
+            self.take(Record::Vacant { cell, place, forget });
+        }
     }
 
     fn take(&mut self, record: Record) {
@@ -337,6 +372,7 @@ impl Host {
             assert!(!self.cells[&issue.cell].starting, "a turn before init");
             assert_eq!(self.letters[&issue.slot].to, issue.cell);
             let book = self.cells.get_mut(&issue.cell).unwrap();
+            book.begun = true;
             if let Some(elsewhere) = &mut book.elsewhere {
                 if self.dice.one_in(25) {
                     let position = position as u32;
@@ -520,6 +556,7 @@ impl Host {
         for cell in std::mem::take(&mut self.recalls) {
             self.recall(cell);
         }
+        self.fill(all);
         let ids: Vec<_> = self.cells.keys().copied().collect();
         for id in ids {
             let book = self.cells.get_mut(&id).unwrap();
@@ -553,7 +590,7 @@ impl Host {
                     self.take(Record::Stop { cell: id, kill });
                 }
             }
-            1..4 => self.spawn(),
+            1..4 => drop(self.spawn(None)),
             4 | 5 => {
                 if let Some(id) = self.any_cell() {
                     let incarnation = self.cells[&id].incarnation;
@@ -561,7 +598,7 @@ impl Host {
                 }
             }
             6..12 => {
-                if let Some(id) = self.any_cell().filter(|id| self.cells[id].alive) {
+                if let Some(id) = self.any_cell().filter(|id| self.cells[id].alive && self.cells[id].begun) {
                     let timer = (0..).find(|timer| !self.timers.contains_key(timer)).unwrap();
                     let period_ms = self.dice.roll(2) as u32 * 4;
                     let delay_ms = self.dice.roll(9) as u32;
@@ -622,7 +659,7 @@ impl Host {
                 let book = self.cells.get_mut(&cell).unwrap();
                 assert_eq!(book.incarnation, incarnation);
                 book.starting = true;
-                book.alive = true;
+                (book.alive, book.begun) = (true, true);
             }
             Effect::Died { cell, incarnation, death } => {
                 let book = self.cells.get_mut(&cell).unwrap();
@@ -653,7 +690,7 @@ impl Host {
                 let Some(book) = self.cells.get_mut(&cell) else { return };
                 assert!(!book.alive || book.incarnation < incarnation);
                 book.incarnation = incarnation;
-                (book.alive, book.issued) = (true, false);
+                (book.alive, book.begun, book.issued) = (true, false, false);
                 book.starting = false;
                 // What had ended there still has: it is told when the scheduler asks.
                 let untold = |there: Elsewhere| Elsewhere { untold: there.untold, ..Elsewhere::default() };
@@ -676,6 +713,8 @@ impl Host {
             Effect::Gone { cell, gone } => {
                 self.parents.retain(|parent| *parent != cell);
                 let book = self.cells.remove(&cell);
+                let kept = book.as_ref().and_then(|book| book.keeps);
+                self.vacant.extend(kept);
                 let told = book.is_none_or(|book| !book.unharmed);
                 assert!(told || gone != Gone::Stopped, "{cell:?} was stopped by nobody");
             }
@@ -702,6 +741,10 @@ impl Host {
                 assert!(self.owed.remove(&timer), "a timer of the living is over");
             }
             Effect::Recall { cell } => self.recalls.push(cell),
+            Effect::Vacant { cell, place } => {
+                assert!(self.vacant.contains(&(cell, place)), "nobody ended in place {place}");
+                self.asked.insert((cell, place));
+            }
             Effect::Warned { .. }
             | Effect::Admitted { .. }
             | Effect::AskPath { .. }

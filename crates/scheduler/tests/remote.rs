@@ -21,7 +21,7 @@ impl Bench {
         let mut scheduler = Scheduler::new(1);
         let root = scheduler.root();
         let options = CellOptions { remote: true, ..options };
-        let cell = scheduler.spawn(root, "a", false, options).unwrap();
+        let cell = scheduler.spawn(root, "a", false, options, None).unwrap();
         Bench { scheduler, cell, now_us: 0 }
     }
 

@@ -5,10 +5,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use karyon_model::Code;
 use karyon_scheduler::limits::SHUTDOWN_INFINITE;
 use karyon_scheduler::{
     AutoShutdown, Backoff, CellId, CellOptions, Class, Death, Effect, Record, Restart, RestartPolicy,
-    Scheduler, SpawnError, Strategy, SupervisorPolicy, Verdict,
+    Scheduler, Strategy, SupervisorPolicy, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -87,12 +88,12 @@ impl World {
     }
 
     fn supervisor(&mut self, above: &str, name: &str, policy: SupervisorPolicy, options: CellOptions) {
-        let id = self.scheduler.spawn_supervisor(self.id(above), name, false, policy, options).unwrap();
+        let id = self.scheduler.spawn(self.id(above), name, false, options, Some(policy)).unwrap();
         self.ids.insert(name.into(), id);
     }
 
     fn child(&mut self, above: &str, name: &str, options: CellOptions) {
-        let id = self.scheduler.spawn(self.id(above), name, false, options).unwrap();
+        let id = self.scheduler.spawn(self.id(above), name, false, options, None).unwrap();
         self.ids.insert(name.into(), id);
     }
 
@@ -144,6 +145,17 @@ impl World {
         self.tell(Record::Inited { cell, incarnation, verdict })
     }
 
+    /// A child is added again that ended in this place.
+    fn again(&mut self, above: &str, name: &str, place: u32, options: CellOptions) -> String {
+        self.child(above, name, CellOptions { place, ..options });
+        self.said()
+    }
+
+    /// Nobody takes the place of a child that ended.
+    fn vacant(&mut self, above: &str, place: u32, forget: bool) -> String {
+        self.tell(Record::Vacant { cell: self.id(above), place, forget })
+    }
+
     fn incarnation(&self, name: &str) -> u32 {
         self.incarnations.get(&self.id(name)).copied().unwrap_or(1)
     }
@@ -183,6 +195,7 @@ impl World {
             Effect::Abort { cell, .. } => Some(format!("abort {}", name(cell))),
             Effect::SupervisorGaveUp { cell } => Some(format!("{} gave up", name(cell))),
             Effect::RootFailed { .. } => Some("the kernel closes".into()),
+            Effect::Vacant { place, .. } => Some(format!("who takes place {place}?")),
             _ => None,
         });
         said.collect::<Vec<_>>().join(", ")
@@ -571,7 +584,7 @@ fn a_significant_child_that_is_restarted_or_stopped_from_outside_ends_nothing() 
 
 #[test]
 fn a_permanent_supervisor_that_stopped_by_itself_is_restarted_a_transient_one_is_not() {
-    for (options, end) in [(permanent(), "t2, a2"), (transient(), "t is gone: ended")] {
+    for (options, end) in [(permanent(), "t2, who takes place 2?, a2"), (transient(), "t is gone: ended")] {
         let mut world = World::new();
         world.supervisor("", "s", policy(Strategy::OneForOne), permanent());
         world.supervisor("s", "t", shuts_down(AutoShutdown::AnySignificant), options);
@@ -611,12 +624,231 @@ fn a_child_that_is_started_again_takes_its_old_place() {
 }
 
 #[test]
+fn a_child_that_ended_or_was_terminated_comes_back_with_its_group_in_its_place() {
+    for options in [transient(), permanent()] {
+        let mut world = abc(policy(Strategy::OneForAll), slow(options));
+        ABC.iter().for_each(|name| drop(world.inited(name, Verdict::Ended)));
+        let gone = if options.restart == Restart::Transient { world.ends("b") } else { world.stop("b") };
+        assert!(gone.starts_with("b1 died of stop, b is gone"), "{gone}");
+        let said = world.fail("c");
+        assert_eq!(said, "c1 died of error, c2, a1 died of supervisor, who takes place 2?, a2, init a2");
+        assert_eq!(world.inited("a", Verdict::Ended), "", "c stands behind b");
+        assert_eq!(world.again("s", "b", 2, slow(options)), "init b1");
+        assert_eq!(world.inited("b", Verdict::Ended), "init c2");
+    }
+}
+
+#[test]
+fn a_dynamic_child_that_ended_comes_back_behind_those_before_it() {
+    let mut world = World::with(policy(Strategy::OneForAll), &[("a", slow(permanent()))]);
+    world.child("s", "x", dynamic(transient()));
+    world.said();
+    world.inited("a", Verdict::Ended);
+    world.ends("x");
+    assert_eq!(world.fail("a"), "a1 died of error, a2, who takes place 2?, init a2");
+    world.again("s", "x", 2, slow(dynamic(transient())));
+    assert_eq!(world.inited("a", Verdict::Ended), "init x1");
+}
+
+#[test]
+fn those_that_ended_before_the_one_that_failed_stay_so_where_the_rest_is_restarted() {
+    let mut world = abc(policy(Strategy::RestForOne), transient());
+    ["a", "c"].iter().for_each(|name| drop(world.ends(name)));
+    assert_eq!(world.fail("b"), "b1 died of error, b2, who takes place 3?");
+    world.again("s", "c", 3, transient());
+    assert_eq!(world.fail("b"), "b2 died of error, b3, c1 died of supervisor, c2");
+}
+
+#[test]
+fn one_that_ended_is_not_missed_where_each_stands_for_itself() {
+    let mut world = abc(policy(Strategy::OneForOne), transient());
+    world.ends("b");
+    assert_eq!(world.fail("a"), "a1 died of error, a2");
+}
+
+#[test]
+fn a_temporary_child_that_ended_is_forgotten() {
+    let children = [("a", permanent()), ("b", temporary()), ("c", temporary())];
+    let mut world = World::with(policy(Strategy::OneForAll), &children);
+    world.ends("b");
+    world.stop("c");
+    assert_eq!(world.fail("a"), "a1 died of error, a2");
+}
+
+#[test]
+fn a_child_that_is_terminated_while_its_group_comes_down_stays_away_until_the_next_time() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    world.busy("a");
+    assert_eq!(world.fail("c"), "c1 died of error, c2, b1 died of supervisor, abort a");
+    assert_eq!(world.stop("b"), "b is gone: stopped");
+    assert_eq!(world.done("a"), "a1 died of supervisor, a2");
+    assert!(world.fail("c").ends_with("who takes place 2?, a3"));
+}
+
+#[test]
+fn a_permanent_child_that_ends_itself_while_its_group_comes_down_comes_back_with_it() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    world.child("a", "x", permanent());
+    world.busy("x");
+    world.fail("b");
+    assert_eq!(world.ends("a"), "a1 died of ended");
+    assert_eq!(world.done("x"), "x1 died of stop, x is gone: stopped, a2, c2");
+}
+
+#[test]
+fn one_that_failed_starts_no_sooner_than_its_group() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    world.child("a", "x", permanent());
+    world.busy("c");
+    assert_eq!(world.fail("a"), "a1 died of error, a2, abort c");
+    assert_eq!(world.stop("x"), "x1 died of stop, x is gone: stopped");
+    assert_eq!(world.up(), "b");
+    assert_eq!(world.done("c"), "c1 died of supervisor, b1 died of supervisor, b2, c2");
+}
+
+#[test]
+fn a_supervisor_that_failed_starts_in_its_turn_whatever_becomes_of_its_children() {
+    let mut world = World::with(policy(Strategy::OneForAll), &[("c", slow(permanent()))]);
+    world.supervisor("s", "t", policy(Strategy::OneForOne), permanent());
+    ["a", "b"].iter().for_each(|name| world.child("t", name, permanent()));
+    world.said();
+    world.inited("c", Verdict::Ended);
+    assert!(give_up(&mut world, "a").ends_with("t2, c1 died of supervisor, c2, init c2"));
+    assert_eq!(world.stop("a"), "a is gone: stopped");
+    assert_eq!(world.inited("c", Verdict::Ended), "b2");
+}
+
+#[test]
+fn nobody_needs_to_take_a_place_and_one_that_is_forgotten_is_not_asked_for_again() {
+    let mut world = abc(policy(Strategy::OneForAll), permanent());
+    world.stop("a");
+    for (forget, asks) in [(false, true), (true, true), (false, false)] {
+        let said = world.fail("b");
+        assert_eq!(said.contains("who takes place 1?"), asks, "{said}");
+        if asks {
+            assert_eq!(world.up(), "", "b and c stand behind a");
+            world.vacant("s", 1, forget);
+        }
+        assert_eq!(world.up(), "bc");
+        world.after(1_000);
+    }
+}
+
+#[test]
+fn one_that_ended_goes_where_it_stood_when_its_supervisor_is_restarted() {
+    let mut world = nested(policy(Strategy::OneForOne), policy(Strategy::OneForOne), permanent());
+    world.stop("a");
+    let said = give_up(&mut world, "b");
+    assert!(said.ends_with("t gave up, t2, who takes place 1?"), "{said}");
+    assert_eq!(world.again("t", "a", 1, slow(permanent())), "init a1");
+    assert_eq!(world.inited("a", Verdict::Ended), "b5");
+}
+
+/// A supervisor whose children wait before they are restarted: the first time so long, and then longer.
+fn waiting(strategy: Strategy, initial_ms: f64) -> SupervisorPolicy {
+    let backoff = Backoff { initial_ms, factor: 10.0, max_ms: 10_000.0, jitter: 0.0 };
+    let restart = RestartPolicy { intensity: 10, period_ms: 100_000, backoff };
+    SupervisorPolicy { restart, ..policy(strategy) }
+}
+
+#[test]
+fn a_child_that_waits_for_its_restart_holds_up_nobody_who_comes_later() {
+    let mut world = abc(waiting(Strategy::OneForOne, 100.0), slow(permanent()));
+    ABC.iter().for_each(|name| drop(world.inited(name, Verdict::Ended)));
+    world.stop("b");
+    world.fail("a");
+    assert_eq!(world.again("s", "b", 2, slow(permanent())), "init b1");
+    world.child("s", "x", slow(dynamic(permanent())));
+    assert_eq!(world.said(), "init x1");
+    // Neither does one that starts, or does not come up.
+    world.inited("b", Verdict::Failed);
+    world.inited("x", Verdict::Ended);
+    world.fail("x");
+    world.stop("c");
+    assert_eq!(world.again("s", "c", 3, slow(permanent())), "init c1");
+    assert_eq!(world.after(100), "init a2, init b2, init x2");
+}
+
+#[test]
+fn a_group_that_waits_holds_up_those_that_stand_in_it_and_no_new_ones() {
+    let mut world = abc(waiting(Strategy::RestForOne, 100.0), slow(permanent()));
+    ABC.iter().for_each(|name| drop(world.inited(name, Verdict::Ended)));
+    world.stop("a");
+    assert_eq!(world.fail("b"), "b1 died of error, b2, c1 died of supervisor");
+    world.child("s", "x", slow(dynamic(permanent())));
+    assert_eq!(world.said(), "init x1");
+    assert_eq!(world.again("s", "a", 1, slow(permanent())), "init a1", "it stands before");
+    world.inited("a", Verdict::Ended);
+    assert_eq!(world.after(100), "init b2");
+    assert_eq!(world.inited("b", Verdict::Ended), "c2, init c2");
+}
+
+#[test]
+fn a_new_child_waits_for_no_group_that_comes_down() {
+    let mut world = abc(waiting(Strategy::OneForAll, 100.0), permanent());
+    world.busy("a");
+    world.fail("b");
+    world.child("s", "x", slow(dynamic(permanent())));
+    assert_eq!(world.said(), "init x1");
+    world.done("a");
+    world.inited("x", Verdict::Ended);
+    assert_eq!(world.after(100), "a2, c2");
+    assert_eq!(world.up(), "abcx");
+}
+
+#[test]
+fn another_failure_shortens_no_wait_that_runs() {
+    let mut world = abc(waiting(Strategy::RestForOne, 100.0), permanent());
+    world.fail("b");
+    world.after(100);
+    world.fail("b");
+    // The second time b waits for a second. The first time a would wait for a tenth of it.
+    assert_eq!(world.after(500), "");
+    assert_eq!(world.fail("a"), "a1 died of error, a2");
+    assert_eq!(world.after(499), "");
+    assert_eq!(world.up(), "");
+    assert_eq!(world.after(1), "c3");
+    assert_eq!(world.up(), "abc");
+}
+
+#[test]
+fn a_stop_leaves_no_wait_behind() {
+    let mut world = abc(waiting(Strategy::OneForAll, 100.0), permanent());
+    world.fail("b");
+    world.stop("s");
+    assert_eq!(world.scheduler.next_due_us(), None);
+}
+
+#[test]
+fn a_hundred_thousand_children_come_up_one_after_the_other() {
+    const CHILDREN: usize = 100_000;
+    let mut world = World::new();
+    world.supervisor("", "s", policy(Strategy::OneForAll), permanent());
+    let mut spawn = |number: usize| {
+        world.scheduler.spawn(world.ids["s"], &number.to_string(), false, slow(permanent()), None).unwrap()
+    };
+    let ids: Vec<_> = (0..CHILDREN).map(&mut spawn).collect();
+    for incarnation in [1, 2] {
+        // Each step past all children would be ten thousand million of them.
+        for cell in &ids {
+            let init = Effect::Init { cell: *cell, incarnation };
+            assert!(world.round().contains(&init));
+            let verdict = Verdict::Ended;
+            world.scheduler.take(Record::Inited { cell: *cell, incarnation, verdict }).unwrap();
+        }
+        world.round();
+        world.scheduler.take(Record::Fail { cell: ids[7], incarnation, death: Death::Error }).unwrap();
+    }
+}
+
+#[test]
 fn a_hundred_thousand_that_die_at_once_come_back_together() {
     let mut world = World::new();
     world.supervisor("", "s", policy(Strategy::OneForAll), permanent());
     let ids: Vec<_> = (0..100_000)
         .map(|number| {
-            let id = world.scheduler.spawn(world.id("s"), &number.to_string(), false, dynamic(permanent()));
+            let id =
+                world.scheduler.spawn(world.id("s"), &number.to_string(), false, dynamic(permanent()), None);
             id.unwrap()
         })
         .collect();
@@ -642,7 +874,8 @@ fn two_significant_children_that_end_at_once_end_their_supervisor_once() {
         world.scheduler.take(Record::Finish { cell, incarnation: 1, death: Death::Ended }).unwrap();
     }
     let said = world.said();
-    assert!(said.ends_with("c1 died of supervisor, t2, c2"), "{said}");
+    assert!(said.ends_with("c1 died of supervisor, t2, who takes place 1?, who takes place 2?"), "{said}");
+    assert_eq!(world.up(), "", "c waits for a and b");
 }
 
 #[test]
@@ -689,9 +922,9 @@ fn nothing_is_started_below_a_supervisor_that_gives_up() {
     let (root, options) = (scheduler.root(), CellOptions::default());
     let restart = RestartPolicy { intensity: 0, period_ms: 1_000, backoff: Backoff::NONE };
     let policy = SupervisorPolicy { restart, ..SupervisorPolicy::default() };
-    let above = scheduler.spawn_supervisor(root, "above", false, policy, options).unwrap();
-    let child = scheduler.spawn(above, "child", false, options).unwrap();
-    let slow = scheduler.spawn(above, "slow", false, options).unwrap();
+    let above = scheduler.spawn(root, "above", false, options, Some(policy)).unwrap();
+    let child = scheduler.spawn(above, "child", false, options, None).unwrap();
+    let slow = scheduler.spawn(above, "slow", false, options, None).unwrap();
     scheduler.credits().take(slow.index());
     scheduler.take(Record::Send { cell: slow, slot: 0, class: Class::User }).unwrap();
     scheduler.step(0, 0);
@@ -701,8 +934,8 @@ fn nothing_is_started_below_a_supervisor_that_gives_up() {
     scheduler.step(1, 1);
     // It waits for the turn of its last child, and then it fails.
     assert!(scheduler.effects().any(|effect| effect == Effect::SupervisorGaveUp { cell: above }));
-    let late = scheduler.spawn(above, "late", true, CellOptions { dynamic: true, ..options });
-    assert_eq!(late, Err(SpawnError::ParentGone));
+    let late = scheduler.spawn(above, "late", true, CellOptions { dynamic: true, ..options }, None);
+    assert_eq!(late.unwrap_err().code(), Code::CellDead);
     scheduler
         .take(Record::Settled { cell: slow, turn: 1, verdict: karyon_scheduler::Verdict::Ended })
         .unwrap();
@@ -716,7 +949,7 @@ fn a_hundred_thousand_cells_stop_one_by_one_in_any_order() {
         let mut scheduler = Scheduler::new(1);
         let (root, options) = (scheduler.root(), CellOptions::default());
         let mut cells: Vec<_> =
-            (0..100_000).map(|_| scheduler.spawn(root, "cell", true, options).unwrap()).collect();
+            (0..100_000).map(|_| scheduler.spawn(root, "cell", true, options, None).unwrap()).collect();
         if backwards {
             cells.reverse();
         }

@@ -105,6 +105,9 @@ impl Scheduler {
     }
 
     fn restart_due(&mut self, id: CellId) {
+        if self.table.supervision_mut(id).is_some_and(|own| own.wait.take().is_some()) {
+            return self.rise(id);
+        }
         let Some(cell) = self.table.get_mut(id) else { return };
         if cell.phase == Phase::Waiting {
             self.cancel_wait(id);

@@ -11,7 +11,7 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return };
         cell.phase = Phase::Starting;
         if cell.supervision.is_some() {
-            self.rise(id);
+            self.line_up(id);
         } else if cell.options.has_init {
             let incarnation = cell.incarnation;
             self.open_turn(id, INIT_TURN, None);
@@ -29,18 +29,17 @@ impl Scheduler {
         self.tell_above(id);
     }
 
-    /// Starts a waiting cell once neither a wait, nor a child, nor an earlier child of its supervisor stands before it.
+    /// Starts a waiting cell once neither a wait, nor a child, nor what its supervisor brings down or up stands before it.
     pub(super) fn start_when_clear(&mut self, id: CellId) {
         let clear = self.stop_children_of_cell(id);
         let waits = |cell: &Cell| cell.phase == Phase::Waiting && cell.is_down();
         if !clear || !self.table.get(id).is_some_and(waits) {
             return;
         }
-        let above = self.supervisor_of(id).and_then(|above| self.table.get(above));
-        if above.is_none_or(|above| above.phase == Phase::Live) {
-            self.start(id);
-        } else {
+        if self.stands_in_line(id) {
             self.tell_above(id);
+        } else {
+            self.start(id);
         }
     }
 
@@ -109,7 +108,10 @@ impl Scheduler {
     pub(super) fn restart(&mut self, id: CellId, death: Death, delay_us: u64) {
         self.kill(id, death);
         self.renew(id, death);
-        self.wait_to_start(id, delay_us);
+        if let Some(cell) = self.table.get_mut(id).filter(|_| delay_us != 0) {
+            cell.rare_mut().wait = Some(self.deadlines.arm(self.now_us + delay_us, Due::Restart(id)));
+        }
+        self.start_when_clear(id);
     }
 
     /// A new incarnation takes the place of the dead one, and waits. What a supervisor counted is forgotten.
@@ -123,15 +125,6 @@ impl Scheduler {
         let incarnation = cell.incarnation;
         self.stats.restarts += 1;
         self.effects.push_back(Effect::Restarted { cell: id, incarnation, death });
-    }
-
-    pub(super) fn wait_to_start(&mut self, id: CellId, delay_us: u64) {
-        let Some(cell) = self.table.get_mut(id) else { return };
-        cell.phase = Phase::Waiting;
-        if delay_us != 0 {
-            cell.rare_mut().wait = Some(self.deadlines.arm(self.now_us + delay_us, Due::Restart(id)));
-        }
-        self.start_when_clear(id);
     }
 
     /// After a conflict: a new incarnation, uncounted, and the message before all others.
@@ -171,7 +164,10 @@ impl Scheduler {
             return self.fall(id, 0, Then::Hold);
         }
         if ending != Ending::Hold {
-            cell.supervision.iter_mut().for_each(|own| own.fall = None);
+            if let Some(own) = &mut cell.supervision {
+                own.fall = None;
+                self.deadlines.cancel(own.wait.take().map(|(_, key)| key));
+            }
             self.credits.close(id.index());
         }
         self.cancel_wait(id);
@@ -196,7 +192,8 @@ impl Scheduler {
         if cell.turn != Turn::None {
             cell.rare_mut().finishes = Some(death);
             self.recall(id);
-        } else if death != Death::Ended || cell.options.restart == Restart::Permanent && cell.ending.is_none()
+        } else if death != Death::Ended
+            || cell.ending.map_or(cell.options.restart == Restart::Permanent, |ending| ending == Ending::Hold)
         {
             self.fail(id, death);
         } else {
@@ -305,6 +302,7 @@ impl Scheduler {
             found.map(|at| rare.children.remove(at));
             self.controls.push_back(Control::Below(parent));
         }
+        self.keep_place(parent, &cell.options);
         let by_itself = cell.options.significant && matches!(gone, Gone::Ended | Gone::Failed | Gone::GaveUp);
         if let Some(above) = self.table.get(parent).filter(|above| by_itself && self.shuts_down(above)) {
             self.controls.push_back(Control::ShutDown(parent, above.incarnation));

@@ -1,6 +1,7 @@
 //! New cells and supervisors.
 
 use super::*;
+use karyon_model::{Code, Error, Result};
 
 /// What a cell is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub struct CellOptions {
     pub significant: bool,
     /// Its turns run elsewhere: its messages are issued ahead, and the host tells what came of them.
     pub remote: bool,
-    /// It came to its supervisor later on: it waits for no sibling, only for a supervisor that is just starting or restarting children, and
-    /// goes with an incarnation of the supervisor.
+    /// It came to its supervisor later on: no sibling waits for it, it starts at once unless the supervisor itself is down, and goes with an
+    /// incarnation of the supervisor.
     pub dynamic: bool,
     /// Where it stands among the children of its supervisor, ascending; 0 is after all others.
     pub place: u32,
@@ -49,67 +50,78 @@ impl Default for CellOptions {
     }
 }
 
-/// Why a cell could not be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpawnError {
-    /// As many as possible are alive.
-    CellCount,
-    /// A living sibling has the name.
-    NameTaken,
-    /// The name is empty, too long, or holds a slash.
-    NameInvalid,
-    /// The parent is gone or stops.
-    ParentGone,
-    /// The parent is too deep.
-    Depth,
-}
-
-impl fmt::Display for SpawnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use SpawnError::*;
-        match self {
-            CellCount => write!(f, "{CELLS_MAX} cells are alive, which is the most; stop some first"),
-            NameTaken => f.write_str("a living sibling has the name; choose another or stop it first"),
-            NameInvalid => write!(f, "a name of a cell has 1 to {NAME_BYTES_MAX} bytes without a slash"),
-            ParentGone => f.write_str("the cell that would be the parent is gone or stops"),
-            Depth => write!(f, "a path has at most {DEPTH_MAX} parts below the root; spawn it higher up"),
-        }
-    }
-}
-
-impl std::error::Error for SpawnError {}
-
 impl Scheduler {
-    /// Starts a cell below `parent`. With `numbered`, a taken name gets the next free number instead of an error.
+    /// Starts a cell below `parent`; with a policy a supervisor, whose children are spawned below it. Those that are not dynamic start with the
+    /// next step, in the order of their places, each once the one before is up; those that come later at once, unless it is just bringing
+    /// others up. With `numbered`, a taken name gets the next free number instead of an error.
     pub fn spawn(
         &mut self,
         parent: CellId,
         name: &str,
         numbered: bool,
-        options: CellOptions,
-    ) -> Result<CellId, SpawnError> {
-        let options = CellOptions { mailbox_limit: options.mailbox_limit.clamp(1, MAILBOX_MAX), ..options };
-        let id = self.adopt(parent, name, numbered, Cell { options, ..Cell::default() })?;
+        mut options: CellOptions,
+        policy: Option<SupervisorPolicy>,
+    ) -> Result<CellId> {
+        let refused = |code, why| Error::new(code, format!("cell {name:?}: {why}"));
+        if !Names::valid(name) {
+            let why = format!("a name of a cell has 1 to {NAME_BYTES_MAX} bytes without a slash");
+            return Err(refused(Code::Argument, why).with("name", name));
+        }
+        if self.table.len() >= CELLS_MAX as usize {
+            let why = format!("{CELLS_MAX} cells are alive, which is the most; stop some first");
+            return Err(refused(Code::CellCount, why).with("limit", CELLS_MAX));
+        }
+        self.spawned = self.spawned.wrapping_add(1);
+        let Some(above) = self.table.get(parent).filter(|above| above.takes_children()) else {
+            return Err(refused(Code::CellDead, "the cell that would be the parent is gone or stops".into()));
+        };
+        let depth = above.depth + 1;
+        if depth > DEPTH_MAX {
+            let why = format!("a path has at most {DEPTH_MAX} parts below the root; spawn it higher up");
+            return Err(refused(Code::Argument, why).with("limit", DEPTH_MAX));
+        }
+        let Some((hash, free)) = self.names.free(&self.table, parent, name, numbered) else {
+            let why = "a living sibling has the name; choose another or stop it first";
+            return Err(refused(Code::CellName, why.into()).with("name", name));
+        };
+        options.mailbox_limit = options.mailbox_limit.clamp(1, MAILBOX_MAX);
+        let mut in_order = !options.dynamic;
+        if let Some(own) = self.table.supervision_mut(parent) {
+            options.place = if options.place == 0 { own.next_place } else { options.place };
+            own.next_place = own.next_place.max(options.place.saturating_add(1));
+            own.vacant.remove(&options.place);
+            in_order |= own.due.remove(&options.place);
+        } else {
+            // Below a cell, in the order of their start.
+            options.place = self.spawned;
+        }
         if options.turn_cpu_ms != 0 {
             let own_us = u64::from(options.turn_cpu_ms) * 1_000;
             self.shortest_cpu_us = Some(self.shortest_cpu_us.map_or(own_us, |us| us.min(own_us)));
         }
+        let credits = if policy.is_some() { CLOSED } else { options.mailbox_limit as i32 };
+        let own = |policy| Box::new(Supervision { policy, next_place: 1, ..Supervision::default() });
+        let id = self.table.insert(Cell {
+            parent,
+            name: free,
+            depth,
+            incarnation: 1,
+            options,
+            phase: Phase::Waiting,
+            supervision: policy.map(own),
+            ..Cell::default()
+        });
+        self.names.take(hash, id);
+        let (children, before) = (self.children(parent), |child: &CellId| self.place(*child) <= options.place);
+        // Mostly it is the last.
+        let is_last = children.last().is_none_or(before);
+        let at = if is_last { children.len() } else { children.partition_point(before) };
+        if let Some(above) = self.table.get_mut(parent) {
+            above.rare_mut().children.insert(at, id);
+        }
+        self.credits.set(id.index(), credits);
+        self.start_in_turn(id, in_order);
         Ok(id)
-    }
-
-    /// Starts a supervisor below `parent`; its children are spawned below it. Those that are not dynamic start in the order of their
-    /// places, each once the one before is up.
-    pub fn spawn_supervisor(
-        &mut self,
-        parent: CellId,
-        name: &str,
-        numbered: bool,
-        policy: SupervisorPolicy,
-        options: CellOptions,
-    ) -> Result<CellId, SpawnError> {
-        let own = Supervision { policy, window: RestartWindow::default(), next_place: 1, fall: None };
-        let cell = Cell { supervision: Some(Box::new(own)), options, ..Cell::default() };
-        self.adopt(parent, name, numbered, cell)
     }
 
     /// The name that a cell got.
@@ -135,51 +147,6 @@ impl Scheduler {
         let limit_ms = self.table.at(place)?.options.turn_cpu_ms;
         (limit_ms != 0).then(|| u64::from(limit_ms) * 1_000)
     }
-
-    fn adopt(
-        &mut self,
-        parent: CellId,
-        name: &str,
-        numbered: bool,
-        cell: Cell,
-    ) -> Result<CellId, SpawnError> {
-        if !Names::valid(name) {
-            return Err(SpawnError::NameInvalid);
-        }
-        if self.table.len() >= CELLS_MAX as usize {
-            return Err(SpawnError::CellCount);
-        }
-        self.spawned = self.spawned.wrapping_add(1);
-        let spawned = self.spawned;
-        let above = self.table.get(parent).filter(|above| above.takes_children());
-        let depth = above.ok_or(SpawnError::ParentGone)?.depth + 1;
-        if depth > DEPTH_MAX {
-            return Err(SpawnError::Depth);
-        }
-        let free = self.names.free(&self.table, parent, name, numbered);
-        let (hash, name) = free.ok_or(SpawnError::NameTaken)?;
-        // Below a cell, in the order of their start.
-        let mut place = spawned;
-        if let Some(own) = self.table.get_mut(parent).and_then(|above| above.supervision.as_mut()) {
-            place = if cell.options.place == 0 { own.next_place } else { cell.options.place };
-            own.next_place = own.next_place.max(place.saturating_add(1));
-        }
-        let options = CellOptions { place, ..cell.options };
-        let phase = Phase::Waiting;
-        let credits = if cell.supervision.is_some() { CLOSED } else { options.mailbox_limit as i32 };
-        let id = self.table.insert(Cell { parent, name, depth, incarnation: 1, options, phase, ..cell });
-        self.names.take(hash, id);
-        let (children, before) = (self.children(parent), |child: &CellId| self.place(*child) <= place);
-        // Mostly it is the last.
-        let is_last = children.last().is_none_or(before);
-        let at = if is_last { children.len() } else { children.partition_point(before) };
-        if let Some(above) = self.table.get_mut(parent) {
-            above.rare_mut().children.insert(at, id);
-        }
-        self.credits.set(id.index(), credits);
-        self.start_in_turn(id);
-        Ok(id)
-    }
 }
 
 #[cfg(test)]
@@ -190,13 +157,14 @@ mod tests {
     fn a_name_is_unique_among_living_siblings() {
         let mut scheduler = Scheduler::new(0);
         let root = scheduler.root();
-        let first = scheduler.spawn(root, "a", false, CellOptions::default()).unwrap();
-        assert_eq!(scheduler.spawn(root, "a", false, CellOptions::default()), Err(SpawnError::NameTaken));
-        let second = scheduler.spawn(root, "a", true, CellOptions::default()).unwrap();
+        let first = scheduler.spawn(root, "a", false, CellOptions::default(), None).unwrap();
+        let again = scheduler.spawn(root, "a", false, CellOptions::default(), None);
+        assert_eq!(again.unwrap_err().code(), Code::CellName);
+        let second = scheduler.spawn(root, "a", true, CellOptions::default(), None).unwrap();
         assert_eq!(scheduler.name(second), Some("a-2"));
         scheduler.take(crate::Record::Stop { cell: first, kill: false }).unwrap();
         scheduler.step(0, 0);
-        assert!(scheduler.spawn(root, "a", false, CellOptions::default()).is_ok());
+        assert!(scheduler.spawn(root, "a", false, CellOptions::default(), None).is_ok());
     }
 
     #[test]
@@ -204,15 +172,17 @@ mod tests {
         let mut scheduler = Scheduler::new(0);
         let mut parent = scheduler.root();
         for _ in 0..DEPTH_MAX {
-            parent = scheduler.spawn(parent, "x", false, CellOptions::default()).unwrap();
+            parent = scheduler.spawn(parent, "x", false, CellOptions::default(), None).unwrap();
         }
-        assert_eq!(scheduler.spawn(parent, "x", false, CellOptions::default()), Err(SpawnError::Depth));
+        let deeper = scheduler.spawn(parent, "x", false, CellOptions::default(), None);
+        assert_eq!(deeper.unwrap_err().code(), Code::Argument);
     }
 
     #[test]
     fn nothing_is_spawned_below_a_cell_that_is_gone() {
         let mut scheduler = Scheduler::new(0);
         let nobody = CellId::NONE;
-        assert_eq!(scheduler.spawn(nobody, "x", false, CellOptions::default()), Err(SpawnError::ParentGone));
+        let late = scheduler.spawn(nobody, "x", false, CellOptions::default(), None);
+        assert_eq!(late.unwrap_err().code(), Code::CellDead);
     }
 }

@@ -2,29 +2,71 @@
 //!
 //! OTP's supervisor waits for each child that it starts or ends; here it is told later, and goes on from there. Children come down from the
 //! last to the first, each when the one after it is down ([`Fall`]), and come up from the first to the last, each when the one before it
-//! is up. What fails meanwhile is counted and begins the fall anew.
+//! is up. What fails meanwhile is counted and begins the fall anew, and no wait becomes shorter by it.
+//!
+//! Children that ended or were terminated have no cell here. Their places are kept: where a group or the whole supervisor starts again, the
+//! host is asked to fill them, as OTP starts all that stands in its list. Beyond OTP: whoever is terminated while its group comes down stays away
+//! until the next time, and a child that starts or waits by itself holds up nobody, as it would where a supervisor can do one thing at a time.
 
 use super::*;
 
 impl Scheduler {
-    /// A new child starts: at once, or below a supervisor when its turn has come.
-    pub(super) fn start_in_turn(&mut self, id: CellId) {
-        let is_dynamic = self.table.get(id).is_some_and(|cell| cell.options.dynamic);
-        let Some(above) = self.supervisor_of(id).filter(|_| !is_dynamic) else {
-            return self.start_when_clear(id);
-        };
-        let Some(cell) = self.table.get_mut(above) else { return };
-        if matches!(cell.phase, Phase::Live | Phase::Starting) {
-            cell.phase = Phase::Starting;
-            self.rise(above);
+    /// A new child starts: at once, or in its turn where it has one and its supervisor brings others up.
+    pub(super) fn start_in_turn(&mut self, id: CellId, in_order: bool) {
+        let line = (self.place(id), id);
+        let above = self.supervisor_of(id);
+        let phase = above.and_then(|above| self.table.get(above)).map_or(Phase::Live, |above| above.phase);
+        match (phase, above.and_then(|above| self.table.supervision_mut(above))) {
+            (Phase::Starting, Some(own)) if in_order => {
+                let at = own.rise.partition_point(|before| *before < line);
+                own.rise.insert(at, line);
+                self.controls.extend(above.map(Control::Below));
+            }
+            (Phase::Live | Phase::Starting, _) => self.start(id),
+            _ => {}
         }
+    }
+
+    /// Its supervisor is down or brings it down, or starts it in its turn.
+    pub(super) fn stands_in_line(&self, id: CellId) -> bool {
+        let Some(above) = self.supervisor_of(id).and_then(|above| self.table.get(above)) else {
+            return false;
+        };
+        let place = self.place(id);
+        let brings = |own: &Supervision| {
+            own.fall.as_ref().is_some_and(|fall| fall.from <= place)
+                || own.rise.binary_search(&(place, id)).is_ok()
+        };
+        let lives = matches!(above.phase, Phase::Starting | Phase::Live);
+        !lives || above.supervision.as_deref().is_some_and(brings)
+    }
+
+    /// A child is gone. Where its specification stays, it is started again with its group, or with its supervisor: those of an incarnation
+    /// of the supervisor with their group alone.
+    pub(super) fn keep_place(&mut self, above: CellId, options: &CellOptions) {
+        let Some(own) = self.table.supervision_mut(above) else { return };
+        let grouped = !options.dynamic || own.policy.strategy != Strategy::OneForOne;
+        if grouped && options.restart != Restart::Temporary {
+            own.vacant.insert(options.place);
+        }
+    }
+
+    /// Nobody takes a place that was to be filled, or nobody ever will.
+    pub(super) fn leave_vacant(&mut self, id: CellId, place: u32, forget: bool) {
+        let Some(own) = self.table.supervision_mut(id) else { return };
+        let was_kept = own.due.remove(&place) | own.vacant.remove(&place);
+        if was_kept && !forget {
+            own.vacant.insert(place);
+        }
+        self.controls.push_back(Control::Below(id));
     }
 
     /// A child failed: it is restarted, with those that its supervisor restarts together, if the window allows.
     pub(super) fn child_failed(&mut self, above: CellId, id: CellId, death: Death) {
         let place = self.place(id);
         let Some(cell) = self.table.get(above) else { return };
-        let falls = cell.supervision.as_ref().and_then(|own| own.fall.as_ref());
+        let Some(own) = &cell.supervision else { return };
+        let (strategy, falls) = (own.policy.strategy, own.fall.as_ref());
         // What was to come down is down.
         if cell.ending.is_some()
             || falls.is_some_and(|fall| fall.from <= place || !matches!(fall.then, Then::Rise(_)))
@@ -38,12 +80,10 @@ impl Scheduler {
             self.effects.push_back(Effect::SupervisorGaveUp { cell: above });
             return self.fall(above, 0, Then::Fail(Death::GaveUp));
         };
-        let strategy =
-            self.table.get(above).and_then(|cell| cell.supervision.as_ref().map(|own| own.policy.strategy));
         let from = match strategy {
-            Some(Strategy::OneForAll) => 0,
-            Some(Strategy::RestForOne) => place,
-            _ => return self.restart(id, death, delay_us),
+            Strategy::OneForAll => 0,
+            Strategy::RestForOne => place,
+            Strategy::OneForOne => return self.restart(id, death, delay_us),
         };
         self.renew(id, death);
         self.fall(above, from, Then::Rise(delay_us));
@@ -63,13 +103,20 @@ impl Scheduler {
 
     /// The children of a supervisor from a place on come down, and then something follows.
     pub(super) fn fall(&mut self, id: CellId, from: u32, then: Then) {
-        // What falls already goes on falling, further perhaps, and the weightier follows.
-        let (from, then) = match self.table.get(id).and_then(|cell| cell.supervision.as_ref()?.fall.as_ref())
-        {
-            Some(fall) if fall.then.weight() > then.weight() => (fall.from.min(from), fall.then),
-            Some(fall) => (fall.from.min(from), then),
+        let Some(own) = self.table.supervision_mut(id) else { return };
+        let wait = own.wait.take();
+        let rest_us = |due_us: u64| Then::Rise(due_us.saturating_sub(self.now_us));
+        let fall = own.fall.as_ref().map(|fall| (fall.from, fall.then));
+        // What falls already goes on falling, further perhaps, and the weightier follows: so no wait is shortened, not one that runs either.
+        let (from, then) = match fall.or(wait.map(|(from, (due_us, _))| (from, rest_us(due_us)))) {
+            Some((first, before)) => {
+                (first.min(from), std::cmp::max_by_key(before, then, |then| then.weight()))
+            }
             None => (from, then),
         };
+        // Who was told to stop before comes back, too; who is told so from now on stays away.
+        own.due.append(&mut own.vacant.split_off(&from));
+        self.deadlines.cancel(wait.map(|(_, key)| key));
         let children = self.children(id);
         let left = children[children.partition_point(|child| self.place(*child) < from)..].to_vec();
         let Some(cell) = self.table.get_mut(id) else { return };
@@ -78,17 +125,17 @@ impl Scheduler {
         if cell.phase == Phase::Waiting {
             self.cancel_wait(id);
         } else {
-            cell.phase = Phase::Held;
+            cell.phase = if let Then::Rise(_) = then { Phase::Starting } else { Phase::Held };
         }
         self.continue_fall(id);
     }
 
     pub(super) fn continue_fall(&mut self, id: CellId) {
-        let then = loop {
-            let Some(own) = self.table.get(id).and_then(|cell| cell.supervision.as_ref()) else { return };
-            let Some(Fall { left, then, .. }) = &own.fall else { return };
-            let then = *then;
-            let Some(child) = left.last().copied() else { break then };
+        let (from, then) = loop {
+            let fall = self.table.supervision_mut(id).and_then(|own| own.fall.as_ref());
+            let Some(Fall { from, left, then }) = fall else { return };
+            let (from, then) = (*from, *then);
+            let Some(child) = left.last().copied() else { break (from, then) };
             if let Some(cell) = self.table.get(child) {
                 // Dynamic children belong to an incarnation of their supervisor; temporary ones are never started again.
                 let stays = cell.options.restart != Restart::Temporary
@@ -100,45 +147,61 @@ impl Scheduler {
                     return;
                 }
             }
-            if let Some(own) = self.table.get_mut(id).and_then(|cell| cell.supervision.as_mut())
-                && let Some(fall) = &mut own.fall
-            {
+            if let Some(fall) = self.table.supervision_mut(id).and_then(|own| own.fall.as_mut()) {
                 fall.left.pop();
             }
         };
-        let Some(cell) = self.table.get_mut(id) else { return };
-        if let Some(own) = &mut cell.supervision {
-            own.fall = None;
-        }
+        let Some(own) = self.table.supervision_mut(id) else { return };
+        own.fall = None;
         match then {
-            Then::Rise(delay_us) => self.wait_to_start(id, delay_us),
+            Then::Rise(delay_us) => {
+                let due_us = self.now_us + delay_us;
+                own.wait = (delay_us != 0).then(|| (from, self.deadlines.arm(due_us, Due::Restart(id))));
+                self.line_up(id);
+            }
             Then::Fail(death) => self.fail(id, death),
             Then::Hold => self.come_down(id),
         }
     }
 
-    /// Starts the children of a supervisor that are down, in their order, each when the one before is up.
+    /// The children of a supervisor that are down are to come up soon, and with them those whose places are due, and those that are spawned
+    /// before it has come to that.
+    pub(super) fn line_up(&mut self, id: CellId) {
+        let down = |child: &&CellId| self.table.get(**child).is_some_and(Cell::is_down);
+        let line = |child: &CellId| (self.place(*child), *child);
+        let rise = self.children(id).iter().filter(down).map(line).collect();
+        let Some(own) = self.table.supervision_mut(id) else { return };
+        own.rise = rise;
+        self.effects.extend(own.due.iter().map(|place| Effect::Vacant { cell: id, place: *place }));
+        self.controls.push_back(Control::Below(id));
+    }
+
+    /// Goes on starting those that are to come up, in their order, each when the one before is up. Cost: of those that it starts.
     pub(super) fn rise(&mut self, id: CellId) {
-        for at in 0.. {
-            let Some(child) = self.children(id).get(at).copied() else { break };
-            let Some(cell) = self.table.get(child) else { continue };
-            if cell.options.dynamic || cell.is_stopping() {
-                continue;
+        while let Some(own) = self.table.supervision_mut(id) {
+            let next = own.rise.front().copied();
+            let place = next.map_or(u32::MAX, |(place, _)| place);
+            let waits = own.wait.is_some_and(|(from, _)| from <= place);
+            if waits || own.due.first().is_some_and(|due| *due <= place) {
+                return;
             }
-            if cell.is_down() {
+            let Some((_, child)) = next else { break };
+            if self.table.get(child).is_some_and(Cell::is_down) {
                 self.begin(child);
             }
+            let passes =
+                |cell: &Cell| cell.phase == Phase::Live || cell.options.dynamic || cell.is_stopping();
             #[cfg(not(karyon_broken = "rise"))]
-            if self.table.get(child).is_some_and(|cell| cell.phase != Phase::Live) {
+            if !self.table.get(child).is_none_or(passes) {
                 return;
+            }
+            if let Some(own) = self.table.supervision_mut(id) {
+                own.rise.pop_front();
             }
         }
         let Some(cell) = self.table.get_mut(id) else { return };
         cell.phase = Phase::Live;
         self.tell_above(id);
-        let down = |child: &CellId| self.table.get(*child).is_some_and(Cell::is_down);
-        let dynamic: Vec<_> = self.children(id).iter().copied().filter(down).collect();
-        dynamic.into_iter().for_each(|child| self.begin(child));
     }
 
     /// A child that is down begins its next incarnation, or the one that waits.

@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn only_referenced_timers_count_as_such() {
         let mut scheduler = Scheduler::new(0);
-        let cell = scheduler.spawn(scheduler.root(), "a", false, CellOptions::default()).unwrap();
+        let cell = scheduler.spawn(scheduler.root(), "a", false, CellOptions::default(), None).unwrap();
         scheduler.set_timer(3, cell, 1, 0, true);
         scheduler.set_timer(4, cell, 1, 0, false);
         assert_eq!(scheduler.stats().referenced_timers, 1);

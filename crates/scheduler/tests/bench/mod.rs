@@ -14,7 +14,7 @@ impl Bench {
 
     pub fn spawn(&mut self, name: &str, options: CellOptions) -> CellId {
         let root = self.scheduler.root();
-        self.scheduler.spawn(root, name, false, options).unwrap()
+        self.scheduler.spawn(root, name, false, options, None).unwrap()
     }
 
     pub fn send(&mut self, cell: CellId, slot: u32) {
