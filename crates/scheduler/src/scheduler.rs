@@ -97,6 +97,8 @@ pub struct Scheduler {
     names: Names,
     credits: Arc<Credits>,
     ready: VecDeque<CellId>,
+    /// The buffer of a mailbox that was long and is empty.
+    spare: VecDeque<Message>,
     batch: Vec<(CellId, u32, Message)>,
     runs: Vec<Run>,
     /// By slot; the timers by number. Looked up, never walked.

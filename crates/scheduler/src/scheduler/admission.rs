@@ -26,6 +26,11 @@ impl Scheduler {
             self.lose(id, message, Lost::Full, AskEnd::Refused);
             return;
         }
+        let (len, spare) = (cell.mailbox.len(), self.spare.capacity());
+        if len >= BATCH_MAX && len == cell.mailbox.capacity() && spare > len {
+            self.spare.extend(cell.mailbox.drain(..));
+            std::mem::swap(&mut self.spare, &mut cell.mailbox);
+        }
         cell.mailbox.push_back(message);
         self.wake(id);
     }
@@ -112,5 +117,39 @@ impl Scheduler {
         *count += 1;
         self.effects.push_back(Effect::Lost { cell: id, slot: message.slot, why });
         self.settle_ask(message.slot, end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mailbox_that_was_long_and_is_empty_lends_its_memory_to_the_next_that_grows() {
+        let mut scheduler = Scheduler::new(1);
+        let options = CellOptions { mailbox_limit: 10_000, ..CellOptions::default() };
+        let [one, other] = ["one", "other"].map(|name| {
+            let cell = scheduler.spawn(scheduler.root, name, false, options, None).unwrap();
+            scheduler.step(0, 0);
+            cell
+        });
+        let fill = |scheduler: &mut Scheduler, cell: CellId, messages: u32| {
+            for slot in 0..messages {
+                assert!(scheduler.credits.take(cell.index()));
+                scheduler.send(cell, Message::new(slot));
+            }
+            scheduler.table.get(cell).unwrap().mailbox.capacity()
+        };
+        let most = fill(&mut scheduler, one, 5_000);
+        let mut ran = scheduler.issue().count();
+        while ran > 0 {
+            scheduler.step(0, ran);
+            ran = scheduler.issue().count();
+        }
+        scheduler.step(0, 0);
+        assert_eq!(scheduler.table.get(one).unwrap().mailbox.capacity(), 0);
+        assert!(fill(&mut scheduler, other, 10) < most);
+        assert_eq!(fill(&mut scheduler, other, 2_000), most);
+        assert_eq!(scheduler.stats.ended, 5_000);
     }
 }

@@ -112,7 +112,8 @@ impl Scheduler {
             ..Cell::default()
         });
         self.names.take(hash, id);
-        let (children, before) = (self.children(parent), |child: &CellId| self.place(*child) <= options.place);
+        let (children, before) =
+            (self.children(parent), |child: &CellId| self.place(*child) <= options.place);
         // Mostly it is the last.
         let is_last = children.last().is_none_or(before);
         let at = if is_last { children.len() } else { children.partition_point(before) };

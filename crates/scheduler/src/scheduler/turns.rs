@@ -33,6 +33,13 @@ impl Scheduler {
             let run = self.runs.len() as u32;
             let controls = cell.controls().min(count);
             self.batch.extend(cell.mailbox.drain(..count).map(|message| (id, run, message)));
+            if cell.mailbox.is_empty() && cell.mailbox.capacity() > BATCH_MAX {
+                // Whoever grows next takes the larger one: memory that is new is cleared by the system first, in large pages.
+                let emptied = std::mem::take(&mut cell.mailbox);
+                if emptied.capacity() > self.spare.capacity() {
+                    self.spare = emptied;
+                }
+            }
             if remote {
                 let issued = self.batch[first as usize..].iter();
                 let handed = issued.map(|&(.., message)| Message { handed: true, ..message });
