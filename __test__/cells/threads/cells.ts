@@ -499,7 +499,7 @@ const tracerOf = (isolation: 'inline' | 'thread'): CellDefinition<TracerMessages
       later: (ctx) => ctx.defer(),
       now: (ctx) => ctx.become({ later: (turn) => void turn.state.seen.push(turn.trace) }),
     },
-    limits: { mailbox: 3 },
+    limits: { mailbox: 20 },
   }) as CellDefinition<TracerMessages>
 
 /** Notes the trace contexts of what it gets. */
