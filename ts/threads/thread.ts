@@ -494,14 +494,16 @@ export class Thread {
   /** A message came out. */
   #out(seat: Seat | undefined, number: number, verdict: number): void {
     const { holders, runtime } = this.threads
+    const failed = verdict === Verdict.failed || verdict === Verdict.invariant || verdict === Verdict.stopped
+    const fails = failed || verdict === Verdict.conflict
+    // Also where it does not count any more: else whoever reads next would find this.
+    const error = fails ? this.line.payload() : undefined
     if (seat === undefined || holders[number] !== seat) return
     const { cell } = seat.incarnation
     const slot = runtime.slots.at(number)
     seat.landed(number)
     holders[number] = undefined
-    const failed = verdict === Verdict.failed || verdict === Verdict.invariant || verdict === Verdict.stopped
-    if (failed || verdict === Verdict.conflict) {
-      const error = this.line.payload()
+    if (fails) {
       if (slot.ask !== undefined) slot.ask.error = error
       cell.failure = error
     }

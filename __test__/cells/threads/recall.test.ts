@@ -1,7 +1,8 @@
 // What was handed over is taken back again and again: nothing is lost, and nobody sleeps for it.
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
-import { PATIENT, both } from './both.ts'
-import { inlineTeller, threadTeller } from './cells.ts'
+import { raised } from '../crashes/matrix.ts'
+import { PATIENT, both, threaded } from './both.ts'
+import { inlineTeller, rogue, threadMirror, threadTeller } from './cells.ts'
 
 both(
   'messages that wait are overtaken by those of control, and none is lost',
@@ -43,3 +44,22 @@ both('a cell that is killed with messages waiting leaves its neighbours be', asy
     if (round % 10 === 0) t.is(await neighbour.ask('total', undefined, PATIENT), 0)
   }
 })
+
+threaded(
+  'the failure of a turn that was cut short counts no more, and what its worker says after it is read as it is',
+  { count: 1, spare: false },
+  async (t, { kernel }) => {
+    const [ref, mirror] = [kernel.spawn(rogue), kernel.spawn(threadMirror)]
+    await mirror.ask('echo', 1, PATIENT)
+    const flag = new SharedArrayBuffer(4)
+    const held = t.throwsAsync(ref.ask('held', flag, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+    await raised(flag)
+    await ref.kill()
+    const word = new Int32Array(flag)
+    Atomics.store(word, 0, 2)
+    Atomics.notify(word, 0)
+    for (const value of [{ nested: [1] }, { a: 1, b: 'two' }, { a: 2, b: 'three' }, [{ c: 3 }]])
+      t.deepEqual(await mirror.ask('echo', value, PATIENT), value)
+    await held
+  },
+)
