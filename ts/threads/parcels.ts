@@ -37,7 +37,7 @@ export function cellElsewhere(runtime: CellRuntime, { id, path, incarnation, gon
   cell.incarnation = new Incarnation(cell, incarnation)
   if (gone === undefined) return cell
   cell.live = false
-  cell.endReason = gone
+  cell.endReason = cell.incarnation.endReason = gone
   cell.incarnation.die()
   return cell
 }

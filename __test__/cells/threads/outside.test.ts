@@ -150,6 +150,15 @@ both('a monitor tells of the end, once; of an incarnation too', async (t, { kern
   })
 })
 
+both('whoever is gone already is told of at once, by its incarnation too', async (t, { kernel, caller }) => {
+  const ref = kernel.spawn(caller)
+  const target = kernel.spawn(inlineCounter, { name: 'target' })
+  await target.stop()
+  for (const of of ['cell', 'incarnation']) await ref.ask('watch', { ref: target.address, of })
+  const down = { path: 'root/target', incarnation: 1, reason: 'stopped' }
+  t.deepEqual(await ref.ask('downs'), [down, down])
+})
+
 both('a link takes the other with it', async (t, { kernel, caller, event }) => {
   const ref = kernel.spawn(caller, { name: 'bound' })
   const target = kernel.spawn(threadCounter, { name: 'target' })
