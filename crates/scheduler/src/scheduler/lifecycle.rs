@@ -105,6 +105,18 @@ impl Scheduler {
         }
     }
 
+    /// An incarnation that has not begun ended, with one to which it is linked: the next one waits in its place.
+    pub(super) fn fail_waiting(&mut self, id: CellId, incarnation: u32, death: Death) {
+        let waits = |cell: &&Cell| matches!(cell.phase, Phase::Waiting(_)) && !cell.is_stopping();
+        let cell = self.table.get(id).filter(|cell| cell.incarnation == incarnation).filter(waits);
+        let Some(&Cell { phase, ref options, .. }) = cell else { return };
+        if options.restart == Restart::Temporary {
+            return self.stop(id, Gone::Failed);
+        }
+        self.renew(id, death);
+        self.table.get_mut(id).into_iter().for_each(|cell| cell.phase = phase);
+    }
+
     /// A new incarnation takes the place of the dead one after a wait.
     pub(super) fn restart(&mut self, id: CellId, death: Death, delay_us: u64) {
         self.kill(id, death);
