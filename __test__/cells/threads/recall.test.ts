@@ -1,5 +1,8 @@
 // What was handed over is taken back again and again: nothing is lost, and nobody sleeps for it.
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
+import test from 'ava'
+import { applyEffects } from '../../../ts/cells/effects.ts'
+import { Effect } from '../../../ts/cells/protocol.ts'
 import { raised } from '../crashes/matrix.ts'
 import { PATIENT, both, threaded } from './both.ts'
 import { inlineTeller, rogue, threadMirror, threadTeller } from './cells.ts'
@@ -63,3 +66,15 @@ threaded(
     await held
   },
 )
+
+test('who has ended is known before a worker is asked for what it was handed: it says more then', (t) => {
+  const log: string[] = []
+  const incarnation = { die: () => log.push('dies'), tellEnd: () => {} }
+  const runtime = {
+    scheduler: { memory: { effects: [Effect.recall, 1, 0, 0, Effect.died, 2, 1, 1] } },
+    cellAt: () => ({ incarnation }),
+    threads: { recall: () => {}, answerRecalls: () => log.push('is asked') },
+  }
+  applyEffects(runtime as never, 2)
+  t.deepEqual(log, ['dies', 'is asked'])
+})
