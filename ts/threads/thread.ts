@@ -14,7 +14,7 @@ import type { KernelEvent } from '../events.ts'
 import { native } from '../native.ts'
 import { answerCall, type Call, type CallAnswer } from './calls.ts'
 import { Line, NOTHING } from './line.ts'
-import { cellElsewhere, pack, sayThrown, type ReferenceFacts } from './parcels.ts'
+import { cellElsewhere, messagesOf, pack, sayThrown, type ReferenceFacts } from './parcels.ts'
 import { Seat } from './seat.ts'
 import { codeOf, takeInto, told, withExtras } from './extras.ts'
 import type { Threads } from './threads.ts'
@@ -718,20 +718,6 @@ export class Thread {
     const cell = this.#cellOf(id) ?? cellElsewhere(runtime, { ...facts, gone: facts.gone ?? 'stopped' })
     if (kind === 'supervisor' && cell.children !== undefined) return new SupervisorRef(cell, cell.children)
     return kind === 'owned' ? new OwnedRef<never>(cell) : runtime.refOf(cell)
-  }
-}
-
-function messagesOf(definition: CompiledCell | undefined): NonNullable<ReferenceFacts['messages']> {
-  const { name = '', module, names = [], parsers = [], controls, limits, persist } = definition ?? {}
-  return {
-    definition: name,
-    module,
-    names,
-    checked: parsers.map((parser) => parser !== undefined),
-    controls: [...(controls ?? [])],
-    dropOldest: limits?.dropOldest ?? false,
-    mailbox: limits?.mailbox ?? 0,
-    persist: persist ?? false,
   }
 }
 

@@ -6,8 +6,9 @@ import {
   type OwnedRef,
   type SupervisorRef,
 } from '../../../ts/index.ts'
-import { both, emptied } from './both.ts'
+import { PATIENT, both, emptied, threaded } from './both.ts'
 import { inlineCounter, inlineHalver, news, threadCounter } from './cells.ts'
+import { counting } from './stopping.ts'
 
 type Counting = { readonly total: Message<void, number> }
 
@@ -20,6 +21,18 @@ both(
       t.is(await target.ask('total'), 3)
       t.deepEqual(await ref.ask('path', target.address), [target.path, true, 1])
     }
+  },
+)
+
+threaded(
+  'a cell is known by its messages where its module is only just being loaded',
+  { count: 1, spare: false },
+  async (t, { kernel, caller }) => {
+    const ref = kernel.spawn(caller)
+    await ref.ask('self', undefined, PATIENT)
+    const counts = kernel.spawn(counting)
+    await ref.ask('relay', { to: counts.address, name: 'add', payload: 3 }, PATIENT)
+    t.is(await counts.ask('total', undefined, PATIENT), 3)
   },
 )
 
