@@ -199,14 +199,13 @@ export class Thread {
     return this.#seats[Atomics.load(this.line.control, Place.loading)]
   }
 
-  /** Seats whose code may run where no turn does: the one whose module is being loaded, or those that wait in a turn or in `init`. */
+  /** Seats whose code may run where no turn does: the one whose module is being loaded, and those that wait in a turn or in `init`. */
   suspects(): readonly Seat[] {
-    const { loading, line } = this
-    if (loading !== undefined) return [loading]
-    return this.living().filter(
-      ({ number, begun, incarnation }) =>
-        begun && (!incarnation.started || Atomics.load(line.seats, number) > 0),
+    const { loading } = this
+    const going = this.living().filter(
+      ({ begun, incarnation, runs }) => begun && (!incarnation.started || runs),
     )
+    return loading === undefined ? going : [loading, ...going]
   }
 
   /** The only one of those. */
