@@ -312,6 +312,8 @@ export class Thread {
 
   /** A copy of a cell's state. */
   look(seat: Seat): Promise<unknown> {
+    // Nobody there answers any more: what it looked like is gone with it.
+    if (this.#left) return Promise.resolve(undefined)
     return new Promise((resolve) => {
       const number = ++this.#asks
       const { runtime } = this.threads
