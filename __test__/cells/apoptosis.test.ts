@@ -1,6 +1,6 @@
 // Programmed termination: invariants, leases, budgets, kills, links, and who is told.
 import test from 'ava'
-import { cell, message, type Down, type OwnedRef } from '../../ts/cells/index.ts'
+import { cell, message, supervisor, type Down, type OwnedRef } from '../../ts/cells/index.ts'
 import { World, gate } from './fake.ts'
 
 const put = (ctx: { readonly tx: { put(key: string, node: never): unknown } }, key: string): void => {
@@ -302,6 +302,35 @@ test('a link does not tell of an end of its own, and can be undone once', async 
     ['root/c'],
   )
   t.deepEqual(log, ['true false'])
+})
+
+test('a link to a child that waits for those before it ends the incarnation that waits, not the child', async (t) => {
+  for (const init of [true, false]) {
+    const world = new World()
+    let open = (): void => {}
+    const first = cell({
+      name: 'first',
+      messages: {},
+      on: {},
+      init: () => new Promise<void>((up) => (open = up)),
+    })
+    const messages = { ping: message<void, number>() }
+    const on = { ping: (ctx: { self: { incarnation: number } }) => ctx.self.incarnation }
+    const waits = cell({ name: 'waits', messages, on, ...(init && { init: () => ({}) }) })
+    const crew = world.cells.spawn(supervisor({ name: 'crew', children: [first, waits] }))
+    const a = world.cells.spawn(pair([]), { name: 'a' })
+    const child = crew.child<typeof messages>('waits')
+    a.send('link', child as OwnedRef<never>)
+    await world.rest()
+    a.send('fail')
+    await world.rest()
+    t.like(world.of('cell.restarted')[1] ?? {}, { path: 'root/crew/waits', incarnation: 2, reason: 'linked' })
+    const asked = child.ask('ping')
+    await world.rest()
+    open()
+    await world.rest()
+    t.is(await asked, 2)
+  }
 })
 
 test('a link to a cell that is gone, or without the power over it, is refused', async (t) => {

@@ -51,6 +51,7 @@ export function applyEffects(runtime: CellRuntime, count: number): void {
   for (let at = 0; at < count * EFFECT_WORDS; at += EFFECT_WORDS) {
     ACTS[word(at)]?.(runtime, word(at + 1), word(at + 2), word(at + 3))
   }
+  runtime.threads?.answerRecalls()
 }
 
 function start(incarnation: Incarnation): void {

@@ -33,6 +33,9 @@ const ASK_TIMEOUT_MS = 5_000
 /** Names of messages that are compared one by one: of so few, each a word of memory, that costs a fraction of hashing one. */
 const COMPARED_MAX = 8
 
+/** Stands for the message of a cell of which nothing is known. */
+const NO_CODE = -1
+
 const SHAPE = define({ name: 'shape', messages: {}, on: {} })
 
 /** What a runtime is made with. */
@@ -72,6 +75,8 @@ export interface OutsideOfRuntime {
   link(incarnation: Incarnation, ref: Reference): Monitor
   subscribe(incarnation: Incarnation, topic: string, name: string): Monitor
   publish(topic: string, payload: unknown, trace: string | undefined): number
+  /** What a cell is made of that came here as a reference alone, or does not run here yet. */
+  describe(cell: Cell): CompiledCell | undefined
   inspect(ref: Reference): Promise<CellInfo & { readonly state?: unknown }>
 }
 
@@ -414,6 +419,12 @@ export class CellRuntime {
     if (code !== undefined) return code
     const { path } = cell
     if (typeof name !== 'string') throw badArgument('a message is named by a string')
+    if (definition === undefined) {
+      if (cell.gone === undefined) cell.definition = this.outside?.describe(cell)
+      if (cell.definition !== undefined) return this.codeOf(cell, name)
+      // Of one that is gone, and was forgotten where the reference was, nobody knows what it understood.
+      if (cell.gone !== undefined || this.outside !== undefined) return NO_CODE
+    }
     const known = definition?.names.join(', ') ?? ''
     const message = `${path} has no message ${name}; it has: ${known}`
     throw failure('ERR_KARYON_MESSAGE_UNKNOWN', message, { path, message: name })

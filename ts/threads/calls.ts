@@ -8,6 +8,7 @@ import type { MonitorOptions } from '../cells/context.ts'
 import { link, monitor } from '../cells/watching.ts'
 import { badArgument } from '../errors.ts'
 import { definitionOf } from './modules.ts'
+import { messagesOf } from './parcels.ts'
 
 /** A definition as it travels. */
 export interface DefinitionFacts {
@@ -41,6 +42,7 @@ export type Call =
       readonly trace: string | undefined
     }
   | { readonly what: 'parse'; readonly ref: Reference; readonly code: number; readonly payload: unknown }
+  | { readonly what: 'describe'; readonly ref: Reference }
   | {
       readonly what: 'children'
       readonly ref: Reference
@@ -116,6 +118,10 @@ function carryOut(
       )
     case 'parse':
       return Reference.cellOf(call.ref).definition?.parsers[call.code]?.(call.payload)
+    case 'describe': {
+      const { definition } = Reference.cellOf(call.ref)
+      return definition && messagesOf(definition)
+    }
     case 'children':
       return children(call)
   }

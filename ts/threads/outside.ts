@@ -20,6 +20,8 @@ import type { RemoteScheduler } from './remote.ts'
 import type { Passage } from './values.ts'
 import { Place, Up } from './wire.ts'
 
+type Understood = NonNullable<ReferenceFacts['messages']>
+
 /** The kernel, seen from a worker. */
 export class Outside implements OutsideOfRuntime, Passage {
   readonly #answers: MessagePort
@@ -151,8 +153,13 @@ export class Outside implements OutsideOfRuntime, Passage {
     return cell
   }
 
+  describe(cell: Cell): CompiledCell | undefined {
+    const messages = this.#call({ what: 'describe', ref: this.#cells.refOf(cell) })
+    return messages === undefined ? undefined : this.#definitionOf(cell, messages as Understood)
+  }
+
   /** What a cell elsewhere understands: its definition where it is here too, or its messages alone. */
-  #definitionOf(cell: Cell, facts: NonNullable<ReferenceFacts['messages']>): CompiledCell {
+  #definitionOf(cell: Cell, facts: Understood): CompiledCell {
     const { module, definition: name, names, checked, controls, dropOldest, mailbox, persist } = facts
     const here = module === undefined ? undefined : exportedBy(module, 'cell', name)
     if (here !== undefined) return here as CompiledCell

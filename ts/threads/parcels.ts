@@ -1,6 +1,7 @@
 // What the engine clones: with references to cells and Karyon's errors in it, which it would make plain objects of.
 import { types } from 'node:util'
 import { Cell, Incarnation } from '../cells/cell.ts'
+import type { CompiledCell } from '../cells/definition.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
 import { KaryonError, type KaryonErrorCode } from '../errors.ts'
 import type { DownReason } from '../events.ts'
@@ -40,6 +41,21 @@ export function cellElsewhere(runtime: CellRuntime, { id, path, incarnation, gon
   cell.tellEnd(gone)
   cell.incarnation.die()
   return cell
+}
+
+/** What a cell of this definition understands. */
+export function messagesOf(definition: CompiledCell | undefined): NonNullable<ReferenceFacts['messages']> {
+  const { name = '', module, names = [], parsers = [], controls, limits, persist } = definition ?? {}
+  return {
+    definition: name,
+    module,
+    names,
+    checked: parsers.map((parser) => parser !== undefined),
+    controls: [...(controls ?? [])],
+    dropOldest: limits?.dropOldest ?? false,
+    mailbox: limits?.mailbox ?? 0,
+    persist: persist ?? false,
+  }
 }
 
 /** A value as it travels. The stand-ins in it are known by their identity, which a clone keeps. */

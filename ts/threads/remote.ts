@@ -272,6 +272,8 @@ export class RemoteScheduler implements CellScheduler {
       seat.closed = true
       seat.deferred = false
     }
+    // What is behind a turn that failed is for the next incarnation.
+    if (error !== NOTHING) seat.closed = true
     this.#sayThrown(Up.out, error, seat.number, there, verdict)
     this.#idle(seat)
     if (seat.finish !== undefined) {

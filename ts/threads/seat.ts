@@ -17,6 +17,8 @@ export class Seat {
   /** Slots of what was handed over and has no outcome, in order, from `first` on. */
   #flight: number[] = []
   #first = 0
+  /** What ran when it was last closed, until that is over. */
+  #found: number = NO_SLOT
   /** Its module is loaded: its own code runs from here on. */
   begun = false
 
@@ -44,6 +46,7 @@ export class Seat {
     const place = this.#flight.indexOf(slot, this.#first)
     while (this.#first < place) {
       const ended = this.#flight[this.#first++] as number
+      if (ended === this.#found) this.#found = NO_SLOT
       holders[ended] = undefined
       runtime.slots.outcome(runtime.slots.at(ended))
     }
@@ -52,6 +55,7 @@ export class Seat {
   /** This message came out. */
   landed(slot: number): void {
     this.endedBefore(slot)
+    if (slot === this.#found) this.#found = NO_SLOT
     this.#first++
     if (this.#first < this.#flight.length) return
     this.#flight = []
@@ -73,10 +77,18 @@ export class Seat {
     this.thread.read()
     if (this.incarnation.alive) this.thread.say(Down.resume, this.number, closed)
     const slot = runs > 0 && this.thread.threads.holders[runs - 1] === this ? runs - 1 : NO_SLOT
-    if (slot !== NO_SLOT) this.endedBefore(slot)
+    if (slot !== NO_SLOT) {
+      this.endedBefore(slot)
+      this.#found = slot
+    }
     this.#flight = slot === NO_SLOT ? [] : [slot]
     this.#first = 0
     return slot
+  }
+
+  /** A message of it runs, or its turn goes on. */
+  get runs(): boolean {
+    return Atomics.load(this.thread.line.seats, this.number) > 0 || this.#found !== NO_SLOT
   }
 
   get cpuMs(): number {

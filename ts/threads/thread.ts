@@ -15,7 +15,7 @@ import type { KernelEvent } from '../events.ts'
 import { native } from '../native.ts'
 import { answerCall, type Call, type CallAnswer } from './calls.ts'
 import { Line, NOTHING } from './line.ts'
-import { cellElsewhere, pack, sayThrown, type ReferenceFacts } from './parcels.ts'
+import { cellElsewhere, messagesOf, pack, sayThrown, type ReferenceFacts } from './parcels.ts'
 import { Seat } from './seat.ts'
 import { codeOf, takeInto, told, withExtras } from './extras.ts'
 import type { Threads } from './threads.ts'
@@ -200,14 +200,13 @@ export class Thread {
     return this.#seats[Atomics.load(this.line.control, Place.loading)]
   }
 
-  /** Seats whose code may run where no turn does: the one whose module is being loaded, or those that wait in a turn or in `init`. */
+  /** Seats whose code may run where no turn does: the one whose module is being loaded, and those that wait in a turn or in `init`. */
   suspects(): readonly Seat[] {
-    const { loading, line } = this
-    if (loading !== undefined) return [loading]
-    return this.living().filter(
-      ({ number, begun, incarnation }) =>
-        begun && (incarnation.stage === Stage.starting || Atomics.load(line.seats, number) > 0),
+    const { loading } = this
+    const going = this.living().filter(
+      ({ begun, incarnation, runs }) => begun && (incarnation.stage === Stage.starting || runs),
     )
+    return loading === undefined ? going : [loading, ...going]
   }
 
   /** The only one of those. */
@@ -314,6 +313,8 @@ export class Thread {
 
   /** A copy of a cell's state. */
   look(seat: Seat): Promise<unknown> {
+    // Nobody there answers any more: what it looked like is gone with it.
+    if (this.#left) return Promise.resolve(undefined)
     return new Promise((resolve) => {
       const number = ++this.#asks
       const { runtime } = this.threads
@@ -495,14 +496,16 @@ export class Thread {
   /** A message came out. */
   #out(seat: Seat | undefined, number: number, verdict: number): void {
     const { holders, runtime } = this.threads
+    const failed = verdict === Verdict.failed || verdict === Verdict.invariant || verdict === Verdict.stopped
+    const fails = failed || verdict === Verdict.conflict
+    // Also where it does not count any more: else whoever reads next would find this.
+    const error = fails ? this.line.payload() : undefined
     if (seat === undefined || holders[number] !== seat) return
     const { cell } = seat.incarnation
     const slot = runtime.slots.at(number)
     seat.landed(number)
     holders[number] = undefined
-    const failed = verdict === Verdict.failed || verdict === Verdict.invariant || verdict === Verdict.stopped
-    if (failed || verdict === Verdict.conflict) {
-      const error = this.line.payload()
+    if (fails) {
       if (slot.ask !== undefined) slot.ask.error = error
       cell.failure = error
     }
@@ -717,20 +720,6 @@ export class Thread {
     const cell = this.#cellOf(id) ?? cellElsewhere(runtime, { ...facts, gone: facts.gone ?? 'stopped' })
     if (kind === 'supervisor' && cell.children !== undefined) return new SupervisorRef(cell, cell.children)
     return kind === 'owned' ? new OwnedRef<never>(cell) : runtime.refOf(cell)
-  }
-}
-
-function messagesOf(definition: CompiledCell | undefined): NonNullable<ReferenceFacts['messages']> {
-  const { name = '', module, names = [], parsers = [], controls, limits, persist } = definition ?? {}
-  return {
-    definition: name,
-    module,
-    names,
-    checked: parsers.map((parser) => parser !== undefined),
-    controls: [...(controls ?? [])],
-    dropOldest: limits?.dropOldest ?? false,
-    mailbox: limits?.mailbox ?? 0,
-    persist: persist ?? false,
   }
 }
 

@@ -78,6 +78,8 @@ export class Threads {
   /** Those that were lost and have not exited. */
   readonly #leaving = new Set<Thread>()
   #losses: number[] = []
+  /** Whom the scheduler asks for what was handed over, and where that is. */
+  readonly #recalls: [Cell, Seat | undefined][] = []
   readonly #endWatch: () => void
   #closed = false
 
@@ -347,10 +349,19 @@ export class Threads {
     this.holders[slot] = undefined
   }
 
-  /** Says which message of a seat runs, and lets no other begin. */
+  /** The scheduler asks what of a cell's messages runs; no other is to begin. */
   recall(cell: Cell): void {
-    const seat = cell.incarnation.seat as Seat | undefined
-    this.runtime.scheduler.write(Op.recalled, cell.id, seat === undefined ? NO_SLOT : seat.recall())
+    this.#recalls.push([cell, cell.incarnation.seat as Seat | undefined])
+  }
+
+  /**
+   * Answers the scheduler once all else that it decided is carried out: a worker that is asked says more, also of incarnations whose end must be known
+   * here by then.
+   */
+  answerRecalls(): void {
+    if (this.#recalls.length === 0) return
+    for (const [cell, seat] of this.#recalls.splice(0))
+      this.runtime.scheduler.write(Op.recalled, cell.id, seat === undefined ? NO_SLOT : seat.recall())
   }
 
   /** Ends all workers. Resolves when they are gone. */

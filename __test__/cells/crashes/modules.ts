@@ -19,6 +19,7 @@ export const spins: Loaded = at('spins')
 export const throws: Loaded = at('throws')
 export const exits: Loaded = at('exits')
 export const waits: Loaded = at('waits')
+export const dallies: Loaded = at('dallies')
 
 if (!isMainThread) {
   switch (new URL(import.meta.url).search) {
@@ -30,5 +31,8 @@ if (!isMainThread) {
       process.exit(7)
     case '?waits':
       await new Promise(() => {})
+      break
+    case '?dallies':
+      await new Promise((resolve) => setTimeout(resolve, 500))
   }
 }

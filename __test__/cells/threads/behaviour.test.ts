@@ -35,6 +35,20 @@ both('a rejected promise fails the turn', async (t, { kernel, counter }) => {
   t.is(await ref.ask('total'), 0)
 })
 
+both(
+  'what is sent behind a promise that is rejected is for the next incarnation',
+  async (t, { kernel, counter }) => {
+    const ref = kernel.spawn(counter)
+    for (let round = 0; round < 4; round++) {
+      await ref.ask('total')
+      const failed = t.throwsAsync(ref.ask('refuse'), { code: 'ERR_KARYON_CELL_FAILED' })
+      for (let at = 0; at < 5; at++) ref.send('add', 1)
+      t.is(await ref.ask('total'), 5)
+      await failed
+    }
+  },
+)
+
 both('a stack overflow fails the turn alone', async (t, { kernel, counter }) => {
   const ref = kernel.spawn(counter)
   const error = await t.throwsAsync(ref.ask('overflow'), { code: 'ERR_KARYON_CELL_FAILED' })

@@ -324,7 +324,9 @@ const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages
 export const inlineCaller: CellDefinition<CallerMessages> = callerOf('inline')
 export const threadCaller: CellDefinition<CallerMessages> = callerOf('thread')
 
-type RogueMessages = Loose<'ping' | 'spin' | 'exit' | 'uncaught' | 'regexp' | 'where' | 'state' | 'later'>
+type RogueMessages = Loose<
+  'ping' | 'spin' | 'exit' | 'uncaught' | 'regexp' | 'where' | 'state' | 'later' | 'held'
+>
 
 /** Does what takes a worker with it. */
 export const rogue: CellDefinition<RogueMessages> = cell({
@@ -340,6 +342,7 @@ export const rogue: CellDefinition<RogueMessages> = cell({
     where: message(),
     state: message(),
     later: message(),
+    held: message(),
   },
   init: () => ({ count: 0 }),
   on: {
@@ -360,6 +363,12 @@ export const rogue: CellDefinition<RogueMessages> = cell({
     state: (ctx) => ctx.state,
     later: (ctx, key: string) => {
       ctx.graph.write((tx) => tx.put(key, { labels: ['Note'], props: {} })).catch(() => {})
+    },
+    held: (_ctx, flag: SharedArrayBuffer) => {
+      const word = new Int32Array(flag)
+      Atomics.store(word, 0, 1)
+      Atomics.wait(word, 0, 1)
+      throw new RangeError('let go')
     },
   },
   // Its tests do what the watchdog does.

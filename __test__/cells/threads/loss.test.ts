@@ -45,6 +45,13 @@ threaded(
   },
 )
 
+threaded('a look at a cell whose worker was just lost is answered', one, async (t, { kernel, counter }) => {
+  const ref = kernel.spawn(counter)
+  await ref.ask('total', undefined, PATIENT)
+  giveUp(ref)
+  t.is((await ref.inspect()).path, ref.path)
+})
+
 threaded('a regular expression that does not end is given up like any loop', one, async (t, { kernel }) => {
   const bad = kernel.spawn(rogue)
   await bad.ask('ping', undefined, PATIENT)

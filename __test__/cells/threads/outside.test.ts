@@ -6,8 +6,9 @@ import {
   type OwnedRef,
   type SupervisorRef,
 } from '../../../ts/index.ts'
-import { both, emptied } from './both.ts'
+import { PATIENT, both, emptied, threaded } from './both.ts'
 import { inlineCounter, inlineHalver, news, threadCounter } from './cells.ts'
+import { counting } from './stopping.ts'
 
 type Counting = { readonly total: Message<void, number> }
 
@@ -20,6 +21,18 @@ both(
       t.is(await target.ask('total'), 3)
       t.deepEqual(await ref.ask('path', target.address), [target.path, true, 1])
     }
+  },
+)
+
+threaded(
+  'a cell is known by its messages where its module is only just being loaded',
+  { count: 1, spare: false },
+  async (t, { kernel, caller }) => {
+    const ref = kernel.spawn(caller)
+    await ref.ask('self', undefined, PATIENT)
+    const counts = kernel.spawn(counting)
+    await ref.ask('relay', { to: counts.address, name: 'add', payload: 3 }, PATIENT)
+    t.is(await counts.ask('total', undefined, PATIENT), 3)
   },
 )
 
@@ -148,6 +161,15 @@ both('a monitor tells of the end, once; of an incarnation too', async (t, { kern
     incarnation: 2,
     reason: 'stopped',
   })
+})
+
+both('whoever is gone already is told of at once, by its incarnation too', async (t, { kernel, caller }) => {
+  const ref = kernel.spawn(caller)
+  const target = kernel.spawn(inlineCounter, { name: 'target' })
+  await target.stop()
+  for (const of of ['cell', 'incarnation']) await ref.ask('watch', { ref: target.address, of })
+  const down = { path: 'root/target', incarnation: 1, reason: 'stopped' }
+  t.deepEqual(await ref.ask('downs'), [down, down])
 })
 
 both('a link takes the other with it', async (t, { kernel, caller, event }) => {

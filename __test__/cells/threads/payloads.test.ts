@@ -44,13 +44,17 @@ both('what is shared stays shared', async (t, { kernel }, tier) => {
   t.is(Atomics.load(got, 1), 7)
 })
 
-both('a reference to a cell that is gone comes back as one', async (t, { kernel }, tier) => {
+both('a reference to a cell that is gone comes back as one', async (t, { kernel, event }, tier) => {
   const ref = kernel.spawn(tier === 'inline' ? inlineMirror : threadMirror)
   const { address } = kernel.spawn(inlineCounter, { name: 'gone' })
   await ref.ask('echo', address, PATIENT)
   await kernel.find('root/gone')?.stop()
   const got = (await ref.ask('echo', address, PATIENT)) as typeof address
   t.deepEqual([got.alive, got.path], [false, 'root/gone'])
+  t.false(got.send('add', 1))
+  t.is((await event('message.dead-letter', ({ path }) => path === 'root/gone')).reason, 'stopped')
+  await t.throwsAsync(got.ask('total'), { code: 'ERR_KARYON_CELL_DEAD' })
+  await t.throwsAsync(got.deliver('add', 1), { code: 'ERR_KARYON_CELL_DEAD' })
 })
 
 both(

@@ -1,7 +1,11 @@
 // What was handed over is taken back again and again: nothing is lost, and nobody sleeps for it.
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
-import { PATIENT, both } from './both.ts'
-import { inlineTeller, threadTeller } from './cells.ts'
+import test from 'ava'
+import { applyEffects } from '../../../ts/cells/effects.ts'
+import { Effect } from '../../../ts/cells/protocol.ts'
+import { raised } from '../crashes/matrix.ts'
+import { PATIENT, both, threaded } from './both.ts'
+import { inlineTeller, rogue, threadMirror, threadTeller } from './cells.ts'
 
 both(
   'messages that wait are overtaken by those of control, and none is lost',
@@ -42,4 +46,35 @@ both('a cell that is killed with messages waiting leaves its neighbours be', asy
     await ref.kill()
     if (round % 10 === 0) t.is(await neighbour.ask('total', undefined, PATIENT), 0)
   }
+})
+
+threaded(
+  'the failure of a turn that was cut short counts no more, and what its worker says after it is read as it is',
+  { count: 1, spare: false },
+  async (t, { kernel }) => {
+    const [ref, mirror] = [kernel.spawn(rogue), kernel.spawn(threadMirror)]
+    await mirror.ask('echo', 1, PATIENT)
+    const flag = new SharedArrayBuffer(4)
+    const held = t.throwsAsync(ref.ask('held', flag, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+    await raised(flag)
+    await ref.kill()
+    const word = new Int32Array(flag)
+    Atomics.store(word, 0, 2)
+    Atomics.notify(word, 0)
+    for (const value of [{ nested: [1] }, { a: 1, b: 'two' }, { a: 2, b: 'three' }, [{ c: 3 }]])
+      t.deepEqual(await mirror.ask('echo', value, PATIENT), value)
+    await held
+  },
+)
+
+test('who has ended is known before a worker is asked for what it was handed: it says more then', (t) => {
+  const log: string[] = []
+  const incarnation = { die: () => log.push('dies'), tellEnd: () => {} }
+  const runtime = {
+    scheduler: { memory: { effects: [Effect.recall, 1, 0, 0, Effect.died, 2, 1, 1] } },
+    cellAt: () => ({ incarnation }),
+    threads: { recall: () => {}, answerRecalls: () => log.push('is asked') },
+  }
+  applyEffects(runtime as never, 2)
+  t.deepEqual(log, ['dies', 'is asked'])
 })

@@ -2,6 +2,7 @@
 import type { ExecutionContext } from 'ava'
 import { supervisor, type KernelEvent, type OwnedRef } from '../../../ts/index.ts'
 import { raised } from '../crashes/matrix.ts'
+import { dallies } from '../crashes/modules.ts'
 import { restarts } from '../crashes/restarts.ts'
 import { PATIENT, threaded, threadOf, threadsOf, type World } from './both.ts'
 import { LIMITS, STOPPED, counting, looping, unsound } from './stopping.ts'
@@ -100,6 +101,38 @@ threaded(
     t.is(await beside.ask('total', undefined, PATIENT), 0)
     t.deepEqual(restarts(events), { [ref.path]: ['cpu'], [beside.path]: ['collateral'] })
     t.is(kernel.graph.get('never'), undefined)
+  },
+)
+
+threaded(
+  'whose turn goes on is known too where what waits behind it was taken back',
+  one,
+  async (t, world) => {
+    const { events } = world
+    const { ref, beside } = await scene(world)
+    const flag = new SharedArrayBuffer(4)
+    const [failed, ...behind] = [ref.ask('later', flag, PATIENT), ref.ask('where', undefined, PATIENT)]
+    await Promise.all([
+      raised(flag).then(() => ref.pause()),
+      t.throwsAsync(failed, { code: 'ERR_KARYON_CELL_DEAD' }),
+    ])
+    ref.resume()
+    t.deepEqual(await Promise.all(behind), ['undefined 0'])
+    t.is(await beside.ask('total', undefined, PATIENT), 0)
+    t.deepEqual(restarts(events), { [ref.path]: ['cpu'], [beside.path]: ['collateral'] })
+  },
+)
+
+threaded(
+  'what keeps a worker busy while a module is being loaded may be a turn that goes on: nothing is held against the module',
+  one,
+  async (t, world) => {
+    const { kernel, events } = world
+    const { ref } = await scene(world)
+    const loads = kernel.spawn(dallies)
+    await t.throwsAsync(ref.ask('later', undefined, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+    t.is(await loads.ask('ping', undefined, PATIENT), 'pong')
+    t.deepEqual(restarts(events)[loads.path], ['collateral'])
   },
 )
 

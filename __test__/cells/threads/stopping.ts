@@ -65,7 +65,7 @@ type LoopingMessages = {
   readonly loop: Message<{ readonly how: string; readonly to: Counted }, unknown>
   readonly taint: Message<SharedArrayBuffer>
   readonly forget: Message
-  readonly later: Message
+  readonly later: Message<SharedArrayBuffer | void>
   readonly where: Message<void, string>
   readonly spin: Message<number, string>
 }
@@ -82,7 +82,7 @@ export const looping: CellDefinition<LoopingMessages> = cell({
     loop: message<{ readonly how: string; readonly to: Counted }, unknown>(),
     taint: message<SharedArrayBuffer>(),
     forget: message(),
-    later: message(),
+    later: message<SharedArrayBuffer | void>(),
     where: message<void, string>(),
     spin: message<number, string>(),
   },
@@ -102,9 +102,10 @@ export const looping: CellDefinition<LoopingMessages> = cell({
     forget: (ctx) => {
       Object.assign(Reference.cellOf(ctx.self).runtime.scheduler.memory, { guard: undefined })
     },
-    later: async (ctx) => {
+    later: async (ctx, flag) => {
       ctx.tx.put('never', { labels: ['Fact'] })
       await Promise.resolve()
+      if (flag) Atomics.store(new Int32Array(flag), 0, 1)
       spin()
     },
     where: (ctx) => `${store.getStore()} ${ctx.state.turns}`,

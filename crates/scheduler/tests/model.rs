@@ -689,13 +689,15 @@ impl Host {
                 // Supervisors have no book.
                 let Some(book) = self.cells.get_mut(&cell) else { return };
                 assert!(!book.alive || book.incarnation < incarnation);
+                // Of one that ended before it began nothing is counted.
+                let waited = book.alive;
                 book.incarnation = incarnation;
                 (book.alive, book.begun, book.issued) = (true, false, false);
                 book.starting = false;
                 // What had ended there still has: it is told when the scheduler asks.
                 let untold = |there: Elsewhere| Elsewhere { untold: there.untold, ..Elsewhere::default() };
                 book.elsewhere = book.elsewhere.take().map(untold);
-                if matches!(death, Death::Conflict | Death::Collateral | Death::Supervisor) {
+                if waited || matches!(death, Death::Conflict | Death::Collateral | Death::Supervisor) {
                     return;
                 }
                 let (intensity, period_ms) =
