@@ -5,7 +5,7 @@ import type { CompiledCell } from '../cells/definition.ts'
 import { goneError, failure } from '../cells/failures.ts'
 import { Class, CLOSED, Death, NO_CELL, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
 import { watchedEnvironment } from '../cells/watchdog.ts'
-import { OwnedRef, Reference, SupervisorRef } from '../cells/ref.ts'
+import { OwnedRef } from '../cells/ref.ts'
 import { placeOf, takeBack } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
 import { Stage } from '../cells/stage.ts'
@@ -13,13 +13,13 @@ import type { ArmedTimer } from '../cells/timers.ts'
 import { checked, type ErrorDetails, type KaryonError } from '../errors.ts'
 import type { KernelEvent } from '../events.ts'
 import { native } from '../native.ts'
+import { Acquaintances } from './acquaintances.ts'
 import { answerCall, type Call, type CallAnswer } from './calls.ts'
 import { Line, NOTHING } from './line.ts'
-import { cellElsewhere, messagesOf, pack, sayThrown, type ReferenceFacts } from './parcels.ts'
+import { pack, sayThrown } from './parcels.ts'
 import { Seat } from './seat.ts'
 import { codeOf, takeInto, told, withExtras } from './extras.ts'
 import type { Threads } from './threads.ts'
-import type { Passage } from './values.ts'
 import {
   Asleep,
   Down,
@@ -47,17 +47,12 @@ export class Thread {
   readonly threads: Threads
   readonly worker: Worker
   readonly line: Line
-  readonly #passage: Passage = {
-    out: (reference) => this.#introduce(reference),
-    in: (facts) => this.#meet(facts),
-  }
+  readonly #known: Acquaintances
   readonly #answers: MessagePort
   readonly #parcels: MessagePort
   /** By number; 0 is none. */
   readonly #seats: (Seat | undefined)[] = [undefined]
   readonly #free: number[] = []
-  /** Cells that somebody there may know, by handle. */
-  readonly #known = new Map<number, Cell>()
   /** Asks and deliveries that were made there: slots there, and what is known of them here. */
   readonly #open = new Map<number, { readonly slot: number; readonly cell: Cell }>()
   readonly #timers = new Map<number, ArmedTimer>()
@@ -81,6 +76,7 @@ export class Thread {
   constructor(threads: Threads) {
     this.threads = threads
     const { runtime, tokens, needs } = threads
+    this.#known = new Acquaintances(runtime)
     const memory = shareMemory()
     const [parcels, answers] = [new MessageChannel(), new MessageChannel()]
     this.#parcels = parcels.port1
@@ -104,7 +100,7 @@ export class Thread {
     })
     const parts = partsOf(memory)
     const workerBell = { words: parts.control, at: Place.workerBell }
-    this.line = new Line(parts, true, this.#parcels, this.#passage, workerBell, () =>
+    this.line = new Line(parts, true, this.#parcels, this.#known, workerBell, () =>
       native.wakeEnvironment(this.environment),
     )
     Atomics.store(this.line.control, Place.mainSleeps, Asleep.deep)
@@ -153,7 +149,7 @@ export class Thread {
     const token = checked(native.shareHandle(session))
     const seat = new Seat(this, number, incarnation, token)
     this.#seats[number] = seat
-    this.#known.set(cell.id, cell)
+    this.#known.add(cell)
     Atomics.store(this.line.seats, number, Seated.idle)
     this.line.used[number] = 0
     const { module = '', name } = cell.definition as CompiledCell
@@ -454,9 +450,7 @@ export class Thread {
       case Up.call:
         return void this.#call(reader.fact(0), this.line.payload() as Call)
       case Up.forgot: {
-        const cell = this.#known.get(reader.word(0))
-        if (cell?.gone !== undefined) this.#known.delete(cell.id)
-        return undefined
+        return this.#known.forget(reader.word(0))
       }
       case Up.inspect: {
         const there = reader.fact(0)
@@ -489,7 +483,7 @@ export class Thread {
   }
 
   #withCell(id: number, act: (cell: Cell) => void): void {
-    const cell = this.#cellOf(id)
+    const cell = this.#known.at(id)
     if (cell !== undefined && cell.gone === undefined) act(cell)
   }
 
@@ -529,12 +523,6 @@ export class Thread {
     scheduler.write(Op.reply, number)
   }
 
-  #cellOf(id: number): Cell | undefined {
-    const { cells } = this.threads.runtime
-    const cell = cells[placeOf(id)]
-    return cell?.id === id ? cell : this.#known.get(id)
-  }
-
   /** The cell of a message whose sender took a credit; if it is gone, that may have been another's, and is given back. */
   #receiver(id: number, tookCredit: boolean): Cell | undefined {
     const { cells, scheduler } = this.threads.runtime
@@ -553,7 +541,7 @@ export class Thread {
   }
 
   #deadLetter(id: number, code: number, payload: unknown): void {
-    const cell = this.#known.get(id)
+    const cell = this.#known.at(id)
     if (cell === undefined) return
     this.threads.runtime.turnAway(cell, codeOf(code), CLOSED, told(code, payload).trace)
   }
@@ -570,7 +558,7 @@ export class Thread {
     }
     if (cell === undefined) {
       this.#deadLetter(id, code, payload)
-      settled(false, goneError(this.#known.get(id)?.path ?? ''))
+      settled(false, goneError(this.#known.at(id)?.path ?? ''))
       return
     }
     const { path, definition } = cell
@@ -608,7 +596,7 @@ export class Thread {
     const cell = this.#receiver(id, false)
     if (cell === undefined) {
       this.#deadLetter(id, code, payload)
-      this.tell(Down.delivered, goneError(this.#known.get(id)?.path ?? ''), there, 0)
+      this.tell(Down.delivered, goneError(this.#known.at(id)?.path ?? ''), there, 0)
       return
     }
     const slot = takeInto(runtime.slots, code, payload)
@@ -692,34 +680,7 @@ export class Thread {
   }
 
   #post(answer: CallAnswer): void {
-    this.#answers.postMessage(pack(answer, this.#passage))
-  }
-
-  /** What is said of a reference that goes there. */
-  #introduce(reference: Reference): ReferenceFacts {
-    const cell = Reference.cellOf(reference)
-    const { id, path, definition, incarnation } = cell
-    const facts = {
-      id,
-      path,
-      incarnation: incarnation.number,
-      kind:
-        reference instanceof SupervisorRef ? 'supervisor' : reference instanceof OwnedRef ? 'owned' : 'cell',
-      gone: cell.gone,
-    } as const
-    if (facts.gone !== undefined) return { ...facts, messages: messagesOf(definition) }
-    if (this.#known.has(id)) return facts
-    this.#known.set(id, cell)
-    return { ...facts, messages: messagesOf(definition) }
-  }
-
-  /** The reference that somebody there has. */
-  #meet(facts: ReferenceFacts): Reference {
-    const { runtime } = this.threads
-    const { id, kind } = facts
-    const cell = this.#cellOf(id) ?? cellElsewhere(runtime, { ...facts, gone: facts.gone ?? 'stopped' })
-    if (kind === 'supervisor' && cell.children !== undefined) return new SupervisorRef(cell, cell.children)
-    return kind === 'owned' ? new OwnedRef<never>(cell) : runtime.refOf(cell)
+    this.#answers.postMessage(pack(answer, this.#known))
   }
 }
 
