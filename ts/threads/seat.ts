@@ -56,6 +56,7 @@ export class Seat {
   landed(slot: number): void {
     this.endedBefore(slot)
     if (slot === this.#found) this.#found = NO_SLOT
+    if (this.#flight[this.#first] !== slot) return
     this.#first++
     if (this.#first < this.#flight.length) return
     this.#flight = []

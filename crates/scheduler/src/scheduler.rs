@@ -277,7 +277,8 @@ impl Scheduler {
                 Control::Fail(cell, incarnation, death) if self.is_alive(cell, incarnation) => {
                     self.fail(cell, death);
                 }
-                Control::Fail(cell, incarnation, death) => self.fail_waiting(cell, incarnation, death),
+                Control::Fail(cell, incarnation, Death::Linked) => self.fail_waiting(cell, incarnation),
+                Control::Fail(..) => {}
                 Control::Redeliver(cell, incarnation, message) => self.redeliver(cell, incarnation, message),
                 Control::Stop(cell, kill) => {
                     // First, so that no turn is told to hurry: what it still did might be committed.

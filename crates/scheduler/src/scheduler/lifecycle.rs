@@ -105,12 +105,12 @@ impl Scheduler {
     }
 
     /// An incarnation that has not begun ended, with one to which it is linked: the next one waits in its place, as long.
-    pub(super) fn fail_waiting(&mut self, id: CellId, incarnation: u32, death: Death) {
+    pub(super) fn fail_waiting(&mut self, id: CellId, incarnation: u32) {
         let waits = |cell: &&Cell| cell.phase == Phase::Waiting && !cell.is_stopping();
         let cell = self.table.get(id).filter(|cell| cell.incarnation == incarnation).filter(waits);
         match cell.map(|cell| cell.options.restart) {
             Some(Restart::Temporary) => self.stop(id, Gone::Failed),
-            Some(_) => self.renew(id, death),
+            Some(_) => self.renew(id, Death::Linked),
             None => {}
         }
     }
