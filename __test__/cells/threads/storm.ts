@@ -27,7 +27,9 @@ type Actor = OwnedRef<ActorMessages>
 
 interface Member extends Peer {
   readonly name: string
+  /** Whose child it is, if that does not restart all of them together. */
   readonly crew: SupervisorRef | undefined
+  readonly alone: boolean
 }
 
 /** Chooses what letters say. */
@@ -228,12 +230,14 @@ export async function storm(seed: number): Promise<void> {
   ]
   const restart = { intensity: 10_000, periodMs: 1_000 }
   const crews = Array.from({ length: 2 }, (_, at) => {
+    const strategy = pick(random, ['one_for_one', 'one_for_all', 'rest_for_one'] as const)
     const children = Array.from({ length: 2 + below(random, 3) }, () => {
       const args = world.spawnArgs()
-      const how = pick(random, ['permanent', 'permanent', 'transient'] as const)
+      // One that has ended comes back with its group as another cell, of the same number.
+      const kept = strategy !== 'one_for_one' || random() < 0.7
+      const how = kept ? ('permanent' as const) : ('transient' as const)
       return { name: `actor-${args.number}`, cell: pick(random, kinds), args, restart: how, shutdownMs: 100 }
     })
-    const strategy = pick(random, ['one_for_one', 'one_for_all', 'rest_for_one'] as const)
     return { strategy, ref: kernel.spawn(supervisor({ name: `crew-${at}`, strategy, restart, children })) }
   })
   const keepers = kernel.spawn(
@@ -250,14 +254,17 @@ export async function storm(seed: number): Promise<void> {
     owned,
     name,
     crew,
+    alone: owned.path === `root/${name}`,
   })
   const loner = (): Member => {
     const args = world.spawnArgs()
     const name = `actor-${args.number}`
     return memberOf(name, undefined, kernel.spawn(pick(random, kinds), { name, args }))
   }
-  const members: Member[] = crews.flatMap(({ ref: crew }) =>
-    crew.children().map(({ name }) => memberOf(name, crew, crew.child(name))),
+  const members: Member[] = crews.flatMap(({ strategy, ref: crew }) =>
+    crew
+      .children()
+      .map(({ name }) => memberOf(name, strategy === 'one_for_one' ? crew : undefined, crew.child(name))),
   )
   members.push(loner(), loner())
   // Mostly the workers are up when it begins.
@@ -272,7 +279,7 @@ export async function storm(seed: number): Promise<void> {
     else if (dice < 76) member.owned.resume()
     else if (dice < 78) kernel.publish(rumours, MAIN)
     else if (dice < 80) void member.owned.inspect()
-    else if (dice < 83 && member.crew === undefined) {
+    else if (dice < 83 && member.alone) {
       void (script.oneIn(2) ? member.owned.stop() : member.owned.kill())
       members.splice(members.indexOf(member), 1, loner())
     } else if (dice < 85 && member.crew !== undefined) {
