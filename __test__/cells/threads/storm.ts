@@ -558,5 +558,10 @@ export async function play(seed: number, tier: 'inline' | 'thread'): Promise<rea
     peers.map(async ({ owned }) => `${owned.path} #${String(await owned.ask('ping', undefined, PATIENT))}`),
   )
   await world.close()
-  return [...lives, ...[...read].map(([way, letters]) => `${way}: ${letters.map(({ a }) => a)}`).toSorted()]
+  // In what order a cell reads of several is nobody's, and so is the order in which it passes that on.
+  const labels = (way: string, letters: readonly Entry[]): readonly number[] => {
+    const inOrder = letters.map(({ a }) => a)
+    return way.startsWith(`${MAIN} `) ? inOrder : inOrder.toSorted((a, b) => a - b)
+  }
+  return [...lives, ...[...read].map(([way, letters]) => `${way}: ${labels(way, letters)}`).toSorted()]
 }
