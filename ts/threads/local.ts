@@ -1,5 +1,6 @@
 // Places in a worker, and what is known of the messages that were issued to them, as the worker sees it.
 import type { Incarnation } from '../cells/cell.ts'
+import { NO_SLOT } from '../cells/protocol.ts'
 import { Slots, type Slot } from '../cells/slots.ts'
 import type { RemoteScheduler } from './remote.ts'
 import { Seated } from './wire.ts'
@@ -20,6 +21,8 @@ export class LocalSeat {
   taken = 0
   begun = 0
   queued = false
+  /** The slot of the message that was begun last. */
+  running: number = NO_SLOT
   /** What its word says: see `Seated`. */
   word: number = Seated.idle
   /** The last message that has simply ended, by its slot in main, and how many have since main was told. */
@@ -68,9 +71,9 @@ export class LocalSeat {
 export class RemoteSlots extends Slots {
   /** Whom the message of a slot was issued to; by slot. */
   readonly seats: (LocalSeat | undefined)[] = []
-  /** Its slot there, and the number of its ask. */
+  /** Its slot there, and the number of its handing over. */
   readonly there: number[] = []
-  readonly asks: number[] = []
+  readonly hands: number[] = []
   /** Told that a message ended. */
   ended: (slot: Slot, seat: LocalSeat) => void = () => {}
 

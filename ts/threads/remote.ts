@@ -204,12 +204,13 @@ export class RemoteScheduler implements CellScheduler {
     if (seat.closed || this.closed) return false
     // It may run for ever: whoever waits for what was said before has to be woken first.
     this.#line.ring()
-    const runs = (this.#slots.there[slot] as number) + 1
+    const runs = this.#slots.hands[slot] as number
     if (Atomics.compareExchange(this.#line.seats, seat.number, seat.word, runs) !== seat.word) {
       seat.closed = true
       return false
     }
     seat.word = runs
+    seat.running = slot
     seat.begun++
     seat.told = false
     return true
@@ -407,7 +408,7 @@ export class RemoteScheduler implements CellScheduler {
     // Its turn may wait for the answer: who asks it meanwhile must be told of the circle.
     if (seat !== undefined && runs > 0 && !seat.told && turn !== INIT_TURN) {
       seat.told = true
-      this.#say(Up.opened, NOTHING, seat.number, runs - 1, turn)
+      this.#say(Up.opened, NOTHING, seat.number, this.#slots.there[seat.running], turn)
     }
     slot.payload = undefined
     try {
@@ -540,7 +541,7 @@ export class RemoteScheduler implements CellScheduler {
     const runtime = this.#runtime
     switch (kind) {
       case Down.message:
-        return this.#message(this.#seats[reader.fact(0)], reader.fact(1), reader.fact(2), reader.fact(3))
+        return this.#message(this.#seats[reader.fact(0)])
       case Down.start:
         return this.#start(this.#line.payload() as CellStart)
       case Down.kill:
@@ -590,13 +591,16 @@ export class RemoteScheduler implements CellScheduler {
     }
   }
 
-  #message(seat: LocalSeat | undefined, there: number, code: number, token: number): void {
+  #message(seat: LocalSeat | undefined): void {
+    const { reader } = this.#line
+    const [there, code, token, hand] = [reader.fact(1), reader.fact(2), reader.fact(3), reader.fact(4)]
     const payload = this.#line.payload()
     if (seat === undefined || !seat.incarnation.alive || seat.closed) return
     const slot = takeInto(this.#slots, code, payload)
     const { number } = slot
     this.#slots.seats[number] = seat
     this.#slots.there[number] = there
+    this.#slots.hands[number] = hand
     if (token !== 0) {
       const { path, definition } = seat.incarnation.cell
       const message = definition?.names[slot.code] ?? ''
@@ -683,7 +687,7 @@ export class RemoteScheduler implements CellScheduler {
     if (seat === undefined) return
     this.#drop(seat)
     const { open } = seat
-    const runs = open === undefined ? Seated.idle : (this.#slots.there[open.number] as number) + 1
+    const runs = open === undefined ? Seated.idle : (this.#slots.hands[open.number] as number)
     seat.word = runs
     // Main may have closed it again meanwhile: then it stays closed until that is resumed.
     seat.closed = Atomics.compareExchange(this.#line.seats, seat.number, closed, runs) !== closed

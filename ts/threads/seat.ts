@@ -5,6 +5,9 @@ import { native } from '../native.ts'
 import type { Thread } from './thread.ts'
 import { Down, Seated } from './wire.ts'
 
+/** Handings over of one seat, after which they are counted anew. */
+const HANDS_MAX = 0x7fff_ffff
+
 /** A place in a worker, for one incarnation. */
 export class Seat {
   readonly thread: Thread
@@ -14,11 +17,16 @@ export class Seat {
   readonly token: number
   /** Grows when what was handed over is taken back: what was not handed over yet is not, then. */
   epoch = 0
-  /** Slots of what was handed over and has no outcome, in order, from `first` on. */
+  /**
+   * Slots of what was handed over and has no outcome, in order, from `first` on, and which handing over each was. A slot that is free again here
+   * may come back while the seat's word still tells of the last time: the handings over are what the word tells.
+   */
   #flight: number[] = []
+  #hands: number[] = []
   #first = 0
-  /** What ran when it was last closed, until that is over. */
-  #found: number = NO_SLOT
+  #handed = 0
+  /** Which one was found to run when it was last closed, until that is over; 0 is none. */
+  #found = 0
   /** Its module is loaded: its own code runs from here on. */
   begun = false
 
@@ -35,9 +43,12 @@ export class Seat {
     return false
   }
 
-  /** A message is handed over. */
-  handed(slot: number): void {
+  /** A message is handed over: the number of that, which no other has. */
+  handed(slot: number): number {
+    this.#handed = (this.#handed % HANDS_MAX) + 1
     this.#flight.push(slot)
+    this.#hands.push(this.#handed)
+    return this.#handed
   }
 
   /** Something is known of this message: those before it have simply ended, for turns come in the order of the flight. */
@@ -45,8 +56,8 @@ export class Seat {
     const { holders, runtime } = this.thread.threads
     const place = this.#flight.indexOf(slot, this.#first)
     while (this.#first < place) {
-      const ended = this.#flight[this.#first++] as number
-      if (ended === this.#found) this.#found = NO_SLOT
+      const ended = this.#flight[this.#first] as number
+      this.#pass()
       holders[ended] = undefined
       runtime.slots.outcome(runtime.slots.at(ended))
     }
@@ -55,18 +66,25 @@ export class Seat {
   /** This message came out. */
   landed(slot: number): void {
     this.endedBefore(slot)
-    if (slot === this.#found) this.#found = NO_SLOT
     if (this.#flight[this.#first] !== slot) return
-    this.#first++
+    this.#pass()
     if (this.#first < this.#flight.length) return
     this.#flight = []
+    this.#hands = []
     this.#first = 0
+  }
+
+  #pass(): void {
+    if (this.#hands[this.#first] === this.#found) this.#found = 0
+    this.#first++
   }
 
   /** This message could not be handed over. */
   withdrawn(slot: number): void {
     const place = this.#flight.indexOf(slot, this.#first)
-    if (place >= 0) this.#flight.splice(place, 1)
+    if (place < 0) return
+    this.#flight.splice(place, 1)
+    this.#hands.splice(place, 1)
   }
 
   /** Closes it for further messages; the slot of the one that runs. */
@@ -77,19 +95,23 @@ export class Seat {
     // What was reported before stands before.
     this.thread.read()
     if (this.incarnation.alive) this.thread.say(Down.resume, this.number, closed)
-    const slot = runs > 0 && this.thread.threads.holders[runs - 1] === this ? runs - 1 : NO_SLOT
+    // What it tells of may be over, as was reported; or lost, here.
+    const place = runs > 0 ? this.#hands.indexOf(runs, this.#first) : -1
+    const found = place < 0 ? NO_SLOT : (this.#flight[place] as number)
+    const slot = this.thread.threads.holders[found] === this ? found : NO_SLOT
     if (slot !== NO_SLOT) {
       this.endedBefore(slot)
-      this.#found = slot
+      this.#found = runs
     }
     this.#flight = slot === NO_SLOT ? [] : [slot]
+    this.#hands = slot === NO_SLOT ? [] : [runs]
     this.#first = 0
     return slot
   }
 
   /** A message of it runs, or its turn goes on. */
   get runs(): boolean {
-    return Atomics.load(this.thread.line.seats, this.number) > 0 || this.#found !== NO_SLOT
+    return Atomics.load(this.thread.line.seats, this.number) > 0 || this.#found !== 0
   }
 
   get cpuMs(): number {

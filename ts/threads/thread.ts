@@ -247,26 +247,26 @@ export class Thread {
       this.threads.asked = true
     }
     holders[number] = seat
-    seat.handed(number)
+    const hand = seat.handed(number)
     if (this.#left) return
-    if (this.#waiting.length === 0 && this.#hand(seat, slot)) {
+    if (this.#waiting.length === 0 && this.#hand(seat, slot, hand)) {
       this.line.ring()
       return
     }
     const { epoch } = seat
     // What was taken back, or lost, before there was room is not handed over.
-    this.#put(() => seat.epoch !== epoch || holders[number] !== seat || this.#hand(seat, slot))
+    this.#put(() => seat.epoch !== epoch || holders[number] !== seat || this.#hand(seat, slot, hand))
   }
 
-  #hand(seat: Seat, slot: Slot): boolean {
+  #hand(seat: Seat, slot: Slot, hand: number): boolean {
     const { runtime, holders } = this.threads
     const { number, code, ask, once, trace } = slot
     try {
       if (once !== undefined || trace !== undefined) {
         const { payload, word } = withExtras(slot)
-        return this.line.say(Down.message, payload, seat.number, number, word, ask?.token ?? 0)
+        return this.line.say(Down.message, payload, seat.number, number, word, ask?.token ?? 0, hand)
       }
-      return this.line.say(Down.message, slot.payload, seat.number, number, code, ask?.token ?? 0)
+      return this.line.say(Down.message, slot.payload, seat.number, number, code, ask?.token ?? 0, hand)
     } catch (error) {
       holders[number] = undefined
       seat.withdrawn(number)

@@ -49,8 +49,8 @@ const USED_AT = UP_AT + RING_WORDS
 const WORDS = USED_AT + 2 * SEATS_MAX
 
 /**
- * What a seat's word says when no message of it runs, and when none may begin, then less by one each time; else the slot of the one that runs,
- * from 1.
+ * What a seat's word says when no message of it runs, and when none may begin, then less by one each time; else the number of the handing over
+ * of the one that runs.
  */
 export const Seated = { idle: 0, closed: -1 } as const
 
@@ -84,7 +84,7 @@ export function partsOf(memory: SharedArrayBuffer): Parts {
 export const Down = {
   /** … Run a cell here; see `CellStart`. */
   start: 1,
-  /** Seat, slot, code, number of the ask or 0 … A message. */
+  /** Seat, slot, code, number of the ask or 0, number of the handing over … A message. */
   message: 2,
   /** Seat. Its incarnation is dead. */
   kill: 3,
