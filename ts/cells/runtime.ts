@@ -470,7 +470,9 @@ export class CellRuntime {
   }
 
   #roomOf(cell: Cell): number {
-    return cell.live ? (this.scheduler.memory.credits[placeOf(cell.id)] as number) : CLOSED
+    if (!cell.live) return CLOSED
+    const room = this.scheduler.memory.credits[placeOf(cell.id)] as number
+    return room > 0 && this.scheduler.delivering?.has(cell.id) ? 0 : room
   }
 
   /** No room, or nobody there. */

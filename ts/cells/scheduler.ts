@@ -31,6 +31,8 @@ function bounds(): Record<(typeof BOUNDS)[number], number> {
 
 /** What a runtime has its cells' order from: a native scheduler, or the one of another isolate. */
 export interface CellScheduler {
+  /** Cells to which deliveries of this side are under way elsewhere, and how many: nobody overtakes them. */
+  readonly delivering?: ReadonlyMap<number, number>
   readonly memory: NonNullable<ReturnType<typeof native.openCells>>
   readonly closed: boolean
   readonly waits: boolean
@@ -242,9 +244,9 @@ export class Scheduler implements CellScheduler {
   }
 }
 
-/** Takes a credit that other threads may take too; it may be one too many then. Of a cell that takes no messages it takes none. */
-export function takeShared(credits: Int32Array, place: number): void {
-  change(credits, place, -1)
+/** Takes a credit that other threads may take too; it may be one too many then. False of a cell that takes no messages: it takes none. */
+export function takeShared(credits: Int32Array, place: number): boolean {
+  return change(credits, place, -1)
 }
 
 /** Gives back a credit of a message that never came. */
@@ -252,12 +254,13 @@ export function takeBack(credits: Int32Array, place: number): void {
   change(credits, place, 1)
 }
 
-function change(credits: Int32Array, place: number, by: number): void {
+function change(credits: Int32Array, place: number, by: number): boolean {
   for (let room = Atomics.load(credits, place); room !== CLOSED;) {
     const was = Atomics.compareExchange(credits, place, room, room + by)
-    if (was === room) return
+    if (was === room) return true
     room = was
   }
+  return false
 }
 
 /** Where a cell's handle stands in tables. */

@@ -4,6 +4,8 @@ import type { Slot, Slots } from '../cells/slots.ts'
 
 /** Beside a message's code: its payload is one of these. */
 const WITH_EXTRAS = 0x4000_0000
+/** Beside it too: its sender found the mailbox closed, and took no credit. */
+export const UNPAID = 0x2000_0000
 
 interface Told {
   readonly once: Once | undefined
@@ -24,7 +26,7 @@ export function withExtras({
 
 /** The code in such a word. */
 export function codeOf(word: number): number {
-  return word & ~WITH_EXTRAS
+  return word & ~(WITH_EXTRAS | UNPAID)
 }
 
 /** What was read. */
@@ -34,7 +36,7 @@ export function told(word: number, payload: unknown): Told {
 
 /** A slot with what was read. */
 export function takeInto(slots: Slots, word: number, payload: unknown): Slot {
-  if ((word & WITH_EXTRAS) === 0) return slots.take(word, payload)
+  if ((word & WITH_EXTRAS) === 0) return slots.take(codeOf(word), payload)
   const { once, trace, payload: own } = payload as Told
   const slot = slots.take(codeOf(word), own)
   slot.once = once

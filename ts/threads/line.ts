@@ -1,5 +1,6 @@
 // One end of the line between the main isolate and a worker.
 import type { MessagePort } from 'node:worker_threads'
+import { UNPAID } from './extras.ts'
 import { RingReader, RingWriter, type RingPlaces } from './ring.ts'
 import { ValueReader, ValueWriter, type Passage } from './values.ts'
 import { Asleep, Place, type Parts } from './wire.ts'
@@ -58,8 +59,8 @@ export class Line {
   }
 
   /**
-   * Says something; false if there is no room for it now. Throws what the engine refuses to clone. `before` runs once nothing can fail
-   * any more, and before the other side sees it.
+   * Says something; false if there is no room for it now. Throws what the engine refuses to clone. `pay` takes the credit of a message,
+   * once nothing can fail any more and before the other side sees it: false if there was none to take.
    */
   say(
     kind: number,
@@ -70,11 +71,11 @@ export class Line {
     d = 0,
     e = 0,
     f = 0,
-    before?: () => void,
+    pay?: () => boolean,
   ): boolean {
     if (!this.#writer.begin(kind, a, b, c, d, e, f)) return false
     if (payload !== NOTHING) this.#payloads.write(payload)
-    before?.()
+    if (pay !== undefined && !pay()) this.#writer.mark(1, UNPAID)
     this.#writer.publish()
     this.#said = true
     return true

@@ -71,7 +71,7 @@ export class LocalSeat {
 export class RemoteSlots extends Slots {
   /** Whom the message of a slot was issued to; by slot. */
   readonly seats: (LocalSeat | undefined)[] = []
-  /** Its slot there, and the number of its handing over. */
+  /** Its slot there, and the number of its handing over; of a delivery from here, whom it goes to. */
   readonly there: number[] = []
   readonly hands: number[] = []
   /** Told that a message ended. */

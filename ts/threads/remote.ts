@@ -36,6 +36,7 @@ const ROOM_MS = 50
 /** Main's scheduler, for the cells that run here. */
 export class RemoteScheduler implements CellScheduler {
   readonly memory: CellScheduler['memory']
+  readonly delivering: Map<number, number> = new Map()
   /** By seat: the CPU time of its turns. */
   readonly used: Float64Array
   readonly #runtime: CellRuntime
@@ -340,7 +341,10 @@ export class RemoteScheduler implements CellScheduler {
         return this.#ask(first, slots.at(second), third, fourth, fifth)
       case Op.deliver: {
         const { word, payload } = withExtras(slots.at(second))
-        return this.#sendable(() => this.#say(Up.deliver, payload, first, word, second))
+        this.#sendable(() => this.#say(Up.deliver, payload, first, word, second))
+        slots.there[second] = first
+        this.delivering.set(first, (this.delivering.get(first) ?? 0) + 1)
+        return undefined
       }
       case Op.withdraw:
         return this.#say(Up.withdraw, NOTHING, second)
@@ -489,9 +493,9 @@ export class RemoteScheduler implements CellScheduler {
   }
 
   /** Says something, whole or not at all; waits for room if there is none. Main takes things in whatever this side does. */
-  #say(kind: number, payload: unknown, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, before?: () => void): void {
-    if (this.#shield.running === 0) this.#put(kind, payload, a, b, c, d, e, f, before)
-    else this.#shield.during(() => this.#put(kind, payload, a, b, c, d, e, f, before))
+  #say(kind: number, payload: unknown, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, pay?: () => boolean): void {
+    if (this.#shield.running === 0) this.#put(kind, payload, a, b, c, d, e, f, pay)
+    else this.#shield.during(() => this.#put(kind, payload, a, b, c, d, e, f, pay))
   }
 
   #put(
@@ -503,7 +507,7 @@ export class RemoteScheduler implements CellScheduler {
     d: number,
     e: number,
     f: number,
-    before: (() => void) | undefined,
+    pay: (() => boolean) | undefined,
   ): void {
     // What runs on in an isolate that is tainted is nobody's.
     if (this.closed) return
@@ -513,7 +517,7 @@ export class RemoteScheduler implements CellScheduler {
     // Wakes main once this stretch is over, so that it finds all of it.
     this.#said = true
     this.#runtime.pump.schedule()
-    while (!this.#line.say(kind, payload, a, b, c, d, e, f, before)) {
+    while (!this.#line.say(kind, payload, a, b, c, d, e, f, pay)) {
       const read = Atomics.load(control, Place.upRead)
       Atomics.store(control, Place.workerStarves, 1)
       this.#line.ring()
@@ -567,6 +571,7 @@ export class RemoteScheduler implements CellScheduler {
         const slot = this.#slots.at(reader.fact(0))
         const { delivery } = slot
         const error = this.#line.payload()
+        this.#delivered(this.#slots.there[slot.number] as number)
         this.#slots.outcome(slot)
         if (reader.fact(1) !== 0) delivery?.resolve()
         else delivery?.reject(error)
@@ -589,6 +594,12 @@ export class RemoteScheduler implements CellScheduler {
       default:
         return undefined
     }
+  }
+
+  #delivered(id: number): void {
+    const left = (this.delivering.get(id) ?? 1) - 1
+    if (left === 0) this.delivering.delete(id)
+    else this.delivering.set(id, left)
   }
 
   #message(seat: LocalSeat | undefined): void {

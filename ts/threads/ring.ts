@@ -55,6 +55,12 @@ export class RingWriter {
     return true
   }
 
+  /** Adds bits to a fact of the record, from 0. */
+  mark(place: number, bits: number): void {
+    const { words } = this.#places
+    words[this.#head + 2 + place] = (words[this.#head + 2 + place] as number) | bits
+  }
+
   /** Ends the record: from here on the reader sees it. */
   publish(): void {
     const { words, control, written } = this.#places

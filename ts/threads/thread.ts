@@ -18,7 +18,7 @@ import { answerCall, type Call, type CallAnswer } from './calls.ts'
 import { Line, NOTHING } from './line.ts'
 import { pack, sayThrown } from './parcels.ts'
 import { Seat } from './seat.ts'
-import { codeOf, takeInto, told, withExtras } from './extras.ts'
+import { UNPAID, codeOf, takeInto, told, withExtras } from './extras.ts'
 import type { Threads } from './threads.ts'
 import {
   Asleep,
@@ -523,19 +523,19 @@ export class Thread {
     scheduler.write(Op.reply, number)
   }
 
-  /** The cell of a message whose sender took a credit; if it is gone, that may have been another's, and is given back. */
-  #receiver(id: number, tookCredit: boolean): Cell | undefined {
+  /** The cell of a message; if it is gone, the credit that its sender took may have been another's, and is given back. */
+  #receiver(id: number, word: number): Cell | undefined {
     const { cells, scheduler } = this.threads.runtime
     const present = cells[placeOf(id)]
     if (present?.id === id) return present
-    if (tookCredit) takeBack(scheduler.memory.credits, placeOf(id))
+    if ((word & UNPAID) === 0) takeBack(scheduler.memory.credits, placeOf(id))
     return undefined
   }
 
   #send(id: number, code: number, kind: number): void {
     const { runtime } = this.threads
     const payload = this.line.payload()
-    const cell = this.#receiver(id, kind === Class.user)
+    const cell = this.#receiver(id, kind === Class.user ? code : UNPAID)
     if (cell === undefined) this.#deadLetter(id, code, payload)
     else runtime.scheduler.write(Op.send, id, takeInto(runtime.slots, code, payload).number, kind)
   }
@@ -551,7 +551,7 @@ export class Thread {
     const { reader } = this.line
     const [turn, timeoutMs] = [reader.word(4), reader.word(5)]
     const payload = this.line.payload()
-    const cell = this.#receiver(id, true)
+    const cell = this.#receiver(id, code)
     const settled = (fits: boolean, value: unknown): void => {
       this.#open.delete(there)
       this.#settle(there, fits, value)
@@ -593,7 +593,7 @@ export class Thread {
   #deliver(id: number, code: number, there: number): void {
     const { runtime } = this.threads
     const payload = this.line.payload()
-    const cell = this.#receiver(id, false)
+    const cell = this.#receiver(id, UNPAID)
     if (cell === undefined) {
       this.#deadLetter(id, code, payload)
       this.tell(Down.delivered, goneError(this.#known.at(id)?.path ?? ''), there, 0)

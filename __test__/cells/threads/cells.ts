@@ -175,6 +175,7 @@ type CallerMessages = Loose<
   | 'relay'
   | 'ask'
   | 'callOff'
+  | 'overtake'
   | 'deliver'
   | 'spawn'
   | 'children'
@@ -205,7 +206,7 @@ const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages
   const names = [
     ...['relay', 'ask', 'deliver', 'spawn', 'children', 'watch', 'down', 'downs', 'link', 'after', 'every'],
     ...['tick', 'ticks', 'self', 'stop', 'inspect', 'subscribe', 'heard', 'publish', 'flood', 'unknown'],
-    ...['path', 'hold', 'work', 'worked', 'spawnMany', 'callOff'],
+    ...['path', 'hold', 'work', 'worked', 'spawnMany', 'callOff', 'overtake'],
   ] as (keyof CallerMessages)[]
   const messages = Object.fromEntries(names.map((name) => [name, message()])) as CallerMessages
   return cell({
@@ -229,6 +230,13 @@ const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages
         const asked = ctx.ask(to as CellRef<never>, name, payload as never, { signal })
         controller.abort(new Error(why as string))
         return asked
+      },
+      overtake: async (_ctx, to) => {
+        while (to.send('heard', 'before'));
+        const delivered = to.deliver('heard', 'delivered')
+        const until = performance.now() + 5
+        while (performance.now() < until) to.send('heard', 'after')
+        await delivered
       },
       deliver: async (_ctx, { to, name, payload }) => {
         await to.deliver(name, payload)

@@ -7,7 +7,7 @@ import {
   type SupervisorRef,
 } from '../../../ts/index.ts'
 import { PATIENT, both, emptied, threaded } from './both.ts'
-import { inlineCounter, inlineHalver, news, threadCounter } from './cells.ts'
+import { inlineCaller, inlineCounter, inlineHalver, news, threadCounter } from './cells.ts'
 import { counting } from './stopping.ts'
 
 type Counting = { readonly total: Message<void, number> }
@@ -44,6 +44,19 @@ both('a cell asks and waits for another one', async (t, { kernel, caller }) => {
     const cause = (error as KaryonError).cause as KaryonError
     t.is(cause.code, 'ERR_KARYON_CELL_FAILED')
     t.true(cause.cause instanceof RangeError)
+  }
+})
+
+both('nobody overtakes a delivery of the same cell that waits for room', async (t, { kernel, caller }) => {
+  const ref = kernel.spawn(caller, { name: 'from' })
+  for (let round = 0; round < 10; round++) {
+    const target = kernel.spawn(inlineCaller, { name: `to-${round}` })
+    await ref.ask('overtake', target.address)
+    await emptied(target)
+    const heard = (await target.ask('heard')) as unknown[]
+    const place = heard.indexOf('delivered')
+    t.true(place > 0)
+    t.false(heard.slice(0, place).includes('after'))
   }
 })
 
