@@ -245,6 +245,8 @@ export class Kernel implements AsyncDisposable {
    */
   static simulate(options: SimulationOptions): Simulation {
     const { seed, start = SIMULATION_START } = checkedOptions(options, 'seed', 'start')
+    if (seed === undefined)
+      throw badArgument('simulate takes a seed: { seed: 7 }, so that it can be repeated')
     checkOptions({ seed })
     if (!(start instanceof Date) || Number.isNaN(start.getTime())) throw badArgument('start is a Date')
     const driver = new Driver()

@@ -61,7 +61,10 @@ test('after a crash of the cell the state is that of the last committed turn', a
   t.is(await ref.ask('sum'), 7)
   t.deepEqual(log, ['init', 'resume 7'])
   t.is(kernel.graph.get('fact 100'), undefined)
-  t.deepEqual(kernel.graph.get('cell:root/tally')?.props, { state: { sum: 7, seen: [3, 4] } })
+  t.deepEqual(kernel.graph.get('cell:root/tally')?.props, {
+    saves: 2,
+    state: { sum: 7, seen: [3, 4] },
+  })
   await kernel.close()
 })
 
@@ -215,5 +218,51 @@ test('a message that was consumed before is no turn: it uses up no budget', asyn
   await ref.ask('add', 5, { once })
   for (let n = 0; n < 5; n++) await ref.deliver('add', 5, { once })
   t.is(await ref.ask('life'), 1)
+  await kernel.close()
+})
+
+test('of two openings of one store each goes on from what the other has committed, and consumes nothing twice', async (t) => {
+  const path = await folder(t)
+  const [one, other] = [await Kernel.open(path), await Kernel.open(path)]
+  const [first, second] = [one.spawn(tally()), other.spawn(tally())]
+  t.deepEqual([await first.ask('sum'), await second.ask('sum')], [0, 0])
+  const once = { source: 'queue', number: 1 }
+  t.is(await first.ask('add', 5, { once }), 5)
+  t.is(((await t.throwsAsync(second.ask('add', 5, { once }))) as KaryonError).code, 'ERR_KARYON_CONSUMED')
+  t.is(await first.ask('add', 10), 15)
+  t.is(await second.ask('add', 100), 115)
+  t.is(await first.ask('add', 1), 116)
+  t.is(one.stats().cells.failed + other.stats().cells.failed, 0)
+  await one.close()
+  await other.close()
+})
+
+test('what is reverted stays so: the cell begins anew with what there is', async (t) => {
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(tally())
+  await ref.ask('add', 5)
+  const before = kernel.now()
+  await ref.ask('add', 1_000)
+  await kernel.graph.revert({ principal: 'root/tally', since: before })
+  t.is(await ref.ask('add', 1), 6)
+  await kernel.close()
+})
+
+test('what is no name of a message is refused to its sender', async (t) => {
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(tally())
+  for (const once of [
+    null,
+    0,
+    '',
+    false,
+    {},
+    { source: '\ud800', number: 1 },
+    { source: 'a', number: 1.5 },
+  ]) {
+    await t.throwsAsync(ref.ask('add', 1, { once } as never), { code: 'ERR_KARYON_ARGUMENT' })
+    await t.throwsAsync(ref.deliver('add', 1, { once } as never), { code: 'ERR_KARYON_ARGUMENT' })
+  }
+  t.deepEqual([await ref.ask('sum'), ref.incarnation], [0, 1])
   await kernel.close()
 })

@@ -183,3 +183,8 @@ test('cells that keep each other busy for ever are found', async (t) => {
   simulation.kernel.spawn(busy).send('go')
   await t.throwsAsync(simulation.rest(), { code: 'ERR_KARYON_BUSY' })
 })
+
+test('a simulation without a seed, which nobody could repeat, is refused', (t) => {
+  for (const options of [{}, { seed: undefined }, { seed: 1.5 }])
+    t.throws(() => Kernel.simulate(options as never), { code: 'ERR_KARYON_ARGUMENT' })
+})

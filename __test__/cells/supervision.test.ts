@@ -470,3 +470,16 @@ function pair(world: World, child: ChildSpec['cell']) {
   const crew = world.cells.spawn(supervisor({ name: 'crew', strategy: 'one_for_all', restart, children }))
   return { crew, second: crew.child('second') }
 }
+
+test('two children of one name are refused', (t) => {
+  const child = cell({ name: 'child', messages: { ping: message() }, on: { ping: () => 1 } })
+  for (const children of [
+    [child, child],
+    [child, { name: 'child', cell: child }],
+  ])
+    t.throws(() => supervisor({ name: 'crew', children }), {
+      code: 'ERR_KARYON_ARGUMENT',
+      message: /called child/,
+    })
+  t.notThrows(() => supervisor({ name: 'crew', children: [child, { name: 'other', cell: child }] }))
+})

@@ -511,6 +511,12 @@ export function supervisor(spec: {
       `supervisor ${name}: simple_one_for_one has one child, the kind of all that are started`,
     )
   const checked = children.map((child) => checkedChild(child, name, autoShutdown))
+  const names = checked.map(({ name: own, cell }) => own ?? cell.name)
+  const twice = names.find((own, at) => names.indexOf(own) !== at)
+  if (twice !== undefined)
+    throw badArgument(`supervisor ${name}: two children are called ${twice}; give one of them a \`name\``, {
+      name: twice,
+    })
   const module = checkedModule(spec.module, name)
   return definition({ kind: 'supervisor', name, strategy, autoShutdown, restart, children: checked, module })
 }

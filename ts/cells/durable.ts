@@ -3,7 +3,7 @@ import { badArgument } from '../errors.ts'
 import type { TurnTransaction } from '../graph/session.ts'
 import { encodeValue } from '../values/encode.ts'
 import type { Value } from '../values/types.ts'
-import { Writer } from '../values/writer.ts'
+import { Writer, isWellFormed } from '../values/writer.ts'
 import type { Incarnation } from './cell.ts'
 import { failure } from './failures.ts'
 import type { Turn } from './turn.ts'
@@ -25,6 +25,8 @@ export interface Once {
 /** What a durable cell left behind. */
 interface Saved {
   readonly state?: Value
+  /** How often it was saved: one more with each time. */
+  readonly saves?: number
   readonly consumed?: Readonly<Record<string, number>>
 }
 
@@ -39,10 +41,12 @@ export class Durable {
   #bytes: Buffer
   /** Not the prototype's: a source may have any name. */
   #consumed: Readonly<Record<string, number>>
+  #saves: number
 
-  private constructor(bytes: Buffer, consumed: Readonly<Record<string, number>>) {
+  private constructor(bytes: Buffer, consumed: Readonly<Record<string, number>>, saves: number) {
     this.#bytes = bytes
     this.#consumed = consumed
+    this.#saves = saves
   }
 
   /** What the last incarnation committed, as the newest commit shows it. */
@@ -52,8 +56,8 @@ export class Durable {
   ): { durable: Durable; saved: Value | undefined } {
     const transaction = begin()
     try {
-      const { state, consumed = {} } = (transaction.get(durableName(cell.path))?.props ?? {}) as Saved
-      return { durable: new Durable(encoded(state), consumed), saved: state }
+      const { state, consumed = {}, saves = 0 } = savedIn(transaction, cell.path)
+      return { durable: new Durable(encoded(state), consumed, saves), saved: state }
     } finally {
       transaction.discard()
     }
@@ -69,7 +73,10 @@ export class Durable {
     return number <= (this.consumed(source) ?? Number.NEGATIVE_INFINITY)
   }
 
-  /** Adds to a turn's transaction what the turn leaves behind; what to do once that is committed. */
+  /**
+   * Adds to a turn's transaction what the turn leaves behind; what to do once that is committed. Where somebody else has saved meanwhile
+   * (another opening of the store has a cell there too) or what was saved was taken back, the turn rests on what is no more: that is a conflict.
+   */
   save(turn: Turn, once: Once | undefined): () => void {
     const { incarnation } = turn
     const { path } = incarnation.cell
@@ -81,9 +88,15 @@ export class Durable {
       const message = `${path} has consumed messages of ${SOURCES_MAX} sources, which is the most; give its sources fewer names`
       throw failure('ERR_KARYON_ARGUMENT', message, { path, limit: SOURCES_MAX })
     }
+    const saves = this.#saves + 1
+    if ((savedIn(turn.tx, path).saves ?? 0) !== this.#saves) {
+      const message = `what ${path} has saved was changed by another one, or reverted; it begins anew with what there is`
+      throw failure('ERR_KARYON_CONFLICT', message, { path })
+    }
     turn.tx.patch(durableName(path), {
       labels: [durableName(path)],
       props: {
+        saves,
         ...(changed && { state: incarnation.state as Value | undefined }),
         ...(once !== undefined && { consumed }),
       },
@@ -91,8 +104,13 @@ export class Durable {
     return () => {
       this.#bytes = bytes
       this.#consumed = consumed
+      this.#saves = saves
     }
   }
+}
+
+function savedIn(transaction: TurnTransaction, path: string): Saved {
+  return (transaction.get(durableName(path))?.props ?? {}) as Saved
 }
 
 function encoded(state: unknown): Buffer {
@@ -104,9 +122,9 @@ function encoded(state: unknown): Buffer {
 /** Reads what names a numbered message. */
 export function checkedOnce(once: Once): Once {
   const { source, number } = Object(once) as Once
-  if (typeof source === 'string' && source !== '' && source !== '__proto__' && Number.isSafeInteger(number))
-    return { source, number }
+  const isSource = typeof source === 'string' && source !== '' && source !== '__proto__'
+  if (isSource && isWellFormed(source) && Number.isSafeInteger(number)) return { source, number }
   throw badArgument(
-    'once is { source, number }: text, and a safe integer that grows with each message of the source',
+    'once is { source, number }: well-formed text, and a safe integer that grows with each message of the source',
   )
 }

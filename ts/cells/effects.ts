@@ -27,7 +27,7 @@ const ACTS: Readonly<Record<number, Act>> = {
     const message = `supervisor ${path} gave up: its children failed too often`
     runtime.fail(failure('ERR_KARYON_RESTART_INTENSITY', message, { path }))
   },
-  [Effect.lost]: (runtime, cell, slot, why) => lost(runtime.cellAt(cell), runtime.slots.at(slot), why),
+  [Effect.lost]: (runtime, cell, slot, why) => lost(runtime, cell, runtime.slots.at(slot), why),
   [Effect.admitted]: (runtime, _cell, slot) => runtime.slots.at(slot).delivery?.resolve(),
   [Effect.askSettled]: (runtime, slot, end) => askSettled(runtime, runtime.slots.at(slot), end),
   [Effect.askPath]: (runtime, slot, cell) => {
@@ -47,6 +47,9 @@ const ACTS: Readonly<Record<number, Act>> = {
 /** Carries out the effects of a crossing. No handler runs in here. */
 export function applyEffects(runtime: CellRuntime, count: number): void {
   const { effects } = runtime.scheduler.memory
+  const departed = runtime.departing
+  runtime.departed = departed
+  if (departed.size > 0) runtime.departing = new Map()
   const word = (at: number): number => effects[at] as number
   for (let at = 0; at < count * EFFECT_WORDS; at += EFFECT_WORDS) {
     ACTS[word(at)]?.(runtime, word(at + 1), word(at + 2), word(at + 3))
@@ -67,7 +70,9 @@ function died({ incarnation, failure }: Cell, death: number): void {
   if (reason !== 'stopped') incarnation.tellEnd(reason)
 }
 
-function lost({ path, definition, runtime }: Cell, slot: Slot, why: number): void {
+function lost(runtime: CellRuntime, id: number, slot: Slot, why: number): void {
+  const present = runtime.cellAt(id)
+  const { path, definition } = present?.id === id ? present : (runtime.departed.get(id) as Cell)
   const message = definition?.names[slot.code] ?? ''
   const [refusal, death] = [REFUSALS[why], DEAD_LETTERS[why]]
   const told = { path, message, ...withTrace(slot.trace) }
@@ -116,6 +121,8 @@ function gone(cell: Cell, reason: DownReason): void {
   cell.incarnation.die()
   if (cell.incarnation.rare !== undefined) cell.incarnation.tellEnd(reason)
   runtime.cells[placeOf(cell.id)] = undefined
+  // A message to it may be on its way to the scheduler, which says at the next crossing that it is lost.
+  if (runtime.scheduler.waits) runtime.departing.set(cell.id, cell)
   const error = withError(cell.failure)
   if (reason === 'gave-up' && cell.definition !== undefined)
     runtime.emit({ type: 'cell.gave-up', path, ...error })

@@ -275,9 +275,8 @@ export class Pump {
         verdict = Verdict.invariant
       }
       assertInvariant(incarnation, slot, reply)
-      verdict = Verdict.failed
-      const remember = incarnation.rare?.durable?.save(turn, slot.once)
       verdict = Verdict.conflict
+      const remember = incarnation.rare?.durable?.save(turn, slot.once)
       // Also a turn that only read: what it answers may rest on commits that are not durable yet.
       submitted = turn.transaction?.submit()
       remember?.()

@@ -113,6 +113,9 @@ export class CellRuntime {
   readonly slots: Slots
   /** By place. */
   readonly cells: (Cell | undefined)[] = []
+  /** Cells that went at the last crossing, or are going at this one, while messages were on their way to the scheduler. */
+  departed: ReadonlyMap<number, Cell> = new Map()
+  departing: Map<number, Cell> = new Map()
   readonly root: Cell
   readonly emit: (event: KernelEvent) => void
   readonly now: () => number
@@ -501,7 +504,8 @@ function grantsOf(path: string, definition: CompiledCell | undefined): Grants {
 }
 
 function onceFor(cell: Cell, once: Once | undefined): Once | undefined {
-  if (once === undefined || cell.definition?.persist) return once && checkedOnce(once)
+  if (once === undefined) return undefined
+  if (cell.definition?.persist) return checkedOnce(once)
   const { path } = cell
   throw badArgument(`${path} is not durable: nothing would remember what it has consumed`, { path })
 }

@@ -3,13 +3,13 @@ import { badArgument } from '../errors.ts'
 import type { TurnTransaction } from '../graph/session.ts'
 import type { Graph } from '../graph/types.ts'
 import type { AskOptions } from './ask.ts'
-import type { Incarnation } from './cell.ts'
+import type { Cell, Incarnation } from './cell.ts'
 import type { Monitor, MonitorOptions, Timer, TimerOptions } from './context.ts'
 import { checkedOptions } from '../graph/arguments.ts'
 import { checkFields, handlerOf, type Handler } from './definition.ts'
 import { bounded, failure } from './failures.ts'
 import { Death, Op } from './protocol.ts'
-import { CellRef, type AnyRef, type OwnedRef } from './ref.ts'
+import { CellRef, Reference, type AnyRef, type OwnedRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
 import { seeded, seedOf } from './random.ts'
 import { LIMITS } from './scheduler.ts'
@@ -106,12 +106,12 @@ export class Turn {
 
   send(ref: CellRef<never>, name: string, payload: unknown): boolean {
     this.#living()
-    return this.#runtime.send(CellRef.cellOf(ref), name, payload, this)
+    return this.#runtime.send(this.#ours(ref), name, payload, this)
   }
 
   ask(ref: CellRef<never>, name: string, payload: unknown, options?: AskOptions): Promise<unknown> {
     this.#living()
-    return this.#runtime.ask(CellRef.cellOf(ref), name, payload, options, this)
+    return this.#runtime.ask(this.#ours(ref), name, payload, options, this)
   }
 
   spawn(definition: never, options?: SpawnOptions): unknown {
@@ -145,6 +145,7 @@ export class Turn {
 
   monitor(ref: AnyRef, name: string, options?: MonitorOptions): Monitor {
     const incarnation = this.#living()
+    this.#ours(ref)
     const { outside } = this.#runtime
     if (outside !== undefined) return outside.monitor(incarnation, ref, name, options ?? {})
     return monitor(incarnation, ref, name, options)
@@ -152,6 +153,7 @@ export class Turn {
 
   link(ref: OwnedRef<never>): Monitor {
     const incarnation = this.#living()
+    this.#ours(ref)
     return this.#runtime.outside?.link(incarnation, ref) ?? link(incarnation, ref)
   }
 
@@ -258,6 +260,14 @@ export class Turn {
     const incarnation = this.#living()
     if (!this.over) return incarnation
     throw failure('ERR_KARYON_TRANSACTION_DONE', `the turn is over; ctx.${what} belongs to it alone`)
+  }
+
+  /** The cell of a reference, which is this kernel's: a turn's dealings with others are known to the scheduler of both. */
+  #ours(ref: Reference): Cell {
+    const cell = Reference.cellOf(ref)
+    if (cell.runtime === this.#runtime) return cell
+    const message = `${cell.path} is a cell of another kernel: ask it by its reference, outside of what ctx does`
+    throw badArgument(message, { path: cell.path })
   }
 
   #living(): Incarnation {

@@ -2,6 +2,7 @@
 import type { Cell } from '../cells/cell.ts'
 import { OwnedRef, Reference, SupervisorRef } from '../cells/ref.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
+import { badArgument } from '../errors.ts'
 import { placeOf } from '../cells/scheduler.ts'
 import { cellElsewhere, messagesOf, type ReferenceFacts } from './parcels.ts'
 import type { Passage } from './values.ts'
@@ -39,6 +40,11 @@ export class Acquaintances implements Passage {
   out(reference: Reference): ReferenceFacts {
     const cell = Reference.cellOf(reference)
     const { id, path, definition, incarnation, gone } = cell
+    if (cell.runtime !== this.#runtime)
+      throw badArgument(
+        `${path} is a cell of another kernel: its references cannot go to a worker of this one`,
+        { path },
+      )
     const kind =
       reference instanceof SupervisorRef ? 'supervisor' : reference instanceof OwnedRef ? 'owned' : 'cell'
     const facts = { id, path, incarnation: incarnation.number, kind, gone } as const

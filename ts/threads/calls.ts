@@ -1,6 +1,6 @@
 // Calls: what a worker asks of main and waits for, because it answers at once wherever else it is asked.
 import type { Incarnation } from '../cells/cell.ts'
-import { isDefinition, type ChildSpec } from '../cells/definition.ts'
+import { isDefinition, type ChildSpec, type CompiledCell, type Isolation } from '../cells/definition.ts'
 import { Reference, type AnyRef, type OwnedRef } from '../cells/ref.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
 import { spawnBelow, type Definition, type SpawnOptions } from '../cells/spawn.ts'
@@ -15,6 +15,7 @@ export interface DefinitionFacts {
   readonly kind: 'cell' | 'supervisor'
   readonly module: string
   readonly name: string
+  readonly isolation: Isolation | undefined
 }
 
 /** What is called. `seat` is the caller's. */
@@ -127,8 +128,8 @@ function carryOut(
   }
 }
 
-function found({ module, kind, name }: DefinitionFacts): Promise<Definition> {
-  return definitionOf(module, kind, name)
+function found({ module, ...sought }: DefinitionFacts): Promise<Definition> {
+  return definitionOf(module, sought)
 }
 
 async function children({
@@ -159,8 +160,9 @@ async function children({
 /** A definition as it travels; throws if it cannot. */
 export function definitionFacts(definition: unknown): DefinitionFacts {
   if (!isDefinition(definition)) throw badArgument('spawn takes what cell() or supervisor() made')
-  const { kind, name, module } = definition as { kind: 'cell' | 'supervisor'; name: string; module?: string }
-  if (module !== undefined) return { kind, name, module }
+  const { kind, name, module } = definition as Definition
+  const { isolation } = definition as CompiledCell
+  if (module !== undefined) return { kind, name, module, isolation }
   const message = `${kind} ${name} is spawned from another isolate: it has to be a named export and to say \`module: import.meta.url\``
   throw badArgument(message, { name })
 }

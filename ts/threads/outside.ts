@@ -9,6 +9,7 @@ import { OwnedRef, Reference, SupervisorRef, type AnyRef } from '../cells/ref.ts
 import type { CellRuntime, OutsideOfRuntime } from '../cells/runtime.ts'
 import { placeOf } from '../cells/scheduler.ts'
 import type { SpawnOptions } from '../cells/spawn.ts'
+import { failure } from '../cells/failures.ts'
 import { KaryonError } from '../errors.ts'
 import { shielded } from '../shield.ts'
 import { definitionFacts, type Call, type CallAnswer, type ChildAct } from './calls.ts'
@@ -51,7 +52,17 @@ export class Outside implements OutsideOfRuntime, Passage {
     const { control } = this.#line as Line
     const number = ++this.#calls
     const scheduler = this.#cells.scheduler as RemoteScheduler
-    scheduler.tell(Up.call, call, number)
+    try {
+      scheduler.tell(Up.call, call, number)
+    } catch (cause) {
+      if (cause instanceof KaryonError) throw cause
+      throw failure(
+        'ERR_KARYON_NOT_SENDABLE',
+        `what ${call.what} is given cannot leave its isolate`,
+        {},
+        cause,
+      )
+    }
     ;(this.#line as Line).ring()
     for (;;) {
       const answered = Atomics.load(control, Place.answered)
@@ -161,7 +172,7 @@ export class Outside implements OutsideOfRuntime, Passage {
   /** What a cell elsewhere understands: its definition where it is here too, or its messages alone. */
   #definitionOf(cell: Cell, facts: Understood): CompiledCell {
     const { module, definition: name, names, checked, controls, dropOldest, mailbox, persist } = facts
-    const here = module === undefined ? undefined : exportedBy(module, 'cell', name)
+    const here = module === undefined ? undefined : exportedBy(module, { kind: 'cell', name })
     if (here !== undefined) return here as CompiledCell
     // Its schemas are where the cell is.
     const parser = (code: number) => (payload: unknown) =>

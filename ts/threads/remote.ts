@@ -89,6 +89,7 @@ export class RemoteScheduler implements CellScheduler {
   begin(turn: number, cell: number): void {
     const { watched = cell, number = 0 } = this.#seat(cell) ?? {}
     this.#line.control[Place.running] = number
+    this.#line.control[Place.turn] = turn
     this.#watch.begin(turn, watched)
   }
 
@@ -647,7 +648,11 @@ export class RemoteScheduler implements CellScheduler {
     const { cell, alive, number } = seat.incarnation
     if (!alive) return
     try {
-      cell.definition = findDefinition(module, 'cell', definition) as CompiledCell
+      cell.definition = findDefinition(module, {
+        kind: 'cell',
+        name: definition,
+        isolation: 'thread',
+      }) as CompiledCell
     } catch (error) {
       this.#inited(seat, Verdict.failed, error)
       return

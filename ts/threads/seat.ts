@@ -29,12 +29,21 @@ export class Seat {
   #found = 0
   /** Its module is loaded: its own code runs from here on. */
   begun = false
+  /** It comes up: that keeps the program alive. */
+  #comesUp = true
 
   constructor(thread: Thread, number: number, incarnation: Incarnation, token: number) {
     this.thread = thread
     this.number = number
     this.incarnation = incarnation
     this.token = token
+    thread.threads.runtime.waits++
+  }
+
+  /** It is up, or will not be. */
+  cameUp(): void {
+    if (this.#comesUp) this.thread.threads.runtime.waits--
+    this.#comesUp = false
   }
 
   /** A message was issued: it is handed over, and never runs here. */
@@ -124,6 +133,7 @@ export class Seat {
 
   /** The incarnation is dead. */
   retire(): void {
+    this.cameUp()
     native.unshare(this.token)
     this.thread.say(Down.kill, this.number)
   }

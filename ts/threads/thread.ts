@@ -53,6 +53,8 @@ export class Thread {
   /** By number; 0 is none. */
   readonly #seats: (Seat | undefined)[] = [undefined]
   readonly #free: number[] = []
+  /** By seat, of the cell that had it last. */
+  readonly #paths: string[] = []
   /** Asks and deliveries that were made there: slots there, and what is known of them here. */
   readonly #open = new Map<number, { readonly slot: number; readonly cell: Cell }>()
   readonly #timers = new Map<number, ArmedTimer>()
@@ -149,6 +151,7 @@ export class Thread {
     const token = checked(native.shareHandle(session))
     const seat = new Seat(this, number, incarnation, token)
     this.#seats[number] = seat
+    this.#paths[number] = cell.path
     this.#known.add(cell)
     Atomics.store(this.line.seats, number, Seated.idle)
     this.line.used[number] = 0
@@ -181,9 +184,16 @@ export class Thread {
     return this.#seats.filter((seat): seat is Seat => seat !== undefined && seat.incarnation.alive)
   }
 
-  /** The incarnation in a seat, if its code runs right now. */
-  runningIn(seat: number): Incarnation | undefined {
-    return Atomics.load(this.line.control, Place.running) === seat ? this.running : undefined
+  /** The cell that had a seat last. */
+  pathOf(seat: number): string | undefined {
+    return this.#paths[seat]
+  }
+
+  /** The incarnation in a seat, if that turn of it runs right now. */
+  runningIn(seat: number, turn: number | undefined): Incarnation | undefined {
+    const { control } = this.line
+    const runs = Atomics.load(control, Place.running) === seat
+    return runs && Atomics.load(control, Place.turn) >>> 0 === turn ? this.running : undefined
   }
 
   /** The incarnation whose code runs right now. */
@@ -611,6 +621,7 @@ export class Thread {
 
   #inited(seat: Seat | undefined, verdict: number): void {
     const error = this.line.payload()
+    seat?.cameUp()
     if (seat === undefined || !seat.incarnation.alive) return
     const { cell, number } = seat.incarnation
     if (verdict === Verdict.ended) seat.incarnation.start()

@@ -114,12 +114,13 @@ export class Threads {
     else this.#wentPast(thread, seatOf(path), overrun)
   }
 
-  #wentPast(thread: Thread, seat: number, { cpuMs, again }: Overrun): void {
-    const incarnation = thread.runningIn(seat)
+  #wentPast(thread: Thread, seat: number, { cpuMs, again, turn }: Overrun): void {
+    const stalled = thread.pathOf(seat)
+    if (!again && stalled !== undefined) this.runtime.emit({ type: 'cell.stalled', path: stalled, cpuMs })
+    const incarnation = thread.runningIn(seat, turn)
     if (incarnation === undefined) return
     const { path, definition } = incarnation.cell
     const { turnCpuMs: limitMs, stopInPlace } = (definition as CompiledCell).limits
-    if (!again) this.runtime.emit({ type: 'cell.stalled', path, cpuMs })
     // It is stopped where it stands, unless it cannot be: then it goes on.
     if (stopInPlace && this.runtime.stats.stopInPlace && !again) return
     const message = `the turn of ${path} used more than its ${limitMs} ms of CPU time; its worker is replaced`

@@ -35,6 +35,8 @@ export const Place = {
   workerBell: 135,
   /** The seat, from 1, of the cell whose module is being loaded; 0 is none. */
   loading: 136,
+  /** The number of the turn that runs in that cell, as the watchdog knows it. */
+  turn: 137,
   words: 160,
 } as const
 

@@ -12,6 +12,7 @@ import {
   type SupervisorDefinition,
   type Topic,
 } from '../../../ts/index.ts'
+import { native } from '../../../ts/native.ts'
 import type { Untyped } from '../../../ts/cells/definition.ts'
 
 const module = import.meta.url
@@ -176,6 +177,7 @@ type CallerMessages = Loose<
   | 'ask'
   | 'callOff'
   | 'overtake'
+  | 'misuse'
   | 'deliver'
   | 'spawn'
   | 'children'
@@ -206,7 +208,7 @@ const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages
   const names = [
     ...['relay', 'ask', 'deliver', 'spawn', 'children', 'watch', 'down', 'downs', 'link', 'after', 'every'],
     ...['tick', 'ticks', 'self', 'stop', 'inspect', 'subscribe', 'heard', 'publish', 'flood', 'unknown'],
-    ...['path', 'hold', 'work', 'worked', 'spawnMany', 'callOff', 'overtake'],
+    ...['path', 'hold', 'work', 'worked', 'spawnMany', 'callOff', 'overtake', 'misuse'],
   ] as (keyof CallerMessages)[]
   const messages = Object.fromEntries(names.map((name) => [name, message()])) as CallerMessages
   return cell({
@@ -231,6 +233,7 @@ const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages
         controller.abort(new Error(why as string))
         return asked
       },
+      misuse: (ctx) => ctx.spawn(inlineCounter as never, { args: () => {} } as never),
       overtake: async (_ctx, to) => {
         while (to.send('heard', 'before'));
         const delivered = to.deliver('heard', 'delivered')
@@ -570,6 +573,22 @@ const burnerOf = (isolation: 'inline' | 'thread'): CellDefinition<BurnerMessages
 /** Keeps its thread busy for so many milliseconds; 300 of CPU time are all that it has. */
 export const inlineBurner: CellDefinition<BurnerMessages> = burnerOf('inline')
 export const threadBurner: CellDefinition<BurnerMessages> = burnerOf('thread')
+
+/** Takes as long as it is told, of which 60 ms are too long. */
+export const burnt: CellDefinition<{ readonly burn: Message<number, number> }> = cell({
+  name: 'burnt',
+  module,
+  isolation: 'thread',
+  messages: { burn: message<number, number>() },
+  on: {
+    burn: (ctx, ms) => {
+      const begun = native.threadCpuMs() ?? 0
+      while ((native.threadCpuMs() ?? 0) - begun < ms);
+      return ctx.self.incarnation
+    },
+  },
+  limits: { turnCpuMs: 60 },
+})
 
 /** Spins, and may do so for a while. */
 export const spinner: CellDefinition<Loose<'ping' | 'spin'>> = cell({

@@ -1,10 +1,11 @@
 // What becomes of cells whose worker is lost, given up, or killed.
-import { KaryonError } from '../../../ts/index.ts'
+import { KaryonError, supervisor } from '../../../ts/index.ts'
 import { Reference } from '../../../ts/cells/ref.ts'
 import { failure } from '../../../ts/cells/failures.ts'
 import { native } from '../../../ts/native.ts'
 import { PATIENT, threaded, threadOf, threadsOf } from './both.ts'
-import { hiddenOne, inlineCounter, recorder, rogue, spinner } from './cells.ts'
+import { hiddenOne, inlineCounter, recorder, rogue, spinner, threadCounter, burnt } from './cells.ts'
+import { one as twiceOne } from '../fixtures/twice.ts'
 
 const one = { count: 1, spare: false }
 const warm = { count: 1, spare: true }
@@ -205,3 +206,53 @@ threaded(
     t.true(native.overruns(0).some(({ path }) => /^root\/spinner-\d+-100$/.test(path ?? '')))
   },
 )
+
+threaded(
+  'a temporary cell whose worker is lost begins anew as others do',
+  one,
+  async (t, { kernel, events }) => {
+    const crew = kernel.spawn(
+      supervisor({
+        name: 'crew',
+        autoShutdown: 'any_significant',
+        children: [{ name: 'job', cell: threadCounter, restart: 'temporary', significant: true }],
+      }),
+    )
+    const [job, bad] = [crew.child('job'), kernel.spawn(rogue)]
+    await job.ask('total', undefined, PATIENT)
+    const lost = bad.ask('exit', undefined, PATIENT)
+    await t.throwsAsync(lost, { code: 'ERR_KARYON_CELL_DEAD' })
+    t.is(await job.ask('total', undefined, PATIENT), 0)
+    t.is(job.incarnation, 2)
+    t.true(events.some((event) => event.type === 'cell.restarted' && event.reason === 'collateral'))
+  },
+)
+
+threaded(
+  'a turn that went past its limit and is over costs nobody the worker, however late main hears of it',
+  one,
+  async (t, { kernel, events, event }) => {
+    const ref = kernel.spawn(burnt)
+    await ref.ask('burn', 1, PATIENT)
+    const asked = [
+      ref.ask('burn', 150, PATIENT),
+      ...Array.from({ length: 30 }, () => ref.ask('burn', 15, PATIENT)),
+    ]
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    // Main hears nothing meanwhile.
+    const until = performance.now() + 800
+    while (performance.now() < until);
+    t.deepEqual(
+      await Promise.all(asked),
+      asked.map(() => 1),
+    )
+    t.is((await event('cell.stalled')).path, ref.path)
+    t.false(events.some(({ type }) => type === 'worker.lost'))
+  },
+)
+
+threaded('of two definitions of one name nobody takes the wrong one', one, async (t, { kernel, event }) => {
+  kernel.spawn(twiceOne)
+  const { error } = await event('cell.gave-up')
+  t.regex((error as Error).message, /exports 2 definitions of a cell of the name twice/)
+})

@@ -110,6 +110,14 @@ both('an answer that no clone can hold, to a cell, is refused there', async (t, 
   t.deepEqual(await ref.ask('ask', { to: target.address, name: 'echo', payload: 1 }), 1)
 })
 
+both(
+  'arguments of a child that cannot leave are refused where it is spawned',
+  async (t, { kernel, caller }) => {
+    const error = await t.throwsAsync(kernel.spawn(caller).ask('misuse', undefined, PATIENT))
+    t.is(codes(error).at(-1), 'ERR_KARYON_NOT_SENDABLE')
+  },
+)
+
 test.serial('arguments that cannot leave fail the cell that has them, and nobody else', async (t) => {
   const { kernel, event } = world('thread', { sendableCheck: false })
   const neighbour = kernel.spawn(threadMirror, { name: 'neighbour' })

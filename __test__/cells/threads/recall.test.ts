@@ -73,6 +73,7 @@ test('who has ended is known before a worker is asked for what it was handed: it
   const runtime = {
     scheduler: { memory: { effects: [Effect.recall, 1, 0, 0, Effect.died, 2, 1, 1] } },
     cellAt: () => ({ incarnation }),
+    departing: new Map(),
     threads: { recall: () => {}, answerRecalls: () => log.push('is asked') },
   }
   applyEffects(runtime as never, 2)

@@ -68,6 +68,8 @@ pub struct Overrun {
     pub cells: Option<u32>,
     /// See above.
     pub path: Option<String>,
+    /// The number of its turn.
+    pub turn: Option<u32>,
     /// The CPU time that it had used, in milliseconds.
     pub cpu_ms: f64,
     /// It was told of before, and has used twice as much since, or more.
@@ -192,7 +194,7 @@ impl Watched {
             let Some(port) = port.try_lock() else { return BUSY_US };
             let limit_us = port.scheduler.turn_cpu_us(place).map_or(0, |limit_us| limit_us + STEP_US);
             let finding = watch.look(Look { turn, limit_us, ..outside });
-            let of = finding.tell.then(|| (handle, port.scheduler.path(place)));
+            let of = finding.tell.then(|| (handle, (port.scheduler.path(place), number as u32)));
             drop(port);
             exchange.tell_used(finding.sample_us);
             if let (Some(_), Some(isolate)) = (finding.overrun_us, self.isolate) {
@@ -204,8 +206,9 @@ impl Watched {
         };
         let Finding { overrun_us, tell, again, ping, next_us, idle, .. } = finding;
         if tell {
-            let ((cells, path), cpu_ms) = (of.unzip(), overrun_us.unwrap_or(0) as f64 / 1e3);
-            overruns.push(Overrun { number: 0, environment: self.number, cells, path, cpu_ms, again });
+            let (cells, of) = of.unzip();
+            let ((path, turn), cpu_ms) = (of.unzip(), overrun_us.unwrap_or(0) as f64 / 1e3);
+            overruns.push(Overrun { number: 0, environment: self.number, cells, path, turn, cpu_ms, again });
         }
         if ping {
             self.wake.call((), NonBlocking);

@@ -94,8 +94,9 @@ impl Scheduler {
                 self.effects.push_back(Effect::RootFailed { cell: id });
                 self.stop(id, gone);
             }
-            _ if cell.options.restart == Restart::Temporary => self.stop(id, gone),
+            // Its worker is lost, and that is not its doing, whatever it is.
             _ if death == Death::Collateral => self.restart(id, death, 0),
+            _ if cell.options.restart == Restart::Temporary => self.stop(id, gone),
             Some(above) => self.child_failed(above, id, death),
             None => match cell.rare_mut().window.allow(&RestartPolicy::default(), self.now_us) {
                 Some(_) => self.restart(id, death, 0),
