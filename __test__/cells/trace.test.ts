@@ -1,7 +1,7 @@
 // Trace contexts: they travel with a message, and with all that comes of it, in both tiers.
 import test from 'ava'
 import { Kernel, type KernelEvent } from '../../ts/index.ts'
-import { PATIENT } from './threads/both.ts'
+import { PATIENT, emptied } from './threads/both.ts'
 import { inlineCounter, inlineTracer, threadTracer } from './threads/cells.ts'
 
 for (const [tier, tracer] of [
@@ -59,6 +59,8 @@ for (const [tier, tracer] of [
     current = undefined
     ref.resume()
     await delivered
+    // The last one that was taken may fill the mailbox.
+    await emptied(ref)
     t.deepEqual(await ref.ask('seen', undefined, PATIENT), [...Array<string>(20).fill('first'), 'second'])
     current = 'third'
     ref.send('later')
