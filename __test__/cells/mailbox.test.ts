@@ -1,5 +1,6 @@
 import test from 'ava'
 import { cell, message, type CellRef, type Message } from '../../ts/cells/index.ts'
+import { Reference } from '../../ts/cells/ref.ts'
 import { World, gate } from './fake.ts'
 
 const sink = (held: Promise<void>, seen: number[], mailbox = 2) =>
@@ -225,4 +226,14 @@ test('ten thousand messages in one synchronous stretch all arrive', async (t) =>
   for (let at = 0; at < 10_000; at++) t.true(ref.send('add', 1))
   for (let round = 0; round < 10; round++) await world.rest()
   t.is(sum, 10_000)
+})
+
+test('nobody overtakes a delivery that is under way elsewhere, though there is room', (t) => {
+  const world = new World()
+  const ref = world.cells.spawn(sink(Promise.resolve(), [], 10))
+  const delivering = new Map([[Reference.cellOf(ref).id, 1]])
+  Object.assign(world.cells.scheduler, { delivering })
+  t.false(ref.send('take', 1))
+  delivering.clear()
+  t.true(ref.send('take', 1))
 })

@@ -113,9 +113,9 @@ export interface InitContext<M extends Messages<M>, Args> {
   renew(progress: number): boolean
   /**
    * Starts work that may outlive the turn. It ends with the incarnation, whose signal it gets. If it fails while its turn
-   * goes on, as one does that returned a promise, whoever handles the returned promise decides; if nobody does by the end of the turn, the
-   * turn fails with that error. If it fails after its turn is over, the cell fails, whoever handles the promise. With `then`, what it comes to is sent to
-   * the cell as that message, waiting for room.
+   * goes on, as one does that returned a promise, whoever handles the returned promise decides; if nobody does by the end of
+   * the turn, the turn fails with that error. If it fails after its turn is over, the cell fails, whoever handles the promise.
+   * With `then`, what it comes to is sent to the cell as that message, waiting for room.
    */
   run<T>(
     task: (signal: AbortSignal) => T | Promise<T>,

@@ -440,7 +440,8 @@ export interface ChildSpec {
 /**
  * Who is restarted together with a child that failed: nobody, all its siblings, those that stand behind it. Whoever of them was terminated or has
  * ended by itself is started, too, as a new cell in its old place; one that is terminated while the others come down stays away this once.
- * Temporary ones come down and are forgotten. Under `simple_one_for_one` all children are of the one kind that the definition names, and are started by `startChild` alone.
+ * Temporary ones come down and are forgotten. Under `simple_one_for_one` all children are of the one kind that the definition names, and are
+ * started by `startChild` alone.
  */
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'simple_one_for_one'
 
@@ -511,12 +512,15 @@ export function supervisor(spec: {
       `supervisor ${name}: simple_one_for_one has one child, the kind of all that are started`,
     )
   const checked = children.map((child) => checkedChild(child, name, autoShutdown))
-  const names = checked.map(({ name: own, cell }) => own ?? cell.name)
-  const twice = names.find((own, at) => names.indexOf(own) !== at)
-  if (twice !== undefined)
-    throw badArgument(`supervisor ${name}: two children are called ${twice}; give one of them a \`name\``, {
-      name: twice,
-    })
+  const names = new Set<string>()
+  for (const { name: given, cell } of checked) {
+    const own = given ?? cell.name
+    if (names.has(own))
+      throw badArgument(`supervisor ${name}: two children are called ${own}; give one of them a \`name\``, {
+        name: own,
+      })
+    names.add(own)
+  }
   const module = checkedModule(spec.module, name)
   return definition({ kind: 'supervisor', name, strategy, autoShutdown, restart, children: checked, module })
 }

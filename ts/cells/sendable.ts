@@ -8,8 +8,9 @@ export const PAYLOAD_DEPTH_MAX = 1_000
 /**
  * Refuses, with the path to it, what could not leave its isolate, and what would arrive there without its class: functions,
  * symbols, what is nested deeper than `PAYLOAD_DEPTH_MAX`, and every object that `structuredClone` refuses or makes a plain one
- * of, such as promises, proxies, graphs, streams and instances of a program's own classes. References to cells can leave. A subclass of `Date` or of an error passes, and
- * arrives as its base; so do an `arguments` object and a detached buffer, which elsewhere are refused.
+ * of, such as promises, proxies, graphs, streams and instances of a program's own classes. References to cells can leave. A subclass
+ * of `Date` or of an error passes, and arrives as its base; so do an `arguments` object and a detached buffer, which elsewhere are
+ * refused.
  */
 export function assertSendable(value: unknown, root: string): void {
   if (!isFlat(value)) walk(value, root, 0, new Set(), [])

@@ -2,7 +2,10 @@
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import test from 'ava'
 import { applyEffects } from '../../../ts/cells/effects.ts'
-import { Effect } from '../../../ts/cells/protocol.ts'
+import { CLOSED, Effect, NO_SLOT } from '../../../ts/cells/protocol.ts'
+import { takeBack, takeShared } from '../../../ts/cells/scheduler.ts'
+import { UNPAID, codeOf, withExtras } from '../../../ts/threads/extras.ts'
+import { Seat } from '../../../ts/threads/seat.ts'
 import { raised } from '../crashes/matrix.ts'
 import { PATIENT, both, threaded } from './both.ts'
 import { inlineTeller, rogue, threadMirror, threadTeller } from './cells.ts'
@@ -78,4 +81,37 @@ test('who has ended is known before a worker is asked for what it was handed: it
   }
   applyEffects(runtime as never, 2)
   t.deepEqual(log, ['dies', 'is asked'])
+})
+
+test('a slot that is free again and comes back is not taken for the message that ran in it before', (t) => {
+  const words = new Int32Array(new SharedArrayBuffer(8))
+  const holders: unknown[] = []
+  const runtime = { waits: 0, slots: { at: (slot: number) => slot, outcome: () => {} } }
+  const thread = { threads: { runtime, holders }, line: { seats: words }, read: () => {}, say: () => {} }
+  const seat = new Seat(thread as never, 1, { alive: true } as never, 0)
+  const hand = (slot: number): number => {
+    holders[slot] = seat
+    return seat.handed(slot)
+  }
+  // The worker has told of the end of what it ran, and not yet changed its word.
+  words[1] = hand(5)
+  seat.landed(5)
+  hand(6)
+  hand(5)
+  t.is(seat.recall(), NO_SLOT)
+  // What does run is found, and what was before it has ended.
+  hand(6)
+  words[1] = hand(5)
+  t.is(seat.recall(), 5)
+  t.is(holders[6], undefined)
+  t.is(runtime.waits, 1)
+})
+
+test('a mailbox that is closed gives no credit, and gets none back', (t) => {
+  const credits = new Int32Array(new SharedArrayBuffer(8))
+  credits.set([1, CLOSED])
+  t.deepEqual([takeShared(credits, 0), takeShared(credits, 1)], [true, false])
+  takeBack(credits, 1)
+  t.deepEqual([...credits], [0, CLOSED])
+  t.is(codeOf(withExtras({ code: 7, payload: 1, once: undefined, trace: 'here' }).word | UNPAID), 7)
 })

@@ -214,7 +214,7 @@ impl Cell {
 
     /// How many messages, the first ones, are of control.
     pub fn controls(&self) -> usize {
-        self.mailbox.iter().take_while(|message| message.control).count()
+        self.mailbox.partition_point(|message| message.control)
     }
 
     /// Something may be started below: it does not come down, not even to fail once all below has; and there is an incarnation to which
