@@ -322,7 +322,7 @@ export class Kernel implements AsyncDisposable {
     }
   }
 
-  /** Stops the cells in order, writes what waits, and frees the directory. Closing again waits for the same end. */
+  /** Stops the cells, supervised ones in their order, writes what waits, and frees the directory. Closing again waits for the same end. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

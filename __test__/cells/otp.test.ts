@@ -329,6 +329,27 @@ test('children of one kind come and go', async (t) => {
   await refused(t, 'ERR_KARYON_ARGUMENT', async () => crew.startChild(worker(log)), 'another kind')
 })
 
+test('children of one kind stop all at once, and so does what no supervisor has ordered', async (t) => {
+  const log: string[] = []
+  const kind = { name: 'any', cell: worker(log), shutdownMs: 200 }
+  const [world, crew] = await crewOf(log, { strategy: 'simple_one_for_one', children: [kind] })
+  const plain = worker(log)
+  const all = [1, 2].flatMap((id) => [
+    crew.startChild({ args: { id: `kind${id}` } }),
+    world.cells.spawn(plain, { args: { id: `plain${id}` } }),
+  ])
+  for (const ref of all) (ref as OwnedRef<Worker>).send('work', gate().promise)
+  await world.rest()
+  said(log)
+  const closed = world.cells.stop()
+  await world.rest()
+  t.is(said(log), '-plain2 -plain1 -kind2 -kind1')
+  await world.pass(200)
+  t.deepEqual(crew.children(), [])
+  await world.pass(5_000)
+  await closed
+})
+
 test('a supervisor that is restarted has what its definition says', async (t) => {
   const log: string[] = []
   const inner = supervisor({

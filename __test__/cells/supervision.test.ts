@@ -238,7 +238,7 @@ test('children of a cell end with its incarnation, and are named below it', asyn
   t.deepEqual(log, ['init child', 'end child', 'init child'])
 })
 
-test('stopping stops the last started first, each after its turn', async (t) => {
+test('stopping tells all, the last started first, and each ends after its turn', async (t) => {
   const world = new World()
   const held = gate()
   const log: string[] = []
@@ -260,13 +260,13 @@ test('stopping stops the last started first, each after its turn', async (t) => 
   await world.rest()
   const stopped = world.cells.stop()
   await world.rest()
-  t.deepEqual(log, ['init first', 'init last', 'end last', 'told'])
+  t.deepEqual(log, ['init first', 'init last', 'end last', 'told', 'end first'])
   held.open()
   await stopped
-  t.deepEqual(log.slice(4), ['came to its end', 'end first'])
+  t.deepEqual(log.slice(5), ['came to its end'])
   t.deepEqual(
     world.of('cell.stopped').map((event) => event.path),
-    ['root/last', 'root/slow', 'root/first', 'root'],
+    ['root/last', 'root/first', 'root/slow', 'root'],
   )
   t.throws(() => world.cells.spawn(slow), { code: 'ERR_KARYON_CLOSED' })
   await t.notThrowsAsync(world.cells.stop())

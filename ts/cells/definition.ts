@@ -441,7 +441,7 @@ export interface ChildSpec {
  * Who is restarted together with a child that failed: nobody, all its siblings, those that stand behind it. Whoever of them was terminated or has
  * ended by itself is started, too, as a new cell in its old place; one that is terminated while the others come down stays away this once.
  * Temporary ones come down and are forgotten. Under `simple_one_for_one` all children are of the one kind that the definition names, and are
- * started by `startChild` alone.
+ * started by `startChild` alone; they stop all at once.
  */
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'simple_one_for_one'
 

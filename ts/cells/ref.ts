@@ -109,8 +109,8 @@ export class OwnedRef<M extends Messages<M>> extends CellRef<M> {
   }
 
   /**
-   * Stops what is below it, the last started first, then itself. What runs gets its signal aborted and 5 s, or what its `shutdownMs` says.
-   * Resolves when it is gone.
+   * Stops what is below it, all at once, then itself; supervisors among them stop their children in order. What runs gets its signal aborted
+   * and 5 s, or what its `shutdownMs` says. Resolves when it is gone.
    */
   stop(): Promise<void> {
     return endCell(this, false)

@@ -184,7 +184,7 @@ export class CellRuntime {
   readonly spawn: Spawn = ((definition: never, options?: SpawnOptions) =>
     spawnBelow(this.root, definition, options)) as Spawn
 
-  /** Stops all cells, the last started first, then the runtime. Legal at any time, any number of times. */
+  /** Stops all cells, then the runtime. Legal at any time, any number of times. */
   stop(): Promise<void> {
     return this.stopCell(this.root)
   }

@@ -139,8 +139,7 @@ function spawnSupervisor(
   const { runtime } = parent
   const { scheduler } = runtime
   const { intensity, periodMs } = definition.restart
-  // Where children are all of one kind, each stands for itself.
-  const strategy = STRATEGIES.indexOf(definition.strategy) % 3
+  const strategy = STRATEGIES.indexOf(definition.strategy)
   const autoShutdown = AUTO_SHUTDOWNS.indexOf(definition.autoShutdown)
   const { initialMs, factor, maxMs, jitter } = backoffOf(definition.restart)
   const flags = flagsOf(name, 'permanent', how) | SUPERVISOR

@@ -49,9 +49,9 @@ for (const how of Object.keys(STOPPED)) {
         await stopped(t, asked)
         t.is(await ref.ask('where', undefined, PATIENT), 'undefined 0')
       }
+      t.deepEqual(lost(events), [])
       t.is(threadOf(ref).number, there)
       t.is(threadOf(beside).number, there)
-      t.deepEqual(lost(events), [])
       t.deepEqual(restarts(events), { [ref.path]: ['cpu', 'cpu', 'cpu'] })
       t.is(kernel.graph.get('never'), undefined)
       // What it did with others is whole: they have all that they were sent, and nothing is open.

@@ -176,7 +176,7 @@ pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
 
 /// Starts a cell or a supervisor on the terms in the header; its handle. Flags: 1 a taken name gets a number, 2 it has an `init`, 4 permanent,
 /// 8 temporary, 16 significant, 32 dynamic, 64 drops the oldest message of a full mailbox, 128 a supervisor, 256 its turns run elsewhere. The place among the children of a
-/// supervisor: 0 is after all others. Strategies: one for one, one for all, rest for one; auto-shutdown: never, any significant, all.
+/// supervisor: 0 is after all others. Strategies: one for one, one for all, rest for one, simple one for one; auto-shutdown: never, any significant, all.
 #[napi]
 pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
     use {AutoShutdown::*, Strategy::*};
@@ -212,7 +212,7 @@ pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
         let backoff = Backoff { initial_ms, factor, max_ms, jitter };
         let policy = supervises.then(|| SupervisorPolicy {
             restart: RestartPolicy { intensity, period_ms, backoff },
-            strategy: [OneForOne, OneForAll, RestForOne][strategy.min(2) as usize],
+            strategy: [OneForOne, OneForAll, RestForOne, SimpleOneForOne][strategy.min(3) as usize],
             auto_shutdown: [Never, AnySignificant, AllSignificant][auto_shutdown.min(2) as usize],
         });
         scheduler.spawn(parent, &name, numbered, options, policy).map(|cell| f64::from(cell.word()))

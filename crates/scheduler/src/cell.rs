@@ -4,7 +4,7 @@ use crate::deadlines::DeadlineKey;
 use crate::effect::{Death, Gone};
 use crate::id::CellId;
 use crate::limits::FLIGHT_MAX;
-use crate::restart::{RestartWindow, SupervisorPolicy};
+use crate::restart::{RestartWindow, Strategy, SupervisorPolicy};
 use crate::scheduler::CellOptions;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -50,6 +50,16 @@ pub(crate) enum Ending {
     Gone(Gone),
 }
 
+impl Ending {
+    /// What becomes of those below.
+    pub fn below(self) -> Gone {
+        match self {
+            Ending::Gone(Gone::Failed | Gone::GaveUp | Gone::SupervisorGaveUp) => Gone::SupervisorGaveUp,
+            _ => Gone::Stopped,
+        }
+    }
+}
+
 /// What runs now.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Turn {
@@ -93,6 +103,13 @@ pub(crate) struct Supervision {
     pub vacant: BTreeSet<u32>,
     /// Those of them that are to come up again: whoever stands behind waits until the host has said who takes them.
     pub due: BTreeSet<u32>,
+}
+
+impl Supervision {
+    /// Its children stop one after the other.
+    pub fn is_ordered(&self) -> bool {
+        self.policy.strategy != Strategy::SimpleOneForOne
+    }
 }
 
 /// Children of a supervisor come down, the last one first.

@@ -71,6 +71,8 @@ pub enum Strategy {
     OneForAll,
     /// Its siblings that were started after it.
     RestForOne,
+    /// Nobody. All are of one kind, added one by one, and stop all at once.
+    SimpleOneForOne,
 }
 
 /// When a supervisor stops because children that count have ended by themselves: OTP's `auto_shutdown`.

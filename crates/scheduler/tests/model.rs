@@ -150,7 +150,7 @@ impl Host {
         let restart = RestartPolicy { intensity: INTENSITY, period_ms: PERIOD_MS, backoff };
         let mut policy = || {
             use {AutoShutdown::*, Strategy::*};
-            let strategy = [OneForOne, OneForAll, RestForOne][host.dice.roll(3) as usize];
+            let strategy = [OneForOne, OneForAll, RestForOne, SimpleOneForOne][host.dice.roll(4) as usize];
             let auto_shutdown = [Never, Never, AnySignificant, AllSignificant][host.dice.roll(4) as usize];
             SupervisorPolicy { restart, strategy, auto_shutdown }
         };

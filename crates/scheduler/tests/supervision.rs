@@ -459,6 +459,46 @@ fn each_child_has_its_own_while_to_end_and_those_before_it_wait() {
 }
 
 #[test]
+fn children_of_one_kind_and_those_of_a_cell_stop_all_at_once() {
+    let options = dynamic(shutdown(50, permanent()));
+    let mut world = abc(policy(Strategy::SimpleOneForOne), options);
+    ["x", "y"].iter().for_each(|name| world.child("b", name, shutdown(50, transient())));
+    ["a", "b", "c", "x", "y"].iter().for_each(|name| world.busy(name));
+    assert_eq!(world.stop("s"), "abort c, abort y, abort x, abort a");
+    assert_eq!(world.done("x"), "x1 died of stop, x is gone: stopped");
+    assert_eq!(
+        world.after(50),
+        "c1 died of stop, c is gone: stopped, y1 died of stop, y is gone: stopped, abort b, a1 died of stop, a is gone: stopped"
+    );
+    assert_eq!(world.done("b"), "b1 died of stop, b is gone: stopped, s is gone: stopped");
+}
+
+#[test]
+fn children_of_one_kind_go_all_at_once_with_a_supervisor_that_gives_up() {
+    let options = dynamic(shutdown(50, permanent()));
+    let mut world = World::with(policy(Strategy::OneForOne), &[]);
+    world.supervisor("s", "t", policy(Strategy::SimpleOneForOne), permanent());
+    ABC.iter().for_each(|name| world.child("t", name, options));
+    world.said();
+    ["a", "c"].iter().for_each(|name| world.busy(name));
+    (0..3).for_each(|_| _ = world.fail("b"));
+    assert_eq!(world.fail("b"), "b4 died of error, t gave up, abort c, b is gone: stopped, abort a");
+    assert_eq!(world.done("a"), "a1 died of stop, a is gone: stopped");
+    assert_eq!(world.done("c"), "c1 died of stop, c is gone: stopped, t2");
+}
+
+#[test]
+fn a_cell_that_failed_waits_for_all_that_it_has_spawned() {
+    let mut world = World::with(policy(Strategy::OneForOne), &[("a", slow(permanent()))]);
+    world.inited("a", Verdict::Ended);
+    ["x", "y"].iter().for_each(|name| world.child("a", name, permanent()));
+    ["x", "y"].iter().for_each(|name| world.busy(name));
+    assert_eq!(world.fail("a"), "a1 died of error, a2, abort y, abort x");
+    assert_eq!(world.done("x"), "x1 died of stop, x is gone: stopped");
+    assert_eq!(world.done("y"), "y1 died of stop, y is gone: stopped, init a2");
+}
+
+#[test]
 fn a_child_without_a_while_is_killed_at_once_and_one_without_end_is_waited_for() {
     let children = [("a", shutdown(SHUTDOWN_INFINITE, permanent())), ("b", shutdown(0, permanent()))];
     let mut world = World::with(policy(Strategy::OneForOne), &children);
@@ -699,9 +739,9 @@ fn a_permanent_child_that_ends_itself_while_its_group_comes_down_comes_back_with
 fn one_that_failed_starts_no_sooner_than_its_group() {
     let mut world = abc(policy(Strategy::OneForAll), permanent());
     world.child("a", "x", permanent());
-    world.busy("c");
-    assert_eq!(world.fail("a"), "a1 died of error, a2, abort c");
-    assert_eq!(world.stop("x"), "x1 died of stop, x is gone: stopped");
+    ["c", "x"].iter().for_each(|name| world.busy(name));
+    assert_eq!(world.fail("a"), "a1 died of error, a2, abort x, abort c");
+    assert_eq!(world.done("x"), "x1 died of stop, x is gone: stopped");
     assert_eq!(world.up(), "b");
     assert_eq!(world.done("c"), "c1 died of supervisor, b1 died of supervisor, b2, c2");
 }

@@ -137,6 +137,7 @@ impl Scheduler {
         let incarnation = cell.incarnation;
         self.stats.restarts += 1;
         self.effects.push_back(Effect::Restarted { cell: id, incarnation, death });
+        self.stop_together(id, Gone::Stopped);
     }
 
     /// After a conflict: a new incarnation, uncounted, and the message before all others.
@@ -183,6 +184,7 @@ impl Scheduler {
             self.credits.close(id.index());
         }
         self.cancel_wait(id);
+        self.stop_together(id, ending.below());
         self.continue_end(id);
     }
 
@@ -242,14 +244,8 @@ impl Scheduler {
 
     /// Children first, in reverse order of their start; then the turn; then the cell.
     fn continue_end(&mut self, id: CellId) {
-        let below = match self.table.get(id).and_then(|cell| cell.ending) {
-            None => return,
-            Some(Ending::Gone(Gone::Failed | Gone::GaveUp | Gone::SupervisorGaveUp)) => {
-                Gone::SupervisorGaveUp
-            }
-            Some(_) => Gone::Stopped,
-        };
-        if !self.stop_children(id, below) || !self.recall(id) {
+        let Some(ending) = self.table.get(id).and_then(|cell| cell.ending) else { return };
+        if !self.stop_children(id, ending.below()) || !self.recall(id) {
             return;
         }
         let Some(cell) = self.table.get(id) else { return };
@@ -282,6 +278,14 @@ impl Scheduler {
     fn stop_children_of_cell(&mut self, id: CellId) -> bool {
         self.table.get(id).is_some_and(|cell| cell.supervision.is_some())
             || self.stop_children(id, Gone::Stopped)
+    }
+
+    /// Children among whom there is no order stop all at once: those of a cell, and those of one kind.
+    fn stop_together(&mut self, id: CellId, gone: Gone) {
+        let ordered = |cell: &Cell| cell.supervision.as_ref().is_some_and(|own| own.is_ordered());
+        if !self.table.get(id).is_some_and(ordered) {
+            self.children(id).to_vec().into_iter().rev().for_each(|child| self.stop(child, gone));
+        }
     }
 
     /// Stops children from the last to the first, each when the one after it is gone. True when none is left.

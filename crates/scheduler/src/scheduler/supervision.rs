@@ -45,7 +45,8 @@ impl Scheduler {
     /// of the supervisor with their group alone.
     pub(super) fn keep_place(&mut self, above: CellId, options: &CellOptions) {
         let Some(own) = self.table.supervision_mut(above) else { return };
-        let grouped = !options.dynamic || own.policy.strategy != Strategy::OneForOne;
+        let grouped =
+            !options.dynamic || matches!(own.policy.strategy, Strategy::OneForAll | Strategy::RestForOne);
         if grouped && options.restart != Restart::Temporary {
             own.vacant.insert(options.place);
         }
@@ -83,7 +84,7 @@ impl Scheduler {
         let from = match strategy {
             Strategy::OneForAll => 0,
             Strategy::RestForOne => place,
-            Strategy::OneForOne => return self.restart(id, death, delay_us),
+            Strategy::OneForOne | Strategy::SimpleOneForOne => return self.restart(id, death, delay_us),
         };
         self.renew(id, death);
         self.fall(above, from, Then::Rise(delay_us));
@@ -121,13 +122,27 @@ impl Scheduler {
         let left = children[children.partition_point(|child| self.place(*child) < from)..].to_vec();
         let Some(cell) = self.table.get_mut(id) else { return };
         let Some(own) = &mut cell.supervision else { return };
+        let together = if own.is_ordered() { vec![] } else { left.clone() };
         own.fall = Some(Fall { from, left, then });
         if cell.phase == Phase::Waiting {
             self.cancel_wait(id);
         } else {
             cell.phase = if let Then::Rise(_) = then { Phase::Starting } else { Phase::Held };
         }
+        together.into_iter().rev().for_each(|child| _ = self.bring_down(child, then));
         self.continue_fall(id);
+    }
+
+    /// A child comes down for what follows. True when it is down, or gone if it is not to be started again.
+    fn bring_down(&mut self, id: CellId, then: Then) -> bool {
+        let Some(cell) = self.table.get(id) else { return true };
+        // Dynamic children belong to an incarnation of their supervisor; temporary ones are never started again.
+        let stays = cell.options.restart != Restart::Temporary
+            && (!cell.options.dynamic || matches!(then, Then::Rise(_)));
+        if !(stays && cell.is_down()) {
+            self.end(id, if stays { Ending::Hold } else { Ending::Gone(Gone::Stopped) });
+        }
+        self.table.get(id).is_none_or(|cell| stays && cell.is_down())
     }
 
     pub(super) fn continue_fall(&mut self, id: CellId) {
@@ -136,16 +151,8 @@ impl Scheduler {
             let Some(Fall { from, left, then }) = fall else { return };
             let (from, then) = (*from, *then);
             let Some(child) = left.last().copied() else { break (from, then) };
-            if let Some(cell) = self.table.get(child) {
-                // Dynamic children belong to an incarnation of their supervisor; temporary ones are never started again.
-                let stays = cell.options.restart != Restart::Temporary
-                    && (!cell.options.dynamic || matches!(then, Then::Rise(_)));
-                if !(stays && cell.is_down()) {
-                    self.end(child, if stays { Ending::Hold } else { Ending::Gone(Gone::Stopped) });
-                }
-                if self.table.get(child).is_some_and(|cell| !(stays && cell.is_down())) {
-                    return;
-                }
+            if !self.bring_down(child, then) {
+                return;
             }
             if let Some(fall) = self.table.supervision_mut(id).and_then(|own| own.fall.as_mut()) {
                 fall.left.pop();
