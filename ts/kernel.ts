@@ -1,6 +1,12 @@
 // The kernel: one store, its graph, and the cells that live on it.
 import type { CellStats, CellTree, OwnedRef, Spawn, SupervisorRef, Topic } from './cells/index.ts'
-import type { AnyCellDefinition, CellDefinition, Messages, UntypedMessages } from './cells/definition.ts'
+import type {
+  AnyCellDefinition,
+  CellDefinition,
+  InputArguments,
+  Messages,
+  UntypedMessages,
+} from './cells/definition.ts'
 import { treeOf } from './cells/inspect.ts'
 import { find } from './cells/ref.ts'
 import type { Incarnation } from './cells/cell.ts'
@@ -293,7 +299,7 @@ export class Kernel implements AsyncDisposable {
    * The cell or supervisor at a path, with the power over it; `undefined` when none is alive there. With the definition of a cell, what it
    * understands is known to the compiler. Cost: a pass over all.
    *
-   * @throws ERR_KARYON_ARGUMENT if it is not a cell of that definition
+   * @throws ERR_KARYON_ARGUMENT if it is not a cell of that definition, or the path is no text
    *
    * @example
    * await kernel.find('root/alice')?.kill()
@@ -306,8 +312,8 @@ export class Kernel implements AsyncDisposable {
   }
 
   /** Sends to every cell that has subscribed to a topic; how many had room. */
-  publish<Input>(topic: Topic<unknown, Input>, payload: NoInfer<Input>): number {
-    return this.#cells.topics.publish(topic, payload, this.#cells.traceOf())
+  publish<Input>(topic: Topic<unknown, Input>, ...payload: InputArguments<NoInfer<Input>>): number {
+    return this.#cells.topics.publish(topic, payload[0], this.#cells.traceOf())
   }
 
   /** Keeps the program alive until the kernel is closed; with `signals`, SIGINT and SIGTERM close it in order. */

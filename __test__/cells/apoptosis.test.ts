@@ -319,7 +319,7 @@ test('a link to a child that waits for those before it ends the incarnation that
     const waits = cell({ name: 'waits', messages, on, ...(init && { init: () => ({}) }) })
     const crew = world.cells.spawn(supervisor({ name: 'crew', children: [first, waits] }))
     const a = world.cells.spawn(pair([]), { name: 'a' })
-    const child = crew.child<typeof messages>('waits')
+    const child = crew.child('waits')
     a.send('link', child as OwnedRef<never>)
     await world.rest()
     a.send('fail')

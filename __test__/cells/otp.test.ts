@@ -5,18 +5,12 @@ import {
   supervisor,
   type OwnedRef,
   type ChildSpec,
-  type Message,
+  type SupervisorDefinition,
   type SupervisorRef,
 } from '../../ts/cells/index.ts'
+import type { SupervisorSpec, UntypedMessages } from '../../ts/cells/definition.ts'
 import { World, gate } from './fake.ts'
 import { refused } from '../kernel/refused.ts'
-
-interface Worker {
-  readonly fail: Message
-  readonly leave: Message
-  readonly work: Message<Promise<void>>
-  readonly ping: Message<void, number>
-}
 
 /** Says in `log` when it starts and when it ends. */
 const worker = (log: string[]) =>
@@ -44,18 +38,17 @@ const worker = (log: string[]) =>
     },
   })
 
-type Crew = Parameters<typeof supervisor>[0]
-
 /** A world without the check of payloads, with a crew of a, b and c. */
 async function crewOf(
   log: string[],
-  rest: Partial<Crew> = {},
+  rest: Partial<SupervisorSpec> = {},
   each: Partial<ChildSpec> = {},
 ): Promise<[World, SupervisorRef]> {
   const world = new World({ sendableCheck: false })
   const children = ['a', 'b', 'c'].map((name) => ({ name, cell: worker(log), ...each }))
   const restart = { intensity: 3, periodMs: 1_000 }
-  const crew = world.cells.spawn(supervisor({ name: 'crew', restart, children, ...rest }))
+  const spec = { name: 'crew', restart, children, ...rest }
+  const crew = world.cells.spawn(supervisor(spec as never) as SupervisorDefinition)
   await world.rest()
   return [world, crew]
 }
@@ -71,7 +64,7 @@ test('one_for_all restarts all, from the last down and from the first up', async
   const log: string[] = []
   const [world, crew] = await crewOf(log, { strategy: 'one_for_all' })
   t.is(said(log), '+a +b +c')
-  crew.child<Worker>('b').send('fail')
+  crew.child('b').send('fail')
   await world.rest()
   t.is(said(log), '-b -c -a +a +b +c')
   t.deepEqual(
@@ -84,7 +77,7 @@ test('rest_for_one restarts those that were started later', async (t) => {
   const log: string[] = []
   const [world, crew] = await crewOf(log, { strategy: 'rest_for_one' })
   said(log)
-  crew.child<Worker>('b').send('fail')
+  crew.child('b').send('fail')
   await world.rest()
   t.is(said(log), '-b -c +b +c')
 })
@@ -106,13 +99,13 @@ test('messages wait for a child that is restarted with its group', async (t) => 
   const log: string[] = []
   const [world, crew] = await crewOf(log, { strategy: 'one_for_all' })
   const door = gate()
-  crew.child<Worker>('a').send('work', door.promise)
+  crew.child('a').send('work', door.promise)
   await world.rest()
-  crew.child<Worker>('b').send('fail')
+  crew.child('b').send('fail')
   await world.rest()
   let answered = false
   const answer = crew
-    .child<Worker>('c')
+    .child('c')
     .ask('ping')
     .finally(() => (answered = true))
   await world.rest()
@@ -126,7 +119,7 @@ test('each child has its own time to end', async (t) => {
   const [world, crew] = await crewOf(log, {}, { shutdownMs: 200 })
   const doors = ['b', 'c'].map((name) => {
     const door = gate()
-    crew.child<Worker>(name).send('work', door.promise)
+    crew.child(name).send('work', door.promise)
     return door
   })
   await world.rest()
@@ -151,12 +144,12 @@ test('shutdownMs 0 cuts a turn short, Infinity waits for it', async (t) => {
     const log: string[] = []
     const [world, crew] = await crewOf(log, {}, { shutdownMs })
     const door = gate()
-    crew.child<Worker>('c').send('work', door.promise)
+    crew.child('c').send('work', door.promise)
     await world.rest()
     const stopped = crew.stop()
     await world.rest()
     await world.pass(60_000)
-    t.is(crew.child<Worker>('a').alive && waits, waits)
+    t.is(crew.child('a').alive && waits, waits)
     t.is(world.of('cell.stopped').length > 0, !waits)
     door.open()
     await stopped
@@ -172,7 +165,7 @@ test('a supervisor stops when its significant children have ended by themselves'
     let ended = 0
     for (const name of ['a', 'b', 'c']) {
       if (!crew.alive) break
-      crew.child<Worker>(name).send('leave')
+      crew.child(name).send('leave')
       await world.rest()
       ended++
     }
@@ -185,7 +178,7 @@ test('children are terminated, restarted in their old place, and deleted', async
   const log: string[] = []
   const [world, crew] = await crewOf(log, { strategy: 'rest_for_one' })
   said(log)
-  const old = crew.child<Worker>('b')
+  const old = crew.child('b')
   await refused(t, 'ERR_KARYON_CELL_NAME', async () => crew.restartChild('b'), 'it is alive')
   await refused(t, 'ERR_KARYON_CELL_NAME', async () => crew.deleteChild('b'))
   await crew.terminateChild('b')
@@ -199,13 +192,13 @@ test('children are terminated, restarted in their old place, and deleted', async
     async () => crew.startChild(b),
     'it would take the place of one that is kept',
   )
-  const again = crew.restartChild('b') as unknown as OwnedRef<Worker>
+  const again = crew.restartChild('b') as OwnedRef<never>
   await world.rest()
   t.is(names(crew), 'a b c')
   t.deepEqual([old.alive, again.alive, await again.ask('ping')], [false, true, 1])
-  t.is(crew.child<Worker>('b'), again)
+  t.is(crew.child('b'), again)
   said(log)
-  crew.child<Worker>('a').send('fail')
+  crew.child('a').send('fail')
   await world.rest()
   t.is(said(log), '-a -c -b +a +b +c', 'b stands between')
   await crew.terminateChild('b')
@@ -222,21 +215,21 @@ test('what was terminated or has ended comes back with its group, in its place, 
   crew.startChild({ name: 'x', cell: worker(log) })
   crew.startChild({ name: 'y', cell: worker(log), restart: 'temporary' })
   await world.rest()
-  const old = crew.child<Worker>('b')
+  const old = crew.child('b')
   await crew.terminateChild('b')
-  for (const name of ['x', 'y', 'c']) crew.child<Worker>(name).send('leave')
+  for (const name of ['x', 'y', 'c']) crew.child(name).send('leave')
   await world.rest()
   t.is(names(crew), 'a (b) (c) (x)')
   crew.deleteChild('c')
   said(log)
-  crew.child<Worker>('a').send('fail')
+  crew.child('a').send('fail')
   await world.rest()
   t.is(said(log), '-a +a +b +x')
   t.is(names(crew), 'a b x')
-  t.deepEqual([old.alive, await crew.child<Worker>('b').ask('ping')], [false, 1])
+  t.deepEqual([old.alive, await crew.child('b').ask('ping')], [false, 1])
   await crew.terminateChild('x')
   crew.deleteChild('x')
-  crew.child<Worker>('a').send('fail')
+  crew.child('a').send('fail')
   await world.rest()
   t.is(names(crew), 'a b')
 })
@@ -246,7 +239,7 @@ test('what ended before the one that failed stays so where the rest is restarted
   const [world, crew] = await crewOf(log, { strategy: 'rest_for_one' })
   for (const name of ['a', 'c']) await crew.terminateChild(name)
   said(log)
-  crew.child<Worker>('b').send('fail')
+  crew.child('b').send('fail')
   await world.rest()
   t.is(said(log), '-b +b +c')
   t.is(names(crew), '(a) b c')
@@ -258,7 +251,7 @@ test('a child that waits for its restart holds up none that is started or restar
   const [world, crew] = await crewOf(log, { restart })
   await crew.terminateChild('c')
   said(log)
-  crew.child<Worker>('a').send('fail')
+  crew.child('a').send('fail')
   await world.rest()
   crew.restartChild('c')
   crew.startChild({ name: 'x', cell: worker(log) })
@@ -286,11 +279,11 @@ test('a supervisor that is restarted starts its children in their order, whoever
   const team = crew.supervisor('inner')
   door.open()
   await world.rest()
-  team.child<Worker>('first').send('leave')
+  team.child('first').send('leave')
   await world.rest()
   t.is(said(log), '+worker +last')
   Object.assign(door, gate())
-  team.child<Worker>('worker').send('fail')
+  team.child('worker').send('fail')
   await world.rest()
   t.is(said(log), '-worker -last', 'they wait for the first')
   door.open()
@@ -305,7 +298,7 @@ test('a transient child that ended by itself can be restarted, a temporary one i
     restart,
   }))
   const [world, crew] = await crewOf([], { children })
-  for (const { name } of children) crew.child<Worker>(name).send('leave')
+  for (const { name } of children) crew.child(name).send('leave')
   await world.rest()
   t.is(names(crew), '(transient)')
   crew.restartChild('transient')
@@ -321,7 +314,7 @@ test('children of one kind come and go', async (t) => {
   await world.rest()
   t.is(said(log), '+one +two')
   t.deepEqual([one.path, two.path, names(crew)], ['root/crew/worker', 'root/crew/two', 'worker two'])
-  crew.child<Worker>('two').send('fail')
+  crew.child('two').send('fail')
   await world.rest()
   t.is(said(log), '-two +two')
   await crew.terminateChild('two')
@@ -338,7 +331,7 @@ test('children of one kind stop all at once, and so does what no supervisor has 
     crew.startChild({ args: { id: `kind${id}` } }),
     world.cells.spawn(plain, { args: { id: `plain${id}` } }),
   ])
-  for (const ref of all) (ref as OwnedRef<Worker>).send('work', gate().promise)
+  for (const ref of all) (ref as OwnedRef<UntypedMessages>).send('work', gate().promise)
   await world.rest()
   said(log)
   const closed = world.cells.stop()
@@ -361,17 +354,17 @@ test('a supervisor that is restarted has what its definition says', async (t) =>
   const team = crew.supervisor('inner')
   team.startChild({ name: 'x', cell: worker(log) })
   await team.terminateChild('b')
-  team.child<Worker>('c').send('leave')
+  team.child('c').send('leave')
   await world.rest()
   t.is(names(team), 'a (b) (c) x')
   said(log)
-  team.child<Worker>('a').send('fail')
+  team.child('a').send('fail')
   await world.rest()
   t.is(said(log), '-a -x +a +b +c')
   t.is(names(team), 'a b c')
   t.like(world.of('supervisor.gave-up')[0], { path: 'root/crew/inner' })
   t.like(world.of('supervisor.restarted')[0], { path: 'root/crew/inner', incarnation: 2, reason: 'gave-up' })
-  t.is(await team.child<Worker>('b').ask('ping'), 1)
+  t.is(await team.child('b').ask('ping'), 1)
 })
 
 test('a supervisor that ends by itself is restarted where it is permanent, and only there', async (t) => {
@@ -379,7 +372,7 @@ test('a supervisor that ends by itself is restarted where it is permanent, and o
     const leaving = { name: 'a', cell: worker([]), significant: true }
     const inner = supervisor({ name: 'inner', autoShutdown: 'any_significant', children: [leaving] })
     const [world, crew] = await crewOf([], { children: [{ cell: inner, restart }] })
-    crew.supervisor('inner').child<Worker>('a').send('leave')
+    crew.supervisor('inner').child('a').send('leave')
     await world.rest()
     t.is(names(crew), restart === 'permanent' ? 'inner' : restart === 'transient' ? '(inner)' : '')
   }
@@ -389,7 +382,7 @@ test('what no child can be is refused', async (t) => {
   const log: string[] = []
   const [world, crew] = await crewOf(log)
   const make = (child: object, rest: object = {}) =>
-    supervisor({ name: 's', children: [{ cell: worker(log), ...child }], ...rest } as Crew)
+    supervisor({ name: 's', children: [{ cell: worker(log), ...child }], ...rest } as never)
   const cases = [
     () => make({ restart: 'always' }),
     () => make({ significant: 1 }),
@@ -400,7 +393,7 @@ test('what no child can be is refused', async (t) => {
     () => make({ cell: make({}), shutdownMs: 5 }),
     () => make({}, { strategy: 'one_for_two' }),
     () => make({}, { autoShutdown: 'sometimes' }),
-    () => supervisor({ name: 's', strategy: 'simple_one_for_one', children: [] }),
+    () => supervisor({ name: 's', strategy: 'simple_one_for_one', children: [] } as never),
     () => crew.startChild({ name: 'd' } as ChildSpec),
     () => crew.startChild({ cell: worker(log), significant: true }),
   ]
@@ -425,10 +418,10 @@ test('a child that is told to stop in the round in which its supervisor is resta
   const other = world.cells.spawn(kicker)
   const team = crew.supervisor('inner')
   kick = () => void team.terminateChild('a')
-  team.child<Worker>('b').send('fail')
+  team.child('b').send('fail')
   other.send('kick')
   await world.rest()
   t.true(team.alive)
   t.is(names(team), '(a) b')
-  t.is(await team.child<Worker>('b').ask('ping'), 1)
+  t.is(await team.child('b').ask('ping'), 1)
 })

@@ -90,7 +90,7 @@ function outcomes({ cells }: World): { sent: number; outcomes: number } {
 for (const title of Object.keys(ANSWERS))
   test(`an answer that is rude ${title}`, async (t) => {
     const world = new World()
-    const ref: CellRef<Rude> = world.cells.spawn(patient).child('rude')
+    const ref: CellRef<Rude> = world.cells.spawn(patient).child('rude', rude)
     ref.send('answer', title)
     const asked = ref.ask('answer', title)
     if (title.startsWith('answers')) t.is(await asked, 'A')
@@ -102,7 +102,7 @@ for (const title of Object.keys(ANSWERS))
 
 test('whatever is thrown is the cause that the asker is given', async (t) => {
   const world = new World()
-  const ref: CellRef<Rude> = world.cells.spawn(patient).child('rude')
+  const ref: CellRef<Rude> = world.cells.spawn(patient).child('rude', rude)
   for (const at of THROWN.keys())
     for (const name of ['fail', 'late'] as const) {
       ref.send(name, at)

@@ -88,7 +88,7 @@ async function storm(seed: number): Promise<void> {
   const children = Array.from({ length: CELLS }, (_, at) => ({ name: `node-${at}`, cell: node, args: at }))
   const restart = { intensity: 10_000, periodMs: 1_000 }
   const crew = world.cells.spawn(supervisor({ name: 'crew', restart, children }))
-  for (const { name } of children) refs.push(crew.child(name))
+  for (const { name } of children) refs.push(crew.child(name, node))
 
   for (let round = 0; round < 20; round++) {
     for (let sends = 0; sends < 3; sends++) pass({ from: -1, number: 0, hops: 12 }, -1)

@@ -1,18 +1,6 @@
 import test from 'ava'
-import {
-  cell,
-  message,
-  supervisor,
-  type CellRef,
-  type ChildSpec,
-  type Message,
-} from '../../ts/cells/index.ts'
+import { cell, message, supervisor, type ChildSpec } from '../../ts/cells/index.ts'
 import { World, gate } from './fake.ts'
-
-interface Moody {
-  readonly fail: Message
-  readonly ping: Message<void, number>
-}
 
 const moody = (log: string[] = [], restart: 'transient' | 'permanent' | 'temporary' = 'transient') =>
   cell({
@@ -156,7 +144,7 @@ test('one_for_one restarts the child that failed and leaves the others alone', a
   const log: string[] = []
   const team = world.cells.spawn(crew(log, 3))
   await world.rest()
-  const b: CellRef<Moody> = team.child('b')
+  const b = team.child('b')
   t.is(b.path, 'root/crew/b')
   b.send('fail')
   await world.rest()
@@ -167,7 +155,7 @@ test('one_for_one restarts the child that failed and leaves the others alone', a
 test('a restart waits for its backoff, which grows, and messages wait with it', async (t) => {
   const world = new World()
   const log: string[] = []
-  const a: CellRef<Moody> = world.cells.spawn(crew(log, 10, 100)).child('a')
+  const a = world.cells.spawn(crew(log, 10, 100)).child('a')
   await world.rest()
   a.send('fail')
   const asked = a.ask('ping', undefined, { timeoutMs: Infinity })
@@ -189,7 +177,7 @@ test('a supervisor at the root that gives up stops its children in reverse order
   const log: string[] = []
   const team = world.cells.spawn(crew(log, 1))
   await world.rest()
-  const b: CellRef<Moody> = team.child('b')
+  const b = team.child('b')
   b.send('fail')
   await world.rest()
   b.send('fail')
@@ -208,7 +196,7 @@ test('a supervisor below another is restarted with all its children', async (t) 
     supervisor({ name: 'outer', restart: { intensity: 2, periodMs: 1_000 }, children: [inner] }),
   )
   await world.rest()
-  const b: CellRef<Moody> = outer.supervisor('crew').child('b')
+  const b = outer.supervisor('crew').child('b')
   t.is(b.path, 'root/outer/crew/b')
   b.send('fail')
   const asked = b.ask('ping')

@@ -102,7 +102,7 @@ for (const how of Object.keys(LOOPS)) {
     const crew = kernel.spawn(
       supervisor({ name: 'crew', restart: { intensity: 100, periodMs: 1_000 }, children: [looping, beside] }),
     )
-    const ref: CellRef<Looping> = crew.child('looping')
+    const ref: CellRef<Looping> = crew.child('looping', looping)
     const other = crew.child('beside')
     for (let round = 0; round < 3; round++) {
       const later = other.ask('later')

@@ -141,12 +141,20 @@ export function checked(
   const crew = cells.spawn(
     supervisor({ name: 'crew', children: [{ cell: researcher, args: { start: 1 } }, backwards] }),
   )
-  const child: CellRef<Named> = crew.child('researcher')
+  // A child has the types of the definition that it is asked for with; what is said of none is checked when it runs.
+  const child: Promise<number> = crew.child('researcher', researcher).ask('count')
+  crew.child('researcher').send('anything', 1)
+  // @ts-expect-error it takes a fact
+  crew.child('researcher', researcher).send('learn', 1)
+  // @ts-expect-error nobody says what it understands
+  crew.child<Named>('researcher')
+  // @ts-expect-error nobody has checked what it understands
+  const unchecked: CellRef<Named> = crew.child('researcher')
 
   // What is found by its path has the types of the definition that it is found with.
   const found: Promise<number> | undefined = kernel.find('root/priced', priced)?.ask('price', '5')
   // @ts-expect-error it takes text
   kernel.find('root/priced', priced)?.send('price', 5)
 
-  return [found, sent, count, counted, learned, delivered, wrong, answer, price, child]
+  return [found, sent, count, counted, learned, delivered, wrong, answer, price, child, unchecked]
 }

@@ -2,10 +2,13 @@
 import { badArgument } from '../errors.ts'
 import type { Cell } from './cell.ts'
 import {
+  checkFields,
   checkedChild,
   restartOf,
   type AnyCellDefinition,
+  type AnyDefinition,
   type ChildSpec,
+  type KindredSpec,
   type RestartKind,
   type SupervisorDefinition,
 } from './definition.ts'
@@ -35,13 +38,14 @@ interface Child {
 /** What starts a child. */
 type Start = (supervisor: Cell, definition: Definition, options: SpawnOptions, how: ChildPlace) => AnyRef
 
+/** A child as `startChild` is told of it. */
+export type StartedChild = ChildSpec | AnyDefinition | KindredSpec<AnyCellDefinition>
+
 /** What a supervisor can be asked about its children, wherever it is. */
 export interface AskedChildren {
   get(name: string): { readonly ref: AnyRef }
   list(): readonly ChildInfo[]
-  start(
-    child: ChildSpec | AnyCellDefinition | SupervisorDefinition | Pick<ChildSpec, 'name' | 'args'>,
-  ): AnyRef
+  start(child: StartedChild): AnyRef
   restart(name: string): AnyRef
   delete(name: string): void
 }
@@ -84,17 +88,14 @@ export class Children implements AskedChildren {
   }
 
   /** Starts another one, behind all others. */
-  start(
-    child: ChildSpec | AnyCellDefinition | SupervisorDefinition | Pick<ChildSpec, 'name' | 'args'>,
-  ): AnyRef {
+  start(child: StartedChild): AnyRef {
     const { path } = this.#supervisor
     const { autoShutdown, children } = this.#definition
     // Each of one kind has a name of its own.
     const { name: _, ...kind } = children[0] ?? { cell: undefined }
+    if (this.#simple) checkFields(child, `a child of ${path}, which are all of one kind`, ['name', 'args'])
     const said = this.#simple ? { ...kind, ...child } : child
     const spec = checkedChild(said as ChildSpec, path, autoShutdown)
-    if (this.#simple && spec.cell !== kind.cell)
-      throw badArgument(`${path} has children of one kind: start them with a name and args alone`, { path })
     const { name } = spec
     const called = name ?? spec.cell.name
     // Without a name it gets a number where a living one has it; one that is terminated keeps its own.

@@ -2,8 +2,16 @@
 import type { DeathReason, DownReason } from '../events.ts'
 import type { Graph, Transaction } from '../graph/types.ts'
 import type { AskOptions } from './ask.ts'
-import type { Handlers, InputOf, Messages, PayloadArguments, ReplyOf } from './definition.ts'
-import type { CellRef, OwnedRef } from './ref.ts'
+import type {
+  AskedName,
+  Handlers,
+  InputArguments,
+  InputOf,
+  Messages,
+  PayloadArguments,
+  ReplyOf,
+} from './definition.ts'
+import type { AnyRef, CellRef } from './ref.ts'
 import type { Spawn } from './spawn.ts'
 import type { Subscription, Topic } from './topics.ts'
 
@@ -66,7 +74,7 @@ export interface InitContext<M extends Messages<M>, Args> {
     ...payload: PayloadArguments<N[Name]>
   ): boolean
   /** As `ref.ask`; a cycle of cells that wait for each other is refused at once. */
-  ask<N extends Messages<N>, Name extends keyof N & string>(
+  ask<N extends Messages<N>, Name extends AskedName<N>>(
     ref: CellRef<N>,
     name: Name,
     ...rest: [...payload: PayloadArguments<N[Name]>, options?: AskOptions]
@@ -91,21 +99,25 @@ export interface InitContext<M extends Messages<M>, Args> {
     name: Name,
     ...rest: [...payload: PayloadArguments<M[Name]>, options?: TimerOptions]
   ): Timer
-  /** Calls a timer off; false if it was no longer armed. */
+  /**
+   * Calls a timer off; false if it was no longer armed.
+   *
+   * @throws ERR_KARYON_ARGUMENT if another cell armed it
+   */
   cancel(timer: Timer): boolean
   /** Sends the cell the named message, with a `Down`, exactly once, when the other cell is gone for good, or its incarnation has ended. */
   monitor(ref: { readonly path: string }, name: DownName<M>, options?: MonitorOptions): Monitor
   /**
    * Binds the present incarnations of two cells: if one ends, but by its own `stop`, the other fails too, once, with reason `linked`. It needs
-   * the power over the other cell: what `spawn` returned.
+   * the power over the other cell: what `spawn` returned. A supervisor to which a cell is linked takes it with it, and does not end with it.
    *
    * @throws ERR_KARYON_CELL_DEAD if the other cell is gone
    */
-  link(ref: OwnedRef<never>): Monitor
+  link(ref: AnyRef): Monitor
   /** Has what is published under a topic sent to the cell as the named message. Ends with the incarnation. */
   subscribe<Name extends keyof M & string>(topic: Topic<InputOf<M[Name]>, unknown>, name: Name): Subscription
   /** Sends to every subscriber of a topic; how many had room. */
-  publish<Input>(topic: Topic<unknown, Input>, payload: NoInfer<Input>): number
+  publish<Input>(topic: Topic<unknown, Input>, ...payload: InputArguments<NoInfer<Input>>): number
   /**
    * Shows progress: the lease begins anew if the number is greater than that of the last time; whether it was. A cell without a lease may call
    * it too.

@@ -27,6 +27,17 @@ export interface Message<Payload = void, Reply = void, Input = Payload, Answered
   readonly control?: boolean
 }
 
+/** A kind of message that goes before others: what `control` makes. */
+export type ControlMessage<Payload = void, Input = Payload> = Message<Payload, void, Input> & {
+  readonly control: true
+}
+
+/** The names of the messages of a cell that can be asked: those of control are sent. */
+export type AskedName<M> = Exclude<
+  keyof M & string,
+  { [Name in keyof M]: M[Name] extends { readonly control: true } ? Name : never }[keyof M]
+>
+
 /** The messages of a cell, by name. */
 export type Messages<M> = { readonly [Name in keyof M]: Message<unknown, unknown, unknown, unknown> }
 
@@ -44,13 +55,16 @@ export type AnsweredOf<M> = M extends { readonly [types]?: { readonly answered: 
   ? Answered
   : never
 
-/** A payload as arguments: a void or untyped one may be left out. */
-export type PayloadArguments<M> =
-  IsUntyped<InputOf<M>> extends true
+/** The payload of a message as arguments. */
+export type PayloadArguments<M> = InputArguments<InputOf<M>>
+
+/** What is sent as arguments: what is void or untyped may be left out. */
+export type InputArguments<Input> =
+  IsUntyped<Input> extends true
     ? [payload?: Untyped]
-    : [InputOf<M>] extends [void]
+    : [Input] extends [void]
       ? [payload?: undefined]
-      : [payload: InputOf<M>]
+      : [payload: Input]
 
 /** What `message()` without types carries: a JavaScript program says no types, and TypeScript must let its text pass. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the one place where a program asks for no checks
@@ -102,7 +116,7 @@ export function message(payload?: StandardSchema, reply?: StandardSchema): Messa
  * @example
  * const messages = { job: message<string>(), drain: control(message()) }
  */
-export function control<Payload, Input>(kind: Message<Payload, void, Input>): Message<Payload, void, Input> {
+export function control<Payload, Input>(kind: Message<Payload, void, Input>): ControlMessage<Payload, Input> {
   return { ...kind, control: true }
 }
 
@@ -231,6 +245,10 @@ export interface CellSpec<M extends Messages<M>, State, Args> {
   readonly module?: string
 }
 
+/** What `isolation` demands of the rest. */
+export type Placed =
+  { readonly isolation?: 'inline' } | { readonly isolation: 'thread'; readonly module: string }
+
 /** Where the turns of a cell run. */
 export type Isolation = 'inline' | 'thread'
 
@@ -297,7 +315,7 @@ export type Handler = (ctx: unknown, payload: unknown) => unknown
  * })
  */
 export function cell<M extends Messages<M>, State = undefined, Args = void>(
-  spec: CellSpec<M, State, Args>,
+  spec: CellSpec<M, State, Args> & Placed,
 ): CellDefinition<M, Args> {
   checkFields(spec, 'a cell', CELL_FIELDS)
   const { grants = {}, limits = {}, restart = 'transient', persist = false, isolation = 'inline' } = spec
@@ -420,21 +438,48 @@ export interface RestartSpec {
   }
 }
 
-/** A child of a supervisor; a definition alone is one too. */
-export interface ChildSpec {
+/** What a definition takes as `args`: a supervisor nothing, one of several kinds what suits all of them. */
+export type ArgsOf<D> = [D] extends [SupervisorDefinition]
+  ? undefined
+  : [Exclude<D, SupervisorDefinition>] extends [
+        { readonly name: string; readonly [types]?: (args: infer Args) => void },
+      ]
+    ? Args
+    : never
+
+/** The `args` of a start, which may be left out where `init` takes none. */
+export type ArgsOption<Args> = undefined extends Args ? { readonly args?: Args } : { readonly args: Args }
+
+/**
+ * A child of a supervisor. With its definition, `ChildSpec<typeof reader>`, the compiler knows which `args` it takes; `ChildSpec` alone is one
+ * of which nobody says that.
+ */
+export type ChildSpec<D = AnyDefinition> = ChildTerms<D> & ArgsOption<ArgsOf<D>>
+
+interface ChildTerms<D> {
   /** The name of its definition by default. */
   readonly name?: string
-  readonly cell: AnyCellDefinition | SupervisorDefinition
-  readonly args?: unknown
+  readonly cell: D
   /** That of its definition by default; of a supervisor `permanent`. */
   readonly restart?: RestartKind
   /** Whether its end, by itself, counts for `autoShutdown`; false by default. Not for permanent children, which have no such end. */
   readonly significant?: boolean
   /**
    * How long its turn may go on after it was told to stop, in milliseconds; 5,000 by default. 0 cuts the turn short at once,
-   * `Infinity` waits for it. A supervisor takes as long as its children do.
+   * `Infinity` waits for it. Not for a supervisor, which takes as long as its children do.
    */
-  readonly shutdownMs?: number
+  readonly shutdownMs?: [D] extends [SupervisorDefinition] ? undefined : number
+}
+
+/** A definition that is a child by itself: it needs no `args`. */
+export type NeedsNoArgs = AnyDefinition & { readonly [types]?: (args: undefined) => unknown }
+
+/** One more child of a `simple_one_for_one`: of the one kind that its definition names. */
+export type KindredSpec<D> = ArgsOption<ArgsOf<D>> & {
+  /** The name of its definition by default, numbered if it is taken. */
+  readonly name?: string
+  readonly cell?: undefined
+  readonly kind?: undefined
 }
 
 /**
@@ -454,8 +499,11 @@ export interface AnyCellDefinition {
   readonly name: string
 }
 
-/** A definition that `spawn` starts, with all its children. */
-export interface SupervisorDefinition {
+/** Some definition. */
+export type AnyDefinition = AnyCellDefinition | SupervisorDefinition
+
+/** A definition that `spawn` starts, with all its children. `Kind` is what a `simple_one_for_one` has children of. */
+export interface SupervisorDefinition<Kind = AnyDefinition | undefined> {
   readonly kind: 'supervisor'
   readonly name: string
   readonly strategy: Strategy
@@ -463,7 +511,32 @@ export interface SupervisorDefinition {
   readonly restart: RestartSpec
   readonly children: readonly ChildSpec[]
   readonly module: string | undefined
+  /** Only for the compiler. */
+  readonly [types]?: (args: undefined) => Kind
 }
+
+interface SupervisorTerms {
+  readonly name: string
+  /** `never` by default. */
+  readonly autoShutdown?: AutoShutdown
+  /** 5 restarts in 10 seconds by default. */
+  readonly restart?: RestartSpec
+  /** `import.meta.url` of the module that exports this by a name: for one that a cell in a worker is to spawn. */
+  readonly module?: string
+}
+
+/** What a supervisor is made of, whatever its strategy and children. */
+export interface SupervisorSpec extends SupervisorTerms {
+  readonly strategy?: Strategy
+  readonly children: readonly unknown[]
+}
+
+/** The kind of which all children are: one for which the supervisor has `args` may be started without. */
+export type Kindred<Kind, Args> = undefined extends Args
+  ? Kind
+  : Kind extends CellDefinition<infer M, infer Own>
+    ? CellDefinition<M, Own | undefined>
+    : Kind
 
 /**
  * Defines a supervisor, as Erlang/OTP knows them. Children start in their order, each when the one before it is up, and come down from the
@@ -480,18 +553,21 @@ export interface SupervisorDefinition {
  *   children: [{ name: 'reader', cell: reader, args: { path: '.' } }, writer],
  * })
  */
-export function supervisor(spec: {
-  readonly name: string
-  /** `one_for_one` by default. */
-  readonly strategy?: Strategy
-  /** `never` by default. */
-  readonly autoShutdown?: AutoShutdown
-  /** 5 restarts in 10 seconds by default. */
-  readonly restart?: RestartSpec
-  readonly children: readonly (ChildSpec | AnyCellDefinition | SupervisorDefinition)[]
-  /** `import.meta.url` of the module that exports this by a name: for one that a cell in a worker is to spawn. */
-  readonly module?: string
-}): SupervisorDefinition {
+export function supervisor<Kind extends AnyDefinition, Args extends ArgsOf<Kind> | undefined = undefined>(
+  spec: SupervisorTerms & {
+    readonly strategy: 'simple_one_for_one'
+    /** The kind of all that are started. */
+    readonly children: readonly [Kind | (ChildTerms<Kind> & { readonly args?: Args })]
+  },
+): SupervisorDefinition<Kindred<Kind, Args>>
+export function supervisor<Children extends readonly unknown[]>(
+  spec: SupervisorTerms & {
+    /** `one_for_one` by default. */
+    readonly strategy?: Exclude<Strategy, 'simple_one_for_one'>
+    readonly children: readonly [...{ [At in keyof Children]: ChildSpec<Children[At]> | NeedsNoArgs }]
+  },
+): SupervisorDefinition<undefined>
+export function supervisor(spec: SupervisorSpec): SupervisorDefinition<never> {
   checkFields(spec, 'a supervisor', ['name', 'strategy', 'autoShutdown', 'restart', 'children', 'module'])
   const { strategy = 'one_for_one', autoShutdown = 'never', restart = RESTART_DEFAULT, children } = spec
   const name = checkedName(spec.name, 'a supervisor')
@@ -511,7 +587,7 @@ export function supervisor(spec: {
     throw badArgument(
       `supervisor ${name}: simple_one_for_one has one child, the kind of all that are started`,
     )
-  const checked = children.map((child) => checkedChild(child, name, autoShutdown))
+  const checked = children.map((child) => checkedChild(child as ChildSpec, name, autoShutdown))
   const names = new Set<string>()
   for (const { name: given, cell } of checked) {
     const own = given ?? cell.name
@@ -531,7 +607,7 @@ export function backoffOf({ backoff }: RestartSpec): Required<NonNullable<Restar
 }
 
 /** Whether `cell` or `supervisor` made it. */
-export function isDefinition(value: unknown): value is AnyCellDefinition | SupervisorDefinition {
+export function isDefinition(value: unknown): value is AnyDefinition {
   return definitions.has(Object(value))
 }
 
@@ -574,7 +650,7 @@ export function declaredBy(
 
 /** Reads what is said of a child of a supervisor. */
 export function checkedChild(
-  child: ChildSpec | AnyCellDefinition | SupervisorDefinition,
+  child: ChildSpec | AnyDefinition,
   parent: string,
   autoShutdown: AutoShutdown,
 ): ChildSpec {
@@ -590,11 +666,18 @@ export function checkedChild(
   if (significant && (restartOf(made) === 'permanent' || autoShutdown === 'never')) {
     throw badArgument(`${what} is significant: it is not permanent then, and autoShutdown is not 'never'`)
   }
+  checkArgs(made.cell, made.args)
   if (shutdownMs !== undefined && made.cell.kind === 'supervisor')
     throw badArgument(`${what} is a supervisor, which takes as long as its children do: it has no shutdownMs`)
   if (shutdownMs !== undefined && shutdownMs !== Infinity)
     bounded(`shutdownMs of ${what}`, shutdownMs, 0, LIMITS.delayMaxMs)
   return made
+}
+
+/** Refuses what nobody would get. */
+export function checkArgs({ kind, name }: AnyDefinition, args: unknown): void {
+  if (kind === 'supervisor' && args !== undefined)
+    throw badArgument(`supervisor ${name} takes no args; say those of its children`)
 }
 
 /** After which ends a child is restarted. */

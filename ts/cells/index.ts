@@ -13,6 +13,7 @@ export {
   type CellLimits,
   type CellSpec,
   type ChildSpec,
+  type ControlMessage,
   type Handlers,
   type Message,
   type RestartKind,

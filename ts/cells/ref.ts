@@ -4,8 +4,14 @@ import type { Cell } from './cell.ts'
 import type { AskedChildren, ChildInfo } from './children.ts'
 import type {
   AnyCellDefinition,
+  AnyDefinition,
+  AskedName,
+  CellDefinition,
   ChildSpec,
+  CompiledCell,
+  KindredSpec,
   Messages,
+  NeedsNoArgs,
   PayloadArguments,
   ReplyOf,
   SupervisorDefinition,
@@ -83,12 +89,12 @@ export class CellRef<M extends Messages<M>> extends Reference {
 
   /**
    * Sends a message and waits for the answer: what its handler returns, once the turn's transaction is durable.
-   * The time limit (5,000 ms by default) ends the waiting, not the turn.
+   * The time limit (5,000 ms by default) ends the waiting, not the turn. Messages of control are not asked.
    *
    * @throws ERR_KARYON_CELL_FAILED (`cause` is what the handler threw), ERR_KARYON_ASK_TIMEOUT, ERR_KARYON_ASK_ABORTED,
    * ERR_KARYON_ASK_CYCLE, ERR_KARYON_CELL_DEAD, ERR_KARYON_MAILBOX_FULL, ERR_KARYON_CONFLICT, ERR_KARYON_TURN_TIMEOUT
    */
-  ask<Name extends keyof M & string>(
+  ask<Name extends AskedName<M>>(
     name: Name,
     ...rest: [...payload: PayloadArguments<M[Name]>, options?: AskOptions]
   ): Promise<ReplyOf<M[Name]>> {
@@ -155,8 +161,13 @@ function pauseCell(ref: Reference, paused: boolean): void {
   if (cell.gone === undefined) cell.runtime.scheduler.write(Op.pause, cell.id, paused ? 1 : 0)
 }
 
-/** A reference to a supervisor, with the power over it and its children. */
-export class SupervisorRef extends Reference {
+/**
+ * A reference to a supervisor, with the power over it and its children. `Kind` is what a `simple_one_for_one` has children of; `undefined`
+ * under the other strategies.
+ */
+export class SupervisorRef<Kind = AnyDefinition | undefined> extends Reference {
+  /** Only for the compiler. */
+  declare readonly '~kind'?: Kind
   readonly #children: AskedChildren
 
   /** Only the runtime makes references. */
@@ -175,16 +186,23 @@ export class SupervisorRef extends Reference {
     return endCell(this, true)
   }
 
-  /** The child of that name, the last one that was started under it. The caller says what it understands. */
-  child<M extends Messages<M> = UntypedMessages>(name: string): OwnedRef<M> {
-    const { ref } = this.#children.get(name)
-    if (ref instanceof OwnedRef) return ref as unknown as OwnedRef<M>
+  /**
+   * The child of that name, the last one that was started under it. With its definition, what it understands is known to the compiler.
+   *
+   * @throws ERR_KARYON_ARGUMENT if there is none, or it is not a cell of that definition
+   */
+  child(name: string): OwnedRef<UntypedMessages>
+  child<M extends Messages<M>>(name: string, definition: CellDefinition<M, never>): OwnedRef<M>
+  child(name: string, definition?: AnyCellDefinition): OwnedRef<UntypedMessages> {
+    const { ref } = this.#children.get(checkedText(name))
+    checkDefinition(Reference.cellOf(ref), definition)
+    if (ref instanceof OwnedRef) return ref as OwnedRef<UntypedMessages>
     throw badArgument(`${ref.path} is a supervisor`, { path: ref.path, name })
   }
 
   /** The supervisor of that name among the children. */
   supervisor(name: string): SupervisorRef {
-    const { ref } = this.#children.get(name)
+    const { ref } = this.#children.get(checkedText(name))
     if (ref instanceof SupervisorRef) return ref
     throw badArgument(`${ref.path} is a cell`, { path: ref.path, name })
   }
@@ -195,15 +213,19 @@ export class SupervisorRef extends Reference {
   }
 
   /**
-   * Starts another child, behind all others, and at once: it waits for no sibling. Of `simple_one_for_one` one of its kind, with a name and
-   * args of its own. When the supervisor itself is restarted, children that were started so are gone: what its definition names is what
+   * Starts another child, behind all others, and at once: it waits for no sibling. Of `simple_one_for_one` one of its kind, of which a name
+   * and args are said, and nothing else. When the supervisor itself is restarted, children that were started so are gone: what its definition names is what
    * comes back.
    *
    * @throws ERR_KARYON_CELL_NAME where the name is taken, also by a child that is terminated; ERR_KARYON_ARGUMENT
    */
-  startChild(
-    child: ChildSpec | AnyCellDefinition | SupervisorDefinition | Pick<ChildSpec, 'name' | 'args'>,
-  ): AnyRef {
+  startChild<D extends NeedsNoArgs>(definition: Kind extends AnyDefinition ? never : D): RefOf<D>
+  startChild<D>(
+    child:
+      | (Kind extends AnyDefinition ? KindredSpec<Kind> : never)
+      | ([Kind] extends [AnyDefinition] ? never : ChildSpec<D>),
+  ): Kind extends AnyDefinition ? RefOf<Kind> : RefOf<D>
+  startChild(child: never): unknown {
     return this.#children.start(child)
   }
 
@@ -212,7 +234,7 @@ export class SupervisorRef extends Reference {
    * gone.
    */
   terminateChild(name: string): Promise<void> {
-    return this.#children.get(name).ref.stop()
+    return this.#children.get(checkedText(name)).ref.stop()
   }
 
   /**
@@ -222,7 +244,7 @@ export class SupervisorRef extends Reference {
    * @throws ERR_KARYON_CELL_NAME if it is alive, ERR_KARYON_ARGUMENT if there is none
    */
   restartChild(name: string): AnyRef {
-    return this.#children.restart(name)
+    return this.#children.restart(checkedText(name))
   }
 
   /**
@@ -231,12 +253,20 @@ export class SupervisorRef extends Reference {
    * @throws ERR_KARYON_CELL_NAME if it is alive, ERR_KARYON_ARGUMENT if there is none
    */
   deleteChild(name: string): void {
-    this.#children.delete(name)
+    this.#children.delete(checkedText(name))
   }
 }
 
 /** Either kind of reference. */
 export type AnyRef = OwnedRef<never> | SupervisorRef
+
+/** The reference to what a definition makes. */
+export type RefOf<D> =
+  D extends SupervisorDefinition<infer Kind>
+    ? SupervisorRef<Kind>
+    : D extends CellDefinition<infer M, never>
+      ? OwnedRef<M>
+      : AnyRef
 
 /** The living cell or supervisor at a path, with the power over it; throws if it is not of the definition that is given. */
 export function find(
@@ -244,12 +274,26 @@ export function find(
   path: string,
   expected?: AnyCellDefinition,
 ): OwnedRef<UntypedMessages> | SupervisorRef | undefined {
+  checkedText(path)
   const cell = runtime.cells.find((each) => each?.path === path && each !== runtime.root)
   if (cell === undefined) return undefined
-  const { definition } = cell
-  if (expected !== undefined && definition !== expected) {
-    const is = definition === undefined ? 'a supervisor' : `a cell of another definition, ${definition.name}`
-    throw badArgument(`${path} is ${is}; find it without one`, { path })
-  }
+  checkDefinition(cell, expected)
   return cell.children === undefined ? new OwnedRef(cell) : new SupervisorRef(cell, cell.children)
+}
+
+function checkedText(name: string): string {
+  if (typeof name === 'string') return name
+  throw badArgument(`a cell is found by text, its name or path, not by a ${typeof name}`)
+}
+
+function checkDefinition(cell: Cell, expected: AnyCellDefinition | undefined): void {
+  if (expected === undefined) return
+  const { path, runtime } = cell
+  const definition = cell.definition ?? runtime.outside?.describe(cell)
+  // What is elsewhere is told by its module and name.
+  const { module, name } = expected as CompiledCell
+  const named = runtime.outside !== undefined && module !== undefined
+  if (definition === expected || (named && definition?.module === module && definition.name === name)) return
+  const is = definition === undefined ? 'a supervisor' : `a cell of another definition, ${definition.name}`
+  throw badArgument(`${path} is ${is}; find it without one`, { path })
 }

@@ -10,6 +10,7 @@ import {
   AUTO_SHUTDOWNS,
   STRATEGIES,
   backoffOf,
+  checkArgs,
   isDefinition,
   type CellDefinition,
   type CompiledCell,
@@ -49,13 +50,11 @@ export interface SpawnOptions<Args = unknown> {
 export interface Spawn {
   <M extends Messages<M>, Args>(
     definition: CellDefinition<M, Args>,
-    ...options: [Args] extends [void]
+    ...options: undefined extends Args
       ? [options?: SpawnOptions<Args>]
-      : undefined extends Args
-        ? [options?: SpawnOptions<Args>]
-        : [options: SpawnOptions<Args> & { readonly args: Args }]
+      : [options: SpawnOptions<Args> & { readonly args: Args }]
   ): OwnedRef<M>
-  (definition: SupervisorDefinition, options?: SpawnOptions): SupervisorRef
+  <Kind>(definition: SupervisorDefinition<Kind>, options?: SpawnOptions<undefined>): SupervisorRef<Kind>
 }
 
 /** What the runtime knows of either kind of definition. */
@@ -83,6 +82,7 @@ export function spawnBelow(
   const { name, args } = checkedOptions(options, 'name', 'args')
   if (!isDefinition(definition)) throw badArgument('spawn takes what cell() or supervisor() made')
   if (name !== undefined) checkedName(name, `a ${definition.kind}`)
+  checkArgs(definition, args)
   if (parent.runtime.scheduler.closed)
     throw failure('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
   if (parent.runtime.check && args !== undefined) freezeSendable(args, 'args')

@@ -9,7 +9,7 @@ import { checkedOptions } from '../graph/arguments.ts'
 import { checkFields, handlerOf, type Handler } from './definition.ts'
 import { bounded, failure } from './failures.ts'
 import { Death, Op } from './protocol.ts'
-import { CellRef, Reference, type AnyRef, type OwnedRef } from './ref.ts'
+import { CellRef, Reference, type AnyRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
 import { seeded, seedOf } from './random.ts'
 import { LIMITS } from './scheduler.ts'
@@ -139,7 +139,10 @@ export class Turn {
   }
 
   cancel(timer: Timer): boolean {
-    this.#living()
+    const { cell } = this.#living()
+    const { cell: armedBy = cell } = Object(timer) as Partial<ArmedTimer>
+    if (armedBy.id !== cell.id || armedBy.runtime !== cell.runtime)
+      throw badArgument(`a timer is called off by the cell that armed it, which is ${armedBy.path}`)
     return this.#runtime.timers.cancel(timer as ArmedTimer)
   }
 
@@ -151,7 +154,7 @@ export class Turn {
     return monitor(incarnation, ref, name, options)
   }
 
-  link(ref: OwnedRef<never>): Monitor {
+  link(ref: AnyRef): Monitor {
     const incarnation = this.#living()
     this.#ours(ref)
     return this.#runtime.outside?.link(incarnation, ref) ?? link(incarnation, ref)

@@ -6,7 +6,7 @@ import type { EndReason, Incarnation, Mortal } from './cell.ts'
 import type { Down, Monitor, MonitorOptions } from './context.ts'
 import { failure, goneError } from './failures.ts'
 import { Death } from './protocol.ts'
-import { OwnedRef, Reference, type AnyRef } from './ref.ts'
+import { OwnedRef, Reference, SupervisorRef, type AnyRef } from './ref.ts'
 
 /** Tells a cell, by the named message and exactly once, of the end of another one. The watch ends with the incarnation that set it. */
 export function monitor(
@@ -32,9 +32,13 @@ export function monitor(
   })
 }
 
-/** Binds two incarnations: whichever ends, but by itself, takes the other with it. */
-export function link(incarnation: Incarnation, ref: OwnedRef<never>): Monitor {
-  if (!(ref instanceof OwnedRef)) {
+/**
+ * Binds two incarnations: whichever ends, but by itself, takes the other with it. A supervisor takes with it, and goes with nobody: it traps
+ * exits, as that of Erlang/OTP does.
+ */
+export function link(incarnation: Incarnation, ref: AnyRef): Monitor {
+  const supervises = ref instanceof SupervisorRef
+  if (!supervises && !(ref instanceof OwnedRef)) {
     throw badArgument(
       'link takes what spawn returned: only who may end a cell may bind it; monitor takes any reference',
     )
@@ -43,16 +47,18 @@ export function link(incarnation: Incarnation, ref: OwnedRef<never>): Monitor {
   if (gone !== undefined) throw goneError(path)
   if (other === incarnation) throw badArgument('a cell is not linked to itself')
   const there = watch(incarnation, other, (reason) => {
-    back.cancel()
+    back?.cancel()
     share(other, incarnation, reason)
   })
-  const back = watch(other, incarnation, (reason) => {
-    there.cancel()
-    share(incarnation, other, reason)
-  })
+  const back = supervises
+    ? undefined
+    : watch(other, incarnation, (reason) => {
+        there.cancel()
+        share(incarnation, other, reason)
+      })
   return {
     cancel: () => {
-      back.cancel()
+      back?.cancel()
       return there.cancel()
     },
   }

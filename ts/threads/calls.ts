@@ -1,7 +1,7 @@
 // Calls: what a worker asks of main and waits for, because it answers at once wherever else it is asked.
 import type { Incarnation } from '../cells/cell.ts'
 import { isDefinition, type ChildSpec, type CompiledCell, type Isolation } from '../cells/definition.ts'
-import { Reference, type AnyRef, type OwnedRef } from '../cells/ref.ts'
+import { Reference, type AnyRef } from '../cells/ref.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
 import { spawnBelow, type Definition, type SpawnOptions } from '../cells/spawn.ts'
 import type { MonitorOptions } from '../cells/context.ts'
@@ -104,7 +104,7 @@ function carryOut(
     case 'monitor':
       return watch(call.seat, monitor(living(call.seat), call.ref as AnyRef, call.name, call.options))
     case 'link':
-      return watch(call.seat, link(living(call.seat), call.ref as OwnedRef<never>))
+      return watch(call.seat, link(living(call.seat), call.ref as AnyRef))
     case 'subscribe': {
       const topic = { name: call.topic, message: { parse: undefined } } as never
       return watch(call.seat, runtime.topics.subscribe(living(call.seat), topic, call.name))

@@ -216,7 +216,7 @@ export class Outside implements OutsideOfRuntime, Passage {
       restart: (name) => ask('restart', name) as AnyRef,
       delete: (name) => void ask('delete', name),
       start: (child) => {
-        const isSpec = !('kind' in child)
+        const isSpec = !('kind' in Object(child))
         const { cell: definition, ...rest } = isSpec
           ? ({ cell: undefined, ...child } as never)
           : { cell: child }

@@ -526,7 +526,7 @@ export async function play(seed: number, tier: 'inline' | 'thread'): Promise<rea
     }),
   )
   const peers = crew.children().map(({ name }): Peer => {
-    const owned = crew.child<ActorMessages>(name)
+    const owned = crew.child(name, definition)
     return { number: numberOf(name), ref: owned.address, owned }
   })
   await Promise.all(peers.map(({ owned }) => owned.ask('ping', undefined, PATIENT)))

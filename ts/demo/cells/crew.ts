@@ -29,23 +29,23 @@ export interface Crew {
 /** Starts the crew under a supervisor that expects accidents: many are planned, so its patience is large and its backoff short. */
 export function startCrew(kernel: Kernel, repository: string, strike: Strike): Crew {
   const readers = Array.from({ length: IMPORT_READERS }, (_, at) => `imports-${at + 1}`)
-  const imports = importReader(strike)
+  const [book, authors, imports] = [ledger(strike), authorReader(strike), importReader(strike)]
   const crew = kernel.spawn(
     supervisor({
       name: 'crew',
       strategy: 'one_for_one',
       restart: PATIENCE,
       children: [
-        { name: 'ledger', cell: ledger(strike) },
-        { name: 'authors', cell: authorReader(strike) },
+        { name: 'ledger', cell: book },
+        { name: 'authors', cell: authors },
         ...readers.map((name) => ({ name, cell: imports, args: { name, repository } })),
       ],
     }),
   )
   return {
-    ledger: crew.child('ledger'),
-    authors: crew.child('authors'),
-    imports: readers.map((name) => crew.child(name)),
+    ledger: crew.child('ledger', book),
+    authors: crew.child('authors', authors),
+    imports: readers.map((name) => crew.child(name, imports)),
   }
 }
 
