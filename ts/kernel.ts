@@ -1,17 +1,12 @@
 // The kernel: one store, its graph, and the cells that live on it.
 import type { CellStats, CellTree, OwnedRef, Spawn, SupervisorRef, Topic } from './cells/index.ts'
-import type {
-  AnyCellDefinition,
-  CellDefinition,
-  InputArguments,
-  Messages,
-  UntypedMessages,
-} from './cells/definition.ts'
+import type { AnyDefinition, CellDefinition, Messages, UntypedMessages } from './cells/definition.ts'
 import { treeOf } from './cells/inspect.ts'
 import { find } from './cells/ref.ts'
 import type { Incarnation } from './cells/cell.ts'
 import { CellRuntime } from './cells/runtime.ts'
 import { Driver } from './cells/simulation.ts'
+import type { Published } from './cells/topics.ts'
 import { badArgument, checked } from './errors.ts'
 import { EventHub, accessRefused, type KernelEvent } from './events.ts'
 import { answer } from './exchange.ts'
@@ -307,12 +302,12 @@ export class Kernel implements AsyncDisposable {
    */
   find(path: string): OwnedRef<UntypedMessages> | SupervisorRef | undefined
   find<M extends Messages<M>>(path: string, definition: CellDefinition<M, never>): OwnedRef<M> | undefined
-  find(path: string, definition?: AnyCellDefinition): OwnedRef<UntypedMessages> | SupervisorRef | undefined {
+  find(path: string, definition?: AnyDefinition): OwnedRef<UntypedMessages> | SupervisorRef | undefined {
     return find(this.#cells, path, definition)
   }
 
   /** Sends to every cell that has subscribed to a topic; how many had room. */
-  publish<Input>(topic: Topic<unknown, Input>, ...payload: InputArguments<NoInfer<Input>>): number {
+  publish<Input>(topic: Topic<unknown, Input>, ...payload: Published<Input>): number {
     return this.#cells.topics.publish(topic, payload[0], this.#cells.traceOf())
   }
 

@@ -1,6 +1,13 @@
 // Programmed termination: invariants, leases, budgets, kills, links, and who is told.
 import test from 'ava'
-import { cell, message, supervisor, type Down, type OwnedRef } from '../../ts/cells/index.ts'
+import {
+  cell,
+  message,
+  supervisor,
+  type Down,
+  type OwnedRef,
+  type SupervisorRef,
+} from '../../ts/cells/index.ts'
 import { World, gate } from './fake.ts'
 
 const put = (ctx: { readonly tx: { put(key: string, node: never): unknown } }, key: string): void => {
@@ -248,7 +255,12 @@ test('an address has no power over its cell, and what spawn returned has', (t) =
 function pair(log: string[]) {
   const one = cell({
     name: 'one',
-    messages: { fail: message(), quit: message(), link: message<OwnedRef<never>>(), unlink: message() },
+    messages: {
+      fail: message(),
+      quit: message(),
+      link: message<OwnedRef<never> | SupervisorRef>(),
+      unlink: message(),
+    },
     init: () => ({ cancel: (): boolean => false }),
     on: {
       fail: () => {
@@ -331,6 +343,41 @@ test('a link to a child that waits for those before it ends the incarnation that
     await world.rest()
     t.is(await asked, 2)
   }
+})
+
+test('a link to a supervisor takes the cell with it, and the supervisor with nobody', async (t) => {
+  const world = new World()
+  const one = pair([])
+  const restart = { intensity: 0, periodMs: 1_000 }
+  const inner = supervisor({ name: 'inner', restart, children: [one] })
+  const crew = world.cells.spawn(supervisor({ name: 'crew', children: [inner] })).supervisor('inner')
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => world.cells.spawn(one, { name }))
+  if (!a || !b || !c) return t.fail()
+  for (const each of [a, b, c]) each.send('link', crew)
+  b.send('unlink')
+  await world.rest()
+  a.send('fail')
+  await world.rest()
+  t.deepEqual([crew.incarnation, c.incarnation], [1, 1])
+  a.send('link', crew)
+  crew.child('one', one).send('fail')
+  await world.rest()
+  const restarts = world.of('cell.restarted').map(({ path, reason }) => `${path} ${reason}`)
+  t.deepEqual(restarts.toSorted(), [
+    'root/a error',
+    'root/a linked',
+    'root/c linked',
+    'root/crew/inner/one supervisor',
+  ])
+  t.deepEqual([crew.incarnation, a.incarnation, b.incarnation, c.incarnation], [2, 3, 1, 2])
+  c.send('link', crew)
+  await world.rest()
+  await crew.stop()
+  await world.rest()
+  t.is(c.incarnation, 3)
+  c.send('link', crew)
+  await world.rest()
+  t.like(world.of('cell.restarted').at(-1)?.error, { code: 'ERR_KARYON_CELL_DEAD' })
 })
 
 test('a link to a cell that is gone, or without the power over it, is refused', async (t) => {

@@ -81,6 +81,8 @@ test('a cell that is found with its definition has its messages, and one of anot
   for (const path of ['root/crew/a', 'root/crew'])
     t.throws(() => kernel.find(path, other), { code: 'ERR_KARYON_ARGUMENT' })
   t.is(kernel.find('root/crew/c', other), undefined)
+  for (const path of [5, undefined, null, Symbol('root/crew/a'), ['root/crew/a']])
+    t.throws(() => kernel.find(path as never), { code: 'ERR_KARYON_ARGUMENT' })
   await kernel.close()
 })
 

@@ -319,7 +319,49 @@ test('children of one kind come and go', async (t) => {
   t.is(said(log), '-two +two')
   await crew.terminateChild('two')
   t.is(names(crew), 'worker', 'nothing is kept of it')
-  await refused(t, 'ERR_KARYON_ARGUMENT', async () => crew.startChild(worker(log)), 'another kind')
+  for (const more of [
+    kind.cell,
+    worker(log),
+    { cell: kind.cell },
+    { cell: undefined },
+    { restart: 'permanent' },
+    5,
+    undefined,
+  ])
+    await refused(t, 'ERR_KARYON_ARGUMENT', () => crew.startChild(more as never), 'it takes args only')
+  t.is(names(crew), 'worker')
+})
+
+test('a supervisor takes no args, neither as a child nor alone', async (t) => {
+  const [world, crew] = await crewOf([])
+  const inner = supervisor({ name: 'inner', children: [] })
+  const spec = { cell: inner, args: { path: '.' } }
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => supervisor({ name: 's', children: [spec] } as never))
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => crew.startChild(spec as never))
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => world.cells.spawn(inner, { args: {} } as never))
+  t.is(names(crew), 'a b c')
+  t.is(crew.startChild({ cell: inner, args: undefined, shutdownMs: undefined }).path, 'root/crew/inner')
+})
+
+test('a child that is asked for with a definition is one of that definition, or refused', async (t) => {
+  const world = new World()
+  const [one, other] = [worker([]), worker([])]
+  const inner = supervisor({ name: 'inner', children: [] })
+  const crew = world.cells.spawn(supervisor({ name: 'crew', children: [one, inner] }))
+  t.is(crew.child('worker', one), crew.child('worker'))
+  t.is(await crew.child('worker', one).ask('ping'), 1)
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => crew.child('worker', other))
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => crew.child('inner', one))
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => crew.child('nobody', one))
+  await crew.terminateChild('worker')
+  t.false(crew.child('worker', one).alive)
+})
+
+test('a child is named by text', async (t) => {
+  const [, crew] = await crewOf([])
+  for (const name of [Symbol('a'), 5, undefined, null, { toString: () => 'a' }] as never[])
+    for (const ask of [crew.child, crew.restartChild, crew.deleteChild, crew.terminateChild, crew.supervisor])
+      await refused(t, 'ERR_KARYON_ARGUMENT', async () => ask.call(crew, name))
 })
 
 test('children of one kind stop all at once, and so does what no supervisor has ordered', async (t) => {

@@ -79,6 +79,39 @@ test('every keeps its beat, skips what it missed, and can be cancelled once', as
   t.is(seen.length, 3)
 })
 
+test('a timer is called off by the cell that armed it, and by no other', async (t) => {
+  const [world, elsewhere] = [new World(), new World()]
+  const timers: Timer[] = []
+  const arming = cell({
+    name: 'arming',
+    messages: { arm: message(), cancel: message<number, boolean>(), due: message(), fail: message() },
+    on: {
+      arm: (ctx) => void timers.push(ctx.sendAfter(10, 'due')),
+      cancel: (ctx, at) => ctx.cancel(timers[at] as Timer),
+      due: () => {},
+      fail: () => {
+        throw new Error('no')
+      },
+    },
+  })
+  const [one, other] = [world.cells.spawn(arming), world.cells.spawn(arming)]
+  const foreign = elsewhere.cells.spawn(arming)
+  one.send('arm')
+  await world.rest()
+  for (const ref of [other, foreign]) {
+    const error = await t.throwsAsync(ref.ask('cancel', 0), { code: 'ERR_KARYON_CELL_FAILED' })
+    const message = 'a timer is called off by the cell that armed it, which is root/arming'
+    t.like(error?.cause, { code: 'ERR_KARYON_ARGUMENT', message })
+  }
+  t.true(timers[0]?.armed)
+  t.false(await one.ask('cancel', 1), 'there is none')
+  one.send('fail')
+  t.false(await one.ask('cancel', 0), 'it ended with its incarnation')
+  one.send('arm')
+  await world.rest()
+  t.true(await one.ask('cancel', 1))
+})
+
 test('timers end with their incarnation', async (t) => {
   const world = new World()
   const seen: string[] = []

@@ -6,6 +6,7 @@ import {
   supervisor,
   topic,
   type CellDefinition,
+  type CellSpec,
   type ChildSpec,
   type ControlMessage,
   type Message,
@@ -209,6 +210,10 @@ export function controls(cells: CellRuntime, kernel: Kernel, isolation: Isolatio
   cell({ ...spec, isolation, module: import.meta.url })
   // @ts-expect-error it has no module
   cell({ ...spec, isolation: 'thread' })
+  const wrapped = (inner: CellSpec<typeof spec.messages, undefined, void>) => cell(inner)
+  wrapped({ ...spec, isolation: 'thread', module: import.meta.url })
+  // @ts-expect-error it has no module
+  wrapped({ ...spec, isolation: 'thread' })
   // @ts-expect-error it may have none
   cell({ ...spec, isolation })
 

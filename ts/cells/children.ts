@@ -5,10 +5,8 @@ import {
   checkFields,
   checkedChild,
   restartOf,
-  type AnyCellDefinition,
   type AnyDefinition,
   type ChildSpec,
-  type KindredSpec,
   type RestartKind,
   type SupervisorDefinition,
 } from './definition.ts'
@@ -38,14 +36,11 @@ interface Child {
 /** What starts a child. */
 type Start = (supervisor: Cell, definition: Definition, options: SpawnOptions, how: ChildPlace) => AnyRef
 
-/** A child as `startChild` is told of it. */
-export type StartedChild = ChildSpec | AnyDefinition | KindredSpec<AnyCellDefinition>
-
 /** What a supervisor can be asked about its children, wherever it is. */
 export interface AskedChildren {
   get(name: string): { readonly ref: AnyRef }
   list(): readonly ChildInfo[]
-  start(child: StartedChild): AnyRef
+  start(child: Partial<ChildSpec> | AnyDefinition): AnyRef
   restart(name: string): AnyRef
   delete(name: string): void
 }
@@ -88,7 +83,7 @@ export class Children implements AskedChildren {
   }
 
   /** Starts another one, behind all others. */
-  start(child: StartedChild): AnyRef {
+  start(child: Partial<ChildSpec> | AnyDefinition): AnyRef {
     const { path } = this.#supervisor
     const { autoShutdown, children } = this.#definition
     // Each of one kind has a name of its own.
@@ -109,7 +104,8 @@ export class Children implements AskedChildren {
     const child = this.#children.get(name)
     if (child === undefined) {
       const { path } = this.#supervisor
-      throw badArgument(`${path} has no such child: ${name}`, { path, name })
+      const called = typeof name === 'string' ? name : `that has a ${typeof name} for a name`
+      throw badArgument(`${path} has no child ${called}`, { path, name: called })
     }
     return child
   }

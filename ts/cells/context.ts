@@ -2,18 +2,10 @@
 import type { DeathReason, DownReason } from '../events.ts'
 import type { Graph, Transaction } from '../graph/types.ts'
 import type { AskOptions } from './ask.ts'
-import type {
-  AskedName,
-  Handlers,
-  InputArguments,
-  InputOf,
-  Messages,
-  PayloadArguments,
-  ReplyOf,
-} from './definition.ts'
+import type { AskedName, Handlers, InputOf, Messages, PayloadArguments, ReplyOf } from './definition.ts'
 import type { AnyRef, CellRef } from './ref.ts'
 import type { Spawn } from './spawn.ts'
-import type { Subscription, Topic } from './topics.ts'
+import type { Published, Subscription, Topic } from './topics.ts'
 
 /** A timer that `sendAfter` or `every` armed; for `cancel`. */
 export interface Timer {
@@ -117,7 +109,7 @@ export interface InitContext<M extends Messages<M>, Args> {
   /** Has what is published under a topic sent to the cell as the named message. Ends with the incarnation. */
   subscribe<Name extends keyof M & string>(topic: Topic<InputOf<M[Name]>, unknown>, name: Name): Subscription
   /** Sends to every subscriber of a topic; how many had room. */
-  publish<Input>(topic: Topic<unknown, Input>, ...payload: InputArguments<NoInfer<Input>>): number
+  publish<Input>(topic: Topic<unknown, Input>, ...payload: Published<Input>): number
   /**
    * Shows progress: the lease begins anew if the number is greater than that of the last time; whether it was. A cell without a lease may call
    * it too.

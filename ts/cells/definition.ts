@@ -199,7 +199,10 @@ export type TurnFacts<M extends Messages<M>> = {
 }[keyof M & string]
 
 /** What a cell is made of; see `cell`. */
-export interface CellSpec<M extends Messages<M>, State, Args> {
+export type CellSpec<M extends Messages<M>, State, Args> = CellParts<M, State, Args> &
+  ({ readonly isolation?: 'inline' } | { readonly isolation: 'thread'; readonly module: string })
+
+interface CellParts<M extends Messages<M>, State, Args> {
   /** What it is called where nobody names it. */
   readonly name: string
   /** Labels and edge types that it may read and write; nothing by default. */
@@ -244,10 +247,6 @@ export interface CellSpec<M extends Messages<M>, State, Args> {
    */
   readonly module?: string
 }
-
-/** What `isolation` demands of the rest. */
-export type Placed =
-  { readonly isolation?: 'inline' } | { readonly isolation: 'thread'; readonly module: string }
 
 /** Where the turns of a cell run. */
 export type Isolation = 'inline' | 'thread'
@@ -315,7 +314,7 @@ export type Handler = (ctx: unknown, payload: unknown) => unknown
  * })
  */
 export function cell<M extends Messages<M>, State = undefined, Args = void>(
-  spec: CellSpec<M, State, Args> & Placed,
+  spec: CellSpec<M, State, Args>,
 ): CellDefinition<M, Args> {
   checkFields(spec, 'a cell', CELL_FIELDS)
   const { grants = {}, limits = {}, restart = 'transient', persist = false, isolation = 'inline' } = spec
@@ -438,14 +437,10 @@ export interface RestartSpec {
   }
 }
 
-/** What a definition takes as `args`: a supervisor nothing, one of several kinds what suits all of them. */
-export type ArgsOf<D> = [D] extends [SupervisorDefinition]
-  ? undefined
-  : [Exclude<D, SupervisorDefinition>] extends [
-        { readonly name: string; readonly [types]?: (args: infer Args) => void },
-      ]
-    ? Args
-    : never
+/** What a definition takes as `args`: of one of several kinds, what suits all of them. */
+export type ArgsOf<D> = [D] extends [{ readonly kind: string; readonly [types]?: (args: infer Args) => void }]
+  ? Args
+  : unknown
 
 /** The `args` of a start, which may be left out where `init` takes none. */
 export type ArgsOption<Args> = undefined extends Args ? { readonly args?: Args } : { readonly args: Args }
@@ -472,15 +467,13 @@ interface ChildTerms<D> {
 }
 
 /** A definition that is a child by itself: it needs no `args`. */
-export type NeedsNoArgs = AnyDefinition & { readonly [types]?: (args: undefined) => unknown }
-
-/** One more child of a `simple_one_for_one`: of the one kind that its definition names. */
-export type KindredSpec<D> = ArgsOption<ArgsOf<D>> & {
-  /** The name of its definition by default, numbered if it is taken. */
-  readonly name?: string
-  readonly cell?: undefined
-  readonly kind?: undefined
+export interface NeedsNoArgs extends AnyDefinition {
+  readonly [types]?: (args: undefined) => unknown
 }
+
+/** One more child of a `simple_one_for_one`, which is of the one kind that its definition names. */
+export type KindredSpec<D> = Pick<ChildTerms<D>, 'name'> &
+  ArgsOption<ArgsOf<D>> & { readonly cell?: undefined; readonly kind?: undefined }
 
 /**
  * Who is restarted together with a child that failed: nobody, all its siblings, those that stand behind it. Whoever of them was terminated or has
@@ -493,14 +486,11 @@ export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'simple_
 /** When a supervisor stops because significant children have ended by themselves: never, when one has, when all have. */
 export type AutoShutdown = 'never' | 'any_significant' | 'all_significant'
 
-/** Some cell's definition. */
-export interface AnyCellDefinition {
-  readonly kind: 'cell'
+/** Some definition. */
+export interface AnyDefinition {
+  readonly kind: DefinitionKind
   readonly name: string
 }
-
-/** Some definition. */
-export type AnyDefinition = AnyCellDefinition | SupervisorDefinition
 
 /** A definition that `spawn` starts, with all its children. `Kind` is what a `simple_one_for_one` has children of. */
 export interface SupervisorDefinition<Kind = AnyDefinition | undefined> {
@@ -515,28 +505,24 @@ export interface SupervisorDefinition<Kind = AnyDefinition | undefined> {
   readonly [types]?: (args: undefined) => Kind
 }
 
-interface SupervisorTerms {
+/** What a supervisor is made of. */
+export interface SupervisorSpec<Children = readonly unknown[]> {
   readonly name: string
+  /** `one_for_one` by default. */
+  readonly strategy?: Strategy
   /** `never` by default. */
   readonly autoShutdown?: AutoShutdown
   /** 5 restarts in 10 seconds by default. */
   readonly restart?: RestartSpec
+  /** In the order in which they start; of `simple_one_for_one` the one kind of all that are started. */
+  readonly children: Children
   /** `import.meta.url` of the module that exports this by a name: for one that a cell in a worker is to spawn. */
   readonly module?: string
 }
 
-/** What a supervisor is made of, whatever its strategy and children. */
-export interface SupervisorSpec extends SupervisorTerms {
-  readonly strategy?: Strategy
-  readonly children: readonly unknown[]
-}
-
-/** The kind of which all children are: one for which the supervisor has `args` may be started without. */
-export type Kindred<Kind, Args> = undefined extends Args
-  ? Kind
-  : Kind extends CellDefinition<infer M, infer Own>
-    ? CellDefinition<M, Own | undefined>
-    : Kind
+/** A kind for which its supervisor has `args`: it may be started without. */
+export type Provided<Kind> =
+  Kind extends CellDefinition<infer M, infer Args> ? CellDefinition<M, Args | undefined> : Kind
 
 /**
  * Defines a supervisor, as Erlang/OTP knows them. Children start in their order, each when the one before it is up, and come down from the
@@ -554,17 +540,13 @@ export type Kindred<Kind, Args> = undefined extends Args
  * })
  */
 export function supervisor<Kind extends AnyDefinition, Args extends ArgsOf<Kind> | undefined = undefined>(
-  spec: SupervisorTerms & {
+  spec: SupervisorSpec<readonly [Kind | (ChildTerms<Kind> & { readonly args?: Args })]> & {
     readonly strategy: 'simple_one_for_one'
-    /** The kind of all that are started. */
-    readonly children: readonly [Kind | (ChildTerms<Kind> & { readonly args?: Args })]
   },
-): SupervisorDefinition<Kindred<Kind, Args>>
-export function supervisor<Children extends readonly unknown[]>(
-  spec: SupervisorTerms & {
-    /** `one_for_one` by default. */
+): SupervisorDefinition<undefined extends Args ? Kind : Provided<Kind>>
+export function supervisor<Kinds extends readonly unknown[]>(
+  spec: SupervisorSpec<readonly [...{ [At in keyof Kinds]: ChildSpec<Kinds[At]> | NeedsNoArgs }]> & {
     readonly strategy?: Exclude<Strategy, 'simple_one_for_one'>
-    readonly children: readonly [...{ [At in keyof Children]: ChildSpec<Children[At]> | NeedsNoArgs }]
   },
 ): SupervisorDefinition<undefined>
 export function supervisor(spec: SupervisorSpec): SupervisorDefinition<never> {
@@ -666,18 +648,11 @@ export function checkedChild(
   if (significant && (restartOf(made) === 'permanent' || autoShutdown === 'never')) {
     throw badArgument(`${what} is significant: it is not permanent then, and autoShutdown is not 'never'`)
   }
-  checkArgs(made.cell, made.args)
-  if (shutdownMs !== undefined && made.cell.kind === 'supervisor')
-    throw badArgument(`${what} is a supervisor, which takes as long as its children do: it has no shutdownMs`)
+  if (made.cell.kind === 'supervisor' && (shutdownMs ?? made.args) !== undefined)
+    throw badArgument(`${what} is a supervisor: it has no args, and no shutdownMs, but those of its children`)
   if (shutdownMs !== undefined && shutdownMs !== Infinity)
     bounded(`shutdownMs of ${what}`, shutdownMs, 0, LIMITS.delayMaxMs)
   return made
-}
-
-/** Refuses what nobody would get. */
-export function checkArgs({ kind, name }: AnyDefinition, args: unknown): void {
-  if (kind === 'supervisor' && args !== undefined)
-    throw badArgument(`supervisor ${name} takes no args; say those of its children`)
 }
 
 /** After which ends a child is restarted. */

@@ -8,6 +8,7 @@ export {
   message,
   supervisor,
   type Answer,
+  type AnyDefinition,
   type AutoShutdown,
   type CellDefinition,
   type CellLimits,
@@ -21,6 +22,7 @@ export {
   type StandardSchema,
   type Strategy,
   type SupervisorDefinition,
+  type SupervisorSpec,
   type TurnFacts,
 } from './definition.ts'
 export type { ChildInfo } from './children.ts'

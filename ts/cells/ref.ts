@@ -3,12 +3,10 @@ import type { AskOptions, DeliverOptions } from './ask.ts'
 import type { Cell } from './cell.ts'
 import type { AskedChildren, ChildInfo } from './children.ts'
 import type {
-  AnyCellDefinition,
   AnyDefinition,
   AskedName,
   CellDefinition,
   ChildSpec,
-  CompiledCell,
   KindredSpec,
   Messages,
   NeedsNoArgs,
@@ -193,8 +191,8 @@ export class SupervisorRef<Kind = AnyDefinition | undefined> extends Reference {
    */
   child(name: string): OwnedRef<UntypedMessages>
   child<M extends Messages<M>>(name: string, definition: CellDefinition<M, never>): OwnedRef<M>
-  child(name: string, definition?: AnyCellDefinition): OwnedRef<UntypedMessages> {
-    const { ref } = this.#children.get(checkedText(name))
+  child(name: string, definition?: AnyDefinition): OwnedRef<UntypedMessages> {
+    const { ref } = this.#children.get(name)
     checkDefinition(Reference.cellOf(ref), definition)
     if (ref instanceof OwnedRef) return ref as OwnedRef<UntypedMessages>
     throw badArgument(`${ref.path} is a supervisor`, { path: ref.path, name })
@@ -202,7 +200,7 @@ export class SupervisorRef<Kind = AnyDefinition | undefined> extends Reference {
 
   /** The supervisor of that name among the children. */
   supervisor(name: string): SupervisorRef {
-    const { ref } = this.#children.get(checkedText(name))
+    const { ref } = this.#children.get(name)
     if (ref instanceof SupervisorRef) return ref
     throw badArgument(`${ref.path} is a cell`, { path: ref.path, name })
   }
@@ -214,17 +212,15 @@ export class SupervisorRef<Kind = AnyDefinition | undefined> extends Reference {
 
   /**
    * Starts another child, behind all others, and at once: it waits for no sibling. Of `simple_one_for_one` one of its kind, of which a name
-   * and args are said, and nothing else. When the supervisor itself is restarted, children that were started so are gone: what its definition names is what
-   * comes back.
+   * and args are said, and nothing else. When the supervisor itself is restarted, children that were started so are gone: what its
+   * definition names is what comes back.
    *
    * @throws ERR_KARYON_CELL_NAME where the name is taken, also by a child that is terminated; ERR_KARYON_ARGUMENT
    */
   startChild<D extends NeedsNoArgs>(definition: Kind extends AnyDefinition ? never : D): RefOf<D>
   startChild<D>(
-    child:
-      | (Kind extends AnyDefinition ? KindredSpec<Kind> : never)
-      | ([Kind] extends [AnyDefinition] ? never : ChildSpec<D>),
-  ): Kind extends AnyDefinition ? RefOf<Kind> : RefOf<D>
+    child: Kind extends AnyDefinition ? KindredSpec<Kind> : ChildSpec<D>,
+  ): RefOf<Kind extends AnyDefinition ? Kind : D>
   startChild(child: never): unknown {
     return this.#children.start(child)
   }
@@ -234,7 +230,7 @@ export class SupervisorRef<Kind = AnyDefinition | undefined> extends Reference {
    * gone.
    */
   terminateChild(name: string): Promise<void> {
-    return this.#children.get(checkedText(name)).ref.stop()
+    return this.#children.get(name).ref.stop()
   }
 
   /**
@@ -244,7 +240,7 @@ export class SupervisorRef<Kind = AnyDefinition | undefined> extends Reference {
    * @throws ERR_KARYON_CELL_NAME if it is alive, ERR_KARYON_ARGUMENT if there is none
    */
   restartChild(name: string): AnyRef {
-    return this.#children.restart(checkedText(name))
+    return this.#children.restart(name)
   }
 
   /**
@@ -253,12 +249,15 @@ export class SupervisorRef<Kind = AnyDefinition | undefined> extends Reference {
    * @throws ERR_KARYON_CELL_NAME if it is alive, ERR_KARYON_ARGUMENT if there is none
    */
   deleteChild(name: string): void {
-    this.#children.delete(checkedText(name))
+    this.#children.delete(name)
   }
 }
 
 /** Either kind of reference. */
 export type AnyRef = OwnedRef<never> | SupervisorRef
+
+/** Either kind, to what nobody has said the types of. */
+export type FoundRef = OwnedRef<UntypedMessages> | SupervisorRef
 
 /** The reference to what a definition makes. */
 export type RefOf<D> =
@@ -269,31 +268,19 @@ export type RefOf<D> =
       : AnyRef
 
 /** The living cell or supervisor at a path, with the power over it; throws if it is not of the definition that is given. */
-export function find(
-  runtime: CellRuntime,
-  path: string,
-  expected?: AnyCellDefinition,
-): OwnedRef<UntypedMessages> | SupervisorRef | undefined {
-  checkedText(path)
+export function find(runtime: CellRuntime, path: string, expected?: AnyDefinition): FoundRef | undefined {
+  if (typeof path !== 'string') throw badArgument(`a path is text, such as root/alice, not a ${typeof path}`)
   const cell = runtime.cells.find((each) => each?.path === path && each !== runtime.root)
   if (cell === undefined) return undefined
   checkDefinition(cell, expected)
   return cell.children === undefined ? new OwnedRef(cell) : new SupervisorRef(cell, cell.children)
 }
 
-function checkedText(name: string): string {
-  if (typeof name === 'string') return name
-  throw badArgument(`a cell is found by text, its name or path, not by a ${typeof name}`)
-}
-
-function checkDefinition(cell: Cell, expected: AnyCellDefinition | undefined): void {
+function checkDefinition(cell: Cell, expected: AnyDefinition | undefined): void {
   if (expected === undefined) return
   const { path, runtime } = cell
   const definition = cell.definition ?? runtime.outside?.describe(cell)
-  // What is elsewhere is told by its module and name.
-  const { module, name } = expected as CompiledCell
-  const named = runtime.outside !== undefined && module !== undefined
-  if (definition === expected || (named && definition?.module === module && definition.name === name)) return
+  if (definition === expected) return
   const is = definition === undefined ? 'a supervisor' : `a cell of another definition, ${definition.name}`
   throw badArgument(`${path} is ${is}; find it without one`, { path })
 }

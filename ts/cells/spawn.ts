@@ -10,7 +10,6 @@ import {
   AUTO_SHUTDOWNS,
   STRATEGIES,
   backoffOf,
-  checkArgs,
   isDefinition,
   type CellDefinition,
   type CompiledCell,
@@ -82,7 +81,8 @@ export function spawnBelow(
   const { name, args } = checkedOptions(options, 'name', 'args')
   if (!isDefinition(definition)) throw badArgument('spawn takes what cell() or supervisor() made')
   if (name !== undefined) checkedName(name, `a ${definition.kind}`)
-  checkArgs(definition, args)
+  if (definition.kind === 'supervisor' && args !== undefined)
+    throw badArgument(`supervisor ${definition.name} takes no args; say those of its children`)
   if (parent.runtime.scheduler.closed)
     throw failure('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
   if (parent.runtime.check && args !== undefined) freezeSendable(args, 'args')

@@ -2,7 +2,7 @@
 import { badArgument } from '../errors.ts'
 import { shielded } from '../shield.ts'
 import type { Incarnation } from './cell.ts'
-import { message, type Message, type StandardSchema } from './definition.ts'
+import { message, type InputArguments, type Message, type StandardSchema } from './definition.ts'
 import { checkedName } from './failures.ts'
 import type { CellRuntime } from './runtime.ts'
 import { freezeSendable } from './sendable.ts'
@@ -32,6 +32,9 @@ export function topic(name: string, schema?: StandardSchema): Topic<unknown> {
     message: schema === undefined ? message<unknown>() : message(schema),
   })
 }
+
+/** What is published, as arguments. */
+export type Published<Input> = InputArguments<NoInfer<Input>>
 
 /** A cell's wish to get what is published. It ends with the incarnation. */
 export interface Subscription {

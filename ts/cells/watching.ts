@@ -32,13 +32,9 @@ export function monitor(
   })
 }
 
-/**
- * Binds two incarnations: whichever ends, but by itself, takes the other with it. A supervisor takes with it, and goes with nobody: it traps
- * exits, as that of Erlang/OTP does.
- */
+/** Binds two incarnations: whichever ends, but by itself, takes the other with it, if that is a cell. */
 export function link(incarnation: Incarnation, ref: AnyRef): Monitor {
-  const supervises = ref instanceof SupervisorRef
-  if (!supervises && !(ref instanceof OwnedRef)) {
+  if (!(ref instanceof OwnedRef || ref instanceof SupervisorRef)) {
     throw badArgument(
       'link takes what spawn returned: only who may end a cell may bind it; monitor takes any reference',
     )
@@ -47,26 +43,24 @@ export function link(incarnation: Incarnation, ref: AnyRef): Monitor {
   if (gone !== undefined) throw goneError(path)
   if (other === incarnation) throw badArgument('a cell is not linked to itself')
   const there = watch(incarnation, other, (reason) => {
-    back?.cancel()
+    back.cancel()
     share(other, incarnation, reason)
   })
-  const back = supervises
-    ? undefined
-    : watch(other, incarnation, (reason) => {
-        there.cancel()
-        share(incarnation, other, reason)
-      })
+  const back = watch(other, incarnation, (reason) => {
+    there.cancel()
+    share(incarnation, other, reason)
+  })
   return {
     cancel: () => {
-      back?.cancel()
+      back.cancel()
       return there.cancel()
     },
   }
 }
 
-/** The end of one incarnation becomes that of another. */
+/** The end of one incarnation becomes that of another. A supervisor traps exits, as that of Erlang/OTP does. */
 function share(from: Incarnation, to: Incarnation, reason: EndReason): void {
-  if (reason === 'ended' || !to.alive) return
+  if (reason === 'ended' || !to.alive || to.cell.children !== undefined) return
   const { path } = from.cell
   const details = { path, incarnation: from.number, reason }
   const error = failure(

@@ -3,7 +3,7 @@ import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 import type { Cell, Incarnation } from '../cells/cell.ts'
 import type { AskedChildren, ChildInfo } from '../cells/children.ts'
 import type { Monitor, MonitorOptions } from '../cells/context.ts'
-import type { CompiledCell } from '../cells/definition.ts'
+import { cell, declaredBy, type CompiledCell } from '../cells/definition.ts'
 import type { CellInfo } from '../cells/inspect.ts'
 import { OwnedRef, Reference, SupervisorRef, type AnyRef } from '../cells/ref.ts'
 import type { CellRuntime, OutsideOfRuntime } from '../cells/runtime.ts'
@@ -20,6 +20,9 @@ import type { LocalSeat } from './local.ts'
 import type { RemoteScheduler } from './remote.ts'
 import type { Passage } from './values.ts'
 import { Place, Up } from './wire.ts'
+
+/** What is not told of a cell elsewhere, and not asked either. */
+const UNTOLD = cell({ name: 'untold', messages: {}, on: {} }) as unknown as CompiledCell
 
 type Understood = NonNullable<ReferenceFacts['messages']>
 
@@ -172,38 +175,21 @@ export class Outside implements OutsideOfRuntime, Passage {
   /** What a cell elsewhere understands: its definition where it is here too, or its messages alone. */
   #definitionOf(cell: Cell, facts: Understood): CompiledCell {
     const { module, definition: name, names, checked, controls, dropOldest, mailbox, persist } = facts
-    const here = module === undefined ? undefined : exportedBy(module, { kind: 'cell', name })
-    if (here !== undefined) return here as CompiledCell
+    const here = module && (exportedBy(module, { kind: 'cell', name }) ?? declaredBy(module, 'cell', name))
+    if (here) return here as CompiledCell
     // Its schemas are where the cell is.
     const parser = (code: number) => (payload: unknown) =>
       this.#call({ what: 'parse', ref: this.#cells.refOf(cell), code, payload })
     return {
-      kind: 'cell',
+      ...UNTOLD,
       name,
       module,
-      isolation: 'inline',
-      grants: {},
       names,
       codes: new Map(names.map((each, code) => [each, code])),
       parsers: checked.map((has, code) => (has ? parser(code) : undefined)),
-      replies: [],
       controls: controls.length > 0 ? new Set(controls) : undefined,
-      handlers: [],
-      begins: false,
-      init: undefined,
       persist,
-      resume: undefined,
-      invariant: undefined,
-      limits: {
-        mailbox,
-        dropOldest,
-        turnTimeoutMs: 0,
-        turnCpuMs: 0,
-        stopInPlace: false,
-        lease: undefined,
-        budget: undefined,
-      },
-      restart: 'transient',
+      limits: { ...UNTOLD.limits, mailbox, dropOldest },
     }
   }
 

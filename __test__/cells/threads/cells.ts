@@ -1,5 +1,6 @@
 // Cells for the tests of both tiers: exported for the workers, which import this module.
 import {
+  type KaryonError,
   cell,
   control,
   message,
@@ -204,6 +205,15 @@ type CallerMessages = Loose<
   | 'spawnMany'
 >
 
+/** What a call is refused with. */
+const codeOf = (call: () => unknown): unknown => {
+  try {
+    return call()
+  } catch (error) {
+    return (error as KaryonError).code
+  }
+}
+
 const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages> => {
   const names = [
     ...['relay', 'ask', 'deliver', 'spawn', 'children', 'watch', 'down', 'downs', 'link', 'after', 'every'],
@@ -259,7 +269,15 @@ const callerOf = (isolation: 'inline' | 'thread'): CellDefinition<CallerMessages
         const answer = await third.ask('total')
         await crew.terminateChild('third')
         crew.deleteChild('third')
-        return { before, answer, after: crew.children().map((child: { name: string }) => child.name) }
+        const after = crew.children().map((child: { name: string }) => child.name)
+        const first = await crew.child('first', inlineCounter).ask('total')
+        const refused = [
+          () => crew.child('second', inlineCounter),
+          () => crew.child('nobody', inlineCounter),
+          () => crew.startChild(undefined),
+          () => crew.startChild({ name: 'fourth' }),
+        ].map(codeOf)
+        return { before, answer, after, first, refused }
       },
       watch: (ctx, { ref, of }) => {
         ctx.monitor(ref, 'down' as never, { of })

@@ -1,13 +1,16 @@
 // What a cell reaches from where it runs: other cells, timers, children, monitors, topics.
+import test from 'ava'
 import {
+  Kernel,
   KaryonError,
+  supervisor,
   type CellRef,
   type Message,
   type OwnedRef,
   type SupervisorRef,
 } from '../../../ts/index.ts'
 import { PATIENT, both, emptied, threaded } from './both.ts'
-import { inlineCaller, inlineCounter, inlineHalver, news, threadCounter } from './cells.ts'
+import { crew, inlineCaller, inlineCounter, inlineHalver, news, threadCounter } from './cells.ts'
 import { counting } from './stopping.ts'
 
 type Counting = { readonly total: Message<void, number> }
@@ -151,13 +154,33 @@ both(
 
 both('a cell spawns a supervisor and manages its children', async (t, { kernel, caller }) => {
   const ref = kernel.spawn(caller, { name: 'parent' })
-  const crew = (await ref.ask('spawn', { which: 'crew' })) as SupervisorRef
-  t.is(crew.path, 'root/parent/crew')
-  t.deepEqual(await ref.ask('children', crew), {
+  const made = (await ref.ask('spawn', { which: 'crew' })) as SupervisorRef
+  t.is(made.path, 'root/parent/crew')
+  t.deepEqual(await ref.ask('children', made), {
     before: ['first', 'second'],
     answer: 0,
     after: ['first', 'second'],
+    first: 0,
+    refused: Array.from({ length: 4 }, () => 'ERR_KARYON_ARGUMENT'),
   })
+})
+
+test.serial('a child in a worker is told by a definition that was only imported there', async (t) => {
+  const kernel = Kernel.memory({ workers: { count: 1, spare: false } })
+  const alone = kernel.spawn(
+    supervisor({ name: 'alone', children: [{ name: 'first', cell: inlineCounter }] }),
+  )
+  t.is(await kernel.spawn(counting).ask('first', alone, PATIENT), 0)
+  await kernel.close()
+})
+
+both('a link to a supervisor takes the cell with it', async (t, { kernel, caller, event }) => {
+  const ref = kernel.spawn(caller, { name: 'bound' })
+  const target = kernel.spawn(crew)
+  await ref.ask('link', target)
+  await target.stop()
+  t.is((await event('cell.restarted', ({ path }) => path === 'root/bound')).reason, 'linked')
+  t.is(await ref.ask('ticks'), 0)
 })
 
 both('a monitor tells of the end, once; of an incarnation too', async (t, { kernel, caller }) => {

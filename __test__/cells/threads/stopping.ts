@@ -9,6 +9,7 @@ import {
   type CellRef,
   type Context,
   type Message,
+  type SupervisorRef,
 } from '../../../ts/index.ts'
 import { native } from '../../../ts/native.ts'
 
@@ -138,6 +139,7 @@ export const unsound: CellDefinition<{ readonly go: Message }> = cell({
 type CountingMessages = {
   readonly add: Message<number>
   readonly total: Message<void, number>
+  readonly first: Message<SupervisorRef, number>
 }
 
 /** Counts in the worker, or elsewhere. */
@@ -146,12 +148,18 @@ export const counting: CellDefinition<CountingMessages> = cell({
   module,
   isolation: 'thread',
   limits: { mailbox: 20_000 },
-  messages: { add: message<number>(), total: message<void, number>() },
+  messages: {
+    add: message<number>(),
+    total: message<void, number>(),
+    first: message<SupervisorRef, number>(),
+  },
   init: () => ({ total: 0 }),
   on: {
     add: (ctx, by) => {
       ctx.state.total += by
     },
     total: (ctx) => ctx.state.total,
+    // Of a module that only this one has imported here.
+    first: (ctx, crew) => ctx.ask(crew.child('first', inlineCounter), 'total'),
   },
 })
