@@ -28,7 +28,7 @@ export {
 export type { ChildInfo } from './children.ts'
 export type { Once } from './durable.ts'
 export type { CellInfo, CellStatus, CellTree } from './inspect.ts'
-export type { CellRef, OwnedRef, SupervisorRef } from './ref.ts'
+export type { AnyRef, CellRef, OwnedRef, SupervisorRef } from './ref.ts'
 export type { CellStats } from './runtime.ts'
 export type { Spawn, SpawnOptions } from './spawn.ts'
 export { topic, type Subscription, type Topic } from './topics.ts'
