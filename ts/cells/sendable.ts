@@ -52,7 +52,7 @@ function walk(value: unknown, path: string, depth: number, seen: Set<object>, pl
   if (typeof value !== 'object' || value === null) return
   if (types.isProxy(value)) throw refused(path, 'a proxy')
   if (seen.has(value) || value instanceof Reference) return
-  if (depth >= PAYLOAD_DEPTH_MAX) throw tooDeep()
+  if (depth >= PAYLOAD_DEPTH_MAX) throw tooDeep(/^\w+/.exec(path)?.[0] ?? '')
   seen.add(value)
   const below = (item: unknown, place: string | number, dot: string, end: string): void => {
     if (mayHold(item)) walk(item, `${path}${dot}${place}${end}`, depth + 1, seen, plain)
@@ -95,9 +95,9 @@ function assertClones(value: object, path: string): void {
   if (Object.getPrototypeOf(clone) !== Object.getPrototypeOf(value)) throw refused(path, name())
 }
 
-/** The error of a payload that is nested too deep; its path would be as long. */
-export function tooDeep(): KaryonError {
-  const message = `the payload is nested deeper than ${PAYLOAD_DEPTH_MAX} levels; send it flat, or in parts`
+/** The error of something that is nested too deep; the path to what is would be as long. */
+export function tooDeep(what: string): KaryonError {
+  const message = `${what} is nested deeper than ${PAYLOAD_DEPTH_MAX} levels; send it flat, or in parts`
   return new KaryonError('ERR_KARYON_NOT_SENDABLE', message, { details: { limit: PAYLOAD_DEPTH_MAX } })
 }
 

@@ -1,13 +1,12 @@
-// What the engine clones: with references to cells and Karyon's errors in it, which it would make plain objects of.
+// What the engine clones: with references to cells and errors in it, of which it would leave little.
 import { types } from 'node:util'
 import { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
-import { KaryonError, type KaryonErrorCode } from '../errors.ts'
 import type { DownReason } from '../events.ts'
-import { peek } from '../cells/foreign.ts'
 import { Reference } from '../cells/ref.ts'
 import { PAYLOAD_DEPTH_MAX, tooDeep } from '../cells/sendable.ts'
+import { ERRORS_MAX, complete, errorOf, factsOf, isError, type ErrorFacts } from './errors.ts'
 import type { Passage } from './values.ts'
 
 /** What is said of a reference. */
@@ -64,22 +63,13 @@ export interface Parcel {
   readonly standIns?: readonly { readonly at: object; readonly is: ReferenceFacts | ErrorFacts }[]
 }
 
-/** An error of Karyon's. */
-interface ErrorFacts {
-  readonly code: KaryonErrorCode
-  readonly message: string
-  readonly stack: string
-  readonly details: unknown
-  readonly cause?: unknown
-}
-
 type StandIn = NonNullable<Parcel['standIns']>[number]
 
 /** Makes a value ready for the engine. Throws what is wrong with one that is nested too deep. */
 export function pack(value: unknown, passage: Passage): Parcel {
   if (!holdsOurs(value)) return { value }
-  const standIns: StandIn[] = []
-  return { value: replaced(value, passage, standIns, new Map()), standIns }
+  const packer = new Packer(passage)
+  return { value: packer.copy(value), standIns: packer.standIns }
 }
 
 /** Makes what the engine has cloned what it was. */
@@ -93,15 +83,14 @@ export function unpack({ value, standIns }: Parcel, passage: Passage): unknown {
     restore(object, back)
     return object
   }
-  // A cause may be another of them: each before those that hold it.
-  for (const { at, is } of standIns) {
-    made.set(at, 'code' in is ? errorOf(is, back) : passage.in(is))
-  }
+  // All of them first: an error may hold any other, and itself.
+  for (const { at, is } of standIns) made.set(at, 'fields' in is ? errorOf(is) : passage.in(is))
+  for (const { at, is } of standIns) if ('fields' in is) complete(made.get(at) as Error, is, back)
   return back(value)
 }
 
-function isOurs(value: unknown): value is Reference | KaryonError {
-  return value instanceof Reference || value instanceof KaryonError
+function isOurs(value: unknown): value is Reference | Error {
+  return !types.isProxy(value) && (value instanceof Reference || isError(value))
 }
 
 /** The plain containers, in which there may be something of ours. */
@@ -111,15 +100,14 @@ function below(value: object): Iterable<unknown> | undefined {
   if (types.isSet(value)) return value
   if (Array.isArray(value)) return value
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) return Object.values(value)
-  return types.isNativeError(value) ? [value.cause] : undefined
+  return prototype === Object.prototype || prototype === null ? Object.values(value) : undefined
 }
 
 /** Whether there is something of ours in the plain containers of a value. Looks at all of it, for how deep it goes. */
 function holdsOurs(value: unknown, depth = 0, seen: Set<unknown> = new Set()): boolean {
   if (typeof value !== 'object' || value === null || seen.has(value)) return false
   if (isOurs(value)) return true
-  if (depth >= PAYLOAD_DEPTH_MAX) throw tooDeep()
+  if (depth >= PAYLOAD_DEPTH_MAX) throw tooDeep('what is sent')
   seen.add(value)
   const plain = below(value)
   let holds = false
@@ -133,51 +121,67 @@ function inside(value: object): Iterable<unknown> {
   return is ? [] : Object.values(value)
 }
 
-/** A copy with stand-ins; only of what has them somewhere below. */
-function replaced(
-  value: unknown,
-  passage: Passage,
-  standIns: StandIn[],
-  copies: Map<unknown, unknown>,
-): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (copies.has(value)) return copies.get(value)
-  const copy = (item: unknown): unknown => replaced(item, passage, standIns, copies)
-  if (isOurs(value)) {
-    const at = {}
-    copies.set(value, at)
-    const is = value instanceof Reference ? passage.out(value) : factsOf(value, copy)
-    standIns.push({ at, is })
-    return at
+/** Copies with stand-ins. */
+class Packer {
+  readonly standIns: StandIn[] = []
+  readonly #passage: Passage
+  readonly #copies = new Map<unknown, unknown>()
+  /** Errors that what is copied now is part of, and how many the outermost of them has brought. */
+  #around = 0
+  #brought = 0
+
+  constructor(passage: Passage) {
+    this.#passage = passage
   }
-  if (below(value) === undefined) return value
-  if (types.isNativeError(value)) {
-    const { cause } = value
-    const made: Error = peek(() => structuredClone(value)) ?? standIn(value)
-    copies.set(value, made)
-    if (cause !== undefined) made.cause = copy(cause)
+
+  copy(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value
+    if (this.#copies.has(value)) return this.#copies.get(value)
+    if (isOurs(value)) return this.#standIn(value)
+    if (below(value) === undefined) return value
+    if (types.isMap(value)) {
+      const map = new Map<unknown, unknown>()
+      this.#copies.set(value, map)
+      for (const [key, item] of value) map.set(this.copy(key), this.copy(item))
+      return map
+    }
+    if (types.isSet(value)) {
+      const set = new Set<unknown>()
+      this.#copies.set(value, set)
+      for (const item of value) set.add(this.copy(item))
+      return set
+    }
+    const made: Record<string, unknown> | unknown[] = Array.isArray(value) ? [] : {}
+    if (Array.isArray(made)) made.length = (value as readonly unknown[]).length
+    this.#copies.set(value, made)
+    for (const name of Object.keys(value)) {
+      const item = this.copy((value as Record<string, unknown>)[name])
+      Object.defineProperty(made, name, {
+        value: item,
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      })
+    }
     return made
   }
-  if (types.isMap(value)) {
-    const map = new Map<unknown, unknown>()
-    copies.set(value, map)
-    for (const [key, item] of value) map.set(copy(key), copy(item))
-    return map
+
+  /** What stands for something of ours; nothing for an error that is one too many. */
+  #standIn(value: Reference | Error): object | undefined {
+    const at = {}
+    if (value instanceof Reference) {
+      this.#copies.set(value, at)
+      this.standIns.push({ at, is: this.#passage.out(value) })
+      return at
+    }
+    if (this.#around === 0) this.#brought = 0
+    else if (++this.#brought > ERRORS_MAX) return undefined
+    this.#copies.set(value, at)
+    this.#around++
+    this.standIns.push({ at, is: factsOf(value, (item) => this.copy(item)) })
+    this.#around--
+    return at
   }
-  if (types.isSet(value)) {
-    const set = new Set<unknown>()
-    copies.set(value, set)
-    for (const item of value) set.add(copy(item))
-    return set
-  }
-  const made: Record<string, unknown> | unknown[] = Array.isArray(value) ? [] : {}
-  if (Array.isArray(made)) made.length = (value as readonly unknown[]).length
-  copies.set(value, made)
-  for (const name of Object.keys(value)) {
-    const item = copy((value as Record<string, unknown>)[name])
-    Object.defineProperty(made, name, { value: item, enumerable: true, writable: true, configurable: true })
-  }
-  return made
 }
 
 /** Puts back into a container what belongs there. */
@@ -190,8 +194,6 @@ function restore(value: object, back: (item: unknown) => unknown): void {
     const items = [...value]
     value.clear()
     for (const item of items) value.add(back(item))
-  } else if (types.isNativeError(value)) {
-    if (value.cause !== undefined) value.cause = back(value.cause)
   } else if (below(value) !== undefined) {
     const object = value as Record<string, unknown>
     for (const name of Object.keys(object)) {
@@ -199,54 +201,4 @@ function restore(value: object, back: (item: unknown) => unknown): void {
       if (typeof item === 'object' && item !== null) object[name] = back(item)
     }
   }
-}
-
-function factsOf(error: KaryonError, copy: (item: unknown) => unknown): ErrorFacts {
-  const { code, message, stack = '', details, cause } = error
-  return {
-    code,
-    message,
-    stack,
-    details: copy(clonable(details)),
-    ...(cause !== undefined && { cause: copy(clonable(cause)) }),
-  }
-}
-
-function errorOf(
-  { code, message, stack, details, ...rest }: ErrorFacts,
-  back: (item: unknown) => unknown,
-): KaryonError {
-  const error = new KaryonError(code, message, {
-    details: back(details) as KaryonError['details'],
-    ...('cause' in rest && { cause: back(rest.cause) }),
-  })
-  error.stack = stack
-  return error
-}
-
-/** Says what was thrown; where it holds what no clone can, or what fails when it is looked at, what stands for it. */
-export function sayThrown<T>(thrown: unknown, say: (thrown: unknown) => T): T {
-  try {
-    return say(thrown)
-  } catch {
-    return say(standIn(thrown))
-  }
-}
-
-/** What belongs to an error of ours, or what stands for it: the error itself is to arrive whatever that holds. */
-function clonable(value: unknown): unknown {
-  const fits = peek(() => {
-    if (!holdsOurs(value)) structuredClone(value)
-    return true
-  })
-  return fits ? value : standIn(value)
-}
-
-/** What is left of what no clone can hold. */
-function standIn(thrown: unknown): KaryonError {
-  const message = peek(() => (thrown instanceof Error ? thrown.message : String(thrown))) ?? 'unknown'
-  const error = new KaryonError('ERR_KARYON_NOT_SENDABLE', message)
-  const stack = peek(() => (thrown instanceof Error ? thrown.stack : undefined))
-  if (typeof stack === 'string') error.stack = stack
-  return error
 }

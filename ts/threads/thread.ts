@@ -15,8 +15,9 @@ import type { KernelEvent } from '../events.ts'
 import { native } from '../native.ts'
 import { Acquaintances } from './acquaintances.ts'
 import { answerCall, type Call, type CallAnswer } from './calls.ts'
+import { sayThrown } from './errors.ts'
 import { Line, NOTHING } from './line.ts'
-import { pack, sayThrown } from './parcels.ts'
+import { pack, unpack } from './parcels.ts'
 import { Seat } from './seat.ts'
 import { UNPAID, codeOf, takeInto, told, withExtras } from './extras.ts'
 import type { Threads } from './threads.ts'
@@ -107,7 +108,8 @@ export class Thread {
     )
     Atomics.store(this.line.control, Place.mainSleeps, Asleep.deep)
     Atomics.store(this.line.control, Place.environment, -1)
-    this.worker.on('error', (error) => (this.#error = error))
+    // The host has kept what it says, but not its class.
+    this.worker.on('error', (error) => (this.#error = unpack(pack(error, this.#known), this.#known)))
     this.worker.on('exit', (code) => {
       this.#exited = true
       this.#cold = 0
