@@ -48,8 +48,7 @@ export function factsOf(error: Error, copy: (item: unknown) => unknown): ErrorFa
     const found = look(name)
     return typeof found === 'string' ? found : ''
   }
-  const brought = (item: unknown): unknown =>
-    copy(isError(item) || isSendable(item) ? item : standIn(item))
+  const brought = (item: unknown): unknown => copy(isError(item) || isSendable(item) ? item : standIn(item))
   const valueOf = (name: string): unknown => {
     if (name === 'name' || name === 'stack') return text(name)
     const value = look(name)
