@@ -59,7 +59,14 @@ export type KernelEvent =
       readonly incarnation: number
       readonly reason: DeathReason
     }
-  | { readonly type: 'supervisor.gave-up'; readonly path: string; readonly error?: unknown }
+  | {
+      readonly type: 'supervisor.gave-up'
+      readonly path: string
+      /** The child that failed once too often. */
+      readonly child?: string
+      /** That its children failed too often, with the last failure as `cause`; or why it could not start them again. */
+      readonly error: unknown
+    }
   | {
       readonly type: 'message.refused'
       readonly path: string

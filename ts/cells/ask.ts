@@ -23,7 +23,7 @@ export interface AskFacts {
   readonly message: string
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
-  /** What the turn failed with. */
+  /** What the turn failed with, or the cell. */
   readonly error?: unknown
   /** The cells that would wait for each other, in a circle. */
   readonly cycle?: readonly string[]
@@ -74,9 +74,9 @@ export function askError(end: number, ask: AskFacts): KaryonError {
     case AskEnd.askerDead:
       return said('ERR_KARYON_CELL_DEAD', `the incarnation that asked ${what} is dead`)
     case AskEnd.lostInTurn:
-      return said('ERR_KARYON_CELL_DEAD', `${path} was stopped in the middle of ${message}`)
+      return said('ERR_KARYON_CELL_DEAD', `${path} was stopped in the middle of ${message}`, error)
     default:
-      return goneError(path, facts)
+      return goneError(path, error, facts)
   }
 }
 

@@ -69,6 +69,8 @@ class RareOfCell extends Rare {
   paused = false
   /** A supervisor's own. */
   children: Children | undefined
+  /** Which of those has failed last. */
+  failedChild: Cell | undefined
 }
 
 /** A cell or supervisor. What every message looks at stands first, and so close together. */

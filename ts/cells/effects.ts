@@ -1,4 +1,5 @@
 // What the scheduler decided, carried out on this side.
+import type { KaryonError } from '../errors.ts'
 import type { DownReason } from '../events.ts'
 import { warn } from './apoptosis.ts'
 import { askError } from './ask.ts'
@@ -20,12 +21,10 @@ const ACTS: Readonly<Record<number, Act>> = {
   [Effect.restarted]: (runtime, cell, incarnation, death) =>
     restarted(runtime.cellAt(cell), incarnation, death),
   [Effect.gone]: (runtime, cell, reason) => gone(runtime.cellAt(cell), DOWNS[reason] as DownReason),
-  [Effect.supervisorGaveUp]: (runtime, cell) =>
-    runtime.emit({ type: 'supervisor.gave-up', path: runtime.cellAt(cell).path }),
+  [Effect.supervisorGaveUp]: (runtime, cell) => gaveUp(runtime.cellAt(cell)),
   [Effect.rootFailed]: (runtime, cell) => {
-    const { path } = runtime.cellAt(cell)
-    const message = `supervisor ${path} gave up: its children failed too often`
-    runtime.fail(failure('ERR_KARYON_RESTART_INTENSITY', message, { path }))
+    const { path, failure: error } = runtime.cellAt(cell)
+    runtime.fail((error as KaryonError | undefined) ?? intensityError(path))
   },
   [Effect.lost]: (runtime, cell, slot, why) => lost(runtime, cell, runtime.slots.at(slot), why),
   [Effect.admitted]: (runtime, _cell, slot) => runtime.slots.at(slot).delivery?.resolve(),
@@ -63,16 +62,35 @@ function start(incarnation: Incarnation): void {
   else runtime.pump.startSoon(incarnation)
 }
 
-function died({ incarnation, failure }: Cell, death: number): void {
+function died(cell: Cell, death: number): void {
+  const { incarnation, failure, parent } = cell
   incarnation.die(failure)
   // A stop is told with its reason once the cell is gone.
   const reason = DEATHS[death] ?? 'error'
+  if (parent?.children !== undefined && reason !== 'stopped' && reason !== 'supervisor')
+    parent.own.failedChild = cell
   if (reason !== 'stopped') incarnation.tellEnd(reason)
+}
+
+/** The last failure of a child was one too many. */
+function gaveUp(supervisor: Cell): void {
+  const { path, runtime, parent } = supervisor
+  const child = supervisor.own.failedChild
+  const error = intensityError(path, child)
+  supervisor.failure = error
+  if (parent !== undefined) parent.own.failedChild = supervisor
+  runtime.emit({ type: 'supervisor.gave-up', path, ...(child && { child: child.path }), error })
+}
+
+function intensityError(path: string, child?: Cell): KaryonError {
+  const last = child === undefined ? '' : `, ${child.path} last`
+  const message = `supervisor ${path} gave up: its children failed too often${last}`
+  return failure('ERR_KARYON_RESTART_INTENSITY', message, { path, child: child?.path }, child?.failure)
 }
 
 function lost(runtime: CellRuntime, id: number, slot: Slot, why: number): void {
   const present = runtime.cellAt(id)
-  const { path, definition } = present?.id === id ? present : (runtime.departed.get(id) as Cell)
+  const { path, definition, failure } = present?.id === id ? present : (runtime.departed.get(id) as Cell)
   const message = definition?.names[slot.code] ?? ''
   const [refusal, death] = [REFUSALS[why], DEAD_LETTERS[why]]
   const told = { path, message, ...withTrace(slot.trace) }
@@ -80,7 +98,8 @@ function lost(runtime: CellRuntime, id: number, slot: Slot, why: number): void {
   else if (death !== undefined) runtime.emit({ type: 'message.dead-letter', ...told, reason: death })
   else runtime.emit({ type: 'message.conflict', ...told })
   const facts = { path, message, timeoutMs: 0 }
-  slot.delivery?.reject(death === undefined ? askError(AskEnd.refused, facts) : goneError(path))
+  slot.delivery?.reject(death === undefined ? askError(AskEnd.refused, facts) : goneError(path, failure))
+  if (slot.ask !== undefined && death !== undefined) slot.ask.error = failure
   runtime.slots.outcome(slot)
   if (definition?.isolation === 'thread') runtime.threads?.lost(slot.number)
 }

@@ -32,7 +32,7 @@ export function checkedName(name: string, what: string): string {
   throw badArgument(message, { name })
 }
 
-/** The cell takes no messages any more. */
-export function goneError(path: string, details: ErrorDetails = { path }): KaryonError {
-  return failure('ERR_KARYON_CELL_DEAD', `${path} is gone or stops; it takes no messages`, details)
+/** The cell takes no messages any more; what it failed with, if it did, is the cause. */
+export function goneError(path: string, cause: unknown, details: ErrorDetails = { path }): KaryonError {
+  return failure('ERR_KARYON_CELL_DEAD', `${path} is gone or stops; it takes no messages`, details, cause)
 }

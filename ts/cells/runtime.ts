@@ -271,7 +271,7 @@ export class CellRuntime {
       if (signal?.aborted) throw aborted()
       const room = this.#roomOf(cell)
       if (room > 0 || room === CLOSED || this.#drops(cell, room) || cell.definition?.controls?.has(code)) {
-        if (!this.post(cell, code, admitted, trace, once)) throw goneError(path)
+        if (!this.post(cell, code, admitted, trace, once)) throw goneError(path, cell.failure)
         resolve()
         return promise
       }
@@ -368,7 +368,7 @@ export class CellRuntime {
     const room = this.#roomOf(cell)
     if (room <= 0 && !this.#drops(cell, room)) {
       this.turnAway(cell, code, room, trace)
-      throw room === CLOSED ? goneError(path) : askError(AskEnd.refused, ask)
+      throw room === CLOSED ? goneError(path, cell.failure) : askError(AskEnd.refused, ask)
     }
     if (signal !== undefined) {
       ask.onAbort = () => this.scheduler.write(Op.abandon, slot.number)

@@ -39,8 +39,8 @@ export function link(incarnation: Incarnation, ref: AnyRef): Monitor {
       'link takes what spawn returned: only who may end a cell may bind it; monitor takes any reference',
     )
   }
-  const { incarnation: other, gone, path } = Reference.cellOf(ref)
-  if (gone !== undefined) throw goneError(path)
+  const { incarnation: other, gone, path, failure: cause } = Reference.cellOf(ref)
+  if (gone !== undefined) throw goneError(path, cause)
   if (other === incarnation) throw badArgument('a cell is not linked to itself')
   const there = watch(incarnation, other, (reason) => {
     back.cancel()

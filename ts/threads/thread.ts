@@ -558,6 +558,11 @@ export class Thread {
     this.threads.runtime.turnAway(cell, codeOf(code), CLOSED, told(code, payload).trace)
   }
 
+  #goneError(id: number): KaryonError {
+    const { path = '', failure: cause } = this.#known.at(id) ?? {}
+    return goneError(path, cause)
+  }
+
   #ask(id: number, code: number, there: number, asker: Seat | undefined): void {
     const { runtime } = this.threads
     const { reader } = this.line
@@ -570,7 +575,7 @@ export class Thread {
     }
     if (cell === undefined) {
       this.#deadLetter(id, code, payload)
-      settled(false, goneError(this.#known.at(id)?.path ?? ''))
+      settled(false, this.#goneError(id))
       return
     }
     const { path, definition } = cell
@@ -608,7 +613,7 @@ export class Thread {
     const cell = this.#receiver(id, UNPAID)
     if (cell === undefined) {
       this.#deadLetter(id, code, payload)
-      this.tell(Down.delivered, goneError(this.#known.at(id)?.path ?? ''), there, 0)
+      this.tell(Down.delivered, this.#goneError(id), there, 0)
       return
     }
     const slot = takeInto(runtime.slots, code, payload)

@@ -1,7 +1,8 @@
 // Errors keep what they know, wherever they were thrown.
-import { KaryonError, type OwnedRef } from '../../../ts/index.ts'
+import { KaryonError, supervisor, type OwnedRef } from '../../../ts/index.ts'
 import { ERRORS_MAX } from '../../../ts/threads/errors.ts'
 import { PATIENT, both, threaded } from './both.ts'
+import { hiddenOne } from './cells.ts'
 import { inlineThrower, threadThrower, type Thrower } from './throwers.ts'
 
 type Anything = Error & Readonly<Record<string, unknown>>
@@ -108,6 +109,75 @@ both('what init, run and later work threw is told whole', async (t, { kernel, ev
   const restarted = await event('cell.restarted', ({ path }) => path === works.path)
   t.like(restarted.error, { name: 'Declined', amount: 7 })
 })
+
+both('who waits for a cell that does not come up is told why', async (t, { kernel, event }, tier) => {
+  const ref = kernel.spawn(throwerOf(tier), { args: { init: 'own' } })
+  const refused = async (asked: Promise<unknown>): Promise<void> => {
+    const error = (await asked.catch((error: unknown) => error)) as KaryonError
+    t.is(error.code, 'ERR_KARYON_CELL_DEAD')
+    t.like(error.cause, { name: 'Declined', amount: 7, code: 'E_DECLINED' })
+  }
+  await refused(ref.ask('answers', 'list', PATIENT))
+  await event('cell.gave-up')
+  await refused(ref.ask('answers', 'list', PATIENT))
+  await refused(ref.deliver('works', 'own'))
+})
+
+both('a cell that is stopped has no cause to tell', async (t, { kernel }, tier) => {
+  const ref = kernel.spawn(throwerOf(tier))
+  await causeOf(ref, 'own')
+  await ref.ask('answers', 'list', PATIENT)
+  await ref.stop()
+  const error = (await ref.ask('answers', 'list').catch((error: unknown) => error)) as KaryonError
+  t.deepEqual([error.code, error.cause], ['ERR_KARYON_CELL_DEAD', undefined])
+})
+
+threaded(
+  'who waits for a cell that no module exports is told so',
+  { count: 1, spare: false },
+  async (t, { kernel }) => {
+    const ref = kernel.spawn(hiddenOne['cell'] as typeof threadThrower)
+    const error = (await ref
+      .ask('ping' as never, undefined as never, PATIENT)
+      .catch((error: unknown) => error)) as KaryonError
+    t.is(error.code, 'ERR_KARYON_CELL_DEAD', error.message)
+    t.like(error.cause, { code: 'ERR_KARYON_ARGUMENT' })
+    t.regex((error.cause as Error).message, /hidden/)
+  },
+)
+
+both(
+  'a supervisor that gives up names the child that was one too many, and what it failed with',
+  async (t, { kernel, event }, tier) => {
+    const inner = supervisor({
+      name: 'inner',
+      restart: { intensity: 0, periodMs: 1_000 },
+      children: [
+        { name: 'a', cell: throwerOf(tier) },
+        { name: 'b', cell: throwerOf(tier) },
+      ],
+    })
+    const outer = kernel.spawn(
+      supervisor({ name: 'outer', restart: { intensity: 0, periodMs: 1_000 }, children: [inner] }),
+    )
+    const b = outer.supervisor('inner').child<Thrower>('b')
+    const [gone, above] = [
+      event('supervisor.gave-up', ({ path }) => path === 'root/outer/inner'),
+      event('supervisor.gave-up', ({ path }) => path === 'root/outer'),
+    ]
+    const failed = t.throwsAsync(kernel.closed)
+    await causeOf(b, 'own')
+    const [first, second] = await Promise.all([gone, above])
+    t.is(first.child, 'root/outer/inner/b')
+    const error = first.error as KaryonError
+    t.like(error, { code: 'ERR_KARYON_RESTART_INTENSITY', details: { child: 'root/outer/inner/b' } })
+    t.regex(error.message, /root\/outer\/inner gave up.*root\/outer\/inner\/b/)
+    t.like(error.cause, { name: 'Declined', amount: 7 })
+    t.is(second.child, 'root/outer/inner')
+    t.is((second.error as KaryonError).cause, error)
+    t.is(await failed, second.error as KaryonError)
+  },
+)
 
 threaded(
   'what nobody caught in a worker is told whole',
