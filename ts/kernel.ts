@@ -104,7 +104,10 @@ export class Kernel implements AsyncDisposable {
    * its own. Throws `ERR_KARYON_CELL_NAME` for a name that a living sibling has.
    */
   readonly spawn: Spawn
-  /** Resolves when the kernel is closed; rejects when a supervisor that somebody wrote gave up with nobody above it. */
+  /**
+   * Settles when the kernel is closed: rejects if it closed because a supervisor that somebody wrote gave up with nobody above it. Where nobody
+   * handles it, that ends the program, as any rejection does that nobody handles.
+   */
   readonly closed: Promise<void>
 
   private constructor(
@@ -139,11 +142,9 @@ export class Kernel implements AsyncDisposable {
       this.#resolveClosed = resolve
       this.#rejectClosed = reject
     })
-    // Whoever does not look at `closed` is told by `close()` and by the events.
-    this.closed.catch(() => {})
     this.#cells.failed.catch((error: unknown) => {
-      this.#rejectClosed(error)
-      this.close().catch(() => {})
+      this.#resolveClosed = () => this.#rejectClosed(error)
+      this.#connection.alive(this.close()).catch(() => {})
     })
   }
 
@@ -311,13 +312,15 @@ export class Kernel implements AsyncDisposable {
     return this.#cells.topics.publish(topic, payload[0], this.#cells.traceOf())
   }
 
-  /** Keeps the program alive until the kernel is closed; with `signals`, SIGINT and SIGTERM close it in order. */
+  /**
+   * Keeps the program alive until the kernel is closed; with `signals`, SIGINT and SIGTERM close it in order. Rejects as `closed` and `close` do.
+   */
   async run(options: { readonly signals?: boolean } = {}): Promise<void> {
     const stop = (): void => void this.close().catch(() => {})
     const signals = checkedOptions(options, 'signals').signals ? (['SIGINT', 'SIGTERM'] as const) : []
     for (const signal of signals) process.once(signal, stop)
     try {
-      await this.#connection.alive(this.closed)
+      await this.#connection.alive(this.closed.then(() => this.close()))
     } finally {
       for (const signal of signals) process.removeListener(signal, stop)
     }
@@ -334,8 +337,10 @@ export class Kernel implements AsyncDisposable {
       await this.#cells.stop()
       await this.#cells.threads?.close()
     } finally {
-      await this.#connection.close().finally(() => this.#events.end())
-      this.#resolveClosed()
+      await this.#connection.close().finally(() => {
+        this.#events.end()
+        this.#resolveClosed()
+      })
     }
   }
 

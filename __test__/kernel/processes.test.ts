@@ -107,3 +107,28 @@ const canLimit = process.platform !== 'win32'
     await kernel.graph.verify()
   },
 )
+
+for (const isolation of ['inline', 'thread'] as const) {
+  for (const [what, ends] of [
+    ['nothing', 1],
+    ['handles', 0],
+    ['awaits', 0],
+    ['closes', 0],
+  ] as const) {
+    test(`${isolation}: a supervisor at the root gives up in a program that does this about it: ${what}`, async (t) => {
+      const directory = freshDirectory(t)
+      const { code, lines, errors } = await new Child('give-up.ts', [directory, what, isolation]).ended()
+      t.is(code, ends, errors)
+      if (what === 'nothing') {
+        t.regex(errors, /ERR_KARYON_RESTART_INTENSITY/)
+        t.regex(errors, /root\/crew\/part/)
+        t.regex(errors, /RangeError: broken for good/)
+      } else t.is(errors, '')
+      t.is(lines.length, what === 'nothing' || what === 'closes' ? 0 : 1)
+      // It is closed in order whoever looks.
+      const kernel = await openFor(t, directory)
+      t.true(kernel.recovery.sealed)
+      t.not(kernel.graph.get('written'), undefined)
+    })
+  }
+}

@@ -53,6 +53,7 @@ export function applyEffects(runtime: CellRuntime, count: number): void {
   for (let at = 0; at < count * EFFECT_WORDS; at += EFFECT_WORDS) {
     ACTS[word(at)]?.(runtime, word(at + 1), word(at + 2), word(at + 3))
   }
+  rejected = undefined
   runtime.threads?.answerRecalls()
 }
 
@@ -159,9 +160,27 @@ function askSettled(runtime: CellRuntime, slot: Slot, end: number): void {
   const { onAbort } = ask
   if (onAbort !== undefined) peek(() => ask.signal?.removeEventListener('abort', onAbort))
   runtime.slots.settled(slot)
-  if (end !== AskEnd.replied) ask.reject(askError(end, ask))
+  if (end === AskEnd.stopped) ask.reject(stoppedError(ask))
+  else if (end !== AskEnd.replied) ask.reject(askError(end, ask))
   else if (ask.error !== undefined) ask.reject(ask.error)
   else ask.resolve(ask.value)
+}
+
+/** What an ask was rejected with last in these effects, of a cell that is gone. */
+let rejected: { readonly path: string; readonly error: KaryonError } | undefined
+
+/** As `askError`. To take a trace costs more than all else, and those who waited for one cell have the same: it is taken once. */
+function stoppedError(ask: PendingAsk): KaryonError {
+  const { path } = ask
+  const { stackTraceLimit } = Error
+  const known = rejected?.path === path && Reflect.set(Error, 'stackTraceLimit', 0)
+  const error = askError(AskEnd.stopped, ask)
+  if (!known) rejected = { path, error }
+  else {
+    Error.stackTraceLimit = stackTraceLimit
+    error.stack = rejected?.error.stack ?? ''
+  }
+  return error
 }
 
 /** Aborts the signal of an incarnation's turn. */

@@ -123,6 +123,34 @@ both('who waits for a cell that does not come up is told why', async (t, { kerne
   await refused(ref.deliver('works', 'own'))
 })
 
+both(
+  'those who wait for one cell have an error each, and all of them its trace',
+  async (t, { kernel }, tier) => {
+    const definition = throwerOf(tier)
+    const limit = Error.stackTraceLimit
+    const [one, other] = [
+      kernel.spawn(definition, { name: 'one', args: { init: 'own' } }),
+      kernel.spawn(definition, { name: 'other', args: { init: 'own' } }),
+    ]
+    const ask = (ref: typeof one): Promise<KaryonError> =>
+      ref.ask('answers', 'list', PATIENT).then(
+        () => Promise.reject(new Error('answered')),
+        (error: KaryonError) => error,
+      )
+    const errors = await Promise.all([one, one, other, one, other, other].map(ask))
+    t.is(new Set(errors).size, 6)
+    for (const [at, error] of errors.entries()) {
+      const path = [2, 4, 5].includes(at) ? 'root/other' : 'root/one'
+      t.like(error, { code: 'ERR_KARYON_CELL_DEAD', details: { path, message: 'answers' } })
+      const [said, ...frames] = (error.stack ?? '').split('\n')
+      t.is(said, `KaryonError: ${error.message}`)
+      t.regex(said ?? '', new RegExp(path))
+      t.regex(frames.join(), /applyEffects/)
+    }
+    t.is(Error.stackTraceLimit, limit)
+  },
+)
+
 both('a cell that is stopped has no cause to tell', async (t, { kernel }, tier) => {
   const ref = kernel.spawn(throwerOf(tier))
   await causeOf(ref, 'own')
