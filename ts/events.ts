@@ -71,7 +71,8 @@ export type KernelEvent =
       readonly type: 'message.refused'
       readonly path: string
       readonly message: string
-      readonly reason: 'full' | 'withdrawn' | 'cycle'
+      /** `not-sendable`: it was published, and cannot leave its isolate. */
+      readonly reason: 'full' | 'withdrawn' | 'cycle' | 'not-sendable'
       readonly trace?: string
     }
   | {

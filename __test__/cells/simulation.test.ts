@@ -11,6 +11,7 @@ import {
   type KaryonError,
   type Simulation,
 } from '../../ts/index.ts'
+import { threadCounter } from './threads/cells.ts'
 
 const peer = cell({
   name: 'peer',
@@ -187,4 +188,13 @@ test('cells that keep each other busy for ever are found', async (t) => {
 test('a simulation without a seed, which nobody could repeat, is refused', (t) => {
   for (const options of [{}, { seed: undefined }, { seed: 1.5 }])
     t.throws(() => Kernel.simulate(options as never), { code: 'ERR_KARYON_ARGUMENT' })
+})
+
+test('a cell that runs in a worker is refused by a simulation, which has none', async (t) => {
+  const simulation = Kernel.simulate({ seed: 1 })
+  const refused = { code: 'ERR_KARYON_ARGUMENT', message: /simulation/ } as const
+  t.throws(() => simulation.kernel.spawn(threadCounter), refused)
+  const crew = supervisor({ name: 'crew', children: [threadCounter] })
+  t.throws(() => simulation.kernel.spawn(crew), refused)
+  await simulation.close()
 })

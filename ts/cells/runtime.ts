@@ -445,7 +445,8 @@ export class CellRuntime {
 
   /** Cells are to run in threads. */
   needThreads(): void {
-    if (this.#makeThreads === undefined) throw badArgument('only a kernel has threads to run cells in')
+    if (this.#makeThreads === undefined)
+      throw badArgument("a simulation has no workers: cells of isolation 'thread' do not run in it")
     this.threads ??= this.#makeThreads(this)
   }
 
@@ -478,8 +479,8 @@ export class CellRuntime {
     return room > 0 && this.scheduler.delivering?.has(cell.id) ? 0 : room
   }
 
-  /** No room, or nobody there. */
-  turnAway(cell: Cell, code: number, room: number, trace: string | undefined): false {
+  /** No room, or nobody there, or no way there. */
+  turnAway(cell: Cell, code: number, room: number | 'not-sendable', trace: string | undefined): false {
     const { path } = cell
     const message = cell.definition?.names[code] ?? ''
     const traced = withTrace(trace)
@@ -488,7 +489,8 @@ export class CellRuntime {
       this.emit({ type: 'message.dead-letter', path, message, reason: 'stopped', ...traced })
     } else {
       this.#refused++
-      this.emit({ type: 'message.refused', path, message, reason: 'full', ...traced })
+      const reason = room === 'not-sendable' ? room : 'full'
+      this.emit({ type: 'message.refused', path, message, reason, ...traced })
     }
     return false
   }

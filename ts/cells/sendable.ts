@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 import { KaryonError } from '../errors.ts'
+import { peek } from './foreign.ts'
 import { Reference } from './ref.ts'
 
 /** How deep what is sent may be nested: a clone goes as deep on the stack. */
@@ -12,8 +13,9 @@ export const PAYLOAD_DEPTH_MAX = 1_000
  * of `Date` or of an error passes, and arrives as its base; so do an `arguments` object and a detached buffer, which elsewhere are
  * refused.
  */
-export function assertSendable(value: unknown, root: string): void {
+export function assertSendable(value: unknown, root: string): true {
   if (!isFlat(value)) walk(value, root, 0, new Set(), [])
+  return true
 }
 
 /**
@@ -29,6 +31,11 @@ export function freezeSendable(value: unknown, root: string): void {
   walk(value, root, 0, new Set(), plain)
   // Frozen only once all of it was found sendable, so that a refused payload is left as it was.
   for (const object of plain) Object.freeze(object)
+}
+
+/** Whether `assertSendable` lets it pass; not if looking at it throws. */
+export function isSendable(value: unknown): boolean {
+  return peek(() => assertSendable(value, '')) ?? false
 }
 
 /** Most payloads: a primitive, or a plain object of nothing but primitives. */

@@ -21,7 +21,7 @@ import { durableName } from './durable.ts'
 import { checkedName, failure } from './failures.ts'
 import { OwnedRef, SupervisorRef, type AnyRef } from './ref.ts'
 import { LIMITS, placeOf } from './scheduler.ts'
-import { freezeSendable } from './sendable.ts'
+import { assertSendable, freezeSendable } from './sendable.ts'
 
 const NUMBERED = 1
 const HAS_INIT = 2
@@ -40,7 +40,7 @@ export interface SpawnOptions<Args = unknown> {
   readonly name?: string
   /**
    * What `init` gets, at each start: checked and frozen like a payload. Where the sendable check is off, it is handed on as it
-   * is, and what an `init` changes in it the next one finds changed.
+   * is, and what an `init` changes in it the next one finds changed; that of a cell in a worker is checked all the same.
    */
   readonly args?: Args
 }
@@ -86,6 +86,8 @@ export function spawnBelow(
   if (parent.runtime.scheduler.closed)
     throw failure('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
   if (parent.runtime.check && args !== undefined) freezeSendable(args, 'args')
+  // To start it again would not make them fit to leave.
+  else if ((definition as CompiledCell).isolation === 'thread') assertSendable(args, 'args')
   return shielded(() =>
     definition.kind === 'cell'
       ? spawnCell(parent, definition, options, how)

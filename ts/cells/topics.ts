@@ -5,7 +5,7 @@ import type { Incarnation } from './cell.ts'
 import { message, type InputArguments, type Message, type StandardSchema } from './definition.ts'
 import { checkedName } from './failures.ts'
 import type { CellRuntime } from './runtime.ts'
-import { freezeSendable } from './sendable.ts'
+import { freezeSendable, isSendable } from './sendable.ts'
 
 /** What is published under one name. Two topics of one name are the same. */
 export interface Topic<Payload, Input = Payload> {
@@ -72,7 +72,7 @@ export class Topics {
     return { cancel }
   }
 
-  /** Sends to every subscriber; how many had room. */
+  /** Sends to every subscriber; how many had room, and could be reached with it. */
   publish(topic: Topic<unknown, unknown>, payload: unknown, trace: string | undefined): number {
     const {
       name,
@@ -83,8 +83,14 @@ export class Topics {
     const { outside } = this.#runtime
     if (outside !== undefined) return outside.publish(name, parsed, trace)
     let reached = 0
-    for (const { incarnation, code } of this.#subscribers.get(name) ?? [])
-      if (this.#runtime.post(incarnation.cell, code, parsed, trace)) reached++
+    let leaves = this.#runtime.check ? true : undefined
+    for (const { incarnation, code } of this.#subscribers.get(name) ?? []) {
+      const { cell } = incarnation
+      const isHere = cell.definition?.isolation !== 'thread'
+      if (!isHere && !(leaves ??= isSendable(parsed)))
+        this.#runtime.turnAway(cell, code, 'not-sendable', trace)
+      else if (this.#runtime.post(cell, code, parsed, trace)) reached++
+    }
     return reached
   }
 }

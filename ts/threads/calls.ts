@@ -49,7 +49,7 @@ export type Call =
       readonly ref: Reference
       readonly act: ChildAct
       readonly name: string
-      readonly child?: ChildFacts
+      readonly child: ChildFacts | undefined
     }
 
 /** What a supervisor is asked for. */

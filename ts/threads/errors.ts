@@ -1,8 +1,9 @@
 // Errors as they travel: of one that it clones the engine keeps the message, the stack and seven classes, and drops all else.
 import { types } from 'node:util'
+import { failure } from '../cells/failures.ts'
 import { peek } from '../cells/foreign.ts'
-import { assertSendable } from '../cells/sendable.ts'
-import { KaryonError } from '../errors.ts'
+import { isSendable } from '../cells/sendable.ts'
+import { KaryonError, type ErrorDetails } from '../errors.ts'
 
 /** Errors that one brings along at most: its causes, theirs, and those that it stands for. */
 export const ERRORS_MAX = 64
@@ -11,18 +12,10 @@ const FIELDS_MAX = 32
 /** What errors are told by, wherever they have it. */
 const FIELDS = ['name', 'stack', 'code', 'errno', 'syscall', 'cause', 'errors'] as const
 
-/** Classes that are the same everywhere. One of a class of the program's is one of that below it. */
-const CLASSES = [
-  KaryonError,
-  DOMException,
-  AggregateError,
-  EvalError,
-  RangeError,
-  ReferenceError,
-  SyntaxError,
-  TypeError,
-  URIError,
-]
+/** The classes of the language that are special. */
+const SPECIAL = [AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]
+/** Those that are the same everywhere. One of a class of the program's is one of that below it. */
+const CLASSES = [KaryonError, DOMException, ...SPECIAL]
 
 /** An error as it travels. */
 export interface ErrorFacts {
@@ -44,16 +37,14 @@ export function isError(value: unknown): value is Error {
  */
 export function factsOf(error: Error, copy: (item: unknown) => unknown): ErrorFacts {
   const look = (name: string): unknown => peek(() => (error as unknown as Record<string, unknown>)[name])
-  const text = (name: string): string => {
-    const found = look(name)
-    return typeof found === 'string' ? found : ''
-  }
+  const text = (name: string): string => peek(() => String(look(name) ?? '')) ?? ''
   const brought = (item: unknown): unknown => copy(isError(item) || isSendable(item) ? item : standIn(item))
   const valueOf = (name: string): unknown => {
     if (name === 'name' || name === 'stack') return text(name)
     const value = look(name)
     if (name === 'cause') return brought(value)
-    if (name === 'errors' && Array.isArray(value)) return value.slice(0, ERRORS_MAX).map(brought)
+    if (Array.isArray(value) && value.some(isError))
+      return value.map(brought).filter((item) => item !== undefined)
     return isError(value) || isSendable(value) ? copy(value) : undefined
   }
   const own = new Set(Object.keys(error))
@@ -71,16 +62,23 @@ export function errorOf({ kind, message, fields }: ErrorFacts): Error {
   if (kind === 'KaryonError') return new KaryonError('ERR_KARYON_PANIC', message)
   const name = fields.find((field) => field.name === 'name')?.value
   if (kind === 'DOMException') return new DOMException(message, name as string)
-  return Reflect.construct(Error, [message], CLASSES.find((one) => one.name === kind) ?? Error) as Error
+  return Reflect.construct(Error, [message], SPECIAL.find((one) => one.name === kind) ?? Error) as Error
 }
 
 /** Has an error say what was said of it. `back` makes what was sent what it was. */
 export function complete(error: Error, { fields }: ErrorFacts, back: (item: unknown) => unknown): void {
-  for (const { name, shown, value: sent } of fields) {
-    const value = back(sent)
-    if ((error as unknown as Record<string, unknown>)[name] === value) continue
-    Object.defineProperty(error, name, { value, enumerable: shown, writable: true, configurable: true })
-  }
+  for (const { name, shown, value } of fields) define(error, name, back(value), shown)
+}
+
+/** Gives an object something of its own, whatever it is called. */
+export function define(object: object, name: string, value: unknown, enumerable = true): void {
+  Object.defineProperty(object, name, { value, enumerable, writable: true, configurable: true })
+}
+
+/** What is refused because it cannot leave. */
+export function notSendable(what: string, cause: unknown, details: ErrorDetails = {}): KaryonError {
+  const message = `${what} holds what cannot leave its isolate; send plain data, or a key`
+  return failure('ERR_KARYON_NOT_SENDABLE', message, details, cause)
 }
 
 /** Says what was thrown; where it holds what no clone can, or what fails when it is looked at, what stands for it. */
@@ -90,14 +88,6 @@ export function sayThrown<T>(thrown: unknown, say: (thrown: unknown) => T): T {
   } catch {
     return say(standIn(thrown))
   }
-}
-
-function isSendable(value: unknown): boolean {
-  const passes = peek(() => {
-    assertSendable(value, 'field')
-    return true
-  })
-  return passes ?? false
 }
 
 /** What is left of what no clone can hold. */

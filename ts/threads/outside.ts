@@ -9,10 +9,10 @@ import { OwnedRef, Reference, SupervisorRef, type AnyRef } from '../cells/ref.ts
 import type { CellRuntime, OutsideOfRuntime } from '../cells/runtime.ts'
 import { placeOf } from '../cells/scheduler.ts'
 import type { SpawnOptions } from '../cells/spawn.ts'
-import { failure } from '../cells/failures.ts'
 import { KaryonError } from '../errors.ts'
 import { shielded } from '../shield.ts'
-import { definitionFacts, type Call, type CallAnswer, type ChildAct } from './calls.ts'
+import { definitionFacts, type Call, type CallAnswer, type ChildAct, type ChildFacts } from './calls.ts'
+import { notSendable } from './errors.ts'
 import type { Line } from './line.ts'
 import { exportedBy } from './modules.ts'
 import { cellElsewhere, unpack, type Parcel, type ReferenceFacts } from './parcels.ts'
@@ -59,12 +59,7 @@ export class Outside implements OutsideOfRuntime, Passage {
       scheduler.tell(Up.call, call, number)
     } catch (cause) {
       if (cause instanceof KaryonError) throw cause
-      throw failure(
-        'ERR_KARYON_NOT_SENDABLE',
-        `what ${call.what} is given cannot leave its isolate`,
-        {},
-        cause,
-      )
+      throw notSendable(`what ${call.what} is given`, cause)
     }
     ;(this.#line as Line).ring()
     for (;;) {
@@ -79,12 +74,8 @@ export class Outside implements OutsideOfRuntime, Passage {
   }
 
   spawn(incarnation: Incarnation, definition: unknown, options: SpawnOptions): AnyRef {
-    return this.#call({
-      what: 'spawn',
-      seat: seatOf(incarnation),
-      definition: definitionFacts(definition),
-      options,
-    }) as AnyRef
+    const [seat, facts] = [seatOf(incarnation), definitionFacts(definition)]
+    return this.#call({ what: 'spawn', seat, definition: facts, options }) as AnyRef
   }
 
   monitor(incarnation: Incarnation, ref: Reference, name: string, options: MonitorOptions): Monitor {
@@ -129,14 +120,7 @@ export class Outside implements OutsideOfRuntime, Passage {
     return new Promise((resolve, reject) => {
       const slot = slots.take(0, undefined)
       const settle = resolve as (value: unknown) => void
-      slot.ask = {
-        path: ref.path,
-        message: 'inspect',
-        timeoutMs: 0,
-        signal: undefined,
-        resolve: settle,
-        reject,
-      }
+      slot.ask = { path: ref.path, message: 'inspect', timeoutMs: 0, resolve: settle, reject }
       ;(scheduler as RemoteScheduler).tell(Up.inspect, ref, slot.number)
     })
   }
@@ -195,7 +179,8 @@ export class Outside implements OutsideOfRuntime, Passage {
 
   #childrenOf(cell: Cell): AskedChildren {
     const ref = new OwnedRef<never>(cell)
-    const ask = (act: ChildAct, name: string): unknown => this.#call({ what: 'children', ref, act, name })
+    const ask = (act: ChildAct, name: string, child?: ChildFacts): unknown =>
+      this.#call({ what: 'children', ref, act, name, child })
     return {
       get: (name) => ({ ref: ask('get', name) as AnyRef }),
       list: () => ask('list', '') as readonly ChildInfo[],
@@ -207,13 +192,7 @@ export class Outside implements OutsideOfRuntime, Passage {
           ? ({ cell: undefined, ...child } as never)
           : { cell: child }
         const facts = definition === undefined ? undefined : definitionFacts(definition)
-        return this.#call({
-          what: 'children',
-          ref,
-          act: 'start',
-          name: '',
-          child: { definition: facts, rest },
-        }) as AnyRef
+        return ask('start', '', { definition: facts, rest }) as AnyRef
       },
     }
   }

@@ -6,7 +6,7 @@ import type { CellRuntime } from '../cells/runtime.ts'
 import type { DownReason } from '../events.ts'
 import { Reference } from '../cells/ref.ts'
 import { PAYLOAD_DEPTH_MAX, tooDeep } from '../cells/sendable.ts'
-import { ERRORS_MAX, complete, errorOf, factsOf, isError, type ErrorFacts } from './errors.ts'
+import { ERRORS_MAX, complete, define, errorOf, factsOf, isError, type ErrorFacts } from './errors.ts'
 import type { Passage } from './values.ts'
 
 /** What is said of a reference. */
@@ -154,15 +154,8 @@ class Packer {
     const made: Record<string, unknown> | unknown[] = Array.isArray(value) ? [] : {}
     if (Array.isArray(made)) made.length = (value as readonly unknown[]).length
     this.#copies.set(value, made)
-    for (const name of Object.keys(value)) {
-      const item = this.copy((value as Record<string, unknown>)[name])
-      Object.defineProperty(made, name, {
-        value: item,
-        enumerable: true,
-        writable: true,
-        configurable: true,
-      })
-    }
+    for (const name of Object.keys(value))
+      define(made, name, this.copy((value as Record<string, unknown>)[name]))
     return made
   }
 

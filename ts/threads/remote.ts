@@ -5,7 +5,6 @@ import { askError } from '../cells/ask.ts'
 import { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { abort } from '../cells/effects.ts'
-import { failure } from '../cells/failures.ts'
 import { isFailure, peek } from '../cells/foreign.ts'
 import { AskEnd, Class, DOWNS, Header, INIT_TURN, NO_CELL, NO_SLOT, Op, Verdict } from '../cells/protocol.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
@@ -14,7 +13,7 @@ import type { Slot } from '../cells/slots.ts'
 import { Stage } from '../cells/stage.ts'
 import type { DownReason } from '../events.ts'
 import { shield } from '../shield.ts'
-import { sayThrown } from './errors.ts'
+import { notSendable, sayThrown } from './errors.ts'
 import { NOTHING, type Line } from './line.ts'
 import { Loader } from './loader.ts'
 import { LocalSeat, type RemoteSlots } from './local.ts'
@@ -446,18 +445,15 @@ export class RemoteScheduler implements CellScheduler {
     if (ask === undefined) return
     const { error, value, there = 0, token = 0 } = ask
     this.#slots.settled(slot)
+    let thrown = error
     if (error === undefined) {
       try {
-        this.#say(Up.reply, value, there, token, 1)
-        return
+        return this.#say(Up.reply, value, there, token, 1)
       } catch (cause) {
-        const message = `the reply to ${ask.message} of ${ask.path} holds what cannot leave its isolate`
-        const failed = failure('ERR_KARYON_NOT_SENDABLE', message, { path: ask.path }, cause)
-        this.#say(Up.reply, failed, there, token, 0)
-        return
+        thrown = notSendable(`the reply to ${ask.message} of ${ask.path}`, cause, { path: ask.path })
       }
     }
-    this.#sayThrown(Up.reply, error, there, token, 0)
+    this.#sayThrown(Up.reply, thrown, there, token, 0)
   }
 
   #goesOn(number: number, turn: number): void {
@@ -536,8 +532,7 @@ export class RemoteScheduler implements CellScheduler {
       say()
     } catch (cause) {
       if (cause instanceof KaryonError) throw cause
-      const message = 'the payload holds what cannot leave its isolate; send plain data, or a key'
-      throw failure('ERR_KARYON_NOT_SENDABLE', message, {}, cause)
+      throw notSendable('the payload', cause)
     }
   }
 

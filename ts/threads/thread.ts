@@ -10,12 +10,12 @@ import { placeOf, takeBack } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
 import { Stage } from '../cells/stage.ts'
 import type { ArmedTimer } from '../cells/timers.ts'
-import { checked, type ErrorDetails, type KaryonError } from '../errors.ts'
+import { checked, type KaryonError } from '../errors.ts'
 import type { KernelEvent } from '../events.ts'
 import { native } from '../native.ts'
 import { Acquaintances } from './acquaintances.ts'
 import { answerCall, type Call, type CallAnswer } from './calls.ts'
-import { sayThrown } from './errors.ts'
+import { notSendable, sayThrown } from './errors.ts'
 import { Line, NOTHING } from './line.ts'
 import { pack, unpack } from './parcels.ts'
 import { Seat } from './seat.ts'
@@ -700,8 +700,4 @@ export class Thread {
   #post(answer: CallAnswer): void {
     this.#answers.postMessage(pack(answer, this.#known))
   }
-}
-
-function notSendable(what: string, cause: unknown, details: ErrorDetails = {}): KaryonError {
-  return failure('ERR_KARYON_NOT_SENDABLE', `${what} holds what cannot leave its isolate`, details, cause)
 }

@@ -1,8 +1,18 @@
 // What payloads are on the other side: arrays of numbers, references to what is gone, what is too deep.
 import test from 'ava'
-import { KaryonError } from '../../../ts/index.ts'
+import { KaryonError, supervisor } from '../../../ts/index.ts'
 import { PATIENT, both, world } from './both.ts'
-import { deep, inlineMirror, inlineCounter, spawnHidden, threadCounter, threadMirror } from './cells.ts'
+import {
+  deep,
+  inlineCaller,
+  inlineCounter,
+  inlineMirror,
+  news,
+  spawnHidden,
+  threadCaller,
+  threadCounter,
+  threadMirror,
+} from './cells.ts'
 
 const KINDS = [
   Int8Array,
@@ -64,12 +74,17 @@ both(
     const refusal = async (asked: Promise<unknown>): Promise<unknown> => {
       let error: unknown = await asked.catch((error: unknown) => error)
       while (error instanceof KaryonError && error.cause instanceof KaryonError) error = error.cause
-      return error instanceof KaryonError && [error.code, error.details['limit']]
+      if (!(error instanceof KaryonError)) return error
+      return [error.code, error.details['limit'], /^\w+ is nested/.exec(error.message)?.[0]]
     }
     t.deepEqual(await ref.ask('echo', deep(900), PATIENT), deep(900))
     for (const depth of [1_100, 5_000, 200_000]) {
-      t.deepEqual(await refusal(ref.ask('echo', deep(depth), PATIENT)), ['ERR_KARYON_NOT_SENDABLE', 1_000])
-      t.deepEqual(await refusal(ref.ask('deep', depth, PATIENT)), ['ERR_KARYON_NOT_SENDABLE', 1_000])
+      const code = 'ERR_KARYON_NOT_SENDABLE'
+      t.deepEqual(await refusal(ref.ask('echo', deep(depth), PATIENT)), [code, 1_000, 'payload is nested'])
+      t.deepEqual(await refusal(ref.ask('deep', depth, PATIENT)), [code, 1_000, 'reply is nested'])
+      const spawned = async (): Promise<unknown> =>
+        kernel.spawn(inlineCounter, { args: deep(depth) as never })
+      t.deepEqual(await refusal(spawned()), [code, 1_000, 'args is nested'])
     }
   },
 )
@@ -118,15 +133,60 @@ both(
   },
 )
 
-test.serial('arguments that cannot leave fail the cell that has them, and nobody else', async (t) => {
+for (const sendableCheck of [true, false])
+  test.serial(
+    `arguments that cannot leave are refused where they are given, with the check ${sendableCheck ? 'on' : 'off'}`,
+    async (t) => {
+      const { kernel, events } = world('thread', { sendableCheck })
+      const args = (() => {}) as never
+      const refused = { code: 'ERR_KARYON_NOT_SENDABLE', message: /^args is a function/ } as const
+      t.throws(() => kernel.spawn(threadCounter, { name: 'one', args }), refused)
+      const children = [{ name: 'one', cell: threadCounter, args }]
+      t.throws(() => kernel.spawn(supervisor({ name: 'crew', children })), refused)
+      const crew = kernel.spawn(supervisor({ name: 'other', children: [] }))
+      t.throws(() => crew.startChild({ name: 'one', cell: threadCounter, args }), refused)
+      await kernel.close()
+      t.false(events.some(({ type }) => type === 'cell.restarted'))
+    },
+  )
+
+test.serial(
+  'arguments that cannot leave any more fail the cell that has them, and nobody else',
+  async (t) => {
+    const { kernel, event } = world('thread', { sendableCheck: false })
+    const neighbour = kernel.spawn(threadMirror, { name: 'neighbour' })
+    const args = { first: 1 as unknown }
+    const ref = kernel.spawn(threadCaller, { name: 'one', args: args as never })
+    await ref.ask('ticks', undefined, PATIENT)
+    args.first = () => {}
+    // Waiting for an event keeps no program alive.
+    const alive = setInterval(() => {}, 1_000)
+    ref.send('work', true)
+    const { error } = await event('cell.gave-up')
+    clearInterval(alive)
+    t.is((error as KaryonError).code, 'ERR_KARYON_NOT_SENDABLE')
+    t.false(ref.alive)
+    t.is(await neighbour.ask('echo', 7, PATIENT), 7)
+    t.is(neighbour.incarnation, 1)
+    await kernel.close()
+  },
+)
+
+test.serial('what is published and cannot leave reaches those who are here, and no others', async (t) => {
   const { kernel, event } = world('thread', { sendableCheck: false })
-  const neighbour = kernel.spawn(threadMirror, { name: 'neighbour' })
-  const ref = kernel.spawn(threadCounter, { name: 'one', args: (() => {}) as never })
-  const { error } = await event('cell.gave-up')
-  t.is((error as KaryonError).code, 'ERR_KARYON_NOT_SENDABLE')
-  t.false(ref.alive)
-  t.is(await neighbour.ask('echo', 7, PATIENT), 7)
-  t.is(neighbour.incarnation, 1)
+  const [here, there] = [
+    kernel.spawn(inlineCaller, { name: 'here' }),
+    kernel.spawn(threadCaller, { name: 'there' }),
+  ]
+  await Promise.all([here.ask('subscribe', undefined, PATIENT), there.ask('subscribe', undefined, PATIENT)])
+  const { refused } = kernel.stats().cells
+  const unsendable = (() => 1) as unknown as number
+  t.is(kernel.publish(news, unsendable), 1)
+  t.like(await event('message.refused'), { path: 'root/there', message: 'heard', reason: 'not-sendable' })
+  t.is(kernel.stats().cells.refused, refused + 1)
+  t.is(kernel.publish(news, 3), 2)
+  t.deepEqual(await here.ask('heard', 'last'), [unsendable, 3, 'last'])
+  t.deepEqual(await there.ask('heard', 'last', PATIENT), [3, 'last'])
   await kernel.close()
 })
 
