@@ -48,7 +48,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_UNSETTLED` | the moment is not settled yet |
  * | `ERR_KARYON_HISTORY_BUILDING` | the index of the past is being rebuilt |
  * | `ERR_KARYON_ACCESS` | the principal has no grant for this |
- * | `ERR_KARYON_CELL_DEAD` | the cell, or this incarnation of it, is dead |
+ * | `ERR_KARYON_CELL_DEAD` | the cell, or this incarnation of it, is dead; `cause` is what it failed with, if it did |
  * | `ERR_KARYON_CELL_FAILED` | the handler threw; `cause` holds what |
  * | `ERR_KARYON_CELL_NAME` | the name is taken by a living sibling |
  * | `ERR_KARYON_CELL_COUNT` | too many cells are alive |

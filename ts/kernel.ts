@@ -307,7 +307,7 @@ export class Kernel implements AsyncDisposable {
     return find(this.#cells, path, definition)
   }
 
-  /** Sends to every cell that has subscribed to a topic; how many had room. */
+  /** Sends to every cell that has subscribed to a topic; how many had room, and could be reached with it. */
   publish<Input>(topic: Topic<unknown, Input>, ...payload: Published<Input>): number {
     return this.#cells.topics.publish(topic, payload[0], this.#cells.traceOf())
   }

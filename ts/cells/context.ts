@@ -108,7 +108,7 @@ export interface InitContext<M extends Messages<M>, Args> {
   link(ref: AnyRef): Monitor
   /** Has what is published under a topic sent to the cell as the named message. Ends with the incarnation. */
   subscribe<Name extends keyof M & string>(topic: Topic<InputOf<M[Name]>, unknown>, name: Name): Subscription
-  /** Sends to every subscriber of a topic; how many had room. */
+  /** Sends to every subscriber of a topic; how many had room, and could be reached with it. */
   publish<Input>(topic: Topic<unknown, Input>, ...payload: Published<Input>): number
   /**
    * Shows progress: the lease begins anew if the number is greater than that of the last time; whether it was. A cell without a lease may call
