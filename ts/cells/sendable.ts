@@ -9,9 +9,9 @@ export const PAYLOAD_DEPTH_MAX = 1_000
 /**
  * Refuses, with the path to it, what could not leave its isolate, and what would arrive there without its class: functions,
  * symbols, what is nested deeper than `PAYLOAD_DEPTH_MAX`, and every object that `structuredClone` refuses or makes a plain one
- * of, such as promises, proxies, graphs, streams and instances of a program's own classes. References to cells can leave. A subclass
- * of `Date` or of an error passes, and arrives as its base; so do an `arguments` object and a detached buffer, which elsewhere are
- * refused.
+ * of, such as promises, proxies, graphs, streams and instances of a program's own classes. References to cells can leave, and so can errors.
+ * A subclass of `Date` or of an error passes, and arrives as its base, an error with its name and its fields; so do an `arguments` object and
+ * a detached buffer, which elsewhere are refused.
  */
 export function assertSendable(value: unknown, root: string): true {
   if (!isFlat(value)) walk(value, root, 0, new Set(), [])
@@ -36,6 +36,11 @@ export function freezeSendable(value: unknown, root: string): void {
 /** Whether `assertSendable` lets it pass; not if looking at it throws. */
 export function isSendable(value: unknown): boolean {
   return peek(() => assertSendable(value, '')) ?? false
+}
+
+/** Whether it is an error, also of another realm, or one that only inherits from errors. */
+export function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || (!types.isProxy(value) && value instanceof Error)
 }
 
 /** Most payloads: a primitive, or a plain object of nothing but primitives. */
@@ -75,7 +80,7 @@ function walk(value: unknown, path: string, depth: number, seen: Set<object>, pl
   } else if (types.isSet(value) && isOfRealm(value, 2)) {
     let place = 0
     for (const item of value) below(item, place++, '.values()[', ']')
-  } else if (!types.isDate(value) && !types.isNativeError(value)) {
+  } else if (!types.isDate(value) && !isError(value)) {
     assertClones(value, path)
     return
   }

@@ -1,8 +1,7 @@
 // Errors as they travel: of one that it clones the engine keeps the message, the stack and seven classes, and drops all else.
-import { types } from 'node:util'
 import { failure } from '../cells/failures.ts'
 import { peek } from '../cells/foreign.ts'
-import { isSendable } from '../cells/sendable.ts'
+import { isError, isSendable } from '../cells/sendable.ts'
 import { KaryonError, type ErrorDetails } from '../errors.ts'
 
 /** Errors that one brings along at most: its causes, theirs, and those that it stands for. */
@@ -24,11 +23,6 @@ export interface ErrorFacts {
   readonly message: string
   /** What else it says. */
   readonly fields: readonly { readonly name: string; readonly shown: boolean; readonly value: unknown }[]
-}
-
-/** Whether it is an error, also of another realm, or one that only inherits from errors. */
-export function isError(value: unknown): value is Error {
-  return types.isNativeError(value) || (!types.isProxy(value) && value instanceof Error)
 }
 
 /**

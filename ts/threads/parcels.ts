@@ -5,8 +5,8 @@ import type { CompiledCell } from '../cells/definition.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
 import type { DownReason } from '../events.ts'
 import { Reference } from '../cells/ref.ts'
-import { PAYLOAD_DEPTH_MAX, tooDeep } from '../cells/sendable.ts'
-import { ERRORS_MAX, complete, define, errorOf, factsOf, isError, type ErrorFacts } from './errors.ts'
+import { PAYLOAD_DEPTH_MAX, isError, tooDeep } from '../cells/sendable.ts'
+import { ERRORS_MAX, complete, define, errorOf, factsOf, type ErrorFacts } from './errors.ts'
 import type { Passage } from './values.ts'
 
 /** What is said of a reference. */

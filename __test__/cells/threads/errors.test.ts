@@ -88,6 +88,7 @@ both('errors in what is answered keep as much', async (t, { kernel }, tier) => {
     [
       ['Declined', 1],
       ['Declined', 2],
+      ['AbortError', undefined],
     ],
   )
 })

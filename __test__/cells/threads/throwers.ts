@@ -90,7 +90,7 @@ export const ERRORS: Readonly<Record<string, () => unknown>> = {
     ),
   realm: () => runInContext(`new RangeError('elsewhere')`, createContext()),
   old: () => Object.create(Error.prototype, { message: { value: 'old' }, code: { value: 'E_OLD' } }),
-  list: () => ({ errors: [new Declined(1), new Declined(2)] }),
+  list: () => ({ errors: [new Declined(1), new Declined(2), AbortSignal.abort().reason] }),
 }
 
 /** What throwers understand. */
