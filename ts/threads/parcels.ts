@@ -126,7 +126,7 @@ class Packer {
   readonly standIns: StandIn[] = []
   readonly #passage: Passage
   readonly #copies = new Map<unknown, unknown>()
-  /** Errors that what is copied now is part of, and how many the outermost of them has brought. */
+  /** Stand-ins that what is copied now is part of, and how many errors the outermost of them has brought. */
   #around = 0
   #brought = 0
 
@@ -161,18 +161,15 @@ class Packer {
 
   /** What stands for something of ours; nothing for an error that is one too many. */
   #standIn(value: Reference | Error): object | undefined {
-    const at = {}
-    if (value instanceof Reference) {
-      this.#copies.set(value, at)
-      this.standIns.push({ at, is: this.#passage.out(value) })
-      return at
-    }
+    const isReference = value instanceof Reference
     if (this.#around === 0) this.#brought = 0
-    else if (++this.#brought > ERRORS_MAX) return undefined
+    else if (!isReference && ++this.#brought > ERRORS_MAX) return undefined
+    const at = {}
     this.#copies.set(value, at)
     this.#around++
-    this.standIns.push({ at, is: factsOf(value, (item) => this.copy(item)) })
+    const is = isReference ? this.#passage.out(value) : factsOf(value, (item) => this.copy(item))
     this.#around--
+    this.standIns.push({ at, is })
     return at
   }
 }

@@ -584,7 +584,6 @@ export class Thread {
       path,
       message: definition?.names[codeOf(code)] ?? '',
       timeoutMs,
-      signal: undefined,
       resolve: (value) => settled(true, value),
       reject: (error) => settled(false, error),
     }

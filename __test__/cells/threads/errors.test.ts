@@ -189,7 +189,7 @@ both(
     const outer = kernel.spawn(
       supervisor({ name: 'outer', restart: { intensity: 0, periodMs: 1_000 }, children: [inner] }),
     )
-    const b = outer.supervisor('inner').child<Thrower>('b')
+    const b = outer.supervisor('inner').child('b', throwerOf(tier))
     const [gone, above] = [
       event('supervisor.gave-up', ({ path }) => path === 'root/outer/inner'),
       event('supervisor.gave-up', ({ path }) => path === 'root/outer'),

@@ -28,14 +28,15 @@ async function run(): Promise<void> {
   const kernel = await Kernel.open(directory, { workers: { count: 1, spare: false } })
   if (what === 'handles') kernel.closed.catch((error: Error) => writeSync(1, `${error.message}\n`))
   if (what === 'awaits') void kernel.run().then(undefined, () => writeSync(1, 'over\n'))
+  const definition = isolation === 'thread' ? threadPart : inlinePart
   const crew = kernel.spawn(
     supervisor({
       name: 'crew',
       restart: { intensity: 0, periodMs: 1_000 },
-      children: [{ name: 'part', cell: isolation === 'thread' ? threadPart : inlinePart }],
+      children: [{ name: 'part', cell: definition }],
     }),
   )
-  const part = crew.child<Part>('part')
+  const part = crew.child('part', definition)
   await part.ask('ping', undefined, { timeoutMs: 60_000 })
   await kernel.graph.write((tx) => tx.put('written'))
   if (what === 'closes') await kernel.close()
