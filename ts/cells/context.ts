@@ -97,7 +97,10 @@ export interface InitContext<M extends Messages<M>, Args> {
    * @throws ERR_KARYON_ARGUMENT if another cell armed it
    */
   cancel(timer: Timer): boolean
-  /** Sends the cell the named message, with a `Down`, exactly once, when the other cell is gone for good, or its incarnation has ended. */
+  /**
+   * Sends the cell the named message, with a `Down`, exactly once, when the other cell is gone for good, or its incarnation has ended. It comes
+   * behind what that has sent before, and whether there is room or not.
+   */
   monitor(ref: { readonly path: string }, name: DownName<M>, options?: MonitorOptions): Monitor
   /**
    * Binds the present incarnations of two cells: if one ends, but by its own `stop`, the other fails too, once, with reason `linked`. It needs
@@ -119,7 +122,7 @@ export interface InitContext<M extends Messages<M>, Args> {
    * Starts work that may outlive the turn. It ends with the incarnation, whose signal it gets. If it fails while its turn
    * goes on, as one does that returned a promise, whoever handles the returned promise decides; if nobody does by the end of
    * the turn, the turn fails with that error. If it fails after its turn is over, the cell fails, whoever handles the promise.
-   * With `then`, what it comes to is sent to the cell as that message, waiting for room.
+   * With `then`, what it comes to is sent to the cell as that message, behind all that waits, whether there is room or not.
    */
   run<T>(
     task: (signal: AbortSignal) => T | Promise<T>,

@@ -41,14 +41,12 @@ const ACTS: Readonly<Record<number, Act>> = {
   [Effect.recall]: (runtime, cell) => runtime.threads?.recall(runtime.cellAt(cell)),
   [Effect.vacant]: (runtime, cell, place) =>
     startChildren(runtime.cellAt(cell), (children) => children.fill(place)),
+  [Effect.forgotten]: (runtime, cell) => runtime.departed.delete(cell),
 }
 
 /** Carries out the effects of a crossing. No handler runs in here. */
 export function applyEffects(runtime: CellRuntime, count: number): void {
   const { effects } = runtime.scheduler.memory
-  const departed = runtime.departing
-  runtime.departed = departed
-  if (departed.size > 0) runtime.departing = new Map()
   const word = (at: number): number => effects[at] as number
   for (let at = 0; at < count * EFFECT_WORDS; at += EFFECT_WORDS) {
     ACTS[word(at)]?.(runtime, word(at + 1), word(at + 2), word(at + 3))
@@ -141,8 +139,8 @@ function gone(cell: Cell, reason: DownReason): void {
   cell.incarnation.die()
   if (cell.incarnation.rare !== undefined) cell.incarnation.tellEnd(reason)
   runtime.cells[placeOf(cell.id)] = undefined
-  // A message to it may be on its way to the scheduler, which says at the next crossing that it is lost.
-  if (runtime.scheduler.waits) runtime.departing.set(cell.id, cell)
+  // A message to it may be on its way to the scheduler, which will say that it is lost.
+  runtime.departed.set(cell.id, cell)
   const error = withError(cell.failure)
   if (reason === 'gave-up' && cell.definition !== undefined)
     runtime.emit({ type: 'cell.gave-up', path, ...error })

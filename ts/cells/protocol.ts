@@ -11,6 +11,8 @@ export const INDEX_MASK = 0xfffff
 export const NO_CELL = 0xffffffff
 /** What stands for the turn of an ask that was made in `init`. */
 export const INIT_TURN = 0xffffffff
+/** What stands for the turn of an ask that was made when its turn was over: nobody waits in a turn for it. */
+export const NO_TURN = 0xfffffffd
 /** The slot of no message. */
 export const NO_SLOT = 0xffffffff
 /** The credit of a cell that takes no messages any more. */
@@ -79,6 +81,7 @@ export const Effect = {
   warned: 14,
   recall: 15,
   vacant: 16,
+  forgotten: 17,
 } as const
 
 /** How an ask was settled. */

@@ -14,7 +14,7 @@ import { checkedOnce, durableName, type Once } from './durable.ts'
 import { failure, goneError } from './failures.ts'
 import { disown } from './foreign.ts'
 import type { CellInfo } from './inspect.ts'
-import { AskEnd, CLOSED, Class, NO_CELL, Op } from './protocol.ts'
+import { AskEnd, CLOSED, Class, NO_CELL, NO_TURN, Op } from './protocol.ts'
 import { Pump } from './pump.ts'
 import { CellRef, type AnyRef, type Reference } from './ref.ts'
 import { LIMITS, Scheduler, placeOf, type CellScheduler } from './scheduler.ts'
@@ -113,9 +113,8 @@ export class CellRuntime {
   readonly slots: Slots
   /** By place. */
   readonly cells: (Cell | undefined)[] = []
-  /** Cells that went at the last crossing, or are going at this one, while messages were on their way to the scheduler. */
-  departed: ReadonlyMap<number, Cell> = new Map()
-  departing: Map<number, Cell> = new Map()
+  /** Cells that are gone, of which the scheduler may still have something to tell. */
+  readonly departed: Map<number, Cell> = new Map()
   readonly root: Cell
   readonly emit: (event: KernelEvent) => void
   readonly now: () => number
@@ -249,7 +248,7 @@ export class CellRuntime {
     return true
   }
 
-  /** Sends what a cell is owed, before all that users send and whatever room there is. */
+  /** Sends what a cell is owed, behind all that was sent before, whatever room there is. */
   owe(cell: Cell, code: number, payload: unknown, trace?: string): void {
     const slot = this.slots.take(code, payload)
     slot.trace = trace
@@ -382,7 +381,8 @@ export class CellRuntime {
     slot.trace = trace
     const waits = timeoutMs > LIMITS.delayMaxMs ? 0 : Math.ceil(timeoutMs)
     const id = asker === undefined ? NO_CELL : asker.incarnation.cell.id
-    this.scheduler.write(Op.ask, cell.id, slot.number, id, asker?.number, waits)
+    const turn = asker?.over ? NO_TURN : asker?.number
+    this.scheduler.write(Op.ask, cell.id, slot.number, id, turn, waits)
   }
 
   stopCell(cell: Cell, kill = false): Promise<void> {

@@ -6,7 +6,18 @@ import { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { abort } from '../cells/effects.ts'
 import { isFailure, peek } from '../cells/foreign.ts'
-import { AskEnd, Class, DOWNS, Header, INIT_TURN, NO_CELL, NO_SLOT, Op, Verdict } from '../cells/protocol.ts'
+import {
+  AskEnd,
+  Class,
+  DOWNS,
+  Header,
+  INIT_TURN,
+  NO_CELL,
+  NO_SLOT,
+  NO_TURN,
+  Op,
+  Verdict,
+} from '../cells/protocol.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
 import { placeOf, takeShared, type CellScheduler } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
@@ -410,7 +421,7 @@ export class RemoteScheduler implements CellScheduler {
     const seat = asker === NO_CELL ? undefined : this.#seat(asker)
     const runs = seat === undefined ? 0 : Atomics.load(this.#line.seats, seat.number)
     // Its turn may wait for the answer: who asks it meanwhile must be told of the circle.
-    if (seat !== undefined && runs > 0 && !seat.told && turn !== INIT_TURN) {
+    if (seat !== undefined && runs > 0 && !seat.told && turn !== INIT_TURN && turn !== NO_TURN) {
       seat.told = true
       this.#say(Up.opened, NOTHING, seat.number, this.#slots.there[seat.running], turn)
     }

@@ -4,7 +4,7 @@ use crate::deadlines::DeadlineKey;
 use crate::effect::{Death, Gone};
 use crate::id::CellId;
 use crate::limits::FLIGHT_MAX;
-use crate::restart::{RestartWindow, Strategy, SupervisorPolicy};
+use crate::restart::{RestartWindow, SupervisorPolicy};
 use crate::scheduler::CellOptions;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,13 +17,15 @@ pub(crate) struct Message {
     pub redeliveries: u8,
     /// It goes before all that are not, and takes no room in the mailbox.
     pub control: bool,
+    /// It is never dropped to make room.
+    pub owed: bool,
     /// The host of a remote cell has it.
     pub handed: bool,
 }
 
 impl Message {
     pub fn new(slot: u32) -> Self {
-        Message { slot, redeliveries: 0, control: false, handed: false }
+        Message { slot, redeliveries: 0, control: false, owed: false, handed: false }
     }
 }
 
@@ -103,13 +105,6 @@ pub(crate) struct Supervision {
     pub vacant: BTreeSet<u32>,
     /// Those of them that are to come up again: whoever stands behind waits until the host has said who takes them.
     pub due: BTreeSet<u32>,
-}
-
-impl Supervision {
-    /// Its children stop one after the other.
-    pub fn is_ordered(&self) -> bool {
-        self.policy.strategy != Strategy::SimpleOneForOne
-    }
 }
 
 /// Children of a supervisor come down, the last one first.
@@ -305,7 +300,9 @@ impl Cell {
 
     /// Takes the oldest message that counts against the limit.
     pub fn take_oldest(&mut self) -> Option<Message> {
-        self.mailbox.remove(self.controls()).or_else(|| self.rare.as_deref_mut()?.deferred.pop_front())
+        let droppable = |message: &Message| !message.control && !message.owed;
+        let drop = |from: &mut VecDeque<Message>| from.remove(from.iter().position(droppable)?);
+        drop(&mut self.mailbox).or_else(|| drop(&mut self.rare.as_deref_mut()?.deferred))
     }
 
     /// Deferred messages come back, before all others, in their order. They counted all the time.

@@ -109,7 +109,7 @@ rows! {
     2 Died { cell: CellId, incarnation: u32, death: Death }
     /// A new incarnation takes the place of one that died so; `Init` follows when it may start.
     3 Restarted { cell: CellId, incarnation: u32, death: Death }
-    /// The cell is gone; its handle finds nothing from here on.
+    /// The cell is gone; its handle finds nothing from here on. What is lost that was sent to it is told still.
     4 Gone { cell: CellId, gone: Gone }
     /// A written supervisor had more failures than its window allows.
     5 SupervisorGaveUp { cell: CellId }
@@ -135,6 +135,8 @@ rows! {
     15 Recall { cell: CellId }
     /// A child of the supervisor that ended is to come up with others: spawn it in its place, or say `Vacant`. Those behind wait for it.
     16 Vacant { cell: CellId, place: u32 }
+    /// Nothing is told of a cell any more that is gone: its place may be another's from now on.
+    17 Forgotten { cell: CellId }
 }
 
 #[cfg(test)]
@@ -143,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_effect_is_read_as_it_was_written() {
-        for number in 1..=16 {
+        for number in 1..=17 {
             let effect = Effect::decode([number, 1, 2, 1]).unwrap();
             assert_eq!(Effect::decode(effect.encode()), Some(effect));
             assert_eq!(effect.encode()[0], number);

@@ -8,6 +8,8 @@ use crate::words::{rows, word};
 pub const RECORD_WORDS: usize = 6;
 /// What stands for the turn of an ask that was made in `init`.
 pub const INIT_TURN: u32 = u32::MAX;
+/// What stands for the turn of an ask that was made by work whose turn was over: no turn waits for the answer.
+pub const NO_TURN: u32 = u32::MAX - 2;
 /// What stands for a turn of which only its message is known.
 pub(crate) const UNKNOWN_TURN: u32 = u32::MAX - 1;
 /// The slot of no message.
@@ -43,7 +45,7 @@ word! {
     0 User
     /// Before all of users, and [`CONTROL_MAX`](crate::limits::CONTROL_MAX) at most.
     1 Control
-    /// As control, and never refused: who sends it has bounded it.
+    /// Behind all that was sent before, and never refused: who sends it has bounded it. It takes room that need not be there.
     2 Owed
 }
 
@@ -60,7 +62,7 @@ rows! {
     /// A message, whose sender took one credit of the cell if it is of [`Class::User`].
     1 Send { cell: CellId, slot: u32, class: Class }
     /// A message whose sender waits for the answer; it took one credit too. `asker` is the cell that asks or
-    /// [`CellId::NONE`], `turn` the turn in which it asks or [`INIT_TURN`]. It waits `timeout_ms` milliseconds; 0 waits for ever.
+    /// [`CellId::NONE`], `turn` the turn in which it asks, [`INIT_TURN`] or [`NO_TURN`]. It waits `timeout_ms` milliseconds; 0 waits for ever.
     2 Ask { cell: CellId, slot: u32, asker: CellId, turn: u32, timeout_ms: u32 }
     /// A message that waits for room; no credit was taken.
     3 Deliver { cell: CellId, slot: u32 }

@@ -118,10 +118,6 @@ impl RestartWindow {
         self.restarts_us.push_back(now_us);
         Some(earlier)
     }
-
-    pub fn clear(&mut self) {
-        self.restarts_us.clear();
-    }
 }
 
 /// Seeded numbers for jitter: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Its

@@ -17,8 +17,10 @@ use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
 use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
-use crate::record::{Class, INIT_TURN, Record, UNKNOWN_TURN, Verdict};
-use crate::restart::{AutoShutdown, Random, Restart, RestartPolicy, Strategy, SupervisorPolicy};
+use crate::record::{Class, INIT_TURN, NO_TURN, Record, UNKNOWN_TURN, Verdict};
+use crate::restart::{
+    AutoShutdown, Random, Restart, RestartPolicy, RestartWindow, Strategy, SupervisorPolicy,
+};
 use crate::table::Table;
 use asking::Ask;
 pub(crate) use due::Due;
@@ -80,10 +82,8 @@ enum Control {
     Stop(CellId, bool),
     /// The incarnation ends in this way once its turn is over.
     Finish(CellId, u32, Death),
-    /// A turn of a stopping cell is over.
-    TurnOver(CellId),
-    /// Something below is up, down or gone, for which the cell may have waited.
-    Below(CellId),
+    /// A turn is over, or something below is up, down or gone, for which the cell may have waited.
+    Changed(CellId),
     /// Deferred messages of a remote cell come back.
     Recall(CellId),
     /// Children of the incarnation that count have ended by themselves.
@@ -115,6 +115,8 @@ pub struct Scheduler {
     root: CellId,
     now_us: u64,
     shortest_cpu_us: Option<u64>,
+    /// Cells of which the host was told since the last step that they are gone.
+    gone: Vec<CellId>,
     stats: Stats,
 }
 
@@ -189,7 +191,8 @@ impl Scheduler {
     pub fn take(&mut self, record: Record) -> Result<(), &'static str> {
         match record {
             Record::Send { cell, slot, class: Class::User } => self.send(cell, Message::new(slot)),
-            Record::Send { cell, slot, class } => self.send_control(cell, slot, class),
+            Record::Send { cell, slot, class: Class::Control } => self.send_control(cell, slot),
+            Record::Send { cell, slot, class: Class::Owed } => self.send_owed(cell, slot),
             Record::Ask { cell, slot, asker, turn, timeout_ms } => {
                 self.ask(cell, slot, asker, turn, timeout_ms);
             }
@@ -252,6 +255,8 @@ impl Scheduler {
     /// Ends the batch that was out, of which the host got through `ran` messages; then failures, stops, deadlines.
     pub fn step(&mut self, now_us: u64, ran: usize) {
         self.tell_time(now_us);
+        // What the host had said to them before it knew has been answered behind their end, and before this.
+        self.effects.extend(self.gone.drain(..).map(|cell| Effect::Forgotten { cell }));
         self.conclude(ran);
         self.run_controls();
         while let Some(due) = self.deadlines.pop_due(self.now_us) {
@@ -260,12 +265,14 @@ impl Scheduler {
         }
     }
 
-    /// What happened since it was last asked, oldest first. The place of a cell is used again once it was told that it is gone.
+    /// What happened since it was last asked, oldest first. The place of a cell is used again once it was told that it is forgotten.
     pub fn effects(&mut self) -> impl Iterator<Item = Effect> + '_ {
         std::iter::from_fn(|| {
             let effect = self.effects.pop_front();
-            if let Some(Effect::Gone { cell, .. }) = effect {
-                self.table.free(cell);
+            match effect {
+                Some(Effect::Gone { cell, .. }) => self.gone.push(cell),
+                Some(Effect::Forgotten { cell }) => self.table.free(cell),
+                _ => {}
             }
             effect
         })
@@ -288,8 +295,7 @@ impl Scheduler {
                     self.stop(cell, Gone::Stopped);
                 }
                 Control::Finish(cell, incarnation, death) => self.finish(cell, incarnation, death),
-                Control::TurnOver(cell) => self.turn_over(cell),
-                Control::Below(cell) => self.below_changed(cell),
+                Control::Changed(cell) => self.changed(cell),
                 Control::Recall(cell) => self.recall_deferred(cell),
                 Control::ShutDown(cell, incarnation) => self.shut_down(cell, incarnation),
             }

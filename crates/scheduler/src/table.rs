@@ -2,9 +2,10 @@
 
 use crate::cell::{Cell, Rare, Supervision};
 use crate::id::CellId;
+use crate::limits::CELLS_MAX;
 use std::collections::VecDeque;
 
-/// All cells. Freed places are reused oldest first, so that a stale handle stays stale as long as it can, and only once the host knows.
+/// All cells. Freed places are reused oldest first, so that a stale handle stays stale as long as it can.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     cells: Vec<Option<Cell>>,
@@ -16,6 +17,11 @@ pub(crate) struct Table {
 impl Table {
     pub fn len(&self) -> usize {
         self.count
+    }
+
+    /// Every place is a cell's, or was one's of which not all is told.
+    pub fn is_full(&self) -> bool {
+        self.free.is_empty() && self.cells.len() >= CELLS_MAX as usize
     }
 
     pub fn insert(&mut self, cell: Cell) -> CellId {

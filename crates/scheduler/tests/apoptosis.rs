@@ -27,6 +27,37 @@ fn control_messages_go_first_in_their_order_and_need_no_room() {
 }
 
 #[test]
+fn what_is_owed_stands_behind_what_was_sent_and_is_never_refused_nor_dropped() {
+    let mut bench = Bench::new();
+    let options = CellOptions { mailbox_limit: 2, drop_oldest: true, ..CellOptions::default() };
+    let [cell, dropping] =
+        [CellOptions { mailbox_limit: 2, ..CellOptions::default() }, options].map(|options| {
+            let cell = bench.spawn(if options.drop_oldest { "dropping" } else { "a" }, options);
+            bench.send(cell, 1);
+            (2..7).for_each(|slot| bench.take(Record::Send { cell, slot, class: Class::Owed }));
+            cell
+        });
+    let [a, b] = [cell, dropping].map(CellId::index);
+    assert!(!bench.scheduler.credits().take(a), "it takes room");
+    bench.take(Record::Deliver { cell, slot: 7 });
+    bench.take(Record::Send { cell, slot: 8, class: Class::Owed });
+    bench.scheduler.credits().words()[b].fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    bench.take(Record::Send { cell: dropping, slot: 9, class: Class::User });
+    let (effects, batch) = bench.round(0, 0);
+    assert_eq!(batch[..6], [1, 2, 3, 4, 5, 6]);
+    assert_eq!(batch[6..], [2, 3, 4, 5, 6, 9]);
+    assert_eq!(effects[0], Effect::Lost { cell: dropping, slot: 1, why: Lost::Dropped });
+    let admitted = effects.iter().filter(|effect| matches!(effect, Effect::Admitted { .. }));
+    assert_eq!(admitted.count(), 2, "what waits behind a delivery comes behind it");
+    assert_eq!(bench.round(0, 12).1, [7, 8]);
+    bench.round(0, 2);
+    assert_eq!(
+        [a, b].map(|at| bench.scheduler.credits().words()[at].load(std::sync::atomic::Ordering::Relaxed)),
+        [2, 2]
+    );
+}
+
+#[test]
 fn control_messages_are_bounded_too() {
     let mut bench = Bench::new();
     let cell = bench.spawn("a", CellOptions::default());

@@ -7,8 +7,8 @@ mod bench;
 use bench::Bench;
 use karyon_model::Code;
 use karyon_scheduler::{
-    AskEnd, Backoff, CellOptions, Death, Effect, Gone, Lost, Record, RestartPolicy, SupervisorPolicy,
-    Verdict, limits::CELLS_MAX,
+    AskEnd, Backoff, CellId, CellOptions, Class, Death, Effect, Gone, Lost, Record, RestartPolicy,
+    SupervisorPolicy, Verdict, limits::CELLS_MAX,
 };
 
 #[test]
@@ -23,6 +23,31 @@ fn a_busy_cell_does_not_keep_others_from_their_turn() {
     assert_eq!(batch[64], 999);
     let (_, batch) = bench.round(0, 65);
     assert_eq!(batch[0], 64);
+}
+
+#[test]
+fn a_place_is_free_once_all_is_told_of_its_cell() {
+    let mut bench = Bench::new();
+    let [a, b] = ["a", "b"].map(|name| bench.spawn(name, CellOptions::default()));
+    bench.take(Record::Stop { cell: a, kill: false });
+    bench.take(Record::Stop { cell: b, kill: false });
+    bench.scheduler.step(0, 0);
+    let is_gone = |cell| Effect::Gone { cell, gone: Gone::Stopped };
+    let mut one = || bench.scheduler.effects().find(|effect| !matches!(effect, Effect::Died { .. }));
+    assert_eq!(one(), Some(is_gone(a)));
+    // A host that learns of one end tells the other cell, of whose end it has not heard yet.
+    bench.take(Record::Send { cell: b, slot: 1, class: Class::Owed });
+    let c = bench.spawn("c", CellOptions::default());
+    let effects = bench.round(0, 0).0;
+    let lost = Effect::Lost { cell: b, slot: 1, why: Lost::Stopped };
+    let died = Effect::Died { cell: b, incarnation: 1, death: Death::Stop };
+    assert_eq!(effects, [died, is_gone(b), lost, Effect::Forgotten { cell: a }]);
+    let d = bench.spawn("d", CellOptions::default());
+    assert_eq!(bench.round(0, 0).0, [Effect::Forgotten { cell: b }]);
+    let e = bench.spawn("e", CellOptions::default());
+    let places = [a, b, c, d, e].map(CellId::index);
+    assert_eq!(places[3..], places[..2]);
+    assert!(!places[..2].contains(&places[2]));
 }
 
 #[test]
@@ -208,6 +233,7 @@ fn a_cell_that_ends_by_itself_leaves_its_parent_and_siblings_alone() {
             effects,
             [Effect::Died { cell, incarnation: 1, death }, Effect::Gone { cell, gone: Gone::Ended }]
         );
+        assert_eq!(bench.round(0, 0).0, [Effect::Forgotten { cell }]);
     }
     bench.send(two, 1);
     bench.send(parent, 2);

@@ -44,6 +44,7 @@ struct Letter {
     number: u64,
     ask: bool,
     control: bool,
+    owed: bool,
     message: Stage,
     answer: Stage,
     deferred: bool,
@@ -93,6 +94,8 @@ struct Host {
     dice: Dice,
     scheduler: Scheduler,
     cells: BTreeMap<CellId, CellBook>,
+    /// Those that are gone, and of which something may be told still.
+    leaving: BTreeSet<CellId>,
     parents: Vec<CellId>,
     letters: BTreeMap<u32, Letter>,
     free: Vec<u32>,
@@ -127,6 +130,7 @@ impl Host {
             dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             scheduler: Scheduler::new(seed),
             cells: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             parents: Vec::new(),
             letters: BTreeMap::new(),
             free: Vec::new(),
@@ -184,6 +188,8 @@ impl Host {
             place,
         };
         let Ok(id) = self.scheduler.spawn(parent, "cell", true, options, None) else { return false };
+        let taken = self.leaving.iter().chain(self.cells.keys()).find(|cell| cell.index() == id.index());
+        assert_eq!(taken, None, "the place is not free");
         self.vacant.remove(&(parent, place));
         self.asked.remove(&(parent, place));
         if self.dice.one_in(4) {
@@ -254,6 +260,7 @@ impl Host {
             number,
             ask,
             control,
+            owed: false,
             message: Stage::Open,
             answer,
             deferred: false,
@@ -268,10 +275,17 @@ impl Host {
         self.dice.pick(&ids)
     }
 
+    fn owe(&mut self, to: CellId, from: CellId) {
+        let slot = self.slot(to, from, false, false);
+        self.letters.get_mut(&slot).unwrap().owed = true;
+        self.take(Record::Send { cell: to, slot, class: Class::Owed });
+    }
+
     fn send_something(&mut self, from: Option<(CellId, u32)>) {
         let Some(to) = self.any_cell() else { return };
         let sender = from.map_or(CellId::NONE, |(cell, _)| cell);
-        match self.dice.roll(9) {
+        match self.dice.roll(10) {
+            9 => self.owe(to, sender),
             8 => {
                 let slot = self.slot(to, sender, false, true);
                 self.take(Record::Send { cell: to, slot, class: Class::Control });
@@ -719,8 +733,22 @@ impl Host {
                 self.vacant.extend(kept);
                 let told = book.is_none_or(|book| !book.unharmed);
                 assert!(told || gone != Gone::Stopped, "{cell:?} was stopped by nobody");
+                self.leaving.insert(cell);
+                // What the host sent before it knew.
+                self.owe(cell, CellId::NONE);
             }
-            Effect::Lost { slot, why, .. } => {
+            Effect::Forgotten { cell } => assert!(self.leaving.remove(&cell)),
+            Effect::Lost { cell, slot, why } => {
+                assert!(
+                    self.cells.contains_key(&cell) || self.leaving.contains(&cell),
+                    "{cell:?} is forgotten"
+                );
+                let letter = &self.letters[&slot];
+                assert!(
+                    !letter.owed
+                        || letter.deferred
+                        || matches!(why, Lost::Stopped | Lost::InTurn | Lost::Conflict)
+                );
                 if why == Lost::Conflict {
                     assert_eq!(self.letters[&slot].attempts, 6, "five more attempts after the first");
                 }

@@ -36,18 +36,36 @@ impl Scheduler {
     }
 
     /// A message that goes before those of users, and needs no room.
-    pub(super) fn send_control(&mut self, id: CellId, slot: u32, class: Class) {
+    pub(super) fn send_control(&mut self, id: CellId, slot: u32) {
         self.stats.sent += 1;
         let message = Message { control: true, ..Message::new(slot) };
         match self.table.get_mut(id).filter(|cell| !cell.is_stopping()) {
             None => self.lose(id, message, Lost::Stopped, AskEnd::Stopped),
-            Some(cell) if class == Class::Control && cell.controls() >= CONTROL_MAX => {
+            Some(cell) if cell.controls() >= CONTROL_MAX => {
                 self.lose(id, message, Lost::Full, AskEnd::Refused);
             }
             Some(cell) => {
                 cell.mailbox.insert(cell.controls(), message);
                 // It goes before all that a host was handed, too.
                 self.recall(id);
+                self.wake(id);
+            }
+        }
+    }
+
+    /// A message that takes room whether there is any or not, and is never dropped for another.
+    pub(super) fn send_owed(&mut self, id: CellId, slot: u32) {
+        self.stats.sent += 1;
+        let message = Message { owed: true, ..Message::new(slot) };
+        let Some(cell) = self.table.get_mut(id).filter(|cell| !cell.is_stopping()) else {
+            return self.lose(id, message, Lost::Stopped, AskEnd::Stopped);
+        };
+        match cell.rare.as_deref_mut().filter(|rare| !rare.waiters.is_empty()) {
+            // Those may be of the same sender.
+            Some(rare) => rare.waiters.push_back(message),
+            None => {
+                cell.mailbox.push_back(message);
+                self.occupy(id, message);
                 self.wake(id);
             }
         }

@@ -25,7 +25,8 @@ impl Scheduler {
             return;
         }
         if let Some(asker) = asker {
-            if let Some(path) = self.cycle(asker, target) {
+            let path = if turn == NO_TURN { None } else { self.cycle(asker, target) };
+            if let Some(path) = path {
                 self.stats.sent += 1;
                 self.credits.add(target.index(), 1);
                 self.effects.extend(path.into_iter().map(|cell| Effect::AskPath { slot, cell }));

@@ -74,7 +74,7 @@ impl Scheduler {
         if verdict.became() && self.table.get(id).is_some_and(has_deferred) {
             self.controls.push_back(Control::Recall(id));
         }
-        self.controls.push_back(Control::TurnOver(id));
+        self.controls.push_back(Control::Changed(id));
         self.wake(id);
     }
 
@@ -114,7 +114,7 @@ impl Scheduler {
             }
         }
         // Its end, or its start, may have waited for this.
-        self.controls.push_back(Control::Below(id));
+        self.controls.push_back(Control::Changed(id));
         self.tell_above(id);
         self.wake(id);
     }

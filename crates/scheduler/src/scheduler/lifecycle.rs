@@ -5,9 +5,6 @@ use super::*;
 impl Scheduler {
     /// Lets the waiting incarnation begin.
     pub(super) fn start(&mut self, id: CellId) {
-        if !self.stop_children_of_cell(id) {
-            return;
-        }
         let Some(cell) = self.table.get_mut(id) else { return };
         cell.phase = Phase::Starting;
         if cell.supervision.is_some() {
@@ -31,9 +28,8 @@ impl Scheduler {
 
     /// Starts a waiting cell once neither a wait, nor a child, nor what its supervisor brings down or up stands before it.
     pub(super) fn start_when_clear(&mut self, id: CellId) {
-        let clear = self.stop_children_of_cell(id);
         let waits = |cell: &Cell| cell.phase == Phase::Waiting && cell.is_down();
-        if !clear || !self.table.get(id).is_some_and(waits) {
+        if !self.table.get(id).is_some_and(waits) {
             return;
         }
         if self.stands_in_line(id) {
@@ -47,7 +43,7 @@ impl Scheduler {
     pub(super) fn tell_above(&mut self, id: CellId) {
         let Some(parent) = self.table.get(id).map(|cell| cell.parent) else { return };
         if self.table.get(parent).is_some_and(|above| above.phase != Phase::Live || above.ending.is_some()) {
-            self.controls.push_back(Control::Below(parent));
+            self.controls.push_back(Control::Changed(parent));
         }
     }
 
@@ -132,7 +128,7 @@ impl Scheduler {
         cell.phase = Phase::Waiting;
         cell.incarnation = cell.incarnation.wrapping_add(1);
         if let Some(own) = &mut cell.supervision {
-            own.window.clear();
+            own.window = RestartWindow::default();
         }
         let incarnation = cell.incarnation;
         self.stats.restarts += 1;
@@ -215,26 +211,16 @@ impl Scheduler {
         }
     }
 
-    /// A turn or an `init` is over: an end may have waited for it.
-    pub(super) fn turn_over(&mut self, id: CellId) {
+    /// A turn or an `init` is over, or something below is up, down or gone: an end or a start may have waited for it.
+    pub(super) fn changed(&mut self, id: CellId) {
         let Some(cell) = self.table.get(id) else { return };
-        if cell.turn != Turn::None {
-            return;
-        }
-        if cell.ending.is_some() {
-            self.continue_end(id);
-        } else if let Some(death) = cell.rare.as_deref().and_then(|rare| rare.finishes) {
-            self.finish(id, cell.incarnation, death);
-        }
-    }
-
-    /// Something below is up, down or gone: an end or a start may have waited for it.
-    pub(super) fn below_changed(&mut self, id: CellId) {
-        let Some(cell) = self.table.get(id) else { return };
+        let finishes = cell.rare.as_deref().and_then(|rare| rare.finishes);
         if cell.supervision.as_ref().is_some_and(|own| own.fall.is_some()) {
             self.continue_fall(id);
         } else if cell.ending.is_some() {
             self.continue_end(id);
+        } else if let Some(death) = finishes.filter(|_| cell.turn == Turn::None) {
+            self.finish(id, cell.incarnation, death);
         } else if cell.supervision.is_some() && cell.phase == Phase::Starting {
             self.rise(id);
         } else if cell.phase == Phase::Waiting {
@@ -274,16 +260,10 @@ impl Scheduler {
         }
     }
 
-    /// What a cell has spawned goes before its next incarnation; a supervisor keeps its children.
-    fn stop_children_of_cell(&mut self, id: CellId) -> bool {
-        self.table.get(id).is_some_and(|cell| cell.supervision.is_some())
-            || self.stop_children(id, Gone::Stopped)
-    }
-
     /// Children among whom there is no order stop all at once: those of a cell, and those of one kind.
     fn stop_together(&mut self, id: CellId, gone: Gone) {
-        let ordered = |cell: &Cell| cell.supervision.as_ref().is_some_and(|own| own.is_ordered());
-        if !self.table.get(id).is_some_and(ordered) {
+        let own = self.table.supervision_mut(id);
+        if own.is_none_or(|own| own.policy.strategy == Strategy::SimpleOneForOne) {
             self.children(id).to_vec().into_iter().rev().for_each(|child| self.stop(child, gone));
         }
     }
@@ -316,7 +296,7 @@ impl Scheduler {
             // Children of one place, or that were started before the count of all came round.
             let found = found.or_else(|| rare.children.iter().rposition(|child| *child == id));
             found.map(|at| rare.children.remove(at));
-            self.controls.push_back(Control::Below(parent));
+            self.controls.push_back(Control::Changed(parent));
         }
         self.keep_place(parent, &cell.options);
         let by_itself = cell.options.significant && matches!(gone, Gone::Ended | Gone::Failed | Gone::GaveUp);

@@ -67,7 +67,7 @@ impl Scheduler {
             let why = format!("a name of a cell has 1 to {NAME_BYTES_MAX} bytes without a slash");
             return Err(refused(Code::Argument, why).with("name", name));
         }
-        if self.table.len() >= CELLS_MAX as usize {
+        if self.table.is_full() {
             let why = format!("{CELLS_MAX} cells are alive, which is the most; stop some first");
             return Err(refused(Code::CellCount, why).with("limit", CELLS_MAX));
         }

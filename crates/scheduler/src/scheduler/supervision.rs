@@ -20,7 +20,7 @@ impl Scheduler {
             (Phase::Starting, Some(own)) if in_order => {
                 let at = own.rise.partition_point(|before| *before < line);
                 own.rise.insert(at, line);
-                self.controls.extend(above.map(Control::Below));
+                self.controls.extend(above.map(Control::Changed));
             }
             (Phase::Live | Phase::Starting, _) => self.start(id),
             _ => {}
@@ -59,7 +59,7 @@ impl Scheduler {
         if was_kept && !forget {
             own.vacant.insert(place);
         }
-        self.controls.push_back(Control::Below(id));
+        self.controls.push_back(Control::Changed(id));
     }
 
     /// A child failed: it is restarted, with those that its supervisor restarts together, if the window allows.
@@ -72,7 +72,7 @@ impl Scheduler {
         if cell.ending.is_some()
             || falls.is_some_and(|fall| fall.from <= place || !matches!(fall.then, Then::Rise(_)))
         {
-            return self.controls.push_back(Control::Below(above));
+            return self.controls.push_back(Control::Changed(above));
         }
         let allowed = self.allow_restart(above, id);
         #[cfg(karyon_broken = "window")]
@@ -122,7 +122,8 @@ impl Scheduler {
         let left = children[children.partition_point(|child| self.place(*child) < from)..].to_vec();
         let Some(cell) = self.table.get_mut(id) else { return };
         let Some(own) = &mut cell.supervision else { return };
-        let together = if own.is_ordered() { vec![] } else { left.clone() };
+        let is_ordered = own.policy.strategy != Strategy::SimpleOneForOne;
+        let together = if is_ordered { vec![] } else { left.clone() };
         own.fall = Some(Fall { from, left, then });
         if cell.phase == Phase::Waiting {
             self.cancel_wait(id);
@@ -180,7 +181,7 @@ impl Scheduler {
         let Some(own) = self.table.supervision_mut(id) else { return };
         own.rise = rise;
         self.effects.extend(own.due.iter().map(|place| Effect::Vacant { cell: id, place: *place }));
-        self.controls.push_back(Control::Below(id));
+        self.controls.push_back(Control::Changed(id));
     }
 
     /// Goes on starting those that are to come up, in their order, each when the one before is up. Cost: of those that it starts.

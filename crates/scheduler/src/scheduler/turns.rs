@@ -163,7 +163,7 @@ impl Scheduler {
         if let Some(cell) = self.table.get_mut(id).filter(|_| verdict.became()) {
             cell.undefer();
         }
-        self.controls.push_back(Control::TurnOver(id));
+        self.controls.push_back(Control::Changed(id));
         self.wake(id);
         Ok(())
     }
@@ -183,7 +183,7 @@ impl Scheduler {
         let Some(_) = self.table.get(id).filter(starts) else { return };
         let Some(open) = self.close_turn(id) else { return };
         if verdict == Verdict::Ended {
-            self.controls.push_back(Control::TurnOver(id));
+            self.controls.push_back(Control::Changed(id));
             self.is_up(id);
         } else {
             let death = if open.late { Death::Timeout } else { Death::Init };

@@ -1,0 +1,104 @@
+// Who learns of the end of a cell, and when.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import test from 'ava'
+import { Kernel, cell, message, supervisor, type KernelEvent, type OwnedRef } from '../../../ts/index.ts'
+import { gate } from '../fake.ts'
+import { PATIENT, both } from './both.ts'
+import { inlineEnder, threadEnder, type Ender } from './enders.ts'
+
+const enders = { inline: inlineEnder, thread: threadEnder }
+
+/** More than the scheduler tells of in one crossing. */
+const MANY = 3_000
+
+both('what a cell has sent before it ended comes before word of its end', async (t, { kernel }, tier) => {
+  const [boss, worker] = [kernel.spawn(enders[tier]), kernel.spawn(enders[tier])]
+  await boss.ask('watch', [worker], PATIENT)
+  // It takes both together.
+  boss.send('hold')
+  worker.send('answer', boss.address)
+  while (worker.alive) await new Promise(setImmediate)
+  t.deepEqual(await boss.ask('told', undefined, PATIENT), ['result: 42', 'down: ended'])
+})
+
+both('work whose turn is over closes no circle of turns', async (t, { kernel }, tier) => {
+  const [one, two] = [kernel.spawn(enders[tier]), kernel.spawn(enders[tier])]
+  await one.ask('work', two.address, PATIENT)
+  t.is(await two.ask('relay', one.address, PATIENT), 1)
+  let told: readonly string[] = []
+  while (told.length === 0) told = await one.ask('told', undefined, PATIENT)
+  t.deepEqual(told, ['result: 2'])
+  t.is(one.incarnation, 1)
+})
+
+for (const first of ['watcher', 'watched'] as const) {
+  both(
+    `cells that watch thousands, and all of these, stop together, the ${first} first`,
+    async (t, world, tier) => {
+      const { kernel } = world
+      const definition = enders[tier]
+      const spawned: OwnedRef<Ender>[] = []
+      const spawn = (count: number): void => {
+        for (let more = count; more > 0; more--) spawned.push(kernel.spawn(definition))
+      }
+      spawn(first === 'watcher' ? MANY : 0)
+      const watchers = [1, 2].map(() => kernel.spawn(definition))
+      spawn(first === 'watcher' ? 0 : MANY)
+      for (const watcher of watchers) await watcher.ask('watch', spawned, PATIENT)
+      await t.notThrowsAsync(kernel.close())
+    },
+  )
+}
+
+test('whose end is told is who has ended, though its place is wanted at once', async (t) => {
+  const kernel = Kernel.memory()
+  const replaced: OwnedRef<Ender>[] = []
+  const replace = (event: unknown): void => {
+    if ((event as KernelEvent).type === 'cell.stopped' && replaced.length < 8)
+      replaced.push(kernel.spawn(inlineEnder))
+  }
+  const first = Array.from({ length: 8 }, () => kernel.spawn(inlineEnder))
+  await Promise.all(first.map((ref) => ref.ask('told')))
+  subscribe('karyon', replace)
+  await Promise.all(first.map((ref) => ref.stop()))
+  unsubscribe('karyon', replace)
+  t.is(replaced.length, 8)
+  for (const ref of replaced) t.deepEqual(await ref.ask('told'), [])
+  t.deepEqual([kernel.stats().cells.cells, first.filter((ref) => ref.alive)], [8, []])
+  await kernel.close()
+})
+
+test('a group takes its places again in the step in which a neighbour ends', async (t) => {
+  const kernel = Kernel.memory()
+  const door = gate()
+  const part = cell({
+    name: 'part',
+    messages: { fail: message(), leave: message(), ping: message<void, number>() },
+    on: {
+      fail: async () => {
+        await door.promise
+        throw new Error('failed')
+      },
+      leave: (ctx) => ctx.stop(),
+      ping: () => 1,
+    },
+  })
+  const children = ['one', 'two'].map((name) => ({ name, cell: part }))
+  const crew = kernel.spawn(supervisor({ name: 'crew', strategy: 'rest_for_one', children }))
+  const [one, two] = [crew.child('one', part), crew.child('two', part)]
+  const neighbour = kernel.spawn(part, { name: 'neighbour' })
+  t.deepEqual(await Promise.all([one, two, neighbour].map((ref) => ref.ask('ping'))), [1, 1, 1])
+  // Its place is vacant: it is taken again when the one before it fails.
+  two.send('leave')
+  while (two.alive) await new Promise(setImmediate)
+  one.send('fail')
+  await new Promise(setImmediate)
+  door.open()
+  await door.promise
+  for (let turn = 0; turn < 20; turn++) await undefined
+  await neighbour.stop()
+  t.false(neighbour.alive)
+  t.is(await crew.child('two', part).ask('ping'), 1)
+  t.is(kernel.find('root/neighbour'), undefined)
+  await kernel.close()
+})

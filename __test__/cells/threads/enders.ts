@@ -1,0 +1,74 @@
+// Cells that end, and those that learn of it: exported for the workers, which import this module.
+import {
+  cell,
+  message,
+  type CellDefinition,
+  type CellRef,
+  type Down,
+  type Message,
+  type OwnedRef,
+} from '../../../ts/index.ts'
+
+export interface Ender {
+  /** Watches all of them. */
+  readonly watch: Message<readonly OwnedRef<Ender>[]>
+  readonly down: Message<Down>
+  /** Answers another cell, and ends. */
+  readonly answer: Message<CellRef<Ender>>
+  readonly result: Message<number>
+  /** Takes no message until that is there. */
+  readonly hold: Message<void>
+  /** What it has been told, in order. */
+  readonly told: Message<void, readonly string[]>
+  /** Has work that outlives its turn ask another one. */
+  readonly work: Message<CellRef<Ender>>
+  readonly ping: Message<void, number>
+  /** Asks another one, and waits. */
+  readonly relay: Message<CellRef<Ender>, number>
+}
+
+const enderOf = (isolation: 'inline' | 'thread'): CellDefinition<Ender> =>
+  cell({
+    name: `ender-${isolation}`,
+    module: import.meta.url,
+    isolation,
+    messages: {
+      watch: message<readonly OwnedRef<Ender>[]>(),
+      down: message<Down>(),
+      answer: message<CellRef<Ender>>(),
+      result: message<number>(),
+      hold: message(),
+      told: message<void, readonly string[]>(),
+      work: message<CellRef<Ender>>(),
+      ping: message<void, number>(),
+      relay: message<CellRef<Ender>, number>(),
+    },
+    init: () => ({ told: [] as string[] }),
+    on: {
+      watch: (ctx, refs) => {
+        for (const ref of refs) ctx.monitor(ref, 'down')
+      },
+      down: (ctx, { reason }) => void ctx.state.told.push(`down: ${reason}`),
+      answer: (ctx, to) => {
+        ctx.send(to, 'result', 42)
+        ctx.stop()
+      },
+      result: (ctx, value) => void ctx.state.told.push(`result: ${value}`),
+      hold: () => new Promise((resolve) => setTimeout(resolve, 20)),
+      told: (ctx) => [...ctx.state.told],
+      work: (ctx, to) => {
+        // Its turn is over, and the other one waits for this cell meanwhile.
+        const work = async (): Promise<number> => {
+          await new Promise((resolve) => setTimeout(resolve, 10))
+          return (await ctx.ask(ctx.self, 'ping')) + (await ctx.ask(to, 'ping'))
+        }
+        // oxlint-disable-next-line unicorn/no-thenable -- the name of an option
+        ctx.run(work, { then: 'result' })
+      },
+      ping: () => new Promise<number>((resolve) => setTimeout(() => resolve(1), 30)),
+      relay: (ctx, to) => ctx.ask(to, 'ping'),
+    },
+  })
+
+export const inlineEnder: CellDefinition<Ender> = enderOf('inline')
+export const threadEnder: CellDefinition<Ender> = enderOf('thread')
