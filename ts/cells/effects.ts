@@ -27,7 +27,7 @@ const ACTS: Readonly<Record<number, Act>> = {
     runtime.fail((error as KaryonError | undefined) ?? intensityError(path))
   },
   [Effect.lost]: (runtime, cell, slot, why) => lost(runtime, cell, runtime.slots.at(slot), why),
-  [Effect.admitted]: (runtime, _cell, slot) => runtime.slots.at(slot).delivery?.resolve(),
+  [Effect.admitted]: (runtime, _cell, slot) => admitted(runtime.slots.at(slot)),
   [Effect.askSettled]: (runtime, slot, end) => askSettled(runtime, runtime.slots.at(slot), end),
   [Effect.askPath]: (runtime, slot, cell) => {
     const ask = runtime.slots.at(slot).ask as PendingAsk
@@ -101,6 +101,13 @@ function lost(runtime: CellRuntime, id: number, slot: Slot, why: number): void {
   if (slot.ask !== undefined && death !== undefined) slot.ask.error = failure
   runtime.slots.outcome(slot)
   if (definition?.isolation === 'thread') runtime.threads?.lost(slot.number)
+}
+
+/** A delivery has room: whatever becomes of its message from here on, it is over. */
+function admitted(slot: Slot): void {
+  const { delivery } = slot
+  slot.delivery = undefined
+  delivery?.resolve()
 }
 
 function restarted(cell: Cell, incarnation: number, death: number): void {

@@ -4,7 +4,7 @@ import test from 'ava'
 import { Kernel, cell, message, supervisor, type KernelEvent, type OwnedRef } from '../../../ts/index.ts'
 import { gate } from '../fake.ts'
 import { PATIENT, both } from './both.ts'
-import { inlineEnder, threadEnder, type Ender } from './enders.ts'
+import { inlineEnder, inlineNarrow, threadEnder, type Ender } from './enders.ts'
 
 const enders = { inline: inlineEnder, thread: threadEnder }
 
@@ -30,6 +30,23 @@ both('work whose turn is over closes no circle of turns', async (t, { kernel }, 
   t.deepEqual(told, ['result: 2'])
   t.is(one.incarnation, 1)
 })
+
+both(
+  'a delivery that had room is over, also where its message is lost later',
+  async (t, { kernel, event }, tier) => {
+    const [sink, sender] = [kernel.spawn(inlineNarrow), kernel.spawn(enders[tier])]
+    // One runs, one waits; the delivery has room when that runs.
+    sink.send('hold')
+    await new Promise(setImmediate)
+    sink.send('hold')
+    await sender.ask('pass', sink.address, PATIENT)
+    // What the delivery was known by where it came from is another message's by now.
+    const answers = [1, 2, 3].map(() => sender.ask('ping', undefined, PATIENT))
+    await sink.kill()
+    await event('message.dead-letter', ({ message }) => message === 'result')
+    t.deepEqual(await Promise.all(answers), [1, 1, 1])
+  },
+)
 
 for (const first of ['watcher', 'watched'] as const) {
   both(

@@ -23,13 +23,16 @@ export interface Ender {
   /** Has work that outlives its turn ask another one. */
   readonly work: Message<CellRef<Ender>>
   readonly ping: Message<void, number>
+  /** Delivers to another one, and waits for room. */
+  readonly pass: Message<CellRef<Ender>>
   /** Asks another one, and waits. */
   readonly relay: Message<CellRef<Ender>, number>
 }
 
-const enderOf = (isolation: 'inline' | 'thread'): CellDefinition<Ender> =>
+const enderOf = (isolation: 'inline' | 'thread', mailbox = 1_000): CellDefinition<Ender> =>
   cell({
-    name: `ender-${isolation}`,
+    name: `ender-${isolation}-${mailbox}`,
+    limits: { mailbox },
     module: import.meta.url,
     isolation,
     messages: {
@@ -42,6 +45,7 @@ const enderOf = (isolation: 'inline' | 'thread'): CellDefinition<Ender> =>
       work: message<CellRef<Ender>>(),
       ping: message<void, number>(),
       relay: message<CellRef<Ender>, number>(),
+      pass: message<CellRef<Ender>>(),
     },
     init: () => ({ told: [] as string[] }),
     on: {
@@ -67,8 +71,10 @@ const enderOf = (isolation: 'inline' | 'thread'): CellDefinition<Ender> =>
       },
       ping: () => new Promise<number>((resolve) => setTimeout(() => resolve(1), 30)),
       relay: (ctx, to) => ctx.ask(to, 'ping'),
+      pass: (_ctx, to) => to.deliver('result', 1),
     },
   })
 
 export const inlineEnder: CellDefinition<Ender> = enderOf('inline')
 export const threadEnder: CellDefinition<Ender> = enderOf('thread')
+export const inlineNarrow: CellDefinition<Ender> = enderOf('inline', 1)
