@@ -171,21 +171,8 @@ export class Kernel implements AsyncDisposable {
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Kernel> {
     checkedPath(path)
-    const {
-      checkpointBytes = 0,
-      durability = 'durable',
-      ...rest
-    } = checkedOptions(
-      options,
-      'seed',
-      'sendableCheck',
-      'memoryBytes',
-      'workers',
-      'checkpointBytes',
-      'durability',
-    )
-    const { memoryBytes = 0 } = rest
-    checkOptions(rest)
+    const others = ['checkpointBytes', 'durability'] as const
+    const { checkpointBytes = 0, durability = 'durable', memoryBytes = 0 } = checkOptions(options, others)
     if (!Number.isSafeInteger(checkpointBytes) || checkpointBytes < 0) {
       throw badArgument('checkpointBytes is a whole number of bytes')
     }
@@ -355,14 +342,19 @@ async function copyStore(from: string, to: string, salvage: boolean, at?: Moment
   return copied(answer(checked(native.takeOutcome(await copying))))
 }
 
-function checkOptions(options: KernelOptions): void {
-  const {
-    seed = 0,
-    sendableCheck = false,
-    memoryBytes = 0,
-    workers = {},
-    trace,
-  } = checkedOptions(options, 'seed', 'sendableCheck', 'memoryBytes', 'workers', 'trace')
+/** What every kernel takes, by name: one that is forgotten here does not compile. */
+const KERNEL_OPTIONS = Object.keys({
+  seed: true,
+  sendableCheck: true,
+  memoryBytes: true,
+  trace: true,
+  workers: true,
+} satisfies Record<keyof KernelOptions, true>) as readonly (keyof KernelOptions)[]
+
+/** Passes options on that are those of every kernel, or `others`, whose values are left to the caller. */
+function checkOptions<T extends KernelOptions>(options: T, others: readonly (keyof T & string)[] = []): T {
+  const known = checkedOptions(options, ...KERNEL_OPTIONS, ...others)
+  const { seed = 0, sendableCheck = false, memoryBytes = 0, workers = {}, trace } = known
   checkedWorkers(workers)
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw badArgument('seed is a whole number below 2^32')
@@ -372,4 +364,5 @@ function checkOptions(options: KernelOptions): void {
   if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 0) {
     throw badArgument('memoryBytes is a whole number of bytes')
   }
+  return known
 }

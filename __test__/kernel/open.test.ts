@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { Kernel } from '../../ts/index.ts'
+import { Kernel, cell, message, type KernelOptions, type OpenOptions } from '../../ts/index.ts'
 import { freshDirectory, freshKernel, openFor } from './directory.ts'
 import { refused } from './refused.ts'
 
@@ -325,4 +325,33 @@ test('stores of one process do not see each other', async (t) => {
     [...two.graph.nodes()].map(({ key, labels, props }) => ({ key, labels, props })),
     [{ key: 'b', labels: ['There'], props: { there: 2 } }],
   )
+})
+
+test('every option that is documented is taken by open and by memory, and no other', async (t) => {
+  // The compiler has every option stand here.
+  const ofEvery: Required<KernelOptions> = {
+    seed: 7,
+    sendableCheck: true,
+    memoryBytes: 1 << 30,
+    trace: () => '00-abc',
+    workers: { count: 1 },
+  }
+  const ofOpen: Required<OpenOptions> = { ...ofEvery, checkpointBytes: 1 << 20, durability: 'durable' }
+  for (const [name, value] of Object.entries(ofOpen)) {
+    const kernel = await openFor(t, freshDirectory(t), { [name]: value })
+    await t.notThrowsAsync(kernel.close(), name)
+    if (name in ofEvery) await Kernel.memory({ [name]: value }).close()
+    else t.throws(() => Kernel.memory({ [name]: value }), { code: 'ERR_KARYON_ARGUMENT' })
+  }
+  await refused(t, 'ERR_KARYON_ARGUMENT', () => Kernel.open(freshDirectory(t), { tracer: 1 } as never))
+})
+
+test('the trace of what comes from outside is named where a store is opened', async (t) => {
+  const kernel = await openFor(t, freshDirectory(t), { trace: () => '00-abc' })
+  const traced = cell({
+    name: 'traced',
+    messages: { look: message<void, string | undefined>() },
+    on: { look: (ctx) => ctx.trace },
+  })
+  t.is(await kernel.spawn(traced).ask('look'), '00-abc')
 })
