@@ -456,3 +456,25 @@ test('ctx.random follows from the seed', async (t) => {
   t.deepEqual(first, second)
   t.not(first[0], first[1])
 })
+
+test('messages may be called what every object has: handlers are its own alone', async (t) => {
+  const world = new World()
+  const messages = { toString: message<void, string>(), valueOf: message<void, string>(), turn: message() }
+  const ref = world.cells.spawn(
+    cell({
+      name: 'odd',
+      messages,
+      on: {
+        toString: () => 'text',
+        valueOf: () => 'value',
+        turn: (ctx) => ctx.become({ valueOf: () => 'other' }),
+      },
+    }),
+  )
+  await ref.ask('turn')
+  t.deepEqual([await ref.ask('toString'), await ref.ask('valueOf')], ['text', 'other'])
+  t.throws(() => cell({ name: 'none', messages, on: {} as never }), {
+    code: 'ERR_KARYON_ARGUMENT',
+    message: /toString has no handler/,
+  })
+})

@@ -4,7 +4,7 @@ import type { Grants } from '../graph/session.ts'
 import { metered, type Budget, type Lease } from './apoptosis.ts'
 import type { Context, InitContext } from './context.ts'
 import { bounded, checkedName } from './failures.ts'
-import { disown, isThenable } from './foreign.ts'
+import { disown, isThenable, ownOf } from './foreign.ts'
 import { LIMITS } from './scheduler.ts'
 import { stoppable } from './watchdog.ts'
 
@@ -338,7 +338,7 @@ export function cell<M extends Messages<M>, State = undefined, Args = void>(
   const names = Object.keys(spec.messages)
   const messages = spec.messages as Readonly<Record<string, Message>>
   const handlers = spec.on as unknown as Readonly<Record<string, Handler | undefined>>
-  const missing = names.find((name) => typeof handlers[name] !== 'function')
+  const missing = names.find((name) => typeof ownOf(handlers, name) !== 'function')
   if (missing !== undefined) {
     throw badArgument(`cell ${name}: message ${missing} has no handler in \`on\``)
   }

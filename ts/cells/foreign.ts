@@ -10,6 +10,11 @@ export function peek<T>(look: () => T): T | undefined {
   }
 }
 
+/** What is kept under a name: nothing that an object has from its prototype, as it has `toString`. */
+export function ownOf<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined
+}
+
 /** Whether what was thrown is an error of Karyon's with this code. */
 export function isFailure(error: unknown, code: KaryonErrorCode): error is KaryonError {
   return peek(() => error instanceof KaryonError && error.code === code) ?? false

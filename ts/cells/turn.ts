@@ -8,6 +8,7 @@ import type { Monitor, MonitorOptions, Timer, TimerOptions } from './context.ts'
 import { checkedOptions } from '../graph/arguments.ts'
 import { checkFields, handlerOf, type Handler } from './definition.ts'
 import { bounded, failure } from './failures.ts'
+import { ownOf } from './foreign.ts'
 import { Death, Op } from './protocol.ts'
 import { CellRef, Reference, type AnyRef } from './ref.ts'
 import type { CellRuntime } from './runtime.ts'
@@ -235,7 +236,7 @@ export class Turn {
       if (typeof handler !== 'function') throw badArgument(`become: the handler of ${name} is a function`)
     }
     incarnation.own.handlers = definition.names.map((name, code) => {
-      const other = handlers[name]
+      const other = ownOf(handlers, name)
       return other ? handlerOf(other, definition.limits) : (definition.handlers[code] as Handler)
     })
     this.became = true
