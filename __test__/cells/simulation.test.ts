@@ -198,3 +198,43 @@ test('a cell that runs in a worker is refused by a simulation, which has none', 
   t.throws(() => simulation.kernel.spawn(crew), refused)
   await simulation.close()
 })
+
+test('whatever a handler throws, a simulation goes on, and the same each time', async (t) => {
+  const revoked = Proxy.revocable({}, {})
+  revoked.revoke()
+  const rude = {
+    toString() {
+      throw new Error('no text')
+    },
+  }
+  const unsaid = Object.defineProperty(new Error('x'), 'message', {
+    get() {
+      throw new Error('no message')
+    },
+  })
+  const things = [Object.create(null), revoked.proxy, rude, unsaid, Symbol('x'), undefined, null] as unknown[]
+  const run = async (): Promise<string> => {
+    const simulation = Kernel.simulate({ seed: 3 })
+    const { kernel } = simulation
+    const thrower = cell({
+      name: 'thrower',
+      messages: { fail: message<number>(), look: message<void, string>() },
+      on: {
+        fail: (_ctx, at) => {
+          throw things[at]
+        },
+        look: () => 'alive',
+      },
+    })
+    const refs = things.map((_, at) => kernel.spawn(thrower, { name: `thrower${at}` }))
+    refs.forEach((ref, at) => ref.send('fail', at))
+    await simulation.pass(10)
+    const looks = refs.map((ref) => ref.ask('look'))
+    await simulation.rest()
+    for (const look of looks) t.is(await look, 'alive')
+    t.is(kernel.stats().cells.restarts, things.length)
+    await simulation.close()
+    return simulation.hash
+  }
+  t.is(await run(), await run())
+})

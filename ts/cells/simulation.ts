@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { badArgument } from '../errors.ts'
 import type { KernelEvent } from '../events.ts'
 import { failure } from './failures.ts'
+import { peek } from './foreign.ts'
 import type { Turn } from './turn.ts'
 
 /** What promises are made of: anything else waits for something outside. */
@@ -72,9 +73,10 @@ export class Driver {
   }
 
   event(event: KernelEvent): void {
-    const told = Object.entries(event).map(
-      ([name, value]) => `${name}=${value instanceof Error ? value.message : String(value)}`,
-    )
+    const told = Object.entries(event).map(([name, value]) => {
+      const text = peek(() => `${value instanceof Error ? value.message : String(value)}`)
+      return `${name}=${text ?? `a ${typeof value} without a text`}`
+    })
     this.note(told.join(' '))
   }
 
