@@ -313,7 +313,10 @@ export class Kernel implements AsyncDisposable {
     }
   }
 
-  /** Stops the cells, supervised ones in their order, writes what waits, and frees the directory. Closing again waits for the same end. */
+  /**
+   * Stops the cells, supervised ones in their order, answers what turns have committed as it gets to the disk, writes what waits, and frees the
+   * directory. Whatever was asked or is to be delivered, and has no answer by then, is rejected. Closing again waits for the same end.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

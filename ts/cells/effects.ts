@@ -152,12 +152,9 @@ function gone(cell: Cell, reason: DownReason): void {
   if (reason === 'gave-up' && cell.definition !== undefined)
     runtime.emit({ type: 'cell.gave-up', path, ...error })
   else runtime.emit({ type: 'cell.stopped', path, reason, ...error })
+  if (cell === runtime.root) return runtime.threads?.hurry()
   cell.tellEnd(reason)
-  runtime.threads?.gone(cell, DOWNS.indexOf(reason, 1))
-  if (cell !== runtime.root) return
-  runtime.pump.end()
-  runtime.endWatch()
-  runtime.scheduler.close()
+  return runtime.threads?.gone(cell, DOWNS.indexOf(reason, 1))
 }
 
 function askSettled(runtime: CellRuntime, slot: Slot, end: number): void {

@@ -78,8 +78,13 @@ export class Pump {
     this.#inits.push(incarnation)
   }
 
-  end(): void {
+  /** No cell is left, and no ask. */
+  #end(): void {
+    const { scheduler, root, endWatch } = this.#runtime
     this.#life.end()
+    endWatch()
+    scheduler.close()
+    root.tellEnd('stopped')
   }
 
   /** The CPU time that the turns of an incarnation have used, in milliseconds; see `CellInfo`. */
@@ -156,6 +161,10 @@ export class Pump {
         if (!scheduler.waits && !more) {
           const { threads } = this.#runtime
           if (threads?.linger()) continue
+          if (this.#runtime.root.gone !== undefined && this.#runtime.stats.asks === 0) {
+            this.#end()
+            return true
+          }
           // Wakes for the next deadline, and keeps the program alive while something is open.
           const alive = scheduler.answer(Header.open) > 0 || this.#runtime.waits > 0
           this.#life.set(scheduler.answer(Header.nextDue), now, alive)

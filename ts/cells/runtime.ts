@@ -183,7 +183,10 @@ export class CellRuntime {
   readonly spawn: Spawn = ((definition: never, options?: SpawnOptions) =>
     spawnBelow(this.root, definition, options)) as Spawn
 
-  /** Stops all cells, then the runtime. Legal at any time, any number of times. */
+  /**
+   * Stops all cells, then the runtime, once all that was asked has its answer: what a turn has committed may still wait for the disk. Legal at any
+   * time, any number of times.
+   */
   stop(): Promise<void> {
     return this.stopCell(this.root)
   }
@@ -386,7 +389,8 @@ export class CellRuntime {
   }
 
   stopCell(cell: Cell, kill = false): Promise<void> {
-    if (cell.gone !== undefined) return Promise.resolve()
+    // The root's end is told of last of all: see `Pump.end`.
+    if (cell === this.root ? this.scheduler.closed : cell.gone !== undefined) return Promise.resolve()
     return new Promise((resolve) => shielded(() => this.#stopCell(cell, kill, resolve)))
   }
 

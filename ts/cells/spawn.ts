@@ -83,7 +83,7 @@ export function spawnBelow(
   if (name !== undefined) checkedName(name, `a ${definition.kind}`)
   if (definition.kind === 'supervisor' && args !== undefined)
     throw badArgument(`supervisor ${definition.name} takes no args; say those of its children`)
-  if (parent.runtime.scheduler.closed)
+  if (parent.runtime.root.gone !== undefined)
     throw failure('ERR_KARYON_CLOSED', 'the kernel is closed; open it again')
   if (parent.runtime.check && args !== undefined) freezeSendable(args, 'args')
   // To start it again would not make them fit to leave.

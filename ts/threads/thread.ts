@@ -339,9 +339,6 @@ export class Thread {
 
   /** It is given up: nothing is said to it any more, and it ends. */
   leave(): void {
-    this.#left = true
-    for (const resolve of this.#looks.values()) resolve(undefined)
-    this.#looks.clear()
     for (const timer of this.#timers.values()) timer.onOver = undefined
     void this.terminate()
   }
@@ -359,6 +356,8 @@ export class Thread {
 
   async terminate(): Promise<void> {
     this.#left = true
+    for (const resolve of this.#looks.values()) resolve(undefined)
+    this.#looks.clear()
     if (!this.#exited) await this.worker.terminate()
   }
 

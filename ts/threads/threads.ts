@@ -31,6 +31,9 @@ const LOSSES_PERIOD_MS = 10_000
 /** … after so many of which who may have been at work there counts it as its own failure; if nobody was, everybody. */
 const LOSSES_MAX = 5
 
+/** How long a kernel that closes waits for answers that workers owe, in milliseconds. */
+const ANSWERS_MS = 5_000
+
 /** The workers in which cells of `isolation: 'thread'` run. */
 export interface WorkerOptions {
   /** How many at most, 1 to 64; by default as many as the machine runs at once, less one. They start as cells need them. */
@@ -81,6 +84,7 @@ export class Threads {
   /** Whom the scheduler asks for what was handed over, and where that is. */
   readonly #recalls: [Cell, Seat | undefined][] = []
   readonly #endWatch: () => void
+  #hurry: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(runtime: CellRuntime, needs: ThreadsNeeds, options: WorkerOptions) {
@@ -365,9 +369,18 @@ export class Threads {
       this.runtime.scheduler.write(Op.recalled, cell.id, seat === undefined ? NO_SLOT : seat.recall())
   }
 
+  /** No cell is left. What a worker has committed it may still answer, unless that takes too long. */
+  hurry(): void {
+    const message = `its worker has not answered within ${ANSWERS_MS} ms, and the kernel closes; what its turn wrote may count`
+    this.#hurry = setTimeout(() => {
+      for (const thread of this.#threads) thread.settleOwed(failure('ERR_KARYON_CELL_DEAD', message))
+    }, ANSWERS_MS).unref()
+  }
+
   /** Ends all workers. Resolves when they are gone. */
   async close(): Promise<void> {
     this.#closed = true
+    clearTimeout(this.#hurry)
     this.#endWatch()
     const all = [...this.#threads, ...this.#leaving, ...(this.#spare === undefined ? [] : [this.#spare])]
     await Promise.all(all.map((thread) => thread.terminate()))
