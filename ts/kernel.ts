@@ -4,6 +4,7 @@ import type { AnyDefinition, CellDefinition, Messages, UntypedMessages } from '.
 import { treeOf } from './cells/inspect.ts'
 import { find } from './cells/ref.ts'
 import type { Incarnation } from './cells/cell.ts'
+import { peek } from './cells/foreign.ts'
 import { CellRuntime } from './cells/runtime.ts'
 import { Driver } from './cells/simulation.ts'
 import type { Published } from './cells/topics.ts'
@@ -92,6 +93,8 @@ export class Kernel implements AsyncDisposable {
   readonly #events = new EventHub()
   readonly #cells: CellRuntime
   #closing: Promise<void> | undefined
+  /** Of the graph, when it was closed. */
+  #last: GraphStats | undefined
   #resolveClosed: () => void = () => {}
   #rejectClosed: (error: unknown) => void = () => {}
 
@@ -263,9 +266,9 @@ export class Kernel implements AsyncDisposable {
     return this.#events.open(options)
   }
 
-  /** Counts and sizes. */
+  /** Counts and sizes; of a kernel that is closed, the last ones. */
   stats(): KernelStats {
-    return { graph: this.graph.stats(), cells: this.#cells.stats }
+    return { graph: this.#last ?? this.graph.stats(), cells: this.#cells.stats }
   }
 
   /** Counts and sizes in the text form of Prometheus, version 0.0.4. */
@@ -327,6 +330,8 @@ export class Kernel implements AsyncDisposable {
       await this.#cells.stop()
       await this.#cells.threads?.close()
     } finally {
+      await this.#connection.committed()
+      this.#last = peek(() => this.graph.stats())
       await this.#connection.close().finally(() => {
         this.#events.end()
         this.#resolveClosed()

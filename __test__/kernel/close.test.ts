@@ -1,5 +1,5 @@
 import test from 'ava'
-import { KaryonError, Kernel } from '../../ts/index.ts'
+import { KaryonError, Kernel, cell, message } from '../../ts/index.ts'
 import { freshDirectory, freshKernel, openFor } from './directory.ts'
 import { refused } from './refused.ts'
 
@@ -148,5 +148,19 @@ test('opening and closing over and over leaves nothing behind', async (t) => {
     t.is(kernel.graph.count(), round - 1)
     await kernel.graph.write((tx) => tx.put(`n${round}`))
     await kernel.close()
+  }
+})
+
+test('a kernel that is closed still tells its counts: the last ones', async (t) => {
+  for (const kernel of [await freshKernel(t), Kernel.memory()]) {
+    const counter = cell({ name: 'counter', messages: { count: message() }, on: { count: () => 1 } })
+    const ref = kernel.spawn(counter)
+    await ref.ask('count')
+    void kernel.graph.write((tx) => tx.put('a'))
+    await kernel.close()
+    const { graph, cells } = kernel.stats()
+    t.like(graph, { head: 1n, durable: 1n, nodes: 1, waiting: 0 })
+    t.like(cells, { sent: 1, ended: 1, cells: 0, asks: 0 })
+    t.regex(kernel.metrics(), /^karyon_cells_ended_total 1$|ended/m)
   }
 })

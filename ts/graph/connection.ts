@@ -373,7 +373,7 @@ export class Connection {
 
   async #close(): Promise<void> {
     // Another opening may keep the store from writing all at once.
-    if (!this.#failure) await this.#settled(this.#committed)
+    await this.committed()
     let failure: unknown
     try {
       await this.background(() => native.closeStore(this.handle), checked, Number)
@@ -392,9 +392,10 @@ export class Connection {
     if (failure) throw failure
   }
 
-  /** Resolves when a version is visible, or will never be. */
-  #settled(version: number): Promise<void> {
-    if (version <= this.visible) return Promise.resolve()
+  /** Resolves when what was committed here is visible, or will never be. */
+  committed(): Promise<void> {
+    const version = this.#committed
+    if (this.#failure || version <= this.visible) return Promise.resolve()
     return new Promise((resolve) => this.#wait({ version, resolve, reject: () => resolve() }))
   }
 }
