@@ -161,6 +161,7 @@ export class Pump {
         if (!scheduler.waits && !more) {
           const { threads } = this.#runtime
           if (threads?.linger()) continue
+          this.#runtime.slots.trim()
           if (this.#runtime.root.gone !== undefined && this.#runtime.stats.asks === 0) {
             this.#end()
             return true

@@ -36,10 +36,13 @@ export interface Slot {
   open: boolean
 }
 
+/** Slots that are kept for the next burst, however few are in use. */
+const KEPT = 16_384
+
 /** The slots. One is free again once its message has its outcome and its ask, if any, is settled. */
 export class Slots {
   readonly #all: Slot[] = []
-  readonly #free: Slot[] = []
+  #free: Slot[] = []
 
   constructor() {
     // One that never goes away: see the runtime's shapes.
@@ -81,6 +84,14 @@ export class Slots {
     slot.trace = undefined
     slot.open = false
     if (slot.ask === undefined) this.#free.push(slot)
+  }
+
+  /** Gives back half of what a burst has left, if none is in use: for when there is nothing else to do. */
+  trim(): void {
+    const all = this.#all
+    if (all.length <= KEPT || this.#free.length < all.length) return
+    all.length = Math.max(KEPT, all.length >> 1)
+    this.#free = all.toReversed()
   }
 
   /** The ask is settled. */
