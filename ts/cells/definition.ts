@@ -111,7 +111,8 @@ export function message(payload?: StandardSchema, reply?: StandardSchema): Messa
 
 /**
  * The same kind of message as one of control: it goes before all that are not, in its own order, and needs no room in the mailbox, of which
- * at most 1,000 wait. It is sent or delivered, never asked.
+ * at most 1,000 wait. Of what is more `send` says true all the same, as how many wait is not known where it is called; it is refused later, which
+ * the event `message.refused` tells, and the counts. It is sent or delivered, never asked.
  *
  * @example
  * const messages = { job: message<string>(), drain: control(message()) }

@@ -89,6 +89,9 @@ export class CellRef<M extends Messages<M>> extends Reference {
    * Sends a message and waits for the answer: what its handler returns, once the turn's transaction is durable.
    * The time limit (5,000 ms by default) ends the waiting, not the turn. Messages of control are not asked.
    *
+   * Of a cell in a worker the answer is a copy. Of an inline cell it is what the handler returned, and nothing freezes it: if that is the cell's
+   * state, or part of it, whoever changes the answer changes the cell. A handler whose asker may do so returns a copy.
+   *
    * @throws ERR_KARYON_CELL_FAILED (`cause` is what the handler threw), ERR_KARYON_ASK_TIMEOUT, ERR_KARYON_ASK_ABORTED,
    * ERR_KARYON_ASK_CYCLE, ERR_KARYON_CELL_DEAD, ERR_KARYON_MAILBOX_FULL, ERR_KARYON_CONFLICT, ERR_KARYON_TURN_TIMEOUT
    */
