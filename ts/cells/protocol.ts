@@ -42,6 +42,7 @@ export const Op = {
   out: 20,
   recalled: 21,
   vacant: 22,
+  refund: 23,
 } as const
 
 /** Which messages go first, and what bounds them. */

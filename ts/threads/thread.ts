@@ -6,7 +6,7 @@ import { goneError, failure } from '../cells/failures.ts'
 import { Class, CLOSED, Death, NO_CELL, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
 import { watchedEnvironment } from '../cells/watchdog.ts'
 import { OwnedRef } from '../cells/ref.ts'
-import { placeOf, takeBack } from '../cells/scheduler.ts'
+import { placeOf } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
 import { Stage } from '../cells/stage.ts'
 import type { ArmedTimer } from '../cells/timers.ts'
@@ -539,7 +539,7 @@ export class Thread {
     const { cells, scheduler } = this.threads.runtime
     const present = cells[placeOf(id)]
     if (present?.id === id) return present
-    if ((word & UNPAID) === 0) takeBack(scheduler.memory.credits, placeOf(id))
+    if ((word & UNPAID) === 0 && present !== undefined) scheduler.write(Op.refund, present.id)
     return undefined
   }
 

@@ -110,6 +110,8 @@ rows! {
     21 Recalled { cell: CellId, slot: u32 }
     /// The answer to `Vacant` where nobody takes the place; to `forget` it is never to ask for it again.
     22 Vacant { cell: CellId, place: u32, forget: bool }
+    /// A credit of the cell was taken for a message that is another's.
+    23 Refund { cell: CellId }
 }
 
 #[cfg(test)]
@@ -118,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_read_as_it_was_written() {
-        for operation in 1..=22 {
+        for operation in 1..=23 {
             let words = [operation, 1, 2, 1, 4, 1];
             let record = Record::decode(words).unwrap();
             assert_eq!(Record::decode(record.encode()), Some(record));
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn unknown_operations_and_verdicts_are_no_records() {
         assert_eq!(Record::decode([0; 6]), None);
-        assert_eq!(Record::decode([23, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Record::decode([24, 0, 0, 0, 0, 0]), None);
         assert_eq!(Record::decode([8, 0, 9, 0, 0, 0]), None);
     }
 }

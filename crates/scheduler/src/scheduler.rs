@@ -235,6 +235,7 @@ impl Scheduler {
             Record::Opened { cell, slot, turn } => self.flight_opened(cell, slot, turn),
             Record::Out { cell, slot, verdict } => self.flight_out(cell, slot, verdict),
             Record::Recalled { cell, slot } => self.flight_recalled(cell, slot),
+            Record::Refund { cell } => self.release(cell),
             Record::Vacant { cell, place, forget } => self.leave_vacant(cell, place, forget),
         }
         Ok(())

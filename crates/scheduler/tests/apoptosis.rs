@@ -6,7 +6,7 @@ mod bench;
 
 use bench::Bench;
 use karyon_scheduler::{
-    AskEnd, CellId, CellOptions, Class, Death, Effect, Gone, Lost, Record, SupervisorPolicy,
+    AskEnd, CellId, CellOptions, Class, Death, Effect, Gone, Lost, Record, SupervisorPolicy, Verdict,
     limits::CONTROL_MAX,
 };
 
@@ -55,6 +55,54 @@ fn what_is_owed_stands_behind_what_was_sent_and_is_never_refused_nor_dropped() {
         [a, b].map(|at| bench.scheduler.credits().words()[at].load(std::sync::atomic::Ordering::Relaxed)),
         [2, 2]
     );
+}
+
+#[test]
+fn however_much_is_owed_who_has_paid_is_admitted_and_a_mailbox_that_drops_refuses_nobody() {
+    for drop_oldest in [false, true] {
+        let mut bench = Bench::new();
+        let cell = bench.spawn("a", CellOptions { mailbox_limit: 1, drop_oldest, ..CellOptions::default() });
+        // It is sent when there is room, and arrives behind what is owed.
+        assert!(bench.scheduler.credits().take(cell.index()));
+        (0..500).for_each(|slot| bench.take(Record::Send { cell, slot, class: Class::Owed }));
+        bench.take(Record::Send { cell, slot: 500, class: Class::User });
+        assert_eq!(bench.round(0, 0).0, []);
+        assert_eq!(bench.scheduler.stats().in_flight(), 501);
+    }
+}
+
+#[test]
+fn a_delivery_has_the_room_of_an_ask_that_closes_a_circle_and_of_what_was_another_s() {
+    let mut bench = Bench::new();
+    let options = CellOptions { mailbox_limit: 1, ..CellOptions::default() };
+    let [a, b] = ["a", "b"].map(|name| bench.spawn(name, options));
+    bench.send(a, 1);
+    bench.round(0, 0);
+    bench.take(Record::Async { position: 0, turn: 1 });
+    bench.ask(b, 2, a, 1);
+    bench.round(0, 1);
+    bench.take(Record::Async { position: 0, turn: 2 });
+    bench.round(0, 1);
+    // The turn of b has asked a, whose credit it took, and does not know yet that it may not.
+    assert!(bench.scheduler.credits().take(a.index()));
+    bench.take(Record::Deliver { cell: a, slot: 3 });
+    bench.take(Record::Ask { cell: a, slot: 4, asker: b, turn: 2, timeout_ms: 0 });
+    let effects = bench.round(0, 0).0;
+    assert!(effects.contains(&Effect::Lost { cell: a, slot: 4, why: Lost::Cycle }));
+    assert!(effects.contains(&Effect::Admitted { cell: a, slot: 3 }));
+
+    bench.take(Record::Deliver { cell: a, slot: 5 });
+    assert_eq!(bench.round(0, 0).0, []);
+    bench.take(Record::Settled { cell: a, turn: 1, verdict: Verdict::Ended });
+    // Its turn takes the one and admits the other.
+    assert_eq!(bench.round(0, 0), (vec![Effect::Admitted { cell: a, slot: 5 }], vec![3]));
+
+    let c = bench.spawn("c", options);
+    assert!(bench.scheduler.credits().take(c.index()));
+    bench.take(Record::Deliver { cell: c, slot: 6 });
+    assert_eq!(bench.round(0, 1).1, [5]);
+    bench.take(Record::Refund { cell: c });
+    assert_eq!(bench.round(0, 1), (vec![Effect::Admitted { cell: c, slot: 6 }], vec![6]));
 }
 
 #[test]

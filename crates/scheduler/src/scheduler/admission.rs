@@ -20,9 +20,10 @@ impl Scheduler {
             self.lose(id, oldest, Lost::Dropped, AskEnd::Refused);
             return self.wake(id);
         }
-        // A host that takes credits never gets here; one that does not cannot fill the memory either.
-        if cell.mailbox.len() >= limit + RUN_MAX && cell.depth_of_mailbox() >= limit + RUN_MAX {
-            self.credits.add(id.index(), 1);
+        // A host that takes credits never gets here, but where more is owed than there is room; one that does not cannot fill the memory either.
+        let crowded = cell.mailbox.len() >= limit + RUN_MAX && self.credits.get(id.index()) >= 0;
+        if crowded && cell.depth_of_mailbox() >= limit + RUN_MAX {
+            self.release(id);
             self.lose(id, message, Lost::Full, AskEnd::Refused);
             return;
         }
@@ -113,7 +114,7 @@ impl Scheduler {
         {
             cell.mailbox.push_back(message);
             self.effects.push_back(Effect::Admitted { cell: id, slot: message.slot });
-            return;
+            return self.wake(id);
         }
         self.credits.add(id.index(), 1);
     }

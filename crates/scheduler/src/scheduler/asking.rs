@@ -28,7 +28,7 @@ impl Scheduler {
             let path = if turn == NO_TURN { None } else { self.cycle(asker, target) };
             if let Some(path) = path {
                 self.stats.sent += 1;
-                self.credits.add(target.index(), 1);
+                self.release(target);
                 self.effects.extend(path.into_iter().map(|cell| Effect::AskPath { slot, cell }));
                 self.lose(target, message, Lost::Cycle, AskEnd::Cycle);
                 return;
