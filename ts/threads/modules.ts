@@ -19,10 +19,6 @@ export async function loadModule(module: string): Promise<void> {
   if (!loaded.has(module)) loaded.set(module, (await import(module)) as Readonly<Record<string, unknown>>)
 }
 
-export function isLoaded(module: string): boolean {
-  return loaded.has(module)
-}
-
 /** What tells a definition from the others of its module. */
 export interface Sought {
   readonly kind: DefinitionKind

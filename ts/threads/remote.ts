@@ -28,7 +28,7 @@ import { notSendable, sayThrown } from './errors.ts'
 import { NOTHING, type Line } from './line.ts'
 import { Loader } from './loader.ts'
 import { LocalSeat, type RemoteSlots } from './local.ts'
-import { findDefinition, isLoaded } from './modules.ts'
+import { findDefinition } from './modules.ts'
 import { takeInto, withExtras } from './extras.ts'
 import { Watch } from './watch.ts'
 import { Asleep, Down, Place, Seated, Up, type CellStart } from './wire.ts'
@@ -590,7 +590,7 @@ export class RemoteScheduler implements CellScheduler {
         const module = this.#line.payload() as string
         // Whoever needs it is told what is wrong with it.
         const loaded = (): void => this.#say(Up.ready, NOTHING)
-        this.#loader.load(module, 0).then(loaded, loaded)
+        this.#loader.load(module, reader.fact(0)).then(loaded, loaded)
         return undefined
       }
       case Down.look: {
@@ -633,9 +633,9 @@ export class RemoteScheduler implements CellScheduler {
     const seat = new LocalSeat(this, start.seat, new Incarnation(cell, start.incarnation), start.session)
     cell.args = start.args
     this.#seats[start.seat] = seat
-    if (isLoaded(start.module)) this.#begin(seat, start)
+    if (this.#loader.has(start.module)) this.#begin(seat, start)
     else
-      this.#loader.load(start.module, start.seat).then(
+      this.#loader.load(start.module, start.loads).then(
         () => this.#begin(seat, start),
         (error: unknown) => this.#inited(seat, Verdict.failed, error),
       )

@@ -1,5 +1,6 @@
 // Where one incarnation of a cell runs, as the main isolate sees it.
 import type { Incarnation } from '../cells/cell.ts'
+import type { CompiledCell } from '../cells/definition.ts'
 import { NO_SLOT } from '../cells/protocol.ts'
 import { native } from '../native.ts'
 import type { Thread } from './thread.ts'
@@ -38,6 +39,14 @@ export class Seat {
     this.incarnation = incarnation
     this.token = token
     thread.threads.runtime.waits++
+  }
+
+  /** Its module is loaded. */
+  begin(): void {
+    this.begun = true
+    const { module = '' } = this.incarnation.cell.definition as CompiledCell
+    const facts = this.thread.threads.modules.get(module)
+    if (facts !== undefined) facts.came = true
   }
 
   /** It is up, or will not be. */

@@ -20,7 +20,7 @@ import { Line, NOTHING } from './line.ts'
 import { pack, unpack } from './parcels.ts'
 import { Seat } from './seat.ts'
 import { UNPAID, codeOf, takeInto, told, withExtras } from './extras.ts'
-import type { Threads } from './threads.ts'
+import type { ModuleFacts, Threads } from './threads.ts'
 import {
   Asleep,
   Down,
@@ -166,6 +166,7 @@ export class Thread {
       paused: cell.paused,
       session: token,
       module,
+      loads: threads.modules.get(module)?.number ?? 0,
       definition: name,
       args: cell.args,
     }
@@ -203,30 +204,40 @@ export class Thread {
     return this.#seats[Atomics.load(this.line.control, Place.running)]?.incarnation
   }
 
-  /** The seat whose module is being loaded. */
-  get loading(): Seat | undefined {
-    return this.#seats[Atomics.load(this.line.control, Place.loading)]
+  /** The module that is being loaded. */
+  get loading(): ModuleFacts | undefined {
+    return [...this.threads.modules.values()][Atomics.load(this.line.control, Place.loading) - 1]
   }
 
-  /** Seats whose code may run where no turn does: the one whose module is being loaded, and those that wait in a turn or in `init`. */
-  suspects(): readonly Seat[] {
-    const { loading } = this
-    const going = this.living().filter(
+  /** Seats that come up once the module is loaded that is being loaded. */
+  waiting(): readonly Seat[] {
+    const { url } = this.loading ?? {}
+    const waits = ({ begun, incarnation }: Seat): boolean =>
+      !begun && (incarnation.cell.definition as CompiledCell).module === url
+    return url === undefined ? [] : this.living().filter(waits)
+  }
+
+  /** Seats that wait in a turn or in `init`. */
+  going(): readonly Seat[] {
+    return this.living().filter(
       ({ begun, incarnation, runs }) => begun && (incarnation.stage === Stage.starting || runs),
     )
-    return loading === undefined ? going : [loading, ...going]
   }
 
-  /** The only one of those. */
-  suspect(): Incarnation | undefined {
-    const [first, ...others] = this.suspects()
-    return others.length === 0 ? first?.incarnation : undefined
+  /** Seats whose code may run where no turn does. */
+  suspects(): readonly Seat[] {
+    return [...this.waiting(), ...this.going()]
+  }
+
+  /** Whether it ends by itself. */
+  get exits(): boolean {
+    return Atomics.load(this.line.control, Place.exits) === 1
   }
 
   /** Has a module loaded that will be needed. */
-  load(module: string): void {
+  load({ url, number }: ModuleFacts): void {
     this.#cold++
-    this.tell(Down.load, module)
+    this.tell(Down.load, url, number)
   }
 
   /** Says something without a payload, as soon as there is room. */
@@ -398,7 +409,7 @@ export class Thread {
         return this.#out(this.#seats[reader.fact(0)], reader.fact(1), reader.fact(2))
       case Up.opened: {
         const [seat, slot] = [this.#seats[reader.fact(0)], reader.word(1)]
-        if (slot === NO_SLOT && seat !== undefined) seat.begun = true
+        if (slot === NO_SLOT) seat?.begin()
         const counts = slot === NO_SLOT ? seat?.incarnation.alive : this.threads.holders[slot] === seat
         if (seat === undefined || !counts) return undefined
         if (slot !== NO_SLOT) seat.endedBefore(slot)

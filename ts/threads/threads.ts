@@ -53,6 +53,19 @@ export interface ThreadsNeeds {
   readonly refresh: () => void
 }
 
+/** What is known of a module that cells are of. */
+export interface ModuleFacts {
+  readonly url: string
+  /** From 1, in the order in which they came. */
+  readonly number: number
+  /** A cell of it has come up. */
+  came: boolean
+  /** A spare loads it. */
+  ahead: boolean
+  /** Why it is not loaded again. */
+  broken: KaryonError | undefined
+}
+
 /** Why a worker was lost. */
 export type LossReason = 'exit' | 'error' | 'replaced'
 
@@ -63,8 +76,8 @@ export class Threads {
   readonly tokens: { readonly store: number; readonly credits: number }
   /** By slot: where its message was handed to. */
   readonly holders: (Seat | undefined)[] = []
-  /** Modules of the cells so far: what a spare has to load. */
-  readonly modules: Set<string> = new Set()
+  /** Modules of the cells so far, by their URL. */
+  readonly modules: Map<string, ModuleFacts> = new Map()
   /** What this side waits on when it sleeps lightly. */
   readonly bell: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4))
   /** A cell in a worker was asked something since this side last rested. */
@@ -72,8 +85,6 @@ export class Threads {
   /** How often in a row it was waited in vain, and how often it is not to be tried now. */
   #misses = 0
   #pass = 0
-  /** Modules that did not come to their end, which are not loaded again. */
-  readonly #broken = new Map<string, KaryonError>()
   readonly #count: number
   readonly #warm: boolean
   readonly #threads: Thread[] = []
@@ -140,31 +151,46 @@ export class Threads {
     // Told again when it has used twice as much.
     if (cpuMs < limitMs) return
     this.runtime.emit({ type: 'isolate.stalled', cpuMs })
-    const culprit = thread.suspect()
-    this.replace(thread, culprit, this.#whyStill(thread, culprit, cpuMs), Death.cpu)
+    const culprits = this.#culprits(thread)
+    const path = culprits?.[0]?.cell.path
+    const { url: module } = thread.loading ?? {}
+    const what = `for ${Math.round(cpuMs)} ms of CPU time without a pause`
+    const message =
+      module === undefined
+        ? `${path ?? 'what runs outside of turns'} kept its worker busy ${what}; it is replaced`
+        : `${module} runs ${what} as it is loaded; have it do less at its top level`
+    const error = failure('ERR_KARYON_TURN_CPU', message, { path, cpuMs, module })
+    this.#hold(thread, error)
+    this.#lose(thread, 'replaced', culprits, error, Death.cpu)
   }
 
-  #whyStill({ loading }: Thread, culprit: Incarnation | undefined, cpuMs: number): KaryonError {
-    const { path, definition } = culprit?.cell ?? {}
-    const [what, facts] = [`for ${Math.round(cpuMs)} ms of CPU time without a pause`, { path, cpuMs }]
-    const module = loading === undefined ? undefined : definition?.module
-    if (module === undefined) {
-      const who = path ?? 'what runs outside of turns'
-      return failure('ERR_KARYON_TURN_CPU', `${who} kept its worker busy ${what}; it is replaced`, facts)
-    }
-    // It would do the same wherever it is loaded.
-    const message = `${module} runs ${what} as it is loaded; it is not loaded again`
-    const error = failure('ERR_KARYON_TURN_CPU', message, { ...facts, module })
-    this.modules.delete(module)
-    this.#broken.set(module, error)
-    return error
+  /** Who is to blame for what happens outside of turns: while a module is being loaded that is, with the cells that wait for it; else who alone waits in a turn. */
+  #culprits(thread: Thread): readonly Incarnation[] | undefined {
+    const suspects = thread.loading === undefined ? thread.going() : thread.waiting()
+    const known = thread.loading !== undefined || suspects.length === 1
+    return known ? suspects.map(({ incarnation }) => incarnation) : undefined
+  }
+
+  /**
+   * Holds an error against the module that is being loaded: no spare loads it any more. It would do the same wherever it is loaded, so that nobody
+   * does, unless it has come up before, or what happened may have been a turn's.
+   */
+  #hold(thread: Thread, error: KaryonError): void {
+    const { loading } = thread
+    if (loading === undefined) return
+    loading.ahead = false
+    if (!loading.came && thread.going().length === 0) loading.broken = error
   }
 
   /** The scheduler lets an incarnation begin. */
   start(incarnation: Incarnation): void {
     const { cell } = incarnation
     const { module = '' } = cell.definition as CompiledCell
-    const broken = this.#broken.get(module)
+    const known = this.modules.get(module)
+    const { broken } = known ?? {}
+    const number = this.modules.size + 1
+    const facts = known ?? { url: module, number, came: false, ahead: true, broken }
+    this.modules.set(module, facts)
     const seat = broken === undefined ? this.#place().seat(incarnation) : undefined
     if (seat === undefined) {
       const limit = SEATS_MAX
@@ -174,9 +200,7 @@ export class Threads {
       return
     }
     incarnation.seat = seat
-    if (this.modules.has(module)) return
-    this.modules.add(module)
-    this.#spare?.load(module)
+    if (known === undefined) this.#spare?.load(facts)
   }
 
   /** Where the next cell goes: to the worker with the fewest, or a new one while there may be more. */
@@ -200,7 +224,7 @@ export class Threads {
     if (!this.#warm || this.#spare !== undefined || this.#closed) return
     const spare = new Thread(this)
     this.#spare = spare
-    for (const module of this.modules) spare.load(module)
+    for (const module of this.modules.values()) if (module.ahead) spare.load(module)
   }
 
   /** Resolves once a spare is up and has loaded all modules so far; at once where there is to be none. */
@@ -272,33 +296,42 @@ export class Threads {
     error: KaryonError,
     death: DeathWord = Death.error,
   ): void {
-    this.#lose(thread, 'replaced', culprit, error, death)
+    this.#lose(thread, 'replaced', culprit && [culprit], error, death)
   }
 
   /** A worker has exited. */
   exited(thread: Thread, error: unknown, code: number): void {
+    thread.read()
+    const { loading, running } = thread
     if (thread === this.#spare) {
       this.#spare = undefined
+      if (loading === undefined) return
+      // Whoever needs it is told what is wrong with it, where it is loaded for a cell.
+      loading.ahead = false
+      this.#warmUp()
       return
     }
-    if (this.#leaving.delete(thread)) {
-      thread.read()
-      return
-    }
+    if (this.#leaving.delete(thread)) return
     const reason = error === undefined ? 'exit' : 'error'
-    const message = `the worker has exited with code ${code}; what ran in it is lost`
-    const lost = failure('ERR_KARYON_CELL_DEAD', message, { worker: thread.number, code }, error)
-    // Of what runs outside of turns it is not said whose it is. Who ends a worker from outside has it exit with 1.
-    const fails = error !== undefined || code !== 1
-    const culprit = thread.running ?? (fails ? thread.suspect() : undefined)
-    this.#lose(thread, reason, culprit, lost, Death.error)
+    // Who ends a worker from outside has it exit with 1, and nobody there hears of it.
+    const fails = error !== undefined || code !== 1 || thread.exits
+    const loads = running === undefined && fails ? loading?.url : undefined
+    const message =
+      loads === undefined
+        ? `the worker has exited with code ${code}; what ran in it is lost`
+        : `${loads} ended its worker with code ${code} as it was loaded; have its top level neither exit nor leave a rejection unhandled`
+    const details = { worker: thread.number, code, ...(loads !== undefined && { module: loads }) }
+    const lost = failure('ERR_KARYON_CELL_DEAD', message, details, error)
+    if (loads !== undefined) this.#hold(thread, lost)
+    const culprits = fails ? this.#culprits(thread) : undefined
+    this.#lose(thread, reason, running === undefined ? culprits : [running], lost, Death.error)
     this.#leaving.delete(thread)
   }
 
   #lose(
     thread: Thread,
     reason: LossReason,
-    culprit: Incarnation | undefined,
+    culprits: readonly Incarnation[] | undefined,
     error: KaryonError,
     death: DeathWord,
   ): void {
@@ -309,7 +342,7 @@ export class Threads {
     this.#threads.splice(place, 1)
     this.#leaving.add(thread)
     thread.leave()
-    const path = culprit?.cell.path
+    const path = culprits?.[0]?.cell.path
     this.runtime.emit({
       type: 'worker.lost',
       worker: thread.number,
@@ -318,11 +351,11 @@ export class Threads {
       ...(path !== undefined && { path }),
     })
     const living = thread.living()
-    const counting = this.#whoCounts(thread, culprit)
+    const counting = this.#whoCounts(thread, culprits)
     for (const { incarnation } of living) {
       const { cell, number } = incarnation
       cell.failure = error
-      const own = incarnation === culprit ? death : Death.error
+      const own = culprits === undefined ? Death.error : death
       const word = counting.has(incarnation) ? own : Death.collateral
       this.runtime.scheduler.write(Op.fail, cell.id, number, word)
     }
@@ -330,14 +363,17 @@ export class Threads {
   }
 
   /** Who counts a loss as its own failure: the culprit. Where workers are lost again and again by nobody, who may have been one. */
-  #whoCounts(thread: Thread, culprit: Incarnation | undefined): ReadonlySet<Incarnation> {
-    if (culprit !== undefined) return new Set([culprit])
+  #whoCounts(thread: Thread, culprits: readonly Incarnation[] | undefined): ReadonlySet<Incarnation> {
+    if (culprits !== undefined) return new Set(culprits)
     const now = this.runtime.now()
     this.#losses = this.#losses.filter((at) => at > now - LOSSES_PERIOD_MS)
     this.#losses.push(now)
     if (this.#losses.length <= LOSSES_MAX) return new Set()
-    const suspects = thread.suspects()
-    return new Set((suspects.length > 0 ? suspects : thread.living()).map(({ incarnation }) => incarnation))
+    // Whoever is up and waits for nothing comes last.
+    const [suspects, living] = [thread.suspects(), thread.living()]
+    const late = living.filter(({ begun }) => !begun)
+    const counting = [suspects, late, living].find(({ length }) => length > 0) ?? []
+    return new Set(counting.map(({ incarnation }) => incarnation))
   }
 
   /** A cell is gone, or has a new incarnation: tells the workers that know of it. */

@@ -33,10 +33,12 @@ export const Place = {
   environment: 134,
   /** What the worker waits on when it sleeps lightly. */
   workerBell: 135,
-  /** The seat, from 1, of the cell whose module is being loaded; 0 is none. */
+  /** The number, from 1, of the module that is being loaded; 0 is none. */
   loading: 136,
   /** The number of the turn that runs in that cell, as the watchdog knows it. */
   turn: 137,
+  /** 1 once the worker exits by itself. */
+  exits: 138,
   words: 160,
 } as const
 
@@ -104,7 +106,7 @@ export const Down = {
   delivered: 9,
   /** Timer. It will not fall due any more. */
   timerOver: 10,
-  /** … A module that will be needed. */
+  /** Number … A module that will be needed. */
   load: 12,
   /** Seat, number … What does its state look like? */
   look: 13,
@@ -192,6 +194,8 @@ export interface CellStart {
   /** The token of its session. */
   readonly session: number
   readonly module: string
+  /** Its number, by which main knows it. */
+  readonly loads: number
   readonly definition: string
   readonly args: unknown
 }

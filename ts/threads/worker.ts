@@ -56,6 +56,8 @@ function serve(port: MessagePort, seed: WorkerSeed): void {
   outside.connect(line, runtime)
   const { pump } = runtime
   onWake(() => pump.wake())
+  // Whoever ends it from outside has it exit without this.
+  process.once('exit', () => (line.control[Place.exits] = 1))
   // Nothing comes this way: it keeps the worker up.
   port.on('message', () => {})
   Atomics.store(line.control, Place.environment, watchedEnvironment())

@@ -258,3 +258,59 @@ threaded('of two definitions of one name nobody takes the wrong one', one, async
   const { error } = await event('cell.gave-up')
   t.regex((error as Error).message, /exports 2 definitions of a cell of the name twice/)
 })
+
+for (const how of ['exits', 'rejects']) {
+  for (const options of [one, warm]) {
+    threaded(
+      `a module that ${how} as it is loaded is not loaded again, and ${options.spare ? 'with' : 'without'} a spare costs no neighbour its life`,
+      options,
+      async (t, { kernel, counter, events, event }) => {
+        const { ends } = (await import(`../fixtures/ends.ts?${how}`)) as typeof import('../fixtures/ends.ts')
+        const neighbours = Array.from({ length: 3 }, (_, at) => kernel.spawn(counter, { args: at }))
+        for (const each of neighbours) await each.ask('total', undefined, PATIENT)
+        for (let at = 0; at < 3; at++) {
+          const { path } = kernel.spawn(ends, { name: `ends${at}` })
+          const { error } = await event('cell.gave-up', (event) => event.path === path)
+          t.is((error as KaryonError).code, 'ERR_KARYON_CELL_DEAD')
+          t.regex((error as Error).message, /ends\.ts\?\w+ ended its worker with code 1 as it was loaded/)
+        }
+        for (const [at, each] of neighbours.entries()) t.is(await each.ask('total', undefined, PATIENT), at)
+        const restarts = events.filter((event) => event.type === 'cell.restarted')
+        t.deepEqual(
+          [...new Set(restarts.map(({ path, reason }) => `${path.slice(0, 9)} ${reason}`))].toSorted(),
+          ['root/coun collateral', 'root/ends error', 'root/ends init'],
+        )
+        // Once for a cell, and once more if the spare took over while it loaded it ahead.
+        t.true(events.filter(({ type }) => type === 'worker.lost').length <= 2)
+      },
+    )
+  }
+}
+
+threaded(
+  'a module that ends spares alone is left to its cells, which it costs nobody else; the next spare does without',
+  warm,
+  async (t, { kernel, counter, events, event }) => {
+    const neighbour = kernel.spawn(counter, { args: 3 })
+    await neighbour.ask('total', undefined, PATIENT)
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    const threads = threadsOf(neighbour)
+    await threads.warm()
+    const { worker } = threadOf(neighbour)
+    const module = (await import(
+      `../fixtures/ends.ts?above=${worker.threadId}`
+    )) as typeof import('../fixtures/ends.ts')
+    const ref = kernel.spawn(module.ends)
+    t.is(await ref.ask('ping', undefined, PATIENT), 'pong')
+    const isAhead = (): boolean => [...threads.modules.values()].at(-1)?.ahead ?? true
+    while (isAhead()) await new Promise((resolve) => setTimeout(resolve, 1))
+    t.false(events.some(({ type }) => type === 'worker.lost'))
+    await worker.terminate()
+    const { error } = await event('cell.gave-up')
+    t.regex((error as Error).message, /ends\.ts\?above=\d+ ended its worker with code 1 as it was loaded/)
+    t.false(ref.alive)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 3)
+    const own = events.filter((each) => each.type === 'cell.restarted' && each.path === neighbour.path)
+    t.true(own.every((each) => 'reason' in each && each.reason === 'collateral'))
+  },
+)
