@@ -8,12 +8,16 @@ import { failure, goneError } from './failures.ts'
 import { Death } from './protocol.ts'
 import { OwnedRef, Reference, SupervisorRef, type AnyRef } from './ref.ts'
 
+/** Told that a watch is over, whoever ended it; perhaps more than once. */
+type Over = (() => void) | undefined
+
 /** Tells a cell, by the named message and exactly once, of the end of another one. The watch ends with the incarnation that set it. */
 export function monitor(
   incarnation: Incarnation,
   ref: AnyRef,
   name: string,
   options: MonitorOptions = {},
+  over?: Over,
 ): Monitor {
   const watched = Reference.cellOf(ref)
   const { of = 'cell' } = checkedOptions(options, 'of')
@@ -22,7 +26,7 @@ export function monitor(
   const { runtime } = cell
   const code = runtime.codeOf(cell, name)
   const { number } = watched.incarnation
-  return watch(incarnation, of === 'cell' ? watched : watched.incarnation, (reason) => {
+  return watch(incarnation, of === 'cell' ? watched : watched.incarnation, over, (reason) => {
     const notice: Down = {
       path: watched.path,
       incarnation: of === 'cell' ? watched.incarnation.number : number,
@@ -33,7 +37,7 @@ export function monitor(
 }
 
 /** Binds two incarnations: whichever ends, but by itself, takes the other with it, if that is a cell. */
-export function link(incarnation: Incarnation, ref: AnyRef): Monitor {
+export function link(incarnation: Incarnation, ref: AnyRef, over?: Over): Monitor {
   if (!(ref instanceof OwnedRef || ref instanceof SupervisorRef)) {
     throw badArgument(
       'link takes what spawn returned: only who may end a cell may bind it; monitor takes any reference',
@@ -42,11 +46,11 @@ export function link(incarnation: Incarnation, ref: AnyRef): Monitor {
   const { incarnation: other, gone, path, failure: cause } = Reference.cellOf(ref)
   if (gone !== undefined) throw goneError(path, cause)
   if (other === incarnation) throw badArgument('a cell is not linked to itself')
-  const there = watch(incarnation, other, (reason) => {
+  const there = watch(incarnation, other, over, (reason) => {
     back.cancel()
     share(other, incarnation, reason)
   })
-  const back = watch(other, incarnation, (reason) => {
+  const back = watch(other, incarnation, undefined, (reason) => {
     there.cancel()
     share(incarnation, other, reason)
   })
@@ -72,8 +76,14 @@ function share(from: Incarnation, to: Incarnation, reason: EndReason): void {
 }
 
 /** Has `tell` called once when what is watched ends, unless the watcher does first. */
-function watch(watcher: Incarnation, watched: Mortal, tell: (reason: EndReason) => void): Monitor {
+function watch(
+  watcher: Incarnation,
+  watched: Mortal,
+  over: Over,
+  tell: (reason: EndReason) => void,
+): Monitor {
   const end = (): boolean => {
+    over?.()
     watched.rare?.onEnd?.delete(ended)
     return watcher.rare?.watches?.delete(end) ?? false
   }

@@ -4,7 +4,7 @@ import { isDefinition, type ChildSpec, type CompiledCell, type Isolation } from 
 import { Reference, type AnyRef } from '../cells/ref.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
 import { spawnBelow, type Definition, type SpawnOptions } from '../cells/spawn.ts'
-import type { MonitorOptions } from '../cells/context.ts'
+import type { Monitor, MonitorOptions } from '../cells/context.ts'
 import { link, monitor } from '../cells/watching.ts'
 import { badArgument } from '../errors.ts'
 import { definitionOf } from './modules.ts'
@@ -64,8 +64,9 @@ export interface ChildFacts {
 /** What came of a call. */
 export type CallAnswer = { readonly value: unknown } | { readonly error: unknown }
 
-/** Watches by number, of the incarnation that set them. */
-const watches = new WeakMap<Incarnation, { cancel(): boolean }[]>()
+/** Watches that are not over, by number, of the incarnation that set them. */
+export const watches: WeakMap<Incarnation, Map<number, Monitor>> = new WeakMap()
+let watched = 0
 
 /** Carries a call out. Never rejects. */
 export async function answerCall(
@@ -90,11 +91,18 @@ function carryOut(
     if (incarnation?.alive) return incarnation
     throw incarnation?.deadError() ?? badArgument('the caller is gone')
   }
-  const watch = (seat: number, made: { cancel(): boolean }): number => {
+  const watch = (seat: number, make: (by: Incarnation, over: () => void) => Monitor): number => {
     const incarnation = living(seat)
-    const own = watches.get(incarnation) ?? []
+    const own = watches.get(incarnation) ?? new Map<number, Monitor>()
     watches.set(incarnation, own)
-    return own.push(made) - 1
+    const number = ++watched
+    let isOver = false
+    const made = make(incarnation, () => {
+      isOver = true
+      own.delete(number)
+    })
+    if (!isOver) own.set(number, made)
+    return number
   }
   switch (call.what) {
     case 'spawn':
@@ -102,15 +110,18 @@ function carryOut(
         spawnBelow(living(call.seat).cell, definition, call.options),
       )
     case 'monitor':
-      return watch(call.seat, monitor(living(call.seat), call.ref as AnyRef, call.name, call.options))
+      return watch(call.seat, (by, over) => monitor(by, call.ref as AnyRef, call.name, call.options, over))
     case 'link':
-      return watch(call.seat, link(living(call.seat), call.ref as AnyRef))
+      return watch(call.seat, (by, over) => link(by, call.ref as AnyRef, over))
     case 'subscribe': {
       const topic = { name: call.topic, message: { parse: undefined } } as never
-      return watch(call.seat, runtime.topics.subscribe(living(call.seat), topic, call.name))
+      return watch(call.seat, (by, over) => {
+        const { cancel } = runtime.topics.subscribe(by, topic, call.name)
+        return { cancel: () => (over(), cancel()) }
+      })
     }
     case 'cancel':
-      return watches.get(living(call.seat))?.[call.watch]?.cancel() ?? false
+      return watches.get(living(call.seat))?.get(call.watch)?.cancel() ?? false
     case 'publish':
       return runtime.topics.publish(
         { name: call.topic, message: { parse: undefined } } as never,
