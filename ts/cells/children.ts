@@ -1,5 +1,5 @@
 // The children of a supervisor: which there are, and where each stands among them.
-import { badArgument } from '../errors.ts'
+import { badArgument, type KaryonError } from '../errors.ts'
 import type { Cell } from './cell.ts'
 import {
   checkFields,
@@ -102,11 +102,7 @@ export class Children implements AskedChildren {
   /** The child of a name, terminated or not. */
   get(name: string): Child {
     const child = this.#children.get(name)
-    if (child === undefined) {
-      const { path } = this.#supervisor
-      const called = typeof name === 'string' ? name : `that has a ${typeof name} for a name`
-      throw badArgument(`${path} has no child ${called}`, { path, name: called })
-    }
+    if (child === undefined) throw noChild(this.#supervisor.path, name)
     return child
   }
 
@@ -184,4 +180,10 @@ export class Children implements AskedChildren {
     this.#names.set(place, name)
     return ref
   }
+}
+
+/** A supervisor has no child of this name, which may be none. */
+export function noChild(path: string, name: string): KaryonError {
+  const called = typeof name === 'string' ? name : `that has a ${typeof name} for a name`
+  return badArgument(`${path} has no child ${called}`, { path, name: called })
 }

@@ -20,6 +20,7 @@ export class Line {
   readonly seats: Int32Array
   readonly used: Float64Array
   readonly reader: RingReader
+  readonly passage: Passage
   readonly #values: ValueReader
   readonly #writer: RingWriter
   readonly #payloads: ValueWriter
@@ -28,6 +29,8 @@ export class Line {
   readonly #wake: () => void
   /** Something was said since the other side was last woken. */
   #said = false
+  /** A payload is written, on the way to which code of the program's may run: a getter, say, that sends. Nothing else is written meanwhile. */
+  busy = false
 
   constructor(
     parts: Parts,
@@ -47,6 +50,7 @@ export class Line {
     const up: RingPlaces = { words: parts.up, control, written: Place.upWritten, read: Place.upRead }
     const [out, back] = isMain ? [down, up] : [up, down]
     this.control = control
+    this.passage = passage
     this.seats = parts.seats
     this.used = parts.used
     this.reader = new RingReader(back)
@@ -59,7 +63,7 @@ export class Line {
   }
 
   /**
-   * Says something; false if there is no room for it now. Throws what the engine refuses to clone. `pay` takes the credit of a message,
+   * Says something; false if there is no room for it now, or if this comes out of a payload that is being written. Throws what the engine refuses to clone. `pay` takes the credit of a message,
    * once nothing can fail any more and before the other side sees it: false if there was none to take.
    */
   say(
@@ -73,8 +77,15 @@ export class Line {
     f = 0,
     pay?: () => boolean,
   ): boolean {
-    if (!this.#writer.begin(kind, a, b, c, d, e, f)) return false
-    if (payload !== NOTHING) this.#payloads.write(payload)
+    if (this.busy || !this.#writer.begin(kind, a, b, c, d, e, f)) return false
+    if (payload !== NOTHING) {
+      this.busy = true
+      try {
+        this.#payloads.write(payload)
+      } finally {
+        this.busy = false
+      }
+    }
     if (pay !== undefined && !pay()) this.#writer.mark(1, UNPAID)
     this.#writer.publish()
     this.#said = true

@@ -1,7 +1,7 @@
 // What lies outside of a worker: the kernel, which is asked, and waited for where the answer is needed at once.
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 import type { Cell, Incarnation } from '../cells/cell.ts'
-import type { AskedChildren, ChildInfo } from '../cells/children.ts'
+import { noChild, type AskedChildren, type ChildInfo } from '../cells/children.ts'
 import type { Monitor, MonitorOptions } from '../cells/context.ts'
 import { cell, declaredBy, type CompiledCell } from '../cells/definition.ts'
 import type { CellInfo } from '../cells/inspect.ts'
@@ -9,6 +9,7 @@ import { OwnedRef, Reference, SupervisorRef, type AnyRef } from '../cells/ref.ts
 import type { CellRuntime, OutsideOfRuntime } from '../cells/runtime.ts'
 import { placeOf } from '../cells/scheduler.ts'
 import type { SpawnOptions } from '../cells/spawn.ts'
+import { checkedName } from '../cells/failures.ts'
 import { KaryonError } from '../errors.ts'
 import { shielded } from '../shield.ts'
 import { definitionFacts, type Call, type CallAnswer, type ChildAct, type ChildFacts } from './calls.ts'
@@ -52,7 +53,9 @@ export class Outside implements OutsideOfRuntime, Passage {
   }
 
   #wait(call: Call): unknown {
-    const { control } = this.#line as Line
+    const { control, busy } = this.#line as Line
+    const message = 'what is sent calls the kernel when it is looked at; send plain data'
+    if (busy) throw new KaryonError('ERR_KARYON_NOT_SENDABLE', message)
     const number = ++this.#calls
     const scheduler = this.#cells.scheduler as RemoteScheduler
     try {
@@ -74,6 +77,7 @@ export class Outside implements OutsideOfRuntime, Passage {
   }
 
   spawn(incarnation: Incarnation, definition: unknown, options: SpawnOptions): AnyRef {
+    checkGivenName(options, 'a cell')
     const [seat, facts] = [seatOf(incarnation), definitionFacts(definition)]
     return this.#call({ what: 'spawn', seat, definition: facts, options }) as AnyRef
   }
@@ -179,8 +183,10 @@ export class Outside implements OutsideOfRuntime, Passage {
 
   #childrenOf(cell: Cell): AskedChildren {
     const ref = new OwnedRef<never>(cell)
-    const ask = (act: ChildAct, name: string, child?: ChildFacts): unknown =>
-      this.#call({ what: 'children', ref, act, name, child })
+    const ask = (act: ChildAct, name: string, child?: ChildFacts): unknown => {
+      if (typeof name !== 'string') throw noChild(cell.path, name)
+      return this.#call({ what: 'children', ref, act, name, child })
+    }
     return {
       get: (name) => ({ ref: ask('get', name) as AnyRef }),
       list: () => ask('list', '') as readonly ChildInfo[],
@@ -192,10 +198,16 @@ export class Outside implements OutsideOfRuntime, Passage {
           ? ({ cell: undefined, ...child } as never)
           : { cell: child }
         const facts = definition === undefined ? undefined : definitionFacts(definition)
+        checkGivenName(rest, 'a child')
         return ask('start', '', { definition: facts, rest }) as AnyRef
       },
     }
   }
+}
+
+/** What is no name may be what cannot cross either. */
+function checkGivenName({ name }: { readonly name?: string | undefined }, what: string): void {
+  if (name !== undefined) checkedName(name, what)
 }
 
 function seatOf({ seat }: Incarnation): number {

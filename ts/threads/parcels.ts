@@ -89,6 +89,11 @@ export function unpack({ value, standIns }: Parcel, passage: Passage): unknown {
   return back(value)
 }
 
+/** The same value with nothing of the program's in it that would run when it is looked at. Throws what the engine refuses to clone. */
+export function copyOf(value: unknown, passage: Passage): unknown {
+  return unpack(structuredClone(pack(value, passage)), passage)
+}
+
 function isOurs(value: unknown): value is Reference | Error {
   return !types.isProxy(value) && (value instanceof Reference || isError(value))
 }

@@ -29,6 +29,7 @@ import { NOTHING, type Line } from './line.ts'
 import { Loader } from './loader.ts'
 import { LocalSeat, type RemoteSlots } from './local.ts'
 import { findDefinition } from './modules.ts'
+import { copyOf } from './parcels.ts'
 import { takeInto, withExtras } from './extras.ts'
 import { Watch } from './watch.ts'
 import { Asleep, Down, Place, Seated, Up, type CellStart } from './wire.ts'
@@ -61,6 +62,8 @@ export class RemoteScheduler implements CellScheduler {
   readonly #ready: LocalSeat[] = []
   /** Something was said since main was last woken. */
   #said = false
+  /** What is to be said once the payload is written that has it said. */
+  readonly #later: (() => void)[] = []
   /** Batches since this side was idle, and turns that go on. */
   #batches = 0
   #going = 0
@@ -519,17 +522,26 @@ export class RemoteScheduler implements CellScheduler {
   ): void {
     // What runs on in an isolate that is tainted is nobody's.
     if (this.closed) return
+    if (this.#line.busy) {
+      const copy = payload === NOTHING ? NOTHING : copyOf(payload, this.#line.passage)
+      this.#later.push(() => this.#put(kind, copy, a, b, c, d, e, f, pay))
+      return
+    }
     const { control } = this.#line
     // In the order in which it came about.
     if (this.#current !== undefined) this.#tell(this.#current)
     // Wakes main once this stretch is over, so that it finds all of it.
     this.#said = true
     this.#runtime.pump.schedule()
-    while (!this.#line.say(kind, payload, a, b, c, d, e, f, pay)) {
-      const read = Atomics.load(control, Place.upRead)
-      Atomics.store(control, Place.workerStarves, 1)
-      this.#line.ring()
-      Atomics.wait(control, Place.upRead, read, ROOM_MS)
+    try {
+      while (!this.#line.say(kind, payload, a, b, c, d, e, f, pay)) {
+        const read = Atomics.load(control, Place.upRead)
+        Atomics.store(control, Place.workerStarves, 1)
+        this.#line.ring()
+        Atomics.wait(control, Place.upRead, read, ROOM_MS)
+      }
+    } finally {
+      if (this.#later.length > 0) for (const say of this.#later.splice(0)) say()
     }
   }
 

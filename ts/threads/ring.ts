@@ -1,4 +1,5 @@
 // One direction: records in a ring of words that one thread writes and another reads, without a lock.
+import { KaryonError } from '../errors.ts'
 import { HEAD_WORDS, RECORD_WORDS_MAX, RING_WORDS } from './wire.ts'
 
 const MASK = RING_WORDS - 1
@@ -92,7 +93,7 @@ export class RingReader {
     this.#words = places.words
   }
 
-  /** Goes to the next record; false if there is none. */
+  /** Goes to the next record; false if there is none. Throws where none can be: then this is not read any further. */
   next(): boolean {
     this.#read = (this.#read + this.#length) | 0
     this.#length = 0
@@ -103,13 +104,17 @@ export class RingReader {
       }
       const at = this.#read & MASK
       const length = this.#words[at] as number
+      const is = length === WRAP ? RING_WORDS - at : length
+      const isRecord = length === WRAP || (length >= HEAD_WORDS && length <= RECORD_WORDS_MAX)
+      if (!isRecord || ((this.#written - this.#read) | 0) < is)
+        throw new KaryonError('ERR_KARYON_PANIC', 'what was written is no record, a defect in Karyon')
       if (length !== WRAP) {
         this.#head = at
         this.#length = length
         this.at = at + HEAD_WORDS
         return true
       }
-      this.#read = (this.#read + RING_WORDS - at) | 0
+      this.#read = (this.#read + is) | 0
     }
   }
 

@@ -1,9 +1,9 @@
 // Where one incarnation of a cell runs, as the main isolate sees it.
 import type { Incarnation } from '../cells/cell.ts'
-import type { CompiledCell } from '../cells/definition.ts'
 import { NO_SLOT } from '../cells/protocol.ts'
 import { native } from '../native.ts'
 import type { Thread } from './thread.ts'
+import type { ModuleFacts } from './threads.ts'
 import { Down, Seated } from './wire.ts'
 
 /** Handings over of one seat, after which they are counted anew. */
@@ -14,6 +14,7 @@ export class Seat {
   readonly thread: Thread
   readonly number: number
   readonly incarnation: Incarnation
+  readonly module: ModuleFacts
   /** The token of its session. */
   readonly token: number
   /** Grows when what was handed over is taken back: what was not handed over yet is not, then. */
@@ -33,20 +34,13 @@ export class Seat {
   /** It comes up: that keeps the program alive. */
   #comesUp = true
 
-  constructor(thread: Thread, number: number, incarnation: Incarnation, token: number) {
+  constructor(thread: Thread, number: number, incarnation: Incarnation, module: ModuleFacts, token: number) {
     this.thread = thread
     this.number = number
     this.incarnation = incarnation
+    this.module = module
     this.token = token
     thread.threads.runtime.waits++
-  }
-
-  /** Its module is loaded. */
-  begin(): void {
-    this.begun = true
-    const { module = '' } = this.incarnation.cell.definition as CompiledCell
-    const facts = this.thread.threads.modules.get(module)
-    if (facts !== undefined) facts.came = true
   }
 
   /** It is up, or will not be. */

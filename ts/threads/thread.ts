@@ -10,7 +10,7 @@ import { placeOf } from '../cells/scheduler.ts'
 import type { Slot } from '../cells/slots.ts'
 import { Stage } from '../cells/stage.ts'
 import type { ArmedTimer } from '../cells/timers.ts'
-import { checked, type KaryonError } from '../errors.ts'
+import { KaryonError, checked } from '../errors.ts'
 import type { KernelEvent } from '../events.ts'
 import { native } from '../native.ts'
 import { Acquaintances } from './acquaintances.ts'
@@ -66,6 +66,8 @@ export class Thread {
   readonly #looks = new Map<number, (state: unknown) => void>()
   #asks = 0
   #reading = false
+  /** It has said what cannot be read: nothing of it is read any more. */
+  #garbled = false
   /** Nobody reads there any more. */
   #left = false
   /** Who waits until it is up and has loaded what it was told to; and how much of that is to come. */
@@ -96,7 +98,11 @@ export class Thread {
       seed: runtime.seed,
       check: runtime.check,
     }
-    this.worker = new Worker(ENTRY, {
+    // Who is told of what kind text is runs nothing else. Which of the program's flags could be left out the engine does not say.
+    const { execArgv, env } = process
+    const isText = [...execArgv, env['NODE_OPTIONS']].some((flag) => flag?.includes('--input-type'))
+    this.worker = new Worker(isText ? `import(${JSON.stringify(ENTRY.href)})` : ENTRY, {
+      eval: isText,
       workerData: seed,
       transferList: [parcels.port2, answers.port2],
       name: 'karyon',
@@ -144,20 +150,19 @@ export class Thread {
   }
 
   /** Has an incarnation run there; nothing if there is no room. */
-  seat(incarnation: Incarnation): Seat | undefined {
+  seat(incarnation: Incarnation, module: ModuleFacts): Seat | undefined {
     const number = this.#free.pop() ?? this.#seats.length
     if (number >= SEATS_MAX) return undefined
     const { cell } = incarnation
     const { threads } = this
     const session = threads.needs.session(incarnation)
     const token = checked(native.shareHandle(session))
-    const seat = new Seat(this, number, incarnation, token)
+    const seat = new Seat(this, number, incarnation, module, token)
     this.#seats[number] = seat
     this.#paths[number] = cell.path
     this.#known.add(cell)
     Atomics.store(this.line.seats, number, Seated.idle)
     this.line.used[number] = 0
-    const { module = '', name } = cell.definition as CompiledCell
     const start: CellStart = {
       seat: number,
       id: cell.id,
@@ -165,9 +170,9 @@ export class Thread {
       incarnation: incarnation.number,
       paused: cell.paused,
       session: token,
-      module,
-      loads: threads.modules.get(module)?.number ?? 0,
-      definition: name,
+      module: module.url,
+      loads: module.number,
+      definition: (cell.definition as CompiledCell).name,
       args: cell.args,
     }
     this.#put(() => {
@@ -211,10 +216,8 @@ export class Thread {
 
   /** Seats that come up once the module is loaded that is being loaded. */
   waiting(): readonly Seat[] {
-    const { url } = this.loading ?? {}
-    const waits = ({ begun, incarnation }: Seat): boolean =>
-      !begun && (incarnation.cell.definition as CompiledCell).module === url
-    return url === undefined ? [] : this.living().filter(waits)
+    const { loading } = this
+    return this.living().filter(({ begun, module }) => !begun && module === loading)
   }
 
   /** Seats that wait in a turn or in `init`. */
@@ -227,11 +230,6 @@ export class Thread {
   /** Seats whose code may run where no turn does. */
   suspects(): readonly Seat[] {
     return [...this.waiting(), ...this.going()]
-  }
-
-  /** Whether it ends by itself. */
-  get exits(): boolean {
-    return Atomics.load(this.line.control, Place.exits) === 1
   }
 
   /** Has a module loaded that will be needed. */
@@ -253,11 +251,18 @@ export class Thread {
   #put(say: () => boolean): void {
     if (this.#left) return
     if (this.#waiting.length === 0 && say()) {
-      this.line.ring()
+      this.#goOn()
       return
     }
     this.#waiting.push(say)
-    if (this.#waiting.length === 1) this.#flush()
+    if (this.#waiting.length === 1) this.#goOn()
+  }
+
+  /** What was said is on its way, and so is what had to wait, or came out of a payload of it. */
+  #goOn(): void {
+    if (this.line.busy) return
+    if (this.#waiting.length > 0) this.#flush()
+    else this.line.ring()
   }
 
   /** Hands a message over, as soon as there is room. */
@@ -273,7 +278,7 @@ export class Thread {
     const hand = seat.handed(number)
     if (this.#left) return
     if (this.#waiting.length === 0 && this.#hand(seat, slot, hand)) {
-      this.line.ring()
+      this.#goOn()
       return
     }
     const { epoch } = seat
@@ -312,7 +317,7 @@ export class Thread {
 
   /** Says how fast this side sleeps from here on; false if it must not, for something waits. */
   rest(asleep: (typeof Asleep)[keyof typeof Asleep]): boolean {
-    if (this.#exited) return true
+    if (this.#exited || this.#garbled) return true
     Atomics.store(this.line.control, Place.mainSleeps, asleep)
     return (
       !this.line.reader.waits &&
@@ -348,10 +353,13 @@ export class Thread {
     })
   }
 
-  /** It is given up: nothing is said to it any more, and it ends. */
-  leave(): void {
+  /** It is given up: nothing is said to it any more, and it ends. Whoever looks at a cell there gets what is given. */
+  leave(looked: () => unknown = () => undefined): Promise<void> {
+    this.#left = true
+    for (const resolve of this.#looks.values()) resolve(looked())
+    this.#looks.clear()
     for (const timer of this.#timers.values()) timer.onOver = undefined
-    void this.terminate()
+    return this.terminate()
   }
 
   /** Asks whose turn is over and whose answer will not come. */
@@ -374,7 +382,7 @@ export class Thread {
 
   /** Takes in what it has said. */
   read(): void {
-    if (this.#reading) return
+    if (this.#reading || this.#garbled) return
     const { reader, control } = this.line
     if (!reader.waits && this.#waiting.length === 0) return
     Atomics.store(control, Place.mainSleeps, 0)
@@ -391,6 +399,7 @@ export class Thread {
     } finally {
       this.#reading = false
     }
+    this.#garbled = broken !== undefined
     if (broken !== undefined) this.threads.replace(this, undefined, broken)
     if (Atomics.exchange(control, Place.workerStarves, 0) === 1) Atomics.notify(control, Place.upRead)
     if (this.#waiting.length > 0 && !this.#left) this.#flush()
@@ -409,7 +418,7 @@ export class Thread {
         return this.#out(this.#seats[reader.fact(0)], reader.fact(1), reader.fact(2))
       case Up.opened: {
         const [seat, slot] = [this.#seats[reader.fact(0)], reader.word(1)]
-        if (slot === NO_SLOT) seat?.begin()
+        if (slot === NO_SLOT && seat !== undefined) seat.begun = seat.module.came = true
         const counts = slot === NO_SLOT ? seat?.incarnation.alive : this.threads.holders[slot] === seat
         if (seat === undefined || !counts) return undefined
         if (slot !== NO_SLOT) seat.endedBefore(slot)
@@ -493,9 +502,11 @@ export class Thread {
         this.#looks.delete(number)
         return undefined
       }
-      default:
+      case Up.ready:
         this.#cold--
         return this.#warmed()
+      default:
+        throw new KaryonError('ERR_KARYON_PANIC', `a worker says ${kind}, a defect in Karyon`)
     }
   }
 

@@ -14,7 +14,7 @@ import { native } from '../native.ts'
 import { Seat } from './seat.ts'
 import { seatOf } from './watch.ts'
 import { Thread } from './thread.ts'
-import { Asleep, SEATS_MAX } from './wire.ts'
+import { Asleep, Place, SEATS_MAX } from './wire.ts'
 
 /** The most workers that a kernel may have, its spare not counted. */
 export const WORKERS_MAX = 64
@@ -63,7 +63,7 @@ export interface ModuleFacts {
   /** A spare loads it. */
   ahead: boolean
   /** Why it is not loaded again. */
-  broken: KaryonError | undefined
+  broken?: KaryonError
 }
 
 /** Why a worker was lost. */
@@ -151,35 +151,30 @@ export class Threads {
     // Told again when it has used twice as much.
     if (cpuMs < limitMs) return
     this.runtime.emit({ type: 'isolate.stalled', cpuMs })
-    const culprits = this.#culprits(thread)
-    const path = culprits?.[0]?.cell.path
-    const { url: module } = thread.loading ?? {}
+    const path = suspects.length === 1 ? suspects[0]?.incarnation.cell.path : undefined
+    const module = thread.loading?.url
     const what = `for ${Math.round(cpuMs)} ms of CPU time without a pause`
     const message =
       module === undefined
         ? `${path ?? 'what runs outside of turns'} kept its worker busy ${what}; it is replaced`
         : `${module} runs ${what} as it is loaded; have it do less at its top level`
     const error = failure('ERR_KARYON_TURN_CPU', message, { path, cpuMs, module })
-    this.#hold(thread, error)
-    this.#lose(thread, 'replaced', culprits, error, Death.cpu)
-  }
-
-  /** Who is to blame for what happens outside of turns: while a module is being loaded that is, with the cells that wait for it; else who alone waits in a turn. */
-  #culprits(thread: Thread): readonly Incarnation[] | undefined {
-    const suspects = thread.loading === undefined ? thread.going() : thread.waiting()
-    const known = thread.loading !== undefined || suspects.length === 1
-    return known ? suspects.map(({ incarnation }) => incarnation) : undefined
+    this.#lose(thread, 'replaced', this.#blame(thread, error), error, Death.cpu)
   }
 
   /**
-   * Holds an error against the module that is being loaded: no spare loads it any more. It would do the same wherever it is loaded, so that nobody
-   * does, unless it has come up before, or what happened may have been a turn's.
+   * Who is to blame for what happens outside of turns: who alone waits in a turn, or else nobody of whom it is known. While a module is being
+   * loaded it is that, with the cells that wait for it: no spare loads it any more, and nobody does, for it would do the same wherever it is loaded;
+   * unless it has come up before, or what happened may have been a turn's.
    */
-  #hold(thread: Thread, error: KaryonError): void {
+  #blame(thread: Thread, error: KaryonError): readonly Incarnation[] | undefined {
     const { loading } = thread
-    if (loading === undefined) return
+    const going = thread.going()
+    if (loading === undefined)
+      return going.length === 1 ? going.map(({ incarnation }) => incarnation) : undefined
     loading.ahead = false
-    if (!loading.came && thread.going().length === 0) loading.broken = error
+    if (!loading.came && going.length === 0) loading.broken = error
+    return thread.waiting().map(({ incarnation }) => incarnation)
   }
 
   /** The scheduler lets an incarnation begin. */
@@ -187,11 +182,15 @@ export class Threads {
     const { cell } = incarnation
     const { module = '' } = cell.definition as CompiledCell
     const known = this.modules.get(module)
-    const { broken } = known ?? {}
-    const number = this.modules.size + 1
-    const facts = known ?? { url: module, number, came: false, ahead: true, broken }
+    const facts: ModuleFacts = known ?? {
+      url: module,
+      number: this.modules.size + 1,
+      came: false,
+      ahead: true,
+    }
     this.modules.set(module, facts)
-    const seat = broken === undefined ? this.#place().seat(incarnation) : undefined
+    const { broken } = facts
+    const seat = broken === undefined ? this.#place().seat(incarnation, facts) : undefined
     if (seat === undefined) {
       const limit = SEATS_MAX
       const message = `${limit} cells run in one worker, which is the most; give the kernel more workers`
@@ -314,17 +313,20 @@ export class Threads {
     if (this.#leaving.delete(thread)) return
     const reason = error === undefined ? 'exit' : 'error'
     // Who ends a worker from outside has it exit with 1, and nobody there hears of it.
-    const fails = error !== undefined || code !== 1 || thread.exits
+    const fails = error !== undefined || code !== 1 || Atomics.load(thread.line.control, Place.exits) === 1
     const loads = running === undefined && fails ? loading?.url : undefined
     const message =
       loads === undefined
         ? `the worker has exited with code ${code}; what ran in it is lost`
-        : `${loads} ended its worker with code ${code} as it was loaded; have its top level neither exit nor leave a rejection unhandled`
-    const details = { worker: thread.number, code, ...(loads !== undefined && { module: loads }) }
-    const lost = failure('ERR_KARYON_CELL_DEAD', message, details, error)
-    if (loads !== undefined) this.#hold(thread, lost)
-    const culprits = fails ? this.#culprits(thread) : undefined
-    this.#lose(thread, reason, running === undefined ? culprits : [running], lost, Death.error)
+        : `${loads} ended its worker with code ${code} as it was loaded; let its top level neither exit nor reject`
+    const lost = failure(
+      'ERR_KARYON_CELL_DEAD',
+      message,
+      { worker: thread.number, code, module: loads },
+      error,
+    )
+    const blamed = running === undefined && fails ? this.#blame(thread, lost) : running && [running]
+    this.#lose(thread, reason, blamed, lost, Death.error)
     this.#leaving.delete(thread)
   }
 
@@ -338,10 +340,11 @@ export class Threads {
     // What it has said so far counts; that it is lost may be among that.
     thread.read()
     const place = this.#threads.indexOf(thread)
-    if (place < 0 || this.#closed) return
+    // A spare, or one that was lost before, perhaps.
+    if (place < 0 || this.#closed) return void thread.terminate()
     this.#threads.splice(place, 1)
     this.#leaving.add(thread)
-    thread.leave()
+    void thread.leave()
     const path = culprits?.[0]?.cell.path
     this.runtime.emit({
       type: 'worker.lost',
@@ -419,7 +422,9 @@ export class Threads {
     clearTimeout(this.#hurry)
     this.#endWatch()
     const all = [...this.#threads, ...this.#leaving, ...(this.#spare === undefined ? [] : [this.#spare])]
-    await Promise.all(all.map((thread) => thread.terminate()))
+    const looked = (): Promise<never> =>
+      Promise.reject(failure('ERR_KARYON_CLOSED', 'the kernel was closed before the cell was looked at'))
+    await Promise.all(all.map((thread) => thread.leave(looked)))
     native.unshare(this.tokens.store)
     native.unshare(this.tokens.credits)
   }

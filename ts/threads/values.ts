@@ -161,7 +161,10 @@ export class ValueWriter {
     const ring = this.#ring
     const names = Object.keys(value)
     ring.at = head
-    if (ring.at + 4 > ring.end) return false
+    // A getter may have changed it since it was looked through.
+    let end: Step | undefined = this.#root
+    for (const name of names) end = end?.next.get(name)
+    if (end !== shape || ring.at + 4 > ring.end) return false
     this.#words[ring.at++] = Kind.shape
     this.#words[ring.at++] = names.length
     for (const name of names) if (!this.#string(name)) return false

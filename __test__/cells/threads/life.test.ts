@@ -7,11 +7,15 @@ import { Reference } from '../../../ts/cells/ref.ts'
 import { threadCounter } from './cells.ts'
 
 function run(fixture: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
+  return node([fileURLToPath(new URL(`../fixtures/${fixture}.ts`, import.meta.url)), ...args])
+}
+
+function node(args: string[], input = ''): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const program = fileURLToPath(new URL(`../fixtures/${fixture}.ts`, import.meta.url))
-    const child = spawn(process.execPath, ['--import=@oxc-node/core/register', program, ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+    const child = spawn(process.execPath, ['--import=@oxc-node/core/register', ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
     })
+    child.stdin.end(input)
     let output = ''
     child.stdout.on('data', (part: Buffer) => {
       output += part.toString()
@@ -41,6 +45,23 @@ test.serial(
     t.deepEqual(await run('toplevel'), { code: 0, output: 'root/parent/child pong\n' })
   },
 )
+
+const text = `
+import { Kernel } from '${new URL('../../../ts/index.ts', import.meta.url).href}'
+import { threadCounter } from '${new URL('cells.ts', import.meta.url).href}'
+const kernel = Kernel.memory({ workers: { count: 1 } })
+console.log(await kernel.spawn(threadCounter).ask('total', undefined, { timeoutMs: 60_000 }))
+await kernel.close()
+`
+for (const [flags, title] of [
+  [[], 'a program that is text has workers'],
+  [['--expose-gc'], 'so has one that is run with flags which no worker may be given anew'],
+] as const) {
+  test.serial(title, async (t) => {
+    t.deepEqual(await node([...flags, '--input-type=module', '-e', text]), { code: 0, output: '0\n' })
+    t.deepEqual(await node([...flags, '--input-type=module'], text), { code: 0, output: '0\n' })
+  })
+}
 
 test('a cell that leaves its isolate says which module exports it', (t) => {
   const spec = { name: 'lost', messages: { ping: message() }, on: { ping: () => 1 } }

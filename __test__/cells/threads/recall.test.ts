@@ -88,7 +88,7 @@ test('a slot that is free again and comes back is not taken for the message that
   const holders: unknown[] = []
   const runtime = { waits: 0, slots: { at: (slot: number) => slot, outcome: () => {} } }
   const thread = { threads: { runtime, holders }, line: { seats: words }, read: () => {}, say: () => {} }
-  const seat = new Seat(thread as never, 1, { alive: true } as never, 0)
+  const seat = new Seat(thread as never, 1, { alive: true } as never, {} as never, 0)
   const hand = (slot: number): number => {
     holders[slot] = seat
     return seat.handed(slot)
