@@ -35,7 +35,7 @@ export const Kind = {
   watches: 8,
   /** It told. */
   down: 9,
-  /** A link to a cell is set. */
+  /** A link to a cell is set; by then that cell may have begun anew. */
   links: 10,
   /** What follows costs its worker. */
   dooms: 11,
@@ -47,6 +47,8 @@ export const Kind = {
   kept: 14,
   /** Its turn fails, now or at its end. */
   fails: 15,
+  /** A link to a cell is about to be set. */
+  binds: 16,
 } as const
 
 /** How a letter is sent. */
@@ -279,6 +281,7 @@ const actorOf = (
         return void ctx.monitor(each.to.ref, 'down', { of: each.of })
       }
       case 'link':
+        entry(ctx, Kind.binds, 0, each.to.number)
         ctx.link(each.to.owned)
         return entry(ctx, Kind.links, 0, each.to.number)
       case 'pause':

@@ -443,12 +443,25 @@ function judge(
   )
   entries.forEach(({ kind, cell, incarnation, a: other }, at) => {
     if (kind !== Kind.links || enders.has(cell) || enders.has(other)) return
-    const since = entries.slice(at).filter((entry) => entry.kind === Kind.init && entry.cell === other).length
+    const initsSince = (place: number): number =>
+      entries.slice(place).filter((entry) => entry.kind === Kind.init && entry.cell === other).length
+    // Where the other one began anew before whoever set the link could say so, that counts.
+    const bound = entries.findLastIndex(
+      (entry, place) =>
+        place < at &&
+        entry.kind === Kind.binds &&
+        entry.cell === cell &&
+        entry.incarnation === incarnation &&
+        entry.a === other,
+    )
     if (alive.get(cell) === incarnation)
-      expect(since < 2 && alive.has(other), `${cell}#${incarnation} outlived ${other}, to which it is linked`)
+      expect(
+        initsSince(at) < 2 && alive.has(other),
+        `${cell}#${incarnation} outlived ${other}, to which it is linked`,
+      )
     else
       expect(
-        since > 0 || !alive.has(other),
+        initsSince(bound) > 0 || !alive.has(other),
         `${other} outlived ${cell}#${incarnation}, which is linked to it`,
       )
   })
