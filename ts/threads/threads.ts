@@ -152,14 +152,17 @@ export class Threads {
     if (cpuMs < limitMs) return
     this.runtime.emit({ type: 'isolate.stalled', cpuMs })
     const path = suspects.length === 1 ? suspects[0]?.incarnation.cell.path : undefined
-    const module = thread.loading?.url
+    // It may as well be a turn that goes on: then nothing is held against the module.
+    const known = thread.loading === undefined || thread.going().length === 0
+    const module = known ? thread.loading?.url : undefined
     const what = `for ${Math.round(cpuMs)} ms of CPU time without a pause`
     const message =
       module === undefined
         ? `${path ?? 'what runs outside of turns'} kept its worker busy ${what}; it is replaced`
         : `${module} runs ${what} as it is loaded; have it do less at its top level`
     const error = failure('ERR_KARYON_TURN_CPU', message, { path, cpuMs, module })
-    this.#lose(thread, 'replaced', this.#blame(thread, error), error, Death.cpu)
+    const blamed = known ? this.#blame(thread, error) : undefined
+    this.#lose(thread, 'replaced', blamed, error, Death.cpu)
   }
 
   /**
