@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import type { Cell, Incarnation } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { failure } from '../cells/failures.ts'
+import { peek } from '../cells/foreign.ts'
 import { Death, NO_SLOT, Op, Verdict, type DeathWord } from '../cells/protocol.ts'
 import type { CellRuntime } from '../cells/runtime.ts'
 import { onOverrun, onWake, type Overrun } from '../cells/watchdog.ts'
@@ -357,7 +358,7 @@ export class Threads {
       ...(path !== undefined && { path }),
     })
     const living = thread.living()
-    const counting = this.#whoCounts(thread, culprits)
+    const counting = this.#whoCounts(thread, culprits, error)
     for (const { incarnation } of living) {
       const { cell, number } = incarnation
       cell.failure = error
@@ -369,16 +370,26 @@ export class Threads {
   }
 
   /** Who counts a loss as its own failure: the culprit. Where workers are lost again and again by nobody, who may have been one. */
-  #whoCounts(thread: Thread, culprits: readonly Incarnation[] | undefined): ReadonlySet<Incarnation> {
+  #whoCounts(
+    thread: Thread,
+    culprits: readonly Incarnation[] | undefined,
+    { cause }: KaryonError,
+  ): ReadonlySet<Incarnation> {
     if (culprits !== undefined) return new Set(culprits)
     const now = this.runtime.now()
     this.#losses = this.#losses.filter((at) => at > now - LOSSES_PERIOD_MS)
     this.#losses.push(now)
     if (this.#losses.length <= LOSSES_MAX) return new Set()
-    // Whoever is up and waits for nothing comes last.
+    // Where the error names modules of cells, those are of them, if any; else whoever is up and waits for nothing comes last.
+    const stack = peek(() => String((cause as Error).stack)) ?? ''
+    const named = [...this.modules.values()].filter(({ url }) => stack.includes(url))
+    for (const module of named) module.ahead = false
     const [suspects, living] = [thread.suspects(), thread.living()]
     const late = living.filter(({ begun }) => !begun)
-    const counting = [suspects, late, living].find(({ length }) => length > 0) ?? []
+    const counting =
+      named.length > 0
+        ? living.filter(({ module }) => named.includes(module))
+        : ([suspects, late, living].find(({ length }) => length > 0) ?? [])
     return new Set(counting.map(({ incarnation }) => incarnation))
   }
 

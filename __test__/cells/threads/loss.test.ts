@@ -314,3 +314,23 @@ threaded(
     t.true(own.every((each) => 'reason' in each && each.reason === 'collateral'))
   },
 )
+
+threaded(
+  'where workers are lost again and again by nobody, cells of a module that the error names count it, and no others',
+  one,
+  async (t, { kernel, counter, event, events }) => {
+    const { ends } = (await import('../fixtures/ends.ts')) as typeof import('../fixtures/ends.ts')
+    const [ref, neighbour] = [kernel.spawn(ends), kernel.spawn(counter, { args: 3 })]
+    const error = new Error('thrown later')
+    error.stack = `Error: thrown later\n    at Timeout._onTimeout (${new URL('../fixtures/ends.ts', import.meta.url).href}:12:3)`
+    while (ref.alive) {
+      await neighbour.ask('total', undefined, PATIENT)
+      if (threadOf(neighbour) !== undefined) threadsOf(neighbour).exited(threadOf(neighbour), error, 1)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    await event('cell.gave-up', ({ path }) => path === ref.path)
+    t.is(await neighbour.ask('total', undefined, PATIENT), 3)
+    const own = events.filter((each) => each.type === 'cell.restarted' && each.path === neighbour.path)
+    t.true(own.every((each) => 'reason' in each && each.reason === 'collateral'))
+  },
+)
