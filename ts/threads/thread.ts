@@ -375,8 +375,6 @@ export class Thread {
 
   async terminate(): Promise<void> {
     this.#left = true
-    for (const resolve of this.#looks.values()) resolve(undefined)
-    this.#looks.clear()
     if (!this.#exited) await this.worker.terminate()
   }
 
