@@ -157,7 +157,8 @@ export interface CellLimits {
   readonly mailbox?: number
   /**
    * The longest a turn may take, in milliseconds of wall clock; none by default. Past it the signal is aborted, and a
-   * tenth of a second later the cell is restarted.
+   * tenth of a second later the cell is restarted. A turn that does not let its worker turn is ended with that, at the latest when it has
+   * taken twice as long; an inline one that does not let the event loop turn cannot be ended, and is not looked at.
    */
   readonly turnTimeoutMs?: number
   /**

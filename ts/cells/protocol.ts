@@ -119,7 +119,15 @@ export const Header = {
 } as const
 
 /** Why an incarnation ends, where this side says so. */
-export const Death = { error: 1, ended: 6, budget: 11, linked: 12, cpu: 13, collateral: 14 } as const
+export const Death = {
+  error: 1,
+  timeout: 3,
+  ended: 6,
+  budget: 11,
+  linked: 12,
+  cpu: 13,
+  collateral: 14,
+} as const
 
 /** One of them. */
 export type DeathWord = (typeof Death)[keyof typeof Death]

@@ -1,11 +1,15 @@
 // Where one incarnation of a cell runs, as the main isolate sees it.
 import type { Incarnation } from '../cells/cell.ts'
-import { NO_SLOT } from '../cells/protocol.ts'
+import type { CompiledCell } from '../cells/definition.ts'
+import { failure } from '../cells/failures.ts'
+import { Death, NO_SLOT } from '../cells/protocol.ts'
 import { native } from '../native.ts'
 import type { Thread } from './thread.ts'
 import type { ModuleFacts } from './threads.ts'
 import { Down, Seated } from './wire.ts'
 
+/** How long the turn of a dead incarnation may run on, in milliseconds. */
+const OUTLIVES_MS = 100
 /** Handings over of one seat, after which they are counted anew. */
 const HANDS_MAX = 0x7fff_ffff
 
@@ -29,6 +33,9 @@ export class Seat {
   #handed = 0
   /** Which one was found to run when it was last closed, until that is over; 0 is none. */
   #found = 0
+  /** Where turns have a time limit: who looks now and then, and which one ran at the last look. */
+  #looks: NodeJS.Timeout | undefined
+  #ran: number | undefined
   /** Its module is loaded: its own code runs from here on. */
   begun = false
   /** It comes up: that keeps the program alive. */
@@ -61,6 +68,23 @@ export class Seat {
     this.#flight.push(slot)
     this.#hands.push(this.#handed)
     return this.#handed
+  }
+
+  /** Has turns looked at that do not let their worker turn, if they have a time limit. */
+  limitTurns(): void {
+    const { turnTimeoutMs } = (this.incarnation.cell.definition as CompiledCell).limits
+    if (turnTimeoutMs > 0) this.#looks = setInterval(() => this.#look(turnTimeoutMs), turnTimeoutMs).unref()
+  }
+
+  /** A turn that has run from one look to the next is past its limit, and hears of nothing. */
+  #look(limitMs: number): void {
+    const ran = this.#ran
+    this.#ran = this.thread.turnIn(this)
+    if (ran === undefined || ran !== this.#ran) return
+    const { path } = this.incarnation.cell
+    const message = `the turn of ${path} is past its time limit and does not let its worker turn, which is replaced`
+    const error = failure('ERR_KARYON_TURN_TIMEOUT', message, { path, limitMs })
+    this.thread.threads.replace(this.thread, this.incarnation, error, Death.timeout)
   }
 
   /** Something is known of this message: those before it have simply ended, for turns come in the order of the flight. */
@@ -134,10 +158,14 @@ export class Seat {
     this.thread.say(Down.abort, this.number, stop ? 1 : 0)
   }
 
-  /** The incarnation is dead. */
+  /** The incarnation is dead. A turn of it that does not let its worker turn runs on: nobody there can end it. */
   retire(): void {
     this.cameUp()
+    clearInterval(this.#looks)
     native.unshare(this.token)
     this.thread.say(Down.kill, this.number)
+    const { path } = this.incarnation.cell
+    const message = `${path} is dead and its turn runs on; its worker is replaced`
+    this.thread.end(this, OUTLIVES_MS, failure('ERR_KARYON_CELL_DEAD', message, { path }))
   }
 }

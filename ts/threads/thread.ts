@@ -232,6 +232,23 @@ export class Thread {
     return [...this.waiting(), ...this.going()]
   }
 
+  /** The number of the turn that runs in a seat right now. */
+  turnIn({ number }: Seat): number | undefined {
+    const { control } = this.line
+    const runs = !this.#left && Atomics.load(control, Place.running) === number
+    return runs ? Atomics.load(control, Place.turn) >>> 0 : undefined
+  }
+
+  /** Gives the worker up if the turn that runs in a seat right now, if one does, still runs after so many milliseconds. */
+  end(seat: Seat, afterMs: number, error: KaryonError): void {
+    const turn = this.turnIn(seat)
+    if (turn === undefined) return
+    const look = (): void => {
+      if (this.turnIn(seat) === turn) this.threads.replace(this, seat.incarnation, error)
+    }
+    setTimeout(look, afterMs)
+  }
+
   /** Has a module loaded that will be needed. */
   load({ url, number }: ModuleFacts): void {
     this.#cold++
@@ -419,7 +436,8 @@ export class Thread {
         if (slot === NO_SLOT && seat !== undefined) seat.begun = seat.module.came = true
         const counts = slot === NO_SLOT ? seat?.incarnation.alive : this.threads.holders[slot] === seat
         if (seat === undefined || !counts) return undefined
-        if (slot !== NO_SLOT) seat.endedBefore(slot)
+        if (slot === NO_SLOT) seat.limitTurns()
+        else seat.endedBefore(slot)
         scheduler.write(Op.opened, seat.incarnation.cell.id, slot, reader.word(2))
         return undefined
       }

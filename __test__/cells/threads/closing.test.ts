@@ -182,7 +182,7 @@ test.serial(
     outcomes.add('inspect', ref.inspect())
     await kernel.close()
     await turnOfLoop()
-    t.deepEqual(outcomes.so, { block: 'ERR_KARYON_CELL_DEAD', inspect: 'resolved' })
+    t.deepEqual(outcomes.so, { block: 'ERR_KARYON_CELL_DEAD', inspect: 'ERR_KARYON_CLOSED' })
   },
 )
 

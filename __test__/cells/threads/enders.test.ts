@@ -3,8 +3,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import test from 'ava'
 import { Kernel, cell, message, supervisor, type KernelEvent, type OwnedRef } from '../../../ts/index.ts'
 import { gate } from '../fake.ts'
-import { PATIENT, both } from './both.ts'
-import { inlineEnder, inlineNarrow, threadEnder, type Ender } from './enders.ts'
+import { PATIENT, both, threadOf, threaded } from './both.ts'
+import { inlineEnder, inlineNarrow, threadEnder, threadLimited, type Ender } from './enders.ts'
 
 const enders = { inline: inlineEnder, thread: threadEnder }
 
@@ -45,6 +45,40 @@ both(
     await sink.kill()
     await event('message.dead-letter', ({ message }) => message === 'result')
     t.deepEqual(await Promise.all(answers), [1, 1, 1])
+  },
+)
+
+for (const how of ['kill', 'stop'] as const) {
+  threaded(
+    `a ${how} ends a turn that does not let its worker turn, and that worker`,
+    { count: 1, spare: false },
+    async (t, { kernel, event }) => {
+      const crew = kernel.spawn(
+        supervisor({ name: 'crew', children: [{ name: 'one', cell: threadEnder, shutdownMs: 50 }] }),
+      )
+      const [ref, neighbour] = [crew.child('one', threadEnder), kernel.spawn(threadEnder)]
+      await Promise.all([ref, neighbour].map((each) => each.ask('told', undefined, PATIENT)))
+      const thread = threadOf(neighbour)
+      ref.send('block')
+      while (thread.running === undefined) await new Promise(setImmediate)
+      await (how === 'kill' ? ref.kill() : crew.stop())
+      t.is(await neighbour.ask('ping', undefined, PATIENT), 1)
+      t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
+      t.not(threadOf(neighbour), thread)
+    },
+  )
+}
+
+threaded(
+  'a turn past its time limit that does not let its worker turn is ended with that',
+  { count: 1, spare: false },
+  async (t, { kernel, event }) => {
+    const [ref, neighbour] = [kernel.spawn(threadLimited), kernel.spawn(threadEnder)]
+    await neighbour.ask('told', undefined, PATIENT)
+    await t.throwsAsync(ref.ask('block', undefined, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+    t.is((await event('cell.restarted', ({ path }) => path === ref.path)).reason, 'timeout')
+    t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
+    t.deepEqual(await ref.ask('told', undefined, PATIENT), [])
   },
 )
 

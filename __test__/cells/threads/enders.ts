@@ -25,14 +25,16 @@ export interface Ender {
   readonly ping: Message<void, number>
   /** Delivers to another one, and waits for room. */
   readonly pass: Message<CellRef<Ender>>
+  /** Lets nothing else run in its isolate, and uses no time. */
+  readonly block: Message
   /** Asks another one, and waits. */
   readonly relay: Message<CellRef<Ender>, number>
 }
 
-const enderOf = (isolation: 'inline' | 'thread', mailbox = 1_000): CellDefinition<Ender> =>
+const enderOf = (isolation: 'inline' | 'thread', mailbox = 1_000, turnTimeoutMs = 0): CellDefinition<Ender> =>
   cell({
-    name: `ender-${isolation}-${mailbox}`,
-    limits: { mailbox },
+    name: `ender-${isolation}-${mailbox}-${turnTimeoutMs}`,
+    limits: { mailbox, turnTimeoutMs },
     module: import.meta.url,
     isolation,
     messages: {
@@ -46,6 +48,7 @@ const enderOf = (isolation: 'inline' | 'thread', mailbox = 1_000): CellDefinitio
       ping: message<void, number>(),
       relay: message<CellRef<Ender>, number>(),
       pass: message<CellRef<Ender>>(),
+      block: message(),
     },
     init: () => ({ told: [] as string[] }),
     on: {
@@ -72,9 +75,11 @@ const enderOf = (isolation: 'inline' | 'thread', mailbox = 1_000): CellDefinitio
       ping: () => new Promise<number>((resolve) => setTimeout(() => resolve(1), 30)),
       relay: (ctx, to) => ctx.ask(to, 'ping'),
       pass: (_ctx, to) => to.deliver('result', 1),
+      block: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
     },
   })
 
 export const inlineEnder: CellDefinition<Ender> = enderOf('inline')
 export const threadEnder: CellDefinition<Ender> = enderOf('thread')
 export const inlineNarrow: CellDefinition<Ender> = enderOf('inline', 1)
+export const threadLimited: CellDefinition<Ender> = enderOf('thread', 1_000, 200)
