@@ -99,6 +99,30 @@ test('a turn that changes nothing writes nothing', async (t) => {
   await kernel.close()
 })
 
+test('a message with a number is not put aside: the next of its source would pass it', async (t) => {
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(
+    cell({
+      name: 'picky',
+      messages: { job: message<void, number>(), plain: message<void, number>(), open: message() },
+      persist: true,
+      init: () => ({ jobs: 0 }),
+      on: {
+        job: (ctx) => ctx.defer() as never,
+        plain: (ctx) => ctx.defer() as never,
+        open: (ctx) => ctx.become({ plain: (turn) => ++turn.state.jobs }),
+      },
+    }),
+  )
+  const once = { source: 'a', number: 1 }
+  const failed = await t.throwsAsync(ref.ask('job', undefined, { once }), { code: 'ERR_KARYON_CELL_FAILED' })
+  t.like(failed?.cause, { code: 'ERR_KARYON_ARGUMENT' })
+  const plain = ref.ask('plain')
+  ref.send('open')
+  t.is(await plain, 1, 'one without is')
+  await kernel.close()
+})
+
 test('a message with a number is applied once, whoever sends it again and whatever crashed', async (t) => {
   const path = await folder(t)
   const first = await Kernel.open(path)

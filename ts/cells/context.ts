@@ -99,7 +99,7 @@ export interface InitContext<M extends Messages<M>, Args> {
   cancel(timer: Timer): boolean
   /**
    * Sends the cell the named message, with a `Down`, exactly once, when the other cell is gone for good, or its incarnation has ended. It comes
-   * behind what that has sent before, and whether there is room or not.
+   * behind what that has sent before, and whether there is room or not. Of a cell that is killed in a worker something sent before may come after.
    */
   monitor(ref: { readonly path: string }, name: DownName<M>, options?: MonitorOptions): Monitor
   /**
@@ -147,6 +147,9 @@ export interface Context<M extends Messages<M>, State, Args> extends InitContext
   readonly tx: Transaction
   /** Other handlers from the next message on; messages not among them keep theirs. Deferred messages come back. */
   become(handlers: Partial<Handlers<M, State, Args>>): void
-  /** Puts the message aside until the next `become`. */
+  /**
+   * Puts the message aside until the next `become`; the turn's transaction is dropped. What the turn has changed in `ctx.state` stays, unchecked:
+   * decide before you change it. A message that is sent `once` cannot be put aside: its turn fails with `ERR_KARYON_ARGUMENT`.
+   */
   defer(): void
 }

@@ -271,6 +271,11 @@ export class Pump {
   #endTurn(turn: Turn, slot: Slot, answer: unknown): void {
     const { incarnation } = turn
     if (turn.deferred) {
+      if (slot.once !== undefined) {
+        const { path } = incarnation.cell
+        const message = `${path} puts aside a message that is consumed once, in the order of its number: it could not come back behind the next; keep what it says in the state`
+        return this.#failTurn(turn, slot, failure('ERR_KARYON_ARGUMENT', message, { path }), Verdict.failed)
+      }
       turn.discard()
       this.#report(turn, slot, turn.became ? Verdict.deferredBecame : Verdict.deferred)
       return
