@@ -53,6 +53,11 @@ export class Slots {
     return this.#all[number] as Slot
   }
 
+  /** The ask of a message, if it still waits: of one that does not, the slot may have been given back. */
+  askAt(number: number): PendingAsk | undefined {
+    return this.#all[number]?.ask
+  }
+
   take(code: number, payload: unknown): Slot {
     let slot = this.#free.pop()
     if (slot === undefined) {

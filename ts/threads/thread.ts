@@ -199,9 +199,8 @@ export class Thread {
 
   /** The incarnation in a seat, if that turn of it runs right now. */
   runningIn(seat: number, turn: number | undefined): Incarnation | undefined {
-    const { control } = this.line
-    const runs = Atomics.load(control, Place.running) === seat
-    return runs && Atomics.load(control, Place.turn) >>> 0 === turn ? this.running : undefined
+    const at = this.#seats[seat]
+    return at !== undefined && turn !== undefined && this.turnIn(at) === turn ? at.incarnation : undefined
   }
 
   /** The incarnation whose code runs right now. */
@@ -382,7 +381,7 @@ export class Thread {
   /** Asks whose turn is over and whose answer will not come. */
   settleOwed(error: KaryonError): void {
     for (const [number, token] of this.#owed) {
-      const { ask } = this.threads.runtime.slots.at(number)
+      const ask = this.threads.runtime.slots.askAt(number)
       if (ask?.token !== token) continue
       ask.error = error
       this.threads.runtime.scheduler.write(Op.reply, number)
@@ -564,7 +563,7 @@ export class Thread {
     const value = this.line.payload()
     if (this.#owed.get(number) === token) this.#owed.delete(number)
     const { slots, scheduler } = this.threads.runtime
-    const { ask } = slots.at(number)
+    const ask = slots.askAt(number)
     if (ask === undefined || ask.token !== token) return
     ask.token = ANSWERED
     ask.value = value
