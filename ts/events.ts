@@ -23,7 +23,7 @@ export type DeathReason =
 /** Why a cell is gone for good: `ended` is its own doing, `stopped` somebody else's. */
 export type DownReason = 'ended' | 'stopped' | 'failed' | 'gave-up' | 'supervisor-gave-up'
 
-/** Why a message did not reach its turn's end. */
+/** Why a message did not reach its turn's end; `stopped`: its cell was gone, or the incarnation that sent it was dead by then. */
 export type DeadLetterReason = 'stopped' | 'lost-in-turn' | 'dropped'
 
 /** Everything that a kernel reports. The set is closed: a `switch` over `type` can be exhaustive. */
@@ -34,6 +34,7 @@ export type KernelEvent =
       readonly path: string
       /** The new one. */
       readonly incarnation: number
+      /** Why the one before it ended. */
       readonly reason: DeathReason
       readonly error?: unknown
     }

@@ -367,7 +367,7 @@ test('a link to a supervisor takes the cell with it, and the supervisor with nob
     'root/a error',
     'root/a linked',
     'root/c linked',
-    'root/crew/inner/one supervisor',
+    'root/crew/inner/one error',
   ])
   t.deepEqual([crew.incarnation, a.incarnation, b.incarnation, c.incarnation], [2, 3, 1, 2])
   c.send('link', crew)

@@ -86,6 +86,38 @@ test('a cell that is found with its definition has its messages, and one of anot
   await kernel.close()
 })
 
+test('a cell that waits to be restarted is seen to, whether it has an init or not', async (t) => {
+  const plain = cell({
+    name: 'plain',
+    messages: { fail: message(), ping: message<void, number>() },
+    on: {
+      fail: () => {
+        throw new Error('broken')
+      },
+      ping: () => 1,
+    },
+  })
+  const kernel = Kernel.memory()
+  const backoff = { initialMs: 50, jitter: 0 }
+  const children = [plain, worker].map((each) => ({ name: each.name, cell: each }))
+  const held = kernel.spawn(
+    supervisor({ name: 'held', restart: { intensity: 5, periodMs: 5_000, backoff }, children }),
+  )
+  const [one, other] = [held.child('plain', plain), held.child('worker', worker)]
+  const refs = [one, other]
+  const statuses = async (): Promise<readonly string[]> =>
+    (await Promise.all(refs.map((ref) => ref.inspect()))).map(({ status }) => status)
+  await Promise.all([one.ask('ping'), other.ask('read')])
+  t.deepEqual(await statuses(), ['live', 'live'])
+  one.send('fail')
+  other.send('fail')
+  while (refs.some(({ incarnation }) => incarnation === 1)) await new Promise(setImmediate)
+  t.deepEqual(await statuses(), ['restarting', 'restarting'])
+  await Promise.all([one.ask('ping'), other.ask('read')])
+  t.deepEqual(await statuses(), ['live', 'live'])
+  await kernel.close()
+})
+
 test('every event is on the diagnostics channel too', async (t) => {
   const seen: KernelEvent[] = []
   const listen = (event: unknown): void => void seen.push(event as KernelEvent)

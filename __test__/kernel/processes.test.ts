@@ -99,6 +99,7 @@ const canLimit = process.platform !== 'win32'
       )
     }
     t.true(lines.includes('reads on'))
+    t.is(lines.filter((line) => /^told ERR_KARYON_(SYNC_FAILED|IO)$/.test(line)).length, 1)
     const kernel = await openFor(t, directory)
     t.deepEqual(
       acked.filter((key) => !kernel.graph.get(key)),

@@ -150,6 +150,8 @@ export interface Seat {
   /** Whether the message of a slot runs here, now. */
   admits(slot: number): boolean
   abort?(stop: boolean): void
+  /** It is dead where it belongs, and that is not known here yet. */
+  readonly dead?: boolean
   /** The incarnation is dead. */
   retire(): void
   /** The CPU time of its turns, as `CellInfo` tells it. */
@@ -196,7 +198,7 @@ export class Incarnation extends Mortal {
     this.cell = cell
     this.number = number
     this.standing = cell.paused ? Standing.barred : Standing.waits
-    this.stage = cell.definition?.begins ? Stage.starting : Stage.up
+    this.stage = number > 1 || cell.definition?.begins ? Stage.starting : Stage.up
     const { lease, budget } = cell.definition?.limits ?? {}
     if (lease !== undefined || budget !== undefined) this.own.gauge = new Gauge(this, lease, budget)
   }

@@ -99,7 +99,7 @@ export interface InitContext<M extends Messages<M>, Args> {
   cancel(timer: Timer): boolean
   /**
    * Sends the cell the named message, with a `Down`, exactly once, when the other cell is gone for good, or its incarnation has ended. It comes
-   * behind what that has sent before, and whether there is room or not. Of a cell that is killed in a worker something sent before may come after.
+   * behind what that has sent before, and whether there is room or not.
    */
   monitor(ref: { readonly path: string }, name: DownName<M>, options?: MonitorOptions): Monitor
   /**

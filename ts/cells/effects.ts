@@ -1,9 +1,9 @@
 // What the scheduler decided, carried out on this side.
 import type { KaryonError } from '../errors.ts'
-import type { DownReason } from '../events.ts'
+import type { DeathReason, DownReason } from '../events.ts'
 import { warn } from './apoptosis.ts'
 import { askError } from './ask.ts'
-import { Incarnation, type Cell } from './cell.ts'
+import { Incarnation, type Cell, type EndReason, type Mortal } from './cell.ts'
 import type { Children } from './children.ts'
 import { failure, goneError } from './failures.ts'
 import { peek } from './foreign.ts'
@@ -41,6 +41,7 @@ const ACTS: Readonly<Record<number, Act>> = {
   [Effect.recall]: (runtime, cell) => runtime.threads?.recall(runtime.cellAt(cell)),
   [Effect.vacant]: (runtime, cell, place) =>
     startChildren(runtime.cellAt(cell), (children) => children.fill(place)),
+  [Effect.began]: (runtime, cell) => began(runtime.cellAt(cell).incarnation),
   [Effect.forgotten]: (runtime, cell) => runtime.departed.delete(cell),
 }
 
@@ -61,6 +62,20 @@ function start(incarnation: Incarnation): void {
   else runtime.pump.startSoon(incarnation)
 }
 
+/** One without an `init` has. */
+function began(incarnation: Incarnation): void {
+  const { cell, number } = incarnation
+  incarnation.start()
+  cell.runtime.emit({ type: 'cell.started', path: cell.path, incarnation: number })
+}
+
+/** An incarnation or its cell has ended; what it has said elsewhere comes first. */
+function ended({ runtime, incarnation }: Cell, mortal: Mortal, reason: EndReason): void {
+  mortal.own.endReason ??= reason
+  if (runtime.threads === undefined) mortal.tellEnd(reason)
+  else runtime.threads.ended(incarnation.seat, mortal, reason)
+}
+
 function died(cell: Cell, death: number): void {
   const { incarnation, failure, parent } = cell
   incarnation.die(failure)
@@ -68,7 +83,7 @@ function died(cell: Cell, death: number): void {
   const reason = DEATHS[death] ?? 'error'
   if (parent?.children !== undefined && reason !== 'stopped' && reason !== 'supervisor')
     parent.own.failedChild = cell
-  if (reason !== 'stopped') incarnation.tellEnd(reason)
+  if (reason !== 'stopped') ended(cell, incarnation, reason)
 }
 
 /** The last failure of a child was one too many. */
@@ -112,10 +127,11 @@ function admitted(slot: Slot): void {
 
 function restarted(cell: Cell, incarnation: number, death: number): void {
   const error = cell.failure
-  const reason = DEATHS[death] ?? 'error'
+  // It may have died by itself while its supervisor brought it down.
+  const reason = (cell.incarnation.endReason as DeathReason | undefined) ?? DEATHS[death] ?? 'error'
   cell.failure = undefined
   cell.own.lastReason = reason
-  cell.incarnation.tellEnd(reason)
+  ended(cell, cell.incarnation, reason)
   cell.incarnation = new Incarnation(cell, incarnation)
   const { path, runtime, children } = cell
   runtime.threads?.renewed(cell)
@@ -144,7 +160,7 @@ function gone(cell: Cell, reason: DownReason): void {
   cell.close()
   cell.own.endReason = reason
   cell.incarnation.die()
-  if (cell.incarnation.rare !== undefined) cell.incarnation.tellEnd(reason)
+  if (cell.incarnation.rare !== undefined) ended(cell, cell.incarnation, reason)
   runtime.cells[placeOf(cell.id)] = undefined
   // A message to it may be on its way to the scheduler, which will say that it is lost.
   runtime.departed.set(cell.id, cell)
@@ -153,7 +169,7 @@ function gone(cell: Cell, reason: DownReason): void {
     runtime.emit({ type: 'cell.gave-up', path, ...error })
   else runtime.emit({ type: 'cell.stopped', path, reason, ...error })
   if (cell === runtime.root) return runtime.threads?.hurry()
-  cell.tellEnd(reason)
+  ended(cell, cell, reason)
   return runtime.threads?.gone(cell, DOWNS.indexOf(reason, 1))
 }
 

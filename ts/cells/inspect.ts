@@ -7,7 +7,10 @@ import type { CellRuntime } from './runtime.ts'
 import { placeOf } from './scheduler.ts'
 import { Stage, Standing } from './stage.ts'
 
-/** Where a cell stands. */
+/**
+ * Where a cell stands. What has begun is `live`, unless it is `paused`, or `quiescent` (it begins no turn any more). A first incarnation that has not
+ * is `starting`; a later one is `restarting`, from the end of the one before it until its `init` is over, however long a backoff has it wait.
+ */
 export type CellStatus = 'starting' | 'live' | 'paused' | 'quiescent' | 'restarting' | 'stopping' | 'gone'
 
 /** A cell or supervisor, as it is now. */
@@ -64,7 +67,7 @@ function statusOf({ gone, live, incarnation, definition, paused }: Cell): CellSt
   if (!live) return 'stopping'
   if (definition === undefined) return 'live'
   if (!incarnation.alive) return 'restarting'
-  if (incarnation.stage === Stage.starting) return 'starting'
+  if (incarnation.stage === Stage.starting) return incarnation.number > 1 ? 'restarting' : 'starting'
   if (paused) return 'paused'
   return incarnation.standing === Standing.barred ? 'quiescent' : 'live'
 }

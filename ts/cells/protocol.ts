@@ -83,6 +83,7 @@ export const Effect = {
   recall: 15,
   vacant: 16,
   forgotten: 17,
+  began: 18,
 } as const
 
 /** How an ask was settled. */

@@ -223,14 +223,22 @@ export class CellRuntime {
 
   send(cell: Cell, name: string, payload: unknown, turn?: Turn): boolean {
     const code = this.codeOf(cell, name)
-    return this.post(cell, code, this.admit(cell, code, payload), this.traceOf(turn))
+    const by = (turn ?? this.pump.current)?.incarnation
+    return this.post(cell, code, this.admit(cell, code, payload), this.traceOf(turn), undefined, by)
   }
 
   /** Sends what was admitted. */
-  post(cell: Cell, code: number, payload: unknown, trace: string | undefined, once?: Once): boolean {
+  post(
+    cell: Cell,
+    code: number,
+    payload: unknown,
+    trace: string | undefined,
+    once?: Once,
+    by?: Incarnation,
+  ): boolean {
     return this.#shield.running === 0
-      ? this.#post(cell, code, payload, trace, once)
-      : this.#shield.during(() => this.#post(cell, code, payload, trace, once))
+      ? this.#post(cell, code, payload, trace, once, by)
+      : this.#shield.during(() => this.#post(cell, code, payload, trace, once, by))
   }
 
   #post(
@@ -239,6 +247,7 @@ export class CellRuntime {
     payload: unknown,
     trace: string | undefined,
     once: Once | undefined,
+    by: Incarnation | undefined,
   ): boolean {
     const room = this.#roomOf(cell)
     const control = cell.definition?.controls?.has(code) && room !== CLOSED
@@ -247,7 +256,7 @@ export class CellRuntime {
     if (once !== undefined) slot.once = once
     if (trace !== undefined) slot.trace = trace
     if (control) this.scheduler.write(Op.send, cell.id, slot.number, Class.control)
-    else this.scheduler.send(cell, slot.number, room)
+    else this.scheduler.send(cell, slot.number, room, by)
     return true
   }
 

@@ -275,7 +275,8 @@ export class Turn {
   }
 
   #living(): Incarnation {
-    if (!this.incarnation.alive) throw this.incarnation.deadError()
-    return this.incarnation
+    const { incarnation } = this
+    if (!incarnation.alive || incarnation.rare?.seat?.dead) throw incarnation.deadError()
+    return incarnation
   }
 }

@@ -19,6 +19,7 @@ export class Line {
   readonly control: Int32Array
   readonly seats: Int32Array
   readonly used: Float64Array
+  readonly dead: Uint8Array
   readonly reader: RingReader
   readonly passage: Passage
   readonly #values: ValueReader
@@ -53,6 +54,7 @@ export class Line {
     this.passage = passage
     this.seats = parts.seats
     this.used = parts.used
+    this.dead = parts.dead
     this.reader = new RingReader(back)
     this.#values = new ValueReader(this.reader, back.words, parcels, passage)
     this.#writer = new RingWriter(out)

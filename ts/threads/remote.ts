@@ -273,6 +273,11 @@ export class RemoteScheduler implements CellScheduler {
     seat.word = Seated.idle
   }
 
+  /** Whether main has ended the incarnation in a seat. */
+  isDead(seat: number): boolean {
+    return Atomics.load(this.#line.dead, seat) !== 0
+  }
+
   /** How a message came out. */
   #report(seat: LocalSeat, slot: number, verdict: number, error: unknown): void {
     // Of a turn that taints the isolate main finds that it runs: its message is lost.
@@ -299,17 +304,17 @@ export class RemoteScheduler implements CellScheduler {
     this.#wake(seat)
   }
 
-  send(cell: Cell, slot: number): void {
-    this.#send(cell, slot, Class.user)
+  send(cell: Cell, slot: number, _room: number, by: Incarnation | undefined): void {
+    this.#send(cell, slot, Class.user, (by?.seat as LocalSeat | undefined)?.number)
   }
 
-  #send(cell: Cell, number: number, kind: number): void {
+  #send(cell: Cell, number: number, kind: number, by = 0): void {
     const slot = this.#slots.at(number)
     const { word, payload } = withExtras(slot)
     this.#slots.outcome(slot)
     // A credit is taken once nothing can fail.
     const take = kind === Class.user ? () => takeShared(this.memory.credits, placeOf(cell.id)) : undefined
-    this.#sendable(() => this.#say(Up.send, payload, cell.id, word, kind, 0, 0, 0, take))
+    this.#sendable(() => this.#say(Up.send, payload, cell.id, word, kind, by, 0, 0, take))
   }
 
   take(): void {

@@ -163,6 +163,7 @@ export class Seat {
     this.cameUp()
     clearInterval(this.#looks)
     native.unshare(this.token)
+    Atomics.store(this.thread.line.dead, this.number, 1)
     this.thread.say(Down.kill, this.number)
     const { path } = this.incarnation.cell
     const message = `${path} is dead and its turn runs on; its worker is replaced`

@@ -163,6 +163,7 @@ export class Thread {
     this.#known.add(cell)
     Atomics.store(this.line.seats, number, Seated.idle)
     this.line.used[number] = 0
+    Atomics.store(this.line.dead, number, 0)
     const start: CellStart = {
       seat: number,
       id: cell.id,
@@ -394,8 +395,8 @@ export class Thread {
     if (!this.#exited) await this.worker.terminate()
   }
 
-  /** Takes in what it has said. */
-  read(): void {
+  /** Takes in what it has said, or so much of it: at most what the ring holds. */
+  read(records: number = Number.POSITIVE_INFINITY): void {
     if (this.#reading || this.#garbled) return
     const { reader, control } = this.line
     if (!reader.waits && this.#waiting.length === 0) return
@@ -404,7 +405,7 @@ export class Thread {
     let broken: KaryonError | undefined
     try {
       if (reader.waits) this.threads.needs.refresh()
-      while (reader.next()) this.#take(reader.kind)
+      for (let count = 0; count < records && reader.next(); count++) this.#take(reader.kind)
       reader.release()
     } catch (cause) {
       const message =
@@ -443,7 +444,7 @@ export class Thread {
       case Up.reply:
         return this.#reply(reader.fact(0), reader.fact(1), reader.fact(2) !== 0)
       case Up.send:
-        return this.#send(reader.word(0), reader.fact(1), reader.fact(2))
+        return this.#send(reader.word(0), reader.fact(1), reader.fact(2), this.#seats[reader.fact(3)])
       case Up.ask:
         return this.#ask(reader.word(0), reader.fact(1), reader.fact(2), this.#seats[reader.fact(3)])
       case Up.deliver:
@@ -571,19 +572,22 @@ export class Thread {
     scheduler.write(Op.reply, number)
   }
 
-  /** The cell of a message; if it is gone, the credit that its sender took may have been another's, and is given back. */
-  #receiver(id: number, word: number): Cell | undefined {
+  /**
+   * The cell of a message. Where that is gone the credit that its sender took may have been another's, and is given back; so it is where the sender's
+   * incarnation was dead: its end is told by then.
+   */
+  #receiver(id: number, word: number, by?: Seat): Cell | undefined {
     const { cells, scheduler } = this.threads.runtime
     const present = cells[placeOf(id)]
-    if (present?.id === id) return present
+    if (present?.id === id && by?.incarnation.alive !== false) return present
     if ((word & UNPAID) === 0 && present !== undefined) scheduler.write(Op.refund, present.id)
     return undefined
   }
 
-  #send(id: number, code: number, kind: number): void {
+  #send(id: number, code: number, kind: number, by: Seat | undefined): void {
     const { runtime } = this.threads
     const payload = this.line.payload()
-    const cell = this.#receiver(id, kind === Class.user ? code : UNPAID)
+    const cell = this.#receiver(id, kind === Class.user ? code : UNPAID, by)
     if (cell === undefined) this.#deadLetter(id, code, payload)
     else runtime.scheduler.write(Op.send, id, takeInto(runtime.slots, code, payload).number, kind)
   }
@@ -604,7 +608,7 @@ export class Thread {
     const { reader } = this.line
     const [turn, timeoutMs] = [reader.word(4), reader.word(5)]
     const payload = this.line.payload()
-    const cell = this.#receiver(id, code)
+    const cell = this.#receiver(id, code, asker)
     const settled = (fits: boolean, value: unknown): void => {
       this.#open.delete(there)
       this.#settle(there, fits, value)
@@ -624,7 +628,7 @@ export class Thread {
       reject: (error) => settled(false, error),
     }
     this.#open.set(there, { slot: slot.number, cell })
-    const by = asker?.incarnation.alive ? asker.incarnation.cell.id : NO_CELL
+    const by = asker?.incarnation.cell.id ?? NO_CELL
     runtime.scheduler.write(Op.ask, id, slot.number, by, turn, timeoutMs)
   }
 

@@ -1,6 +1,6 @@
 // The workers of a kernel: which there are, which cells run where, and what happens when one is lost.
 import { availableParallelism } from 'node:os'
-import type { Cell, Incarnation } from '../cells/cell.ts'
+import type { Cell, EndReason, Incarnation, Mortal, Seat as SeatElsewhere } from '../cells/cell.ts'
 import type { CompiledCell } from '../cells/definition.ts'
 import { failure } from '../cells/failures.ts'
 import { peek } from '../cells/foreign.ts'
@@ -31,6 +31,9 @@ const LOADING_CPU_MS = 4_000
 const LOSSES_PERIOD_MS = 10_000
 /** … after so many of which who may have been at work there counts it as its own failure; if nobody was, everybody. */
 const LOSSES_MAX = 5
+
+/** What is taken in from one worker before messages run again, in records. */
+const RECORDS_MAX = 2_048
 
 /** How long a kernel that closes waits for answers that workers owe, in milliseconds. */
 const ANSWERS_MS = 5_000
@@ -67,6 +70,9 @@ export interface ModuleFacts {
   broken?: KaryonError
 }
 
+/** Where something ran, if that was elsewhere, that has ended, and how. */
+type End = readonly [SeatElsewhere | undefined, Mortal, EndReason]
+
 /** Why a worker was lost. */
 export type LossReason = 'exit' | 'error' | 'replaced'
 
@@ -95,6 +101,8 @@ export class Threads {
   #losses: number[] = []
   /** Whom the scheduler asks for what was handed over, and where that is. */
   readonly #recalls: [Cell, Seat | undefined][] = []
+  /** To be told once what was said there is read. */
+  readonly #ends: End[] = []
   readonly #endWatch: () => void
   #hurry: NodeJS.Timeout | undefined
   #closed = false
@@ -235,9 +243,9 @@ export class Threads {
     return this.#spare?.warm() ?? Promise.resolve()
   }
 
-  /** Takes in what the workers have said. */
+  /** Takes in what the workers have said, so much of it that the event loop gets its turn. */
   read(): void {
-    for (const thread of this.#threads) thread.read()
+    for (const thread of this.#threads) thread.read(RECORDS_MAX)
     for (const thread of this.#leaving) thread.read()
     this.#spare?.read()
   }
@@ -417,9 +425,21 @@ export class Threads {
    * here by then.
    */
   answerRecalls(): void {
-    if (this.#recalls.length === 0) return
-    for (const [cell, seat] of this.#recalls.splice(0))
-      this.runtime.scheduler.write(Op.recalled, cell.id, seat === undefined ? NO_SLOT : seat.recall())
+    if (this.#recalls.length > 0)
+      for (const [cell, seat] of this.#recalls.splice(0))
+        this.runtime.scheduler.write(Op.recalled, cell.id, seat === undefined ? NO_SLOT : seat.recall())
+    if (this.#ends.length > 0) this.#tellEnds(this.#ends.splice(0))
+  }
+
+  #tellEnds(ends: readonly End[]): void {
+    for (const [seat] of ends) (seat as Seat | undefined)?.thread.read()
+    for (const [, mortal, reason] of ends) mortal.tellEnd(reason)
+  }
+
+  /** Something ended; it is told when the recalls are answered. */
+  ended(seat: SeatElsewhere | undefined, mortal: Mortal, reason: EndReason): void {
+    if (seat === undefined && this.#ends.length === 0) mortal.tellEnd(reason)
+    else this.#ends.push([seat, mortal, reason])
   }
 
   /** No cell is left. What a worker has committed it may still answer, unless that takes too long. */

@@ -50,7 +50,8 @@ const SEATS_AT = Place.words
 const DOWN_AT = SEATS_AT + SEATS_MAX
 const UP_AT = DOWN_AT + RING_WORDS
 const USED_AT = UP_AT + RING_WORDS
-const WORDS = USED_AT + 2 * SEATS_MAX
+const DEAD_AT = USED_AT + 2 * SEATS_MAX
+const WORDS = DEAD_AT + SEATS_MAX / 4
 
 /**
  * What a seat's word says when no message of it runs, and when none may begin, then less by one each time; else the number of the handing over
@@ -71,6 +72,8 @@ export interface Parts {
   readonly up: Int32Array
   /** By seat: the CPU time of its turns, in milliseconds. For whoever looks, so that nothing hangs on when it is seen. */
   readonly used: Float64Array
+  /** By seat: 1 once its incarnation is dead, which a turn of it learns in no other way while it runs. */
+  readonly dead: Uint8Array
 }
 
 export function partsOf(memory: SharedArrayBuffer): Parts {
@@ -81,6 +84,7 @@ export function partsOf(memory: SharedArrayBuffer): Parts {
     down: part(DOWN_AT, RING_WORDS),
     up: part(UP_AT, RING_WORDS),
     used: new Float64Array(memory, USED_AT * 4, SEATS_MAX),
+    dead: new Uint8Array(memory, DEAD_AT * 4, SEATS_MAX),
   }
 }
 
@@ -114,7 +118,7 @@ export const Down = {
 
 /** What a worker says. */
 export const Up = {
-  /** Cell, code, class … */
+  /** Cell, code, class, seat of the sender from 1 … */
   send: 1,
   /** Cell, code, slot there, seat of the asker from 1, turn, milliseconds … */
   ask: 2,

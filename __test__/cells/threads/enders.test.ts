@@ -4,7 +4,7 @@ import test from 'ava'
 import { Kernel, cell, message, supervisor, type KernelEvent, type OwnedRef } from '../../../ts/index.ts'
 import { gate } from '../fake.ts'
 import { PATIENT, both, threadOf, threaded } from './both.ts'
-import { inlineEnder, inlineNarrow, threadEnder, threadLimited, type Ender } from './enders.ts'
+import { inlineEnder, inlineNarrow, threadEnder, threadLeased, threadLimited, type Ender } from './enders.ts'
 
 const enders = { inline: inlineEnder, thread: threadEnder }
 
@@ -65,6 +65,28 @@ for (const how of ['kill', 'stop'] as const) {
       t.is(await neighbour.ask('ping', undefined, PATIENT), 1)
       t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
       t.not(threadOf(neighbour), thread)
+    },
+  )
+}
+
+for (const how of ['kill', 'lease'] as const) {
+  threaded(
+    `what a cell says while its turn runs on comes before word of its end, or never: ${how}`,
+    { count: 1, spare: false },
+    async (t, { kernel, event }) => {
+      const boss = kernel.spawn(inlineEnder)
+      const talker = kernel.spawn(how === 'lease' ? threadLeased : threadEnder)
+      await talker.ask('told', undefined, PATIENT)
+      await boss.ask(how === 'kill' ? 'watch' : 'follow', [talker])
+      talker.send(how === 'kill' ? 'chatter' : 'murmur', boss.address)
+      while ((await boss.ask('told')).length === 0) await new Promise(setImmediate)
+      if (how === 'kill') void talker.kill()
+      await event(how === 'kill' ? 'cell.stopped' : 'cell.restarted', ({ path }) => path === talker.path)
+      // Whoever were to say something still would have by then.
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      const told = await boss.ask('told', undefined, PATIENT)
+      t.is(told.filter((each) => each.startsWith('down')).length, 1)
+      t.regex(told.at(-1) ?? '', /^down/)
     },
   )
 }

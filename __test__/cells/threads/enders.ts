@@ -12,6 +12,8 @@ import {
 export interface Ender {
   /** Watches all of them. */
   readonly watch: Message<readonly OwnedRef<Ender>[]>
+  /** Watches their incarnations. */
+  readonly follow: Message<readonly OwnedRef<Ender>[]>
   readonly down: Message<Down>
   /** Answers another cell, and ends. */
   readonly answer: Message<CellRef<Ender>>
@@ -27,18 +29,28 @@ export interface Ender {
   readonly pass: Message<CellRef<Ender>>
   /** Lets nothing else run in its isolate, and uses no time. */
   readonly block: Message
+  /** Sends to another one without end. */
+  readonly chatter: Message<CellRef<Ender>>
+  /** The same, and lets others run. */
+  readonly murmur: Message<CellRef<Ender>>
   /** Asks another one, and waits. */
   readonly relay: Message<CellRef<Ender>, number>
 }
 
-const enderOf = (isolation: 'inline' | 'thread', mailbox = 1_000, turnTimeoutMs = 0): CellDefinition<Ender> =>
+const enderOf = (
+  isolation: 'inline' | 'thread',
+  mailbox = 1_000,
+  turnTimeoutMs = 0,
+  lease?: { readonly periodMs: number },
+): CellDefinition<Ender> =>
   cell({
-    name: `ender-${isolation}-${mailbox}-${turnTimeoutMs}`,
-    limits: { mailbox, turnTimeoutMs },
+    name: `ender-${isolation}-${mailbox}-${turnTimeoutMs}-${lease?.periodMs}`,
+    limits: { mailbox, turnTimeoutMs, ...(lease && { lease }) },
     module: import.meta.url,
     isolation,
     messages: {
       watch: message<readonly OwnedRef<Ender>[]>(),
+      follow: message<readonly OwnedRef<Ender>[]>(),
       down: message<Down>(),
       answer: message<CellRef<Ender>>(),
       result: message<number>(),
@@ -49,11 +61,16 @@ const enderOf = (isolation: 'inline' | 'thread', mailbox = 1_000, turnTimeoutMs 
       relay: message<CellRef<Ender>, number>(),
       pass: message<CellRef<Ender>>(),
       block: message(),
+      chatter: message<CellRef<Ender>>(),
+      murmur: message<CellRef<Ender>>(),
     },
     init: () => ({ told: [] as string[] }),
     on: {
       watch: (ctx, refs) => {
         for (const ref of refs) ctx.monitor(ref, 'down')
+      },
+      follow: (ctx, refs) => {
+        for (const ref of refs) ctx.monitor(ref, 'down', { of: 'incarnation' })
       },
       down: (ctx, { reason }) => void ctx.state.told.push(`down: ${reason}`),
       answer: (ctx, to) => {
@@ -75,6 +92,18 @@ const enderOf = (isolation: 'inline' | 'thread', mailbox = 1_000, turnTimeoutMs 
       ping: () => new Promise<number>((resolve) => setTimeout(() => resolve(1), 30)),
       relay: (ctx, to) => ctx.ask(to, 'ping'),
       pass: (_ctx, to) => to.deliver('result', 1),
+      chatter: (ctx, to) => {
+        for (let count = 0; ; count++) {
+          ctx.send(to, 'result', count)
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.2)
+        }
+      },
+      murmur: async (ctx, to) => {
+        for (let count = 0; ; count++) {
+          ctx.send(to, 'result', count)
+          await new Promise(setImmediate)
+        }
+      },
       block: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
     },
   })
@@ -82,4 +111,5 @@ const enderOf = (isolation: 'inline' | 'thread', mailbox = 1_000, turnTimeoutMs 
 export const inlineEnder: CellDefinition<Ender> = enderOf('inline')
 export const threadEnder: CellDefinition<Ender> = enderOf('thread')
 export const inlineNarrow: CellDefinition<Ender> = enderOf('inline', 1)
+export const threadLeased: CellDefinition<Ender> = enderOf('thread', 1_000, 0, { periodMs: 50 })
 export const threadLimited: CellDefinition<Ender> = enderOf('thread', 1_000, 200)

@@ -72,10 +72,10 @@ threaded(
 
 test('who has ended is known before a worker is asked for what it was handed: it says more then', (t) => {
   const log: string[] = []
-  const incarnation = { die: () => log.push('dies'), tellEnd: () => {} }
+  const incarnation = { die: () => log.push('dies'), tellEnd: () => {}, own: {} }
   const runtime = {
     scheduler: { memory: { effects: [Effect.recall, 1, 0, 0, Effect.died, 2, 1, 1] } },
-    cellAt: () => ({ incarnation }),
+    cellAt: () => ({ incarnation, runtime: { threads: undefined } }),
     departing: new Map(),
     threads: { recall: () => {}, answerRecalls: () => log.push('is asked') },
   }

@@ -14,6 +14,9 @@ async function run(): Promise<void> {
   const directory = process.argv[2] as string
   const kernel = await Kernel.open(directory)
   const { graph } = kernel
+  void (async () => {
+    for await (const event of kernel.events()) if (event.type === 'store.failed') say('told', event.error)
+  })()
   let next = 0
   let failed = false
   const lane = async (): Promise<void> => {

@@ -107,7 +107,7 @@ rows! {
     1 Init { cell: CellId, incarnation: u32 }
     /// The incarnation is dead: nothing it does counts any more.
     2 Died { cell: CellId, incarnation: u32, death: Death }
-    /// A new incarnation takes the place of one that died so; `Init` follows when it may start.
+    /// A new incarnation takes the place of one that died so; `Init` follows when it may start, or `Began`.
     3 Restarted { cell: CellId, incarnation: u32, death: Death }
     /// The cell is gone; its handle finds nothing from here on. What is lost that was sent to it is told still.
     4 Gone { cell: CellId, gone: Gone }
@@ -137,6 +137,8 @@ rows! {
     16 Vacant { cell: CellId, place: u32 }
     /// Nothing is told of a cell any more that is gone: its place may be another's from now on.
     17 Forgotten { cell: CellId }
+    /// A later incarnation without an `init` has started.
+    18 Began { cell: CellId }
 }
 
 #[cfg(test)]
@@ -145,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_effect_is_read_as_it_was_written() {
-        for number in 1..=17 {
+        for number in 1..=18 {
             let effect = Effect::decode([number, 1, 2, 1]).unwrap();
             assert_eq!(Effect::decode(effect.encode()), Some(effect));
             assert_eq!(effect.encode()[0], number);

@@ -91,7 +91,11 @@ fn a_failure_restarts_at_once_and_keeps_the_rest_of_the_mailbox() {
     let death = Death::Error;
     assert_eq!(
         effects,
-        [Effect::Died { cell, incarnation: 1, death }, Effect::Restarted { cell, incarnation: 2, death }]
+        [
+            Effect::Died { cell, incarnation: 1, death },
+            Effect::Restarted { cell, incarnation: 2, death },
+            Effect::Began { cell },
+        ]
     );
     assert_eq!(batch, [2]);
 }
@@ -151,6 +155,7 @@ fn a_turn_past_its_limit_is_told_and_then_lost() {
             Effect::Died { cell, incarnation: 1, death },
             Effect::Lost { cell, slot: 1, why: Lost::InTurn },
             Effect::Restarted { cell, incarnation: 2, death },
+            Effect::Began { cell },
         ]
     );
 }

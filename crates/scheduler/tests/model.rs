@@ -675,6 +675,12 @@ impl Host {
                 book.starting = true;
                 (book.alive, book.begun) = (true, true);
             }
+            Effect::Began { cell } => {
+                // Supervisors have no book, and no `init`.
+                let Some(book) = self.cells.get_mut(&cell) else { return };
+                assert!(book.alive && !book.begun && book.incarnation > 1, "{cell:?} begins twice");
+                book.begun = true;
+            }
             Effect::Died { cell, incarnation, death } => {
                 let book = self.cells.get_mut(&cell).unwrap();
                 assert!(book.alive && book.incarnation == incarnation, "died twice");

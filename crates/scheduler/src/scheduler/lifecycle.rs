@@ -14,6 +14,7 @@ impl Scheduler {
             self.open_turn(id, INIT_TURN, None);
             self.effects.push_back(Effect::Init { cell: id, incarnation });
         } else {
+            self.effects.extend((cell.incarnation > 1).then_some(Effect::Began { cell: id }));
             self.is_up(id);
         }
     }

@@ -194,8 +194,12 @@ impl Scheduler {
                 return;
             }
             let Some((_, child)) = next else { break };
-            if self.table.get(child).is_some_and(Cell::is_down) {
-                self.begin(child);
+            // Its next incarnation, or the one that waits.
+            if let Some(down) = self.table.get(child).filter(|cell| cell.is_down()) {
+                if down.phase == Phase::Held {
+                    self.renew(child, Death::Supervisor);
+                }
+                self.start(child);
             }
             let passes =
                 |cell: &Cell| cell.phase == Phase::Live || cell.options.dynamic || cell.is_stopping();
@@ -210,14 +214,6 @@ impl Scheduler {
         let Some(cell) = self.table.get_mut(id) else { return };
         cell.phase = Phase::Live;
         self.tell_above(id);
-    }
-
-    /// A child that is down begins its next incarnation, or the one that waits.
-    fn begin(&mut self, id: CellId) {
-        if self.table.get(id).is_some_and(|cell| cell.phase == Phase::Held) {
-            self.renew(id, Death::Supervisor);
-        }
-        self.start(id);
     }
 
     /// Children that count have ended by themselves: the supervisor stops, which its own may take for a failure.
