@@ -159,6 +159,8 @@ export class Kernel implements AsyncDisposable {
       durability,
       session: (incarnation: Incarnation): number => (runtime.sessionOf(incarnation) as NativeSession).handle,
       refresh: () => connection.refresh(),
+      durable: (version: number) =>
+        version <= connection.visible ? undefined : connection.visibleAt(version),
     }
     return new Threads(runtime, needs, workers)
   }

@@ -100,9 +100,7 @@ test('a cell that waits to be restarted is seen to, whether it has an init or no
   const kernel = Kernel.memory()
   const backoff = { initialMs: 50, jitter: 0 }
   const children = [plain, worker].map((each) => ({ name: each.name, cell: each }))
-  const held = kernel.spawn(
-    supervisor({ name: 'held', restart: { intensity: 5, periodMs: 5_000, backoff }, children }),
-  )
+  const held = kernel.spawn(supervisor({ name: 'held', restart: { backoff }, children }))
   const [one, other] = [held.child('plain', plain), held.child('worker', worker)]
   const refs = [one, other]
   const statuses = async (): Promise<readonly string[]> =>

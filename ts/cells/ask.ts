@@ -67,13 +67,15 @@ export function askError(end: number, ask: AskFacts): KaryonError {
       const text = `cells would wait for each other: ${cycle.join(' → ')}`
       return said('ERR_KARYON_ASK_CYCLE', text, undefined, { ...facts, cycle })
     }
-    case AskEnd.turnTimeout:
-      return said('ERR_KARYON_TURN_TIMEOUT', `${what} took longer than its turn may`, error)
     case AskEnd.refused:
       return said('ERR_KARYON_MAILBOX_FULL', `the mailbox of ${path} is full; wait, or use deliver`)
     case AskEnd.askerDead:
       return said('ERR_KARYON_CELL_DEAD', `the incarnation that asked ${what} is dead`)
+    case AskEnd.turnTimeout:
     case AskEnd.lostInTurn:
+      // A turn that does not let its worker turn is lost with that.
+      if (end === AskEnd.turnTimeout || isFailure(error, 'ERR_KARYON_TURN_TIMEOUT'))
+        return said('ERR_KARYON_TURN_TIMEOUT', `${what} took longer than its turn may`, error)
       return said('ERR_KARYON_CELL_DEAD', `${path} was stopped in the middle of ${message}`, error)
     default:
       return goneError(path, error, facts)

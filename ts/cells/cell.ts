@@ -63,6 +63,8 @@ class RareOfCell extends Rare {
   closed = false
   /** What the last failure was. */
   failure: unknown
+  /** What the incarnation before failed with, until the next begins: a worker may have to say first which message that cost. */
+  failureBefore: unknown
   /** Why its last incarnation ended. */
   lastReason: DeathReason | undefined
   /** Somebody wants no turn of it to begin. */

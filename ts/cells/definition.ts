@@ -148,7 +148,10 @@ export type Handlers<M extends Messages<M>, State, Args> = {
   ) => Answer<AnsweredOf<M[Name]>>
 }
 
-/** After which ends a cell is restarted. */
+/**
+ * After which ends a cell is restarted: after failures, after all but a stop, or never. What is no failure of its own restarts any cell, and is not
+ * counted: a conflict, after which its message comes again, and the loss of its worker by somebody else's doing (`collateral`).
+ */
 export type RestartKind = 'transient' | 'permanent' | 'temporary'
 
 /** Bounds of a cell. */
@@ -423,10 +426,10 @@ function limitsOf(limits: CellLimits, name: string): CompiledLimits {
 
 /** How restarts of a supervisor's children are counted and delayed. */
 export interface RestartSpec {
-  /** Restarts allowed within the period, for all children together. */
-  readonly intensity: number
-  /** In milliseconds. */
-  readonly periodMs: number
+  /** Restarts allowed within the period, for all children together; 5 by default. */
+  readonly intensity?: number
+  /** In milliseconds; 10,000 by default. */
+  readonly periodMs?: number
   /** Waits before restarts: `initialMs × factor^n`, at most `maxMs`, less a random share of up to `jitter`. */
   readonly backoff?: {
     readonly initialMs: number
@@ -500,7 +503,7 @@ export interface SupervisorDefinition<Kind = AnyDefinition | undefined> {
   readonly name: string
   readonly strategy: Strategy
   readonly autoShutdown: AutoShutdown
-  readonly restart: RestartSpec
+  readonly restart: RestartSpec & typeof RESTART_DEFAULT
   readonly children: readonly ChildSpec[]
   readonly module: string | undefined
   /** Only for the compiler. */
@@ -553,9 +556,10 @@ export function supervisor<Kinds extends readonly unknown[]>(
 ): SupervisorDefinition<undefined>
 export function supervisor(spec: SupervisorSpec): SupervisorDefinition<never> {
   checkFields(spec, 'a supervisor', ['name', 'strategy', 'autoShutdown', 'restart', 'children', 'module'])
-  const { strategy = 'one_for_one', autoShutdown = 'never', restart = RESTART_DEFAULT, children } = spec
+  const { strategy = 'one_for_one', autoShutdown = 'never', restart: asked = {}, children } = spec
   const name = checkedName(spec.name, 'a supervisor')
-  checkFields(restart, `restart of ${name}`, ['intensity', 'periodMs', 'backoff'])
+  checkFields(asked, `restart of ${name}`, ['intensity', 'periodMs', 'backoff'])
+  const restart = { ...RESTART_DEFAULT, ...asked }
   bounded('restart.intensity', restart.intensity, 0, LIMITS.intensityMax)
   bounded('restart.periodMs', restart.periodMs, 1, LIMITS.delayMaxMs)
   const { initialMs, factor, maxMs, jitter } = backoffOf(restart)
@@ -701,4 +705,4 @@ export function checkFields(value: unknown, what: string, known?: readonly strin
   }
 }
 
-const RESTART_DEFAULT: RestartSpec = { intensity: 5, periodMs: 10_000 }
+const RESTART_DEFAULT = { intensity: 5, periodMs: 10_000 }

@@ -57,14 +57,20 @@ export function applyEffects(runtime: CellRuntime, count: number): void {
 }
 
 function start(incarnation: Incarnation): void {
+  forgetFailure(incarnation.cell)
   const { definition, runtime } = incarnation.cell
   if (definition?.isolation === 'thread') runtime.threads?.start(incarnation)
   else runtime.pump.startSoon(incarnation)
 }
 
+function forgetFailure({ rare }: Cell): void {
+  if (rare !== undefined) rare.failureBefore = undefined
+}
+
 /** One without an `init` has. */
 function began(incarnation: Incarnation): void {
   const { cell, number } = incarnation
+  forgetFailure(cell)
   incarnation.start()
   cell.runtime.emit({ type: 'cell.started', path: cell.path, incarnation: number })
 }
@@ -104,7 +110,8 @@ function intensityError(path: string, child?: Cell): KaryonError {
 
 function lost(runtime: CellRuntime, id: number, slot: Slot, why: number): void {
   const present = runtime.cellAt(id)
-  const { path, definition, failure } = present?.id === id ? present : (runtime.departed.get(id) as Cell)
+  const { path, definition, failure, rare } =
+    present?.id === id ? present : (runtime.departed.get(id) as Cell)
   const message = definition?.names[slot.code] ?? ''
   const [refusal, death] = [REFUSALS[why], DEAD_LETTERS[why]]
   const told = { path, message, ...withTrace(slot.trace) }
@@ -113,7 +120,8 @@ function lost(runtime: CellRuntime, id: number, slot: Slot, why: number): void {
   else runtime.emit({ type: 'message.conflict', ...told })
   const facts = { path, message, timeoutMs: 0 }
   slot.delivery?.reject(death === undefined ? askError(AskEnd.refused, facts) : goneError(path, failure))
-  if (slot.ask !== undefined && death !== undefined) slot.ask.error = failure
+  if (slot.ask !== undefined && death !== undefined)
+    slot.ask.error = failure ?? (death === 'lost-in-turn' ? rare?.failureBefore : undefined)
   runtime.slots.outcome(slot)
   if (definition?.isolation === 'thread') runtime.threads?.lost(slot.number)
 }
@@ -130,6 +138,7 @@ function restarted(cell: Cell, incarnation: number, death: number): void {
   // It may have died by itself while its supervisor brought it down.
   const reason = (cell.incarnation.endReason as DeathReason | undefined) ?? DEATHS[death] ?? 'error'
   cell.failure = undefined
+  cell.own.failureBefore = error
   cell.own.lastReason = reason
   ended(cell, cell.incarnation, reason)
   cell.incarnation = new Incarnation(cell, incarnation)

@@ -306,23 +306,27 @@ export class Pump {
     else if (turn.position === NOT_IN_BATCH) this.#report(turn, slot, Verdict.ended)
     // First: whoever has the answer can count on the outcome.
     this.#runtime.slots.outcome(slot)
-    if (slot.ask !== undefined || submitted !== undefined) this.#answer(slot, reply, submitted?.durable)
+    if (slot.ask !== undefined || submitted !== undefined) this.#answer(slot, reply, submitted)
   }
 
   /** Releases the reply once what it says is durable. */
-  #answer(slot: Slot, answer: unknown, durable: Promise<void> | undefined): void {
+  #answer(slot: Slot, answer: unknown, submitted: Submitted | undefined): void {
     const { ask } = slot
-    if (ask === undefined) {
-      durable?.catch(() => {}) // The store reports its own failures; nobody waits for this one.
-      return
-    }
+    const { scheduler } = this.#runtime
+    if (submitted !== undefined && (ask === undefined || scheduler.replyAt !== undefined))
+      submitted.durable.catch(() => {}) // The store reports its own failures; nobody waits for this one.
+    if (ask === undefined) return
     const reply = (error?: unknown): void => {
       ask.error = error // An earlier attempt may have left one.
-      if (slot.ask === ask) this.#runtime.scheduler.write(Op.reply, slot.number)
+      if (slot.ask === ask) scheduler.write(Op.reply, slot.number)
     }
     ask.value = answer
-    if (durable === undefined) reply()
-    else durable.then(() => reply(), reply)
+    if (submitted === undefined) reply()
+    else if (scheduler.replyAt === undefined) submitted.durable.then(() => reply(), reply)
+    else {
+      ask.error = undefined
+      scheduler.replyAt(slot, Number(submitted.version))
+    }
   }
 
   #failTurn(turn: Turn, slot: Slot, error: unknown, verdict: VerdictWord): void {

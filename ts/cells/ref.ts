@@ -74,7 +74,7 @@ export class CellRef<M extends Messages<M>> extends Reference {
   /**
    * As `send`, but waits for room. Resolves once the message is in the mailbox.
    *
-   * @throws ERR_KARYON_CELL_DEAD if the cell stops first, ERR_KARYON_MAILBOX_FULL if too many wait already,
+   * @throws ERR_KARYON_CELL_DEAD if the cell stops first, ERR_KARYON_MAILBOX_FULL if 10,000 of one cell wait already,
    * ERR_KARYON_ASK_ABORTED (`cause` is the signal's reason)
    */
   deliver<Name extends keyof M & string>(
@@ -93,7 +93,9 @@ export class CellRef<M extends Messages<M>> extends Reference {
    * state, or part of it, whoever changes the answer changes the cell. A handler whose asker may do so returns a copy.
    *
    * @throws ERR_KARYON_CELL_FAILED (`cause` is what the handler threw), ERR_KARYON_ASK_TIMEOUT, ERR_KARYON_ASK_ABORTED,
-   * ERR_KARYON_ASK_CYCLE, ERR_KARYON_CELL_DEAD, ERR_KARYON_MAILBOX_FULL, ERR_KARYON_CONFLICT, ERR_KARYON_TURN_TIMEOUT
+   * ERR_KARYON_ASK_CYCLE, ERR_KARYON_CELL_DEAD (`cause`, where something else than a stop ended it), ERR_KARYON_MAILBOX_FULL,
+   * ERR_KARYON_CONFLICT, ERR_KARYON_TURN_TIMEOUT, ERR_KARYON_INVARIANT, ERR_KARYON_CONSUMED (of what is sent `once`),
+   * ERR_KARYON_NOT_SENDABLE (of a payload or an answer that cannot leave its isolate; in development the turn fails with it)
    */
   ask<Name extends AskedName<M>>(
     name: Name,

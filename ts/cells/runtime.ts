@@ -129,8 +129,9 @@ export class CellRuntime {
    * collections, and all code that it compiled for them: one of each is kept, so that a burst after a pause is fast.
    */
   readonly shapes: readonly unknown[]
-  /** Stops, and looks at cells elsewhere, that somebody waits for. */
+  /** Stops, looks at cells elsewhere, and work, that somebody waits for. */
   waits = 0
+  #works = 0
   /** Lets go of the watchdog's news. */
   readonly endWatch: () => void
   readonly tainted: (error: KaryonError) => void
@@ -258,6 +259,22 @@ export class CellRuntime {
     if (control) this.scheduler.write(Op.send, cell.id, slot.number, Class.control)
     else this.scheduler.send(cell, slot.number, room, by)
     return true
+  }
+
+  /** Work of an incarnation goes on, and keeps the program alive, until that ends or what is returned is called. */
+  work(incarnation: Incarnation): () => void {
+    const over = (): void => {
+      if (incarnation.rare?.watches?.delete(over) && --this.#works === 0) this.#keepAlive(false)
+    }
+    incarnation.watch(over)
+    if (++this.#works === 1) this.#keepAlive(true)
+    return over
+  }
+
+  #keepAlive(works: boolean): void {
+    if (this.scheduler.keepAlive !== undefined) return this.scheduler.keepAlive(works)
+    this.waits += works ? 1 : -1
+    this.pump.schedule()
   }
 
   /** Sends what a cell is owed, behind all that was sent before, whatever room there is. */

@@ -5,6 +5,7 @@ import { shield } from '../shield.ts'
 import type { Cell, Incarnation } from './cell.ts'
 import { CLOSED, Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
+import type { Slot } from './slots.ts'
 import { Standing } from './stage.ts'
 
 const BOUNDS = [
@@ -46,6 +47,10 @@ export interface CellScheduler {
   take(cell: Cell, room: number): void
   takeIdle(): number
   adopt(cell: number, slot: number): number
+  /** Tells another isolate whether work goes on here, which keeps the program alive. */
+  keepAlive?(works: boolean): void
+  /** Tells an answer at once, where the ask is another isolate's, which releases it when that version is durable: this one may be lost by then. */
+  replyAt?(slot: Slot, version: number): void
   write(
     operation: number,
     first: number,

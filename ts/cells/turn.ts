@@ -183,9 +183,11 @@ export class Turn {
     const { then } = checkedOptions(options, 'then')
     const code = then === undefined ? undefined : this.#runtime.codeOf(incarnation.cell, then)
     incarnation.gauge?.open()
+    const over = this.#runtime.work(incarnation)
     const work = new Work<T>((resolve) => resolve(task(incarnation.signal)))
     const done = (value: unknown): void => {
       incarnation.gauge?.close()
+      over()
       if (code === undefined || !incarnation.alive) return
       try {
         this.#runtime.owe(
@@ -200,6 +202,7 @@ export class Turn {
     }
     const failed = (error: unknown): void => {
       incarnation.gauge?.close()
+      over()
       if (this.over) this.#runtime.pump.failBetweenTurns(incarnation, error)
       else (this.#failed ??= []).push({ work, error })
     }

@@ -459,20 +459,30 @@ export class RemoteScheduler implements CellScheduler {
   }
 
   /** The answer to an ask that was issued to a cell here. */
-  #reply(slot: Slot): void {
+  #reply(slot: Slot, version = 0): void {
     const { ask } = slot
     if (ask === undefined) return
     const { error, value, there = 0, token = 0 } = ask
     this.#slots.settled(slot)
+    // In two words of 32 bits.
+    const [low, high] = [version, version / 2 ** 32]
     let thrown = error
     if (error === undefined) {
       try {
-        return this.#say(Up.reply, value, there, token, 1)
+        return this.#say(Up.reply, value, there, token, 1, low, high)
       } catch (cause) {
         thrown = notSendable(`the reply to ${ask.message} of ${ask.path}`, cause, { path: ask.path })
       }
     }
-    this.#sayThrown(Up.reply, thrown, there, token, 0)
+    this.#sayThrown(Up.reply, thrown, there, token, 0, low, high)
+  }
+
+  keepAlive(works: boolean): void {
+    this.#say(Up.works, NOTHING, works ? 1 : 0)
+  }
+
+  replyAt(slot: Slot, version: number): void {
+    this.#reply(slot, version)
   }
 
   #goesOn(number: number, turn: number): void {
@@ -504,8 +514,8 @@ export class RemoteScheduler implements CellScheduler {
   }
 
   /** Says something with what was thrown, or `NOTHING`. */
-  #sayThrown(kind: number, error: unknown, a = 0, b = 0, c = 0): void {
-    sayThrown(error, (what) => this.#say(kind, what, a, b, c))
+  #sayThrown(kind: number, error: unknown, a = 0, b = 0, c = 0, d = 0, e = 0): void {
+    sayThrown(error, (what) => this.#say(kind, what, a, b, c, d, e))
   }
 
   /** Says something, whole or not at all; waits for room if there is none. Main takes things in whatever this side does. */
@@ -699,7 +709,7 @@ export class RemoteScheduler implements CellScheduler {
     // One whose arguments could not leave main never came.
     if (seat !== undefined) {
       seat.closed = true
-      if (seat.open !== undefined) this.#going--
+      if (seat.open !== undefined) this.#goneAmid(seat.open)
       seat.open = undefined
       this.#drop(seat)
       seat.incarnation.die(seat.incarnation.cell.failure)
@@ -707,14 +717,21 @@ export class RemoteScheduler implements CellScheduler {
     this.#say(Up.vacated, NOTHING, number)
   }
 
+  /** The turn of this message settles for nobody. */
+  #goneAmid(slot: Slot): void {
+    this.#going--
+    this.#forget(slot)
+  }
+
+  #forget(slot: Slot): void {
+    this.#slots.seats[slot.number] = undefined
+    slot.ask = undefined
+    this.#slots.outcome(slot)
+  }
+
   /** What was handed over and not begun is forgotten: main has it. */
   #drop(seat: LocalSeat): void {
-    for (const number of seat.queue.slice(seat.first + seat.begun)) {
-      const slot = this.#slots.at(number)
-      this.#slots.seats[number] = undefined
-      slot.ask = undefined
-      this.#slots.outcome(slot)
-    }
+    for (const number of seat.queue.slice(seat.first + seat.begun)) this.#forget(this.#slots.at(number))
     seat.queue = []
     seat.first = seat.taken = seat.begun = 0
     // Nothing of it is ready any more: this side would take itself to be at work, and nobody would wake it.

@@ -8,8 +8,8 @@ import type { Thread } from './thread.ts'
 import type { ModuleFacts } from './threads.ts'
 import { Down, Seated } from './wire.ts'
 
-/** How long the turn of a dead incarnation may run on, in milliseconds. */
-const OUTLIVES_MS = 100
+/** The CPU time that a module may use without a pause as it is loaded, in milliseconds. */
+export const LOADING_CPU_MS = 4_000
 /** Handings over of one seat, after which they are counted anew. */
 const HANDS_MAX = 0x7fff_ffff
 
@@ -150,6 +150,13 @@ export class Seat {
     return Atomics.load(this.thread.line.seats, this.number) > 0 || this.#found !== 0
   }
 
+  /** How much CPU time its cell may use without a pause outside of its turns, in milliseconds. */
+  get allowedMs(): number {
+    const { turnCpuMs } = (this.incarnation.cell.definition as CompiledCell).limits
+    const limitMs = turnCpuMs === 0 ? Number.POSITIVE_INFINITY : turnCpuMs
+    return this.begun ? limitMs : Math.max(LOADING_CPU_MS, limitMs)
+  }
+
   get cpuMs(): number {
     return this.thread.line.used[this.number] as number
   }
@@ -164,9 +171,6 @@ export class Seat {
     clearInterval(this.#looks)
     native.unshare(this.token)
     Atomics.store(this.thread.line.dead, this.number, 1)
-    this.thread.say(Down.kill, this.number)
-    const { path } = this.incarnation.cell
-    const message = `${path} is dead and its turn runs on; its worker is replaced`
-    this.thread.end(this, OUTLIVES_MS, failure('ERR_KARYON_CELL_DEAD', message, { path }))
+    this.thread.bury(this)
   }
 }

@@ -36,6 +36,11 @@ import {
 
 const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
 
+/** How long the turn of a dead incarnation may run on, in milliseconds. */
+const OUTLIVES_MS = 100
+/** How long a worker may stand beside turns before it takes in that an incarnation is dead, in milliseconds. */
+const STANDS_MS = 1_000
+
 /** In place of an ask's number: its answer is here. */
 const ANSWERED = 0
 
@@ -65,6 +70,9 @@ export class Thread {
   readonly #waiting: (() => boolean)[] = []
   readonly #looks = new Map<number, (state: unknown) => void>()
   #asks = 0
+  #works = false
+  /** Looks whether it takes in who is dead. */
+  #burial: NodeJS.Timeout | undefined
   #reading = false
   /** It has said what cannot be read: nothing of it is read any more. */
   #garbled = false
@@ -239,14 +247,45 @@ export class Thread {
     return runs ? Atomics.load(control, Place.turn) >>> 0 : undefined
   }
 
-  /** Gives the worker up if the turn that runs in a seat right now, if one does, still runs after so many milliseconds. */
-  end(seat: Seat, afterMs: number, error: KaryonError): void {
+  /** An incarnation is dead. What of it does not let the worker turn runs on, and nobody there can end it: then the worker is given up. */
+  bury(seat: Seat): void {
+    this.say(Down.kill, seat.number)
     const turn = this.turnIn(seat)
-    if (turn === undefined) return
     const look = (): void => {
-      if (this.turnIn(seat) === turn) this.threads.replace(this, seat.incarnation, error)
+      if (this.turnIn(seat) === turn) this.#giveUp(seat)
     }
-    setTimeout(look, afterMs)
+    if (turn !== undefined) setTimeout(look, OUTLIVES_MS)
+    if (this.#burial === undefined) this.#burial = this.#lookIfStands(0)
+  }
+
+  /** Looks a while later whether it stands where it stands now, beside turns, and has not taken in who is dead. */
+  #lookIfStands(stoodMs: number): NodeJS.Timeout {
+    const place = this.#place()
+    const look = (): void => {
+      this.#burial = undefined
+      const dead = this.#seats.find((seat) => seat?.incarnation.alive === false)
+      if (dead === undefined || this.#left) return
+      const stands = place !== undefined && place === this.#place() ? stoodMs + STANDS_MS : 0
+      // A neighbour may use its CPU time after an `await`.
+      if (stands > 0 && stands >= Math.max(0, ...this.going().map(({ allowedMs }) => 2 * allowedMs)))
+        this.#giveUp(dead)
+      else this.#burial = this.#lookIfStands(stands)
+    }
+    return setTimeout(look, STANDS_MS).unref()
+  }
+
+  /** What it has read; nothing while it starts, loads a module or runs a turn, for which there are other limits. */
+  #place(): number | undefined {
+    const { control } = this.line
+    const load = (place: number): number => Atomics.load(control, place)
+    const isBusy = this.environment < 0 || load(Place.loading) !== 0 || load(Place.running) !== 0
+    return isBusy ? undefined : load(Place.downRead)
+  }
+
+  #giveUp({ incarnation }: Seat): void {
+    const { path } = incarnation.cell
+    const message = `${path} is dead and runs on; its worker is replaced`
+    this.threads.replace(this, incarnation, failure('ERR_KARYON_CELL_DEAD', message, { path }))
   }
 
   /** Has a module loaded that will be needed. */
@@ -373,6 +412,7 @@ export class Thread {
   /** It is given up: nothing is said to it any more, and it ends. Whoever looks at a cell there gets what is given. */
   leave(looked: () => unknown = () => undefined): Promise<void> {
     this.#left = true
+    this.#hold(false)
     for (const resolve of this.#looks.values()) resolve(looked())
     this.#looks.clear()
     for (const timer of this.#timers.values()) timer.onOver = undefined
@@ -380,11 +420,11 @@ export class Thread {
   }
 
   /** Asks whose turn is over and whose answer will not come. */
-  settleOwed(error: KaryonError): void {
+  settleOwed(error: () => KaryonError): void {
     for (const [number, token] of this.#owed) {
       const ask = this.threads.runtime.slots.askAt(number)
       if (ask?.token !== token) continue
-      ask.error = error
+      ask.error = error()
       this.threads.runtime.scheduler.write(Op.reply, number)
     }
     this.#owed.clear()
@@ -518,12 +558,22 @@ export class Thread {
         this.#looks.delete(number)
         return undefined
       }
+      case Up.works:
+        return this.#hold(reader.fact(0) !== 0)
       case Up.ready:
         this.#cold--
         return this.#warmed()
       default:
         throw new KaryonError('ERR_KARYON_PANIC', `a worker says ${kind}, a defect in Karyon`)
     }
+  }
+
+  /** Work goes on there, or none does any more. */
+  #hold(works: boolean): void {
+    const holds = works && !this.#left
+    if (holds === this.#works) return
+    this.#works = holds
+    this.threads.runtime.waits += holds ? 1 : -1
   }
 
   #living(number: number, act: (incarnation: Incarnation) => void): void {
@@ -561,6 +611,8 @@ export class Thread {
   }
 
   #reply(number: number, token: number, fits: boolean): void {
+    const { reader } = this.line
+    const version = reader.word(3) + reader.word(4) * 2 ** 32
     const value = this.line.payload()
     if (this.#owed.get(number) === token) this.#owed.delete(number)
     const { slots, scheduler } = this.threads.runtime
@@ -568,8 +620,14 @@ export class Thread {
     if (ask === undefined || ask.token !== token) return
     ask.token = ANSWERED
     ask.value = value
-    ask.error = fits ? undefined : value
-    scheduler.write(Op.reply, number)
+    const reply = (error?: unknown): void => {
+      ask.error = error
+      if (slots.askAt(number) === ask) scheduler.write(Op.reply, number)
+    }
+    const said = fits ? undefined : value
+    const durable = this.threads.needs.durable(version)
+    if (durable === undefined) reply(said)
+    else durable.then(() => reply(said), reply)
   }
 
   /**
@@ -690,7 +748,8 @@ export class Thread {
     const { reader } = this.line
     const [word, delayMs, periodMs, ref] = [reader.fact(2), reader.word(3), reader.word(4), reader.fact(5)]
     const { payload, trace } = told(word, this.line.payload())
-    if (seat === undefined || !seat.incarnation.alive) return
+    // It is armed nowhere, and its number is free there.
+    if (seat === undefined || !seat.incarnation.alive) return this.say(Down.timerOver, there)
     const { timers } = this.threads.runtime
     try {
       const timer = timers.set(

@@ -12,7 +12,7 @@ import { badArgument, checked } from '../errors.ts'
 import { checkedOptions } from '../graph/arguments.ts'
 import type { Durability } from '../graph/connection.ts'
 import { native } from '../native.ts'
-import { Seat } from './seat.ts'
+import { LOADING_CPU_MS, Seat } from './seat.ts'
 import { seatOf } from './watch.ts'
 import { Thread } from './thread.ts'
 import { Asleep, Place, SEATS_MAX } from './wire.ts'
@@ -25,8 +25,6 @@ const LINGER_MS = 0.1
 const MISSES_MAX = 6
 /** How long after a worker a spare is started, in milliseconds. */
 const SPARE_DELAY_MS = 50
-/** The CPU time that a module may use without a pause as it is loaded, in milliseconds. */
-const LOADING_CPU_MS = 4_000
 /** Workers lost by nobody's turn within this time, in milliseconds, … */
 const LOSSES_PERIOD_MS = 10_000
 /** … after so many of which who may have been at work there counts it as its own failure; if nobody was, everybody. */
@@ -55,6 +53,8 @@ export interface ThreadsNeeds {
   readonly session: (incarnation: Incarnation) => number
   /** Looks for what is durable by now. */
   readonly refresh: () => void
+  /** Resolves when a version is durable; nothing if it is. */
+  readonly durable: (version: number) => Promise<void> | undefined
 }
 
 /** What is known of a module that cells are of. */
@@ -156,7 +156,7 @@ export class Threads {
   #stoodStill(thread: Thread, { cpuMs }: Overrun): void {
     const suspects = thread.suspects()
     const possible = suspects.length > 0 ? suspects : thread.living()
-    const limitMs = Math.max(0, ...possible.map(allowedMs))
+    const limitMs = Math.max(0, ...possible.map(({ allowedMs }) => allowedMs))
     // Told again when it has used twice as much.
     if (cpuMs < limitMs) return
     this.runtime.emit({ type: 'isolate.stalled', cpuMs })
@@ -374,7 +374,9 @@ export class Threads {
       const word = counting.has(incarnation) ? own : Death.collateral
       this.runtime.scheduler.write(Op.fail, cell.id, number, word)
     }
-    thread.settleOwed(error)
+    const owed =
+      'its turn is over and what it wrote counts, but its worker was lost before it said the answer'
+    thread.settleOwed(() => failure('ERR_KARYON_CELL_DEAD', owed, {}, error))
   }
 
   /** Who counts a loss as its own failure: the culprit. Where workers are lost again and again by nobody, who may have been one. */
@@ -444,9 +446,9 @@ export class Threads {
 
   /** No cell is left. What a worker has committed it may still answer, unless that takes too long. */
   hurry(): void {
-    const message = `its worker has not answered within ${ANSWERS_MS} ms, and the kernel closes; what its turn wrote may count`
+    const message = `its turn is over and what it wrote counts, but its worker has not said the answer within ${ANSWERS_MS} ms, and the kernel closes`
     this.#hurry = setTimeout(() => {
-      for (const thread of this.#threads) thread.settleOwed(failure('ERR_KARYON_CELL_DEAD', message))
+      for (const thread of this.#threads) thread.settleOwed(() => failure('ERR_KARYON_CELL_DEAD', message))
     }, ANSWERS_MS).unref()
   }
 
@@ -462,13 +464,6 @@ export class Threads {
     native.unshare(this.tokens.store)
     native.unshare(this.tokens.credits)
   }
-}
-
-/** How much CPU time a cell may use without a pause outside of its turns, in milliseconds. */
-function allowedMs({ begun, incarnation }: Seat): number {
-  const { turnCpuMs } = (incarnation.cell.definition as CompiledCell).limits
-  const limitMs = turnCpuMs === 0 ? Number.POSITIVE_INFINITY : turnCpuMs
-  return begun ? limitMs : Math.max(LOADING_CPU_MS, limitMs)
 }
 
 /** Reads the option; throws what is wrong with it. */

@@ -128,7 +128,7 @@ export const Up = {
   withdraw: 4,
   /** Slot there. An ask is called off. */
   abandon: 5,
-  /** Slot, number of the ask, whether it is a reply … */
+  /** Slot, number of the ask, whether it is a reply, the version that has to be durable first in two words, or 0 … */
   reply: 6,
   /** Seat, slot, turn. Its turn goes on, or may. */
   opened: 7,
@@ -164,6 +164,8 @@ export const Up = {
   inspect: 23,
   /** Nothing. It is up, or has loaded a module. */
   ready: 22,
+  /** Whether work goes on there, which keeps the program alive. */
+  works: 25,
   /** Seat … Its turn was stopped inside of an async scope, with this error. Nothing follows. */
   tainted: 24,
 } as const

@@ -97,7 +97,7 @@ threaded(
   async (t, { kernel, event }) => {
     const [ref, neighbour] = [kernel.spawn(threadLimited), kernel.spawn(threadEnder)]
     await neighbour.ask('told', undefined, PATIENT)
-    await t.throwsAsync(ref.ask('block', undefined, PATIENT), { code: 'ERR_KARYON_CELL_DEAD' })
+    await t.throwsAsync(ref.ask('block', undefined, PATIENT), { code: 'ERR_KARYON_TURN_TIMEOUT' })
     t.is((await event('cell.restarted', ({ path }) => path === ref.path)).reason, 'timeout')
     t.is((await event('cell.restarted', ({ path }) => path === neighbour.path)).reason, 'collateral')
     t.deepEqual(await ref.ask('told', undefined, PATIENT), [])

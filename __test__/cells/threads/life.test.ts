@@ -28,6 +28,8 @@ function node(args: string[], input = ''): Promise<{ code: number | null; output
 const cases: [name: string, code: number, output: string, title: string][] = [
   ['idle', 0, 'begun\n0\n', 'a program with idle workers ends by itself'],
   ['turn', 0, 'begun\nhandled\n', 'a turn in a worker keeps the program alive'],
+  ['work', 0, 'begun\nworked\n', 'work in a worker keeps the program alive'],
+  ['work-inline', 0, 'begun\nworked\n', 'so does work here, whatever it waits for'],
   ['inspect', 0, 'begun\ninspected\n', 'a look at a cell in a worker keeps the program alive'],
   ['close', 0, 'begun\nclosed\n', 'a kernel with workers closes, any number of times'],
   ['exit', 3, 'begun\nhandled\n', 'process.exit does not wait for workers'],

@@ -8,7 +8,7 @@ type WriterMessages = {
   readonly pass: Message<CellRef<WriterMessages>, string>
   readonly work: Message<void, string>
   readonly worked: Message<string>
-  readonly block: Message<string>
+  readonly block: Message<string, unknown>
 }
 
 const writerOf = (isolation: 'inline' | 'thread'): CellDefinition<WriterMessages> =>
@@ -24,7 +24,7 @@ const writerOf = (isolation: 'inline' | 'thread'): CellDefinition<WriterMessages
       pass: message<CellRef<WriterMessages>, string>(),
       work: message<void, string>(),
       worked: message<string>(),
-      block: message<string>(),
+      block: message<string, unknown>(),
     },
     on: {
       put: (ctx, key) => {
@@ -36,10 +36,14 @@ const writerOf = (isolation: 'inline' | 'thread'): CellDefinition<WriterMessages
       // oxlint-disable-next-line unicorn/no-thenable -- the name of an option
       work: (ctx) => ctx.run(untilAborted, { then: 'worked' }),
       worked: () => {},
-      // Blocks its isolate before it can learn of what is on disk.
+      // Blocks its isolate once its turn has committed, while its answer is written.
       block: (ctx, key) => {
         ctx.tx.put(key)
-        process.nextTick(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0))
+        return {
+          get answer() {
+            return Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+          },
+        }
       },
     },
   })
