@@ -17,6 +17,7 @@ use karyon_model::limits::PARENTS_MAX;
 use karyon_model::valid::HOLDS;
 use karyon_model::{
     Code, CommitRecord, EntityId, Error, NameId, Operation, OperationReader, Result, Seq, Target, Verb,
+    unless,
 };
 use std::collections::BTreeSet;
 
@@ -106,11 +107,11 @@ impl Graph {
             }
             // Which commit last changed the set of nodes, or an index, is known of the head alone.
             lost |= (last > snapshot || layer > 0) && matches!(read, Read::Nodes | Read::Index(_));
-            match if last > snapshot { self.last_change(layer, read, snapshot) } else { Ok(last) } {
-                // Who made it what was read is not kept.
-                Err(error) if error.code() == Code::Horizon => lost = true,
-                last => drop(parents.insert(last?)),
-            }
+            let seen = if last > snapshot { self.last_change(layer, read, snapshot) } else { Ok(last) };
+            // Who made it what was read may not be kept.
+            let seen = unless(Code::Horizon, seen)?;
+            lost |= seen.is_none();
+            parents.extend(seen);
         }
         parents.remove(&0);
         let coarse = parents.len() > PARENTS_MAX || lost;
@@ -220,11 +221,8 @@ impl Graph {
                 hit = slots.contains(&change.slot);
                 Ok(!hit)
             });
-            match visited {
-                // Nobody knows any more: it may have.
-                Err(error) if error.code() == Code::Horizon => hit = true,
-                visited => visited?,
-            }
+            // Nobody knows any more: it may have.
+            hit |= unless(Code::Horizon, visited)?.is_none();
         }
         Ok(hit)
     }

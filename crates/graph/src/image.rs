@@ -24,7 +24,7 @@ use crate::tables::{EDGE_BYTES, NODE_BYTES};
 use crate::versioned::{Object, State};
 use karyon_history::{Direction, History, ObjectId, Run};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint, put_varints};
-use karyon_model::{Code, EntityId, Error, NameId, Result, Rules, Seq};
+use karyon_model::{Code, EntityId, NameId, Result, Rules, Seq, ensure};
 use std::sync::Arc;
 
 /// A block is closed when it has reached this size.
@@ -293,9 +293,8 @@ impl ImageReader {
 
     /// The graph, when everything that the head promised has come.
     pub fn finish(mut self) -> Result<Graph> {
-        if self.numbered != Some(self.graph.numbered()) {
-            return Err(Error::new(Code::Damaged, "the image of the graph is not whole"));
-        }
+        let whole = self.numbered == Some(self.graph.numbered());
+        ensure(whole, Code::Damaged, "the image of the graph is not whole")?;
         self.graph.membership = self.graph.head;
         Ok(self.graph)
     }

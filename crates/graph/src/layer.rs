@@ -15,7 +15,7 @@ use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
 use karyon_history::{Direction, ObjectId};
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
-use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq};
+use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq, ensure};
 use std::borrow::Cow;
 
 /// What is numbered in the order in which it comes, and found by what it is.
@@ -289,10 +289,8 @@ impl Draft<'_> {
     /// Drops a layer that no living one stands on.
     pub(crate) fn drop_layer(&mut self, layer: u32) -> Result<()> {
         self.graph.living(layer)?;
-        if self.graph.layers.iter().any(|above| above.is_living() && above.parent == layer) {
-            let message = "another fork stands on this one; merge or drop that one first";
-            return Err(Error::new(Code::Layer, message));
-        }
+        let is_free = self.graph.layers.iter().all(|above| !above.is_living() || above.parent != layer);
+        ensure(is_free, Code::Layer, "another fork stands on this one; merge or drop that one first")?;
         self.act(&Operation::Drop { layer });
         Ok(())
     }

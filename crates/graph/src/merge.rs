@@ -12,7 +12,7 @@ use crate::layer::Layer;
 use crate::patches::{Patches, Plan};
 use crate::transaction::{Purpose, Transaction};
 use hashbrown::HashSet;
-use karyon_model::{Code, EntityId, Error, Result, Seq};
+use karyon_model::{Code, EntityId, Result, Seq, ensure};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,10 +63,9 @@ impl Graph {
         };
         let (parent, head, into) = (*parent, self.head(), into.unwrap_or(*parent));
         let beside = self.living(into)?.is_some_and(|beside| into != layer && beside.parent == parent);
-        if into != parent && !beside {
-            let message = "a fork is merged into what it stands on, or into another fork of that; merge it step by step";
-            return Err(Error::new(Code::Layer, message));
-        }
+        let message =
+            "a fork is merged into what it stands on, or into another fork of that; merge it step by step";
+        ensure(into == parent || beside, Code::Layer, message)?;
         let (common, gone) = self.in_common(&self.taken_in(layer), &self.taken_in(into));
         let stood = self.living(into)?.filter(|_| beside).map_or(*from, |other| other.from.min(*from));
         let state = |layer: u32, id: EntityId, seq: Seq| self.state_in(layer, id, seq).map(|found| found.0);

@@ -3,12 +3,11 @@
 use crate::entity::{Entity, Property};
 use crate::gate::Labels;
 use crate::names::Names;
-use karyon_model::limits::PROPERTIES_MAX;
 use karyon_model::valid::{HOLDS, TRUE, is_temporal, portion};
 use karyon_model::value::{self, Sequence};
 use karyon_model::{
     Change, Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Target, Verb,
-    property_count_error,
+    check_property_count, ensure, unless,
 };
 use smallvec::SmallVec;
 
@@ -66,9 +65,8 @@ fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> 
             write_node(surface, key, labels, Some(drop), changes, valid)
         }
         Verb::Patch { target: target @ Target::Edge(_), labels, drop, changes } => {
-            if !labels.is_empty() || !drop.is_empty() {
-                return Err(Error::new(Code::Argument, "edges have a type, not labels; link another type"));
-            }
+            let message = "edges have a type, not labels; link another type";
+            ensure(labels.is_empty() && drop.is_empty(), Code::Argument, message)?;
             let entity = existing(surface, target)?;
             let changes = named(surface, changes)?;
             change(surface, entity, Operations::new(), &changes, valid)
@@ -93,10 +91,8 @@ fn perform_in<S: Surface>(surface: &mut S, verb: &Verb<'_>, valid: Interval) -> 
         },
         Verb::Increment { target, name, by } => {
             let (entity, name) = (existing(surface, target)?, surface.name(name)?);
-            value::add(by, by).map(drop).or_else(|error| match error.code() {
-                Code::IntegerRange => Ok(()),
-                _ => Err(error),
-            })?;
+            // Whether it is a number: what it makes twice may be out of range.
+            unless(Code::IntegerRange, value::add(by, by))?;
             match steady(surface.state(entity), name)? {
                 Some(property) if value::add(property.value, by)? == property.value => Ok(()),
                 Some(_) => surface.apply(entity, &[Operation::Increment { entity, name, by }]),
@@ -250,9 +246,7 @@ fn write_node<S: Surface>(
 
 /// Changes by number of the name, ascending; of several of one property the last.
 fn named<'a, S: Surface>(surface: &mut S, changes: &[Change<'a>]) -> Result<SmallVec<[Numbered<'a>; 8]>> {
-    if changes.len() > PROPERTIES_MAX {
-        return Err(property_count_error(changes.len()));
-    }
+    check_property_count(changes.len())?;
     let mut named: SmallVec<[_; 8]> = SmallVec::with_capacity(changes.len());
     for (name, value) in changes {
         named.push((surface.name(name)?, *value));

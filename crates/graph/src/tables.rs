@@ -6,7 +6,7 @@ use crate::versioned::{Object, State};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use karyon_history::{Direction, History, ObjectId, Run};
 use karyon_model::limits::ENTITIES_MAX;
-use karyon_model::{Code, EntityId, Error, NameId, Result, Seq};
+use karyon_model::{Code, EntityId, NameId, Result, Seq, bounded};
 use std::hash::BuildHasher;
 use std::ops::{Index, IndexMut};
 
@@ -387,11 +387,10 @@ fn identity<'a>(keys: &'a Keys, edge: &EdgeSlot) -> (u32, NameId, u32, &'a str) 
 
 /// The number after so many, if there may be one more.
 pub(crate) fn next_id(count: u32) -> Result<u32> {
-    Some(count).filter(|id| (*id as usize) < ENTITIES_MAX).ok_or_else(|| {
-        let message =
-            format!("the store has named {ENTITIES_MAX} nodes or edges, its limit; open another store");
-        Error::new(Code::TransactionSize, message).with("limit", ENTITIES_MAX)
-    })
+    bounded((count as usize) < ENTITIES_MAX, Code::TransactionSize, ENTITIES_MAX, || {
+        format!("the store has named {ENTITIES_MAX} nodes or edges, its limit; open another store")
+    })?;
+    Ok(count)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A present state with the run of deltas that leads back from it.
 
 use karyon_history::{Chapter, History, ObjectId, Run};
-use karyon_model::{Code, Result, Seq};
+use karyon_model::{Code, Result, Seq, unless};
 use std::borrow::Cow;
 
 /// A state that can be written whole and taken back one delta at a time.
@@ -140,13 +140,11 @@ impl<S: State> Object<S> {
             Ok((state, run))
         })?;
         let Some((state, run)) = found.filter(|(_, run)| run.start() > 0) else { return Ok(None) };
-        let before = || match history.find(id, run.start() - 1) {
-            // Something was, which is not kept.
-            Err(error) if error.code() == Code::Horizon => Ok(true),
-            found => found.map(|found| found.is_some()),
-        };
+        // What is not kept was something.
+        let before = || unless(Code::Horizon, history.find(id, run.start() - 1));
         let open = self.past.as_ref().filter(|past| past.sealed).map(|past| past.run.start());
-        let sealed = open.is_some_and(|start| seq >= start) || (open.is_some() && before()?);
+        let sealed = open.is_some_and(|start| seq >= start)
+            || (open.is_some() && before()?.is_none_or(|found| found.is_some()));
         Ok(Some((state, run, sealed)))
     }
 

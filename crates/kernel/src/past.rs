@@ -6,7 +6,7 @@ use karyon_graph::{Entity, Gate, Graph, Layer, Obstacle, Prefer, Slot, SlotChang
 use karyon_history::Commit;
 use karyon_model::bytes::Cursor;
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
-use karyon_model::{Code, CommitHeader, EntityId, Error, Result, Rules, Seq, Target};
+use karyon_model::{Code, CommitHeader, EntityId, Error, Result, Rules, Seq, Target, ensure};
 use karyon_store::{Body, Report, Store};
 use std::sync::Arc;
 
@@ -224,9 +224,7 @@ impl Session {
     pub(crate) fn revert(&self, principal: &str, since: Seq, dry_run: bool, out: &mut Vec<u8>) -> Result<()> {
         // Its report names whatever the principal has written, of any label.
         self.seeing_everything()?;
-        if self.layer > 0 {
-            return Err(Error::new(Code::Layer, "a fork is not reverted; write in it, or drop it"));
-        }
+        ensure(self.layer == 0, Code::Layer, "a fork is not reverted; write in it, or drop it")?;
         let report = self.store().revert((principal, since), dry_run, self.author(None))?;
         self.put_report(&report, out)?;
         report.plan.descendants.tell(out);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use karyon_model::{Code, Error, Result};
+use karyon_model::{Code, Error, Result, ensure};
 
 use crate::chain::{ChainPoint, Position, StoreId};
 use crate::disk::Disk;
@@ -276,11 +276,9 @@ impl Log {
     /// Runs something that writes; its failure ends all writing, since what is on disk is then unknown. Only
     /// `ERR_KARYON_IO` says that nothing was lost.
     fn guarded<T>(&mut self, write: impl FnOnce(&mut Log) -> Result<T>) -> Result<T> {
-        if self.poisoned {
-            let message =
-                "an earlier write or sync failed; nothing more is written until the store is opened again";
-            return Err(Error::new(Code::SyncFailed, message));
-        }
+        let message =
+            "an earlier write or sync failed; nothing more is written until the store is opened again";
+        ensure(!self.poisoned, Code::SyncFailed, message)?;
         // Set while it runs, so that a panic in between poisons too.
         self.poisoned = true;
         let result = write(self);

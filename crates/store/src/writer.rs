@@ -211,9 +211,7 @@ impl Store {
     pub fn checkpoint(&self) -> Result<Option<u64>> {
         let Some(persistence) = &self.persistence else { return Ok(None) };
         let _turn = persistence.checkpoint_turn.lock();
-        if self.pipeline()?.closed {
-            return Err(Error::new(Code::Closed, "the store is closed; open it again"));
-        }
+        self.pipeline()?.check_open()?;
         let Written { head: tail, tail_bytes, .. } = persistence.written();
         let mut commits = Vec::new();
         let mut image = {
