@@ -150,7 +150,7 @@ fn copy(
             let message = format!("there is no version {until}, the newest is {}; name that", newest.seq);
             return Err(Error::new(Code::Time, message).with("newest", newest.seq));
         }
-        rest.map_or(Ok(()), |rest| log.append(&rest).map(drop))?;
+        rest.map_or(Ok(()), |rest| log.append(&rest))?;
         log.sync()?;
         log.seal(newest.time.max(floor.unwrap_or(i64::MIN)))?;
         write_identity(&*target, id)?;

@@ -35,8 +35,9 @@ impl Store {
         })
     }
 
-    /// Commits what is planned, unless it is a dry run; plans it anew where others have changed meanwhile what it is about.
-    pub(crate) fn commit_planned(
+    /// Commits what is planned, unless it is a dry run; plans it anew where others have changed meanwhile what it is about. Does nothing
+    /// where there is nothing to be done, or when something clashes and nobody is preferred.
+    pub fn commit_planned(
         &self,
         dry_run: bool,
         author: Author<'_>,

@@ -118,7 +118,7 @@ impl Store {
         let Some(persistence) = &self.persistence else { return Ok(false) };
         let mut log = persistence.log.lock();
         let Some(batch) = self.pipeline()?.next() else { return Ok(false) };
-        let done = log.append(&batch).and_then(|_| log.sync()).and_then(|()| {
+        let done = log.append(&batch).and_then(|()| log.sync()).and_then(|()| {
             let mut written = persistence.written.lock();
             written.head = log.head();
             written.frames += 1;

@@ -87,7 +87,7 @@ fn a_pin_that_is_taken_while_the_past_goes_is_kept_or_refused() {
     let told = pinned.clone();
     *hook.lock().unwrap() = Some((
         "archive.new",
-        OpenMode::CreateNew,
+        OpenMode::Create,
         Box::new(move || *told.lock().unwrap() = Some(within.pin(20))),
     ));
     store.compact(&keep(store.durable()), ROOT).unwrap();
@@ -276,7 +276,7 @@ fn a_closed_store_leaves_its_successors_archive_alone() {
     let late = old.clone();
     *hook.lock().unwrap() = Some((
         "archive.new",
-        OpenMode::CreateNew,
+        OpenMode::Create,
         Box::new(move || {
             // The hook runs before the file is there; take it later, from another thread.
             std::thread::spawn(move || {

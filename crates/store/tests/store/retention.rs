@@ -327,7 +327,7 @@ fn while_the_past_goes_commits_go_on_and_no_fork_is_made_on_what_goes() {
     let (within, head) = (store.clone(), store.durable());
     *hook.lock().unwrap() = Some((
         "archive.new",
-        OpenMode::CreateNew,
+        OpenMode::Create,
         Box::new(move || {
             assert_eq!(within.fork("low", (0, 20), ROOT).unwrap_err().code(), Code::Horizon);
             within.fork("high", (0, head), ROOT).unwrap();
