@@ -168,7 +168,7 @@ impl Merge<'_> {
         }
         if !layer.is_alive() {
             let changed =
-                *doubtful || !same(had, other) || self.graph.has_edges_beside(self.into, id, &self.gone)?;
+                *doubtful || !same(had, other) || self.graph.has_other_edges(self.into, id, &self.gone)?;
             let reason = "the fork has removed it, and the other side has changed or linked it";
             if other.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
                 self.gone.insert(id);

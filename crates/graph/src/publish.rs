@@ -181,9 +181,7 @@ impl Publication {
 
 fn change_list<T>(graph: &mut Graph, id: ObjectId, change: impl FnOnce(&mut Object<Ids>) -> T) -> T {
     match id {
-        ObjectId::Edges(direction, node, kind) => {
-            graph.tables.nodes[node].change_list(direction, kind, change)
-        }
+        ObjectId::Edges(way, node, kind) => graph.tables.nodes[node].change_list((way, kind), change),
         ObjectId::Label(name) => change(graph.labels.entry(name).or_default()),
         ObjectId::Posting(posting) => change(&mut graph.indexes.postings[posting as usize].nodes),
         other => unreachable!("{other:?} is no list of the base"),

@@ -123,11 +123,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads through a transaction: its own writes first, then its snapshot.
-    pub fn through(
-        graph: &'a Graph,
-        transaction: &'a mut Transaction,
-        gate: &'a dyn Gate,
-    ) -> Result<Reader<'a>> {
+    pub fn through(graph: &'a Graph, transaction: &'a mut Transaction, gate: &'a dyn Gate) -> Result<Self> {
         transaction.catch_up(graph, gate)?;
         let (layer, seq) = (transaction.layer(), transaction.snapshot());
         let reads = Some(&mut transaction.reads);

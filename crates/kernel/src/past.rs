@@ -96,7 +96,7 @@ impl Session {
         // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
         // labels then, and what may not be seen is left out, as in a diff.
         let (mut count, mut bytes, mut told) = (0, 0, (Seq::MAX, false));
-        let visited = body.graph.visit_changes((self.layer, id), after, until, &mut |change| {
+        let visited = body.graph.visit_changes((self.layer, id), (after, until), &mut |change| {
             if only.is_some_and(|only| only != change.slot) {
                 return Ok(true);
             }
@@ -145,7 +145,7 @@ impl Session {
                     continue;
                 }
                 let (mut next, visible) = (at * PLACES, self.may_see_change(&body, id, seq)?);
-                body.graph.visit_changes((self.layer, id), seq - 1, seq, &mut |change| {
+                body.graph.visit_changes((self.layer, id), (seq - 1, seq), &mut |change| {
                     let size = weight(&change);
                     if visible && next >= place {
                         out.push(1);

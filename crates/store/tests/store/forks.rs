@@ -223,7 +223,7 @@ fn past_holds(store: &Store, world: &World, layer: u32, key: &str) -> Checked {
     let body = store.body().map_err(|error| error.to_string())?;
     let Some(id) = body.graph.node_id(key).map(EntityId::Node) else { return Ok(()) };
     let mut found = Vec::new();
-    let told = body.graph.visit_changes((layer, id), 0, durable, &mut |change| {
+    let told = body.graph.visit_changes((layer, id), (0, durable), &mut |change| {
         if let Slot::Property(name) = change.slot {
             let bytes = |value: Option<karyon_graph::Encoded>| value.map(|value| value.to_vec());
             found.push((
