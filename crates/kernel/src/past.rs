@@ -264,15 +264,16 @@ impl Session {
         Ok(())
     }
 
-    /// Merges the fork that it reads into another one that stands on the same, or, where `into` is empty, into that; see `Store::merge`. For
-    /// those who may see everything.
+    /// Merges the fork that it reads into another one that stands on the same, or, where `into` is empty, into that, in one commit; see
+    /// `Graph::plan_merge`. For those who may see everything.
     ///
     /// The answer is its report.
     pub(crate) fn merge_fork(&self, into: &str, prefer: Prefer, out: &mut Vec<u8>) -> Result<()> {
         self.seeing_everything()?;
         let named = || self.store().body()?.graph.layer_named(into);
         let into = (!into.is_empty()).then(named).transpose()?;
-        self.put_report(&self.store().merge((self.layer, into), prefer, self.author(None))?, out)
+        let plan = |body: &Body| body.graph.plan_merge(self.layer, into, prefer);
+        self.put_report(&self.store().commit_planned(false, self.author(None), plan)?, out)
     }
 
     /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.

@@ -143,7 +143,7 @@ impl Store {
             remove(disk, CHECKPOINTS, &files(disk, CHECKPOINTS, "")?)?;
             remove(disk, ASIDE_DIRECTORY, &files(disk, ASIDE_DIRECTORY, "")?)?;
         }
-        let archive = Archive::put_in_place(disk, persistence.id, base)?;
+        let archive = Archive::put_in_place(disk, persistence.store, base)?;
         self.go_by(persistence, archive)?;
         archived(committed, [bytes, persistence.log_bytes()?])
     }
