@@ -5,13 +5,11 @@
 //! snapshot isolation only what is written is validated; what was read still gives the parents.
 
 use crate::draft::{Draft, changed};
-use crate::entity::Slot;
 use crate::gate::{Gate, ask};
-use crate::head::Graph;
-use crate::index::Index;
 use crate::plan::{Operations, Surface, describe, perform, target};
 use crate::publish::Publication;
 use crate::transaction::{Declaration, Purpose, Read, Transaction, check_size};
+use crate::{Graph, Index, Slot};
 use karyon_history::ObjectId;
 use karyon_model::limits::PARENTS_MAX;
 use karyon_model::valid::HOLDS;

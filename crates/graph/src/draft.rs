@@ -1,18 +1,16 @@
 //! A commit in the making: carried out on private copies while others read. Whoever drops it has changed nothing.
 
-use crate::commit::Prepared;
 use crate::entity::{Entity, Slot, put_delta};
 use crate::gate::{Gate, Labels};
-use crate::head::Graph;
 use crate::ids;
 use crate::index::{TEMPORAL_KEY, index_key};
 use crate::layer::{Layer, Numbered};
-use crate::names::Names;
 use crate::pieces::difference;
 use crate::plan::Surface;
 use crate::publish::{Listing, Publication};
 use crate::tables::{self, EdgeSlot, next_id};
 use crate::versioned::State;
+use crate::{Graph, Names, Prepared};
 use hashbrown::HashMap;
 use indexmap::IndexSet;
 use karyon_history::{Direction, ObjectId};

@@ -15,13 +15,11 @@
 //!
 //! An object is what `Object::put_at` appends.
 
-use crate::entity::Entity;
-use crate::head::Graph;
 use crate::ids::Ids;
-use crate::index::Index;
 use crate::layer::{Copied, Layer};
 use crate::tables::{EDGE_BYTES, NODE_BYTES};
 use crate::versioned::{Object, State};
+use crate::{Entity, Graph, Index};
 use karyon_history::{Direction, History, ObjectId};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint, put_varints};
 use karyon_model::{Code, EntityId, NameId, Result, Rules, Seq, ensure};

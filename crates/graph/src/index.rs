@@ -8,10 +8,9 @@
 //! through which whoever asks as of an instant looks too. Unique are values that hold always; what is required holds something at every
 //! instant.
 
-use crate::entity::Entity;
-use crate::head::Graph;
 use crate::ids::Ids;
 use crate::versioned::Object;
+use crate::{Entity, Graph};
 use hashbrown::HashMap;
 use karyon_model::limits::{INDEX_KEY_BYTES, INDEXES_MAX};
 use karyon_model::order::{Span, after_prefix, order_key};

@@ -6,11 +6,10 @@
 
 use crate::commit::conflict;
 use crate::draft::Draft;
-use crate::entity::Entity;
-use crate::head::Graph;
 use crate::ids::{Ids, Listed};
 use crate::tables::Listing;
 use crate::versioned::{Object, State};
+use crate::{Entity, Graph};
 use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
 use karyon_history::{Direction, ObjectId};

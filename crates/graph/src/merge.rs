@@ -7,10 +7,8 @@
 //! A layer stands on a version that never changes. One that is to follow what goes on below is merged into a new one above the head.
 
 use crate::entity::{Entity, Slot, same};
-use crate::head::Graph;
-use crate::layer::Layer;
 use crate::patches::{Patches, Plan};
-use crate::transaction::{Purpose, Transaction};
+use crate::{Graph, Layer, Purpose, Transaction};
 use hashbrown::HashSet;
 use karyon_model::{Code, EntityId, Result, Seq, ensure};
 use std::borrow::Cow;

@@ -1,8 +1,7 @@
 //! What a verb means: the changes it makes to what it finds. One text for commits and for a transaction's own reads.
 
-use crate::entity::{Entity, Property};
 use crate::gate::Labels;
-use crate::names::Names;
+use crate::{Entity, Names, Property};
 use karyon_model::valid::{HOLDS, TRUE, is_temporal, portion};
 use karyon_model::value::{self, Sequence};
 use karyon_model::{

@@ -5,12 +5,11 @@
 //! anew. What is known of the head alone (the counts, the size, which layers live, which names the log defines) changes with it.
 
 use crate::draft::Declared;
-use crate::entity::Entity;
-use crate::head::Graph;
 use crate::ids::Ids;
 use crate::layer::{Contents, Copied, Layer};
 use crate::tables::Tables;
 use crate::versioned::Object;
+use crate::{Entity, Graph};
 use indexmap::set::IntoIter;
 use karyon_history::{History, ObjectId};
 use karyon_model::{Code, EntityId, Error, NameId, Operation, OperationReader, Result, Seq};

@@ -1,14 +1,11 @@
 //! Reading: as of a version, and through a transaction, which sees its own writes and notes what it has seen.
 
-use crate::entity::Entity;
-use crate::gate::{Gate, permitted};
-use crate::head::Graph;
 use crate::ids::Listed;
 use crate::index::{TEMPORAL_KEY, shortened};
-use crate::names::Names;
 use crate::overlay::{Entry, Identity, Overlay};
 use crate::transaction::{Read, Transaction, note};
 use crate::versioned::State;
+use crate::{Entity, Gate, Graph, Names, permitted};
 use hashbrown::HashSet;
 use karyon_history::{Direction, ObjectId};
 use karyon_model::order::{Span, order_key};

@@ -5,10 +5,8 @@
 //! someone else has changed it since, and it is kept and reported. So writers who overwrote each other can be taken back in
 //! any order. A node or edge that only such writers made goes when nobody else has built on it.
 
-use crate::entity::{Encoded, Entity, Slot};
-use crate::head::Graph;
 use crate::patches::{Patches, Plan};
-use crate::transaction::{Purpose, Transaction};
+use crate::{Encoded, Entity, Graph, Purpose, Slot, Transaction};
 use hashbrown::{HashMap, HashSet};
 use karyon_history::{Commit, Commits};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Reverted, Seq, Target};

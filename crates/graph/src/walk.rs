@@ -1,7 +1,6 @@
 //! Bounded traversals, breadth first: what lies within some edges of a node, and a shortest way to another one.
 
-use crate::gate::permitted;
-use crate::reader::{EdgeItem, NodeItem, PageStart, Reader};
+use crate::{EdgeItem, NodeItem, PageStart, Reader, permitted};
 use hashbrown::HashSet;
 use karyon_history::Direction;
 use karyon_model::limits::TRAVERSED_EDGES_MAX;

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use karyon_model::{Code, Error, Result, ensure};
 
-use crate::chain::{ChainPoint, StoreId};
-use crate::disk::Disk;
 use crate::failure::{Failure, io_error, io_failed, sync_error, sync_failed};
 use crate::frame::{self, Frame, Header, Kind, MIN_FRAME_BYTES};
 use crate::segment::{self, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentSizes};
 use crate::segment_file::SegmentFile;
+use crate::{ChainPoint, Disk, StoreId};
 
 /// The log of one store, open for writing. It is the only one of its store: its owner holds the store's lock.
 ///

@@ -7,15 +7,13 @@ use std::sync::Arc;
 
 use karyon_model::Result;
 
-use crate::chain::{ChainPoint, Position, StoreId};
-use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, io_error, sync_error};
 use crate::frame::{Kind, Visit};
-use crate::log::Log;
 use crate::recovery::{Cut, Recovery, judge, judge_unbegun};
 use crate::segment::{self, LOG_DIRECTORY, SegmentSizes};
 use crate::segment_file::SegmentFile;
 use crate::walk::Walk;
+use crate::{ChainPoint, Disk, Log, OpenMode, Position, StoreId};
 
 /// The directory that keeps what was cut.
 pub const ASIDE_DIRECTORY: &str = "aside";
