@@ -152,8 +152,6 @@ export interface Seat {
   /** Whether the message of a slot runs here, now. */
   admits(slot: number): boolean
   abort?(stop: boolean): void
-  /** It is dead where it belongs, and that is not known here yet. */
-  readonly dead?: boolean
   /** The incarnation is dead. */
   retire(): void
   /** The CPU time of its turns, as `CellInfo` tells it. */

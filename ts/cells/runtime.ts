@@ -224,22 +224,14 @@ export class CellRuntime {
 
   send(cell: Cell, name: string, payload: unknown, turn?: Turn): boolean {
     const code = this.codeOf(cell, name)
-    const by = (turn ?? this.pump.current)?.incarnation
-    return this.post(cell, code, this.admit(cell, code, payload), this.traceOf(turn), undefined, by)
+    return this.post(cell, code, this.admit(cell, code, payload), this.traceOf(turn))
   }
 
   /** Sends what was admitted. */
-  post(
-    cell: Cell,
-    code: number,
-    payload: unknown,
-    trace: string | undefined,
-    once?: Once,
-    by?: Incarnation,
-  ): boolean {
+  post(cell: Cell, code: number, payload: unknown, trace: string | undefined, once?: Once): boolean {
     return this.#shield.running === 0
-      ? this.#post(cell, code, payload, trace, once, by)
-      : this.#shield.during(() => this.#post(cell, code, payload, trace, once, by))
+      ? this.#post(cell, code, payload, trace, once)
+      : this.#shield.during(() => this.#post(cell, code, payload, trace, once))
   }
 
   #post(
@@ -248,7 +240,6 @@ export class CellRuntime {
     payload: unknown,
     trace: string | undefined,
     once: Once | undefined,
-    by: Incarnation | undefined,
   ): boolean {
     const room = this.#roomOf(cell)
     const control = cell.definition?.controls?.has(code) && room !== CLOSED
@@ -257,7 +248,7 @@ export class CellRuntime {
     if (once !== undefined) slot.once = once
     if (trace !== undefined) slot.trace = trace
     if (control) this.scheduler.write(Op.send, cell.id, slot.number, Class.control)
-    else this.scheduler.send(cell, slot.number, room, by)
+    else this.scheduler.send(cell, slot.number, room)
     return true
   }
 

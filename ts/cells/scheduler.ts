@@ -2,7 +2,7 @@
 import { checked, takeFailure } from '../errors.ts'
 import { native } from '../native.ts'
 import { shield } from '../shield.ts'
-import type { Cell, Incarnation } from './cell.ts'
+import type { Cell } from './cell.ts'
 import { CLOSED, Header, INDEX_MASK, Op, RECORD_WORDS } from './protocol.ts'
 import type { CellRuntime } from './runtime.ts'
 import type { Slot } from './slots.ts'
@@ -43,7 +43,7 @@ export interface CellScheduler {
   begin(turn: number, cell: number): void
   pause(): void
   answer(place: number): number
-  send(cell: Cell, slot: number, room: number, by: Incarnation | undefined): void
+  send(cell: Cell, slot: number, room: number): void
   take(cell: Cell, room: number): void
   takeIdle(): number
   adopt(cell: number, slot: number): number

@@ -278,8 +278,7 @@ export class Turn {
   }
 
   #living(): Incarnation {
-    const { incarnation } = this
-    if (!incarnation.alive || incarnation.rare?.seat?.dead) throw incarnation.deadError()
-    return incarnation
+    if (!this.incarnation.alive) throw this.incarnation.deadError()
+    return this.incarnation
   }
 }

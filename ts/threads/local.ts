@@ -58,11 +58,6 @@ export class LocalSeat {
     this.#remote.used[this.number] = cpuMs
   }
 
-  /** Main has ended the incarnation, which is not known here yet. */
-  get dead(): boolean {
-    return this.#remote.isDead(this.number)
-  }
-
   /** Whether a message may begin: main may have closed the seat meanwhile. */
   admits(slot: number): boolean {
     return this.#remote.begins(this, slot)

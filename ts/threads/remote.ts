@@ -70,6 +70,8 @@ export class RemoteScheduler implements CellScheduler {
   /** Seats of the batch that is out, and the one whose messages run. */
   readonly #out: LocalSeat[] = []
   #current: LocalSeat | undefined
+  /** The seat of whoever sends something, from 1: of one whose end main has told nothing comes any more. */
+  speaker = 0
   closed = false
   ran = 0
   ended = 0
@@ -273,9 +275,9 @@ export class RemoteScheduler implements CellScheduler {
     seat.word = Seated.idle
   }
 
-  /** Whether main has ended the incarnation in a seat. */
-  isDead(seat: number): boolean {
-    return Atomics.load(this.#line.dead, seat) !== 0
+  /** Whether main has ended an incarnation. */
+  isDead({ seat }: Incarnation): boolean {
+    return Atomics.load(this.#line.dead, (seat as LocalSeat).number) !== 0
   }
 
   /** How a message came out. */
@@ -304,8 +306,8 @@ export class RemoteScheduler implements CellScheduler {
     this.#wake(seat)
   }
 
-  send(cell: Cell, slot: number, _room: number, by: Incarnation | undefined): void {
-    this.#send(cell, slot, Class.user, (by?.seat as LocalSeat | undefined)?.number)
+  send(cell: Cell, slot: number): void {
+    this.#send(cell, slot, Class.user, this.speaker)
   }
 
   #send(cell: Cell, number: number, kind: number, by = 0): void {

@@ -1,7 +1,8 @@
 // A worker: runs cells of its kernel's, on a store that it shares with it.
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
-import type { Incarnation } from '../cells/cell.ts'
+import type { Cell, Incarnation } from '../cells/cell.ts'
 import { CellRuntime } from '../cells/runtime.ts'
+import type { Turn } from '../cells/turn.ts'
 import { onWake, watchedEnvironment } from '../cells/watchdog.ts'
 import { checked, takeFailure } from '../errors.ts'
 import { accessRefused, type KernelEvent } from '../events.ts'
@@ -14,6 +15,23 @@ import { Outside } from './outside.ts'
 import { RemoteSlots, type LocalSeat } from './local.ts'
 import { RemoteScheduler } from './remote.ts'
 import { Place, Up, partsOf, type WorkerSeed } from './wire.ts'
+
+/** A runtime whose cells are main's: that has to know who sends what. */
+class CellRuntimeHere extends CellRuntime {
+  override send(cell: Cell, name: string, payload: unknown, turn?: Turn): boolean {
+    const scheduler = this.scheduler as RemoteScheduler
+    const by = turn ?? this.pump.current
+    // A turn learns of its end in no other way while it runs.
+    if (turn !== undefined && scheduler.isDead(turn.incarnation)) throw turn.incarnation.deadError()
+    const before = scheduler.speaker
+    scheduler.speaker = (by?.incarnation.seat as LocalSeat | undefined)?.number ?? 0
+    try {
+      return super.send(cell, name, payload, turn)
+    } finally {
+      scheduler.speaker = before
+    }
+  }
+}
 
 function serve(port: MessagePort, seed: WorkerSeed): void {
   const { memory, bell, parcels, answers, store, credits, durability, root, environment } = seed
@@ -32,7 +50,7 @@ function serve(port: MessagePort, seed: WorkerSeed): void {
     else scheduler.tell(Up.event, event)
   }
   const slots = new RemoteSlots()
-  const runtime: CellRuntime = new CellRuntime({
+  const runtime: CellRuntime = new CellRuntimeHere({
     sessions: {
       session: (principal: string, incarnation: number, grants: Grants, of: Incarnation) =>
         new NativeSession(

@@ -19,7 +19,7 @@ async function raised(flag: SharedArrayBuffer): Promise<void> {
 /** What a watchdog does about a cell that does not end its turn. */
 function giveUp(ref: { readonly path: string }): void {
   const { incarnation } = Reference.cellOf(ref as Reference)
-  const error = failure('ERR_KARYON_TURN_TIMEOUT', 'it does not end its turn')
+  const error = failure('ERR_KARYON_TURN_CPU', 'it does not end its turn')
   threadsOf(ref).replace(threadOf(ref), incarnation, error)
 }
 

@@ -11,27 +11,21 @@ impl Graph {
     ///
     /// Cost: a pass over everything that ever existed.
     pub fn audit_in(&self, layer: u32, seq: Seq) -> Result<(usize, usize)> {
-        let listed_in = |list| self.listed_in(layer, list, seq);
         let broken = |what: String| {
             Err(Error::new(Code::Damaged, format!("at version {seq}: {what}; restore a backup")))
         };
         let (nodes, edges) = self.numbered();
         let (mut live, mut listed, mut due) = ((0, 0), HashSet::new(), HashSet::new());
-        for label in self.labels.keys() {
-            listed.extend(
-                listed_in(ObjectId::Label(*label))?.iter().map(|node| (ObjectId::Label(*label), *node)),
-            );
-        }
-        for posting in 0..self.indexes.numbered().1 as u32 {
-            let nodes = listed_in(ObjectId::Posting(posting))?;
-            listed.extend(nodes.iter().map(|node| (ObjectId::Posting(posting), *node)));
-        }
+        let mut read = |list: ObjectId| -> Result<()> {
+            listed.extend(self.listed_in(layer, list, seq)?.iter().map(|id| (list, *id)));
+            Ok(())
+        };
+        self.labels.keys().try_for_each(|label| read(ObjectId::Label(*label)))?;
+        (0..self.indexes.numbered().1 as u32).try_for_each(|posting| read(ObjectId::Posting(posting)))?;
         for id in 0..nodes {
             for direction in Direction::BOTH {
-                for kind in self.edge_kinds(id, direction) {
-                    let edges = listed_in(ObjectId::Edges(direction, id, kind))?;
-                    listed.extend(edges.iter().map(|edge| (ObjectId::Edges(direction, id, kind), *edge)));
-                }
+                let mut kinds = self.edge_kinds(id, direction);
+                kinds.try_for_each(|kind| read(ObjectId::Edges(direction, id, kind)))?;
             }
             let Some((entity, _)) = self.entity_in(layer, EntityId::Node(id), seq)? else { continue };
             live.0 += 1;

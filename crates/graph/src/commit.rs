@@ -5,18 +5,17 @@
 //! snapshot isolation only what is written is validated; what was read still gives the parents.
 
 use crate::draft::{Draft, changed};
-use crate::entity::Slot;
 use crate::gate::{Gate, ask};
-use crate::head::Graph;
-use crate::index::Index;
 use crate::plan::{Operations, Surface, describe, perform, target};
 use crate::publish::Publication;
 use crate::transaction::{Declaration, Purpose, Read, Transaction, check_size};
+use crate::{Graph, Index, Slot};
 use karyon_history::ObjectId;
 use karyon_model::limits::PARENTS_MAX;
 use karyon_model::valid::HOLDS;
 use karyon_model::{
     Code, CommitRecord, EntityId, Error, NameId, Operation, OperationReader, Result, Seq, Target, Verb,
+    unless,
 };
 use std::collections::BTreeSet;
 
@@ -50,7 +49,7 @@ impl Graph {
         self.living(transaction.layer())?;
         let (parents, coarse) = self.validate_reads(transaction)?;
         let mut draft = Draft::new(self, transaction.layer());
-        let principal = carry_out(&mut draft, transaction, principal, gate)?;
+        let principal = draft.carry_out(transaction, principal, gate)?;
         let changed = draft.has_changed() || transaction.reverts().is_some();
         let prepared = Prepared { principal, parents, coarse, ..draft.finish()? };
         prepared.publication.check_bytes(self)?;
@@ -106,11 +105,11 @@ impl Graph {
             }
             // Which commit last changed the set of nodes, or an index, is known of the head alone.
             lost |= (last > snapshot || layer > 0) && matches!(read, Read::Nodes | Read::Index(_));
-            match if last > snapshot { self.last_change(layer, read, snapshot) } else { Ok(last) } {
-                // Who made it what was read is not kept.
-                Err(error) if error.code() == Code::Horizon => lost = true,
-                last => drop(parents.insert(last?)),
-            }
+            let seen = if last > snapshot { self.last_change(layer, read, snapshot) } else { Ok(last) };
+            // Who made it what was read may not be kept.
+            let seen = unless(Code::Horizon, seen)?;
+            lost |= seen.is_none();
+            parents.extend(seen);
         }
         parents.remove(&0);
         let coarse = parents.len() > PARENTS_MAX || lost;
@@ -155,9 +154,7 @@ impl Graph {
                 let kind = self.names.text(*kind);
                 format!("the {kind} edges ({direction:?}) of {:?}", self.key(*node))
             }
-            Read::Lists(node, direction) => {
-                format!("the edges ({direction:?}) of {:?}", self.key(*node))
-            }
+            Read::Lists(node, direction) => format!("the edges ({direction:?}) of {:?}", self.key(*node)),
             Read::Label(name) => format!("the nodes labelled {:?}", self.names.text(*name)),
             Read::Value(index, _) | Read::Index(index) => {
                 let Index { label, property, .. } = self.indexes.all[*index as usize];
@@ -216,15 +213,12 @@ impl Graph {
         let mut hit = now.since() > snapshot || slots.iter().any(later);
         if !hit && slots.iter().any(|slot| now.slot(*slot).is_none()) {
             // What is not there now may have been there in between.
-            let visited = self.visit_changes((layer, id), snapshot, self.head, &mut |change| {
+            let visited = self.visit_changes((layer, id), (snapshot, self.head), &mut |change| {
                 hit = slots.contains(&change.slot);
                 Ok(!hit)
             });
-            match visited {
-                // Nobody knows any more: it may have.
-                Err(error) if error.code() == Code::Horizon => hit = true,
-                visited => visited?,
-            }
+            // Nobody knows any more: it may have.
+            hit |= unless(Code::Horizon, visited)?.is_none();
         }
         Ok(hit)
     }
@@ -238,64 +232,62 @@ pub(crate) fn conflict(what: &str, action: &str, by: Seq, snapshot: Seq) -> Erro
     error.with("by", by).with("snapshot", snapshot)
 }
 
-fn carry_out(
-    draft: &mut Draft<'_>,
-    transaction: &Transaction,
-    principal: &str,
-    gate: &dyn Gate,
-) -> Result<NameId> {
-    let snapshot = transaction.snapshot();
-    draft.reserve(transaction.verbs.len());
-    if draft.graph.head > snapshot {
-        for verb in transaction.verbs() {
-            let verb = verb?;
-            let valid = draft.graph.validate_write(&verb, transaction);
-            valid.or_else(|error| ask(draft, &verb, gate).and(Err(error)))?;
-        }
-    }
-    let principal = draft.name(principal)?;
-    if !matches!(transaction.purpose, None | Some(Purpose::Revert(_))) {
-        gate.write_node(&mut std::iter::empty(), draft.names())?;
-    }
-    match &transaction.purpose {
-        Some(Purpose::Declare(Declaration { label, property, rules })) => {
-            let (label, property) = (draft.name(label)?, draft.name(property)?);
-            draft.declare(label, property, *rules)?;
-        }
-        Some(Purpose::Fork { name, parent, from }) => {
-            let name = draft.name(name)?;
-            draft.fork(name, *parent, *from)?;
-        }
-        Some(Purpose::Drop(layer)) => draft.drop_layer(*layer)?,
-        Some(Purpose::Merge(layer)) => draft.merge(*layer, snapshot)?,
-        Some(Purpose::Erase(key)) => draft.erase(key)?,
-        Some(Purpose::Archive { through, digest }) => {
-            draft.act(&Operation::Archive { through: *through, digest });
-        }
-        Some(Purpose::Revert(_)) | None => {}
-    }
-    for (count, verb) in transaction.verbs().enumerate() {
-        let verb = verb?;
-        check_size(count + 1, 0)?;
-        let bytes = draft.operations.len();
-        let done = perform(draft, &verb);
-        if done.is_err() || draft.operations.len() == bytes {
-            ask(draft, &verb, gate)?;
-        }
-        done?;
-    }
-    draft.ask_touched(gate)?;
-    // An edge that goes with its node is written like one that is unlinked, though no verb names it.
-    for id in draft.touched().filter(|_| transaction.snapshot_isolation) {
-        if draft.state(id).since() > snapshot {
-            let last = draft.last(id)?;
-            #[cfg(karyon_broken = "detach")]
-            let last = 0;
-            if last > snapshot {
-                let conflict = |it: Target<'_>| Err(conflict(&describe(&it), "remove", last, snapshot));
-                return draft.graph.with_target(id, conflict);
+impl Draft<'_> {
+    /// Returns the number of who commits.
+    fn carry_out(&mut self, transaction: &Transaction, principal: &str, gate: &dyn Gate) -> Result<NameId> {
+        let snapshot = transaction.snapshot();
+        self.reserve(transaction.verbs.len());
+        if self.graph.head > snapshot {
+            for verb in transaction.verbs() {
+                let verb = verb?;
+                let valid = self.graph.validate_write(&verb, transaction);
+                valid.or_else(|error| ask(self, &verb, gate).and(Err(error)))?;
             }
         }
+        let principal = self.name(principal)?;
+        if !matches!(transaction.purpose, None | Some(Purpose::Revert(_))) {
+            gate.write_node(&mut std::iter::empty(), self.names())?;
+        }
+        match &transaction.purpose {
+            Some(Purpose::Declare(Declaration { label, property, rules })) => {
+                let (label, property) = (self.name(label)?, self.name(property)?);
+                self.declare(label, property, *rules)?;
+            }
+            Some(Purpose::Fork { name, parent, from }) => {
+                let name = self.name(name)?;
+                self.fork(name, *parent, *from)?;
+            }
+            Some(Purpose::Drop(layer)) => self.drop_layer(*layer)?,
+            Some(Purpose::Merge(layer)) => self.merge(*layer, snapshot)?,
+            Some(Purpose::Erase(key)) => self.erase(key)?,
+            Some(Purpose::Archive { through, digest }) => {
+                self.act(&Operation::Archive { through: *through, digest });
+            }
+            Some(Purpose::Revert(_)) | None => {}
+        }
+        for (count, verb) in transaction.verbs().enumerate() {
+            let verb = verb?;
+            check_size(count + 1, 0)?;
+            let bytes = self.operations.len();
+            let done = perform(self, &verb);
+            if done.is_err() || self.operations.len() == bytes {
+                ask(self, &verb, gate)?;
+            }
+            done?;
+        }
+        self.ask_touched(gate)?;
+        // An edge that goes with its node is written like one that is unlinked, though no verb names it.
+        for id in self.touched().filter(|_| transaction.snapshot_isolation) {
+            if self.state(id).since() > snapshot {
+                let last = self.last(id)?;
+                #[cfg(karyon_broken = "detach")]
+                let last = 0;
+                if last > snapshot {
+                    let conflict = |it: Target<'_>| Err(conflict(&describe(&it), "remove", last, snapshot));
+                    return self.graph.with_target(id, conflict);
+                }
+            }
+        }
+        Ok(principal)
     }
-    Ok(principal)
 }

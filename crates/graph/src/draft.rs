@@ -1,25 +1,25 @@
 //! A commit in the making: carried out on private copies while others read. Whoever drops it has changed nothing.
 
-use crate::commit::Prepared;
 use crate::entity::{Entity, Slot, put_delta};
 use crate::gate::{Gate, Labels};
-use crate::head::Graph;
 use crate::ids;
 use crate::index::{TEMPORAL_KEY, index_key};
 use crate::layer::{Layer, Numbered};
-use crate::names::Names;
 use crate::pieces::difference;
 use crate::plan::Surface;
 use crate::publish::{Listing, Publication};
 use crate::tables::{self, EdgeSlot, next_id};
 use crate::versioned::State;
+use crate::{Graph, Names, Prepared};
 use hashbrown::HashMap;
 use indexmap::IndexSet;
 use karyon_history::{Direction, ObjectId};
 use karyon_model::bytes::Cursor;
 use karyon_model::limits::FRAME_BYTES_MAX;
 use karyon_model::valid::is_gapless;
-use karyon_model::{Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target};
+use karyon_model::{
+    Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target, bounded, ensure,
+};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -263,9 +263,7 @@ impl<'g> Draft<'g> {
 
     /// Has rules hold for a property of the nodes with a label from this commit on; nothing when they hold already.
     pub(crate) fn declare(&mut self, label: NameId, property: NameId, rules: Rules) -> Result<()> {
-        if self.out.layer > 0 {
-            return Err(Error::new(Code::Layer, "rules are declared in the graph, not in a fork of it"));
-        }
+        ensure(self.out.layer == 0, Code::Layer, "rules are declared in the graph, not in a fork of it")?;
         let indexes = &self.graph.indexes;
         let found = indexes.find(label, property);
         if found.map_or_else(Rules::default, |at| indexes.all[at as usize].rules_at(self.out.seq)) == rules {
@@ -531,11 +529,9 @@ impl Surface for Draft<'_> {
         let before = self.change(id, operations)?;
         operations.iter().for_each(|operation| write_down(operation, &before, &mut self.operations));
         let limit = FRAME_BYTES_MAX - HEADER_RESERVE;
-        if self.operations.len() > limit {
-            let message = format!("the transaction writes more than {limit} bytes; split it");
-            return Err(Error::new(Code::TransactionSize, message).with("limit", FRAME_BYTES_MAX));
-        }
-        Ok(())
+        bounded(self.operations.len() <= limit, Code::TransactionSize, FRAME_BYTES_MAX, || {
+            format!("the transaction writes more than {limit} bytes; split it")
+        })
     }
 
     fn incident(&mut self, key: &str) -> Result<Vec<EntityId>> {

@@ -27,10 +27,10 @@
 use crate::pieces::{Rope, difference};
 use crate::versioned::State;
 use karyon_model::bytes::{Cursor, put_bytes, put_varint};
-use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
+use karyon_model::limits::LABELS_MAX;
 use karyon_model::valid::{self, is_temporal};
 use karyon_model::value;
-use karyon_model::{Code, Error, Interval, NameId, Operation, Result, Seq, property_count_error};
+use karyon_model::{Code, Interval, NameId, Operation, Result, Seq, bounded, check_property_count};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -359,12 +359,11 @@ impl Entity {
         if bytes > u32::MAX as usize {
             return Err(value::size_error(bytes));
         }
-        if after.labels().len() > LABELS_MAX {
-            let message = format!("a node would have more than {LABELS_MAX} labels; use properties");
-            return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
-        }
-        let properties = after.properties().len();
-        if properties > PROPERTIES_MAX { Err(property_count_error(properties)) } else { Ok(after) }
+        bounded(after.labels().len() <= LABELS_MAX, Code::PropertyCount, LABELS_MAX, || {
+            format!("a node would have more than {LABELS_MAX} labels; use properties")
+        })?;
+        check_property_count(after.properties().len())?;
+        Ok(after)
     }
 
     /// It with slots, ascending, that hold something else, or nothing. Cost: one copy of the block.

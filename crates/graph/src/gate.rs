@@ -2,7 +2,7 @@
 
 use crate::names::Names;
 use crate::plan::{Surface, target};
-use karyon_model::{Code, NameId, Result, Target, Verb};
+use karyon_model::{Code, NameId, Result, Target, Verb, unless};
 use smallvec::SmallVec;
 
 /// A node's labels, or an edge's type.
@@ -62,9 +62,5 @@ impl Gate for Open {
 
 /// Turns a refusal into false and lets every other error pass.
 pub fn permitted(answer: Result<()>) -> Result<bool> {
-    match answer {
-        Ok(()) => Ok(true),
-        Err(error) if error.code() == Code::Access => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(unless(Code::Access, answer)?.is_some())
 }

@@ -1,13 +1,11 @@
 //! The head: the newest version of everything, with the runs that lead back from it.
 
-use crate::entity::Entity;
 use crate::ids::{Ids, Recent};
 use crate::index::Indexes;
 use crate::layer::{Layer, Numbered};
-use crate::names::Names;
-use crate::reader::{EdgeItem, NodeItem};
 use crate::tables::{EdgeSlot, NodeSlot, Tables};
 use crate::versioned::Object;
+use crate::{EdgeItem, Entity, Names, NodeItem};
 use karyon_history::{Direction, History};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::borrow::Cow;

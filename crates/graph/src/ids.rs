@@ -1,11 +1,10 @@
 //! A versioned list of ids: a node's edges of one type, a label's nodes.
 
-use crate::versioned::{Object, State};
-use karyon_history::{History, ObjectId};
+use crate::versioned::State;
+use karyon_history::ObjectId;
 use karyon_model::bytes::{Cursor, put_ascending, put_varint};
 use karyon_model::{Result, Seq};
 use parking_lot::Mutex;
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -105,41 +104,31 @@ type Past = (ObjectId, RangeInclusive<Seq>, Arc<Ids>);
 pub(crate) struct Recent(Mutex<VecDeque<Past>>);
 
 impl Recent {
-    /// The list as of `seq`, without what was erased.
-    ///
-    /// Cost: none for the newest state and for what is remembered; else as `Object::at`.
-    pub(crate) fn at<'g>(
+    /// The list as of `seq`, if it is remembered.
+    pub(crate) fn find(&self, id: ObjectId, seq: Seq) -> Option<Arc<Ids>> {
+        let recent = self.0.lock();
+        recent.iter().find(|kept| kept.0 == id && kept.1.contains(&seq)).map(|kept| kept.2.clone())
+    }
+
+    /// Shares a list of the past, and remembers it unless it is soon made again.
+    pub(crate) fn keep(
         &self,
-        list: &'g Object<Ids>,
         id: ObjectId,
-        seq: Seq,
-        history: &dyn History,
-        is_gone: Option<&dyn Fn(u32) -> bool>,
-    ) -> Result<Listed<'g>> {
-        if list.last() > seq
-            && let Some(found) = self.0.lock().iter().find(|found| found.0 == id && found.1.contains(&seq))
-        {
-            return Ok(Listed::Past(found.2.clone()));
-        }
-        let (ids, since) = match list.at(id, seq, history)? {
-            (Cow::Borrowed(ids), _) => return Ok(Listed::Newest(ids)),
-            (Cow::Owned(mut ids), since) => {
-                if let Some(is_gone) = is_gone {
-                    ids = ids.without(is_gone);
-                }
-                ids.0.shrink_to_fit();
-                (Arc::new(ids), since)
-            }
-        };
-        if ids.len().max(list.state().len()) >= RECENT_IDS_MIN {
+        span: RangeInclusive<Seq>,
+        mut ids: Ids,
+        newest: &Ids,
+    ) -> Arc<Ids> {
+        ids.0.shrink_to_fit();
+        let ids = Arc::new(ids);
+        if ids.len().max(newest.len()) >= RECENT_IDS_MIN {
             let mut recent = self.0.lock();
-            recent.push_front((id, since..=seq, ids.clone()));
+            recent.push_front((id, span, ids.clone()));
             recent.truncate(RECENT_LISTS);
             while recent.len() > 1 && recent.iter().map(|kept| kept.2.len()).sum::<usize>() > RECENT_IDS {
                 recent.pop_back();
             }
         }
-        Ok(Listed::Past(ids))
+        ids
     }
 }
 

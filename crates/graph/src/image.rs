@@ -13,18 +13,16 @@
 //! | `P` | postings, ascending from 0 | index, key, object |
 //! | `F` | layers, ascending from 1 | name, parent, from, created, dropped (0: not), merges (count; layer, version); copies (count; entity, first version, object) and differences (count; list, less, object) |
 //!
-//! An object is a byte (0: nothing as of the version; 1; 2: it has sealed chapters), its state (length, bytes) and its run.
+//! An object is what `Object::put_at` appends.
 
-use crate::entity::Entity;
-use crate::head::Graph;
 use crate::ids::Ids;
-use crate::index::Index;
 use crate::layer::{Copied, Layer};
 use crate::tables::{EDGE_BYTES, NODE_BYTES};
 use crate::versioned::{Object, State};
-use karyon_history::{Direction, History, ObjectId, Run};
+use crate::{Entity, Graph, Index};
+use karyon_history::{Direction, History, ObjectId};
 use karyon_model::bytes::{Cursor, put_bytes, put_varint, put_varints};
-use karyon_model::{Code, EntityId, Error, NameId, Result, Rules, Seq};
+use karyon_model::{Code, EntityId, NameId, Result, Rules, Seq, ensure};
 use std::sync::Arc;
 
 /// A block is closed when it has reached this size.
@@ -80,6 +78,7 @@ impl ImageWriter {
     }
 
     fn put_item(&self, graph: &Graph, tag: u8, at: u32, out: &mut Vec<u8>) -> Result<()> {
+        let history = &*graph.history;
         match tag {
             b'H' => {
                 let [_, _, nodes, edges, ..] = self.counts.map(|count| count as u64);
@@ -93,13 +92,13 @@ impl ImageWriter {
             b'N' => {
                 let node = graph.node(at);
                 put_bytes(out, graph.key(at).as_bytes());
-                self.put_object(graph, &node.object, ObjectId::Entity(EntityId::Node(at)), out)?;
+                node.object.put_at(ObjectId::Entity(EntityId::Node(at)), self.seq, history, out)?;
                 for direction in Direction::BOTH {
                     let lists = node.lists(direction);
                     put_varint(out, lists.len() as u64);
                     for (kind, list) in lists {
                         put_varint(out, u64::from(kind));
-                        self.put_object(graph, &list.object(), ObjectId::Edges(direction, at, kind), out)?;
+                        list.object().put_at(ObjectId::Edges(direction, at, kind), self.seq, history, out)?;
                     }
                 }
             }
@@ -107,7 +106,7 @@ impl ImageWriter {
                 let edge = graph.edge(at);
                 put_varints(out, [edge.from, edge.kind, edge.to].map(u64::from));
                 put_bytes(out, graph.tables.edge_key(edge).as_bytes());
-                self.put_object(graph, &edge.object, ObjectId::Entity(EntityId::Edge(at)), out)?;
+                edge.object.put_at(ObjectId::Entity(EntityId::Edge(at)), self.seq, history, out)?;
             }
             b'X' => {
                 let Index { label, property, rules, .. } = &graph.indexes.all[at as usize];
@@ -122,13 +121,13 @@ impl ImageWriter {
                 let posting = &graph.indexes.postings[at as usize];
                 put_varint(out, posting.index.into());
                 put_bytes(out, &posting.key);
-                self.put_object(graph, &posting.nodes, ObjectId::Posting(at), out)?;
+                posting.nodes.put_at(ObjectId::Posting(at), self.seq, history, out)?;
             }
             b'F' => self.put_layer(graph, at, out)?,
             _ => {
                 if let Some((name, ids)) = graph.labels.get_index(at as usize) {
                     put_varint(out, u64::from(*name));
-                    self.put_object(graph, ids, ObjectId::Label(*name), out)?;
+                    ids.put_at(ObjectId::Label(*name), self.seq, history, out)?;
                 }
             }
         }
@@ -137,7 +136,7 @@ impl ImageWriter {
 
     /// What the layer was at the image's version: what was added since has higher numbers.
     fn put_layer(&self, graph: &Graph, at: u32, out: &mut Vec<u8>) -> Result<()> {
-        let layer = &graph.layers[at as usize];
+        let (layer, history) = (&graph.layers[at as usize], &*graph.history);
         let dropped = layer.dropped.filter(|dropped| *dropped <= self.seq);
         put_varints(out, [layer.name, layer.parent].map(u64::from));
         put_varints(out, [layer.from, layer.created, dropped.unwrap_or(0)]);
@@ -149,31 +148,14 @@ impl ImageWriter {
         put_varint(out, shown.0 as u64);
         for (number, (id, Copied { first, object })) in (0..).zip(&layer.copies).take(shown.0) {
             put_varints(out, [id.packed(), *first]);
-            self.put_object(graph, object, ObjectId::Copy(at + 1, number), out)?;
+            object.put_at(ObjectId::Copy(at + 1, number), self.seq, history, out)?;
         }
         put_varint(out, shown.1 as u64);
         for (number, ((list, less), ids)) in (0..).zip(&layer.differences).take(shown.1) {
             out.extend_from_slice(&list.key());
             out.push((*less).into());
-            self.put_object(graph, ids, ObjectId::Difference(at + 1, number), out)?;
+            ids.put_at(ObjectId::Difference(at + 1, number), self.seq, history, out)?;
         }
-        Ok(())
-    }
-
-    fn put_object<S: State>(
-        &self,
-        graph: &Graph,
-        object: &Object<S>,
-        id: ObjectId,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
-        let Some((state, run, sealed)) = object.run_at(id, self.seq, &*graph.history)? else {
-            out.push(0);
-            return Ok(());
-        };
-        out.push(1 + u8::from(sealed));
-        put_bytes(out, &state.encoded());
-        run.encode(out);
         Ok(())
     }
 }
@@ -214,16 +196,16 @@ impl ImageReader {
             b'N' => {
                 let key = cursor.text()?;
                 let id = graph.tables.add_node(key)?;
-                let object: Object<Entity> = take_object(cursor)?;
+                let object: Object<Entity> = Object::take(cursor)?;
                 graph.bytes += NODE_BYTES + key.len() + object.state().size();
                 graph.live.0 += usize::from(object.state().is_alive());
                 let node = &mut graph.tables.nodes[id];
                 node.object = object;
                 for direction in Direction::BOTH {
                     for _ in 0..cursor.length()? {
-                        let (kind, ids) = (cursor.id()?, take_object::<Ids>(cursor)?);
+                        let (kind, ids) = (cursor.id()?, Object::<Ids>::take(cursor)?);
                         graph.bytes += ids.state().size();
-                        node.change_list(direction, kind, |list| *list = ids);
+                        node.change_list((direction, kind), |list| *list = ids);
                     }
                 }
             }
@@ -233,13 +215,13 @@ impl ImageReader {
                 cursor.expect(whole, "an edge of the image without its ends")?;
                 let key = cursor.text()?;
                 let id = graph.tables.add_edge(from, kind, to, key)?;
-                let object: Object<Entity> = take_object(cursor)?;
+                let object: Object<Entity> = Object::take(cursor)?;
                 graph.bytes += EDGE_BYTES + key.len() + object.state().size();
                 graph.live.1 += usize::from(object.state().is_alive());
                 graph.tables.edges[id].object = object;
             }
             b'L' => {
-                let (name, ids) = (cursor.id()?, take_object::<Ids>(cursor)?);
+                let (name, ids) = (cursor.id()?, Object::<Ids>::take(cursor)?);
                 graph.bytes += ids.state().size();
                 graph.labels.insert(name, ids);
             }
@@ -255,7 +237,7 @@ impl ImageReader {
                 let whole = (index as usize) < graph.indexes.all.len();
                 cursor.expect(whole, "a posting of the image without its index")?;
                 let number = graph.indexes.posting(index, key) as usize;
-                let nodes = take_object::<Ids>(cursor)?;
+                let nodes = Object::<Ids>::take(cursor)?;
                 graph.bytes += nodes.state().size();
                 let last = &mut graph.indexes.all[index as usize].last;
                 *last = nodes.last().max(*last);
@@ -272,7 +254,7 @@ impl ImageReader {
                 for _ in 0..cursor.length()? {
                     let id = EntityId::unpack(cursor.varint()?);
                     let id = id.ok_or_else(|| cursor.malformed("a copy of nothing in the image"))?;
-                    let copied = Copied { first: cursor.varint()?, object: take_object(cursor)? };
+                    let copied = Copied { first: cursor.varint()?, object: Object::take(cursor)? };
                     layer.copies.insert(id, copied);
                 }
                 for _ in 0..cursor.length()? {
@@ -280,7 +262,7 @@ impl ImageReader {
                     let list =
                         list.ok_or_else(|| cursor.malformed("a difference to nothing in the image"))?;
                     let less = cursor.byte()? != 0;
-                    layer.differences.insert((list, less), take_object(cursor)?);
+                    layer.differences.insert((list, less), Object::take(cursor)?);
                 }
                 (layer.membership, layer.last) = (graph.head, graph.head);
                 graph.bytes += layer.bytes();
@@ -293,21 +275,9 @@ impl ImageReader {
 
     /// The graph, when everything that the head promised has come.
     pub fn finish(mut self) -> Result<Graph> {
-        if self.numbered != Some(self.graph.numbered()) {
-            return Err(Error::new(Code::Damaged, "the image of the graph is not whole"));
-        }
+        let whole = self.numbered == Some(self.graph.numbered());
+        ensure(whole, Code::Damaged, "the image of the graph is not whole")?;
         self.graph.membership = self.graph.head;
         Ok(self.graph)
-    }
-}
-
-fn take_object<S: State>(cursor: &mut Cursor<'_>) -> Result<Object<S>> {
-    match cursor.byte()? {
-        0 => Ok(Object::default()),
-        flag @ (1 | 2) => {
-            let state = S::decode(cursor.bytes()?)?;
-            Ok(Object::restore(state, Run::decode(cursor)?, flag == 2))
-        }
-        _ => Err(cursor.malformed("an unknown object of the image")),
     }
 }

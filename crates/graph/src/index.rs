@@ -8,14 +8,13 @@
 //! through which whoever asks as of an instant looks too. Unique are values that hold always; what is required holds something at every
 //! instant.
 
-use crate::entity::Entity;
-use crate::head::Graph;
 use crate::ids::Ids;
 use crate::versioned::Object;
+use crate::{Entity, Graph};
 use hashbrown::HashMap;
 use karyon_model::limits::{INDEX_KEY_BYTES, INDEXES_MAX};
 use karyon_model::order::{Span, after_prefix, order_key};
-use karyon_model::{Code, Error, NameId, Result, Rules, Seq, valid};
+use karyon_model::{Code, Error, NameId, Result, Rules, Seq, bounded, valid};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeBounds};
@@ -101,12 +100,10 @@ impl Indexes {
 
     /// The number of one more index, if there may be one.
     pub(crate) fn next(&self) -> Result<u32> {
-        if self.all.len() < INDEXES_MAX {
-            return Ok(self.all.len() as u32);
-        }
-        let message =
-            format!("rules were declared for {INDEXES_MAX} properties, the limit; use those there are");
-        Err(Error::new(Code::TransactionSize, message).with("limit", INDEXES_MAX))
+        bounded(self.all.len() < INDEXES_MAX, Code::TransactionSize, INDEXES_MAX, || {
+            format!("rules were declared for {INDEXES_MAX} properties, the limit; use those there are")
+        })?;
+        Ok(self.all.len() as u32)
     }
 
     pub(crate) fn add(&mut self, label: NameId, property: NameId) -> Result<u32> {

@@ -6,16 +6,15 @@
 
 use crate::commit::conflict;
 use crate::draft::Draft;
-use crate::entity::Entity;
-use crate::head::Graph;
 use crate::ids::{Ids, Listed};
 use crate::tables::Listing;
 use crate::versioned::{Object, State};
+use crate::{Entity, Graph};
 use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
 use karyon_history::{Direction, ObjectId};
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
-use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq};
+use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq, ensure};
 use std::borrow::Cow;
 
 /// What is numbered in the order in which it comes, and found by what it is.
@@ -71,6 +70,9 @@ impl Layer {
     }
 }
 
+/// Where a node or edge is found: of which layer, as which object of its history, with what it holds, and the version to read.
+pub(crate) type Found<'g> = (u32, ObjectId, &'g Object<Entity>, Seq);
+
 /// What a layer holds.
 pub(crate) type Contents = (Numbered<EntityId, Copied>, Numbered<(ObjectId, bool), Object<Ids>>);
 
@@ -114,13 +116,8 @@ impl Graph {
         self.shown_by(layer, seq).last().map_or(seq, |ground| ground.1)
     }
 
-    /// What a layer has a copy of at a version, in it or below: the copy's object, the layer it is of, and the version to read.
-    pub(crate) fn found_in(
-        &self,
-        layer: u32,
-        id: EntityId,
-        seq: Seq,
-    ) -> (u32, ObjectId, &Object<Entity>, Seq) {
+    /// Where a layer has a node or edge from at a version, be it from below.
+    pub(crate) fn found_in(&self, layer: u32, id: EntityId, seq: Seq) -> Found<'_> {
         if layer == 0 {
             return (0, ObjectId::Entity(id), self.object(id), seq);
         }
@@ -178,6 +175,8 @@ impl Graph {
     }
 
     /// Ids as of a version, without those that were erased of the list that they are of.
+    ///
+    /// Cost: none for the newest state and for what is remembered; else as `Object::at`.
     fn held_by<'g>(
         &'g self,
         ids: &'g Object<Ids>,
@@ -185,9 +184,19 @@ impl Graph {
         list: ObjectId,
         seq: Seq,
     ) -> Result<Listed<'g>> {
-        let is_gone = |id| self.is_erased(list, id);
-        let is_gone = (self.erased > 0).then_some(&is_gone as &dyn Fn(u32) -> bool);
-        self.recent.at(ids, object, seq, &*self.history, is_gone)
+        if ids.last() > seq
+            && let Some(found) = self.recent.find(object, seq)
+        {
+            return Ok(Listed::Past(found));
+        }
+        let (mut past, since) = match ids.at(object, seq, &*self.history)? {
+            (Cow::Borrowed(ids), _) => return Ok(Listed::Newest(ids)),
+            (Cow::Owned(past), since) => (past, since),
+        };
+        if self.erased > 0 {
+            past = past.without(&|id| self.is_erased(list, id));
+        }
+        Ok(Listed::Past(self.recent.keep(object, since..=seq, past, ids.state())))
     }
 
     /// The edges of a node in a layer as of a version, in both directions; a self-loop twice.
@@ -289,10 +298,8 @@ impl Draft<'_> {
     /// Drops a layer that no living one stands on.
     pub(crate) fn drop_layer(&mut self, layer: u32) -> Result<()> {
         self.graph.living(layer)?;
-        if self.graph.layers.iter().any(|above| above.is_living() && above.parent == layer) {
-            let message = "another fork stands on this one; merge or drop that one first";
-            return Err(Error::new(Code::Layer, message));
-        }
+        let is_free = self.graph.layers.iter().all(|above| !above.is_living() || above.parent != layer);
+        ensure(is_free, Code::Layer, "another fork stands on this one; merge or drop that one first")?;
         self.act(&Operation::Drop { layer });
         Ok(())
     }

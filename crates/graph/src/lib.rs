@@ -41,7 +41,7 @@ pub use karyon_history::Direction;
 pub use layer::Layer;
 pub use merge::Prefer;
 pub use names::Names;
-pub use past::{DiffStart, Sides, SlotChange};
+pub use past::{DiffStart, Sides, SlotChange, Visit};
 pub use patches::{Obstacle, Plan};
 pub use reader::{Condition, EdgeItem, NodeItem, PageLimit, PageStart, Reader};
 pub use tables::{EdgeSlot, NodeSlot};

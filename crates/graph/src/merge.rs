@@ -7,12 +7,10 @@
 //! A layer stands on a version that never changes. One that is to follow what goes on below is merged into a new one above the head.
 
 use crate::entity::{Entity, Slot, same};
-use crate::head::Graph;
-use crate::layer::Layer;
 use crate::patches::{Patches, Plan};
-use crate::transaction::{Purpose, Transaction};
+use crate::{Graph, Layer, Purpose, Transaction};
 use hashbrown::HashSet;
-use karyon_model::{Code, EntityId, Error, Result, Seq};
+use karyon_model::{Code, EntityId, Result, Seq, ensure};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,10 +61,9 @@ impl Graph {
         };
         let (parent, head, into) = (*parent, self.head(), into.unwrap_or(*parent));
         let beside = self.living(into)?.is_some_and(|beside| into != layer && beside.parent == parent);
-        if into != parent && !beside {
-            let message = "a fork is merged into what it stands on, or into another fork of that; merge it step by step";
-            return Err(Error::new(Code::Layer, message));
-        }
+        let message =
+            "a fork is merged into what it stands on, or into another fork of that; merge it step by step";
+        ensure(into == parent || beside, Code::Layer, message)?;
         let (common, gone) = self.in_common(&self.taken_in(layer), &self.taken_in(into));
         let stood = self.living(into)?.filter(|_| beside).map_or(*from, |other| other.from.min(*from));
         let state = |layer: u32, id: EntityId, seq: Seq| self.state_in(layer, id, seq).map(|found| found.0);
@@ -169,7 +166,7 @@ impl Merge<'_> {
         }
         if !layer.is_alive() {
             let changed =
-                *doubtful || !same(had, other) || self.graph.has_edges_beside(self.into, id, &self.gone)?;
+                *doubtful || !same(had, other) || self.graph.has_other_edges(self.into, id, &self.gone)?;
             let reason = "the fork has removed it, and the other side has changed or linked it";
             if other.is_alive() && (!changed || self.clash(id, Slot::Existence, reason)) {
                 self.gone.insert(id);

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 use karyon_model::limits::NAMES_MAX;
-use karyon_model::{Code, Error, NameId, Result};
+use karyon_model::{Code, Error, NameId, Result, bounded};
 use parking_lot::RwLock;
 use std::sync::Arc;
 
@@ -44,10 +44,9 @@ impl Names {
         if let Some(id) = dictionary.ids.get(name) {
             return Ok(*id);
         }
-        if dictionary.names.len() >= NAMES_MAX {
-            let message = format!("the store knows {NAMES_MAX} names; put changing text into keys or values");
-            return Err(Error::new(Code::KeySize, message).with("limit", NAMES_MAX));
-        }
+        bounded(dictionary.names.len() < NAMES_MAX, Code::KeySize, NAMES_MAX, || {
+            format!("the store knows {NAMES_MAX} names; put changing text into keys or values")
+        })?;
         let id = dictionary.names.len() as NameId;
         dictionary.insert(id, name, false);
         Ok(id)

@@ -1,12 +1,10 @@
 //! What a transaction has written and not committed, so that its own reads see it.
 
-use crate::entity::Entity;
 use crate::gate::Labels;
-use crate::head::Graph;
 use crate::layer::Numbered;
-use crate::names::Names;
 use crate::plan::Surface;
 use crate::transaction::{Read, note};
+use crate::{Entity, Graph, Names};
 use hashbrown::{HashMap, HashSet};
 use karyon_history::Direction;
 use karyon_model::{EdgeKey, EntityId, NameId, Operation, Result, Seq, Target};

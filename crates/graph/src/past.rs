@@ -21,6 +21,9 @@ pub struct SlotChange {
     pub after: Option<Encoded>,
 }
 
+/// Is handed changes until it returns false.
+pub type Visit<'v> = &'v mut dyn FnMut(SlotChange) -> Result<bool>;
+
 /// A node or edge at the two versions, each with the commit that last changed it; `None` where it did not exist.
 pub type Sides<'a> = [Option<(Cow<'a, Entity>, Seq)>; 2];
 
@@ -29,19 +32,13 @@ pub type Sides<'a> = [Option<(Cow<'a, Entity>, Seq)>; 2];
 pub type DiffStart = (Seq, usize);
 
 impl Graph {
-    /// Hands every change in `(after, until]` of a node or edge in a layer to `visit`, newest first, until it returns false. Where the
+    /// Hands every change of a node or edge in a layer, behind one version and up to another, to `visit`, newest first, until it returns false. Where the
     /// changes are not kept any more it fails with `Horizon`, after those that are.
     ///
     /// Cost: those changes, each with one copy of what it was in, one anchor for each chapter passed, and what the first one holds after
-    /// `until`: at most one run, undone at once.
-    pub fn visit_changes(
-        &self,
-        (mut layer, id): (u32, EntityId),
-        after: Seq,
-        until: Seq,
-        visit: &mut dyn FnMut(SlotChange) -> Result<bool>,
-    ) -> Result<()> {
-        let (history, mut at) = (&*self.history, until);
+    /// the other: at most one run, undone at once.
+    pub fn visit_changes(&self, of: (u32, EntityId), span: (Seq, Seq), visit: Visit<'_>) -> Result<()> {
+        let (history, (mut layer, id), (after, mut at)) = (&*self.history, of, span);
         while at > after {
             // A copy of a layer begins where what it was copied from goes on below.
             let (found_in, of, object, seq) = self.found_in(layer, id, at);
@@ -128,7 +125,7 @@ impl Graph {
             return Ok(Some(since));
         }
         let mut author = None;
-        self.visit_changes((layer, id), 0, seq, &mut |change| {
+        self.visit_changes((layer, id), (0, seq), &mut |change| {
             if change.slot == slot {
                 author = Some(change.seq);
             }
@@ -140,15 +137,10 @@ impl Graph {
 
 /// Hands what a commit has changed of slots to `visit`. False when it wants no more. Existence has no value to compare: one commit
 /// may end a life and begin another.
-fn tell(
-    seq: Seq,
-    [before, after]: [&Entity; 2],
-    slots: impl Iterator<Item = Slot>,
-    visit: &mut dyn FnMut(SlotChange) -> Result<bool>,
-) -> Result<bool> {
-    let renewed = before.since() != after.since();
+fn tell(seq: Seq, states: [&Entity; 2], slots: impl Iterator<Item = Slot>, visit: Visit<'_>) -> Result<bool> {
+    let renewed = states[0].since() != states[1].since();
     for slot in slots {
-        let [before, after] = [before, after].map(|state| state.slot(slot).map(|held| Encoded::from(held.0)));
+        let [before, after] = states.map(|state| state.slot(slot).map(|held| Encoded::from(held.0)));
         let renewed = renewed && slot == Slot::Existence && after.is_some();
         if (before != after || renewed) && !visit(SlotChange { seq, slot, before, after })? {
             return Ok(false);

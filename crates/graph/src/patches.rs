@@ -1,8 +1,6 @@
 //! What reverts and merges have in common: a plan, many changes told as verbs, and what stands against one.
 
-use crate::entity::Slot;
-use crate::head::Graph;
-use crate::transaction::Transaction;
+use crate::{Graph, Slot, Transaction};
 use karyon_model::{EntityId, Result, Seq, Target, Verb};
 use std::sync::Arc;
 

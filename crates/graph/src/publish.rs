@@ -5,12 +5,11 @@
 //! anew. What is known of the head alone (the counts, the size, which layers live, which names the log defines) changes with it.
 
 use crate::draft::Declared;
-use crate::entity::Entity;
-use crate::head::Graph;
 use crate::ids::Ids;
 use crate::layer::{Contents, Copied, Layer};
 use crate::tables::Tables;
 use crate::versioned::Object;
+use crate::{Entity, Graph};
 use indexmap::set::IntoIter;
 use karyon_history::{History, ObjectId};
 use karyon_model::{Code, EntityId, Error, NameId, Operation, OperationReader, Result, Seq};
@@ -181,9 +180,7 @@ impl Publication {
 
 fn change_list<T>(graph: &mut Graph, id: ObjectId, change: impl FnOnce(&mut Object<Ids>) -> T) -> T {
     match id {
-        ObjectId::Edges(direction, node, kind) => {
-            graph.tables.nodes[node].change_list(direction, kind, change)
-        }
+        ObjectId::Edges(way, node, kind) => graph.tables.nodes[node].change_list((way, kind), change),
         ObjectId::Label(name) => change(graph.labels.entry(name).or_default()),
         ObjectId::Posting(posting) => change(&mut graph.indexes.postings[posting as usize].nodes),
         other => unreachable!("{other:?} is no list of the base"),

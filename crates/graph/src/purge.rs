@@ -97,7 +97,7 @@ impl Graph {
         for (id, from, kind, to) in &edges {
             tables.edges[*id].object.erase(at);
             for (end, direction) in [(*from, Direction::Out), (*to, Direction::In)] {
-                tables.nodes[end].change_list(direction, *kind, |list| list.purge(&is_edge))?;
+                tables.nodes[end].change_list((direction, *kind), |list| list.purge(&is_edge))?;
             }
         }
         labels.values_mut().try_for_each(|list| list.purge(&is_node))?;

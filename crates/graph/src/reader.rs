@@ -1,14 +1,11 @@
 //! Reading: as of a version, and through a transaction, which sees its own writes and notes what it has seen.
 
-use crate::entity::Entity;
-use crate::gate::{Gate, permitted};
-use crate::head::Graph;
 use crate::ids::Listed;
 use crate::index::{TEMPORAL_KEY, shortened};
-use crate::names::Names;
 use crate::overlay::{Entry, Identity, Overlay};
 use crate::transaction::{Read, Transaction, note};
 use crate::versioned::State;
+use crate::{Entity, Gate, Graph, Names, permitted};
 use hashbrown::HashSet;
 use karyon_history::{Direction, ObjectId};
 use karyon_model::order::{Span, order_key};
@@ -123,11 +120,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads through a transaction: its own writes first, then its snapshot.
-    pub fn through(
-        graph: &'a Graph,
-        transaction: &'a mut Transaction,
-        gate: &'a dyn Gate,
-    ) -> Result<Reader<'a>> {
+    pub fn through(graph: &'a Graph, transaction: &'a mut Transaction, gate: &'a dyn Gate) -> Result<Self> {
         transaction.catch_up(graph, gate)?;
         let (layer, seq) = (transaction.layer(), transaction.snapshot());
         let reads = Some(&mut transaction.reads);

@@ -1,9 +1,8 @@
 //! What is kept of an object's sealed past: everything from a version on, some versions before it, nothing of what was erased.
 
-use crate::entity::Entity;
-use crate::head::Graph;
 use crate::ids::Ids;
 use crate::versioned::{State, undo_to};
+use crate::{Entity, Graph};
 use karyon_history::{Chapter, Horizon, ObjectId, Run};
 use karyon_model::{Result, Seq};
 

@@ -5,10 +5,8 @@
 //! someone else has changed it since, and it is kept and reported. So writers who overwrote each other can be taken back in
 //! any order. A node or edge that only such writers made goes when nobody else has built on it.
 
-use crate::entity::{Encoded, Entity, Slot};
-use crate::head::Graph;
 use crate::patches::{Patches, Plan};
-use crate::transaction::{Purpose, Transaction};
+use crate::{Encoded, Entity, Graph, Purpose, Slot, Transaction};
 use hashbrown::{HashMap, HashSet};
 use karyon_history::{Commit, Commits};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Reverted, Seq, Target};
@@ -91,7 +89,7 @@ impl Graph {
             if !state.is_alive() || existence.is_none_or(|written| written.value.is_some()) {
                 continue;
             }
-            if is_wanted(&state, slots) || self.has_edges_beside(0, *id, &removed)? {
+            if is_wanted(&state, slots) || self.has_other_edges(0, *id, &removed)? {
                 if existence.is_some_and(|written| written.own == Some(false)) {
                     patches.obstruct(*id, Slot::Existence, "others have built on it");
                 }
@@ -139,7 +137,7 @@ impl Graph {
         let mut slots = Slots::new();
         // The newest removal that is not seen through: whatever was there before it is gone for good.
         let mut removal = 0;
-        self.visit_changes((0, id), scope.oldest, self.head(), &mut |change| {
+        self.visit_changes((0, id), (scope.oldest, self.head()), &mut |change| {
             let through = scope.through.contains(&change.seq);
             if !through && change.slot == Slot::Existence && change.after.is_none() {
                 removal = change.seq.max(removal);
@@ -163,12 +161,7 @@ impl Graph {
     }
 
     /// Whether a node has edges in a layer beside those that go.
-    pub(crate) fn has_edges_beside(
-        &self,
-        layer: u32,
-        id: EntityId,
-        gone: &HashSet<EntityId>,
-    ) -> Result<bool> {
+    pub(crate) fn has_other_edges(&self, layer: u32, id: EntityId, gone: &HashSet<EntityId>) -> Result<bool> {
         let EntityId::Node(node) = id else { return Ok(false) };
         let edges = self.incident_in(layer, node, self.head())?;
         Ok(edges.into_iter().any(|edge| !gone.contains(&EntityId::Edge(edge))))

@@ -6,7 +6,7 @@ use crate::versioned::{Object, State};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use karyon_history::{Direction, History, ObjectId, Run};
 use karyon_model::limits::ENTITIES_MAX;
-use karyon_model::{Code, EntityId, Error, NameId, Result, Seq};
+use karyon_model::{Code, EntityId, NameId, Result, Seq, bounded};
 use std::hash::BuildHasher;
 use std::ops::{Index, IndexMut};
 
@@ -34,6 +34,9 @@ pub struct EdgeSlot {
     pub object: Object<Entity>,
 }
 
+/// What tells the lists of a node apart.
+type ListKey = (Direction, NameId);
+
 /// A node's edges of one direction and type.
 #[derive(Clone, Debug)]
 enum List {
@@ -44,7 +47,7 @@ enum List {
         kind: NameId,
         id: u32,
     },
-    Many(Box<(Direction, NameId, Object<Ids>)>),
+    Many(Box<(ListKey, Object<Ids>)>),
 }
 
 const _: () = assert!(size_of::<List>() == 16 && size_of::<EdgeSlot>() == 48 && size_of::<NodeSlot>() == 56);
@@ -82,19 +85,19 @@ impl<'g> Listing<'g> {
 }
 
 impl List {
-    fn new(direction: Direction, kind: NameId, object: Object<Ids>) -> List {
+    fn new((direction, kind): ListKey, object: Object<Ids>) -> List {
         match (object.state()[..].first_chunk(), object.last().to_le_bytes()) {
             (Some([id]), [last @ .., 0]) if object.open_run().is_none() && object.state().len() == 1 => {
                 List::One { direction, last, kind, id: *id }
             }
-            _ => List::Many(Box::new((direction, kind, object))),
+            _ => List::Many(Box::new(((direction, kind), object))),
         }
     }
 
-    fn key(&self) -> (Direction, NameId) {
+    fn key(&self) -> ListKey {
         match self {
             List::One { direction, kind, .. } => (*direction, *kind),
-            List::Many(list) => (list.0, list.1),
+            List::Many(list) => list.0,
         }
     }
 
@@ -103,7 +106,7 @@ impl List {
             List::One { last: [a, b, c, d, e, f, g], id, .. } => {
                 Listing::One(Seq::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, 0]), id)
             }
-            List::Many(list) => Listing::Many(&list.2),
+            List::Many(list) => Listing::Many(&list.1),
         }
     }
 }
@@ -126,27 +129,22 @@ impl NodeSlot {
     pub(crate) fn erase(&mut self, seq: Seq) {
         self.object.erase(seq);
         for list in &mut self.lists {
-            let ((direction, kind), mut object) = (list.key(), Object::default());
+            let mut object = Object::default();
             object.erase(seq);
-            *list = List::new(direction, kind, object);
+            *list = List::new(list.key(), object);
         }
     }
 
     /// Changes a list, which is made if need be.
-    pub(crate) fn change_list<T>(
-        &mut self,
-        direction: Direction,
-        kind: NameId,
-        change: impl FnOnce(&mut Object<Ids>) -> T,
-    ) -> T {
-        let found = self.lists.binary_search_by_key(&(direction, kind), List::key);
+    pub(crate) fn change_list<T>(&mut self, key: ListKey, change: impl FnOnce(&mut Object<Ids>) -> T) -> T {
+        let found = self.lists.binary_search_by_key(&key, List::key);
         let mut object = match found.map(|at| &mut self.lists[at]) {
-            Ok(List::Many(list)) => return change(&mut list.2),
+            Ok(List::Many(list)) => return change(&mut list.1),
             Ok(one) => one.listing().object(),
             Err(_) => Object::default(),
         };
         let changed = change(&mut object);
-        let list = List::new(direction, kind, object);
+        let list = List::new(key, object);
         match found {
             Ok(at) => self.lists[at] = list,
             Err(at) => {
@@ -387,11 +385,10 @@ fn identity<'a>(keys: &'a Keys, edge: &EdgeSlot) -> (u32, NameId, u32, &'a str) 
 
 /// The number after so many, if there may be one more.
 pub(crate) fn next_id(count: u32) -> Result<u32> {
-    Some(count).filter(|id| (*id as usize) < ENTITIES_MAX).ok_or_else(|| {
-        let message =
-            format!("the store has named {ENTITIES_MAX} nodes or edges, its limit; open another store");
-        Error::new(Code::TransactionSize, message).with("limit", ENTITIES_MAX)
-    })
+    bounded((count as usize) < ENTITIES_MAX, Code::TransactionSize, ENTITIES_MAX, || {
+        format!("the store has named {ENTITIES_MAX} nodes or edges, its limit; open another store")
+    })?;
+    Ok(count)
 }
 
 #[cfg(test)]
@@ -431,7 +428,7 @@ mod tests {
             let history = karyon_history::Chapters::in_memory();
             let mut delta = Vec::new();
             crate::ids::put_delta(&[(edge, false)], &mut delta);
-            slot.change_list(Direction::Out, 3, |list| {
+            slot.change_list((Direction::Out, 3), |list| {
                 list.change(id, seq, &delta, &history, |ids| ids.put(edge, true)).unwrap();
             });
         };

@@ -7,7 +7,9 @@ use crate::plan::{Surface, perform, target};
 use hashbrown::HashSet;
 use karyon_history::Direction;
 use karyon_model::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX, READS_MAX};
-use karyon_model::{Code, EntityId, Error, NameId, Result, Reverted, Rules, Seq, Target, VerbReader};
+use karyon_model::{
+    Code, EntityId, Error, NameId, Result, Reverted, Rules, Seq, Target, VerbReader, bounded,
+};
 
 /// Rules that shall hold for a property of the nodes with a label from a commit on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,12 +163,10 @@ impl Transaction {
 
 /// Refuses more verbs or bytes than a transaction may have.
 pub(crate) fn check_size(verbs: usize, bytes: usize) -> Result<()> {
-    if verbs <= OPERATIONS_MAX && bytes <= FRAME_BYTES_MAX {
-        return Ok(());
-    }
-    let message =
-        format!("the transaction has more than {OPERATIONS_MAX} verbs or {FRAME_BYTES_MAX} bytes; split it");
-    Err(Error::new(Code::TransactionSize, message).with("limit", OPERATIONS_MAX))
+    let few = verbs <= OPERATIONS_MAX && bytes <= FRAME_BYTES_MAX;
+    bounded(few, Code::TransactionSize, OPERATIONS_MAX, || {
+        format!("the transaction has more than {OPERATIONS_MAX} verbs or {FRAME_BYTES_MAX} bytes; split it")
+    })
 }
 
 /// One thing that was read.
@@ -200,11 +200,9 @@ impl Read {
 
 /// Adds to what was read, at most `READS_MAX` things.
 pub(crate) fn note(reads: &mut HashSet<Read>, read: Read) -> Result<()> {
-    if reads.len() >= READS_MAX {
-        let message =
-            format!("the transaction has read more than {READS_MAX} things; read from a view instead");
-        return Err(Error::new(Code::TransactionSize, message).with("limit", READS_MAX));
-    }
+    bounded(reads.len() < READS_MAX, Code::TransactionSize, READS_MAX, || {
+        format!("the transaction has read more than {READS_MAX} things; read from a view instead")
+    })?;
     #[cfg(karyon_broken = "phantoms")]
     let Read::Entity(_) = read else { return Ok(()) };
     reads.insert(read);

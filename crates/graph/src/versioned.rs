@@ -1,7 +1,8 @@
 //! A present state with the run of deltas that leads back from it.
 
 use karyon_history::{Chapter, History, ObjectId, Run};
-use karyon_model::{Code, Result, Seq};
+use karyon_model::bytes::{Cursor, put_bytes};
+use karyon_model::{Code, Result, Seq, unless};
 use std::borrow::Cow;
 
 /// A state that can be written whole and taken back one delta at a time.
@@ -126,28 +127,46 @@ impl<S: State> Object<S> {
         Ok(self.in_run(id, seq, history, |_, run, _| Ok(run.last_at(seq)))?.unwrap_or(0))
     }
 
-    /// The state and the run as they were at `seq`, whether chapters were sealed before that run, for a checkpoint.
-    pub(crate) fn run_at(
+    /// Appends the state and the run as they were at `seq`, for an image: a byte (0: nothing as of the version; 1; 2: it has sealed
+    /// chapters), the state (length, bytes), the run.
+    pub(crate) fn put_at(
         &self,
         id: ObjectId,
         seq: Seq,
         history: &dyn History,
-    ) -> Result<Option<(S, Run, bool)>> {
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let found = self.in_run(id, seq, history, |state, run, _| {
             let (mut state, mut run) = (state()?.into_owned(), run.clone());
             undo_to(&mut state, &run, seq)?;
             run.truncate(seq);
             Ok((state, run))
         })?;
-        let Some((state, run)) = found.filter(|(_, run)| run.start() > 0) else { return Ok(None) };
-        let before = || match history.find(id, run.start() - 1) {
-            // Something was, which is not kept.
-            Err(error) if error.code() == Code::Horizon => Ok(true),
-            found => found.map(|found| found.is_some()),
+        let Some((state, run)) = found.filter(|(_, run)| run.start() > 0) else {
+            out.push(0);
+            return Ok(());
         };
+        // What is not kept was something.
+        let before = || unless(Code::Horizon, history.find(id, run.start() - 1));
         let open = self.past.as_ref().filter(|past| past.sealed).map(|past| past.run.start());
-        let sealed = open.is_some_and(|start| seq >= start) || (open.is_some() && before()?);
-        Ok(Some((state, run, sealed)))
+        let sealed = open.is_some_and(|start| seq >= start)
+            || (open.is_some() && before()?.is_none_or(|found| found.is_some()));
+        out.push(1 + u8::from(sealed));
+        put_bytes(out, &state.encoded());
+        run.encode(out);
+        Ok(())
+    }
+
+    /// Reads what `put_at` has appended.
+    pub(crate) fn take(cursor: &mut Cursor<'_>) -> Result<Self> {
+        match cursor.byte()? {
+            0 => Ok(Object::default()),
+            flag @ (1 | 2) => {
+                let state = S::decode(cursor.bytes()?)?;
+                Ok(Object::restore(state, Run::decode(cursor)?, flag == 2))
+            }
+            _ => Err(cursor.malformed("an unknown object of the image")),
+        }
     }
 
     /// Has the commit `seq` change the state; `delta` leads back. A run that is full is sealed first, in `history`.

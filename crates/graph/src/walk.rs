@@ -1,11 +1,10 @@
 //! Bounded traversals, breadth first: what lies within some edges of a node, and a shortest way to another one.
 
-use crate::gate::permitted;
-use crate::reader::{EdgeItem, NodeItem, PageStart, Reader};
+use crate::{EdgeItem, NodeItem, PageStart, Reader, permitted};
 use hashbrown::HashSet;
 use karyon_history::Direction;
 use karyon_model::limits::TRAVERSED_EDGES_MAX;
-use karyon_model::{Code, Error, Result};
+use karyon_model::{Code, Result, bounded};
 use std::rc::Rc;
 
 /// Which edges to follow, and how far.
@@ -89,12 +88,9 @@ impl Reader<'_> {
                 visit(if *direction == Direction::Out { edge.to } else { edge.from }, edge);
             })?;
             *left -= count;
-            if more.is_some() {
-                let message = format!(
-                    "a traversal has come to {TRAVERSED_EDGES_MAX} edges; follow one type, or fewer hops"
-                );
-                return Err(Error::new(Code::TransactionSize, message).with("limit", TRAVERSED_EDGES_MAX));
-            }
+            bounded(more.is_none(), Code::TransactionSize, TRAVERSED_EDGES_MAX, || {
+                format!("a traversal has come to {TRAVERSED_EDGES_MAX} edges; follow one type, or fewer hops")
+            })?;
         }
         Ok(())
     }

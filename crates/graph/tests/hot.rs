@@ -172,7 +172,7 @@ fn every_life_that_one_commit_renews_is_told() {
     let mut lives = Vec::new();
     let head = hot.graph.head();
     hot.graph
-        .visit_changes((0, EntityId::Node(0)), 0, head, &mut |change| {
+        .visit_changes((0, EntityId::Node(0)), (0, head), &mut |change| {
             if change.slot == Slot::Existence {
                 lives.push(change.seq);
             }

@@ -117,7 +117,7 @@ fn a_page_of_a_history_begins_where_it_lies_and_not_at_the_present() {
             (left, last) = (left - 1, change.seq);
             Ok(true)
         };
-        bench.graph.visit_changes((0, EntityId::Node(0)), 0, until, &mut visit).unwrap();
+        bench.graph.visit_changes((0, EntityId::Node(0)), (0, until), &mut visit).unwrap();
         until = last.saturating_sub(1);
         pages += 1;
     }

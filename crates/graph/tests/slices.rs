@@ -94,7 +94,7 @@ impl Bench {
                         said.push(format!("{change:?}"));
                         Ok(true)
                     };
-                    graph.visit_changes((layer, id), 0, seq, visit).unwrap();
+                    graph.visit_changes((layer, id), (0, seq), visit).unwrap();
                 }
             }
             let visit = &mut |id: EntityId, sides: karyon_graph::Sides<'_>| {

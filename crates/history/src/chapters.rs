@@ -84,12 +84,7 @@ impl Chapters {
 
     /// The chapters that a store has on disk, of which so much was archived as `mark` says. Fails with `Damaged` when they
     /// cannot be used: see `Directory::clear`.
-    pub fn open(
-        disk: Arc<dyn Disk>,
-        directory: Arc<dyn Directory>,
-        store: StoreId,
-        mark: u32,
-    ) -> Result<Chapters> {
+    pub fn open(disk: Arc<dyn Disk>, directory: Arc<dyn Directory>, id: StoreId, mark: u32) -> Result<Self> {
         let (mut tables, mut covered) = (Vec::new(), None);
         if let Some(value) = directory.load()? {
             let checked =
@@ -98,13 +93,13 @@ impl Chapters {
                 return Err(useless("was given up, or its directory is damaged"));
             };
             let mut value = Cursor::new(value);
-            if StoreIdField::decode(&mut value)? != store || U32::decode(&mut value)? != mark {
+            if StoreIdField::decode(&mut value)? != id || U32::decode(&mut value)? != mark {
                 return Err(useless("belongs to another store or another archive"));
             }
             covered = Some(ChainPoint::decode(&mut value)?);
             while !value.is_empty() {
                 let (number, footer) = (U32::decode(&mut value)?, Piece::decode(&mut value)?);
-                tables.push(Arc::new(Table::open(&*disk, store, number, footer)?));
+                tables.push(Arc::new(Table::open(&*disk, id, number, footer)?));
             }
         }
         // Written and never entered, or replaced and not removed before a crash.
@@ -115,7 +110,7 @@ impl Chapters {
         }
         let next = tables.iter().map(|table| table.number + 1).max().unwrap_or(1);
         let state = State { tables: Arc::new(tables), covered, mark, ..State::default() };
-        let backing = Backing { disk, directory, store, next: Mutex::new(next) };
+        let backing = Backing { disk, directory, store: id, next: Mutex::new(next) };
         Ok(Chapters { state: RwLock::new(state), backing: Some(backing), ..Chapters::in_memory() })
     }
 

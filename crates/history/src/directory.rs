@@ -1,6 +1,6 @@
 //! The directory of the tables: which there are, where they say what is in them, and how much of the log they cover.
 
-use karyon_model::{Code, Error, Result};
+use karyon_model::{Code, Error, Result, ensure};
 use parking_lot::Mutex;
 use std::fs::{File, TryLockError};
 use std::io;
@@ -46,9 +46,8 @@ impl SledDirectory {
     fn with<T>(&self, act: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
         // Whoever panicked with it has left it as it was: sled's own state is its own care.
         let mut database = self.database.lock();
-        if self.closed.load(Ordering::Relaxed) {
-            return Err(Error::new(Code::Closed, "the history is closed; open the store again"));
-        }
+        let closed = self.closed.load(Ordering::Relaxed);
+        ensure(!closed, Code::Closed, "the history is closed; open the store again")?;
         // Flushed by `apply` alone: a background flush would only cost time, and its failure is never told.
         let config = sled::Config::new().path(&self.folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let open = database.take().map_or_else(|| guarded(|| config.open()), Ok)?;

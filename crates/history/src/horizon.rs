@@ -1,15 +1,17 @@
 //! The horizon: from which version on the past is kept whole, and what is kept of what was before.
 
-use karyon_model::bytes::{Cursor, put_ascending, put_varint};
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::fields::{Ascending, Number};
+use karyon_model::{Code, Error, Result, Seq, layout};
 
-/// What of the past can be asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Horizon {
-    /// Every version from this one on is kept; 0 when all are.
-    pub since: Seq,
-    /// The versions before it that are kept, ascending.
-    pub kept: Vec<Seq>,
+layout! {
+    /// What of the past can be asked for.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub Horizon {
+        /// Every version from this one on is kept; 0 when all are.
+        since: Seq = Number,
+        /// The versions before it that are kept, ascending.
+        kept: Vec<Seq> = Ascending,
+    }
 }
 
 impl Horizon {
@@ -33,16 +35,5 @@ impl Horizon {
             .with("version", seq)
             .with("since", self.since)
             .with("next", next))
-    }
-
-    /// Appends `since`, the count of the others, and the step to each.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.since);
-        put_ascending(out, self.kept.iter().copied());
-    }
-
-    /// Reads what `encode` wrote.
-    pub fn decode(cursor: &mut Cursor<'_>) -> Result<Horizon> {
-        Ok(Horizon { since: cursor.varint()?, kept: cursor.ascending()? })
     }
 }

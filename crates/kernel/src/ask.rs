@@ -31,18 +31,15 @@ impl Session {
             10 => self.fork_info(out)?,
             11 => self.seeing_everything()?.stats()?.tell(out),
             12 => {
-                let (name, from) = (check_name(about.text()?)?, about.varint()?);
-                self.alive()?.fork(name, (self.layer, from), self.author(None))?.1.tell(out);
+                let (name, parent, from) = (check_name(about.text()?)?.into(), self.layer, about.varint()?);
+                self.commit(&self.begin_for(Purpose::Fork { name, parent, from })?, None)?.tell(out);
             }
-            13 => {
-                let dropping = Transaction::with(self.begin()?.snapshot(), Purpose::Drop(self.layer));
-                self.commit(&dropping, None)?.tell(out);
-            }
+            13 => self.commit(&self.begin_for(Purpose::Drop(self.layer))?, None)?.tell(out),
             14 => {
                 let (label, property) =
                     (check_name(about.text()?)?.into(), check_name(about.text()?)?.into());
-                let purpose = Purpose::Declare(Declaration { label, property, rules: Rules::decode(about)? });
-                let declaring = Transaction::with(self.begin()?.snapshot(), purpose);
+                let rules = Rules::decode(about)?;
+                let declaring = self.begin_for(Purpose::Declare(Declaration { label, property, rules }))?;
                 self.commit(&declaring.in_layer(self.layer), None)?.tell(out);
             }
             15 => self.revert(about.text()?, about.varint()?, Flag::decode(about)?, out)?,
@@ -66,5 +63,10 @@ impl Session {
             _ => return Err(about.malformed("an unknown question")),
         }
         Ok(())
+    }
+
+    /// A transaction of the base that is for something, over the newest published version.
+    fn begin_for(&self, purpose: Purpose) -> Result<Transaction> {
+        Ok(Transaction::with(self.begin()?.snapshot(), purpose))
     }
 }

@@ -6,7 +6,7 @@ use karyon_graph::{Entity, Gate, Graph, Layer, Obstacle, Prefer, Slot, SlotChang
 use karyon_history::Commit;
 use karyon_model::bytes::Cursor;
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
-use karyon_model::{Code, CommitHeader, EntityId, Error, Result, Rules, Seq, Target};
+use karyon_model::{Code, CommitHeader, EntityId, Error, Result, Rules, Seq, Target, ensure};
 use karyon_store::{Body, Report, Store};
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ impl Session {
         // The commit that is being told, how many changes came before, and whether it may be seen: a node may have had other
         // labels then, and what may not be seen is left out, as in a diff.
         let (mut count, mut bytes, mut told) = (0, 0, (Seq::MAX, false));
-        let visited = body.graph.visit_changes((self.layer, id), after, until, &mut |change| {
+        let visited = body.graph.visit_changes((self.layer, id), (after, until), &mut |change| {
             if only.is_some_and(|only| only != change.slot) {
                 return Ok(true);
             }
@@ -145,7 +145,7 @@ impl Session {
                     continue;
                 }
                 let (mut next, visible) = (at * PLACES, self.may_see_change(&body, id, seq)?);
-                body.graph.visit_changes((self.layer, id), seq - 1, seq, &mut |change| {
+                body.graph.visit_changes((self.layer, id), (seq - 1, seq), &mut |change| {
                     let size = weight(&change);
                     if visible && next >= place {
                         out.push(1);
@@ -224,9 +224,7 @@ impl Session {
     pub(crate) fn revert(&self, principal: &str, since: Seq, dry_run: bool, out: &mut Vec<u8>) -> Result<()> {
         // Its report names whatever the principal has written, of any label.
         self.seeing_everything()?;
-        if self.layer > 0 {
-            return Err(Error::new(Code::Layer, "a fork is not reverted; write in it, or drop it"));
-        }
+        ensure(self.layer == 0, Code::Layer, "a fork is not reverted; write in it, or drop it")?;
         let report = self.store().revert((principal, since), dry_run, self.author(None))?;
         self.put_report(&report, out)?;
         report.plan.descendants.tell(out);
@@ -266,15 +264,16 @@ impl Session {
         Ok(())
     }
 
-    /// Merges the fork that it reads into another one that stands on the same, or, where `into` is empty, into that; see `Store::merge`. For
-    /// those who may see everything.
+    /// Merges the fork that it reads into another one that stands on the same, or, where `into` is empty, into that, in one commit; see
+    /// `Graph::plan_merge`. For those who may see everything.
     ///
     /// The answer is its report.
     pub(crate) fn merge_fork(&self, into: &str, prefer: Prefer, out: &mut Vec<u8>) -> Result<()> {
         self.seeing_everything()?;
         let named = || self.store().body()?.graph.layer_named(into);
         let into = (!into.is_empty()).then(named).transpose()?;
-        self.put_report(&self.store().merge((self.layer, into), prefer, self.author(None))?, out)
+        let plan = |body: &Body| body.graph.plan_merge(self.layer, into, prefer);
+        self.put_report(&self.store().commit_planned(false, self.author(None), plan)?, out)
     }
 
     /// The rules that hold as of a version: for each property of a label its name, and whether it is indexed, unique, required.

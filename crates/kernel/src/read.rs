@@ -7,7 +7,7 @@ use karyon_graph::{Direction, PageLimit, Reader, Walk};
 use karyon_model::bytes::{Cursor, put_bytes};
 use karyon_model::limits::{REACH_MAX, TRAVERSED_EDGES_MAX};
 use karyon_model::value::as_number;
-use karyon_model::{Code, EdgeKey, Error, Result};
+use karyon_model::{Code, EdgeKey, Result, bounded};
 
 /// What a page holds at most.
 const PAGE: PageLimit = PageLimit { items: 256, bytes: PAGE_BYTES };
@@ -102,12 +102,11 @@ impl Session {
                     reader.visit_neighbours(key, direction, kind, TRAVERSED_EDGES_MAX, &mut |node| {
                         out.extend_from_slice(&node.unwrap_or(NO_NODE).to_le_bytes());
                     })?;
-                if more {
-                    let message = format!(
+                bounded(!more, Code::TransactionSize, TRAVERSED_EDGES_MAX, || {
+                    format!(
                         "a node has more than {TRAVERSED_EDGES_MAX} neighbours; read its edges page by page"
-                    );
-                    return Err(Error::new(Code::TransactionSize, message).with("limit", TRAVERSED_EDGES_MAX));
-                }
+                    )
+                })?;
             }
             // The nodes within some edges of one, near ones first, each behind how many edges away it is.
             10 => {

@@ -14,8 +14,8 @@ pub enum OpenMode {
     Read,
     /// An existing file, for reading and writing.
     ReadWrite,
-    /// A file that does not exist yet, for reading and writing; `AlreadyExists` otherwise.
-    CreateNew,
+    /// A file that is created if need be, for reading and writing. One that is there stays as it is.
+    Create,
 }
 
 /// A directory tree of files: the store's root and what is below it.
@@ -47,12 +47,7 @@ pub trait Disk: Send + Sync {
 
     /// Creates the file `path`, or opens the one that is there, for reading and writing.
     fn create(&self, path: &str) -> io::Result<Box<dyn File>> {
-        match self.open(path, OpenMode::CreateNew) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.open(path, OpenMode::ReadWrite)
-            }
-            created => created,
-        }
+        self.open(path, OpenMode::Create)
     }
 
     /// Removes the file `path`.

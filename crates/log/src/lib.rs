@@ -9,7 +9,6 @@
 //! - `segment_file`: a segment's file, read and written; `walk`: reading along the chain; `reader`: the same for other threads
 //! - `recovery`: what an unreadable end is; `open`: what is done about it
 //! - `log`: writing · `lost`: what still stands behind damage
-#![deny(missing_docs)]
 
 mod chain;
 mod disk;

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use karyon_model::{Code, Error, Result};
+use karyon_model::{Code, Error, Result, ensure};
 
-use crate::chain::{ChainPoint, Position, StoreId};
-use crate::disk::Disk;
 use crate::failure::{Failure, io_error, io_failed, sync_error, sync_failed};
 use crate::frame::{self, Frame, Header, Kind, MIN_FRAME_BYTES};
 use crate::segment::{self, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentSizes};
 use crate::segment_file::SegmentFile;
+use crate::{ChainPoint, Disk, StoreId};
 
 /// The log of one store, open for writing. It is the only one of its store: its owner holds the store's lock.
 ///
@@ -77,12 +76,12 @@ impl Log {
         Ok(log)
     }
 
-    /// Writes a frame of commits and returns where it begins. It is durable after the next
-    /// [`sync`](Log::sync); a frame that still waits for one is synced first.
+    /// Writes a frame of commits. It is durable after the next [`sync`](Log::sync); a frame that still waits for one is
+    /// synced first.
     ///
     /// Fails with `ERR_KARYON_ARGUMENT` or `ERR_KARYON_TRANSACTION_SIZE`, changing nothing, if the draft is
     /// not the next frame or too large, and with `ERR_KARYON_SYNC_FAILED` if the disk fails or has failed.
-    pub fn append(&mut self, draft: &Frame<'_>) -> Result<Position> {
+    pub fn append(&mut self, draft: &Frame<'_>) -> Result<()> {
         if draft.first_seq != self.head.next_seq {
             let message = format!("the next commit is {}, not {}", self.head.next_seq, draft.first_seq);
             return Err(Error::new(Code::Argument, message));
@@ -166,7 +165,7 @@ impl Log {
         self.tail_bytes
     }
 
-    fn write_frame(&mut self, kind: Kind, draft: &Frame<'_>) -> Result<Position> {
+    fn write_frame(&mut self, kind: Kind, draft: &Frame<'_>) -> Result<()> {
         self.sync()?;
         // Encoded before anything is written, so that a draft that is refused changes nothing.
         let mut header = self.encode(kind, draft)?;
@@ -177,8 +176,7 @@ impl Log {
                 log.make_room(log.buffer.len() + log.buffer.len() / SEGMENT_HEADER_BYTES + MIN_FRAME_BYTES)?;
                 header = log.encode(kind, draft)?;
             }
-            log.write_buffer(&header)?;
-            Ok(header.position)
+            log.write_buffer(&header)
         })
     }
 
@@ -276,11 +274,9 @@ impl Log {
     /// Runs something that writes; its failure ends all writing, since what is on disk is then unknown. Only
     /// `ERR_KARYON_IO` says that nothing was lost.
     fn guarded<T>(&mut self, write: impl FnOnce(&mut Log) -> Result<T>) -> Result<T> {
-        if self.poisoned {
-            let message =
-                "an earlier write or sync failed; nothing more is written until the store is opened again";
-            return Err(Error::new(Code::SyncFailed, message));
-        }
+        let message =
+            "an earlier write or sync failed; nothing more is written until the store is opened again";
+        ensure(!self.poisoned, Code::SyncFailed, message)?;
         // Set while it runs, so that a panic in between poisons too.
         self.poisoned = true;
         let result = write(self);

@@ -2,13 +2,10 @@
 
 use karyon_model::Result;
 
-use crate::chain::{ChainPoint, Position, StoreId};
-use crate::disk::OpenMode;
 use crate::frame::{FRAME_ALIGNMENT, Header};
-use crate::reader::LogReader;
-use crate::sector_map::SECTOR_BYTES;
 use crate::segment;
 use crate::segment_file::SegmentFile;
+use crate::{ChainPoint, LogReader, OpenMode, Position, SECTOR_BYTES, StoreId};
 
 /// The part of a segment that the chain from the log's beginning does not reach.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,17 +5,15 @@
 
 use std::sync::Arc;
 
-use karyon_model::{Code, Error, Result};
+use karyon_model::Result;
 
-use crate::chain::{ChainPoint, Position, StoreId};
-use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, io_error, sync_error};
 use crate::frame::{Kind, Visit};
-use crate::log::Log;
 use crate::recovery::{Cut, Recovery, judge, judge_unbegun};
 use crate::segment::{self, LOG_DIRECTORY, SegmentSizes};
 use crate::segment_file::SegmentFile;
 use crate::walk::Walk;
+use crate::{ChainPoint, Disk, Log, OpenMode, Position, StoreId};
 
 /// The directory that keeps what was cut.
 pub const ASIDE_DIRECTORY: &str = "aside";
@@ -134,27 +132,17 @@ fn unfinished(store: StoreId, segment: &mut SegmentFile, offset: u32) -> Result<
 
 /// Copies the bytes of a cut to a file of their own, durably. A file that holds them already will do.
 fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result<String> {
-    let keep = |path: &str| {
+    let path = format!("{ASIDE_DIRECTORY}/{number:010}-{offset:010}.{:08x}", crc32c::crc32c(bytes));
+    let keep = || {
         disk.create_dir(ASIDE_DIRECTORY)?;
         disk.sync_dir("")?;
-        let file = disk.create(path)?;
-        let mut found = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
-        file.read_exact_at(0, &mut found)?;
-        if !found.is_empty() && found != bytes {
-            return Ok(false);
-        }
+        let file = disk.create(&path)?;
         file.write_at(0, bytes)?;
         file.sync_data()?;
-        disk.sync_dir(ASIDE_DIRECTORY)?;
-        Ok(true)
+        disk.sync_dir(ASIDE_DIRECTORY)
     };
-    for copy in 1u32.. {
-        let path = format!("{ASIDE_DIRECTORY}/{number:010}-{offset:010}.{copy}");
-        if keep(&path).map_err(io_error(&path, "keep what was cut in"))? {
-            return Ok(path);
-        }
-    }
-    Err(Error::new(Code::Io, format!("{ASIDE_DIRECTORY} is full; move its files away")))
+    keep().map_err(io_error(&path, "keep what was cut in"))?;
+    Ok(path)
 }
 
 /// What was read may be known to the operating system alone, if the writer's process was killed before its

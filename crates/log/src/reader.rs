@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use karyon_model::{Error, Result};
 
-use crate::chain::{ChainPoint, Position, StoreId};
-use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, expect};
 use crate::frame::{Frame, Kind, MIN_FRAME_BYTES, Visit};
-use crate::log::Log;
 use crate::open::judge_end;
 use crate::segment::{self, SegmentHeader, SegmentSizes};
 use crate::segment_file::SegmentFile;
 use crate::walk::Walk;
+use crate::{ChainPoint, Disk, Log, OpenMode, Position, StoreId};
 
 /// Reads frames that are durable, from any thread, while the log goes on being written. Cheap to clone.
 #[derive(Clone)]

@@ -34,6 +34,13 @@ impl RealDisk {
         // `Path::join` of an empty part would add a trailing separator, which some calls refuse.
         Ok(path.split('/').filter(|part| !part.is_empty()).fold(self.root.clone(), |at, part| at.join(part)))
     }
+
+    fn file(&self, path: &str, mode: OpenMode) -> io::Result<fs::File> {
+        let mut options = fs::OpenOptions::new();
+        // Not truncated: what is there may be an earlier attempt's, or the holder's of a lock.
+        options.read(true).write(mode != OpenMode::Read).create(mode == OpenMode::Create).truncate(false);
+        options.open(self.resolve(path)?)
+    }
 }
 
 impl Disk for RealDisk {
@@ -59,9 +66,7 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Box<dyn File>> {
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(mode != OpenMode::Read).create_new(mode == OpenMode::CreateNew);
-        Ok(Box::new(RealFile(options.open(self.resolve(path)?)?)))
+        Ok(Box::new(RealFile(self.file(path, mode)?)))
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
@@ -77,9 +82,7 @@ impl Disk for RealDisk {
     }
 
     fn try_lock(&self, path: &str) -> io::Result<Option<Box<dyn Lock>>> {
-        let mut options = fs::OpenOptions::new();
-        // Not truncated: the holder of the lock may have written its process id into the file.
-        let file = options.read(true).write(true).create(true).truncate(false).open(self.resolve(path)?)?;
+        let file = self.file(path, OpenMode::Create)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(RealFile(file)))),
             Err(fs::TryLockError::WouldBlock) => Ok(None),

@@ -7,10 +7,9 @@
 
 use std::ops::Range;
 
-use crate::chain::{Position, StoreId};
 use crate::frame::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, Header, MAX_FRAME_BYTES};
 use crate::sector_map::{self, SECTOR_BYTES};
-use crate::segment::SEGMENT_HEADER_BYTES;
+use crate::{Position, SEGMENT_HEADER_BYTES, StoreId};
 
 /// What opening a log found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

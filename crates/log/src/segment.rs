@@ -21,11 +21,9 @@ use karyon_model::bytes::Cursor;
 use karyon_model::fields::{U32, U64};
 use karyon_model::{Code, Error, Result, layout};
 
-use crate::chain::{ChainPoint, Hash, HashField, StoreId, StoreIdField};
-use crate::disk::Disk;
 use crate::failure::{damaged, expect, io_error};
 use crate::frame::checked;
-use crate::sector_map::SECTOR_BYTES;
+use crate::{ChainPoint, Disk, Hash, HashField, SECTOR_BYTES, StoreId, StoreIdField};
 
 /// The format of every file of a store that this code writes. Files with a higher number are refused.
 pub const FORMAT_VERSION: u32 = 1;

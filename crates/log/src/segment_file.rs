@@ -4,11 +4,10 @@ use std::io;
 
 use karyon_model::{Code, Error, Result};
 
-use crate::chain::{Position, StoreId};
-use crate::disk::{Disk, File, OpenMode};
 use crate::failure::{Failure, io_error, io_failed, sync_error};
 use crate::frame::{FRAME_HEADER_BYTES, Header};
 use crate::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::{Disk, File, OpenMode, Position, StoreId};
 
 /// How much of a segment is read at once.
 const WINDOW_BYTES: usize = 256 << 10;

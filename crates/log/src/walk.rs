@@ -2,11 +2,10 @@
 
 use karyon_model::Result;
 
-use crate::chain::{ChainPoint, Position, StoreId};
-use crate::disk::{Disk, OpenMode};
 use crate::failure::{damaged, expect};
 use crate::frame::{Frame, Header, Kind};
 use crate::segment_file::SegmentFile;
+use crate::{ChainPoint, Disk, OpenMode, Position, StoreId};
 
 /// A walk along the chain.
 pub(crate) struct Walk<'d> {

@@ -16,7 +16,7 @@ use support::{create, detail, filled, open, refused, scaled, spans, unchecked};
 fn put(disk: &SimDisk, segment: u32, bytes: &[u8]) {
     let path = segment_path(segment);
     if !disk.exists(&path).unwrap() {
-        disk.open(&path, OpenMode::CreateNew).unwrap();
+        disk.open(&path, OpenMode::Create).unwrap();
     }
     disk.damage(&path, |old| *old = bytes.to_vec());
 }
@@ -307,7 +307,7 @@ fn files_that_are_no_segments_are_left_alone() {
     drop(log);
     for name in ["notes.txt", "1.seg", "0000000002.seg.bak", "000000000a.seg", "00000000002.seg"] {
         let path = format!("{LOG_DIRECTORY}/{name}");
-        let file = disk.open(&path, OpenMode::CreateNew).unwrap();
+        let file = disk.open(&path, OpenMode::Create).unwrap();
         file.write_at(0, b"not a segment").unwrap();
     }
     assert_eq!(open(&disk).unwrap().1.frames, 3);

@@ -57,7 +57,7 @@ fn the_fixture_opens() {
     let disk = SimDisk::new();
     disk.create_dir("log").unwrap();
     for number in [1, 2] {
-        disk.open(&segment_path(number), OpenMode::CreateNew).unwrap().write_at(0, &fixture(number)).unwrap();
+        disk.open(&segment_path(number), OpenMode::Create).unwrap().write_at(0, &fixture(number)).unwrap();
     }
     let mut found = Vec::new();
     let visit = &mut |frame: &Frame<'_>, _: &karyon_log::ChainPoint| {

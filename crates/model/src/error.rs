@@ -186,6 +186,24 @@ impl Error {
     }
 }
 
+/// Fails unless something holds.
+pub fn ensure(holds: bool, code: Code, message: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::new(code, message)) }
+}
+
+/// Fails unless something stays within a limit, which is a fact of the error.
+pub fn bounded(holds: bool, code: Code, limit: usize, message: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::new(code, message()).with("limit", limit)) }
+}
+
+/// `None` in the place of a failure with this code; every other one stays.
+pub fn unless<T>(code: Code, result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(error) if error.code() == code => Ok(None),
+        result => result.map(Some),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0.code, self.0.message)

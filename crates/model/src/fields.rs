@@ -1,6 +1,6 @@
 //! Fields, and records that state theirs once: what reads them and what writes them follow from it.
 
-use crate::bytes::{put_bytes, put_varint};
+use crate::bytes::{put_ascending, put_bytes, put_varint};
 use crate::valid;
 use crate::value::check;
 
@@ -22,7 +22,7 @@ macro_rules! codecs {
             }
 
             /// Appends the field.
-            #[allow(clippy::extra_unused_lifetimes, reason = "not every type borrows")]
+            #[allow(clippy::extra_unused_lifetimes, clippy::ptr_arg, reason = "the type may be any")]
             $vis fn encode<'a>($value: &$type, $out: &mut Vec<u8>) {
                 $write
             }
@@ -119,6 +119,8 @@ codecs! {
     pub Id(u32) |cursor| cursor.id(), |id, out| put_varint(out, (*id).into());
     /// A number, as a varint.
     pub Number(u64) |cursor| cursor.varint(), |number, out| put_varint(out, *number);
+    /// Numbers, ascending: how many, and the step to each, as varints.
+    pub Ascending(Vec<u64>) |cursor| cursor.ascending(), |numbers, out| put_ascending(out, numbers.iter().copied());
     /// A number of 32 bits, little-endian.
     pub U32(u32)
         |cursor| cursor.array().map(u32::from_le_bytes), |number, out| out.extend_from_slice(&number.to_le_bytes());

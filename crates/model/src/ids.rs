@@ -2,7 +2,7 @@
 
 use crate::limits::KEY_BYTES_MAX;
 use crate::value::NAME_RESERVED;
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, ensure};
 
 /// A commit's dense sequence number: the only order there is. The first commit is 1; 0 is the empty store.
 pub type Seq = u64;
@@ -46,11 +46,7 @@ pub fn check_key(key: &str) -> Result<&str> {
 
 /// Refuses a label, edge type or property name that is empty, too long or reserved.
 pub fn check_name(name: &str) -> Result<&str> {
-    if name.is_empty() {
-        return Err(Error::new(Code::KeySize, "a label, edge type or property name is empty; name it"));
-    }
-    if name == NAME_RESERVED {
-        return Err(Error::new(Code::NameReserved, "the name \"__proto__\" is refused; rename it"));
-    }
+    ensure(!name.is_empty(), Code::KeySize, "a label, edge type or property name is empty; name it")?;
+    ensure(name != NAME_RESERVED, Code::NameReserved, "the name \"__proto__\" is refused; rename it")?;
     check_key(name)
 }

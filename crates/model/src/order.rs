@@ -11,7 +11,7 @@
 //! | 6 | lists, maps, vectors: equal or not, in no order that means anything | the encoding |
 
 use crate::value::Value;
-use crate::{Code, Error, Result};
+use crate::{Code, Result, ensure};
 use std::ops::{Bound, RangeBounds};
 
 const NUMBER: u8 = 2;
@@ -63,11 +63,10 @@ impl Span {
     pub fn between(from: Option<&[u8]>, to: Option<&[u8]>) -> Result<Span> {
         let [from, to] = [from.map(order_key).transpose()?, to.map(order_key).transpose()?];
         let rank = from.as_ref().or(to.as_ref()).map_or(COMPOSITE, |key| key[0]);
-        if rank >= COMPOSITE || to.as_ref().is_some_and(|to| to[0] != rank) {
-            let message =
-                "a range goes from one value to another of the same kind: numbers, strings, times, bytes";
-            return Err(Error::new(Code::ValueType, message));
-        }
+        let alike = rank < COMPOSITE && to.as_ref().is_none_or(|to| to[0] == rank);
+        let message =
+            "a range goes from one value to another of the same kind: numbers, strings, times, bytes";
+        ensure(alike, Code::ValueType, message)?;
         Ok(Span {
             from: from.unwrap_or_else(|| vec![rank]),
             to: Bound::Excluded(to.unwrap_or_else(|| vec![rank + 1])),
@@ -77,9 +76,7 @@ impl Span {
     /// Strings or bytes that begin with a value.
     pub fn prefix(value: &[u8]) -> Result<Span> {
         let from = order_key(value)?;
-        if from[0] != STRING && from[0] != BYTES {
-            return Err(Error::new(Code::ValueType, "a prefix is a string or bytes"));
-        }
+        ensure(matches!(from[0], STRING | BYTES), Code::ValueType, "a prefix is a string or bytes")?;
         let to = after_prefix(&from);
         Ok(Span { from, to: Bound::Excluded(to) })
     }

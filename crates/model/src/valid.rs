@@ -16,7 +16,7 @@
 use crate::bytes::{Cursor, put_varint};
 use crate::limits::{INTERVALS_MAX, VALUE_BYTES_MAX};
 use crate::value::{self, NAME_RESERVED, size_error};
-use crate::{Code, Error, Interval, Result};
+use crate::{Code, Interval, Result, bounded, ensure};
 
 /// The first byte of what does not hold always.
 pub const TEMPORAL: u8 = 255;
@@ -108,9 +108,8 @@ pub fn portion(held: &[u8], valid: Interval, value: &[u8]) -> Result<Vec<u8>> {
     if valid == Interval::ALWAYS {
         return Ok(value.to_vec());
     }
-    if is_temporal(value) {
-        return Err(Error::new(Code::Argument, "what has its own intervals is set always; leave valid away"));
-    }
+    let message = "what has its own intervals is set always; leave valid away";
+    ensure(!is_temporal(value), Code::Argument, message)?;
     let from = valid.from.unwrap_or(i64::MIN);
     if valid.to.is_some_and(|to| to <= from) {
         return Ok(held.to_vec());
@@ -132,11 +131,9 @@ fn encode(steps: &[Step<'_>]) -> Result<Vec<u8>> {
     }
     let bytes = steps.iter().map(|step| step.1.len()).sum();
     let count = steps.iter().filter(|step| !step.1.is_empty()).count();
-    if count > INTERVALS_MAX {
-        let message =
-            format!("{count} intervals are over the limit of {INTERVALS_MAX}; split them over several nodes");
-        return Err(Error::new(Code::ValueSize, message).with("limit", INTERVALS_MAX));
-    }
+    bounded(count <= INTERVALS_MAX, Code::ValueSize, INTERVALS_MAX, || {
+        format!("{count} intervals are over the limit of {INTERVALS_MAX}; split them over several nodes")
+    })?;
     if bytes > VALUE_BYTES_MAX {
         return Err(size_error(bytes));
     }

@@ -16,7 +16,7 @@
 
 use crate::bytes::{Cursor, put_signed, put_varint};
 use crate::limits::{NESTING_MAX, VALUE_BYTES_MAX};
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, bounded, ensure};
 use std::fmt;
 
 /// The largest integer that a JavaScript number holds exactly, 2^53 − 1.
@@ -98,10 +98,9 @@ fn range_error(number: impl fmt::Display) -> Error {
 
 /// Passes over one value, refusing every form but the canonical one.
 fn walk<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Value<'a>> {
-    if depth > NESTING_MAX {
-        let message = format!("a value is nested deeper than {NESTING_MAX}; flatten it or link nodes");
-        return Err(Error::new(Code::ValueDepth, message).with("limit", NESTING_MAX));
-    }
+    bounded(depth <= NESTING_MAX, Code::ValueDepth, NESTING_MAX, || {
+        format!("a value is nested deeper than {NESTING_MAX}; flatten it or link nodes")
+    })?;
     let sized = |bytes: usize| if bytes > VALUE_BYTES_MAX { Err(size_error(bytes)) } else { Ok(()) };
     Ok(match cursor.byte()? {
         NULL => Value::Null,
@@ -140,10 +139,8 @@ fn walk<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Value<'a>> {
             let (count, mut before) = (cursor.length()?, None);
             for _ in 0..count {
                 let key = cursor.text()?;
-                if key == NAME_RESERVED {
-                    let message = "the map key \"__proto__\" is refused; rename it";
-                    return Err(Error::new(Code::NameReserved, message));
-                }
+                let message = "the map key \"__proto__\" is refused; rename it";
+                ensure(key != NAME_RESERVED, Code::NameReserved, message)?;
                 // Text is ordered by its bytes.
                 let follows = before.replace(key).is_none_or(|before| before < key);
                 cursor.expect(follows, "map keys out of order")?;
@@ -237,10 +234,8 @@ impl<'a> Sequence<'a> {
     pub fn of(encoded: &'a [u8]) -> Result<Sequence<'a>> {
         let mut cursor = Cursor::new(encoded);
         let tag = cursor.byte()?;
-        if !matches!(tag, STRING | BYTES | LIST) {
-            let message = "only strings, bytes and lists can be spliced; set the property";
-            return Err(Error::new(Code::ValueType, message));
-        }
+        let message = "only strings, bytes and lists can be spliced; set the property";
+        ensure(matches!(tag, STRING | BYTES | LIST), Code::ValueType, message)?;
         Ok(Sequence { tag, count: cursor.length()?, payload: cursor.rest() })
     }
 
@@ -251,11 +246,9 @@ impl<'a> Sequence<'a> {
     /// is of another kind, and with `ValueSize` when the value would be too large. Cost: one copy; of lists and of text that is not
     /// ASCII also a look at what lies before.
     pub fn spliced(&self, (start, delete): (u64, u64), inserted: &Sequence<'_>) -> Result<Vec<u8>> {
-        if self.tag != inserted.tag {
-            let message =
-                "what is inserted has another type than the value; pass a string, bytes or a list alike";
-            return Err(Error::new(Code::ValueType, message));
-        }
+        let message =
+            "what is inserted has another type than the value; pass a string, bytes or a list alike";
+        ensure(self.tag == inserted.tag, Code::ValueType, message)?;
         let length = self.payload.len();
         let (from, to, items) = if start == u64::MAX {
             (length, length, 0)

@@ -21,7 +21,7 @@ use crate::fields::{Encoded, Flag, Number, records};
 use crate::ids::{check_key, check_name};
 use crate::limits::{LABELS_MAX, PROPERTIES_MAX};
 use crate::valid::{HOLDS, check};
-use crate::{Code, Error, Interval, Result, codecs, layout};
+use crate::{Code, Error, Interval, Result, bounded, codecs, layout};
 
 layout! {
     /// An edge's identity.
@@ -59,11 +59,9 @@ codecs! {
     Name(&'a str) |cursor| check_name(cursor.text()?), |name, out| put_bytes(out, name.as_bytes());
     Labels(Vec<&'a str>) |cursor| {
         let count = cursor.length()?;
-        if count > LABELS_MAX {
-            let message =
-                format!("{count} labels are over the limit of {LABELS_MAX} per node; use properties or edges");
-            return Err(Error::new(Code::PropertyCount, message).with("limit", LABELS_MAX));
-        }
+        bounded(count <= LABELS_MAX, Code::PropertyCount, LABELS_MAX, || {
+            format!("{count} labels are over the limit of {LABELS_MAX} per node; use properties or edges")
+        })?;
         (0..count).map(|_| Name::decode(cursor)).collect()
     }, |labels, out| {
         put_varint(out, labels.len() as u64);
@@ -71,9 +69,7 @@ codecs! {
     };
     Changes(Vec<Change<'a>>) |cursor| {
         let count = cursor.length()?;
-        if count > PROPERTIES_MAX {
-            return Err(property_count_error(count));
-        }
+        check_property_count(count)?;
         let mut changes = Vec::with_capacity(count);
         for _ in 0..count {
             let name = match cursor.text()? {
@@ -146,11 +142,11 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The error for an entity that would hold too many properties.
-pub fn property_count_error(count: usize) -> Error {
-    let message =
-        format!("{count} properties are over the limit of {PROPERTIES_MAX}; nest them in maps or link nodes");
-    Error::new(Code::PropertyCount, message).with("limit", PROPERTIES_MAX)
+/// Refuses more properties than a node or edge may have.
+pub fn check_property_count(count: usize) -> Result<()> {
+    bounded(count <= PROPERTIES_MAX, Code::PropertyCount, PROPERTIES_MAX, || {
+        format!("{count} properties are over the limit of {PROPERTIES_MAX}; nest them in maps or link nodes")
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// What to do where a store or session is asked for that is gone.
+pub(crate) const KERNEL_CLOSED: &str = "the kernel is closed; open it again";
+
 /// The answer of a function that failed: see `take_failure`.
 pub(crate) const FAILED: f64 = -1.0;
 
@@ -90,24 +93,20 @@ impl Environment {
     }
 
     pub(crate) fn store(&mut self, number: u32) -> Result<&mut StoreHandle> {
-        match self.handle(number) {
-            Some(Handle::Store(store)) => Ok(store),
-            _ => Err(closed("the kernel is closed; open it again")),
-        }
+        let Some(Handle::Store(store)) = self.handle(number) else { return Err(closed(KERNEL_CLOSED)) };
+        Ok(store)
     }
 
     pub(crate) fn session(&mut self, number: u32) -> Result<SessionHandle> {
-        match self.handle(number) {
-            Some(Handle::Session(session)) => Ok(session.clone()),
-            _ => Err(closed("the kernel is closed; open it again")),
-        }
+        let Some(Handle::Session(session)) = self.handle(number) else { return Err(closed(KERNEL_CLOSED)) };
+        Ok(session.clone())
     }
 
     pub(crate) fn cells(&mut self, number: u32) -> Result<SharedPort> {
-        match self.handle(number) {
-            Some(Handle::Cells(port)) => Ok(port.clone()),
-            _ => Err(closed("the cells of this kernel are stopped; open it again")),
-        }
+        let Some(Handle::Cells(port)) = self.handle(number) else {
+            return Err(closed("the cells of this kernel are stopped; open it again"));
+        };
+        Ok(port.clone())
     }
 
     /// What JavaScript has written: the first `length` bytes of the exchange.

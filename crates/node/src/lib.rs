@@ -2,7 +2,6 @@
 //!
 //! Every function is free, takes handle numbers and returns a number; a negative one is a failure whose code, message and
 //! facts `take_failure` hands out. Keys and batches go in and encoded answers come out through one buffer per environment.
-#![deny(missing_docs)]
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -27,12 +27,9 @@ fn reading(
             return session.read_at(seq, instant, |reader| act(&session, reader, input, out));
         }
         let input = environment.exchange.input(length as usize).to_vec();
-        match environment.handle((-2.0 - source) as u32) {
-            Some(Handle::Transaction(transaction, owner, _)) => {
-                owner.read_through(transaction, |reader| act(owner, reader, Cursor::new(&input), out))
-            }
-            _ => Err(done()),
-        }
+        let handle = environment.handle((-2.0 - source) as u32);
+        let Some(Handle::Transaction(transaction, owner, _)) = handle else { return Err(done()) };
+        owner.read_through(transaction, |reader| act(owner, reader, Cursor::new(&input), out))
     })
 }
 

@@ -1,12 +1,11 @@
 //! Sessions: what one incarnation of one principal may do, and its forks: sessions of their own above a version of what it reads.
 
 use crate::environment::{Handle, SessionHandle, answer, enter, find, run};
-use crate::store::{Background, Outcome};
+use crate::store::{Background, Outcome, Promised};
 use karyon_kernel::model::Result;
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::{Grants, Scope, Session};
 use napi::Env;
-use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,12 +59,7 @@ pub fn ask(env: &Env, session: u32, question: u32, length: u32) -> f64 {
 
 /// As `ask`, on a thread of the pool. The answer is its outcome.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn ask_in_background(
-    env: &Env,
-    session: u32,
-    question: u32,
-    length: u32,
-) -> Option<AsyncTask<Background>> {
+pub fn ask_in_background(env: &Env, session: u32, question: u32, length: u32) -> Option<Promised> {
     find(env, |environment| {
         let session = environment.session(session)?.session;
         let about = environment.exchange.input(length as usize).to_vec();

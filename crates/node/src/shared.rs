@@ -1,7 +1,7 @@
 //! What the environments of one process share: a token, given out in one of them, is adopted in another.
 
 use crate::cells::credit_words;
-use crate::environment::{Handle, SessionHandle, closed, enter, find};
+use crate::environment::{Handle, KERNEL_CLOSED, SessionHandle, closed, enter, find};
 use crate::store::keep;
 use karyon_kernel::OpenStore;
 use karyon_kernel::model::Result;
@@ -41,7 +41,7 @@ pub fn share_handle(env: &Env, handle: u32) -> f64 {
                 credits.share();
                 credits
             }
-            _ => return Err(closed("the kernel is closed; open it again")),
+            _ => return Err(closed(KERNEL_CLOSED)),
         };
         let token = TOKENS.fetch_add(1, Relaxed);
         SHARED.lock().insert(token, what);

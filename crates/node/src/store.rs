@@ -43,8 +43,11 @@ pub enum Outcome {
 /// other calls may use the exchange.
 pub struct Background(Option<Box<dyn FnOnce() -> Result<Outcome> + Send>>);
 
+/// What JavaScript gets of it.
+pub(crate) type Promised = AsyncTask<Background>;
+
 impl Background {
-    pub(crate) fn start(work: impl FnOnce() -> Result<Outcome> + Send + 'static) -> AsyncTask<Background> {
+    pub(crate) fn start(work: impl FnOnce() -> Result<Outcome> + Send + 'static) -> Promised {
         AsyncTask::new(Background(Some(Box::new(work))))
     }
 }
@@ -83,12 +86,7 @@ pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
 /// Opens the store in a directory. Its outcome is the store's handle. `checkpoint_bytes` 0 means the default,
 /// `memory_bytes` 0 any number.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn open_store(
-    path: String,
-    checkpoint_bytes: f64,
-    memory_bytes: f64,
-    relaxed: bool,
-) -> AsyncTask<Background> {
+pub fn open_store(path: String, checkpoint_bytes: f64, memory_bytes: f64, relaxed: bool) -> Promised {
     // The store's threads run code of this module: it must never be unmapped under them.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
     let work = move || karyon_kernel::open(&path, checkpoint_bytes as u64, memory_bytes as usize, relaxed);
@@ -162,7 +160,7 @@ pub fn advance(env: &Env, store: u32) -> f64 {
 
 /// Closes a store: what waits is written, the log is sealed. Its outcome is empty.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn close_store(env: &Env, store: u32) -> Option<AsyncTask<Background>> {
+pub fn close_store(env: &Env, store: u32) -> Option<Promised> {
     find(env, |environment| {
         let open = environment.store(store)?.open.clone();
         Ok(Background::start(move || open.close().map(|()| Outcome::Answer(Vec::new()))))
@@ -203,7 +201,7 @@ pub fn restore_store(
     salvage: bool,
     is_time: bool,
     moment: Option<f64>,
-) -> AsyncTask<Background> {
+) -> Promised {
     let at = moment.map(|moment| as_moment(is_time, moment));
     Background::start(move || {
         let mut out = Vec::new();

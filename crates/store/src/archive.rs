@@ -42,7 +42,7 @@ pub(crate) struct Archive {
     /// Names it: its header's checksum, and 0 where there is none.
     pub(crate) mark: u32,
     path: String,
-    store: StoreId,
+    pub(crate) store: StoreId,
     /// Whether something of what it replaces may be left.
     pub(crate) leaving: bool,
 }

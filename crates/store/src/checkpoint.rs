@@ -12,11 +12,12 @@
 //! The tail begins at or before the image's version; what the image already holds is skipped.
 //! A file is written under another name, synced, renamed: a half-written one is never found under its name.
 
+use crate::archive::Archive;
 use crate::blocks::{BlockReader, BlockWriter};
 use crate::layout::{CHECKPOINTS, files, io_error};
 use crate::store::Body;
 use karyon_history::History;
-use karyon_log::{ChainPoint, Disk, Position, StoreId};
+use karyon_log::{ChainPoint, Disk, StoreId};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::U64;
 use karyon_model::{Result, Seq, layout};
@@ -74,15 +75,15 @@ pub(crate) struct Loaded {
     pub(crate) path: String,
 }
 
-/// Every checkpoint that is whole, newest first, of a log that begins at `base`. A damaged one is passed over: the log has
+/// Every checkpoint that is whole, newest first, of the log that goes on from an archive. A damaged one is passed over: the log has
 /// everything.
 pub(crate) fn load_all(
     disk: &dyn Disk,
-    store: StoreId,
-    base: Position,
+    archive: &Archive,
     history: &Arc<dyn History>,
 ) -> Result<impl Iterator<Item = Loaded>> {
-    let paths = files(disk, CHECKPOINTS, SUFFIX)?.into_iter().rev();
+    let (paths, store, base) =
+        (files(disk, CHECKPOINTS, SUFFIX)?.into_iter().rev(), archive.store, archive.base.position);
     let loaded = paths.filter_map(move |path| load(disk, store, path, history.clone()).ok());
     Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= base))
 }

@@ -12,10 +12,9 @@ use crate::archive::Archive;
 use crate::checkpoint::load_all;
 use crate::layout::{LOCK, OWNER, io_error, read, write_identity};
 use crate::open::{owned, take_lock};
-use crate::store::{Committed, Store};
-use crate::time::Moment;
+use crate::{Committed, Moment, Store};
 use karyon_history::{Chapters, History};
-use karyon_log::{Disk, Frame, Log, LogReader, Lost, SegmentSizes, StoreId};
+use karyon_log::{Disk, Frame, Log, LogReader, Lost, SegmentSizes};
 use karyon_model::bytes::Cursor;
 use karyon_model::{Code, CommitRecord, Error, Result, Seq};
 use std::ops::ControlFlow;
@@ -51,7 +50,7 @@ impl Store {
         // Nothing behind is looked at: it may be half written.
         let at = Moment::Version(persistence.head().next_seq - 1);
         let (floor, archive) = (self.pipeline()?.floor, persistence.archive.lock().clone());
-        copy(&persistence.disk, &archive, persistence.id, (target, process), Some(at), Some(floor))
+        copy(&persistence.disk, &archive, (target, process), Some(at), Some(floor))
     }
 }
 
@@ -68,19 +67,18 @@ pub fn restore(
     at: Option<Moment>,
     salvage: bool,
 ) -> Result<Copied> {
-    let id = read(&*source)?;
+    let store = read(&*source)?;
     // Where there is no lock nobody has the store open, and where none can be taken nobody can write.
     let known = source.exists(LOCK).unwrap_or(false);
     let lock = known.then(|| source.try_lock(LOCK));
     if let Some(Ok(None)) = lock {
         return Err(owned(&*source));
     }
-    let archive = Archive::find(&*source, id)?;
-    let mut copied = copy(&source, &archive, id, target, at, (!salvage).then_some(i64::MIN))?;
+    let archive = Archive::find(&*source, store)?;
+    let mut copied = copy(&source, &archive, target, at, (!salvage).then_some(i64::MIN))?;
     if copied.damage.is_some() {
         let history: Arc<dyn History> = Arc::new(Chapters::in_memory());
-        let newest =
-            load_all(&*source, id, archive.base.position, &history)?.next().map(|loaded| loaded.anchor.seq);
+        let newest = load_all(&*source, &archive, &history)?.next().map(|loaded| loaded.anchor.seq);
         copied.checkpoint = newest.filter(|seq| *seq > copied.newest.seq);
     }
     Ok(copied)
@@ -91,7 +89,6 @@ pub fn restore(
 fn copy(
     source: &Arc<dyn Disk>,
     archive: &Archive,
-    id: StoreId,
     (target, process): (Arc<dyn Disk>, u32),
     at: Option<Moment>,
     floor: Option<i64>,
@@ -108,7 +105,7 @@ fn copy(
         Some(Moment::Time(time)) => (Seq::MAX, time),
         None => (Seq::MAX, i64::MAX),
     };
-    let reader = LogReader::new(source.clone(), id, archive.base);
+    let reader = LogReader::new(source.clone(), archive.store, archive.base);
     let mut newest = Committed { seq: archive.base.next_seq - 1, time: archive.time };
     if until < newest.seq || latest < newest.time {
         let message = format!(
@@ -137,7 +134,7 @@ fn copy(
             Ok(if newest.seq == until { ControlFlow::Break(true) } else { ControlFlow::Continue(()) })
         };
         let (mut log, damage) = if until == archived {
-            (Log::create(target.clone(), id, SegmentSizes::default(), archive.base)?, None)
+            (Log::create(target.clone(), archive.store, SegmentSizes::default(), archive.base)?, None)
         } else {
             reader.copy(target.clone(), SegmentSizes::default(), &mut take)?
         };
@@ -150,10 +147,10 @@ fn copy(
             let message = format!("there is no version {until}, the newest is {}; name that", newest.seq);
             return Err(Error::new(Code::Time, message).with("newest", newest.seq));
         }
-        rest.map_or(Ok(()), |rest| log.append(&rest).map(drop))?;
+        rest.map_or(Ok(()), |rest| log.append(&rest))?;
         log.sync()?;
         log.seal(newest.time.max(floor.unwrap_or(i64::MIN)))?;
-        write_identity(&*target, id)?;
+        write_identity(&*target, archive.store)?;
         Ok(Copied { newest, bytes: log.tail_bytes(), damage, lost, checkpoint: None })
     };
     write().map_err(|error: Error| match error.code() {

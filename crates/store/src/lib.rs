@@ -8,7 +8,6 @@ mod blocks;
 mod checkpoint;
 mod copy;
 mod layout;
-mod merge;
 mod open;
 mod pipeline;
 mod rebuild;

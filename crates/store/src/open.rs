@@ -4,9 +4,8 @@ use crate::archive::{Archive, remove_older};
 use crate::checkpoint::{Anchor, Loaded, load_all};
 use crate::layout::{CHECKPOINTS, LOCK, OWNER, check_foreign, identify, io_error, remove, write_whole};
 use crate::rebuild::{log_too_short, rebuild, visit_commits};
-use crate::store::{Author, Body, Store};
-use crate::time::Clock;
 use crate::writer::Persistence;
+use crate::{Author, Body, Clock, Store};
 use karyon_graph::Open;
 use karyon_history::{Chapters, Directory, History, Progress};
 use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, OpenMode, SegmentSizes, StoreId};
@@ -63,18 +62,17 @@ impl Store {
         let lock = take_lock(&*disk, options.process)?;
         let (id, created) = identify(&disk, options.fresh_id)?;
         let archive = Archive::find(&*disk, id)?;
-        let history = Arc::new(open_history(&disk, &options.directory, id, &archive));
+        let history = Arc::new(open_history(&disk, &options.directory, &archive));
         let covered = || history.covered().map_or(0, |point| point.next_seq - 1);
         let shared: Arc<dyn History> = history.clone();
-        let (mut checkpoints, mut contradicted) =
-            (load_all(&*disk, id, archive.base.position, &shared)?, Vec::new());
+        let (mut checkpoints, mut contradicted) = (load_all(&*disk, &archive, &shared)?, Vec::new());
         let recovered = loop {
             let (loaded, covered) = (checkpoints.next(), covered());
             // A commit of a fork is repeated on what the fork stands on, however long ago: without the tables only the whole log tells.
             let loaded = loaded
                 .filter(|loaded| !has_forks(&loaded.body, loaded.anchor.seq) || covered >= loaded.anchor.seq);
             let path = loaded.as_ref().map(|loaded| loaded.path.clone());
-            match (recover(disk.clone(), &archive, id, &history, loaded), path) {
+            match (recover(disk.clone(), &archive, &history, loaded), path) {
                 // The log has forks behind the image, and the tables end before it or are of another log.
                 (Ok(recovered), _)
                     if !(recovered.covers && covered >= recovered.base)
@@ -83,7 +81,7 @@ impl Store {
                     history.reset();
                     history.forget();
                     drop(recovered);
-                    break recover(disk.clone(), &archive, id, &history, None)?;
+                    break recover(disk.clone(), &archive, &history, None)?;
                 }
                 (Ok(recovered), _) => break recovered,
                 // Its place in the log is not what it says: the log is a restored backup, or is damaged.
@@ -121,7 +119,7 @@ impl Store {
         }
         let checkpoint_bytes = Some(options.checkpoint_bytes).filter(|bytes| *bytes > 0);
         let bytes = (checkpoint_bytes.unwrap_or(CHECKPOINT_BYTES), image_bytes);
-        let persistence = Persistence::new(disk, id, (log, tail, archive), lock, bytes);
+        let persistence = Persistence::new(disk, (log, tail, archive), lock, bytes);
         let mut store = Store::assemble(body, history, options.clock, Some(persistence));
         store.relaxed = options.relaxed;
         store.limit_memory(options.memory_bytes)?;
@@ -178,13 +176,8 @@ struct Recovered {
 
 /// The history's tables; none, to be built again, when they are damaged. Where they cannot be read now, as on a full disk,
 /// they are left alone, and the past is in memory this time.
-fn open_history(
-    disk: &Arc<dyn Disk>,
-    directory: &Arc<dyn Directory>,
-    id: StoreId,
-    archive: &Archive,
-) -> Chapters {
-    let open = || Chapters::open(disk.clone(), directory.clone(), id, archive.mark);
+fn open_history(disk: &Arc<dyn Disk>, directory: &Arc<dyn Directory>, archive: &Archive) -> Chapters {
+    let open = || Chapters::open(disk.clone(), directory.clone(), archive.store, archive.mark);
     let opened = open().or_else(|error| match error.code() {
         Code::Damaged => directory.clear().and_then(|()| open()),
         _ => Err(error),
@@ -208,7 +201,6 @@ pub(crate) fn finish_erasing(store: &Weak<Store>) {
 fn recover(
     disk: Arc<dyn Disk>,
     archive: &Archive,
-    id: StoreId,
     history: &Arc<Chapters>,
     loaded: Option<Loaded>,
 ) -> Result<Recovered> {
@@ -222,7 +214,7 @@ fn recover(
     let covered = history.covered();
     let (mut covers, mut belongs) = (covered.is_none_or(|at| at == tail), through == tail);
     let points = (archive.base, tail);
-    let (log, found) = Log::open(disk, id, SegmentSizes::default(), points, &mut |frame, end| {
+    let (log, found) = Log::open(disk, archive.store, SegmentSizes::default(), points, &mut |frame, end| {
         tail = *end;
         covers |= covered == Some(tail);
         belongs |= through == tail;

@@ -2,7 +2,7 @@
 
 use karyon_log::Frame;
 use karyon_model::limits::{COMMIT_QUEUE_MAX, FRAME_BYTES_MAX};
-use karyon_model::{Code, CommitHeader, Error, Result, encode_commit};
+use karyon_model::{Code, CommitHeader, Error, Result, bounded, encode_commit, ensure};
 use std::collections::VecDeque;
 
 /// Commits that are published and not yet on disk, and the clock's rules.
@@ -27,14 +27,14 @@ impl Pipeline {
     /// Refuses a commit that could not be made durable.
     pub(crate) fn admit(&self) -> Result<()> {
         self.failure.clone().map_or(Ok(()), Err)?;
-        if self.closed {
-            return Err(Error::new(Code::Closed, "the store is closed; open it again"));
-        }
-        if self.waiting >= COMMIT_QUEUE_MAX {
-            let message = format!("{COMMIT_QUEUE_MAX} commits wait for the disk; await some of them first");
-            return Err(Error::new(Code::Busy, message).with("limit", COMMIT_QUEUE_MAX));
-        }
-        Ok(())
+        self.check_open()?;
+        bounded(self.waiting < COMMIT_QUEUE_MAX, Code::Busy, COMMIT_QUEUE_MAX, || {
+            format!("{COMMIT_QUEUE_MAX} commits wait for the disk; await some of them first")
+        })
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        ensure(!self.closed, Code::Closed, "the store is closed; open it again")
     }
 
     /// The time of the next commit: the clock's, but always after everything before.

@@ -5,7 +5,7 @@ use crate::store::Store;
 use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
 use karyon_log::Frame;
 use karyon_model::bytes::Cursor;
-use karyon_model::{Code, CommitRecord, Error, Result, Seq};
+use karyon_model::{Code, CommitRecord, Error, Result, Seq, unless};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
@@ -21,10 +21,7 @@ impl History for Sealed {
     }
 
     fn find(&self, object: ObjectId, seq: Seq) -> Result<Option<Arc<Chapter>>> {
-        self.0.find(object, seq).or_else(|error| match error.code() {
-            Code::HistoryBuilding => Ok(None),
-            _ => Err(error),
-        })
+        unless(Code::HistoryBuilding, self.0.find(object, seq)).map(Option::flatten)
     }
 
     fn chapters(&self, object: ObjectId) -> Result<Vec<Chapter>> {

@@ -11,7 +11,7 @@ use karyon_log::{ASIDE_DIRECTORY, ChainPoint, HashField, LOG_DIRECTORY, StoreId}
 use karyon_model::bytes::put_bytes;
 use karyon_model::fields::U64;
 use karyon_model::limits::KEPT_VERSIONS_MAX;
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Error, Result, Seq, bounded};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -143,7 +143,7 @@ impl Store {
             remove(disk, CHECKPOINTS, &files(disk, CHECKPOINTS, "")?)?;
             remove(disk, ASIDE_DIRECTORY, &files(disk, ASIDE_DIRECTORY, "")?)?;
         }
-        let archive = Archive::put_in_place(disk, persistence.id, base)?;
+        let archive = Archive::put_in_place(disk, persistence.store, base)?;
         self.go_by(persistence, archive)?;
         archived(committed, [bytes, persistence.log_bytes()?])
     }
@@ -189,12 +189,11 @@ impl Store {
         kept.retain(|seq| *seq > 0 && *seq < since && before.keeps(*seq));
         kept.sort_unstable();
         kept.dedup();
-        if kept.len() > KEPT_VERSIONS_MAX {
-            let message = format!(
+        bounded(kept.len() <= KEPT_VERSIONS_MAX, Code::Argument, KEPT_VERSIONS_MAX, || {
+            format!(
                 "more than {KEPT_VERSIONS_MAX} versions would be kept one by one; keep fewer, further apart"
-            );
-            return Err(Error::new(Code::Argument, message).with("limit", KEPT_VERSIONS_MAX));
-        }
+            )
+        })?;
         let horizon = Horizon { since, kept };
         self.history.announce(horizon.clone());
         Ok(horizon)

@@ -1,4 +1,4 @@
-//! Reverting a principal's writes in one compensating commit.
+//! Commits that are planned, as reverts of a principal's writes and merges of forks are.
 
 use crate::store::{Author, Body, Committed, Store};
 use karyon_graph::Plan;
@@ -21,22 +21,18 @@ impl Store {
     /// Writers who overwrote each other can be reverted in any order.
     ///
     /// Cost: the changes of the principal and of those reverted before, and the past of what they touched.
-    pub fn revert(
-        &self,
-        (principal, since): (&str, Seq),
-        dry_run: bool,
-        author: Author<'_>,
-    ) -> Result<Report> {
+    pub fn revert(&self, (name, since): (&str, Seq), dry_run: bool, author: Author<'_>) -> Result<Report> {
         self.commit_planned(dry_run, author, |body| {
             // Which commits were reverted before must be known, however far back.
             self.progress().check()?;
-            let principal = body.graph.names().get(principal);
+            let principal = body.graph.names().get(name);
             principal.map_or(Ok(Plan::default()), |it| body.graph.plan_revert(&body.commits, it, since))
         })
     }
 
-    /// Commits what is planned, unless it is a dry run; plans it anew where others have changed meanwhile what it is about.
-    pub(crate) fn commit_planned(
+    /// Commits what is planned, unless it is a dry run; plans it anew where others have changed meanwhile what it is about. Does nothing
+    /// where there is nothing to be done, or when something clashes and nobody is preferred.
+    pub fn commit_planned(
         &self,
         dry_run: bool,
         author: Author<'_>,

@@ -8,7 +8,7 @@ use crate::writer::Persistence;
 use karyon_graph::{Gate, Graph, Prepared, Transaction};
 use karyon_history::{Chapters, Commits, History, Progress};
 use karyon_model::limits::SNAPSHOTS_MAX;
-use karyon_model::{Code, CommitHeader, CommitRecord, EntityId, Error, Result, Seq, Trust};
+use karyon_model::{Code, CommitHeader, CommitRecord, EntityId, Error, Result, Seq, Trust, bounded};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
@@ -290,10 +290,10 @@ impl Store {
     /// Fails with `Horizon` for a version that is not kept, or soon will not be.
     pub fn pin(self: &Arc<Store>, seq: Seq) -> Result<Pin> {
         let mut pins = self.pins.lock();
-        if pins.values().sum::<usize>() >= SNAPSHOTS_MAX {
-            let message = format!("{SNAPSHOTS_MAX} snapshots and transactions are open; close some of them");
-            return Err(Error::new(Code::SnapshotCount, message).with("limit", SNAPSHOTS_MAX));
-        }
+        let open: usize = pins.values().sum();
+        bounded(open < SNAPSHOTS_MAX, Code::SnapshotCount, SNAPSHOTS_MAX, || {
+            format!("{SNAPSHOTS_MAX} snapshots and transactions are open; close some of them")
+        })?;
         self.history.check(seq)?;
         *pins.entry(seq).or_default() += 1;
         Ok(Pin { store: self.clone(), seq })

@@ -4,7 +4,7 @@ use crate::rebuild::visit_commits;
 use crate::store::Store;
 use karyon_graph::Graph;
 use karyon_history::{Chapters, Progress};
-use karyon_model::{Code, Error, Operation, OperationReader, Result, Seq};
+use karyon_model::{Code, Error, Operation, OperationReader, Result, Seq, ensure};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -74,11 +74,8 @@ impl Store {
             })?;
             Ok(ControlFlow::Continue(()))
         })?;
-        if named && !vouched {
-            let message =
-                "the archive of the log is not the one that the log names; restore it from a backup";
-            return Err(Error::new(Code::Damaged, message));
-        }
+        let message = "the archive of the log is not the one that the log names; restore it from a backup";
+        ensure(vouched || !named, Code::Damaged, message)?;
         log.graph.audit_in(0, version)?;
         if log.graph.digest_in(0, version)? != digest || digests_of(&log.graph, &forks, version)? != of_forks
         {

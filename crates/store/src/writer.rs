@@ -19,7 +19,7 @@ const CLOSE_CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
 /// The disk side of a store. A panic under one of its locks is reported by the thread's own failure; the value inside is whole.
 pub(crate) struct Persistence {
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) id: StoreId,
+    pub(crate) store: StoreId,
     pub(crate) log: Mutex<Log>,
     /// What stands for the beginning of the log.
     pub(crate) archive: Mutex<Archive>,
@@ -50,7 +50,6 @@ pub(crate) struct Written {
 impl Persistence {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
-        id: StoreId,
         (log, head, archive): (Log, ChainPoint, Archive),
         lock: Box<dyn Lock>,
         (checkpoint_bytes, image_bytes): (u64, u64),
@@ -59,7 +58,7 @@ impl Persistence {
         let written = Written { head, frames: 0, tail_bytes: log.tail_bytes(), image_bytes };
         Persistence {
             disk,
-            id,
+            store: archive.store,
             log: Mutex::new(log),
             archive: Mutex::new(archive),
             written: Mutex::new(written),
@@ -80,7 +79,7 @@ impl Persistence {
 
     /// A reader of the log from its beginning on.
     pub(crate) fn reader(&self) -> LogReader {
-        LogReader::new(self.disk.clone(), self.id, self.archive.lock().base)
+        LogReader::new(self.disk.clone(), self.store, self.archive.lock().base)
     }
 
     /// Has the log go on in a segment of its own, so that it can be parted behind what is durable. Returns where that begins.
@@ -118,7 +117,7 @@ impl Store {
         let Some(persistence) = &self.persistence else { return Ok(false) };
         let mut log = persistence.log.lock();
         let Some(batch) = self.pipeline()?.next() else { return Ok(false) };
-        let done = log.append(&batch).and_then(|_| log.sync()).and_then(|()| {
+        let done = log.append(&batch).and_then(|()| log.sync()).and_then(|()| {
             let mut written = persistence.written.lock();
             written.head = log.head();
             written.frames += 1;
@@ -211,9 +210,7 @@ impl Store {
     pub fn checkpoint(&self) -> Result<Option<u64>> {
         let Some(persistence) = &self.persistence else { return Ok(None) };
         let _turn = persistence.checkpoint_turn.lock();
-        if self.pipeline()?.closed {
-            return Err(Error::new(Code::Closed, "the store is closed; open it again"));
-        }
+        self.pipeline()?.check_open()?;
         let Written { head: tail, tail_bytes, .. } = persistence.written();
         let mut commits = Vec::new();
         let mut image = {
@@ -225,7 +222,7 @@ impl Store {
         };
         let seq = image.seq();
         let disk = &*persistence.disk;
-        let mut file = checkpoint::begin(disk, persistence.id, &Anchor { seq, tail })?;
+        let mut file = checkpoint::begin(disk, persistence.store, &Anchor { seq, tail })?;
         // The graph is held for one block.
         file.body(&commits, || image.next_block(&self.body()?.graph))?;
         // The image may not be ahead of the log: it is put in its place once its version is durable.

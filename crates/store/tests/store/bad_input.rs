@@ -26,7 +26,7 @@ pub fn disk_of(files: &BTreeMap<String, Vec<u8>>) -> SimDisk {
         if let Some((directory, _)) = path.split_once('/') {
             disk.create_dir(directory).unwrap();
         }
-        disk.open(path, OpenMode::CreateNew).unwrap().write_at(0, bytes).unwrap();
+        disk.open(path, OpenMode::Create).unwrap().write_at(0, bytes).unwrap();
     }
     disk.copy()
 }

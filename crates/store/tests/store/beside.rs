@@ -39,7 +39,7 @@ impl Case {
     }
 
     fn fork(&self, name: &str, from: Seq) -> u32 {
-        self.0.fork(name, (0, from), rig::ROOT).unwrap().0
+        crate::rig::fork(&self.0, name, (0, from)).unwrap().0
     }
 
     fn drop(&self, layer: u32) {
@@ -48,7 +48,7 @@ impl Case {
     }
 
     fn merge(&self, layer: u32, into: u32) -> Report {
-        self.0.merge((layer, (into > 0).then_some(into)), Prefer::Neither, rig::ROOT).unwrap()
+        crate::rig::merge(&self.0, (layer, (into > 0).then_some(into)), Prefer::Neither).unwrap()
     }
 
     /// Merges where nothing clashes.

@@ -75,7 +75,7 @@ fn a_new_checkpoint_is_kept_even_beside_unreadable_ones_with_higher_numbers() {
     for number in [900, 901] {
         let path = format!("checkpoint/{number:020}.image");
         disk.create_dir("checkpoint").unwrap();
-        disk.open(&path, OpenMode::CreateNew).unwrap().write_at(0, b"from elsewhere").unwrap();
+        disk.open(&path, OpenMode::Create).unwrap().write_at(0, b"from elsewhere").unwrap();
     }
     checkpointed(&disk, 1);
     let (store, recovery) = rig::open(disk).unwrap();

@@ -157,7 +157,7 @@ fn a_merge_that_was_planned_before_an_erase_conflicts() {
     let disk = SimDisk::new();
     let (store, _) = rig::open(disk.clone()).unwrap();
     rig::write(&store, &[put(SECRET, &[("y", "1")])]).unwrap();
-    let (fork, _) = store.fork("fork", (0, 1), ROOT).unwrap();
+    let (fork, _) = crate::rig::fork(&store, "fork", (0, 1)).unwrap();
     let mut transaction = store.begin().unwrap().in_layer(fork);
     transaction.push(&batch(&[put(SECRET, &[("y", "her date of birth")])])).unwrap();
     store.commit(&transaction, ROOT).unwrap();
@@ -261,7 +261,7 @@ fn what_was_erased_is_in_no_list_that_is_remembered() {
     let disk = SimDisk::new();
     let (store, _) = rig::open(disk.clone()).unwrap();
     rig::write(&store, &[put("base", &[])]).unwrap();
-    let (one, _) = store.fork("one", (0, 1), ROOT).unwrap();
+    let (one, _) = crate::rig::fork(&store, "one", (0, 1)).unwrap();
     let write = |layer: u32, steps: &[Step]| {
         let mut transaction = store.begin().unwrap().in_layer(layer);
         transaction.push(&batch(steps)).unwrap();
@@ -282,7 +282,7 @@ fn what_was_erased_is_in_no_list_that_is_remembered() {
         let steps: Vec<_> = (8..150).map(|k| label(&format!("k{k}"), n % 2 == 1)).collect();
         write(one, &steps);
     }
-    let (two, _) = store.fork("two", (one, from), ROOT).unwrap();
+    let (two, _) = crate::rig::fork(&store, "two", (one, from)).unwrap();
     while store.write_frame().unwrap() {}
     let count = |store: &Store| {
         let body = store.body().unwrap();

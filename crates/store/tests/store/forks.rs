@@ -223,7 +223,7 @@ fn past_holds(store: &Store, world: &World, layer: u32, key: &str) -> Checked {
     let body = store.body().map_err(|error| error.to_string())?;
     let Some(id) = body.graph.node_id(key).map(EntityId::Node) else { return Ok(()) };
     let mut found = Vec::new();
-    let told = body.graph.visit_changes((layer, id), 0, durable, &mut |change| {
+    let told = body.graph.visit_changes((layer, id), (0, durable), &mut |change| {
         if let Slot::Property(name) = change.slot {
             let bytes = |value: Option<karyon_graph::Encoded>| value.map(|value| value.to_vec());
             found.push((
@@ -272,7 +272,7 @@ fn merge(store: &Arc<Store>, world: &mut World, random: &mut Random, layer: u32,
     let fork = world.at(layer, head);
     let (after, clashed) = merged(&old, fork, (&had, &doubtful), before, prefer);
     let named = (into != world.layers[layer as usize].parent || random.chance(1, 2)).then_some(into);
-    match store.merge((layer, named), prefer, rig::ROOT) {
+    match crate::rig::merge(store, (layer, named), prefer) {
         Ok(report) if report.plan.obstacles.is_empty() != clashed => match report.committed {
             Some(committed) => {
                 world.is_merged(layer, into, committed.seq);
@@ -295,7 +295,7 @@ fn round(store: &Arc<Store>, world: &mut World, random: &mut Random) -> Checked 
         0 if world.layers.len() < 12 => {
             let (name, from) =
                 (format!("fork {}", world.layers.len()), random.below(head as usize + 1) as Seq);
-            match store.fork(&name, (layer, from), rig::ROOT) {
+            match crate::rig::fork(store, &name, (layer, from)) {
                 Ok((made, _)) if made as usize == world.layers.len() => {
                     world.layers.push(Layer { parent: layer, from, ..Layer::default() });
                 }

@@ -247,7 +247,7 @@ pub fn past_equals_oracle(store: &Store, expected: &Expected) -> Checked {
         let mut found: Vec<SlotChange> = Vec::new();
         let mut order = Seq::MAX;
         let mut disorder = false;
-        let visited = graph.visit_changes((0, id), 0, durable, &mut |change| {
+        let visited = graph.visit_changes((0, id), (0, durable), &mut |change| {
             disorder |= change.seq > order;
             order = change.seq;
             let slot = match change.slot {

@@ -181,14 +181,14 @@ fn forks_merges_reverts_and_splices_see_the_same_values() {
     for at in 0..40 {
         rig::commit(&store, &[patch("text", value(at))]).unwrap();
     }
-    let (fork, _) = store.fork("fork", (0, 20), ROOT).unwrap();
+    let (fork, _) = crate::rig::fork(&store, "fork", (0, 20)).unwrap();
     let mut transaction = store.begin().unwrap().in_layer(fork);
     transaction.push(&batch(&[patch("text", value(50)), patch("other", value(50))])).unwrap();
     store.commit(&transaction, ROOT).unwrap();
     let head = store.durable();
     assert_eq!(property(&store, fork, head, "text").unwrap(), Some(value(50).to_bytes()));
     assert_eq!(property(&store, 0, head, "text").unwrap(), Some(value(39).to_bytes()));
-    store.merge((fork, None), karyon_graph::Prefer::Layer, ROOT).unwrap();
+    crate::rig::merge(&store, (fork, None), karyon_graph::Prefer::Layer).unwrap();
     let head = store.durable();
     assert_eq!(property(&store, 0, head, "text").unwrap(), Some(value(50).to_bytes()));
     assert_eq!(property(&store, 0, head - 1, "text").unwrap(), Some(value(39).to_bytes()));

@@ -87,7 +87,7 @@ fn a_pin_that_is_taken_while_the_past_goes_is_kept_or_refused() {
     let told = pinned.clone();
     *hook.lock().unwrap() = Some((
         "archive.new",
-        OpenMode::CreateNew,
+        OpenMode::Create,
         Box::new(move || *told.lock().unwrap() = Some(within.pin(20))),
     ));
     store.compact(&keep(store.durable()), ROOT).unwrap();
@@ -151,7 +151,7 @@ fn a_flipped_bit_of_an_archive_is_found() {
         rig::write(&store, &[put("a", &[("p", &(n % 3).to_string())]), put("b", &[("p", "1")])]).unwrap();
     }
     let head = store.durable();
-    let (fork, _) = store.fork("fork", (0, head), ROOT).unwrap();
+    let (fork, _) = crate::rig::fork(&store, "fork", (0, head)).unwrap();
     for n in 0..40 {
         let mut transaction = store.begin().unwrap().in_layer(fork);
         transaction.push(&batch(&[put("a", &[("p", &n.to_string())])])).unwrap();
@@ -224,7 +224,7 @@ fn the_tables_of_another_log_are_not_believed_beside_forks() {
     for n in 10..200 {
         rig::write(&store, &[put("a", &[("y", &format!("B {n}"))])]).unwrap();
     }
-    let (fork, _) = store.fork("fork", (0, 60), ROOT).unwrap();
+    let (fork, _) = crate::rig::fork(&store, "fork", (0, 60)).unwrap();
     let mut transaction = store.begin().unwrap().in_layer(fork);
     let step = Step::Patch {
         place: Place::Node("a".into()),
@@ -276,7 +276,7 @@ fn a_closed_store_leaves_its_successors_archive_alone() {
     let late = old.clone();
     *hook.lock().unwrap() = Some((
         "archive.new",
-        OpenMode::CreateNew,
+        OpenMode::Create,
         Box::new(move || {
             // The hook runs before the file is there; take it later, from another thread.
             std::thread::spawn(move || {
@@ -301,7 +301,7 @@ fn rich(disk: impl Disk + 'static) -> Arc<Store> {
         rig::write(&store, &[put("a", &[("p", &(n % 3).to_string())]), put("b", &[("p", &n.to_string())])])
             .unwrap();
     }
-    let (fork, _) = store.fork("fork", (0, 20), ROOT).unwrap();
+    let (fork, _) = crate::rig::fork(&store, "fork", (0, 20)).unwrap();
     for n in 0..40 {
         let mut transaction = store.begin().unwrap().in_layer(fork);
         transaction.push(&batch(&[put("a", &[("p", &n.to_string())])])).unwrap();

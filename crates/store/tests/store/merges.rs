@@ -38,7 +38,7 @@ impl Case {
     fn new() -> Case {
         let (store, _) = rig::memory();
         rig::commit(&store, &[patch("a", "n", 0), patch("b", "n", 0), link("a", "b")]).unwrap();
-        let (fork, _) = store.fork("fork", (0, 1), rig::ROOT).unwrap();
+        let (fork, _) = crate::rig::fork(&store, "fork", (0, 1)).unwrap();
         Case { store, fork }
     }
 
@@ -54,7 +54,7 @@ impl Case {
 
     /// Merges; gives the clashes and the graph then.
     fn merged(&self, prefer: Prefer) -> (Vec<String>, State) {
-        let report = self.store.merge((self.fork, None), prefer, rig::ROOT).unwrap();
+        let report = crate::rig::merge(&self.store, (self.fork, None), prefer).unwrap();
         let body = self.store.body().unwrap();
         body.graph.audit_in(0, body.graph.head()).unwrap();
         let clashes = report.plan.obstacles.iter().map(|clash| {
@@ -130,7 +130,7 @@ fn a_fork_that_changes_a_property_of_an_edge_leaves_when_it_holds() {
     let edge = EdgeName { from: "b".into(), edge_type: "KNOWS".into(), to: "a".into(), key: String::new() };
     let (store, _) = rig::memory();
     rig::commit(&store, &[patch("a", "n", 0), patch("b", "n", 0), within((2, 4), link("b", "a"))]).unwrap();
-    let (fork, _) = store.fork("fork", (0, 1), rig::ROOT).unwrap();
+    let (fork, _) = crate::rig::fork(&store, "fork", (0, 1)).unwrap();
     let props = BTreeMap::from([("n".to_owned(), Some(Value::Integer(1)))]);
     let change = Step::Patch { place: Place::Edge(edge.clone()), labels: [].into(), drop: [].into(), props };
     let case = Case { store, fork }.fork(&[

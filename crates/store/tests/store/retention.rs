@@ -110,7 +110,7 @@ fn with_a_secret(disk: &SimDisk) -> Arc<Store> {
         .unwrap();
     }
     let head = store.begin().unwrap().snapshot();
-    let (fork, _) = store.fork("fork", (0, head), ROOT).unwrap();
+    let (fork, _) = crate::rig::fork(&store, "fork", (0, head)).unwrap();
     let mut transaction = store.begin().unwrap().in_layer(fork);
     transaction.push(&batch(&[put(SECRET, &[("born", VALUE), ("more", VALUE)])])).unwrap();
     store.commit(&transaction, ROOT).unwrap();
@@ -221,7 +221,7 @@ fn a_fork_that_was_merged_is_merged_again_after_the_past_was_let_go() {
     let disk = SimDisk::new();
     let (store, _) = rig::open(disk.clone()).unwrap();
     rig::write(&store, &[put("a", &[("x", "0"), ("y", "0")])]).unwrap();
-    let (fork, _) = store.fork("fork", (0, 1), ROOT).unwrap();
+    let (fork, _) = crate::rig::fork(&store, "fork", (0, 1)).unwrap();
     let set = |name: &str, value: &str| Step::Patch {
         place: Place::Node("a".into()),
         labels: [].into(),
@@ -259,7 +259,7 @@ fn a_fork_that_was_merged_is_merged_again_after_the_past_was_let_go() {
     assert_eq!(node.props["y"], Value::text("last").to_bytes());
     // Below the horizon neither a fork can be made nor anything be asked, but what it stands on.
     drop(body);
-    assert_eq!(store.fork("low", (0, 20), ROOT).unwrap_err().code(), Code::Horizon);
+    assert_eq!(crate::rig::fork(&store, "low", (0, 20)).unwrap_err().code(), Code::Horizon);
     assert_eq!(value(&store, 20).unwrap_err().code(), Code::Horizon);
     assert_eq!(value(&store, 1).unwrap(), Some(Value::text("0").to_bytes()));
 }
@@ -327,11 +327,11 @@ fn while_the_past_goes_commits_go_on_and_no_fork_is_made_on_what_goes() {
     let (within, head) = (store.clone(), store.durable());
     *hook.lock().unwrap() = Some((
         "archive.new",
-        OpenMode::CreateNew,
+        OpenMode::Create,
         Box::new(move || {
-            assert_eq!(within.fork("low", (0, 20), ROOT).unwrap_err().code(), Code::Horizon);
-            within.fork("high", (0, head), ROOT).unwrap();
-            within.fork("pinned", (0, 40), ROOT).unwrap();
+            assert_eq!(crate::rig::fork(&within, "low", (0, 20)).unwrap_err().code(), Code::Horizon);
+            crate::rig::fork(&within, "high", (0, head)).unwrap();
+            crate::rig::fork(&within, "pinned", (0, 40)).unwrap();
             for n in 80..100 {
                 rig::write(&within, &[put("a", &[("y", &n.to_string())])]).unwrap();
             }
@@ -346,7 +346,7 @@ fn while_the_past_goes_commits_go_on_and_no_fork_is_made_on_what_goes() {
     let low = Retention { since: store.durable(), ..Retention::default() };
     assert_eq!(store.compact(&low, ROOT).unwrap_err().code(), Code::Io);
     disk.set_room(None);
-    store.fork("late", (0, head), ROOT).unwrap();
+    crate::rig::fork(&store, "late", (0, head)).unwrap();
     while store.write_frame().unwrap() {}
     drop(store);
     let (store, _) = rig::open(disk).unwrap();

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use karyon_graph::{Open, Transaction};
+use karyon_graph::{Open, Prefer, Purpose, Transaction};
 use karyon_log::{Disk, StoreId};
 use karyon_model::{Result, Seq};
-use karyon_store::{Archived, Author, Committed, Options, Recovery, Retention, Store};
+use karyon_store::{Archived, Author, Committed, Options, Recovery, Report, Retention, Store};
 use karyon_testkit::{FileDirectory, LogicalClock};
 
 use crate::model::{Step, batch};
@@ -52,6 +52,18 @@ pub fn commit_at(store: &Store, snapshot: Seq, steps: &[Step]) -> Result<Committ
     let mut transaction = Transaction::new(snapshot);
     transaction.push(&batch(steps))?;
     store.commit(&transaction, ROOT)
+}
+
+/// Makes a fork above a version of the base (0) or of another one. Returns its number.
+pub fn fork(store: &Store, name: &str, (parent, from): (u32, Seq)) -> Result<(u32, Committed)> {
+    let forking = Purpose::Fork { name: name.into(), parent, from };
+    let committed = store.commit(&Transaction::with(store.begin()?.snapshot(), forking), ROOT)?;
+    Ok((store.body()?.graph.layer_named(name)?, committed))
+}
+
+/// Merges a fork into another one that stands on the same, or else into that.
+pub fn merge(store: &Store, (layer, into): (u32, Option<u32>), prefer: Prefer) -> Result<Report> {
+    store.commit_planned(false, ROOT, |body| body.graph.plan_merge(layer, into, prefer))
 }
 
 /// Commits and makes it durable.

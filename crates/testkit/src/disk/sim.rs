@@ -16,7 +16,7 @@ use super::volume::{Operation, Volume};
 /// # use karyon_log::{Disk, OpenMode};
 /// # use karyon_testkit::disk::{Fate, SimDisk};
 /// let disk = SimDisk::new();
-/// disk.open("f", OpenMode::CreateNew)?.write_at(0, b"never synced")?;
+/// disk.open("f", OpenMode::Create)?.write_at(0, b"never synced")?;
 /// let mut crashes = disk.crashes();
 /// while let Some(crash) = crashes.next() {
 ///     for fate in Fate::spread(7, 10) {
@@ -277,9 +277,11 @@ impl Disk for SimDisk {
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Box<dyn File>> {
         let mut state = self.state();
         match mode {
-            OpenMode::CreateNew => state.change(Operation::CreateFile(path.into()))?,
+            OpenMode::Create if !state.volume.exists(path) => {
+                state.change(Operation::CreateFile(path.into()))?
+            }
             OpenMode::Read => state.read()?,
-            OpenMode::ReadWrite => state.may_write()?,
+            OpenMode::Create | OpenMode::ReadWrite => state.may_write()?,
         }
         let file = state.volume.file(path)?;
         Ok(Box::new(SimFile { disk: self.clone(), file, writable: mode != OpenMode::Read }))

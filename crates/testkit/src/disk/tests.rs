@@ -3,7 +3,7 @@ use karyon_log::{Disk, OpenMode, SECTOR_BYTES};
 use super::{Fate, Fault, SimDisk};
 
 fn written(disk: &SimDisk) -> Box<dyn karyon_log::File> {
-    let file = disk.open("f", OpenMode::CreateNew).unwrap();
+    let file = disk.open("f", OpenMode::Create).unwrap();
     file.write_at(0, &[1; 4 * SECTOR_BYTES]).unwrap();
     file
 }
@@ -67,7 +67,7 @@ fn an_unsynced_rename_happens_or_does_not() {
 fn what_lies_in_a_lost_directory_is_lost() {
     let disk = SimDisk::new();
     disk.create_dir("d").unwrap();
-    disk.open("d/f", OpenMode::CreateNew).unwrap();
+    disk.open("d/f", OpenMode::Create).unwrap();
     disk.sync_dir("d").unwrap();
     assert!(!after(&disk, Fate::Dropped).exists("d/f").unwrap());
     assert!(after(&disk, Fate::Kept).exists("d/f").unwrap());
@@ -96,13 +96,13 @@ fn after_a_failed_sync_a_later_one_does_not_save_what_was_lost() {
 fn faults_hit_the_call_that_was_named_and_no_other() {
     let disk = SimDisk::new();
     disk.fail(1, Fault::Short);
-    let file = disk.open("f", OpenMode::CreateNew).unwrap();
+    let file = disk.open("f", OpenMode::Create).unwrap();
     assert!(file.write_at(0, &[1; 1500]).is_err());
     assert_eq!(disk.contents("f"), Some(vec![1; 512]));
     file.write_at(512, &[1; 5]).unwrap();
     disk.set_read_only(true);
     assert!(file.write_at(0, &[2]).is_err());
-    assert!(disk.open("g", OpenMode::CreateNew).is_err());
+    assert!(disk.open("g", OpenMode::Create).is_err());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_full_disk_takes_what_fits_and_what_is_written_over() {
     assert_eq!(file.len().unwrap(), len + 100);
     file.write_at(0, &[4; 600]).unwrap();
     assert_eq!(file.write_at(len + 100, &[3]).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
-    assert_eq!(disk.open("g", OpenMode::CreateNew).err().unwrap().kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(disk.open("g", OpenMode::Create).err().unwrap().kind(), std::io::ErrorKind::StorageFull);
     file.sync_data().unwrap();
     disk.set_room(None);
     file.write_at(len + 100, &[3; 5000]).unwrap();
