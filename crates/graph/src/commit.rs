@@ -172,10 +172,10 @@ impl Graph {
         let snapshot = transaction.snapshot();
         #[cfg(karyon_broken = "writes")]
         let snapshot = self.head;
+        let clash = |by| Err(conflict(&describe(&target(verb)), "write", by, snapshot));
         let Some(id) = self.id_of(&target(verb)) else {
             // It may be what was erased since, and would be there again.
-            let gone = || Err(conflict(&describe(&target(verb)), "write", self.erased, snapshot));
-            return if self.erased > snapshot { gone() } else { Ok(()) };
+            return if self.erased > snapshot { clash(self.erased) } else { Ok(()) };
         };
         let layer = transaction.layer();
         let last = self.last_in(layer, id, self.head)?;
@@ -197,13 +197,11 @@ impl Graph {
             Verb::Splice { name, .. } | Verb::Append { name, .. } | Verb::Increment { name, .. } => {
                 property(name).into_iter().collect()
             }
-            Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. } | Verb::Within { .. } => vec![],
+            Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. } | Verb::Within { .. } => {
+                return clash(last);
+            }
         };
-        let whole = matches!(verb, Verb::Put { .. } | Verb::Remove { .. } | Verb::Unlink { .. });
-        if !whole && !self.touches((layer, id), snapshot, &slots)? {
-            return Ok(());
-        }
-        Err(conflict(&describe(&target(verb)), "write", last, snapshot))
+        if self.touches((layer, id), snapshot, &slots)? { clash(last) } else { Ok(()) }
     }
 
     /// Whether commits after the snapshot changed the object's existence or one of these slots.

@@ -106,14 +106,13 @@ impl<'g> Draft<'g> {
         self.touched().next().is_some() || self.out.declared.is_some() || !self.out.act.is_empty()
     }
 
-    /// The how manieth new node or edge it is.
-    fn fresh_at(&self, id: EntityId) -> Option<usize> {
+    /// Whether it is named for the first time.
+    fn is_fresh(&self, id: EntityId) -> bool {
         let (nodes, edges) = self.graph.numbered();
-        let at = match id {
-            EntityId::Node(id) => id.checked_sub(nodes),
-            EntityId::Edge(id) => id.checked_sub(edges),
-        };
-        at.map(|at| at as usize)
+        match id {
+            EntityId::Node(id) => id >= nodes,
+            EntityId::Edge(id) => id >= edges,
+        }
     }
 
     fn keep(&mut self, id: EntityId, before: Cow<'g, Entity>) -> usize {
@@ -156,10 +155,7 @@ impl<'g> Draft<'g> {
 
     /// The commit that last changed a node or edge; 0 for one that is new.
     pub(crate) fn last(&self, id: EntityId) -> Result<Seq> {
-        match self.fresh_at(id) {
-            Some(_) => Ok(0),
-            None => self.graph.last_in(self.out.layer, id, self.graph.head),
-        }
+        if self.is_fresh(id) { Ok(0) } else { self.graph.last_in(self.out.layer, id, self.graph.head) }
     }
 
     /// How many numbers of nodes and edges are given out.
@@ -375,7 +371,7 @@ impl<'g> Draft<'g> {
             let Some(now) = now else { continue };
             let start = self.out.deltas.len();
             // What is new needs none: there was nothing before it.
-            let fresh = self.fresh_at(id).is_some();
+            let fresh = self.is_fresh(id);
             let changed =
                 if fresh { now.since() == seq } else { put_delta(&now, &before, &mut self.out.deltas) };
             if !changed {

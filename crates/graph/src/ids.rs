@@ -111,16 +111,10 @@ impl Recent {
     }
 
     /// Shares a list of the past, and remembers it unless it is soon made again.
-    pub(crate) fn keep(
-        &self,
-        id: ObjectId,
-        span: RangeInclusive<Seq>,
-        mut ids: Ids,
-        newest: &Ids,
-    ) -> Arc<Ids> {
+    pub(crate) fn keep(&self, id: ObjectId, span: RangeInclusive<Seq>, mut ids: Ids, now: &Ids) -> Arc<Ids> {
         ids.0.shrink_to_fit();
         let ids = Arc::new(ids);
-        if ids.len().max(newest.len()) >= RECENT_IDS_MIN {
+        if ids.len().max(now.len()) >= RECENT_IDS_MIN {
             let mut recent = self.0.lock();
             recent.push_front((id, span, ids.clone()));
             recent.truncate(RECENT_LISTS);

@@ -13,7 +13,7 @@
 //! | `P` | postings, ascending from 0 | index, key, object |
 //! | `F` | layers, ascending from 1 | name, parent, from, created, dropped (0: not), merges (count; layer, version); copies (count; entity, first version, object) and differences (count; list, less, object) |
 //!
-//! An object is what `Object::put_at` appends.
+//! An object is what `Object::put` appends.
 
 use crate::ids::Ids;
 use crate::layer::{Copied, Layer};
@@ -92,13 +92,13 @@ impl ImageWriter {
             b'N' => {
                 let node = graph.node(at);
                 put_bytes(out, graph.key(at).as_bytes());
-                node.object.put_at(ObjectId::Entity(EntityId::Node(at)), self.seq, history, out)?;
+                node.object.put(ObjectId::Entity(EntityId::Node(at)), self.seq, history, out)?;
                 for direction in Direction::BOTH {
                     let lists = node.lists(direction);
                     put_varint(out, lists.len() as u64);
                     for (kind, list) in lists {
                         put_varint(out, u64::from(kind));
-                        list.object().put_at(ObjectId::Edges(direction, at, kind), self.seq, history, out)?;
+                        list.object().put(ObjectId::Edges(direction, at, kind), self.seq, history, out)?;
                     }
                 }
             }
@@ -106,7 +106,7 @@ impl ImageWriter {
                 let edge = graph.edge(at);
                 put_varints(out, [edge.from, edge.kind, edge.to].map(u64::from));
                 put_bytes(out, graph.tables.edge_key(edge).as_bytes());
-                edge.object.put_at(ObjectId::Entity(EntityId::Edge(at)), self.seq, history, out)?;
+                edge.object.put(ObjectId::Entity(EntityId::Edge(at)), self.seq, history, out)?;
             }
             b'X' => {
                 let Index { label, property, rules, .. } = &graph.indexes.all[at as usize];
@@ -121,13 +121,13 @@ impl ImageWriter {
                 let posting = &graph.indexes.postings[at as usize];
                 put_varint(out, posting.index.into());
                 put_bytes(out, &posting.key);
-                posting.nodes.put_at(ObjectId::Posting(at), self.seq, history, out)?;
+                posting.nodes.put(ObjectId::Posting(at), self.seq, history, out)?;
             }
             b'F' => self.put_layer(graph, at, out)?,
             _ => {
                 if let Some((name, ids)) = graph.labels.get_index(at as usize) {
                     put_varint(out, u64::from(*name));
-                    ids.put_at(ObjectId::Label(*name), self.seq, history, out)?;
+                    ids.put(ObjectId::Label(*name), self.seq, history, out)?;
                 }
             }
         }
@@ -148,13 +148,13 @@ impl ImageWriter {
         put_varint(out, shown.0 as u64);
         for (number, (id, Copied { first, object })) in (0..).zip(&layer.copies).take(shown.0) {
             put_varints(out, [id.packed(), *first]);
-            object.put_at(ObjectId::Copy(at + 1, number), self.seq, history, out)?;
+            object.put(ObjectId::Copy(at + 1, number), self.seq, history, out)?;
         }
         put_varint(out, shown.1 as u64);
         for (number, ((list, less), ids)) in (0..).zip(&layer.differences).take(shown.1) {
             out.extend_from_slice(&list.key());
             out.push((*less).into());
-            ids.put_at(ObjectId::Difference(at + 1, number), self.seq, history, out)?;
+            ids.put(ObjectId::Difference(at + 1, number), self.seq, history, out)?;
         }
         Ok(())
     }

@@ -70,6 +70,9 @@ impl Layer {
     }
 }
 
+/// A node or edge as of a version, and the commit that last changed it; `None` where it does not exist.
+pub type Shown<'g> = Option<(Cow<'g, Entity>, Seq)>;
+
 /// Where a node or edge is found: of which layer, as which object of its history, with what it holds, and the version to read.
 pub(crate) type Found<'g> = (u32, ObjectId, &'g Object<Entity>, Seq);
 
@@ -137,7 +140,7 @@ impl Graph {
     }
 
     /// A node's or edge's state in a layer as of a version, and the version of its last change; `None` when it did not exist.
-    pub fn entity_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
+    pub fn entity_in(&self, layer: u32, id: EntityId, seq: Seq) -> Result<Shown<'_>> {
         let (state, version) = self.state_in(layer, id, seq)?;
         Ok(state.is_alive().then_some((state, version)))
     }

@@ -41,7 +41,7 @@ pub(crate) struct Entry {
 /// Private copies of the entities that a transaction has touched, in the order of first touch.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    entries: Numbered<Identity, Entry>,
+    pub(crate) entries: Numbered<Identity, Entry>,
     /// The entities of the snapshot that have a private copy.
     copied: HashSet<EntityId>,
     /// The edges of a node among the entries.
@@ -60,11 +60,6 @@ impl Overlay {
     /// Whether the snapshot's version of an entity is hidden by a private copy.
     pub(crate) fn hides(&self, id: EntityId) -> bool {
         self.copied.contains(&id)
-    }
-
-    /// The entries from an index on, with their own index.
-    pub(crate) fn entries_from(&self, first: usize) -> impl Iterator<Item = (usize, (&Identity, &Entry))> {
-        self.entries.iter().enumerate().skip(first)
     }
 
     fn insert(&mut self, identity: Identity, entry: Entry, id: Option<EntityId>) -> u32 {

@@ -2,10 +2,9 @@
 //! versions.
 
 use crate::entity::{Encoded, Entity, Slot, same, undos};
-use crate::head::Graph;
+use crate::{Graph, Shown};
 use karyon_history::{Commit, Commits};
 use karyon_model::{Code, EntityId, Error, Result, Seq};
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// One slot's change by one commit. Labels and existence have empty values.
@@ -25,7 +24,7 @@ pub struct SlotChange {
 pub type Visit<'v> = &'v mut dyn FnMut(SlotChange) -> Result<bool>;
 
 /// A node or edge at the two versions, each with the commit that last changed it; `None` where it did not exist.
-pub type Sides<'a> = [Option<(Cow<'a, Entity>, Seq)>; 2];
+pub type Sides<'a> = [Shown<'a>; 2];
 
 /// Where a page of differences begins: a commit, and how many of the nodes and edges that it changed are through. The first
 /// page begins at the default.

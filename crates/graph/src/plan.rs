@@ -225,13 +225,8 @@ impl<S: Surface> Performance<'_, S> {
     }
 
     /// What sets or unsets a property in the interval. What already has the value is left alone, so that its author stays.
-    fn write<'a>(
-        &self,
-        entity: EntityId,
-        state: &Entity,
-        change: Numbered<'a>,
-    ) -> Result<Option<Operation<'a>>> {
-        let ((name, value), valid) = (change, self.valid);
+    fn write<'a>(&self, id: EntityId, state: &Entity, change: Numbered<'a>) -> Result<Option<Operation<'a>>> {
+        let (entity, (name, value), valid) = (id, change, self.valid);
         let before = state.property(name).map_or(&[][..], |property| property.value);
         let after = value.unwrap_or_default();
         let always = valid == Interval::ALWAYS;

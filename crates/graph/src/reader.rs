@@ -5,7 +5,7 @@ use crate::index::{TEMPORAL_KEY, shortened};
 use crate::overlay::{Entry, Identity, Overlay};
 use crate::transaction::{Read, Transaction, note};
 use crate::versioned::State;
-use crate::{Entity, Gate, Graph, Names, permitted};
+use crate::{Entity, Gate, Graph, Names, Shown, permitted};
 use hashbrown::HashSet;
 use karyon_history::{Direction, ObjectId};
 use karyon_model::order::{Span, order_key};
@@ -56,6 +56,11 @@ pub struct EdgeItem<'a> {
     /// The commit that last changed it; 0 when the reading transaction did.
     pub version: Seq,
 }
+
+/// Is shown nodes.
+pub type VisitNode<'v> = &'v mut dyn FnMut(&NodeItem<'_>);
+/// Is shown edges.
+pub type VisitEdge<'v> = &'v mut dyn FnMut(&EdgeItem<'_>);
 
 /// What a property of the nodes that are looked for holds.
 #[derive(Clone, Debug)]
@@ -147,10 +152,11 @@ impl<'a> Reader<'a> {
         self.reads.as_ref().map(|_| names.intern(name).map(Some)).transpose()
     }
 
-    fn entity(&mut self, target: &Target<'_>) -> Result<Option<(Cow<'_, Entity>, Seq)>> {
-        let id = self.graph.id_of(target);
+    /// A node or edge, and its number if it has one.
+    fn entity(&mut self, target: &Target<'_>, id: Option<EntityId>) -> Result<Shown<'_>> {
         self.note(|| Read::entity(id, target))?;
-        if let Some(own) = self.overlay.and_then(|overlay| overlay.get(target)) {
+        let overlay = self.overlay.filter(|overlay| !overlay.is_empty());
+        if let Some(own) = overlay.and_then(|overlay| overlay.get(target)) {
             return Ok(own.entity.is_alive().then_some((Cow::Borrowed(&own.entity), own.version)));
         }
         let found = id.map(|id| self.graph.entity_in(self.layer, id, self.seq)).transpose()?.flatten();
@@ -160,52 +166,46 @@ impl<'a> Reader<'a> {
     /// Hands a node to `visit` without copying it. False when there is none.
     ///
     /// Cost: one hash look-up; older versions as `Graph::entity_in`.
-    pub fn visit_node(&mut self, key: &str, visit: &mut dyn FnMut(&NodeItem<'_>)) -> Result<bool> {
-        let (gate, names) = (self.gate, self.graph.names());
-        let Some((entity, version)) = self.entity(&Target::Node(key))? else { return Ok(false) };
-        gate.read_node(&mut entity.labels(), names)?;
-        visit(&NodeItem { key, entity, version });
-        Ok(true)
+    pub fn visit_node(&mut self, key: &str, visit: VisitNode<'_>) -> Result<bool> {
+        let id = self.graph.node_id(key);
+        self.show_node(key, id, visit)
     }
 
     /// As `visit_node`, by number.
     ///
     /// Cost: no hash look-up where the transaction has written nothing.
-    pub fn visit_number(&mut self, id: u32, visit: &mut dyn FnMut(&NodeItem<'_>)) -> Result<bool> {
-        let (graph, gate) = (self.graph, self.gate);
-        if id >= graph.numbered().0 {
-            return Ok(false);
-        }
-        if !self.overlay.is_none_or(Overlay::is_empty) {
-            return self.visit_node(graph.key(id), visit);
-        }
-        self.note(|| Read::Entity(EntityId::Node(id)))?;
-        let found = graph.entity_in(self.layer, EntityId::Node(id), self.seq)?;
-        let Some((entity, version)) = shown(found, self.valid) else { return Ok(false) };
-        gate.read_node(&mut entity.labels(), graph.names())?;
-        visit(&graph.node_item(id, entity, version));
+    pub fn visit_number(&mut self, id: u32, visit: VisitNode<'_>) -> Result<bool> {
+        let graph = self.graph;
+        if id >= graph.numbered().0 { Ok(false) } else { self.show_node(graph.key(id), Some(id), visit) }
+    }
+
+    fn show_node(&mut self, key: &str, id: Option<u32>, visit: VisitNode<'_>) -> Result<bool> {
+        let (gate, names, id) = (self.gate, self.graph.names(), id.map(EntityId::Node));
+        let Some((entity, version)) = self.entity(&Target::Node(key), id)? else { return Ok(false) };
+        gate.read_node(&mut entity.labels(), names)?;
+        visit(&NodeItem { key, entity, version });
         Ok(true)
     }
 
     /// A node's number, if it exists and may be seen.
     pub fn number_of(&mut self, key: &str) -> Result<Option<u32>> {
         let id = self.graph.node_id(key);
-        Ok(if self.visit_node(key, &mut |_| {})? { id } else { None })
+        Ok(if self.show_node(key, id, &mut |_| {})? { id } else { None })
     }
 
     /// Hands an edge to `visit`. False when there is none.
-    pub fn visit_edge(&mut self, edge: &EdgeKey<'_>, visit: &mut dyn FnMut(&EdgeItem<'_>)) -> Result<bool> {
-        let (graph, gate) = (self.graph, self.gate);
-        let names = graph.names();
-        let Some((entity, version)) = self.entity(&Target::Edge(*edge))? else { return Ok(false) };
-        let kind = graph.names().intern(edge.kind)?;
+    pub fn visit_edge(&mut self, edge: &EdgeKey<'_>, visit: VisitEdge<'_>) -> Result<bool> {
+        let (gate, names, target) = (self.gate, self.graph.names(), Target::Edge(*edge));
+        let id = self.graph.id_of(&target);
+        let Some((entity, version)) = self.entity(&target, id)? else { return Ok(false) };
+        let kind = names.intern(edge.kind)?;
         gate.read_edge(kind, names)?;
         visit(&EdgeItem { from: edge.from, kind, to: edge.to, key: edge.key, entity, version });
         Ok(true)
     }
 
     /// What the snapshot has under a number, unless the transaction has its own.
-    fn snapshot(&self) -> impl Fn(EntityId) -> Result<Option<(Cow<'a, Entity>, Seq)>> + use<'a> {
+    fn snapshot(&self) -> impl Fn(EntityId) -> Result<Shown<'a>> + use<'a> {
         let (graph, layer, seq, overlay) = (self.graph, self.layer, self.seq, self.overlay);
         let valid = self.valid;
         move |id| match overlay {
@@ -217,7 +217,8 @@ impl<'a> Reader<'a> {
     /// What the transaction has written and not removed.
     fn own(&self, start: PageStart) -> impl Iterator<Item = (PageStart, Target<'a>, &'a Entry)> + use<'a> {
         let first = start.own.saturating_sub(1) as usize;
-        let entries = self.overlay.into_iter().flat_map(move |overlay| overlay.entries_from(first));
+        let entries =
+            self.overlay.into_iter().flat_map(move |overlay| overlay.entries.iter().enumerate().skip(first));
         let alive = entries.filter(|(_, (_, entry))| entry.entity.is_alive());
         alive.map(|(at, (identity, entry))| {
             (PageStart { own: at as u32 + 1, ..PageStart::default() }, identity.target(), entry)
@@ -290,7 +291,7 @@ impl<'a> Reader<'a> {
         kind: Option<&str>,
         start: PageStart,
         limit: impl Into<PageLimit>,
-        visit: &mut dyn FnMut(&EdgeItem<'_>),
+        visit: VisitEdge<'_>,
     ) -> Result<Option<PageStart>> {
         let Some(only) = self.asked(kind)? else { return Ok(None) };
         let (graph, gate, snapshot) = (self.graph, self.gate, self.snapshot());
@@ -407,7 +408,7 @@ impl<'a> Reader<'a> {
         conditions: &[Condition<'_>],
         start: PageStart,
         limit: impl Into<PageLimit>,
-        visit: &mut dyn FnMut(&NodeItem<'_>),
+        visit: VisitNode<'_>,
     ) -> Result<Option<PageStart>> {
         let Some(label) = self.asked(label)? else { return Ok(None) };
         let (graph, gate, snapshot) = (self.graph, self.gate, self.snapshot());
@@ -490,7 +491,7 @@ impl<'a> Reader<'a> {
 }
 
 /// What is shown of a node or edge at an instant of valid time.
-fn shown<'e>(found: Option<(Cow<'e, Entity>, Seq)>, valid: Valid<'_>) -> Option<(Cow<'e, Entity>, Seq)> {
+fn shown<'e>(found: Shown<'e>, valid: Valid<'_>) -> Shown<'e> {
     match (found, valid) {
         (Some((entity, version)), Some((instant, names))) if entity.is_temporal() => {
             entity.valid_at(instant, names.get(HOLDS)).map(|entity| (Cow::Owned(entity), version))

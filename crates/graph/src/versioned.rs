@@ -129,13 +129,7 @@ impl<S: State> Object<S> {
 
     /// Appends the state and the run as they were at `seq`, for an image: a byte (0: nothing as of the version; 1; 2: it has sealed
     /// chapters), the state (length, bytes), the run.
-    pub(crate) fn put_at(
-        &self,
-        id: ObjectId,
-        seq: Seq,
-        history: &dyn History,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    pub(crate) fn put(&self, id: ObjectId, seq: Seq, history: &dyn History, out: &mut Vec<u8>) -> Result<()> {
         let found = self.in_run(id, seq, history, |state, run, _| {
             let (mut state, mut run) = (state()?.into_owned(), run.clone());
             undo_to(&mut state, &run, seq)?;
@@ -157,7 +151,7 @@ impl<S: State> Object<S> {
         Ok(())
     }
 
-    /// Reads what `put_at` has appended.
+    /// Reads what `put` has appended.
     pub(crate) fn take(cursor: &mut Cursor<'_>) -> Result<Self> {
         match cursor.byte()? {
             0 => Ok(Object::default()),

@@ -1,6 +1,6 @@
 //! Bounded traversals, breadth first: what lies within some edges of a node, and a shortest way to another one.
 
-use crate::{EdgeItem, NodeItem, PageStart, Reader, permitted};
+use crate::{EdgeItem, NodeItem, PageStart, Reader, VisitEdge, permitted};
 use hashbrown::HashSet;
 use karyon_history::Direction;
 use karyon_model::limits::TRAVERSED_EDGES_MAX;
@@ -99,14 +99,9 @@ impl Reader<'_> {
     /// the bounds.
     ///
     /// Cost: as `reach`, and once more the edges of the nodes on the way.
-    pub fn visit_path(
-        &mut self,
-        (from, to): (&str, &str),
-        walk: Walk<'_>,
-        visit: &mut dyn FnMut(&EdgeItem<'_>),
-    ) -> Result<bool> {
-        let reached = self.reach(from, walk, Some(to), &mut |_, _| {})?;
-        let Some(mut at) = reached.len().checked_sub(1).filter(|last| *reached[*last].key == *to) else {
+    pub fn visit_path(&mut self, ends: (&str, &str), walk: Walk<'_>, visit: VisitEdge<'_>) -> Result<bool> {
+        let reached = self.reach(ends.0, walk, Some(ends.1), &mut |_, _| {})?;
+        let Some(mut at) = reached.len().checked_sub(1).filter(|last| *reached[*last].key == *ends.1) else {
             return Ok(false);
         };
         while at > 0 {

@@ -109,12 +109,6 @@ codes! {
     CellCount = "ERR_KARYON_CELL_COUNT",
 }
 
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// A typed error: what went wrong (`code`), what to do about it (`message`), and the facts (`details`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(Box<Inner>);
@@ -206,7 +200,7 @@ pub fn unless<T>(code: Code, result: Result<T>) -> Result<Option<T>> {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.code, self.0.message)
+        write!(f, "{}: {}", self.0.code.as_str(), self.0.message)
     }
 }
 

@@ -17,7 +17,7 @@ pub fn take_failure(env: &Env) -> Option<Vec<Either<f64, String>>> {
         };
         [Either::B((*name).into()), value]
     });
-    let said = [failure.code().to_string(), failure.message().to_owned()].map(Either::B);
+    let said = [failure.code().as_str(), failure.message()].map(|said| Either::B(said.into()));
     Some(said.into_iter().chain(facts).collect())
 }
 

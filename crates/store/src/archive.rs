@@ -47,6 +47,15 @@ pub(crate) struct Archive {
     pub(crate) leaving: bool,
 }
 
+/// What an archive is to keep.
+pub(crate) struct Kept {
+    /// Of what was before it.
+    pub(crate) base: ChainPoint,
+    pub(crate) horizon: Horizon,
+    /// Of each node and edge at least its newest so many versions.
+    pub(crate) versions: usize,
+}
+
 impl Archive {
     /// Where a log begins that nothing was archived of.
     pub(crate) fn none(store: StoreId) -> Archive {
@@ -65,17 +74,11 @@ impl Archive {
     }
 
     /// Begins to write one in the place of this one, whose hashes it takes over.
-    pub(crate) fn succeed(
-        &self,
-        disk: &dyn Disk,
-        base: ChainPoint,
-        time: i64,
-        horizon: &Horizon,
-    ) -> Result<BlockWriter> {
+    pub(crate) fn succeed(&self, disk: &dyn Disk, kept: &Kept, time: i64) -> Result<BlockWriter> {
         let (mut file, mut head) = (BlockWriter::create(disk, NEW, MAGIC, self.store)?, Vec::new());
-        base.encode(&mut head);
+        kept.base.encode(&mut head);
         I64::encode(&time, &mut head);
-        horizon.encode(&mut head);
+        kept.horizon.encode(&mut head);
         file.block(&head)?;
         if self.exists() {
             let mut blocks = self.blocks(disk)?;

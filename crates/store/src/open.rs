@@ -119,8 +119,8 @@ impl Store {
         }
         let checkpoint_bytes = Some(options.checkpoint_bytes).filter(|bytes| *bytes > 0);
         let bytes = (checkpoint_bytes.unwrap_or(CHECKPOINT_BYTES), image_bytes);
-        let persistence = Persistence::new(disk, (log, tail, archive), lock, bytes);
-        let mut store = Store::assemble(body, history, options.clock, Some(persistence));
+        let mut store = Store::assemble(body, history, options.clock);
+        store.persistence = Some(Persistence::new(disk, (log, tail, archive), lock, bytes));
         store.relaxed = options.relaxed;
         store.limit_memory(options.memory_bytes)?;
         let store = Arc::new(store);

@@ -1,6 +1,6 @@
 //! Letting go of the past: what a retention keeps is archived, the rest goes with the log's segments; what is erased goes for good.
 
-use crate::archive::{Archive, NEW, digest, remove_older};
+use crate::archive::{Archive, Kept, NEW, digest, remove_older};
 use crate::layout::{CHECKPOINTS, files, io_error, remove};
 use crate::rebuild::{Sealed, visit_commits};
 use crate::store::{Author, Committed, Store};
@@ -119,17 +119,17 @@ impl Store {
         boundaries.push(newest);
         let until = retention.map_or(Seq::MAX, |retention| retention.since.saturating_add(1));
         let base = boundaries.into_iter().rev().find(|point| point.next_seq <= until).unwrap_or(before.base);
-        let horizon = self.announced(retention, base.next_seq - 1)?;
+        let keep = self.announced(retention, base)?;
         let bytes = persistence.log_bytes()?;
         let archived = |committed, bytes| {
-            let (since, kept) = (horizon.since, horizon.kept.len());
+            let (since, kept) = (keep.horizon.since, keep.horizon.kept.len());
             Ok(Archived { committed, since, kept, bytes })
         };
         let gone = retention.is_none() && self.body()?.graph.erased() < before.base.next_seq;
-        if gone || (base == before.base && horizon == before.horizon) {
+        if gone || (base == before.base && keep.horizon == before.horizon) {
             return archived(self.body()?.newest(), [bytes, bytes]);
         }
-        let written = self.write_archive(persistence, &before, (base, &horizon), retention);
+        let written = self.write_archive(persistence, &before, &keep);
         let digest = written.map_err(|error| self.history.give_up(error))?;
         let purpose = Purpose::Archive { through: base.next_seq - 1, digest };
         let archiving = Transaction::with(self.begin()?.snapshot(), purpose);
@@ -166,10 +166,13 @@ impl Store {
         Ok(())
     }
 
-    /// What will be kept of the past before a version, made known under the commit lock: no fork is made any more on what goes.
-    fn announced(&self, retention: Option<&Retention>, through: Seq) -> Result<Horizon> {
-        let before = self.history.horizon();
-        let Some(retention) = retention else { return Ok(before) };
+    /// What will be kept of the past before a point, made known under the commit lock: no fork is made any more on what goes. All of it
+    /// without a retention.
+    fn announced(&self, retention: Option<&Retention>, base: ChainPoint) -> Result<Kept> {
+        let (before, through) = (self.history.horizon(), base.next_seq - 1);
+        let Some(retention) = retention else {
+            return Ok(Kept { base, horizon: before, versions: usize::MAX });
+        };
         let (_pipeline, pins) = (self.pipeline()?, self.pins.lock());
         let (body, since) = (self.body()?, retention.since.min(through).max(before.since));
         let mut kept: Vec<_> = pins.keys().copied().collect();
@@ -196,24 +199,17 @@ impl Store {
         })?;
         let horizon = Horizon { since, kept };
         self.history.announce(horizon.clone());
-        Ok(horizon)
+        Ok(Kept { base, horizon, versions: retention.versions })
     }
 
-    /// Writes an archive of everything up to a point that the horizon keeps. Returns its SHA-256.
-    fn write_archive(
-        &self,
-        persistence: &Persistence,
-        before: &Archive,
-        (base, horizon): (ChainPoint, &Horizon),
-        retention: Option<&Retention>,
-    ) -> Result<[u8; 32]> {
+    /// Writes an archive of what is to be kept. Returns its SHA-256.
+    fn write_archive(&self, persistence: &Persistence, before: &Archive, keep: &Kept) -> Result<[u8; 32]> {
         let disk = &*persistence.disk;
-        let time = self.time_of(base.next_seq - 1)?;
-        let mut file = before.succeed(disk, base, time, horizon)?;
+        let mut file = before.succeed(disk, keep, self.time_of(keep.base.next_seq - 1)?)?;
         // What it seals again is there already.
         let past = Arc::new(Sealed(self.history.clone()));
         let (mut body, mut item) = (before.load(disk, past.clone(), None)?, Vec::new());
-        persistence.reader().read(&base, &mut |frame, end| {
+        persistence.reader().read(&keep.base, &mut |frame, end| {
             item.clear();
             U64::encode(&end.next_seq, &mut item);
             HashField::encode(&end.hash, &mut item);
@@ -226,10 +222,7 @@ impl Store {
         body.commits.encode(&mut item);
         let mut image = ImageWriter::new(&body.graph);
         file.body(&item, || image.next_block(&body.graph))?;
-        visit_kept(&self.history, &body.graph, base.next_seq - 1, horizon, retention, &mut |(
-            key,
-            record,
-        )| {
+        visit_kept(&self.history, &body.graph, keep, &mut |(key, record)| {
             item.clear();
             item.extend_from_slice(&key);
             put_bytes(&mut item, &record);
@@ -242,32 +235,29 @@ impl Store {
 
     /// The same where nothing is on disk: there is no log to be archived.
     fn archive_memory(&self, retention: Option<&Retention>) -> Result<Archived> {
-        let through = self.body()?.graph.head();
-        let horizon = self.announced(retention, through)?;
+        let next_seq = self.body()?.graph.head() + 1;
+        let base = ChainPoint { next_seq, ..ChainPoint::genesis(StoreId([0; 16])) };
+        let keep = self.announced(retention, base)?;
         let (body, mut all) = (self.body()?, Vec::new());
-        visit_kept(&self.history, &body.graph, through, &horizon, retention, &mut |record| {
+        visit_kept(&self.history, &body.graph, &keep, &mut |record| {
             all.push(Ok(record));
             Ok(())
         })?;
-        let (since, kept, committed) = (horizon.since, horizon.kept.len(), body.newest());
-        let base = ChainPoint { next_seq: through + 1, ..ChainPoint::genesis(StoreId([0; 16])) };
-        self.history.replace(all.into_iter(), base, horizon, 0)?;
+        let (since, kept, committed) = (keep.horizon.since, keep.horizon.kept.len(), body.newest());
+        self.history.replace(all.into_iter(), base, keep.horizon, 0)?;
         Ok(Archived { committed, since, kept, bytes: [0, 0] })
     }
 }
 
-/// Hands the records that are kept of the chapters that end at or before a version to `visit`, in the order of their keys; all
-/// of them without a retention, but what was erased.
+/// Hands the records that are kept of the chapters that end before a point to `visit`, in the order of their keys.
 fn visit_kept(
     history: &Chapters,
     graph: &Graph,
-    through: Seq,
-    horizon: &Horizon,
-    retention: Option<&Retention>,
+    keep: &Kept,
     visit: &mut dyn FnMut(Record) -> Result<()>,
 ) -> Result<()> {
-    let versions = retention.map_or(usize::MAX, |retention| retention.versions);
-    let ended = |record: &Result<Record>| record.as_ref().map_or(true, |it| end_of(&it.0) <= through);
+    let ended =
+        |record: &Result<Record>| record.as_ref().map_or(true, |it| end_of(&it.0) < keep.base.next_seq);
     let (mut chapters, mut records) = (Vec::new(), history.records().filter(ended).peekable());
     while let Some(record) = records.next() {
         let (key, bytes) = record?;
@@ -278,7 +268,7 @@ fn visit_kept(
         chapters.push(Chapter::decode(object, end_of(&key), &bytes)?);
         let next = records.peek().and_then(|next| next.as_ref().ok()).and_then(|next| object_of(&next.0));
         if next != Some(object) {
-            for kept in graph.kept(object, std::mem::take(&mut chapters), horizon, versions)? {
+            for kept in graph.kept(object, std::mem::take(&mut chapters), &keep.horizon, keep.versions)? {
                 visit((Chapter::key(object, kept.end), kept.encode(object).into()))?;
             }
         }

@@ -124,15 +124,11 @@ impl Store {
     /// A store that keeps nothing: everything is as in a store on disk, and gone at exit.
     pub fn memory(clock: Clock) -> Arc<Store> {
         let history = Arc::new(Chapters::in_memory());
-        Arc::new(Store::assemble(Body::empty(history.clone()), history, clock, None))
+        Arc::new(Store::assemble(Body::empty(history.clone()), history, clock))
     }
 
-    pub(crate) fn assemble(
-        body: Body,
-        history: Arc<Chapters>,
-        clock: Clock,
-        persistence: Option<Persistence>,
-    ) -> Store {
+    /// One that keeps nothing yet.
+    pub(crate) fn assemble(body: Body, history: Arc<Chapters>, clock: Clock) -> Store {
         let Committed { seq, time } = body.newest();
         Store {
             body: RwLock::new(body),
@@ -145,7 +141,7 @@ impl Store {
             listeners: Default::default(),
             pins: Default::default(),
             archiving: Default::default(),
-            persistence,
+            persistence: None,
         }
     }
 

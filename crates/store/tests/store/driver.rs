@@ -326,7 +326,7 @@ impl Driver {
                 same_code("a commit", error.code(), expected.err())?;
                 self.unchanged(newest)
             }
-            (Ok(_), Err(code)) => Err(format!("a commit that had to be refused with {code} went through")),
+            (Ok(_), Err(code)) => Err(format!("a commit that had to be refused with {code:?} went through")),
             (Ok(committed), Ok(_)) if !changes(&running.steps, &before) => {
                 if (committed.seq, committed.time) != (newest, self.expected.times[newest as usize]) {
                     return Err(format!("nothing was to change after version {newest}, {committed:?} came"));
@@ -563,5 +563,5 @@ fn same_code(what: &str, found: Code, expected: Option<Code>) -> Checked {
     if Some(found) == expected {
         return Ok(());
     }
-    Err(format!("{what} was refused with {found}, the model says {expected:?}"))
+    Err(format!("{what} was refused with {found:?}, the model says {expected:?}"))
 }
