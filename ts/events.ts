@@ -163,7 +163,7 @@ export const EVENTS_BUFFERED_MAX = 1_000_000
  * One reader's events: at most `buffer` wait. A reader that lags loses the oldest and finds one `events.lagged` with
  * their number in their place. Ends with the kernel, or by `return()`. Waiting for an event keeps no program alive.
  */
-export class EventStream implements AsyncIterableIterator<KernelEvent> {
+export class EventStream implements AsyncIterableIterator<KernelEvent>, AsyncDisposable {
   readonly #limit: number
   readonly #release: (stream: EventStream) => void
   #waiting: KernelEvent[] = []
@@ -232,6 +232,10 @@ export class EventStream implements AsyncIterableIterator<KernelEvent> {
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
   }
 }
 

@@ -264,7 +264,7 @@ export class Kernel implements AsyncDisposable {
    * @example
    * for await (const event of kernel.events()) if (event.type === 'cell.restarted') console.log(event.path, event.reason)
    */
-  events(options: { readonly buffer?: number } = {}): AsyncIterableIterator<KernelEvent> {
+  events(options: { readonly buffer?: number } = {}): AsyncIterableIterator<KernelEvent> & AsyncDisposable {
     return this.#events.open(options)
   }
 

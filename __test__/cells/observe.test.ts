@@ -1,6 +1,7 @@
 // What can be seen of cells, and what a program may do to any of them.
 import test from 'ava'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { inspect } from 'node:util'
 import { Kernel, cell, message, supervisor, topic, type CellTree, type KernelEvent } from '../../ts/index.ts'
 
 const worker = cell({
@@ -83,6 +84,25 @@ test('a cell that is found with its definition has its messages, and one of anot
   t.is(kernel.find('root/crew/c', other), undefined)
   for (const path of [5, undefined, null, Symbol('root/crew/a'), ['root/crew/a']])
     t.throws(() => kernel.find(path as never), { code: 'ERR_KARYON_ARGUMENT' })
+  await kernel.close()
+})
+
+test('a reference is seen in logs by its path', async (t) => {
+  const kernel = Kernel.memory()
+  const ref = kernel.spawn(worker, { name: 'alice' })
+  t.deepEqual(
+    [`${ref}`, inspect(ref), inspect([ref.address])],
+    ['root/alice', 'OwnedRef root/alice', '[ CellRef root/alice ]'],
+  )
+  await kernel.close()
+})
+
+test('events are let go of where their scope ends', async (t) => {
+  const kernel = Kernel.memory()
+  const events = kernel.events()
+  await events[Symbol.asyncDispose]()
+  kernel.spawn(worker)
+  t.true((await events.next()).done)
   await kernel.close()
 })
 

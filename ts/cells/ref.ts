@@ -44,6 +44,11 @@ export class Reference {
     return this.#cell.incarnation.number
   }
 
+  /** Its path, for logs. */
+  toString(): string {
+    return this.path
+  }
+
   /** @internal */
   static cellOf(ref: Reference): Cell {
     try {
@@ -53,6 +58,12 @@ export class Reference {
     }
   }
 }
+
+Object.defineProperty(Reference.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: Reference) {
+    return `${this.constructor.name} ${this.path}`
+  },
+})
 
 /** A reference to a cell. It survives restarts; after the cell is gone it stays, and is dead. */
 export class CellRef<M extends Messages<M>> extends Reference {

@@ -440,8 +440,10 @@ export class Threads {
 
   /** Something ended; it is told when the recalls are answered. */
   ended(seat: SeatElsewhere | undefined, mortal: Mortal, reason: EndReason): void {
-    if (seat === undefined && this.#ends.length === 0) mortal.tellEnd(reason)
-    else this.#ends.push([seat, mortal, reason])
+    // Where nobody wants to know, nothing is read for it.
+    const read = mortal.rare?.onEnd === undefined ? undefined : seat
+    if (read === undefined && this.#ends.length === 0) mortal.tellEnd(reason)
+    else this.#ends.push([read, mortal, reason])
   }
 
   /** No cell is left. What a worker has committed it may still answer, unless that takes too long. */

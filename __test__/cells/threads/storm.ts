@@ -278,7 +278,7 @@ export async function storm(seed: number): Promise<void> {
     else if (dice < 73) member.owned.pause()
     else if (dice < 76) member.owned.resume()
     else if (dice < 78) kernel.publish(rumours, MAIN)
-    else if (dice < 80) void member.owned.inspect()
+    else if (dice < 80) member.owned.inspect().catch(() => {})
     else if (dice < 83 && member.alone) {
       void (script.oneIn(2) ? member.owned.stop() : member.owned.kill())
       members.splice(members.indexOf(member), 1, loner())
