@@ -24,7 +24,24 @@ const Kind = {
   object: 8,
   shape: 9,
   parcel: 10,
+  array: 11,
 } as const
+
+/** Arrays of numbers that are written as the bytes that they are, where one is the whole of its buffer and the only one of its payload. */
+const ARRAYS = [
+  Uint8Array,
+  Int8Array,
+  Uint8ClampedArray,
+  Uint16Array,
+  Int16Array,
+  Uint32Array,
+  Int32Array,
+  Float32Array,
+  Float64Array,
+  BigUint64Array,
+  BigInt64Array,
+] as const
+const ARRAY_TYPES: ReadonlyMap<unknown, number> = new Map(ARRAYS.map((type, at) => [type.prototype, at]))
 
 /** One more property name on the way to a shape. */
 interface Step {
@@ -57,6 +74,8 @@ export class ValueWriter {
   readonly #root = step()
   #steps = 0
   #shapes = 0
+  /** The payload has one already: it might be the same, or on the same bytes. */
+  #hasArray = false
 
   constructor(ring: RingWriter, words: Int32Array, port: MessagePort, passage: Passage) {
     this.#ring = ring
@@ -69,6 +88,7 @@ export class ValueWriter {
   /** Writes a value as the payload of the record that was begun. Throws what the engine refuses to clone; nothing is written then. */
   write(value: unknown): void {
     const { at } = this.#ring
+    this.#hasArray = false
     if (this.#primitive(value) || this.#flat(value)) return
     this.#ring.at = at
     this.#port.postMessage(pack(value, this.#passage))
@@ -101,10 +121,28 @@ export class ValueWriter {
       case 'string':
         return this.#string(value)
       default:
-        if (value !== null) return false
+        if (value !== null) return ArrayBuffer.isView(value) && this.#array(value)
         words[ring.at++] = Kind.null
         return true
     }
+  }
+
+  #array(value: ArrayBufferView): boolean {
+    const ring = this.#ring
+    const type = ARRAY_TYPES.get(Object.getPrototypeOf(value))
+    const { buffer, byteLength } = value
+    const end = ring.at + 3 + ((byteLength + 3) >> 2)
+    if (type === undefined || this.#hasArray || end > ring.end) return false
+    // One that lost its bytes is refused by the engine; what others may see, or what may grow, is no copy's.
+    const isWhole = byteLength > 0 && buffer.byteLength === byteLength
+    if (!isWhole || !(buffer instanceof ArrayBuffer) || Reflect.get(buffer, 'resizable')) return false
+    this.#hasArray = true
+    this.#words[ring.at] = Kind.array
+    this.#words[ring.at + 1] = type
+    this.#words[ring.at + 2] = byteLength
+    this.#text.set(new Uint8Array(buffer), (ring.at + 3) * 4)
+    ring.at = end
+    return true
   }
 
   #string(value: string): boolean {
@@ -228,6 +266,8 @@ export class ValueReader {
       case Kind.latin:
       case Kind.wide:
         return this.#string(kind === Kind.wide)
+      case Kind.array:
+        return this.#array()
       case Kind.true:
         return true
       case Kind.false:
@@ -237,6 +277,16 @@ export class ValueReader {
       default:
         return undefined
     }
+  }
+
+  #array(): unknown {
+    const ring = this.#ring
+    const type = ARRAYS[this.#words[ring.at++] as number] ?? Uint8Array
+    const length = this.#words[ring.at++] as number
+    const bytes = new Uint8Array(length)
+    bytes.set(this.#text.subarray(ring.at * 4, ring.at * 4 + length))
+    ring.at += (length + 3) >> 2
+    return type === Uint8Array ? bytes : new type(bytes.buffer)
   }
 
   #string(wide: boolean): string {

@@ -1,7 +1,7 @@
 // What payloads are on the other side: arrays of numbers, references to what is gone, what is too deep.
 import test from 'ava'
 import { KaryonError, supervisor } from '../../../ts/index.ts'
-import { PATIENT, both, world } from './both.ts'
+import { PATIENT, both, threaded, world } from './both.ts'
 import {
   deep,
   inlineCaller,
@@ -13,6 +13,8 @@ import {
   threadCounter,
   threadMirror,
 } from './cells.ts'
+
+const one = { count: 1, spare: false }
 
 const KINDS = [
   Int8Array,
@@ -44,6 +46,29 @@ both('a view of part of a buffer shows the same numbers', async (t, { kernel }, 
   const ref = kernel.spawn(tier === 'inline' ? inlineMirror : threadMirror)
   const whole = Uint16Array.from({ length: 100 }, (_, at) => at)
   t.deepEqual(await ref.ask('echo', whole.subarray(10, 20), PATIENT), whole.slice(10, 20))
+})
+
+threaded('arrays on the same bytes stay so, in whichever way they go', one, async (t, { kernel }) => {
+  const ref = kernel.spawn(threadMirror)
+  const numbers = Float64Array.of(1, 2, 3)
+  type Pair = { readonly first: Float64Array; readonly second: Float64Array; readonly name: string }
+  const pair = (await ref.ask('echo', { first: numbers, second: numbers, name: 'same' }, PATIENT)) as Pair
+  t.deepEqual([pair.first, pair.second, pair.name], [numbers, numbers, 'same'])
+  t.is(pair.first, pair.second)
+  const halves = {
+    first: new Float64Array(numbers.buffer, 0, 2),
+    second: new Float64Array(numbers.buffer, 8),
+  }
+  const got = (await ref.ask('echo', halves, PATIENT)) as Pair
+  got.first[1] = 7
+  t.is(got.second[0], 7)
+  const single = (await ref.ask('echo', { name: 'one', first: numbers }, PATIENT)) as Pair
+  t.deepEqual(single, { name: 'one', first: numbers } as Pair)
+  single.first[0] = 9
+  t.is(numbers[0], 1)
+  const lost = Uint8Array.of(1)
+  structuredClone(lost.buffer, { transfer: [lost.buffer] })
+  await t.throwsAsync(ref.ask('echo', lost, PATIENT))
 })
 
 both('what is shared stays shared', async (t, { kernel }, tier) => {
