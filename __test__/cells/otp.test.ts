@@ -8,6 +8,7 @@ import {
   type SupervisorDefinition,
   type SupervisorRef,
 } from '../../ts/cells/index.ts'
+import { Kernel } from '../../ts/index.ts'
 import type { SupervisorSpec, UntypedMessages } from '../../ts/cells/definition.ts'
 import { World, gate } from './fake.ts'
 import { refused } from '../kernel/refused.ts'
@@ -466,4 +467,37 @@ test('a child that is told to stop in the round in which its supervisor is resta
   t.true(team.alive)
   t.is(names(team), '(a) b')
   t.is(await team.child('b').ask('ping'), 1)
+})
+
+test('a supervisor that a cell has spawned takes that cell with it when it gives up, and nobody else', async (t) => {
+  const kernel = Kernel.memory()
+  const part = cell({
+    name: 'part',
+    messages: { fail: message() },
+    on: {
+      fail: () => {
+        throw new Error('broken')
+      },
+    },
+  })
+  const crew = supervisor({ name: 'crew', restart: { intensity: 0 }, children: [part] })
+  const owner = cell({
+    name: 'owner',
+    messages: { begin: message(), ping: message<void, number>() },
+    on: {
+      begin: (ctx) => void ctx.spawn(crew).child('part', part).send('fail'),
+      ping: (ctx) => ctx.self.incarnation,
+    },
+  })
+  const events = kernel.events()
+  const [one, neighbour] = [kernel.spawn(owner, { name: 'one' }), kernel.spawn(owner, { name: 'neighbour' })]
+  one.send('begin')
+  for await (const event of events) {
+    if (event.type !== 'cell.restarted') continue
+    t.like(event, { path: 'root/one', reason: 'linked', error: { code: 'ERR_KARYON_RESTART_INTENSITY' } })
+    break
+  }
+  t.deepEqual([await one.ask('ping'), await neighbour.ask('ping')], [2, 1])
+  t.is(kernel.find('root/one/crew'), undefined)
+  await kernel.close()
 })

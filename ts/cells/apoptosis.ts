@@ -100,17 +100,20 @@ export class Gauge {
     return true
   }
 
+  /** The lease began anew: turns may begin again. */
+  renewed(): void {
+    if (this.#incarnation.stage >= Stage.closing) return
+    this.quiescent = false
+    this.#incarnation.unbar()
+  }
+
   #run(): void {
     if (this.#lease !== undefined) this.#write(this.#lease.periodMs)
   }
 
   #write(periodMs: number): void {
     const { cell, number } = this.#incarnation
-    // Renewed, it may begin turns again.
-    if (this.#incarnation.stage < Stage.closing) {
-      this.quiescent = false
-      this.#incarnation.unbar()
-    }
+    this.renewed()
     cell.runtime.scheduler.write(Op.lease, cell.id, number, periodMs)
   }
 }

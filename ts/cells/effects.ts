@@ -99,6 +99,8 @@ function gaveUp(supervisor: Cell): void {
   const error = intensityError(path, child)
   supervisor.failure = error
   if (parent !== undefined) parent.own.failedChild = supervisor
+  // A cell that has spawned it fails with it.
+  if (parent?.definition !== undefined) parent.failure = error
   runtime.emit({ type: 'supervisor.gave-up', path, ...(child && { child: child.path }), error })
 }
 

@@ -252,13 +252,20 @@ export class CellRuntime {
     return true
   }
 
+  /** Throws where the incarnation has ended in another isolate, and that is not known here yet. */
+  assertGoesOn(_incarnation: Incarnation): void {}
+
   /** Work of an incarnation goes on, and keeps the program alive, until that ends or what is returned is called. */
   work(incarnation: Incarnation): () => void {
     const over = (): void => {
-      if (incarnation.rare?.watches?.delete(over) && --this.#works === 0) this.#keepAlive(false)
+      shielded(() => {
+        if (incarnation.rare?.watches?.delete(over) && --this.#works === 0) this.#keepAlive(false)
+      })
     }
-    incarnation.watch(over)
-    if (++this.#works === 1) this.#keepAlive(true)
+    shielded(() => {
+      incarnation.watch(over)
+      if (++this.#works === 1) this.#keepAlive(true)
+    })
     return over
   }
 

@@ -166,7 +166,7 @@ export class Turn {
   }
 
   publish(topic: Topic<unknown, unknown>, payload: unknown): number {
-    this.#living()
+    this.#runtime.assertGoesOn(this.#living())
     return this.#runtime.topics.publish(topic, payload, this.trace)
   }
 

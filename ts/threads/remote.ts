@@ -357,7 +357,13 @@ export class RemoteScheduler implements CellScheduler {
     const slots = this.#slots
     switch (operation) {
       case Op.send:
-        return this.#send(this.#runtime.cellAt(first), second, third)
+        // What a cell is owed here is what its own work has come to.
+        return this.#send(
+          this.#runtime.cellAt(first),
+          second,
+          third,
+          third === Class.owed ? this.#seat(first)?.number : 0,
+        )
       case Op.ask:
         return this.#ask(first, slots.at(second), third, fourth, fifth)
       case Op.deliver: {

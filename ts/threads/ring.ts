@@ -118,6 +118,11 @@ export class RingReader {
     }
   }
 
+  /** Where the record stands among all that were written, in the arithmetic of 32 bits. */
+  get place(): number {
+    return this.#read
+  }
+
   /** Whether there is more, without going there. */
   get waits(): boolean {
     return ((this.#read + this.#length) | 0) !== Atomics.load(this.#places.control, this.#places.written)

@@ -6,7 +6,7 @@ import { Death, NO_SLOT } from '../cells/protocol.ts'
 import { native } from '../native.ts'
 import type { Thread } from './thread.ts'
 import type { ModuleFacts } from './threads.ts'
-import { Down, Seated } from './wire.ts'
+import { Down, Place, Seated } from './wire.ts'
 
 /** The CPU time that a module may use without a pause as it is loaded, in milliseconds. */
 export const LOADING_CPU_MS = 4_000
@@ -31,6 +31,8 @@ export class Seat {
   #hands: number[] = []
   #first = 0
   #handed = 0
+  /** How much its worker had said when the incarnation died. */
+  #diedAt: number | undefined
   /** Which one was found to run when it was last closed, until that is over; 0 is none. */
   #found = 0
   /** Where turns have a time limit: who looks now and then, and which one ran at the last look. */
@@ -125,6 +127,8 @@ export class Seat {
 
   /** Closes it for further messages; the slot of the one that runs. */
   recall(): number {
+    // Who died before the scheduler knew may have left by now, and another sits here.
+    if (!this.thread.holds(this)) return this.#recalled(NO_SLOT, 0)
     const { seats } = this.thread.line
     const closed = Seated.closed - this.epoch++
     const runs = Atomics.exchange(seats, this.number, closed)
@@ -139,10 +143,19 @@ export class Seat {
       this.endedBefore(slot)
       this.#found = runs
     }
+    return this.#recalled(slot, runs)
+  }
+
+  #recalled(slot: number, runs: number): number {
     this.#flight = slot === NO_SLOT ? [] : [slot]
     this.#hands = slot === NO_SLOT ? [] : [runs]
     this.#first = 0
     return slot
+  }
+
+  /** Whether what stands there in the worker's ring was said while the incarnation lived. */
+  lived(place: number): boolean {
+    return this.#diedAt === undefined || ((place - this.#diedAt) | 0) < 0
   }
 
   /** A message of it runs, or its turn goes on. */
@@ -167,10 +180,13 @@ export class Seat {
 
   /** The incarnation is dead. A turn of it that does not let its worker turn runs on: nobody there can end it. */
   retire(): void {
+    const { control, dead } = this.thread.line
+    const goesOn = this.runs || (this.begun && this.#comesUp)
     this.cameUp()
     clearInterval(this.#looks)
     native.unshare(this.token)
-    Atomics.store(this.thread.line.dead, this.number, 1)
-    this.thread.bury(this)
+    Atomics.store(dead, this.number, 1)
+    this.#diedAt = Atomics.load(control, Place.upWritten)
+    this.thread.bury(this, goesOn)
   }
 }

@@ -38,8 +38,12 @@ const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worke
 
 /** How long the turn of a dead incarnation may run on, in milliseconds. */
 const OUTLIVES_MS = 100
+/** Who looks so much later than he wanted to looks once more, in milliseconds. */
+const LATE_MS = 20
 /** How long a worker may stand beside turns before it takes in that an incarnation is dead, in milliseconds. */
 const STANDS_MS = 1_000
+/** The same, where somebody who lives may be at work there. */
+const STANDS_AMONG_OTHERS_MS = 10_000
 
 /** In place of an ask's number: its answer is here. */
 const ANSWERED = 0
@@ -247,15 +251,28 @@ export class Thread {
     return runs ? Atomics.load(control, Place.turn) >>> 0 : undefined
   }
 
+  /** Whether it is the seat that has its number now. */
+  holds(seat: Seat): boolean {
+    return this.#seats[seat.number] === seat
+  }
+
   /** An incarnation is dead. What of it does not let the worker turn runs on, and nobody there can end it: then the worker is given up. */
-  bury(seat: Seat): void {
+  bury(seat: Seat, goesOn: boolean): void {
     this.say(Down.kill, seat.number)
     const turn = this.turnIn(seat)
+    if (turn !== undefined) this.#lookIfRuns(seat, turn)
+    if (goesOn && this.#burial === undefined) this.#burial = this.#lookIfStands(0)
+  }
+
+  #lookIfRuns(seat: Seat, turn: number): void {
+    const dueAt = performance.now() + OUTLIVES_MS
     const look = (): void => {
-      if (this.turnIn(seat) === turn) this.#giveUp(seat)
+      if (!this.holds(seat) || this.turnIn(seat) !== turn) return
+      // It may have waited for this side, which had no time.
+      if (this.#hears() || performance.now() > dueAt + LATE_MS) this.#lookIfRuns(seat, turn)
+      else this.#giveUp(seat)
     }
-    if (turn !== undefined) setTimeout(look, OUTLIVES_MS)
-    if (this.#burial === undefined) this.#burial = this.#lookIfStands(0)
+    setTimeout(look, OUTLIVES_MS)
   }
 
   /** Looks a while later whether it stands where it stands now, beside turns, and has not taken in who is dead. */
@@ -265,13 +282,31 @@ export class Thread {
       this.#burial = undefined
       const dead = this.#seats.find((seat) => seat?.incarnation.alive === false)
       if (dead === undefined || this.#left) return
-      const stands = place !== undefined && place === this.#place() ? stoodMs + STANDS_MS : 0
-      // A neighbour may use its CPU time after an `await`.
-      if (stands > 0 && stands >= Math.max(0, ...this.going().map(({ allowedMs }) => 2 * allowedMs)))
-        this.#giveUp(dead)
+      const stands =
+        !this.#hears() && place !== undefined && place === this.#place() ? stoodMs + STANDS_MS : 0
+      // It may be what somebody else does, who lives and may take his time.
+      if (stands >= (this.isAmbiguous ? STANDS_AMONG_OTHERS_MS : STANDS_MS)) this.#giveUp(dead)
       else this.#burial = this.#lookIfStands(stands)
     }
     return setTimeout(look, STANDS_MS).unref()
+  }
+
+  /** Somebody who lives there may be at work beside turns. */
+  get isAmbiguous(): boolean {
+    return this.#works || this.going().length > 0
+  }
+
+  /** Somebody may be at work there beside turns of whom it is not known. */
+  get hasOthers(): boolean {
+    return this.#works || this.#seats.some((seat) => seat?.incarnation.alive === false)
+  }
+
+  /** Takes in what it has said; whether that was anything: it may have waited for this side. */
+  #hears(): boolean {
+    if (!this.line.reader.waits) return false
+    this.read()
+    this.threads.runtime.wake()
+    return true
   }
 
   /** What it has read; nothing while it starts, loads a module or runs a turn, for which there are other limits. */
@@ -504,13 +539,16 @@ export class Thread {
       case Up.fail:
         return this.#fail(this.#seats[reader.fact(0)], reader.fact(1) as DeathWord)
       case Up.finish:
-        return this.#living(reader.fact(0), ({ cell, number }) =>
-          scheduler.write(Op.finish, cell.id, number, reader.fact(1)),
-        )
+        return this.#living(reader.fact(0), (incarnation) => {
+          const { cell, number } = incarnation
+          if (reader.fact(1) === Death.budget) incarnation.bar()
+          scheduler.write(Op.finish, cell.id, number, reader.fact(1))
+        })
       case Up.lease:
-        return this.#living(reader.fact(0), ({ cell, number }) =>
-          scheduler.write(Op.lease, cell.id, number, reader.word(1)),
-        )
+        return this.#living(reader.fact(0), ({ cell, number, gauge }) => {
+          gauge?.renewed()
+          scheduler.write(Op.lease, cell.id, number, reader.word(1))
+        })
       case Up.stop:
         return this.#withCell(reader.word(0), (cell) => void runtime.stopCell(cell, reader.fact(1) !== 0))
       case Up.pause:
@@ -632,12 +670,12 @@ export class Thread {
 
   /**
    * The cell of a message. Where that is gone the credit that its sender took may have been another's, and is given back; so it is where the sender's
-   * incarnation was dead: its end is told by then.
+   * incarnation was dead when it was said: its end is told by then.
    */
   #receiver(id: number, word: number, by?: Seat): Cell | undefined {
     const { cells, scheduler } = this.threads.runtime
     const present = cells[placeOf(id)]
-    if (present?.id === id && by?.incarnation.alive !== false) return present
+    if (present?.id === id && by?.lived(this.line.reader.place) !== false) return present
     if ((word & UNPAID) === 0 && present !== undefined) scheduler.write(Op.refund, present.id)
     return undefined
   }

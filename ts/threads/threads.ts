@@ -25,6 +25,8 @@ const LINGER_MS = 0.1
 const MISSES_MAX = 6
 /** How long after a worker a spare is started, in milliseconds. */
 const SPARE_DELAY_MS = 50
+/** The CPU time that a cell without a limit may use beside its turns, without a pause, where others that have one share its worker, in milliseconds. */
+const UNLIMITED_CPU_MS = 60_000
 /** Workers lost by nobody's turn within this time, in milliseconds, … */
 const LOSSES_PERIOD_MS = 10_000
 /** … after so many of which who may have been at work there counts it as its own failure; if nobody was, everybody. */
@@ -156,11 +158,15 @@ export class Threads {
   #stoodStill(thread: Thread, { cpuMs }: Overrun): void {
     const suspects = thread.suspects()
     const possible = suspects.length > 0 ? suspects : thread.living()
-    const limitMs = Math.max(0, ...possible.map(({ allowedMs }) => allowedMs))
+    const limits = possible.map(({ allowedMs }) => allowedMs)
+    // Of several one may have no limit, and be at work: it gets so much, and the others do not wait for ever.
+    const isShared = limits.some(Number.isFinite)
+    const each = limits.map((ms) => (isShared && !Number.isFinite(ms) ? UNLIMITED_CPU_MS : ms))
+    const limitMs = Math.max(thread.loading === undefined ? 0 : LOADING_CPU_MS, ...each)
     // Told again when it has used twice as much.
     if (cpuMs < limitMs) return
     this.runtime.emit({ type: 'isolate.stalled', cpuMs })
-    const path = suspects.length === 1 ? suspects[0]?.incarnation.cell.path : undefined
+    const path = suspects.length === 1 && !thread.hasOthers ? suspects[0]?.incarnation.cell.path : undefined
     // It may as well be a turn that goes on: then nothing is held against the module.
     const known = thread.loading === undefined || thread.going().length === 0
     const module = known ? thread.loading?.url : undefined
@@ -183,7 +189,7 @@ export class Threads {
     const { loading } = thread
     const going = thread.going()
     if (loading === undefined)
-      return going.length === 1 ? going.map(({ incarnation }) => incarnation) : undefined
+      return going.length === 1 && !thread.hasOthers ? going.map(({ incarnation }) => incarnation) : undefined
     loading.ahead = false
     if (!loading.came && going.length === 0) loading.broken = error
     return thread.waiting().map(({ incarnation }) => incarnation)

@@ -18,11 +18,15 @@ import { Place, Up, partsOf, type WorkerSeed } from './wire.ts'
 
 /** A runtime whose cells are main's: that has to know who sends what. */
 class CellRuntimeHere extends CellRuntime {
+  /** A turn learns of its end in no other way while it runs. */
+  override assertGoesOn(incarnation: Incarnation): void {
+    if ((this.scheduler as RemoteScheduler).isDead(incarnation)) throw incarnation.deadError()
+  }
+
   override send(cell: Cell, name: string, payload: unknown, turn?: Turn): boolean {
     const scheduler = this.scheduler as RemoteScheduler
     const by = turn ?? this.pump.current
-    // A turn learns of its end in no other way while it runs.
-    if (turn !== undefined && scheduler.isDead(turn.incarnation)) throw turn.incarnation.deadError()
+    if (turn !== undefined) this.assertGoesOn(turn.incarnation)
     const before = scheduler.speaker
     scheduler.speaker = (by?.incarnation.seat as LocalSeat | undefined)?.number ?? 0
     try {

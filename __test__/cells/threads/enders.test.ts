@@ -3,8 +3,16 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import test from 'ava'
 import { Kernel, cell, message, supervisor, type KernelEvent, type OwnedRef } from '../../../ts/index.ts'
 import { gate } from '../fake.ts'
-import { PATIENT, both, threadOf, threaded } from './both.ts'
-import { inlineEnder, inlineNarrow, threadEnder, threadLeased, threadLimited, type Ender } from './enders.ts'
+import { PATIENT, both, emptied, threadOf, threaded } from './both.ts'
+import {
+  inlineEnder,
+  inlineNarrow,
+  inlineRoomy,
+  threadEnder,
+  threadLeased,
+  threadLimited,
+  type Ender,
+} from './enders.ts'
 
 const enders = { inline: inlineEnder, thread: threadEnder }
 
@@ -90,6 +98,26 @@ for (const how of ['kill', 'lease'] as const) {
     },
   )
 }
+
+threaded(
+  'what a cell has sent is not lost when it ends, however late main reads it',
+  { count: 1, spare: false },
+  async (t, { kernel, event }) => {
+    const [sink, partner, talker] = [inlineRoomy, inlineEnder, threadEnder].map((each) => kernel.spawn(each))
+    if (!sink || !partner || !talker) return t.fail()
+    await talker.ask('bind', partner, PATIENT)
+    talker.send('burst', { to: sink.address, count: 6_000 })
+    await new Promise(setImmediate)
+    const until = performance.now() + 300
+    while (performance.now() < until);
+    void partner.kill()
+    await event('cell.restarted', ({ path }) => path === talker.path)
+    await emptied(sink)
+    // But for the turn itself, and what was being said right then.
+    t.true(kernel.stats().cells.deadLetters <= 2, `${kernel.stats().cells.deadLetters} are lost`)
+    t.true((await sink.ask('told')).length > 0)
+  },
+)
 
 threaded(
   'a turn past its time limit that does not let its worker turn is ended with that',

@@ -31,6 +31,10 @@ export interface Ender {
   readonly block: Message
   /** Sends to another one without end. */
   readonly chatter: Message<CellRef<Ender>>
+  /** Sends so often to another one. */
+  readonly burst: Message<{ readonly to: CellRef<Ender>; readonly count: number }>
+  /** Is linked to another one. */
+  readonly bind: Message<OwnedRef<Ender>>
   /** The same, and lets others run. */
   readonly murmur: Message<CellRef<Ender>>
   /** Asks another one, and waits. */
@@ -63,6 +67,8 @@ const enderOf = (
       block: message(),
       chatter: message<CellRef<Ender>>(),
       murmur: message<CellRef<Ender>>(),
+      burst: message<{ readonly to: CellRef<Ender>; readonly count: number }>(),
+      bind: message<OwnedRef<Ender>>(),
     },
     init: () => ({ told: [] as string[] }),
     on: {
@@ -98,6 +104,10 @@ const enderOf = (
           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.2)
         }
       },
+      burst: (ctx, { to, count }) => {
+        for (let at = 0; at < count; at++) ctx.send(to, 'result', at)
+      },
+      bind: (ctx, to) => void ctx.link(to),
       murmur: async (ctx, to) => {
         for (let count = 0; ; count++) {
           ctx.send(to, 'result', count)
@@ -111,5 +121,6 @@ const enderOf = (
 export const inlineEnder: CellDefinition<Ender> = enderOf('inline')
 export const threadEnder: CellDefinition<Ender> = enderOf('thread')
 export const inlineNarrow: CellDefinition<Ender> = enderOf('inline', 1)
+export const inlineRoomy: CellDefinition<Ender> = enderOf('inline', 20_000)
 export const threadLeased: CellDefinition<Ender> = enderOf('thread', 1_000, 0, { periodMs: 50 })
 export const threadLimited: CellDefinition<Ender> = enderOf('thread', 1_000, 200)

@@ -6,6 +6,7 @@ import { CLOSED, Effect, NO_SLOT } from '../../../ts/cells/protocol.ts'
 import { takeBack, takeShared } from '../../../ts/cells/scheduler.ts'
 import { UNPAID, codeOf, withExtras } from '../../../ts/threads/extras.ts'
 import { Seat } from '../../../ts/threads/seat.ts'
+import { Seated } from '../../../ts/threads/wire.ts'
 import { raised } from '../crashes/matrix.ts'
 import { PATIENT, both, threaded } from './both.ts'
 import { inlineTeller, rogue, threadMirror, threadTeller } from './cells.ts'
@@ -87,7 +88,13 @@ test('a slot that is free again and comes back is not taken for the message that
   const words = new Int32Array(new SharedArrayBuffer(8))
   const holders: unknown[] = []
   const runtime = { waits: 0, slots: { at: (slot: number) => slot, outcome: () => {} } }
-  const thread = { threads: { runtime, holders }, line: { seats: words }, read: () => {}, say: () => {} }
+  const thread = {
+    threads: { runtime, holders },
+    line: { seats: words },
+    read: () => {},
+    say: () => {},
+    holds: () => true,
+  }
   const seat = new Seat(thread as never, 1, { alive: true } as never, {} as never, 0)
   const hand = (slot: number): number => {
     holders[slot] = seat
@@ -114,4 +121,19 @@ test('a mailbox that is closed gives no credit, and gets none back', (t) => {
   takeBack(credits, 1)
   t.deepEqual([...credits], [0, CLOSED])
   t.is(codeOf(withExtras({ code: 7, payload: 1, once: undefined, trace: 'here' }).word | UNPAID), 7)
+})
+
+test('a cell that died before the scheduler knew is asked for its messages once another one has its seat, and leaves that be', (t) => {
+  const words = new Int32Array(new SharedArrayBuffer(8))
+  const runtime = { waits: 0, slots: { at: (slot: number) => slot, outcome: () => {} } }
+  const thread = {
+    threads: { runtime, holders: [] },
+    line: { seats: words },
+    read: () => {},
+    holds: () => false,
+  }
+  const gone = new Seat(thread as never, 1, { alive: false } as never, {} as never, 0)
+  gone.handed(5)
+  t.is(gone.recall(), NO_SLOT)
+  t.is(words[1], Seated.idle)
 })

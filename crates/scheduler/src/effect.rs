@@ -113,7 +113,7 @@ rows! {
     4 Gone { cell: CellId, gone: Gone }
     /// A written supervisor had more failures than its window allows.
     5 SupervisorGaveUp { cell: CellId }
-    /// A written supervisor with nobody above it gave up.
+    /// A written supervisor with nobody above it gave up. (One that a cell has spawned takes that cell with it.)
     6 RootFailed { cell: CellId }
     /// Outcome: the message did not come to the end of a turn.
     7 Lost { cell: CellId, slot: u32, why: Lost }

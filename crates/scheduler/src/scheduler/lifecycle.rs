@@ -88,8 +88,14 @@ impl Scheduler {
         match supervisor {
             _ if cell.ending.is_some() => self.continue_end(id),
             None if cell.supervision.is_some() => {
-                self.effects.push_back(Effect::RootFailed { cell: id });
+                let parent = cell.parent;
+                let is_top = self.table.get(parent).is_none_or(|above| above.parent == CellId::NONE);
+                self.effects.extend(is_top.then_some(Effect::RootFailed { cell: id }));
                 self.stop(id, gone);
+                // A cell is linked to the supervisors that it has spawned.
+                if !is_top {
+                    self.fail(parent, Death::Linked);
+                }
             }
             // Its worker is lost, and that is not its doing, whatever it is.
             _ if death == Death::Collateral => self.restart(id, death, 0),
