@@ -501,3 +501,37 @@ test('a supervisor that a cell has spawned takes that cell with it when it gives
   t.is(kernel.find('root/one/crew'), undefined)
   await kernel.close()
 })
+
+test('a child that waits for its turn to start has not started, and one that comes down is not forgotten', async (t) => {
+  const kernel = Kernel.memory()
+  const [up, down] = [gate(), gate()]
+  const slow = cell({ name: 'slow', messages: {}, on: {}, init: () => up.promise })
+  const plain = cell({
+    name: 'plain',
+    messages: { hold: message(), ping: message<void, number>() },
+    on: { hold: () => down.promise, ping: () => 1 },
+  })
+  const started: string[] = []
+  const events = kernel.events()
+  const crew = kernel.spawn(supervisor({ name: 'crew', children: [slow, plain] }))
+  const child = crew.child('plain', plain)
+  await new Promise(setImmediate)
+  t.is((await child.inspect()).status, 'starting')
+  up.open()
+  t.is(await child.ask('ping'), 1)
+  t.is((await child.inspect()).status, 'live')
+  child.send('hold')
+  await new Promise(setImmediate)
+  const ended = crew.terminateChild('plain')
+  t.throws(() => crew.deleteChild('plain'), { code: 'ERR_KARYON_CELL_NAME' })
+  down.open()
+  await ended
+  crew.deleteChild('plain')
+  await t.throwsAsync(crew.terminateChild('plain'), { code: 'ERR_KARYON_ARGUMENT' })
+  const stopped = crew.stop()
+  t.throws(() => crew.startChild(plain), { code: 'ERR_KARYON_CELL_DEAD' })
+  await stopped
+  await kernel.close()
+  for await (const event of events) if (event.type === 'cell.started') started.push(event.path)
+  t.deepEqual(started, ['root/crew/slow', 'root/crew/plain'])
+})

@@ -198,7 +198,10 @@ export class Incarnation extends Mortal {
     this.cell = cell
     this.number = number
     this.standing = cell.paused ? Standing.barred : Standing.waits
-    this.stage = number > 1 || cell.definition?.begins ? Stage.starting : Stage.up
+    // Whether it is up is told, but of one that starts at once.
+    const isTold =
+      number > 1 || cell.parent?.children !== undefined || cell.definition?.isolation === 'thread'
+    this.stage = isTold || cell.definition?.begins ? Stage.starting : Stage.up
     const { lease, budget } = cell.definition?.limits ?? {}
     if (lease !== undefined || budget !== undefined) this.own.gauge = new Gauge(this, lease, budget)
   }

@@ -10,7 +10,7 @@ import {
   type RestartKind,
   type SupervisorDefinition,
 } from './definition.ts'
-import { failure } from './failures.ts'
+import { failure, goneError } from './failures.ts'
 import { Op } from './protocol.ts'
 import { Reference, type AnyRef } from './ref.ts'
 import { LIMITS } from './scheduler.ts'
@@ -85,6 +85,7 @@ export class Children implements AskedChildren {
   /** Starts another one, behind all others. */
   start(child: Partial<ChildSpec> | AnyDefinition): AnyRef {
     const { path } = this.#supervisor
+    this.#assertLives()
     const { autoShutdown, children } = this.#definition
     // Each of one kind has a name of its own.
     const { name: _, ...kind } = children[0] ?? { cell: undefined }
@@ -99,6 +100,11 @@ export class Children implements AskedChildren {
     return this.#start(name, { spec, place: Math.max(this.#places, children.length) + 1, dynamic: true })
   }
 
+  #assertLives(): void {
+    const { live, path, failure: cause } = this.#supervisor
+    if (!live) throw goneError(path, cause)
+  }
+
   /** The child of a name, terminated or not. */
   get(name: string): Child {
     const child = this.#children.get(name)
@@ -108,6 +114,7 @@ export class Children implements AskedChildren {
 
   /** Starts a child again that was terminated, or that ended by itself, in its old place. */
   restart(name: string): AnyRef {
+    this.#assertLives()
     const child = this.#idle(name)
     return this.#start(name, child)
   }
@@ -140,13 +147,13 @@ export class Children implements AskedChildren {
 
   #idle(name: string): Child {
     const child = this.get(name)
-    if (child.ref.alive) throw this.#known(name)
+    if (Reference.cellOf(child.ref).gone === undefined) throw this.#known(name)
     return child
   }
 
   #known(name: string): Error {
     const { path } = this.#supervisor
-    const message = `${path} has a child ${name}; terminate it, and then restart or delete it`
+    const message = `${path} has a child ${name}; terminate it, and restart or delete it once it is gone`
     return failure('ERR_KARYON_CELL_NAME', message, { path, name })
   }
 

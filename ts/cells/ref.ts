@@ -244,9 +244,11 @@ export class SupervisorRef<Kind = AnyDefinition | undefined> extends Reference {
   /**
    * Stops a child, which can be started again in its place, and is so with its group; temporary ones are forgotten. Resolves when it is
    * gone.
+   *
+   * @throws ERR_KARYON_ARGUMENT if there is none (it rejects)
    */
-  terminateChild(name: string): Promise<void> {
-    return this.#children.get(name).ref.stop()
+  async terminateChild(name: string): Promise<void> {
+    await this.#children.get(name).ref.stop()
   }
 
   /**

@@ -124,9 +124,9 @@ function spawnCell(
   const terms = [flags, place, mailbox, turnTimeoutMs, shutdown, turnCpuMs]
   const id = scheduler.start(parent.id, called, terms)
   const cell = adopt(parent, id, name, { definition, args })
-  if (!begins) {
-    // Below a supervisor it may have to wait for others.
-    if (parent.children === undefined) cell.incarnation.issue()
+  // Below a supervisor it may have to wait for others.
+  if (!begins && parent.children === undefined) {
+    cell.incarnation.issue()
     runtime.emit({ type: 'cell.started', path: cell.path, incarnation: 1 })
   } else runtime.pump.schedule()
   return new OwnedRef<never>(cell)

@@ -137,7 +137,7 @@ rows! {
     16 Vacant { cell: CellId, place: u32 }
     /// Nothing is told of a cell any more that is gone: its place may be another's from now on.
     17 Forgotten { cell: CellId }
-    /// A later incarnation without an `init` has started.
+    /// A cell without an `init` has started, which is a later incarnation or below a supervisor: others start at once.
     18 Began { cell: CellId }
 }
 

@@ -678,7 +678,7 @@ impl Host {
             Effect::Began { cell } => {
                 // Supervisors have no book, and no `init`.
                 let Some(book) = self.cells.get_mut(&cell) else { return };
-                assert!(book.alive && !book.begun && book.incarnation > 1, "{cell:?} begins twice");
+                assert!(book.alive && !book.begun, "{cell:?} begins twice");
                 book.begun = true;
             }
             Effect::Died { cell, incarnation, death } => {

@@ -5,6 +5,7 @@ use super::*;
 impl Scheduler {
     /// Lets the waiting incarnation begin.
     pub(super) fn start(&mut self, id: CellId) {
+        let is_supervised = self.supervisor_of(id).is_some();
         let Some(cell) = self.table.get_mut(id) else { return };
         cell.phase = Phase::Starting;
         if cell.supervision.is_some() {
@@ -14,7 +15,8 @@ impl Scheduler {
             self.open_turn(id, INIT_TURN, None);
             self.effects.push_back(Effect::Init { cell: id, incarnation });
         } else {
-            self.effects.extend((cell.incarnation > 1).then_some(Effect::Began { cell: id }));
+            let is_told = cell.incarnation > 1 || is_supervised;
+            self.effects.extend(is_told.then_some(Effect::Began { cell: id }));
             self.is_up(id);
         }
     }
