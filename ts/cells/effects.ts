@@ -57,6 +57,8 @@ export function applyEffects(runtime: CellRuntime, count: number): void {
 }
 
 function start(incarnation: Incarnation): void {
+  // One that has ended since, which the scheduler hears of next.
+  if (!incarnation.alive) return
   forgetFailure(incarnation.cell)
   const { definition, runtime } = incarnation.cell
   if (definition?.isolation === 'thread') runtime.threads?.start(incarnation)

@@ -218,6 +218,7 @@ export class RemoteScheduler implements CellScheduler {
       this.#leave()
       this.#current = seat
     }
+    if (Atomics.load(this.#line.dead, seat.number) !== 0) seat.closed = true
     if (seat.closed || this.closed) return false
     // It may run for ever: whoever waits for what was said before has to be woken first.
     this.#line.ring()
@@ -362,7 +363,7 @@ export class RemoteScheduler implements CellScheduler {
           this.#runtime.cellAt(first),
           second,
           third,
-          third === Class.owed ? this.#seat(first)?.number : 0,
+          third === Class.owed ? this.#seat(first)?.number : this.speaker,
         )
       case Op.ask:
         return this.#ask(first, slots.at(second), third, fourth, fifth)

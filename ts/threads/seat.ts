@@ -135,6 +135,7 @@ export class Seat {
     // What was reported before stands before.
     this.thread.read()
     if (this.incarnation.alive) this.thread.say(Down.resume, this.number, closed)
+    else if (runs > 0) this.thread.lookIfRuns(this)
     // What it tells of may be over, as was reported; or lost, here.
     const place = runs > 0 ? this.#hands.indexOf(runs, this.#first) : -1
     const found = place < 0 ? NO_SLOT : (this.#flight[place] as number)
@@ -171,7 +172,7 @@ export class Seat {
   }
 
   get cpuMs(): number {
-    return this.thread.line.used[this.number] as number
+    return this.thread.holds(this) ? (this.thread.line.used[this.number] as number) : 0
   }
 
   abort(stop: boolean): void {

@@ -40,6 +40,8 @@ const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worke
 const OUTLIVES_MS = 100
 /** Who looks so much later than he wanted to looks once more, in milliseconds. */
 const LATE_MS = 20
+/** … so often at most. */
+const LOOKS_MAX = 100
 /** How long a worker may stand beside turns before it takes in that an incarnation is dead, in milliseconds. */
 const STANDS_MS = 1_000
 /** The same, where somebody who lives may be at work there. */
@@ -49,6 +51,8 @@ const STANDS_AMONG_OTHERS_MS = 10_000
 const ANSWERED = 0
 
 let workers = 0
+/** Asks and looks so far, of all workers: an answer that comes late is nobody else's. */
+let asks = 0
 
 /** A worker. */
 export class Thread {
@@ -73,8 +77,9 @@ export class Thread {
   /** What waits for room in the ring. */
   readonly #waiting: (() => boolean)[] = []
   readonly #looks = new Map<number, (state: unknown) => void>()
-  #asks = 0
   #works = false
+  /** Calls that it waits for. */
+  #calls = 0
   /** Looks whether it takes in who is dead. */
   #burial: NodeJS.Timeout | undefined
   #reading = false
@@ -259,17 +264,19 @@ export class Thread {
   /** An incarnation is dead. What of it does not let the worker turn runs on, and nobody there can end it: then the worker is given up. */
   bury(seat: Seat, goesOn: boolean): void {
     this.say(Down.kill, seat.number)
-    const turn = this.turnIn(seat)
-    if (turn !== undefined) this.#lookIfRuns(seat, turn)
-    if (goesOn && this.#burial === undefined) this.#burial = this.#lookIfStands(0)
+    if (goesOn) this.lookIfRuns(seat)
+    if ((goesOn || this.#works) && this.#burial === undefined) this.#burial = this.#lookIfStands(0)
   }
 
-  #lookIfRuns(seat: Seat, turn: number): void {
+  /** Looks a while later whether a turn of it that runs by now still does: gives the worker up then. */
+  lookIfRuns(seat: Seat, turn: number | undefined = this.turnIn(seat), times: number = LOOKS_MAX): void {
     const dueAt = performance.now() + OUTLIVES_MS
     const look = (): void => {
-      if (!this.holds(seat) || this.turnIn(seat) !== turn) return
+      const runs = this.turnIn(seat)
+      if (!this.holds(seat) || runs === undefined) return
       // It may have waited for this side, which had no time.
-      if (this.#hears() || performance.now() > dueAt + LATE_MS) this.#lookIfRuns(seat, turn)
+      const waited = this.#hears() || performance.now() > dueAt + LATE_MS
+      if (runs !== turn || (waited && times > 0)) this.lookIfRuns(seat, runs, times - 1)
       else this.#giveUp(seat)
     }
     setTimeout(look, OUTLIVES_MS)
@@ -301,9 +308,9 @@ export class Thread {
     return this.#works || this.#seats.some((seat) => seat?.incarnation.alive === false)
   }
 
-  /** Takes in what it has said; whether that was anything: it may have waited for this side. */
+  /** Takes in what it has said; whether that was anything, or it is owed an answer: it may have waited for this side. */
   #hears(): boolean {
-    if (!this.line.reader.waits) return false
+    if (!this.line.reader.waits) return this.#calls > 0
     this.read()
     this.threads.runtime.wake()
     return true
@@ -362,7 +369,7 @@ export class Thread {
     const slot = runtime.slots.at(number)
     const { ask } = slot
     if (ask !== undefined) {
-      ask.token = ++this.#asks
+      ask.token = ++asks
       this.threads.asked = true
     }
     holders[number] = seat
@@ -429,9 +436,9 @@ export class Thread {
   /** A copy of a cell's state. */
   look(seat: Seat): Promise<unknown> {
     // Nobody there answers any more: what it looked like is gone with it.
-    if (this.#left) return Promise.resolve(undefined)
+    if (this.#left || !this.holds(seat)) return Promise.resolve(undefined)
     return new Promise((resolve) => {
-      const number = ++this.#asks
+      const number = ++asks
       const { runtime } = this.threads
       // Somebody waits: the pump sees to it that the program stays alive.
       runtime.waits++
@@ -450,6 +457,7 @@ export class Thread {
     this.#hold(false)
     for (const resolve of this.#looks.values()) resolve(looked())
     this.#looks.clear()
+    this.threads.runtime.pump.schedule()
     for (const timer of this.#timers.values()) timer.onOver = undefined
     return this.terminate()
   }
@@ -612,6 +620,7 @@ export class Thread {
     if (holds === this.#works) return
     this.#works = holds
     this.threads.runtime.waits += holds ? 1 : -1
+    this.threads.runtime.pump.schedule()
   }
 
   #living(number: number, act: (incarnation: Incarnation) => void): void {
@@ -820,7 +829,9 @@ export class Thread {
   }
 
   async #call(number: number, call: Call): Promise<void> {
+    this.#calls++
     const answer = await answerCall(this.threads.runtime, (seat) => this.#seats[seat]?.incarnation, call)
+    this.#calls--
     if (this.#left) return
     try {
       this.#post(answer)

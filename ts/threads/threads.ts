@@ -72,6 +72,8 @@ export interface ModuleFacts {
   broken?: KaryonError
 }
 
+const OWED = 'its turn is over and what it wrote counts, but its worker was lost before it said the answer'
+
 /** Where something ran, if that was elsewhere, that has ended, and how. */
 type End = readonly [SeatElsewhere | undefined, Mortal, EndReason]
 
@@ -328,7 +330,7 @@ export class Threads {
       this.#warmUp()
       return
     }
-    if (this.#leaving.delete(thread)) return
+    if (this.#leaving.delete(thread)) return thread.settleOwed(() => failure('ERR_KARYON_CELL_DEAD', OWED))
     const reason = error === undefined ? 'exit' : 'error'
     // Who ends a worker from outside has it exit with 1, and nobody there hears of it.
     const fails = error !== undefined || code !== 1 || Atomics.load(thread.line.control, Place.exits) === 1
@@ -380,9 +382,7 @@ export class Threads {
       const word = counting.has(incarnation) ? own : Death.collateral
       this.runtime.scheduler.write(Op.fail, cell.id, number, word)
     }
-    const owed =
-      'its turn is over and what it wrote counts, but its worker was lost before it said the answer'
-    thread.settleOwed(() => failure('ERR_KARYON_CELL_DEAD', owed, {}, error))
+    thread.settleOwed(() => failure('ERR_KARYON_CELL_DEAD', OWED, {}, error))
   }
 
   /** Who counts a loss as its own failure: the culprit. Where workers are lost again and again by nobody, who may have been one. */

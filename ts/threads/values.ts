@@ -131,7 +131,7 @@ export class ValueWriter {
     const ring = this.#ring
     const type = ARRAY_TYPES.get(Object.getPrototypeOf(value))
     const { buffer, byteLength } = value
-    const end = ring.at + 3 + ((byteLength + 3) >> 2)
+    const end = ring.at + 3 + Math.ceil(byteLength / 4)
     if (type === undefined || this.#hasArray || end > ring.end) return false
     // One that lost its bytes is refused by the engine; what others may see, or what may grow, is no copy's.
     const isWhole = byteLength > 0 && buffer.byteLength === byteLength
@@ -199,6 +199,7 @@ export class ValueWriter {
     const ring = this.#ring
     const names = Object.keys(value)
     ring.at = head
+    this.#hasArray = false
     // A getter may have changed it since it was looked through.
     let end: Step | undefined = this.#root
     for (const name of names) end = end?.next.get(name)

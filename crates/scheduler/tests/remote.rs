@@ -234,3 +234,41 @@ fn what_is_told_of_a_message_says_that_those_before_it_simply_ended() {
     bench.out(2, Verdict::NotRun);
     assert_eq!((bench.scheduler.stats().ended, bench.scheduler.stats().refused), (0, 1));
 }
+
+#[test]
+fn what_a_dead_incarnation_still_says_is_nothing_to_the_next_one() {
+    for verdict in [Verdict::Failed, Verdict::Invariant, Verdict::Conflict, Verdict::Deferred] {
+        let mut bench = Bench::new();
+        bench.send([1, 2, 3]);
+        bench.round();
+        bench.take(Record::Fail { cell: bench.cell, incarnation: 1, death: Death::Linked });
+        bench.round();
+        bench.out(1, Verdict::Ended);
+        bench.out(2, verdict);
+        bench.recalled(NO_SLOT);
+        let (effects, batch) = bench.round();
+        let dies = |effect: &Effect| matches!(effect, Effect::Died { .. } | Effect::Restarted { .. });
+        assert!(!effects.iter().any(dies), "{verdict:?}: {effects:?}");
+        // A turn that did not count is nobody's loss: its message is the next one's.
+        let again: &[u32] =
+            if matches!(verdict, Verdict::Conflict | Verdict::Deferred) { &[2, 3] } else { &[3] };
+        assert_eq!(batch, again, "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_turn_that_opened_as_its_incarnation_died_is_lost_with_it() {
+    let mut bench = Bench::new();
+    bench.send([1, 2, 3]);
+    bench.round();
+    bench.take(Record::Fail { cell: bench.cell, incarnation: 1, death: Death::Linked });
+    bench.round();
+    bench.take(Record::Opened { cell: bench.cell, slot: 2, turn: 7 });
+    bench.recalled(2);
+    let (effects, batch) = bench.round();
+    assert!(effects.contains(&Effect::Lost { cell: bench.cell, slot: 2, why: Lost::InTurn }));
+    assert_eq!(batch, [3]);
+    bench.out(3, Verdict::Ended);
+    bench.round();
+    assert_eq!(bench.scheduler.stats().in_flight(), 0);
+}

@@ -49,12 +49,13 @@ impl Scheduler {
     pub(super) fn flight_opened(&mut self, id: CellId, slot: u32, number: u32) {
         let Some(cell) = self.table.get_mut(id) else { return };
         let limit_ms = cell.options.turn_timeout_ms;
+        let lives = cell.phase == Phase::Live;
         if let Turn::Open(open) = &mut cell.turn {
             open.number = number;
             if limit_ms != 0 && open.deadline.is_none() {
                 self.limit_turn(id, limit_ms, Due::Turn(id));
             }
-        } else if let Some((message, _)) = self.land(id, slot) {
+        } else if let Some((message, _)) = lives.then(|| self.land(id, slot)).flatten() {
             self.open_turn(id, number, Some(message));
         }
     }

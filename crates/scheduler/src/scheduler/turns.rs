@@ -195,8 +195,14 @@ impl Scheduler {
     pub(super) fn outcome(&mut self, id: CellId, message: Message, verdict: Verdict, late: bool) {
         let Some(cell) = self.table.get_mut(id) else { return };
         let incarnation = cell.incarnation;
+        // What a remote incarnation says that was dead by then is nothing to the next one.
+        let lives = cell.phase == Phase::Live;
         match verdict {
             Verdict::Ended | Verdict::Became => self.stats.ended += 1,
+            Verdict::Deferred | Verdict::DeferredBecame | Verdict::Conflict if !lives => {
+                cell.put_back(message);
+                self.occupy(id, message);
+            }
             Verdict::Deferred | Verdict::DeferredBecame => {
                 // From here on it waits as any other.
                 let message = Message { control: false, ..message };
@@ -224,7 +230,7 @@ impl Scheduler {
                     Verdict::Stopped => Death::Cpu,
                     _ => Death::Error,
                 };
-                self.controls.push_back(Control::Fail(id, incarnation, death));
+                self.controls.extend(lives.then_some(Control::Fail(id, incarnation, death)));
             }
         }
     }
