@@ -12,8 +12,8 @@ const WARN_SHARE = 0.8
 /** How long an incarnation lives without a sign of progress. */
 export interface Lease {
   /**
-   * Milliseconds, 2 to 2,147,483,647. It runs while a turn that has returned a promise, or work of `ctx.run`, goes on, and begins anew with `ctx.renew`. Past it the cell is
-   * warned, half a period later no turn begins any more, another half later it is dead.
+   * Milliseconds, 2 to 2,147,483,647. It runs while a turn that has returned a promise, or work of `ctx.run`, goes on, and begins anew with
+   * `ctx.renew`. Past it the cell is warned, half a period later no turn begins any more, another half later it is dead.
    */
   readonly periodMs: number
   /** It runs also while nothing goes on; false by default. */

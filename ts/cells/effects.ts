@@ -71,6 +71,8 @@ function forgetFailure({ rare }: Cell): void {
 
 /** One without an `init` has. */
 function began(incarnation: Incarnation): void {
+  // As in `start`.
+  if (!incarnation.alive) return
   const { cell, number } = incarnation
   forgetFailure(cell)
   incarnation.start()

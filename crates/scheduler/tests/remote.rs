@@ -25,6 +25,16 @@ impl Bench {
         Bench { scheduler, cell, now_us: 0 }
     }
 
+    /// One that was handed 1, 2 and 3, and whose incarnation is dead.
+    fn dead(death: Death) -> Self {
+        let mut bench = Bench::new();
+        bench.send([1, 2, 3]);
+        bench.round();
+        bench.take(Record::Fail { cell: bench.cell, incarnation: 1, death });
+        bench.round();
+        bench
+    }
+
     fn send(&mut self, slots: impl IntoIterator<Item = u32>) {
         let cell = self.cell;
         for slot in slots {
@@ -100,11 +110,7 @@ fn after_a_failure_the_rest_comes_back_before_the_next_incarnation_begins() {
 
 #[test]
 fn the_message_that_ran_when_a_worker_was_lost_is_a_dead_letter_and_nothing_else_is() {
-    let mut bench = Bench::new();
-    bench.send([1, 2, 3]);
-    bench.round();
-    bench.take(Record::Fail { cell: bench.cell, incarnation: 1, death: Death::Collateral });
-    bench.round();
+    let mut bench = Bench::dead(Death::Collateral);
     // One had come out before, and its report was read only now.
     bench.out(1, Verdict::Ended);
     bench.recalled(2);
@@ -238,11 +244,7 @@ fn what_is_told_of_a_message_says_that_those_before_it_simply_ended() {
 #[test]
 fn what_a_dead_incarnation_still_says_is_nothing_to_the_next_one() {
     for verdict in [Verdict::Failed, Verdict::Invariant, Verdict::Conflict, Verdict::Deferred] {
-        let mut bench = Bench::new();
-        bench.send([1, 2, 3]);
-        bench.round();
-        bench.take(Record::Fail { cell: bench.cell, incarnation: 1, death: Death::Linked });
-        bench.round();
+        let mut bench = Bench::dead(Death::Linked);
         bench.out(1, Verdict::Ended);
         bench.out(2, verdict);
         bench.recalled(NO_SLOT);
@@ -258,11 +260,7 @@ fn what_a_dead_incarnation_still_says_is_nothing_to_the_next_one() {
 
 #[test]
 fn a_turn_that_opened_as_its_incarnation_died_is_lost_with_it() {
-    let mut bench = Bench::new();
-    bench.send([1, 2, 3]);
-    bench.round();
-    bench.take(Record::Fail { cell: bench.cell, incarnation: 1, death: Death::Linked });
-    bench.round();
+    let mut bench = Bench::dead(Death::Linked);
     bench.take(Record::Opened { cell: bench.cell, slot: 2, turn: 7 });
     bench.recalled(2);
     let (effects, batch) = bench.round();
