@@ -176,10 +176,10 @@ export interface CellLimits {
   /**
    * Stops a turn that goes past `turnCpuMs` where it stands, if it has not returned a promise yet; false by default. The turn fails with
    * `ERR_KARYON_TURN_CPU`, and nothing that it wrote through `ctx.tx` is committed. No `catch`, no `finally`, no `using` of it runs: what it
-   * shares with others outside of Karyon (objects, a module that it is just loading) it leaves half-way. `init`, and what runs after an `await`, is
-   * never stopped. A turn costs 0.3 µs more. In a worker the neighbours do not notice, and the worker is replaced only if the turn goes on
-   * until twice its limit. Where Node does not export what it takes, and in simulations, turns are treated as those of other cells; see
-   * `kernel.stats().cells.stopInPlace`.
+   * shares with others outside of Karyon (objects, a module that it is just loading, a rejection that it is just handling) it leaves half-way.
+   * `init`, and what runs after an `await`, is never stopped. A turn costs 0.3 µs more. In a worker the neighbours do not notice, and the worker
+   * is replaced only if the turn goes on until twice its limit. Where Node does not export what it takes, and in simulations, turns are treated as
+   * those of other cells; see `kernel.stats().cells.stopInPlace`.
    */
   readonly stopInPlace?: boolean
   /**

@@ -377,7 +377,9 @@ export class CellRuntime {
       reject = other
     })
     const promise = this.driver === undefined ? made : this.driver.waiting(made)
-    if (this.#shield.running !== 0) disown(promise)
+    // At once, not in a microtask: Node would keep a list of what is rejected and not handled yet, and a stop within
+    // the function that takes a promise off it leaves it there, whoever handles it.
+    if (this.#shield.running !== 0) promise.catch(() => {})
     return { promise, resolve, reject }
   }
 
