@@ -93,6 +93,11 @@ export class World {
     for (let round = 0; round < 12; round++) await turnOfLoop()
   }
 
+  /** Resolves once as many events of a type have been told: what another thread finds comes when it comes. */
+  async heard(type: KernelEvent['type'], count = 1): Promise<void> {
+    while (this.of(type).length < count) await turnOfLoop()
+  }
+
   /** Moves the clock on, in steps of a millisecond at most `steps` times. */
   async pass(ms: number): Promise<void> {
     this.nowMs += ms

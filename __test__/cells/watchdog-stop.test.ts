@@ -393,7 +393,7 @@ test.serial('where Node does not export what it takes, the turn is only reported
     limits: LIMITS,
   })
   t.is(await world.cells.spawn(slow).ask('spin'), 'ended')
-  await world.rest()
+  await world.heard('cell.stalled')
   t.is(world.of('cell.stalled')[0]?.path, 'root/slow')
   await world.cells.stop()
 })

@@ -55,7 +55,7 @@ test.serial('a turn past its limit is found while it runs, and told when the loo
   const world = new World({ now: () => performance.now() })
   const ref = world.cells.spawn(greedy)
   t.true((await ref.ask('spin', lastOverrun())) >= 20)
-  await world.rest()
+  await world.heard('cell.stalled')
   const [stalled, ...others] = world.of('cell.stalled')
   t.is(stalled?.path, 'root/greedy')
   t.true((stalled?.cpuMs ?? 0) >= 20)
@@ -78,7 +78,7 @@ test.serial('`init` and invariants are watched as turns are', async (t) => {
     limits: { turnCpuMs: 5 },
   })
   t.is(await world.cells.spawn(slow).ask('ping'), 'pong')
-  await world.rest()
+  await world.heard('cell.stalled', 2)
   t.deepEqual(
     world.of('cell.stalled').map(({ path }) => path),
     ['root/slow', 'root/slow'],
@@ -126,7 +126,7 @@ test.serial('a continuation that does not pause is found as well, and is no cell
   const world = new World({ now: () => performance.now() })
   const ref = world.cells.spawn(greedy)
   t.true((await ref.ask('later', lastOverrun(), { timeoutMs: STUCK_MS })) >= 1_000)
-  await world.rest()
+  await world.heard('isolate.stalled')
   t.true(world.of('isolate.stalled').some(({ cpuMs }) => cpuMs >= 1_000))
   t.deepEqual(world.of('cell.stalled'), [])
   await world.cells.stop()
@@ -135,7 +135,7 @@ test.serial('a continuation that does not pause is found as well, and is no cell
 test.serial('two kernels hear of their own cells', async (t) => {
   const [one, other] = [0, 1].map(() => new World({ now: () => performance.now() })) as [World, World]
   await one.cells.spawn(greedy).ask('spin', lastOverrun())
-  await one.rest()
+  await one.heard('cell.stalled')
   t.is(one.of('cell.stalled').length, 1)
   t.is(other.of('cell.stalled').length, 0)
   await Promise.all([one.cells.stop(), other.cells.stop()])
