@@ -5,12 +5,14 @@
 
 mod ask;
 mod engines;
+mod lookup;
 mod past;
 mod read;
 mod session;
 pub mod wire;
 
 pub use engines::{OpenStore, memory, open, restore};
+pub use lookup::put_tags;
 pub use read::number_of;
 pub use session::Session;
 

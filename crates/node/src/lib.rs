@@ -12,6 +12,7 @@ mod crossing;
 mod environment;
 mod exchange;
 mod failure;
+mod lookup;
 mod reading;
 mod session;
 mod shared;

@@ -1,0 +1,7 @@
+//! Hashed lookup whose cost does not depend on how much is known.
+//!
+//! It knows neither stores nor cells nor files: keys and rows are handed in, and what is found is handed out.
+
+mod hash;
+
+pub use hash::{Tag, tag};
