@@ -38,6 +38,13 @@ export function putWritten(writer: Writer): number {
   return writer.length
 }
 
+/** Puts in the memory of a typed array. Returns how many bytes it has. */
+export function putBytes({ buffer, byteOffset, byteLength }: NodeJS.TypedArray): number {
+  if (byteLength > view.length) view = lend(byteLength)
+  view.set(new Uint8Array(buffer, byteOffset, byteLength))
+  return byteLength
+}
+
 /** A copy of an answer of `length` bytes. */
 export function answerBytes(length: number): ArrayBuffer {
   if (length > view.length) view = lend(length)

@@ -16,5 +16,5 @@ export function tagsOf(keys: readonly string[], seed = 0n): BigUint64Array {
   asked.length = 0
   asked.texts(keys)
   const [low, high] = [Number(BigInt.asUintN(32, seed)), Number(BigInt.asUintN(32, seed >> 32n))]
-  return new BigUint64Array(answerBytes(checked(native.tags(low, high, putWritten(asked)))))
+  return new BigUint64Array(answerBytes(checked(native.tags(putWritten(asked), low, high))))
 }

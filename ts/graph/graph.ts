@@ -1,11 +1,13 @@
 // The graph: reads of the newest durable version, writes, and the way to the past.
 import { setTimeout as delay } from 'node:timers/promises'
 import { KaryonError, badArgument } from '../errors.ts'
+import { native } from '../native.ts'
 import type { Moment, Version } from '../time.ts'
 import { checkName, checkNodeKey } from '../values/keys.ts'
 import { checkedOptions, checkedPath, isSnapshot } from './arguments.ts'
-import { type About, Ask } from './ask.ts'
+import { type About, Ask, putAbout } from './ask.ts'
 import { Feed } from './feed.ts'
+import { NumberLookup } from './lookup.ts'
 import { blame, checkSpan, diff, digestAt, history, merge, questionOf, revert, why } from './past.ts'
 import { BaseReader, NEWEST } from './reader.ts'
 import { archived, copied, forkInfo, indexRules, stats, verified } from './reports.ts'
@@ -24,6 +26,7 @@ import type {
   Graph,
   GraphStats,
   IndexRules,
+  Lookup,
   MergeOptions,
   MergeReport,
   OpenTransaction,
@@ -217,6 +220,19 @@ export class StoreGraph extends BaseReader implements Graph {
       const { version, time, durable } = this.session.submitted(declared)
       await durable
       return { version, time }
+    })
+  }
+
+  lookup(property: string): Promise<Lookup> {
+    return this.outside(async () => {
+      checkName(property)
+      this.source()
+      const { session } = this
+      return session.connection.background(
+        () => native.openLookup(session.handle, putAbout([property])),
+        (handle) => session.checked(handle),
+        (handle) => new NumberLookup(session, property, handle),
+      )
     })
   }
 

@@ -8,8 +8,15 @@ use crate::versioned::Object;
 use crate::{EdgeItem, Entity, Names, NodeItem};
 use karyon_history::{Direction, History};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
+use std::any::Any;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+/// Told of what happens to the nodes of the base.
+pub trait Follower: Any + Send + Sync {
+    /// A commit has made a node what it is now, be it that it does not exist any more. Told as it is published, before the head moves.
+    fn changed(&self, node: u32, key: &str, state: &Entity, seq: Seq);
+}
 
 /// The graph. Reads take a version and answer as of it; changes come as commits, in order.
 ///
@@ -22,6 +29,7 @@ pub struct Graph {
     pub(crate) layers: Vec<Layer>,
     /// Shared with images in the making.
     pub(crate) imaging: Arc<()>,
+    followers: Vec<Weak<dyn Follower>>,
     pub(crate) history: Arc<dyn History>,
     pub(crate) recent: Recent,
     pub(crate) head: Seq,
@@ -47,6 +55,7 @@ impl Graph {
             indexes: Indexes::default(),
             layers: Vec::new(),
             imaging: Arc::default(),
+            followers: Vec::new(),
             history,
             recent: Recent::default(),
             head: 0,
@@ -56,6 +65,17 @@ impl Graph {
             bytes: 0,
             bytes_max: usize::MAX,
         }
+    }
+
+    /// Tells a follower of every commit from now on, until it is dropped.
+    pub fn follow(&mut self, follower: Weak<dyn Follower>) {
+        self.followers.retain(|other| other.strong_count() > 0 && !other.ptr_eq(&follower));
+        self.followers.push(follower);
+    }
+
+    /// Those who follow.
+    pub fn followers(&self) -> impl Iterator<Item = Arc<dyn Follower>> {
+        self.followers.iter().filter_map(Weak::upgrade)
     }
 
     /// Fails with `Horizon` for a version as of which not everything is kept.

@@ -34,7 +34,7 @@ mod walk;
 pub use commit::Prepared;
 pub use entity::{Encoded, Entity, Property, Slot};
 pub use gate::{Gate, Open, permitted};
-pub use head::Graph;
+pub use head::{Follower, Graph};
 pub use image::{ImageReader, ImageWriter};
 pub use index::Index;
 pub use karyon_history::Direction;

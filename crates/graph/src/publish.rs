@@ -109,6 +109,10 @@ impl Publication {
             };
             let delta = &self.deltas[delta.clone()];
             changed.change(object, seq, delta, history, |held| std::mem::swap(held, state))?;
+            if let (0, EntityId::Node(node)) = (self.layer, *id) {
+                let (key, state) = (graph.key(node), graph.node(node).object.state());
+                graph.followers().for_each(|follower| follower.changed(node, key, state, seq));
+            }
         } else if let Some(Listing { list, less, entries, delta, merged }) =
             self.lists.get_mut(self.published.1)
         {

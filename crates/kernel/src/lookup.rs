@@ -1,13 +1,119 @@
-//! Hashed lookup: what crosses of it.
+//! Hashed lookup of numbers: it follows the commits of a store, and answers without a lock.
 
-use karyon_engram::tag;
-use karyon_model::Result;
+use crate::read::number_of;
+use crate::session::Session;
+use karyon_engram::{Column, Table, tag};
+use karyon_graph::{Entity, Follower, Graph};
 use karyon_model::bytes::Cursor;
+use karyon_model::value::as_number;
+use karyon_model::{Code, NameId, Result, Seq, check_key, check_name, ensure};
+use std::any::Any;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
-/// The tags of keys, 16 bytes each, little-endian.
-pub fn put_tags(seed: u64, keys: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
+/// Keys come from outside: nobody can choose them so that their tags fall together.
+static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+
+/// The tags of keys, 16 bytes each, little-endian; by this process's secret seed where none is given.
+pub fn put_tags(seed: Option<u64>, keys: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {
+    let seed = seed.unwrap_or(*SEED);
     for _ in 0..keys.length()? {
-        out.extend_from_slice(&tag(seed, keys.bytes()?).to_le_bytes());
+        out.extend_from_slice(&tag(seed, check_key(keys.text()?)?.as_bytes()).to_le_bytes());
     }
     Ok(())
+}
+
+/// The nodes of a store by the tag of their key, and of each what one property holds, where that is a number. One lookup of a property is shared by all who
+/// ask for it.
+pub struct Lookup {
+    property: NameId,
+    table: Table,
+    column: Column,
+    /// The version it was made of: of older ones the graph is asked.
+    from: Seq,
+}
+
+impl Lookup {
+    /// As the graph is now.
+    fn of(graph: &Graph, property: NameId) -> Lookup {
+        let column = Column::default();
+        // An erased node has no key.
+        let nodes = (0..graph.numbered().0).filter(|node| !graph.key(*node).is_empty());
+        let rows = nodes.map(|node| {
+            let object = &graph.node(node).object;
+            column.set(node, held(object.state(), property), object.last());
+            (tag(*SEED, graph.key(node).as_bytes()), node)
+        });
+        let table = rows.collect();
+        Lookup { property, table, column, from: graph.head() }
+    }
+
+    /// The number of a node as of a version, by its number; nothing where the graph has to be asked.
+    fn get(&self, node: u32, version: Seq) -> Option<f64> {
+        self.column.get(node, version).filter(|_| version >= self.from)
+    }
+}
+
+impl Follower for Lookup {
+    fn changed(&self, node: u32, key: &str, state: &Entity, seq: Seq) {
+        self.table.insert(tag(*SEED, key.as_bytes()), node);
+        self.column.set(node, held(state, self.property), seq);
+    }
+}
+
+/// What a property holds, where that is a number.
+fn held(state: &Entity, property: NameId) -> f64 {
+    let value = state.is_alive().then(|| state.property(property)).flatten();
+    value.and_then(|held| as_number(held.value)).unwrap_or(f64::NAN)
+}
+
+impl Session {
+    /// The lookup of a property, for who may read everything. Cost: a pass over the nodes where it is not there yet.
+    pub fn lookup(&self, property: &str) -> Result<Arc<Lookup>> {
+        let property = self.seeing_everything()?.body()?.graph.names().intern(check_name(property)?)?;
+        let is_it = |lookup: &Arc<Lookup>| lookup.property == property;
+        let message = "a lookup follows the graph itself; make it there, not in a fork";
+        ensure(self.layer == 0, Code::Layer, message)?;
+        self.store().follow(|graph| {
+            let known =
+                graph.followers().filter_map(|other| (other as Arc<dyn Any + Send + Sync>).downcast().ok());
+            Ok(known.into_iter().find(is_it).unwrap_or_else(|| Arc::new(Lookup::of(graph, property))))
+        })
+    }
+
+    /// The number that a lookup has for a key, as of a version; NaN where there is none.
+    pub fn look_up(&self, lookup: &Lookup, key: &str, version: Seq) -> Result<f64> {
+        self.alive()?;
+        let found = lookup.table.find(tag(*SEED, key.as_bytes()));
+        found.map_or(Ok(f64::NAN), |node| self.number(lookup, node, version))
+    }
+
+    /// The numbers of many: of tags, 16 bytes each, or else of numbers of nodes, 4 bytes each. 8 bytes each, little-endian.
+    pub fn look_up_many(
+        &self,
+        lookup: &Lookup,
+        tagged: bool,
+        about: &[u8],
+        version: Seq,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        self.alive()?;
+        let nodes = if tagged {
+            lookup.table.find_many(about.as_chunks().0)
+        } else {
+            about.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node)).collect()
+        };
+        out.reserve(size_of::<f64>() * nodes.len());
+        for node in nodes {
+            out.extend_from_slice(&self.number(lookup, node, version)?.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    fn number(&self, lookup: &Lookup, node: u32, version: Seq) -> Result<f64> {
+        match lookup.get(node, version) {
+            Some(number) => Ok(number),
+            None => self.read_at(version, None, |reader| number_of(reader, node, lookup.property)),
+        }
+    }
 }

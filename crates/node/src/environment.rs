@@ -6,7 +6,7 @@ use crate::store::{Outcome, StoreHandle};
 use crate::watchdog::Registration;
 use karyon_kernel::model::bytes::Cursor;
 use karyon_kernel::model::{Code, Error, Result, Seq};
-use karyon_kernel::{Pin, Session, Store, Transaction};
+use karyon_kernel::{Lookup, Pin, Session, Store, Transaction};
 use napi::Env;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -28,6 +28,7 @@ pub(crate) enum Handle {
     /// With what keeps its snapshot.
     Transaction(Box<Transaction>, SessionHandle, Pin),
     Cells(SharedPort),
+    Lookup(Arc<Lookup>),
     Outcome(Result<Outcome>),
 }
 

@@ -42,14 +42,19 @@ pub fn set_valid_time(env: &Env, micros: f64) -> f64 {
     })
 }
 
+/// The key that is in the exchange.
+pub(crate) fn key_in<'a>(input: &Cursor<'a>) -> Result<&'a str> {
+    let malformed = |_| Error::new(Code::StringMalformed, "a key holds a lone surrogate; replace it");
+    check_key(std::str::from_utf8(input.rest()).map_err(malformed)?)
+}
+
 /// Reads the node whose key is in the exchange. Returns the length of its body, or 0 when there is none.
 #[napi]
 pub fn read_node(env: &Env, session: u32, source: f64, length: u32) -> f64 {
     reading(env, (session, source, length), |_, reader, input, out| {
-        let key = std::str::from_utf8(input.rest())
-            .map_err(|_| Error::new(Code::StringMalformed, "a key holds a lone surrogate; replace it"))?;
-        check_key(key)?;
-        reader.visit_node(key, &mut |node| wire::put_body(&node.entity, node.version, true, out)).map(drop)
+        reader
+            .visit_node(key_in(&input)?, &mut |node| wire::put_body(&node.entity, node.version, true, out))
+            .map(drop)
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::environment::{Environment, Handle, answer, closed, enter, find, run};
 use karyon_kernel::model::{Code, Error, Result, Seq};
 use karyon_kernel::wire::Told;
-use karyon_kernel::{Listener, Moment, OpenStore};
+use karyon_kernel::{Listener, Lookup, Moment, OpenStore};
 use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Task};
@@ -37,6 +37,7 @@ pub(crate) fn keep(environment: &mut Environment, open: Arc<OpenStore>) -> Resul
 pub enum Outcome {
     Opened(OpenStore),
     Answer(Vec<u8>),
+    Lookup(Arc<Lookup>),
 }
 
 /// Runs on a thread of the pool. Resolves to a handle for `take_outcome`: between the settling of a promise and its continuation
@@ -74,6 +75,7 @@ pub fn take_outcome(env: &Env, outcome: u32) -> f64 {
     enter(env, |environment| match environment.release(outcome) {
         Some(Handle::Outcome(outcome)) => match outcome? {
             Outcome::Opened(open) => keep(environment, Arc::new(open)),
+            Outcome::Lookup(lookup) => environment.keep(Handle::Lookup(lookup)),
             Outcome::Answer(answer) => environment.answer(|_, out| {
                 *out = answer;
                 Ok(())

@@ -5,7 +5,7 @@
 use crate::pipeline::Pipeline;
 use crate::time::Clock;
 use crate::writer::Persistence;
-use karyon_graph::{Gate, Graph, Prepared, Transaction};
+use karyon_graph::{Follower, Gate, Graph, Prepared, Transaction};
 use karyon_history::{Chapters, Commits, History, Progress};
 use karyon_model::limits::SNAPSHOTS_MAX;
 use karyon_model::{Code, CommitHeader, CommitRecord, EntityId, Error, Result, Seq, Trust, bounded};
@@ -190,6 +190,18 @@ impl Store {
     /// it reads is lost, so is it.
     pub fn begin(&self) -> Result<Transaction> {
         Ok(Transaction::new(self.body()?.graph.head()))
+    }
+
+    /// Has a follower made of the graph as it is, and told of every commit from then on. Commits wait until it is made.
+    pub fn follow<F: Follower>(&self, make: impl FnOnce(&Graph) -> Result<Arc<F>>) -> Result<Arc<F>> {
+        let _turn = self.pipeline()?;
+        let follower = make(&self.body()?.graph)?;
+        let weak = Arc::downgrade(&follower);
+        self.change_body(|body| {
+            body.graph.follow(weak);
+            Ok(())
+        })?;
+        Ok(follower)
     }
 
     /// Validates and publishes a transaction on the caller's thread. Nothing has changed when it fails.
