@@ -33,14 +33,15 @@ const NEVER_NAMES: Readonly<Record<string, RegExp>> = {
 }
 
 /** Folders of ts/ that stand outside of the kernel, on its public interface. */
-const TYPESCRIPT_OUTSIDE = ['cli', 'inspector', 'integrations', 'demo', 'match', 'engrams']
+const TYPESCRIPT_OUTSIDE = ['cli', 'inspector', 'integrations', 'demo', 'match', 'engrams', 'recall']
 
 /** The door of the package. */
 const DOOR = 'ts/index.ts'
 /** What is shown at the door though it is not kernel; through the door it cannot come itself, so it names what stands there. */
 const MATCH = 'ts/match/'
 const ENGRAMS = 'ts/engrams/'
-/** The codec of values and keys, and the hash of keys: packages are written in the first and looked up with the second. */
+const RECALL = 'ts/recall/'
+/** The codec of values and keys, and the hashes: packages are written in the first; packages and recalls are looked up with the second. */
 const CODEC = ['ts/values/', 'ts/exchange.ts', 'ts/native.ts', 'ts/errors.ts']
 
 interface Package {
@@ -135,7 +136,7 @@ test('the kernel of the package knows nothing that is built on it', (t) => {
       !isOutside(file) &&
       path !== undefined &&
       isOutside(path) &&
-      !(file === DOOR && (path.startsWith(MATCH) || path.startsWith(ENGRAMS))),
+      !(file === DOOR && [MATCH, ENGRAMS, RECALL].some((room) => path.startsWith(room))),
   )
   t.deepEqual(guilty, [])
 })
@@ -151,17 +152,18 @@ test('pattern matching knows nothing of the package that its users cannot see', 
   )
 })
 
-test('packages know nothing of the package that its users cannot see, but how values are encoded', (t) => {
-  const imports = importsOfPackage().filter(
-    ({ file, path }) => path !== undefined && file.startsWith(ENGRAMS) && !path.startsWith(ENGRAMS),
-  )
-  t.not(imports.length, 0)
-  const guilty = imports.filter(
-    ({ path, names }) =>
-      !CODEC.some((room) => path!.startsWith(room)) && !names.every((name) => isShown(path!, name)),
-  )
-  t.deepEqual(guilty, [])
-})
+for (const room of [ENGRAMS, RECALL])
+  test(`${room} knows nothing of the package that its users cannot see, but the codec and the hashes`, (t) => {
+    const imports = importsOfPackage().filter(
+      ({ file, path }) => path !== undefined && file.startsWith(room) && !path.startsWith(room),
+    )
+    t.not(imports.length, 0)
+    const guilty = imports.filter(
+      ({ path, names }) =>
+        !CODEC.some((shared) => path!.startsWith(shared)) && !names.every((name) => isShown(path!, name)),
+    )
+    t.deepEqual(guilty, [])
+  })
 
 function isOwn(path: string): boolean {
   return path.startsWith(MATCH)

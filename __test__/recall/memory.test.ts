@@ -1,0 +1,162 @@
+import test from 'ava'
+import { gramsOf, HEADS, slotOf, tokensOf } from '../../ts/recall/grams.ts'
+import { Memory, PLAIN, type Cue } from '../../ts/recall/memory.ts'
+import { SLOT_ROWS_MAX, Slots } from '../../ts/recall/slots.ts'
+import { chooseSeed, seededRandom } from '../values/random.ts'
+
+const ALL: Cue = { limit: 1_000, minHeads: 5, minConfidence: 0, minTrust: 0, at: 1 }
+
+/** A text of words that are drawn from so many, with a name of its own kind in front of each. */
+function textOf(random: () => number, words: number, vocabulary: number, kind = 'w'): string {
+  return Array.from({ length: words }, () => `${kind}${Math.floor(random() * vocabulary)}`).join(' ')
+}
+
+function memoryOf(texts: readonly string[]): Memory {
+  const memory = new Memory()
+  for (const text of texts) memory.add(text, 0, PLAIN)
+  return memory
+}
+
+test('who shares a word with a cue is found, and nobody else', (t) => {
+  const seed = chooseSeed()
+  t.log(`KARYON_SEED=${seed}`)
+  const random = seededRandom(seed)
+  const texts = Array.from({ length: 500 }, () => textOf(random, 1 + Math.floor(random() * 12), 300))
+  const memory = memoryOf(texts)
+  for (let round = 0; round < 200; round++) {
+    const cue = textOf(random, 1 + Math.floor(random() * 5), 320)
+    const words = new Set(cue.split(' '))
+    const expected = texts.flatMap((text, row) =>
+      text.split(' ').some((word) => words.has(word)) ? [row] : [],
+    )
+    const found = memory.find(cue, ALL)
+    t.deepEqual(
+      found.map(({ row }) => row).toSorted((one, other) => one - other),
+      expected,
+      `${cue}, KARYON_SEED=${seed}`,
+    )
+    t.true(found.every(({ score }, at) => at === 0 || score <= found[at - 1]!.score))
+    t.is(memory.probes, gramsOf(cue).count * HEADS)
+  }
+})
+
+test('what is added about other things changes nothing about a text', (t) => {
+  const seed = chooseSeed()
+  t.log(`KARYON_SEED=${seed}`)
+  const random = seededRandom(seed)
+  const texts = Array.from({ length: 300 }, () => textOf(random, 8, 200, 'a'))
+  const memory = memoryOf(texts)
+  const cues = Array.from({ length: 100 }, () => textOf(random, 4, 200, 'a'))
+  const before = cues.map((cue) => memory.find(cue, ALL))
+  // Ten times as much about something else, over several doublings.
+  for (let more = 0; more < 3_000; more++) memory.add(textOf(random, 8, 2_000, 'b'), 0, PLAIN)
+  t.deepEqual(
+    cues.map((cue) => memory.find(cue, ALL)),
+    before,
+  )
+})
+
+test('a full slot keeps what tells most, and what finds no room is counted', (t) => {
+  const memory = new Memory()
+  const count = SLOT_ROWS_MAX + 100
+  // The shorter the text, the more a word of it tells.
+  for (let row = 0; row < count; row++) memory.add(`common ${'x '.repeat(row % 7)}own${row}`, 0, PLAIN)
+  const { overflow } = memory.stats
+  t.true(overflow >= 100 * HEADS)
+  const found = memory.find('common', ALL)
+  t.is(found.length, SLOT_ROWS_MAX)
+  t.true(found.filter(({ row }) => row % 7 === 0).length >= Math.floor(count / 7))
+  t.is(memory.find(`own${count - 1}`, ALL)[0]?.row, count - 1)
+})
+
+test('rows of the past make room, and are found as of their time', (t) => {
+  const memory = new Memory()
+  const count = SLOT_ROWS_MAX
+  for (let row = 0; row < count; row++) memory.add(`common own${row}`, 1, PLAIN)
+  for (let row = 0; row < count; row += 2) memory.end(row, 5)
+  const late = memory.add('common newest', 5, PLAIN)
+  const at = (version: number): number[] =>
+    memory.find('newest common', { ...ALL, at: version }).map(({ row }) => row)
+  t.is(at(5)[0], late)
+  t.false(at(4).includes(late))
+  t.is(memory.find('own0', { ...ALL, at: 4 })[0]?.row, 0)
+  t.is(memory.find('own0', { ...ALL, at: 5 }).length, 0)
+})
+
+test('weight, threshold, confidence and trust decide, and each is one row’s alone', (t) => {
+  const memory = memoryOf(['the red house', 'the red car', 'the red hat'])
+  const ask = (cue: Partial<Cue> = {}): number[] =>
+    memory.find('red house', { ...ALL, ...cue }).map(({ row }) => row)
+  t.is(ask()[0], 0)
+  memory.set(2, { ...PLAIN, weight: 65_535 })
+  t.is(ask()[0], 2)
+  memory.set(2, { ...PLAIN, threshold: 200 })
+  t.false(ask().includes(2))
+  memory.set(1, { ...PLAIN, confidence: 100, trust: 50 })
+  t.deepEqual(ask({ minConfidence: 101 }), [0])
+  t.deepEqual(ask({ minTrust: 51 }), [0])
+  t.true(ask({ minConfidence: 100, minTrust: 50 }).includes(1))
+  t.deepEqual(memory.find('', ALL), [])
+  t.deepEqual(memory.find('?!', ALL), [])
+})
+
+test('the heads share slots as chance would have it', (t) => {
+  // Distinct words, each in a text of its own; a word is hidden where all heads have it in a slot that another one has too.
+  const slots = 4_096
+  for (const load of [0.5, 1, 2, 4]) {
+    const count = slots * load
+    const taken = Array.from({ length: HEADS }, () => new Uint16Array(slots))
+    const places: number[][] = []
+    for (let word = 0; word < count; word++) {
+      const { halves } = gramsOf(`word${word}of${load}`)
+      places.push(taken.map((head, at) => slotOf(halves[0]!, halves[1]!, at, slots)))
+      places.at(-1)!.forEach((slot, at) => taken[at]![slot]!++)
+    }
+    const shared = (word: number[], at: number): boolean => taken[at]![word[at]!]! > 1
+    const ideal = 1 - Math.exp(-load)
+    const one = places.filter((word) => shared(word, 0)).length / count
+    const all = places.filter((word) => word.every((_, at) => shared(word, at))).length / count
+    // Five standard deviations, and what the slots' number being finite is worth.
+    const near = (found: number, chance: number): boolean =>
+      Math.abs(found - chance) <= 5 * Math.sqrt((chance * (1 - chance)) / count) + 2 / slots
+    t.true(near(one, ideal), `one head at ${load}: ${one} for ${ideal}`)
+    t.true(near(all, ideal ** HEADS), `all heads at ${load}: ${all} for ${ideal ** HEADS}`)
+  }
+})
+
+test('tokens, n-grams and slots are those that they always were', (t) => {
+  const named = (text: string): string => Buffer.from(new Uint32Array(tokensOf(text)).buffer).toString('hex')
+  t.is(named('Café'), named('cafe'))
+  t.snapshot({ tokens: named('Naïve hooks, 日本 v18'), empty: named(' …') })
+  const { count, halves, kinds, times, length } = gramsOf('to be or not to be')
+  t.snapshot({ count, kinds: [...kinds.subarray(0, count)], times: [...times.subarray(0, count)], length })
+  t.snapshot(
+    Array.from({ length: 4 }, (_, gram) =>
+      Array.from({ length: HEADS }, (_head, head) =>
+        slotOf(halves[2 * gram]!, halves[2 * gram + 1]!, head, 2 ** 20),
+      ),
+    ),
+  )
+})
+
+test('slots hold what was put into them, in order', (t) => {
+  const seed = chooseSeed()
+  t.log(`KARYON_SEED=${seed}`)
+  const random = seededRandom(seed)
+  const slots = new Slots(1, 4)
+  const model = new Map<number, { row: number; impact: number }[]>([0, 1, 2, 3].map((slot) => [slot, []]))
+  for (let row = 0; row < 4_000; row++) {
+    const [slot, impact] = [Math.floor(random() * 4), Math.floor(random() * 220)]
+    slots.put(slot, row, impact, undefined)
+    const kept = [...model.get(slot)!, { row, impact }]
+    model.set(
+      slot,
+      kept.toSorted((one, other) => other.impact - one.impact || one.row - other.row).slice(0, SLOT_ROWS_MAX),
+    )
+  }
+  for (const [slot, expected] of model) {
+    const found: { row: number; impact: number }[] = []
+    slots.visit(slot, (row, impact) => found.push({ row, impact }))
+    t.deepEqual(found, expected, `KARYON_SEED=${seed}`)
+  }
+})

@@ -1,0 +1,126 @@
+import test from 'ava'
+import { Kernel } from '../../ts/index.ts'
+import { openRecall, reinforce, type Recall } from '../../ts/recall/recall.ts'
+import { chooseSeed, seededRandom } from '../values/random.ts'
+
+const keys = (memory: Recall, cue: string, options = {}): string[] =>
+  memory.find(cue, options).map(({ key }) => key)
+
+test('it follows the graph: what is written, changed, unlabelled and removed', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => tx.put('a', { labels: ['Fact'], props: { text: 'hooks came with react 16.8' } }))
+  const memory = await openRecall(graph, { label: 'Fact', text: 'text' })
+  t.deepEqual(keys(memory, 'when did hooks come to React?'), ['a'])
+  await graph.write((tx) => {
+    tx.put('b', { labels: ['Fact'], props: { text: 'hooks are functions' } })
+    tx.put('c', { labels: ['Rumour'], props: { text: 'hooks are evil' } })
+  })
+  t.deepEqual(keys(memory, 'hooks functions'), ['b', 'a'])
+  await graph.write((tx) => {
+    tx.patch('a', { props: { text: 'classes came first' } })
+    tx.patch('b', { dropLabels: ['Fact'] })
+    tx.patch('c', { labels: ['Fact'] })
+  })
+  t.deepEqual(keys(memory, 'hooks functions'), ['c'])
+  t.deepEqual(keys(memory, 'classes'), ['a'])
+  await graph.write((tx) => tx.remove('c'))
+  t.deepEqual(keys(memory, 'hooks'), [])
+  t.is(memory.stats().version, graph.stats().durable)
+})
+
+test('as of any version since it was opened it finds what was there then', async (t) => {
+  const seed = chooseSeed()
+  t.log(`KARYON_SEED=${seed}`)
+  const random = seededRandom(seed)
+  const below = (count: number): number => Math.floor(random() * count)
+  const { graph } = Kernel.memory()
+  const memory = await openRecall(graph, { label: 'Fact', text: 'text' })
+  const versions: { version: bigint; texts: Map<string, string> }[] = []
+  const texts = new Map<string, string>()
+  for (let step = 0; step < 120; step++) {
+    const { version } = await graph.write((tx) => {
+      for (let change = below(4); change >= 0; change--) {
+        const key = `n${below(25)}`
+        if (below(4) === 0) {
+          tx.remove(key)
+          texts.delete(key)
+        } else {
+          const text = Array.from({ length: 1 + below(5) }, () => `w${below(30)}`).join(' ')
+          tx.put(key, { labels: ['Fact'], props: { text } })
+          texts.set(key, text)
+        }
+      }
+    })
+    versions.push({ version, texts: new Map(texts) })
+    // Sometimes it has to catch up with many at once.
+    if (below(3) === 0) memory.find('w1')
+  }
+  for (const { version, texts: then } of versions) {
+    const word = `w${below(30)}`
+    const expected = [...then].flatMap(([key, text]) => (text.split(' ').includes(word) ? [key] : []))
+    t.deepEqual(
+      keys(memory, word, { at: version, limit: 100 }).toSorted(),
+      expected.toSorted(),
+      `${word} at ${version}, KARYON_SEED=${seed}`,
+    )
+  }
+})
+
+test('what is reinforced comes first, and nothing else has changed', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => {
+    for (const key of ['a', 'b', 'c'])
+      tx.put(key, { labels: ['Fact'], props: { text: `the red house ${key}` } })
+  })
+  const memory = await openRecall(graph, { label: 'Fact', text: 'text', weight: 'weight' })
+  const before = memory.find('red house')
+  t.deepEqual(
+    before.map(({ key }) => key),
+    ['a', 'b', 'c'],
+  )
+  await reinforce(graph, 'b', 'weight', 0.5)
+  await Promise.all([reinforce(graph, 'b', 'weight', 0.25), reinforce(graph, 'b', 'weight', 0.25)])
+  const after = memory.find('red house')
+  t.deepEqual(
+    after.map(({ key }) => key),
+    ['b', 'a', 'c'],
+  )
+  t.is(graph.get('b')?.props['weight'], 2)
+  t.is(after[0]?.score, (before[1]?.score as number) * 2)
+  t.deepEqual(after.slice(1), [before[0], before[2]])
+  await reinforce(graph, 'b', 'weight', -2)
+  t.is(memory.find('red house').at(-1)?.score, 0)
+})
+
+test('thresholds, confidence and trust are those of the nodes', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => {
+    tx.put('shy', { labels: ['Fact'], props: { text: 'one two three four', needs: 0.9 } })
+    tx.put('unsure', { labels: ['Fact'], props: { text: 'one two', sure: 0.2 } })
+    tx.put('stranger', { labels: ['Fact'], props: { text: 'one', trusted: 0 } })
+  })
+  const memory = await openRecall(graph, {
+    label: 'Fact',
+    text: 'text',
+    threshold: 'needs',
+    confidence: 'sure',
+    trust: 'trusted',
+  })
+  t.deepEqual(keys(memory, 'one').toSorted(), ['shy', 'stranger', 'unsure'])
+  t.deepEqual(keys(memory, 'one five six').toSorted(), ['stranger', 'unsure'])
+  t.deepEqual(keys(memory, 'one', { minConfidence: 0.5 }).toSorted(), ['shy', 'stranger'])
+  t.deepEqual(keys(memory, 'one', { minTrust: 0.5 }).toSorted(), ['shy', 'unsure'])
+})
+
+test('bad input is refused', async (t) => {
+  const { graph } = Kernel.memory()
+  await t.throwsAsync(openRecall(graph, {} as never), { code: 'ERR_KARYON_ARGUMENT' })
+  await graph.write((tx) => tx.put('a'))
+  const memory = await openRecall(graph, { label: 'Fact', text: 'text' })
+  const options = [{ limit: 0 }, { limit: 1_001 }, { minHeads: 9 }, { minTrust: 2 }, { minConfidence: -1 }]
+  for (const bad of options) t.throws(() => memory.find('x', bad), { code: 'ERR_KARYON_ARGUMENT' })
+  t.throws(() => memory.find(5 as never), { code: 'ERR_KARYON_ARGUMENT' })
+  t.throws(() => memory.find('x', { at: 0n }), { code: 'ERR_KARYON_HORIZON' })
+  t.throws(() => memory.find('x', { at: 99n }), { code: 'ERR_KARYON_UNSETTLED' })
+  t.throws(() => memory.find('\ud800'), { code: 'ERR_KARYON_STRING_MALFORMED' })
+})

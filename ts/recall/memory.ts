@@ -1,0 +1,251 @@
+// What is recalled: rows of texts, found by the n-grams that they share with a cue.
+import { KaryonError } from '../errors.ts'
+import { type Grams, gramsOf, HEADS, slotOf } from './grams.ts'
+import { ROWS_MAX, Slots } from './slots.ts'
+
+/** What a row says of itself, each a whole number. */
+export interface RowFacts {
+  /** What its scores are multiplied by, in 256ths; up to 65,535. */
+  readonly weight: number
+  /** How much of a cue it has to share, in 255ths. */
+  readonly threshold: number
+  /** How sure it is, and how far its writer is trusted; up to 255. */
+  readonly confidence: number
+  readonly trust: number
+}
+
+export const PLAIN: RowFacts = { weight: 256, threshold: 0, confidence: 255, trust: 255 }
+
+/** Which rows count, and how many are told. */
+export interface Cue {
+  readonly limit: number
+  /** How many heads have to agree about a row for an n-gram to count. */
+  readonly minHeads: number
+  readonly minConfidence: number
+  readonly minTrust: number
+  /** The version that is asked for. */
+  readonly at: number
+}
+
+/** A row that was found. */
+export interface Found {
+  readonly row: number
+  readonly score: number
+  /** How much of the cue it shares, in 255ths. */
+  readonly share: number
+  /** How many n-grams of the cue it shares. */
+  readonly grams: number
+  /** A bit for each head that agreed about the n-gram that counted most. */
+  readonly heads: number
+}
+
+/** What an n-gram counts, by its kind: a token, two, three, two with one between them. */
+const KIND_WEIGHTS = [4, 3, 2, 2]
+/** Slots of a head at first, and n-grams of rows for each of them before they are doubled. */
+const SLOTS_MIN = 1 << 12
+const LOAD_MAX = 4
+/** What is in 65,536 rows or more says nothing, and what is in one says most. It does not follow how many rows there are: what is added changes nothing about others. */
+const COMMON = 16
+const ROOM_MIN = 1_024
+
+const ONES = Uint8Array.from({ length: 256 }, (_, bits) => {
+  let ones = 0
+  for (let rest = bits; rest > 0; rest >>= 1) ones += rest & 1
+  return ones
+})
+
+/**
+ * Rows, and the slots through which they are found. Whole numbers alone, so the same rows and the same cue give the same answer everywhere.
+ */
+export class Memory {
+  #slots: Slots
+  #grams = 0
+  /** Rows of the past. */
+  #ended = 0
+  readonly #texts: string[] = []
+  #from = new Float64Array(ROOM_MIN)
+  #to = new Float64Array(ROOM_MIN)
+  readonly #facts: RowFacts[] = []
+  /** Heads that agree about each row, while one n-gram is looked for. */
+  #agreed = new Uint8Array(ROOM_MIN)
+  #impacts = new Uint8Array(ROOM_MIN)
+  #scores = new Float64Array(ROOM_MIN)
+  #shares = new Float64Array(ROOM_MIN)
+  #counts = new Uint16Array(ROOM_MIN)
+  #heads = new Uint8Array(ROOM_MIN)
+  #best = new Float64Array(ROOM_MIN)
+  /** Probes of the last cue. */
+  probes = 0
+
+  constructor(slots: number = SLOTS_MIN) {
+    this.#slots = new Slots(HEADS, slots)
+  }
+
+  get rows(): number {
+    return this.#texts.length
+  }
+
+  get stats(): { rows: number; slots: number; load: number; overflow: number; bytes: number } {
+    const { count, overflow, bytes } = this.#slots
+    return { rows: this.rows, slots: count, load: this.#grams / count, overflow, bytes }
+  }
+
+  /** Adds a text that holds from a version on. Returns its row. */
+  add(text: string, from: number, facts: RowFacts): number {
+    const row = this.rows
+    if (row >= ROWS_MAX) {
+      const message = `more than ${ROWS_MAX} texts and versions of texts; recall fewer labels`
+      throw new KaryonError('ERR_KARYON_MEMORY', message, { details: { limit: ROWS_MAX } })
+    }
+    if (row >= this.#from.length) this.#grow()
+    this.#texts.push(text)
+    this.#facts.push(facts)
+    this.#from[row] = from
+    this.#to[row] = Infinity
+    this.#put(row, gramsOf(text))
+    if (this.#grams > LOAD_MAX * this.#slots.count) this.#double()
+    return row
+  }
+
+  /** A text does not hold any more from a version on. */
+  end(row: number, to: number): void {
+    this.#ended++
+    this.#to[row] = to
+  }
+
+  /** Changes what a row says of itself, and nothing else. */
+  set(row: number, facts: RowFacts): void {
+    this.#facts[row] = facts
+  }
+
+  #put(row: number, grams: Grams): void {
+    const slots = this.#slots
+    const isPast = this.#ended === 0 ? undefined : (other: number): boolean => this.#to[other] !== Infinity
+    for (let gram = 0; gram < grams.count; gram++) {
+      const impact = impactOf(grams.times[gram]!, grams.length)
+      for (let head = 0; head < HEADS; head++)
+        slots.put(slotIn(slots, grams, gram, head), row, impact, isPast)
+    }
+    this.#grams += grams.count
+  }
+
+  #double(): void {
+    this.#slots = new Slots(HEADS, this.#slots.count * 2)
+    this.#grams = 0
+    for (const [row, text] of this.#texts.entries()) this.#put(row, gramsOf(text))
+  }
+
+  #grow(): void {
+    const grown = <T extends Float64Array | Uint8Array | Uint16Array>(array: T): T => {
+      const larger = new (array.constructor as new (length: number) => T)(array.length * 2)
+      larger.set(array)
+      return larger
+    }
+    this.#from = grown(this.#from)
+    this.#to = grown(this.#to)
+    this.#agreed = grown(this.#agreed)
+    this.#impacts = grown(this.#impacts)
+    this.#scores = grown(this.#scores)
+    this.#shares = grown(this.#shares)
+    this.#counts = grown(this.#counts)
+    this.#heads = grown(this.#heads)
+    this.#best = grown(this.#best)
+  }
+
+  /** The rows that share n-grams with a text, the best first; those of one score in the order in which they came. */
+  find(text: string, cue: Cue): Found[] {
+    const grams = gramsOf(text)
+    const touched: number[] = []
+    let whole = 0
+    for (let gram = 0; gram < grams.count; gram++) {
+      const { rows, seen } = this.#look(grams, gram, cue.minHeads)
+      const worth = KIND_WEIGHTS[grams.kinds[gram]!]! * rarity(seen)
+      whole += worth
+      for (const row of rows) {
+        if (worth > 0 && this.#isMeant(row, cue)) this.#score(row, worth, touched)
+        this.#agreed[row] = 0
+      }
+    }
+    this.probes = grams.count * HEADS
+    const found: Found[] = []
+    for (const row of touched) {
+      const { weight, threshold } = this.#facts[row]!
+      const share = Math.floor((255 * this.#shares[row]!) / whole)
+      const score = Math.floor((this.#scores[row]! * weight) / 256)
+      if (share >= threshold)
+        found.push({ row, score, share, grams: this.#counts[row]!, heads: this.#heads[row]! })
+      this.#scores[row] = 0
+      this.#shares[row] = 0
+      this.#counts[row] = 0
+      this.#best[row] = 0
+    }
+    return found.toSorted((one, other) => other.score - one.score || one.row - other.row).slice(0, cue.limit)
+  }
+
+  /**
+   * The rows about which enough heads agree that they have an n-gram, and how many have it: just those, as long as a slot of it is not full. So rows that
+   * share a slot with it, and not the n-gram, change nothing.
+   */
+  #look(grams: Grams, gram: number, minHeads: number): { rows: number[]; seen: number } {
+    const [slots, agreed, impacts] = [this.#slots, this.#agreed, this.#impacts]
+    const met: number[] = []
+    let [seen, isFull] = [Infinity, true]
+    for (let head = 0; head < HEADS; head++) {
+      const slot = slotIn(slots, grams, gram, head)
+      seen = Math.min(seen, slots.seen(slot))
+      isFull &&= slots.isFull(slot)
+      slots.visit(slot, (row, impact) => {
+        const before = agreed[row]!
+        // Where a row is in a slot with several n-grams the one that tells most comes first, and this one is in every head: the least of those it is.
+        if (before & (1 << head)) return
+        if (before === 0) met.push(row)
+        agreed[row] = before | (1 << head)
+        impacts[row] = before === 0 ? impact : Math.min(impacts[row]!, impact)
+      })
+    }
+    let count = 0
+    for (const row of met) {
+      if (ONES[agreed[row]!]! >= minHeads) met[count++] = row
+      else agreed[row] = 0
+    }
+    met.length = count
+    return { rows: met, seen: isFull ? seen : count }
+  }
+
+  #score(row: number, worth: number, touched: number[]): void {
+    if (this.#counts[row] === 0) touched.push(row)
+    this.#counts[row]!++
+    this.#scores[row]! += worth * this.#impacts[row]!
+    this.#shares[row]! += worth
+    if (worth <= this.#best[row]!) return
+    this.#best[row] = worth
+    this.#heads[row] = this.#agreed[row]!
+  }
+
+  /** Whether a row counts: as of that version, and as sure and as trusted as is asked for. */
+  #isMeant(row: number, { at, minConfidence, minTrust }: Cue): boolean {
+    const { confidence, trust } = this.#facts[row]!
+    const holds = this.#from[row]! <= at && at < this.#to[row]!
+    return holds && confidence >= minConfidence && trust >= minTrust
+  }
+}
+
+function slotIn(slots: Slots, grams: Grams, gram: number, head: number): number {
+  return head * slots.count + slotOf(grams.halves[2 * gram]!, grams.halves[2 * gram + 1]!, head, slots.count)
+}
+
+/**
+ * What it tells that a text of so many tokens has an n-gram so often, up to 220: BM25's term weight with k1 = 1.2 and b = 0.75 (Robertson and
+ * Walker 1994), against a text of 16 tokens.
+ */
+function impactOf(times: number, length: number): number {
+  return Math.floor((35_200 * times) / (160 * times + 48 + 9 * length))
+}
+
+/** How much an n-gram tells that so many rows have: the logarithm to base 2 of 65,536 ÷ rows, in 16ths, between whole numbers along a line. */
+function rarity(rows: number): number {
+  if (rows === 0) return COMMON * 16
+  const whole = 31 - Math.clz32(rows)
+  const rest = Math.floor((rows * 16) / 2 ** whole) - 16
+  return Math.max(0, (COMMON - whole) * 16 - rest)
+}

@@ -1,0 +1,228 @@
+// Recall: nodes that share words with a text, as of any version of the graph.
+import { KaryonError } from '../errors.ts'
+import type { Graph, Node } from '../graph/types.ts'
+import type { Moment, Version } from '../time.ts'
+import type { Properties } from '../values/types.ts'
+import { Memory, PLAIN, type RowFacts } from './memory.ts'
+
+/** Which nodes are recalled, by what, and which of their properties say how they count. */
+export interface RecallOptions {
+  /** Nodes with this label. */
+  readonly label: string
+  /** The property that holds the text. */
+  readonly text: string
+  /** A property that holds what the score is multiplied by: 1 where there is none, up to 255.996. */
+  readonly weight?: string
+  /** A property that holds how much of a cue must be shared, from 0 to 1: 0 where there is none. */
+  readonly threshold?: string
+  /** A property that holds how sure it is, from 0 to 1: 1 where there is none. */
+  readonly confidence?: string
+  /** A property that holds how far its writer is trusted, from 0 to 1: 1 where there is none. */
+  readonly trust?: string
+}
+
+/** What is asked for. */
+export interface FindOptions {
+  /** How many candidates at most: 10 by default, up to 1,000. */
+  readonly limit?: number
+  /** How many of the eight hash heads have to agree, 5 by default. Fewer find more in full slots, and more by chance. */
+  readonly minHeads?: number
+  /** The least confidence and trust, from 0 to 1; 0 by default. */
+  readonly minConfidence?: number
+  readonly minTrust?: number
+  /** As of a moment since this recall was opened; now by default. */
+  readonly at?: Moment
+}
+
+/** A node that may be meant. */
+export interface Candidate {
+  readonly key: string
+  /** A whole number; more is better, and of one cue only. */
+  readonly score: number
+  /** How much of the cue it shares, from 0 to 1. */
+  readonly share: number
+  /** How many words, pairs and threes of words of the cue it shares. */
+  readonly grams: number
+  /** Which of the eight hash heads agreed about the one that counted most. */
+  readonly heads: readonly number[]
+}
+
+/** What a recall holds. */
+export interface RecallStats {
+  /** The version up to which it has followed. */
+  readonly version: Version
+  /** Texts, those of the past included. */
+  readonly rows: number
+  readonly slots: number
+  /** N-grams for each slot of a head. */
+  readonly load: number
+  /** Postings that found no room in a full slot: what only they said is not found. */
+  readonly overflow: number
+  readonly bytes: number
+  /** Slots that the last cue looked into. */
+  readonly probes: number
+}
+
+const LIMIT_MAX = 1_000
+const HEADS = 8
+
+/** A text that holds now. */
+interface Held {
+  readonly row: number
+  readonly text: string
+}
+
+/**
+ * Finds nodes by words that they share with a cue: each word, pair and three of words by eight hashes, of which most have to agree. Candidates
+ * may be wrong, and what is common may be missed; there is no model, and nothing is learned but what `weight` says. It follows the graph: what is
+ * durable when it is asked counts.
+ *
+ * Cost: a pass over the nodes when it is opened; of a cue, 32 slots a word with at most 64 rows each, however many there are.
+ *
+ * @example
+ * const memory = await openRecall(kernel.graph, { label: 'Fact', text: 'text', weight: 'weight' })
+ * memory.find('what were hooks in react?')                      // [{ key: 'fact/17', score: 91240, … }]
+ * await reinforce(kernel.graph, 'fact/17', 'weight', 0.5)       // next time it comes before others
+ */
+export class Recall {
+  readonly #graph: Graph
+  readonly #options: RecallOptions
+  readonly #memory = new Memory()
+  readonly #held = new Map<string, Held>()
+  readonly #keys: string[] = []
+  readonly #opened: number
+  #version: number
+
+  /** See `openRecall`. */
+  constructor(graph: Graph, options: RecallOptions) {
+    this.#graph = graph
+    this.#options = options
+    using now = graph.snapshot()
+    for (const node of now.nodes({ label: options.label })) this.#learn(node.key, node, 0)
+    this.#version = Number(now.version)
+    this.#opened = this.#version
+  }
+
+  /** Candidates for a cue, the best first; none where nothing is shared. */
+  find(cue: string, options: FindOptions = {}): readonly Candidate[] {
+    if (typeof cue !== 'string') throw refused('a cue is a text')
+    const { limit = 10, minHeads = 5, minConfidence = 0, minTrust = 0, at } = options
+    whole('limit', limit, 1, LIMIT_MAX)
+    whole('minHeads', minHeads, 1, HEADS)
+    this.follow()
+    const found = this.#memory.find(cue, {
+      limit,
+      minHeads,
+      minConfidence: part('minConfidence', minConfidence),
+      minTrust: part('minTrust', minTrust),
+      at: at === undefined ? this.#version : this.#moment(at),
+    })
+    return found.map(({ row, score, share, grams, heads }) => ({
+      key: this.#keys[row] as string,
+      score,
+      share: share / 255,
+      grams,
+      heads: Array.from({ length: HEADS }, (_, head) => head).filter((head) => (heads >> head) & 1),
+    }))
+  }
+
+  #moment(at: Moment): number {
+    using view = this.#graph.at(at)
+    const version = Number(view.version)
+    if (version < this.#opened) {
+      const message = `this recall knows versions from ${this.#opened} on; open one of the past with graph.at()`
+      throw new KaryonError('ERR_KARYON_HORIZON', message, { details: { version, from: this.#opened } })
+    }
+    return version
+  }
+
+  /** Takes over what was committed since. Done by every `find`; costs what has changed. */
+  follow(): void {
+    using now = this.#graph.snapshot()
+    const version = Number(now.version)
+    if (version === this.#version) return
+    // One by one: what came and went between two of them is of the versions between them.
+    while (this.#version < version) {
+      const before = BigInt(this.#version++)
+      for (const { target } of this.#graph.diff(before, before + 1n)) {
+        if (typeof target === 'string') this.#step(target, this.#version)
+      }
+    }
+  }
+
+  #step(key: string, version: number): void {
+    using view = this.#graph.at(BigInt(version))
+    const node = view.get(key)
+    this.#learn(key, node?.labels.includes(this.#options.label) ? node : undefined, version)
+  }
+
+  /** What a node says from a version on. */
+  #learn(key: string, node: Node | undefined, version: number): void {
+    const held = this.#held.get(key)
+    const text = node?.props[this.#options.text]
+    if (node !== undefined && held !== undefined && held.text === text) {
+      this.#memory.set(held.row, this.#factsOf(node.props))
+      return
+    }
+    if (held !== undefined) {
+      this.#memory.end(held.row, version)
+      this.#held.delete(key)
+    }
+    if (node === undefined || typeof text !== 'string') return
+    const row = this.#memory.add(text, version, this.#factsOf(node.props))
+    this.#keys[row] = key
+    this.#held.set(key, { row, text })
+  }
+
+  #factsOf(props: Properties): RowFacts {
+    const { weight, threshold, confidence, trust } = this.#options
+    const number = (name: string | undefined, scale: number, most: number, absent: number): number => {
+      const value = name === undefined ? undefined : props[name]
+      return typeof value === 'number' ? Math.min(Math.max(Math.round(value * scale), 0), most) : absent
+    }
+    return {
+      weight: number(weight, 256, 65_535, PLAIN.weight),
+      threshold: number(threshold, 255, 255, PLAIN.threshold),
+      confidence: number(confidence, 255, 255, PLAIN.confidence),
+      trust: number(trust, 255, 255, PLAIN.trust),
+    }
+  }
+
+  stats(): RecallStats {
+    return { version: BigInt(this.#version), ...this.#memory.stats, probes: this.#memory.probes }
+  }
+}
+
+/** Opens a recall of the nodes with a label, by the text of one of their properties. */
+export async function openRecall(graph: Graph, options: RecallOptions): Promise<Recall> {
+  for (const field of ['label', 'text'] as const) {
+    if (typeof options?.[field] !== 'string') throw refused(`${field} of a recall is the name of one`)
+  }
+  await graph.ready('history')
+  return new Recall(graph, options)
+}
+
+/**
+ * Adds to the weight of a node, 1 where it has none; a negative number takes away. Nothing else changes, and writers who do the same at once do not
+ * conflict. Cost: one small commit.
+ */
+export async function reinforce(graph: Graph, key: string, weight: string, by: number): Promise<void> {
+  await graph.write((tx) => {
+    if (tx.get(key)?.props[weight] === undefined) tx.patch(key, { props: { [weight]: 1 + by } })
+    else tx.increment(key, weight, by)
+  })
+}
+
+function refused(message: string, details: Record<string, unknown> = {}): KaryonError {
+  return new KaryonError('ERR_KARYON_ARGUMENT', message, { details })
+}
+
+function whole(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return
+  throw refused(`${name} is a whole number from ${least} to ${most}`, { [name]: value })
+}
+
+function part(name: string, value: number): number {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return Math.round(value * 255)
+  throw refused(`${name} is a number from 0 to 1`, { [name]: value })
+}
