@@ -1,7 +1,7 @@
 import test from 'ava'
 import { Kernel, type Graph, type ValidTime, type View } from '../../ts/index.ts'
 import { exportJsonLines, importJsonLines } from '../../ts/integrations/index.ts'
-import { EDGES_HELD_MAX, WAITING_EDGES_MAX } from '../../ts/integrations/limits.ts'
+import { EDGES_HELD_MAX, LINE_BYTES_MAX, WAITING_EDGES_MAX } from '../../ts/integrations/limits.ts'
 import { edgesInOrder, keysInOrder } from '../../ts/integrations/order.ts'
 import { refused } from '../kernel/refused.ts'
 import {
@@ -336,6 +336,33 @@ test('a source that fails is told, with how far it came', async (t) => {
   const error = await refused(t, 'ERR_KARYON_IO', importJsonLines(graph, source(), { factsPerCommit: 2 }))
   t.is(error.details['committedLines'], 2)
   t.regex(error.message, /the line is dead/)
+})
+
+test('a node whose line could not be read again is not written', async (t) => {
+  const { graph } = Kernel.memory()
+  const text = 'x'.repeat(LINE_BYTES_MAX / 4)
+  await graph.write((tx) => tx.put('fits', { props: { a: text, b: text, c: text } }))
+  const lines = await whole(exportJsonLines(graph))
+  t.true(lines.length > LINE_BYTES_MAX / 2)
+  const other = Kernel.memory().graph
+  await importJsonLines(other, [lines])
+  t.is(other.digest(), graph.digest())
+  await graph.write((tx) => tx.put('too large', { props: { a: text, b: text, c: text, d: text } }))
+  const error = await refused(t, 'ERR_KARYON_VALUE_SIZE', () => whole(exportJsonLines(graph)))
+  t.is(error.details['limit'], LINE_BYTES_MAX)
+  t.regex(error.message, /too large/)
+})
+
+test('a fork is exported and imported into as any graph', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => tx.put('below'))
+  using fork = await graph.fork('idea')
+  await importJsonLines(fork, lines('{"edge":["below","T","above"]}', '{"node":"above"}'))
+  t.is(
+    await whole(exportJsonLines(fork)),
+    '{"node":"above"}\n{"node":"below"}\n{"edge":["below","T","above"]}\n',
+  )
+  t.is(await whole(exportJsonLines(graph)), '{"node":"below"}\n')
 })
 
 test('a source is let go of when the import fails', async (t) => {

@@ -8,6 +8,7 @@ import {
   type Literal,
   type Quad,
 } from '../../ts/integrations/index.ts'
+import { LINE_BYTES_MAX } from '../../ts/integrations/limits.ts'
 import { toJson } from '../../ts/integrations/json/tagged.ts'
 import { valueOf } from '../../ts/integrations/quads/literals.ts'
 import { lineOf } from '../../ts/integrations/quads/syntax.ts'
@@ -200,6 +201,16 @@ test('names that are no IRIs have one with a base, and are themselves again with
   ] as const) {
     await refused(t, 'ERR_KARYON_ARGUMENT', act, what)
   }
+})
+
+test('a literal whose line could not be read again is not written', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => tx.put('a:s', { props: { 'a:p': '\n'.repeat(LINE_BYTES_MAX / 2 - 8) } }))
+  await refused(t, 'ERR_KARYON_VALUE_SIZE', () => whole(exportNQuads(graph)))
+  await graph.write((tx) => tx.put('a:s', { props: { 'a:p': '\n'.repeat(LINE_BYTES_MAX / 2 - 9) } }))
+  const other = Kernel.memory().graph
+  await importNQuads(other, [await whole(exportNQuads(graph))])
+  t.is(other.digest(), graph.digest())
 })
 
 test('blank nodes of two files can be kept apart', async (t) => {

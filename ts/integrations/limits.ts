@@ -2,6 +2,14 @@
 
 /** Bytes of one line, without its end; of text that comes as strings, UTF-16 units. Nothing longer is read or written. */
 export const LINE_BYTES_MAX: number = 32 * 1024 * 1024
+/** UTF-8 needs no more bytes than this for one UTF-16 unit. */
+const BYTES_PER_UNIT = 3
+
+/** Whether a line may be written, so that it can be read again. */
+export function isLineInBounds(text: string): boolean {
+  return text.length * BYTES_PER_UNIT <= LINE_BYTES_MAX || Buffer.byteLength(text) <= LINE_BYTES_MAX
+}
+
 /** Facts of one transaction, unless the caller says otherwise. */
 export const FACTS_PER_COMMIT: number = 10_000
 /** The most that a caller may ask for. */
@@ -19,7 +27,7 @@ export const LANGUAGE_TAG_MAX: number = 255
 /** Text that an export gathers before it hands it on, in UTF-16 units; a longer line is handed on alone. */
 export const CHUNK_UNITS: number = 64 * 1024
 /** Keys that an export sorts at a time: a graph with more nodes is passed over once for each so many of them. */
-export const KEYS_SORTED_MAX: number = 262_144
+export const KEYS_SORTED_MAX: number = 131_072
 /** Whole edges of one node that an export sorts at a time; of others it keeps the identities, and reads them again. */
 export const EDGES_HELD_MAX: number = 1_024
 /** Nodes that are passed over before other work of the program has its turn. */

@@ -61,10 +61,10 @@ async function smallest(
     keys.push(key)
     if (keys.length < 2 * most) continue
     // From here on the greatest of those kept is a bound: whatever is above it comes in a later block.
-    keys = keys.toSorted(ascending).slice(0, most)
+    keys = keys.toSorted().slice(0, most)
     below = keys.at(-1)
   }
-  const sorted = keys.toSorted(ascending)
+  const sorted = keys.toSorted()
   return { keys: sorted.slice(0, most), isLast: below === undefined && sorted.length <= most }
 }
 

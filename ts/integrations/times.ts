@@ -12,7 +12,7 @@ export function parseTime(text: string): Date | undefined {
   const date = `${yearOfDate(year)}-${month}-${day}`
   const midnight = Date.parse(`${date}T00:00:00Z`)
   // What is no day of its month would be one of the next.
-  if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(date)) return undefined
+  if (Number.isNaN(midnight) || new Date(midnight).getUTCDate() !== Number(day)) return undefined
   const ms = Date.parse(`${date}T${hour}:${minute}:${second}.000${parts[8] ?? 'Z'}`)
   if (Number.isNaN(ms)) return undefined
   const micros = Number(fraction.padEnd(6, '0'))

@@ -17,8 +17,9 @@ import { lineOfEdge, lineOfNode } from './line.ts'
  * with an instant of valid time gives what holds then. Versions, indexes, rules and forks are not in it.
  *
  * Chunks are text of whole lines, about 64 KiB of it, of the version that was newest when the first one was asked for; the next one is
- * made when it is asked for. Keeps the keys of 262,144 nodes at most twice over, and the identities of one node's edges. Throws
- * `ERR_KARYON_VALUE_SIZE` for a node or edge that would take a line of more than 32 MiB. Cost: three passes over the nodes, one over the edges.
+ * made when it is asked for. Keeps the keys of 262,144 nodes at most, and the identities of one node's edges. Throws
+ * `ERR_KARYON_VALUE_SIZE` for a node or edge that would take a line of more than 32 MiB. Cost: each node is read once and each edge, and all nodes
+ * are passed over twice for each 131,072 of them.
  *
  * @example
  * for await (const text of exportJsonLines(graph)) process.stdout.write(text)

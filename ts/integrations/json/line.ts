@@ -1,7 +1,7 @@
 // One line of a graph as JSON lines: a node, or an edge.
 import { KaryonError, type Edge, type Intervals, type Node, type ValidTime, type Value } from '../../index.ts'
 import { badArgument, wrongAt } from '../failures.ts'
-import { LINE_BYTES_MAX } from '../limits.ts'
+import { isLineInBounds, LINE_BYTES_MAX } from '../limits.ts'
 import { byName } from '../order.ts'
 import type { Fact } from '../portions.ts'
 import { faultOf } from './fault.ts'
@@ -61,7 +61,7 @@ function line(head: JsonObject, props: Node['props'], intervals: Intervals | und
     body['intervals'] = Object.fromEntries(held)
   }
   const text = textOf(body)
-  if (text !== undefined && Buffer.byteLength(text) <= LINE_BYTES_MAX) return `${text}\n`
+  if (text !== undefined && isLineInBounds(text)) return `${text}\n`
   const what = JSON.stringify(head['node'] ?? head['edge'])
   const message = `the line of ${what} would be over the limit of ${LINE_BYTES_MAX} bytes; split its values over several nodes`
   throw new KaryonError('ERR_KARYON_VALUE_SIZE', message, { details: { limit: LINE_BYTES_MAX } })
