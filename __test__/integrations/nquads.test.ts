@@ -205,9 +205,12 @@ test('names that are no IRIs have one with a base, and are themselves again with
 
 test('a literal whose line could not be read again is not written', async (t) => {
   const { graph } = Kernel.memory()
-  await graph.write((tx) => tx.put('a:s', { props: { 'a:p': '\n'.repeat(LINE_BYTES_MAX / 2 - 8) } }))
+  // Six bytes each, and 17 around them.
+  const escaped = '\u0001'.repeat(5_000_000)
+  const room = LINE_BYTES_MAX - 30_000_000 - 17
+  await graph.write((tx) => tx.put('a:s', { props: { 'a:p': escaped + 'x'.repeat(room + 1) } }))
   await refused(t, 'ERR_KARYON_VALUE_SIZE', () => whole(exportNQuads(graph)))
-  await graph.write((tx) => tx.put('a:s', { props: { 'a:p': '\n'.repeat(LINE_BYTES_MAX / 2 - 9) } }))
+  await graph.write((tx) => tx.put('a:s', { props: { 'a:p': escaped + 'x'.repeat(room) } }))
   const other = Kernel.memory().graph
   await importNQuads(other, [await whole(exportNQuads(graph))])
   t.is(other.digest(), graph.digest())
@@ -321,7 +324,7 @@ test('any value of a property is a literal, and itself again', async (t) => {
   const seed = chooseSeed()
   t.log(`KARYON_SEED=${seed}`)
   const random = seededRandom(seed)
-  for (let round = 0; round < 300; round++) {
+  for (let round = 0; round < 100; round++) {
     const value = randomValue(random, 3)
     // Of a list RDF keeps neither doubles nor that it has one item.
     if (Array.isArray(value)) continue

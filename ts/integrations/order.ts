@@ -32,7 +32,7 @@ export async function* textOf(
 }
 
 /**
- * The keys of all nodes, ascending by UTF-16 units, in blocks. Cost: a pass over the nodes for each `sortedMax` of them, so that what is
+ * The keys of all nodes, ascending by UTF-16 units, in blocks, between which other work of the program has its turn. Cost: a pass over the nodes for each `sortedMax` of them, so that what is
  * kept does not grow with the graph.
  */
 export async function* keysInOrder(
@@ -41,7 +41,10 @@ export async function* keysInOrder(
 ): AsyncGenerator<readonly string[], void, undefined> {
   for (let after: string | undefined; ;) {
     const { keys, isLast } = await smallest(view, after, sortedMax)
-    if (keys.length > 0) yield keys
+    for (let at = 0; at < keys.length; at += NODES_BETWEEN_TURNS) {
+      yield keys.slice(at, at + NODES_BETWEEN_TURNS)
+      await otherWork()
+    }
     if (isLast) return
     after = keys.at(-1)
   }

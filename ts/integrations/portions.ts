@@ -8,7 +8,10 @@ import { piecesOf, type Source } from './source.ts'
 
 /** How a file is imported. */
 export interface ImportOptions {
-  /** Facts of one transaction, 1 to 100,000; 10,000 by default. One is committed, too, when its lines have come to 8 MiB. */
+  /**
+   * Facts of one transaction, 1 to 100,000; 10,000 by default. One is committed, too, when its lines have come to 8 MiB. Nothing else of the
+   * program runs while one is read and written, some tens of milliseconds: take fewer where cells have to answer sooner.
+   */
   readonly factsPerCommit?: number
   /**
    * Lines to leave out at the beginning: what `details.committedLines` of a failed import says. They are counted, not looked at.

@@ -13,8 +13,8 @@ import {
 import type { Source } from '../source.ts'
 import { statedBy, valueOf } from './literals.ts'
 import { Naming, type NamingOptions } from './names.ts'
-import { isBlankNode, quadOf, termText } from './syntax.ts'
-import { RDF_TYPE, type Quad } from './types.ts'
+import { isBlankNode, quadOf } from './syntax.ts'
+import { RDF_TYPE, XSD_STRING, type Quad } from './types.ts'
 
 /** How N-Quads are imported. */
 export interface ImportNQuadsOptions extends ImportOptions, NamingOptions {
@@ -235,8 +235,9 @@ function itemsOf(value: Value): readonly Value[] {
   return Array.isArray(value) ? (value as readonly Value[]) : [value]
 }
 
-/** A value as the text of its statement: equal where the statements are. */
+/** What a value states, as one text: equal where the statements are. No datatype, tag or graph has a space in it. */
 function saidBy(value: Value): string {
   const { literal, graph } = statedBy(value)
-  return `${termText(literal)} ${graph}`
+  const { value: text, datatype = XSD_STRING, language = '' } = literal
+  return `${language === '' ? datatype : language} ${graph} ${text}`
 }

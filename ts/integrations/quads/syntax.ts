@@ -189,8 +189,7 @@ export function lineOf({ subject, predicate, object, graph }: Quad): string {
   return `${nodeText(subject)} <${predicate}> ${termText(object)}${label} .\n`
 }
 
-/** An object as N-Quads. */
-export function termText(object: string | Literal): string {
+function termText(object: string | Literal): string {
   if (typeof object === 'string') return nodeText(object)
   const { value, datatype, language } = object
   const isString = datatype === undefined || datatype === XSD_STRING
