@@ -11,10 +11,14 @@ const REQUIRED = [
   'LICENSE',
   'dist/index.js',
   'dist/index.d.ts',
+  'dist/integrations/index.js',
+  'dist/integrations/index.d.ts',
   'dist/cli/main.js',
 ]
 const ALLOWED = /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.+\.(?:js|cjs|d\.ts|d\.cts|node))$/
-const EXAMPLE = "import { Kernel } from 'karyon'; const kernel = Kernel.memory(); await kernel.close()\n"
+const EXAMPLE =
+  "import { Kernel } from 'karyon'; import { importNQuads } from 'karyon/integrations'; " +
+  'const kernel = Kernel.memory(); await importNQuads(kernel.graph, []); await kernel.close()\n'
 
 const folder = mkdtempSync(join(tmpdir(), 'karyon-pack-'))
 try {

@@ -178,13 +178,21 @@ function isShown(path: string, name: string): boolean {
   )
 }
 
-test('the demonstration stands on the public interface', (t) => {
-  const guilty = importsOfPackage().filter(
-    ({ file, path }) =>
-      file.startsWith('ts/demo/') && path !== undefined && path !== DOOR && !path.startsWith('ts/demo/'),
-  )
-  t.deepEqual(guilty, [])
-})
+for (const [what, room] of [
+  ['the demonstration stands', 'ts/demo/'],
+  ['import and export stand', 'ts/integrations/'],
+] as const) {
+  test(`${what} on the public interface`, (t) => {
+    const imports = importsOfPackage().filter(
+      ({ file, path }) => path !== undefined && file.startsWith(room) && !path.startsWith(room),
+    )
+    t.not(imports.length, 0)
+    t.deepEqual(
+      imports.filter(({ path }) => path !== DOOR),
+      [],
+    )
+  })
+}
 
 test('every import of a source file names a file that exists', (t) => {
   const lost = importsOfPackage().filter(({ path }) => path !== undefined && !existsSync(join(ROOT, path)))

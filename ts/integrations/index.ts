@@ -1,0 +1,11 @@
+// For those who come from elsewhere, and go there: `karyon/integrations`. What is here and nothing else.
+export { toFile } from './file.ts'
+export { exportJsonLines } from './json/export.ts'
+export { importJsonLines, type ImportedJsonLines } from './json/import.ts'
+export type { Imported, ImportOptions } from './portions.ts'
+export { exportNQuads, type ExportNQuadsOptions } from './quads/export.ts'
+export { importNQuads, type ImportedNQuads, type ImportNQuadsOptions } from './quads/import.ts'
+export type { NamingOptions } from './quads/names.ts'
+export { parseNQuads } from './quads/parse.ts'
+export type { Literal, Quad } from './quads/types.ts'
+export type { Source } from './source.ts'
