@@ -97,7 +97,13 @@ export class Grafting {
     if (writing === undefined) return
     this.#bytes += meeting.bytes
     if (meeting.bytes < PIECE_BYTES) yield writing
-    else yield* pieces(writing, PIECE_BYTES)
+    // A commit for each.
+    else for (const piece of pieces(writing, PIECE_BYTES)) yield this.#alone(piece)
+  }
+
+  #alone(writing: Writing): Writing {
+    this.#bytes = COMMIT_BYTES
+    return writing
   }
 
   #skip({ key }: Node): void {
