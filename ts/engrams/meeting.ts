@@ -15,32 +15,34 @@ const EDGES_PER_EDGE = 4
 /** One of the package's, and the host's. */
 export interface Meeting<Entity> {
   readonly entity: Entity
-  readonly host: Entity | undefined
+  host: Entity | undefined
   /** About how many bytes it takes. */
   readonly bytes: number
 }
 
 /** Nodes or edges that are looked at together. */
-export type Portion = { readonly nodes: Meeting<Node>[] } | { readonly edges: Meeting<Edge>[] }
+export type Portion =
+  { readonly nodes: readonly Meeting<Node>[] } | { readonly edges: readonly Meeting<Edge>[] }
 
 /** All nodes of a package, then all of its edges. Memory: a portion, and what the host has of that. */
 export function* portions(engram: Engram, host: View): IterableIterator<Portion> {
-  for (const nodes of cut(engram.nodes())) yield { nodes: meetNodes(nodes, host) }
-  for (const edges of cut(engram.edges())) yield { edges: meetEdges(edges, host) }
+  for (const nodes of cut(engram.nodes())) {
+    meetNodes(nodes, host)
+    yield { nodes }
+  }
+  for (const edges of cut(engram.edges())) {
+    meetEdges(edges, host)
+    yield { edges }
+  }
 }
 
-/** What has been read of a package and not yet met its host. */
-interface Read<Entity> {
-  readonly entity: Entity
-  readonly bytes: number
-}
-
-function* cut<Entity extends Node | Edge>(all: Iterable<Entity>): IterableIterator<Read<Entity>[]> {
-  let read: Read<Entity>[] = []
+/** What has not met its host yet. */
+function* cut<Entity extends Node | Edge>(all: Iterable<Entity>): IterableIterator<Meeting<Entity>[]> {
+  let read: Meeting<Entity>[] = []
   let total = 0
   for (const entity of all) {
     const bytes = bytesOf(entity)
-    read.push({ entity, bytes })
+    read.push({ entity, host: undefined, bytes })
     total += bytes
     if (read.length < PORTION_MAX && total < PORTION_BYTES) continue
     yield read
@@ -50,38 +52,31 @@ function* cut<Entity extends Node | Edge>(all: Iterable<Entity>): IterableIterat
   if (read.length > 0) yield read
 }
 
-function meetNodes(read: readonly Read<Node>[], host: View): Meeting<Node>[] {
-  const keys = read.map(({ entity }) => entity.key)
-  const handles = host.handles(keys)
-  const known = keys.filter((_, at) => handles[at] !== MISSING)
-  const there = known.length === 0 ? [] : host.getMany(known)
-  let next = 0
-  return read.map(({ entity, bytes }, at) => {
-    const node = handles[at] === MISSING ? undefined : there[next++]
-    return { entity, host: node, bytes }
-  })
+function meetNodes(nodes: readonly Meeting<Node>[], host: View): void {
+  const handles = host.handles(nodes.map(({ entity }) => entity.key))
+  const known = nodes.filter((_, at) => handles[at] !== MISSING)
+  if (known.length === 0) return
+  const there = host.getMany(known.map(({ entity }) => entity.key))
+  for (const [at, meeting] of known.entries()) meeting.host = there[at]
 }
 
-function meetEdges(read: readonly Read<Edge>[], host: View): Meeting<Edge>[] {
-  const met: Meeting<Edge>[] = []
-  const starts = startsOf(read)
-  const handles = host.handles(starts.map((start) => read[start]!.entity.from))
+function meetEdges(edges: readonly Meeting<Edge>[], host: View): void {
+  const starts = startsOf(edges)
+  const handles = host.handles(starts.map((start) => edges[start]!.entity.from))
   for (const [at, start] of starts.entries()) {
-    const end = starts[at + 1] ?? read.length
-    const of = handles[at] === MISSING ? undefined : edgesOf(host, read[start]!.entity.from, end - start)
-    for (let each = start; each < end; each++) {
-      const { entity, bytes } = read[each]!
-      met.push({ entity, host: of?.(entity), bytes })
-    }
+    if (handles[at] === MISSING) continue
+    const end = starts[at + 1] ?? edges.length
+    const find = finder(host, edges[start]!.entity.from, end - start)
+    if (find === undefined) continue
+    for (let each = start; each < end; each++) edges[each]!.host = find(edges[each]!.entity)
   }
-  return met
 }
 
 /** Where edges begin that leave the same node: they come one behind the other. */
-function startsOf(read: readonly Read<Edge>[]): number[] {
+function startsOf(edges: readonly Meeting<Edge>[]): number[] {
   const starts: number[] = []
   let from: string | undefined
-  for (const [at, { entity }] of read.entries()) {
+  for (const [at, { entity }] of edges.entries()) {
     if (entity.from !== from) starts.push(at)
     from = entity.from
   }
@@ -89,7 +84,7 @@ function startsOf(read: readonly Read<Edge>[]): number[] {
 }
 
 /** How the host's edges of a node are found: one by one where it has many more than are asked for. */
-function edgesOf(
+function finder(
   host: View,
   from: string,
   asked: number,
@@ -103,7 +98,7 @@ function edgesOf(
   return (edge) => edges.get(nameOf(edge))
 }
 
-/** What tells edges from each other that leave the same node. */
+/** What tells edges from each other that leave the same node. Lengths come first, as a name may hold whatever would divide it from the next. */
 function nameOf({ type, to, key }: EdgeIdentity): string {
-  return JSON.stringify([type, to, key])
+  return `${type.length} ${to.length} ${type}${to}${key}`
 }
