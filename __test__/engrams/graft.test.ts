@@ -369,6 +369,43 @@ test('hostile names and keys are names and keys', async (t) => {
   t.is(graph.digest(), digest)
 })
 
+test('an edge that holds at times keeps what it has where it is to hold at others', async (t) => {
+  const kernel = Kernel.memory()
+  const edge = { from: 'a', type: 'T', to: 'b', key: '' }
+  const ends = (tx: Transaction): void => ['a', 'b'].forEach((key) => tx.put(key))
+  await kernel.graph.write((tx) => {
+    ends(tx)
+    tx.link('a', 'T', 'b', { props: { x: 1 } })
+  })
+  const [one, two, three, four] = ['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01'].map(
+    (day) => new Date(day),
+  )
+  // As no store writes it, but another maker of packages may.
+  const valid = [{ from: one!, to: two! }, { from: two!, to: three! }, { from: four! }]
+  const engram = await fakeEngram(ends)
+  const touching = Object.assign(Object.create(engram) as Engram, {
+    edges: () => [{ ...edge, props: {}, valid, version: 1n }].values(),
+  })
+  const plan = await planGraft(kernel, touching, { policies: { '*': 'take-package' } })
+  t.deepEqual(plan.conflicts[0]?.intervals, { host: [], package: valid, outcome: valid })
+  const graft = await plan.graft()
+  const { props, valid: holds = [] } = graft.view.edge(edge)!
+  t.deepEqual(
+    [props, holds.map(({ from, to }) => [from?.getTime(), to?.getTime()])],
+    [
+      { x: 1 },
+      [
+        [one!.getTime(), three!.getTime()],
+        [four!.getTime(), undefined],
+      ],
+    ],
+  )
+  await graft.promote()
+  t.deepEqual(kernel.graph.edge(edge)?.valid, holds)
+  await graft.detach()
+  t.is(kernel.graph.edge(edge)?.valid, undefined)
+})
+
 test('large nodes are written piece by piece, and small portions of everything are enough', async (t) => {
   const kernel = Kernel.memory()
   const large = Object.fromEntries(

@@ -96,6 +96,18 @@ test('what a crash leaves in the middle is no graft, and is dropped when grafts 
   t.is(kernel.graph.digest(), digest)
 })
 
+test('what a crash leaves in the middle is known for that also behind an archive', async (t) => {
+  const directory = freshDirectory(t)
+  let kernel = await Kernel.open(directory)
+  await some(kernel.graph)
+  await halfAGraft(kernel, await chain(25_000), 'a')
+  await kernel.graph.write((tx) => tx.put('later'))
+  await kernel.graph.compact({ since: kernel.now() })
+  await kernel.close()
+  kernel = await openFor(t, directory)
+  t.deepEqual([await listGrafts(kernel), kernel.graph.forks()], [[], []])
+})
+
 test('a crash between the word of a promotion and the promotion leaves nothing to revert', async (t) => {
   const kernel = Kernel.memory()
   const digest = await some(kernel.graph)

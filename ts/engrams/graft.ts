@@ -7,12 +7,13 @@ import { checkedGraftName, checkedIdentity, forkName, principalName } from './na
 import { OpenedGraft } from './opened.ts'
 import { checkedBoolean, checkedOptions } from './options.ts'
 import { Policies } from './policies.ts'
-import { inTheNameOf } from './principal.ts'
+import { inTheNameOf, type Turn } from './principal.ts'
 import {
   checkRoom,
   dropUnfinished,
   findAndClear,
   findGrafts,
+  inTheMaking,
   type Found,
   recordOf,
   writeRecord,
@@ -57,11 +58,12 @@ export async function graftEngram(
   const wanted = { name, engram: engramName, engramVersion: version, root, principal: `root/${cell}` }
 
   const { graph } = kernel
-  await inTheNameOf(kernel, cell, async (turn) => {
+  const forked = forkName(root, name)
+  const make = async (turn: Turn): Promise<void> => {
     const found = await findAndClear(kernel)
     checkRoom(found, wanted)
     if (!older) checkOlder(found, wanted)
-    const fork = await turn((own) => own.fork(forkName(root, name)).catch(taken(graph, name)))
+    const fork = await turn((own) => own.fork(forked).catch(taken(graph, name)))
     const work = new Grafting(graph, fork, { engram, policies, clashes })
     try {
       // Of two that began at once, the one whose fork is older goes on.
@@ -72,10 +74,11 @@ export async function graftEngram(
       await turn(() => writeRecord(fork, { info, policies, clashes }))
     } catch (error) {
       await work.end()
-      await dropUnfinished(graph, root, name)
+      await dropUnfinished(graph, forked)
       throw error
     }
-  })
+  }
+  await inTheNameOf(kernel, cell, (turn) => inTheMaking(forked, () => make(turn)))
   const graft = new OpenedGraft(kernel, recordOf(graph, name, root))
   if (!quarantine) await promoteOrDetach(graft)
   return graft

@@ -3,7 +3,7 @@ import type { ForkInfo, Graph } from '../graph/types.ts'
 import type { Kernel } from '../kernel.ts'
 import type { Version } from '../time.ts'
 import type { Properties } from '../values/types.ts'
-import { forkName, graftOf, recordKey } from './names.ts'
+import { graftOf, recordKey } from './names.ts'
 import { Policies } from './policies.ts'
 import { graftError } from './refusals.ts'
 import type { GraftInfo, GraftOptions, PlanCounts } from './types.ts'
@@ -92,24 +92,40 @@ export function findGrafts(graph: Graph): Found {
   return { grafts, unfinished }
 }
 
-/** The same, without those that were being made when the store was left: nobody makes them any more, so they are dropped. */
-export async function findAndClear(kernel: Kernel): Promise<Found> {
-  const { graph } = kernel
-  const found = findGrafts(graph)
-  const opened = versionAtOpening(kernel)
-  for (const { name, created } of found.unfinished) if (created <= opened) await graph.openFork(name).drop()
-  return { ...found, unfinished: found.unfinished.filter(({ created }) => created > opened) }
+/** The forks of grafts that are being made here. */
+const making = new Set<string>()
+
+/** Makes a graft in a fork of that name, which nobody clears away meanwhile. */
+export async function inTheMaking<T>(fork: string, make: () => Promise<T>): Promise<T> {
+  making.add(fork)
+  try {
+    return await make()
+  } finally {
+    making.delete(fork)
+  }
 }
 
-/** A version that was there when the store was opened: what is younger may be somebody's work. */
-function versionAtOpening({ recovery }: Kernel): Version {
-  return recovery.checkpoint + BigInt(recovery.replayed)
+/** All of them, but for those that were being made when the store was left: nobody makes them any more, so they are dropped. */
+export async function findAndClear(kernel: Kernel): Promise<Found> {
+  const { graph } = kernel
+  const { grafts, unfinished } = findGrafts(graph)
+  const opened = versionAtOpening(kernel)
+  const left = unfinished.filter(({ name, created }) => created <= opened && !making.has(name))
+  for (const { name } of left) await graph.openFork(name).drop()
+  return { grafts, unfinished: unfinished.filter((fork) => !left.includes(fork)) }
+}
+
+/** The version that the store had when it was opened, unless it was compacted since: what is younger may be somebody's work. */
+function versionAtOpening({ recovery, graph }: Kernel): Version {
+  const { archived } = graph.stats()
+  const start = archived > recovery.checkpoint ? archived : recovery.checkpoint
+  return start + BigInt(recovery.replayed)
 }
 
 /** Drops the fork of a graft that came to nothing. What cannot be dropped now is when the store is opened again. */
-export async function dropUnfinished(graph: Graph, root: string, name: string): Promise<void> {
+export async function dropUnfinished(graph: Graph, fork: string): Promise<void> {
   try {
-    await graph.openFork(forkName(root, name)).drop()
+    await graph.openFork(fork).drop()
   } catch {
     // Whoever grafts is told what went wrong before; that it could not be cleared away is no more than that.
   }
