@@ -14,6 +14,8 @@ const SCALAR_BYTES = 9
 
 const ALWAYS: readonly [{ readonly from?: Date; readonly to?: Date }] = [{}]
 
+const NONE: readonly string[] = []
+
 /** A node or edge, as far as both are alike. */
 export type Entity = Node | Edge
 
@@ -100,8 +102,8 @@ export interface Writing {
 /** All of it is to be written. */
 export function whole(of: Entity): Writing {
   const { props, intervals } = of
-  const [labels, valid] = isNode(of) ? [of.labels, undefined] : [[], of.valid]
-  return { of, created: true, labels, props, intervals, valid }
+  if (isNode(of)) return { of, created: true, labels: of.labels, props, intervals, valid: undefined }
+  return { of, created: true, labels: NONE, props, intervals, valid: of.valid }
 }
 
 /** Some of it is to be written; undefined where that is nothing. */
@@ -130,15 +132,14 @@ export function verbsOf({ intervals, valid }: Writing): number {
 
 /** Writes it. */
 export function write(tx: Transaction, { of, created, labels, props, intervals, valid }: Writing): void {
-  const some = countOf(props) > 0
   if (isNode(of)) {
     if (created) tx.put(of.key, { labels, props })
-    else if (some || labels.length > 0) tx.patch(of.key, { labels, props })
+    else if (labels.length > 0 || countOf(props) > 0) tx.patch(of.key, { labels, props })
   } else if (created && valid === undefined) {
     tx.link(of.from, of.type, of.to, { key: of.key, props })
   } else {
     if (valid !== undefined) writeValid(tx, of, valid, created)
-    if (some) tx.patch(of, { props })
+    if (countOf(props) > 0) tx.patch(of, { props })
   }
   for (const name in intervals) writeTimes(tx, of, name, intervals[name]!, created)
 }

@@ -60,10 +60,13 @@ export class Grafting {
       await this.#before
       return false
     }
-    const writings = 'nodes' in value ? this.#nodes(value.nodes) : this.#edges(value.edges)
-    for (const writing of writings) {
-      this.#batch.push(writing)
-      this.#verbs += verbsOf(writing)
+    const met: readonly (Meeting<Node> | Meeting<Edge>)[] =
+      'nodes' in value ? this.#nodes(value.nodes) : this.#edges(value.edges)
+    for (const meeting of met) {
+      const writing = this.#judge.judge(meeting)
+      if (writing === undefined) continue
+      if (meeting.bytes < PIECE_BYTES) this.#add(writing, meeting.bytes)
+      else await this.#addPieces(writing)
       if (this.#verbs >= COMMIT_VERBS || this.#bytes >= COMMIT_BYTES) await this.#commit()
     }
     const { rejected, conflicts } = this.#judge
@@ -77,33 +80,34 @@ export class Grafting {
     await this.#before.catch(() => {})
   }
 
-  *#nodes(met: readonly Meeting<Node>[]): IterableIterator<Writing> {
+  /** The nodes that are to be grafted. */
+  #nodes(met: readonly Meeting<Node>[]): readonly Meeting<Node>[] {
     const clashing = met.filter((meeting) => this.#judge.isClash(meeting))
-    if (this.#clashes === 'refuse' && clashing.length > 0) throw this.#refusal()
-    if (this.#clashes === 'skip') for (const { entity } of clashing) this.#skip(entity)
-    for (const meeting of met) if (!this.#skipped.has(meeting.entity.key)) yield* this.#written(meeting)
+    if (this.#clashes === 'merge' || clashing.length === 0) return met
+    if (this.#clashes === 'refuse') throw this.#refusal()
+    for (const { entity } of clashing) this.#skip(entity)
+    return met.filter(({ entity }) => !this.#skipped.has(entity.key))
   }
 
-  *#edges(met: readonly Meeting<Edge>[]): IterableIterator<Writing> {
+  /** The edges that are to be grafted. */
+  #edges(met: readonly Meeting<Edge>[]): readonly Meeting<Edge>[] {
     const skipped = this.#skipped
-    for (const meeting of met) {
-      const { from, to } = meeting.entity
-      if (!skipped.has(from) && !skipped.has(to)) yield* this.#written(meeting)
+    if (skipped.size === 0) return met
+    return met.filter(({ entity: { from, to } }) => !skipped.has(from) && !skipped.has(to))
+  }
+
+  #add(writing: Writing, bytes: number): void {
+    this.#batch.push(writing)
+    this.#verbs += verbsOf(writing)
+    this.#bytes += bytes
+  }
+
+  /** In a commit for each. */
+  async #addPieces(writing: Writing): Promise<void> {
+    for (const piece of pieces(writing, PIECE_BYTES)) {
+      this.#add(piece, 0)
+      await this.#commit()
     }
-  }
-
-  *#written(meeting: Meeting<Node> | Meeting<Edge>): IterableIterator<Writing> {
-    const writing = this.#judge.judge(meeting)
-    if (writing === undefined) return
-    this.#bytes += meeting.bytes
-    if (meeting.bytes < PIECE_BYTES) yield writing
-    // A commit for each.
-    else for (const piece of pieces(writing, PIECE_BYTES)) yield this.#alone(piece)
-  }
-
-  #alone(writing: Writing): Writing {
-    this.#bytes = COMMIT_BYTES
-    return writing
   }
 
   #skip({ key }: Node): void {

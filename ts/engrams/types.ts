@@ -253,7 +253,7 @@ export interface GraftInfo {
   readonly from: Version
   /** What was grafted: how many facts were new, were there already, were in conflict. */
   readonly counts: PlanCounts
-  /** Whether anything was promoted. */
+  /** Whether a promotion was ever begun: then a detachment looks for what there is to revert. */
   readonly promoted: boolean
 }
 
