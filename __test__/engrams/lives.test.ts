@@ -249,6 +249,8 @@ test('a cell that is killed in the middle of a graft takes the graft with it, an
   const engram = await chain(25_000)
   const path = `root/engram acme:chain 1.0.0 ${engram.root.slice(0, 12)}`
   let killed: Promise<void> | undefined
+  const odd = midway(engram, () => kernel.find(path)!.send('act'))
+  await (await graftEngram(kernel, odd)).detach()
   const dies = midway(engram, () => (killed = kernel.find(path)!.kill()))
   await refused(t, 'ERR_KARYON_CELL_DEAD', graftEngram(kernel, dies))
   await killed

@@ -37,7 +37,8 @@ export async function oneAfterTheOther<T>(kernel: Kernel, name: string, work: ()
 function nothing(): void {}
 
 async function act<T>(kernel: Kernel, name: string, work: (turn: Turn) => Promise<T>): Promise<T> {
-  let next: (graph: Graph) => Promise<void> = async () => {}
+  const idle = async (): Promise<void> => {}
+  let next: (graph: Graph) => Promise<void> = idle
   // Portions of work are turns of their own, so that other cells have theirs in between; how long one takes is no fault of it.
   const definition = cell({
     name,
@@ -45,7 +46,14 @@ async function act<T>(kernel: Kernel, name: string, work: (turn: Turn) => Promis
     restart: 'temporary',
     limits: { turnCpuMs: 0 },
     messages: { act: message<void, void>() },
-    on: { act: (ctx): Promise<void> => next(ctx.graph) },
+    on: {
+      act: (ctx): Promise<void> => {
+        // Once: whoever finds the cell may send it what he likes.
+        const now = next
+        next = idle
+        return now(ctx.graph)
+      },
+    },
   })
   const worker = spawned(() => kernel.spawn(definition, { name }), name)
   const turn: Turn = async (task) => {

@@ -141,17 +141,13 @@ class Promotion {
     for (const [at, change] of nodes.entries()) this.#node(change, there[at])
     this.#refuseClashes()
     const standing = this.#standing(tx, edges)
+    const stands = (end: string): boolean => standing.get(end) === true && !this.#clashing.has(end)
+    const comes = (end: string): boolean => stands(end) || this.#made.has(end)
     for (const change of edges) {
       const { from, to } = change.after
-      const stands = [from, to].map((end) => standing.get(end) === true && !this.#clashing.has(end))
-      const comes = [from, to].map((end, at) => stands[at] || this.#made.has(end))
-      if (!comes.every(Boolean)) this.#leaveOut(change.after)
+      if (!comes(from) || !comes(to)) this.#leaveOut(change.after)
       // An edge is there only where both of its ends are.
-      else
-        this.#decide(
-          change,
-          stands.every(Boolean) ? tx.edge(targetOf(change.after) as EdgeIdentity) : undefined,
-        )
+      else this.#decide(change, stands(from) && stands(to) ? tx.edge(identityOf(change.after)) : undefined)
     }
     if (this.#rejected > 0) throw conflictError(this.#rejected, this.#conflicts)
     if (this.#writings.reduce((verbs, writing) => verbs + verbsOf(writing), 0) > OPERATIONS_MAX)
@@ -189,7 +185,7 @@ class Promotion {
 
   #leaveOut(edge: Edge): void {
     this.#danglingCount++
-    if (this.#dangling.length < DANGLING_TOLD) this.#dangling.push(targetOf(edge) as EdgeIdentity)
+    if (this.#dangling.length < DANGLING_TOLD) this.#dangling.push(identityOf(edge))
   }
 
   #decide<Kind extends Entity>(change: Change<Kind>, now: Kind | undefined): void {
@@ -242,6 +238,10 @@ class Promotion {
     if (this.#conflicts.length >= TOLD) return
     this.#conflicts.push(toldOf(targetOf(of), name, 'reject', { host, package: other, outcome: host }))
   }
+}
+
+function identityOf({ from, type, to, key }: Edge): EdgeIdentity {
+  return { from, type, to, key }
 }
 
 function newLabels(before: Node | undefined, after: Node, now: Node): string[] {

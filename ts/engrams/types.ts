@@ -275,7 +275,8 @@ export interface Graft extends Disposable {
   readonly view: Fork
   /**
    * Takes facts over into the graph, in one commit, in the name of the graft's principal. What the graph has changed since the graft is a conflict,
-   * and decided by the graft's policies, of which `'newest-valid'` means the graph's then. What was promoted before is not touched.
+   * and decided by the graft's policies, of which `'newest-valid'` means the graph's then. What was promoted
+   * before, and is as it was promoted, is not touched.
    *
    * Throws `ERR_KARYON_GRAFT_CONFLICT` where the policy is `'reject'`, `ERR_KARYON_GRAFT` where a node clashes and that is refused,
    * `ERR_KARYON_TRANSACTION_SIZE` for more than a commit holds (1,000,000 nodes and edges, 64 MiB): filter it then. Cost: a pass over what was
