@@ -78,7 +78,7 @@ export async function graftEngram(
       throw error
     }
   }
-  await inTheNameOf(kernel, cell, (turn) => inTheMaking(forked, () => make(turn)))
+  await inTheNameOf(kernel, cell, (turn) => inTheMaking(kernel, forked, () => make(turn)))
   const graft = new OpenedGraft(kernel, recordOf(graph, name, root))
   if (!quarantine) await promoteOrDetach(graft)
   return graft

@@ -92,16 +92,17 @@ export function findGrafts(graph: Graph): Found {
   return { grafts, unfinished }
 }
 
-/** The forks of grafts that are being made here. */
-const making = new Set<string>()
+/** The forks of grafts that are being made. */
+const making = new WeakMap<Kernel, Set<string>>()
 
 /** Makes a graft in a fork of that name, which nobody clears away meanwhile. */
-export async function inTheMaking<T>(fork: string, make: () => Promise<T>): Promise<T> {
-  making.add(fork)
+export async function inTheMaking<T>(kernel: Kernel, fork: string, make: () => Promise<T>): Promise<T> {
+  const forks = making.get(kernel) ?? new Set()
+  making.set(kernel, forks.add(fork))
   try {
     return await make()
   } finally {
-    making.delete(fork)
+    forks.delete(fork)
   }
 }
 
@@ -110,7 +111,7 @@ export async function findAndClear(kernel: Kernel): Promise<Found> {
   const { graph } = kernel
   const { grafts, unfinished } = findGrafts(graph)
   const opened = versionAtOpening(kernel)
-  const left = unfinished.filter(({ name, created }) => created <= opened && !making.has(name))
+  const left = unfinished.filter(({ name, created }) => created <= opened && !making.get(kernel)?.has(name))
   for (const { name } of left) await graph.openFork(name).drop()
   return { grafts, unfinished: unfinished.filter((fork) => !left.includes(fork)) }
 }
