@@ -65,6 +65,8 @@ import { native } from './native.ts'
  * | `ERR_KARYON_TIMER_COUNT` | too many timers are armed |
  * | `ERR_KARYON_FOREIGN_AWAIT` | a turn of a simulation waits for something outside of it |
  * | `ERR_KARYON_CONSUMED` | the durable cell has consumed the message of this number before |
+ * | `ERR_KARYON_GRAFT` | there is no such graft, or none can be made: it clashes, or is of an older version |
+ * | `ERR_KARYON_GRAFT_CONFLICT` | a graft, or a promotion, has a conflict whose policy is `'reject'` (`details.conflicts`) |
  */
 export type KaryonErrorCode =
   | 'ERR_KARYON_ARGUMENT'
@@ -126,6 +128,8 @@ export type KaryonErrorCode =
   | 'ERR_KARYON_TIMER_COUNT'
   | 'ERR_KARYON_FOREIGN_AWAIT'
   | 'ERR_KARYON_CONSUMED'
+  | 'ERR_KARYON_GRAFT'
+  | 'ERR_KARYON_GRAFT_CONFLICT'
 
 /** Facts about an error, for programs. Limits, counts, versions and process ids are numbers. */
 export type ErrorDetails = Readonly<Record<string, unknown>>

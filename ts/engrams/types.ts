@@ -1,7 +1,17 @@
 // Engrams: what is packed, what is told of it, and what becomes of it elsewhere.
 import type { KeyObject } from 'node:crypto'
-import type { Commit, Edge, EdgeIdentity, Fork, Node, Reader, RevertReport, Target } from '../graph/types.ts'
-import type { Moment } from '../time.ts'
+import type {
+  Commit,
+  Edge,
+  EdgeIdentity,
+  Fork,
+  Node,
+  Reader,
+  RevertReport,
+  Target,
+  ValidValue,
+} from '../graph/types.ts'
+import type { Moment, Version } from '../time.ts'
 import type { Value } from '../values/types.ts'
 
 /**
@@ -130,91 +140,153 @@ export interface Engram extends Reader, Inspected, Disposable {
   close(): void
 }
 
-/** What a graft would do, by facts: existences, labels and properties. */
+/** What a graft would do, by facts: existences, labels and properties. A property counts as one, whatever it holds when. */
 export interface PlanCounts {
   /** The host does not have them. */
   readonly added: number
   /** The host has them already. */
   readonly same: number
-  /** The host holds another value. */
+  /** The host holds another value; or an edge, which holds at other times there. */
   readonly conflicting: number
 }
 
-/** One conflict. */
+/** One conflict. Where a property does not hold one value always, `intervals` say what it holds when, in the place of the value. */
 export interface PlannedConflict {
   readonly target: Target
-  readonly property: string
-  readonly host: Value
-  readonly package: Value
-  readonly policy: ConflictPolicy
+  /** Absent where an edge holds at other times than the host's. */
+  readonly property?: string
+  readonly host?: Value
+  readonly package?: Value
   /** What the graft would hold. */
-  readonly outcome: Value
+  readonly outcome?: Value
+  readonly intervals?: {
+    readonly host?: readonly Timed[]
+    readonly package?: readonly Timed[]
+    readonly outcome?: readonly Timed[]
+  }
+  readonly policy: ConflictPolicy
 }
+
+/** What holds when: a value, or an edge itself. */
+export type Timed = ValidValue | Omit<ValidValue, 'value'>
 
 /** What may be told of conflicts and clashes, of each so many. */
 export interface PlanOptions {
-  /** What whoever grafts does about conflicts; `'keep-host'` by default. */
+  /**
+   * What whoever grafts does about conflicts: it goes before what the package would have done, `'*'` too. `'keep-host'` where neither says
+   * anything. What does not hold one value always is never kept from both: with `'keep-both'` the host's stays.
+   */
   readonly policies?: ConflictPolicies
-  /** How many conflicts and clashes are told in full; 100 by default, 10,000 at most. */
+  /** How many conflicts and clashes are told in full; 100 by default, 10,000 at most, of conflicts 16 MiB. */
   readonly samples?: number
 }
 
 /** A dry run: nothing is changed by it. */
 export interface Plan {
   readonly engram: Engram
+  /** The version of the host that it was compared with. */
+  readonly host: Version
+  /** Nodes and edges together. */
   readonly counts: PlanCounts
+  /** Facts of nodes. */
   readonly nodes: PlanCounts
+  /** Facts of edges. */
   readonly edges: PlanCounts
   /** About how many bytes of memory the graft would take. */
   readonly bytes: number
   /** Some of the conflicts. */
   readonly conflicts: readonly PlannedConflict[]
-  /** Nodes that have the same key and labels, but none in common: most likely they are two things. */
+  /** Nodes that have the same key and labels, but none in common: most likely they are two things. What they say is counted all the same. */
   readonly clashes: { readonly count: number; readonly keys: readonly string[] }
-  /** Has it happen, as the host is now. */
+  /** Has it happen, as the host is then, with the policies of the plan. */
   graft(options?: GraftOptions): Promise<Graft>
 }
 
 /** How a package is grafted. */
 export interface GraftOptions {
-  /** By default `NAME@VERSION`. */
+  /** Text of 1 to 900 bytes, that no other graft has; by default `NAME@VERSION`. */
   readonly name?: string
   /** Whether what is grafted stays out of the graph until it is promoted; true by default. */
   readonly quarantine?: boolean
-  /** Whether nodes that clash are grafted all the same; by default the graft is refused. */
+  /**
+   * Whether nodes that clash are grafted all the same (`'merge'`), or left out with their edges (`'skip'`); by default the graft is refused.
+   * What of it is promoted is treated alike, where the host has got such a node since.
+   */
   readonly clashes?: 'refuse' | 'skip' | 'merge'
-  /** Whether an older version than one that is grafted is taken; false by default. */
+  /** Whether an older version of a package is taken than one that is grafted; false by default, as it may be an old one that is played again. */
   readonly older?: boolean
 }
 
-/** Which facts are promoted. */
+/** Which facts are promoted: nodes and edges that these say true of, each as the graft has it; all by default. */
 export interface PromoteOptions {
   readonly nodes?: (node: Node) => boolean
   readonly edges?: (edge: Edge) => boolean
 }
 
-/** What a promotion did. */
+/** What a promotion did; no version and time where there was nothing to do. */
 export interface Promoted extends Partial<Commit> {
+  /** Nodes that were made or changed. */
   readonly nodes: number
+  /** Edges that were made or changed. */
   readonly edges: number
-  /** Edges that were left out, as an end of theirs is not there. */
-  readonly dangling: readonly EdgeIdentity[]
+  /** What the graph has changed since the graft to something else, and holds still, or holds together with the graft's. */
+  readonly conflicting: number
+  /** Edges that were left out, as an end of theirs is not there, or clashes: how many, and 1,000 of them. */
+  readonly dangling: { readonly count: number; readonly edges: readonly EdgeIdentity[] }
 }
 
 /** What a detachment did: what was promoted is reverted, and what others have changed since is kept, and listed. */
 export interface Detached extends Pick<RevertReport, 'restored' | 'kept'> {}
 
-/** A package that was grafted: a layer above the graph, which the graph itself does not show. */
+/** What is known of a graft. */
+export interface GraftInfo {
+  readonly name: string
+  /** The package's name. */
+  readonly engram: string
+  /** The package's version. */
+  readonly engramVersion: string
+  /** The package's root, in hex. */
+  readonly root: string
+  /** The principal in whose name it is written: `blame` says it of everything that was promoted. */
+  readonly principal: string
+  /** The version of the graph that it stands on. */
+  readonly from: Version
+  /** What was grafted: how many facts were new, were there already, were in conflict. */
+  readonly counts: PlanCounts
+  /** Whether a promotion was ever begun: then a detachment looks for what there is to revert. */
+  readonly promoted: boolean
+}
+
+/**
+ * A package that was grafted: a layer above the graph, which the graph itself does not show. The layer is a fork, in which a node with the key
+ * `engram:ROOT` and the label `Engram` says what was grafted; that node is never promoted.
+ */
 export interface Graft extends Disposable {
   readonly name: string
   readonly root: string
   /** The principal in whose name it is written: `blame` says it of everything that was promoted. */
   readonly principal: string
-  /** The graph as of the graft, with what was grafted. */
+  /** What is known of it, as of now. */
+  readonly info: GraftInfo
+  /**
+   * The graph as of the graft, with what was grafted. What somebody writes into it is promoted as if it were the package's; what somebody removes
+   * from it is not promoted.
+   */
   readonly view: Fork
-  /** Takes facts over into the graph, in one commit. */
+  /**
+   * Takes facts over into the graph, in one commit, in the name of the graft's principal. What the graph has changed since the graft is a conflict,
+   * and decided by the graft's policies, of which `'newest-valid'` means the graph's then. What was promoted
+   * before, and is as it was promoted, is not touched.
+   *
+   * Throws `ERR_KARYON_GRAFT_CONFLICT` where the policy is `'reject'`, `ERR_KARYON_GRAFT` where a node clashes and that is refused,
+   * `ERR_KARYON_TRANSACTION_SIZE` for more than a commit holds (1,000,000 nodes and edges, 64 MiB): filter it then. Cost: a pass over what was
+   * grafted, which is held in memory.
+   */
   promote(options?: PromoteOptions): Promise<Promoted>
-  /** Takes all of it out again. */
+  /**
+   * Takes all of it out again. Where nothing was promoted, that is one commit; else what was promoted is reverted, at a cost of the commits since
+   * the graft and of what was promoted. The digest of the graph is then the one before the graft, but for what others have written since.
+   */
   detach(): Promise<Detached>
   /** Lets go of it; it stays grafted, and can be opened again. */
   close(): void

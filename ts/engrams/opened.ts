@@ -1,0 +1,93 @@
+// A graft that is opened: what is seen of it, and what becomes of it.
+import { KaryonError } from '../errors.ts'
+import type { Fork } from '../graph/types.ts'
+import type { Kernel } from '../kernel.ts'
+import { forkName } from './names.ts'
+import { checkedOptions } from './options.ts'
+import { cellOf, inTheNameOf, oneAfterTheOther } from './principal.ts'
+import { promoteFrom } from './promote.ts'
+import { findAndClear, type GraftRecord, recordOf } from './record.ts'
+import { graftError } from './refusals.ts'
+import type { Detached, Graft, GraftInfo, Promoted, PromoteOptions } from './types.ts'
+
+/** A graft of a kernel. */
+export class OpenedGraft implements Graft {
+  readonly name: string
+  readonly root: string
+  readonly principal: string
+  readonly view: Fork
+  readonly #kernel: Kernel
+  #closed = false
+
+  constructor(kernel: Kernel, { info }: GraftRecord) {
+    this.#kernel = kernel
+    this.name = info.name
+    this.root = info.root
+    this.principal = info.principal
+    this.view = kernel.graph.openFork(forkName(info.root, info.name))
+  }
+
+  get info(): GraftInfo {
+    return this.#record().info
+  }
+
+  #record(): GraftRecord {
+    if (this.#closed) throw new KaryonError('ERR_KARYON_CLOSED', 'the graft is closed; open it again')
+    return recordOf(this.#kernel.graph, this.name, this.root)
+  }
+
+  async promote(options: PromoteOptions = {}): Promise<Promoted> {
+    const asked = checkedOptions(options, 'nodes', 'edges')
+    this.#record()
+    return inTheNameOf(this.#kernel, cellOf(this.principal), (turn) =>
+      promoteFrom(turn, this.#record(), asked),
+    )
+  }
+
+  async detach(): Promise<Detached> {
+    this.#record()
+    return oneAfterTheOther(this.#kernel, cellOf(this.principal), () => this.#detach())
+  }
+
+  async #detach(): Promise<Detached> {
+    const { graph } = this.#kernel
+    const { promoted, principal, from } = this.#record().info
+    const above = this.view.forks()
+    if (above.length > 0) {
+      const message = `the fork ${JSON.stringify(above[0]!.name)} stands on the graft; drop that first`
+      throw graftError(message, { forks: above.map(({ name }) => name) })
+    }
+    const reverted = promoted ? await graph.revert({ principal, since: from }) : undefined
+    await this.view.drop()
+    this.#closed = true
+    const { restored = 0, kept = [] } = reverted ?? {}
+    return { restored, kept }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.view.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+/**
+ * A graft that was made before, also by an earlier process.
+ *
+ * @throws ERR_KARYON_GRAFT if there is none of that name
+ *
+ * @example
+ * await openGraft(kernel, 'acme/sky@1.4.0').promote({ nodes: (node) => node.labels.includes('Fact') })
+ */
+export function openGraft(kernel: Kernel, name: string): Graft {
+  return new OpenedGraft(kernel, recordOf(kernel.graph, name))
+}
+
+/** What is grafted. What was left of grafts when the store was left in the middle of them is dropped. Cost: a look at each fork. */
+export async function listGrafts(kernel: Kernel): Promise<readonly GraftInfo[]> {
+  const { grafts } = await findAndClear(kernel)
+  return grafts.map(({ info }) => info)
+}
