@@ -45,8 +45,10 @@ export interface ExportOptions extends Description {
   readonly select?: Selection
   /** Whether each fact says who wrote it and when; true by default. */
   readonly provenance?: boolean
-  /** Ed25519 keys that sign the root. */
+  /** Private Ed25519 keys that sign the root; at most 64. */
   readonly signWith?: readonly KeyObject[]
+  /** What it may have at most; by default what whoever opens it allows by default. */
+  readonly limits?: PackageLimits
 }
 
 /** What a package says of itself. */
