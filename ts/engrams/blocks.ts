@@ -48,7 +48,7 @@ export class Blocks {
       checkLimit('the size of the package in bytes', stat.size, bytesMax)
       this.#most = Math.max(KEPT_MIN, Math.floor(cacheBytes / BLOCK_BYTES))
       this.frame = decodeFrame(this.unverified(0, Math.min(TABLE_END, stat.size)))
-      checkLimit('the size of the package in bytes', this.frame.bytes, stat.size)
+      if (this.frame.bytes > stat.size) throw malformed('it is cut short')
       this.#levelBytes = levelsOver(this.frame.bytes)
       if (this.#levelBytes.length !== this.frame.levels) throw malformed('its tree has other levels')
       let end = this.frame.bytes

@@ -68,13 +68,31 @@ function manifestOf(
   const cursor = new Cursor(blocks, offset, offset + bytes)
   cursor.need(bytes)
   const manifest = decodeManifest(cursor.bytes.subarray(cursor.at, cursor.at + bytes))
-  const { nodes, edges, sources } = manifest.counts
+  const { nodes, edges } = manifest.counts
   checkLimit('the number of nodes', nodes, most.nodes)
   checkLimit('the number of edges', edges, most.edges)
-  if (entries !== 1 || nodes !== sections.nodes.entries || sources !== sections.sources.entries) {
+  if (entries !== 1 || !isCounted(manifest, sections)) {
     throw malformed('its manifest counts other things than its sections')
   }
   return manifest
+}
+
+/** Whether a manifest counts what there is, and its counts are sums of each other. */
+function isCounted({ counts, schema }: Inspected['manifest'], sections: Sections): boolean {
+  const { nodes, edges, facts, sources } = counts
+  const [labels, types, properties] = [schema.labels, schema.types, schema.properties].map((named) =>
+    Object.values(named).reduce((sum, count) => sum + count, 0),
+  ) as [number, number, number]
+  const names = new Set(Object.values(schema).flatMap((named) => Object.keys(named)))
+  return (
+    nodes === sections.nodes.entries &&
+    edges === types &&
+    facts === nodes + edges + labels + properties &&
+    sources === sections.sources.entries &&
+    sections.names.entries === names.size &&
+    sections.links.entries <= nodes &&
+    sections.labels.entries === Object.keys(schema.labels).length
+  )
 }
 
 /** Refuses anything but zeros between sections. */

@@ -8,7 +8,7 @@ import { checkKey, checkName } from '../values/keys.ts'
 import { checkedOptions, listOf, plainEdge, plainTarget } from './arguments.ts'
 import type { Blocks } from './blocks.ts'
 import { type Question, questionOf } from './conditions.ts'
-import { Labels } from './labels.ts'
+import { type LabelList, Labels } from './labels.ts'
 import type { Sections } from './layout.ts'
 import { type End, Links } from './links.ts'
 import { type Found, Lookup, NO_HANDLE } from './lookup.ts'
@@ -238,8 +238,7 @@ export class OpenEngram implements Engram {
     const { label, tests } = question
     if (tests.length === 0) {
       if (label === undefined) return this.#sections.nodes.entries
-      const name = this.#names.number(label)
-      return name === undefined ? 0 : (this.#labels.find(name)?.count ?? 0)
+      return this.#listed(label)?.count ?? 0
     }
     let count = 0
     for (const _ of this.#readers(question)) count++
@@ -274,9 +273,18 @@ export class OpenEngram implements Engram {
     if (count !== this.#sections.nodes.entries) throw malformed('there are more or fewer nodes than it says')
   }
 
+  /** Where the nodes with a label are listed; `undefined` where nothing has it. */
+  #listed(label: string): LabelList | undefined {
+    const { labels } = this.manifest.schema
+    const count = Object.hasOwn(labels, label) ? labels[label] : undefined
+    if (count === undefined) return undefined
+    const list = this.#labels.find(this.#names.number(label)!)
+    if (list?.count !== count) throw malformed('a label has more or fewer nodes than it says')
+    return list
+  }
+
   *#labelled(label: string): Generator<NodeReader, void, undefined> {
-    const name = this.#names.number(label)
-    const list = name === undefined ? undefined : this.#labels.find(name)
+    const list = this.#listed(label)
     if (!list) return
     const reader = this.#newReader()
     for (const offset of this.#labels.offsets(list)) {
