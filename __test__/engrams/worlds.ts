@@ -91,11 +91,11 @@ export function byIdentity(a: Edge, b: Edge): number {
   )
 }
 
-export function plainNode({ version: _, labels, ...node }: Node): object {
+export function plainNode({ version: _version, labels, ...node }: Node): object {
   return { ...node, labels: labels.toSorted(compareUtf8) }
 }
 
-export function plainEdge({ version: _, ...edge }: Edge): object {
+export function plainEdge({ version: _version, ...edge }: Edge): object {
   return edge
 }
 
