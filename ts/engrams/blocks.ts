@@ -14,6 +14,8 @@ const READ_AHEAD = 64
 interface Kept {
   readonly key: number
   readonly bytes: Buffer
+  /** The same in numbers of 32 bits. */
+  readonly words: Uint32Array
   /** Whether it was asked for since the hand of the clock has passed it. */
   used: boolean
 }
@@ -66,7 +68,7 @@ export class Blocks {
   #top(): Buffer {
     const level = this.#levelBytes.length
     const buffer = this.#read(this.#levelOffsets[level - 1]!, this.#levelBytes[level - 1]!)
-    this.#keep(keyOf(level, 0), buffer.subarray(LEAD_BYTES))
+    this.#keep(keyOf(level, 0), buffer)
     return hashOf(buffer, level, 0)
   }
 
@@ -77,25 +79,28 @@ export class Blocks {
 
   /** The verified block of this number. */
   block(number: number): Buffer {
-    return this.#at(0, number)
+    return this.#at(0, number).bytes
+  }
+
+  /** The same in numbers of 32 bits, as they stand in it. */
+  words(number: number): Uint32Array {
+    return this.#at(0, number).words
   }
 
   /** A block of a level: level 0 is the file up to the tree, the others the tree. */
-  #at(level: number, number: number): Buffer {
+  #at(level: number, number: number): Kept {
     this.checkOpen()
     const kept = this.#kept.get(keyOf(level, number))
     if (kept) {
       kept.used = true
-      return kept.bytes
+      return kept
     }
     const [offset, all] =
       level === 0 ? [0, this.frame.bytes] : [this.#levelOffsets[level - 1]!, this.#levelBytes[level - 1]!]
     const start = number * BLOCK_BYTES
     const buffer = this.#read(offset + start, Math.min(BLOCK_BYTES, all - start))
     this.#check(buffer, level, number)
-    const bytes = buffer.subarray(LEAD_BYTES)
-    this.#keep(keyOf(level, number), bytes)
-    return bytes
+    return this.#keep(keyOf(level, number), buffer)
   }
 
   #check(buffer: Buffer, level: number, number: number): void {
@@ -104,7 +109,7 @@ export class Blocks {
       if (!found.equals(this.root)) throw this.#altered(level, number)
       return
     }
-    const above = this.#at(level + 1, Math.floor((number * HASH_BYTES) / BLOCK_BYTES))
+    const above = this.#at(level + 1, Math.floor((number * HASH_BYTES) / BLOCK_BYTES)).bytes
     const at = (number * HASH_BYTES) % BLOCK_BYTES
     if (found.compare(above, at, at + HASH_BYTES) !== 0) throw this.#altered(level, number)
   }
@@ -113,12 +118,17 @@ export class Blocks {
     return altered(`block ${block}${level === 0 ? '' : ` of level ${level} of the tree`}`, { level, block })
   }
 
-  #keep(key: number, bytes: Buffer): void {
-    const kept = { key, bytes, used: true }
+  #keep(key: number, buffer: Buffer): Kept {
+    const words = new Uint32Array(
+      buffer.buffer,
+      buffer.byteOffset + LEAD_BYTES,
+      (buffer.length - LEAD_BYTES) / 4,
+    )
+    const kept = { key, bytes: buffer.subarray(LEAD_BYTES), words, used: true }
     this.#kept.set(key, kept)
     if (this.#ring.length < this.#most) {
       this.#ring.push(kept)
-      return
+      return kept
     }
     for (let other = this.#ring[this.#hand]!; other.used; other = this.#ring[this.#hand]!) {
       other.used = false
@@ -127,6 +137,7 @@ export class Blocks {
     this.#kept.delete(this.#ring[this.#hand]!.key)
     this.#ring[this.#hand] = kept
     this.#hand = (this.#hand + 1) % this.#most
+    return kept
   }
 
   /** Reads bytes into a buffer that has room before them. */

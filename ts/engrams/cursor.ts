@@ -124,7 +124,8 @@ export class Cursor {
   varint(): number {
     let byte = this.byte()
     if (byte < 0x80) return byte
-    let [value, scale] = [byte & 0x7f, 0x80]
+    let value = byte & 0x7f
+    let scale = 0x80
     for (let read = 2; ; read++) {
       byte = this.byte()
       if (read === EXACT_BYTES && byte > EXACT_LAST_MAX) throw this.malformed('a number is beyond 53 bits')

@@ -37,7 +37,8 @@ export function compareEnds(a: EndRecord, b: EndRecord): number {
   return a.type - b.type || compareUtf8(a.other, b.other) || compareUtf8(a.key, b.key)
 }
 
-const content = new Writer()
+/** For the edges of the node that is being written: making new ones would cost more than filling them. */
+const [body, sides, group, content] = [new Writer(), new Writer(), new Writer(), new Writer()]
 
 /** Appends the edges of a node, both in order. */
 export function putLinks(
@@ -47,9 +48,9 @@ export function putLinks(
   into: readonly EndRecord[],
   names: Names,
 ): void {
-  const body = new Writer()
+  body.length = 0
   body.text(key)
-  putSide(body, out, true, ({ source, valid, facts }) => {
+  putSide(out, true, ({ source, valid, facts }) => {
     content.length = 0
     content.varint(source)
     putValid(content, valid)
@@ -57,7 +58,7 @@ export function putLinks(
     checkLimit(`the size of an edge of ${JSON.stringify(key)} in bytes`, content.length, RECORD_BYTES_MAX)
     return content
   })
-  putSide(body, into, false, () => undefined)
+  putSide(into, false, () => undefined)
   checkLimit(`the size of the edges of ${JSON.stringify(key)} in bytes`, body.length, LINKS_BYTES_MAX)
   writer.varint(body.length)
   writer.append(body)
@@ -65,34 +66,31 @@ export function putLinks(
 
 /** Appends edges in one direction: first of each type how many there are and in how many bytes, then themselves. */
 function putSide<T extends EndRecord>(
-  writer: Writer,
   ends: readonly T[],
   hasStrides: boolean,
   contentOf: (end: T) => Writer | undefined,
 ): void {
-  const groups: { readonly type: number; readonly count: number; readonly body: Writer }[] = []
+  const heads: number[] = []
+  sides.length = 0
   for (let at = 0; at < ends.length;) {
     const { type } = ends[at]!
-    const [first, edges, strides] = [at, new Writer(), new Writer()]
+    const [first, start] = [at, sides.length]
+    group.length = 0
     for (; at < ends.length && ends[at]!.type === type; at++) {
-      if (hasStrides && at > first && (at - first) % STRIDE === 0) putStride(strides, edges.length)
-      edges.text(ends[at]!.other)
-      edges.text(ends[at]!.key)
+      if (hasStrides && at > first && (at - first) % STRIDE === 0) putStride(sides, group.length)
+      group.text(ends[at]!.other)
+      group.text(ends[at]!.key)
       const held = contentOf(ends[at]!)
       if (!held) continue
-      edges.varint(held.length)
-      edges.append(held)
+      group.varint(held.length)
+      group.append(held)
     }
-    strides.append(edges)
-    groups.push({ type, count: at - first, body: strides })
+    sides.append(group)
+    heads.push(type, at - first, sides.length - start)
   }
-  writer.varint(groups.length)
-  for (const { type, count, body } of groups) {
-    writer.varint(type)
-    writer.varint(count)
-    writer.varint(body.length)
-  }
-  for (const { body } of groups) writer.append(body)
+  body.varint(heads.length / 3)
+  for (const number of heads) body.varint(number)
+  body.append(sides)
 }
 
 function putStride(writer: Writer, offset: number): void {

@@ -5,12 +5,10 @@ import { Cursor } from './cursor.ts'
 import { BLOCK_BYTES, ROW_BYTES, ROWS_MAX, type Section } from './layout.ts'
 import { checkLimit } from './limits.ts'
 import { malformed } from './refusals.ts'
-import { tagsOf } from './tags.ts'
+import { TAG_WORDS as WORDS, putTagOf, tagsOf } from './tags.ts'
 
 /** Tags whose keys are asked for at once. */
 const BATCH = 4096
-/** Numbers of 32 bits in a tag. */
-const WORDS = 4
 
 /** How many rows a table for so many keys has: the least power of two, or three quarters of one, that is filled to three quarters. */
 export function rowsFor(keys: number): number {
@@ -132,6 +130,7 @@ export class Lookup {
   readonly #offset: number
   readonly #rows: number
   readonly #nodes: Section
+  readonly #tag = new Uint32Array(WORDS)
   readonly #asked = Buffer.alloc(KEY_BYTES_MAX)
   readonly #cursor: Cursor
 
@@ -149,7 +148,8 @@ export class Lookup {
 
   /** Where the node of a key is; `undefined` where there is none. */
   find(key: string): Found | undefined {
-    return this.#probe(key, new Uint32Array(tagsOf([key]).buffer), 0)
+    putTagOf(key, this.#tag)
+    return this.#probe(key, this.#tag, 0)
   }
 
   /** The same of several keys, in one crossing. */
@@ -161,46 +161,59 @@ export class Lookup {
   /** What a row leads to; `undefined` where there is none. */
   at(place: number): Found | undefined {
     if (place >= this.#rows) return undefined
-    const { bytes, at } = this.#row(place)
-    return this.#leadingTo(place, bytes, at)
+    const position = this.#offset + place * ROW_BYTES
+    const words = this.#blocks.words(Math.floor(position / BLOCK_BYTES))
+    return this.#leadingTo(place, words, (position % BLOCK_BYTES) / 4)
   }
 
   #probe(key: string, tags: Uint32Array, first: number): Found | undefined {
     const rows = this.#rows
     if (rows === 0) return undefined
-    const home = homeOf(tags[first + 3]!, rows)
     const length = this.#asked.write(key)
-    for (
-      let distance = 0, place = home;
-      distance < rows;
-      distance++, place = place + 1 === rows ? 0 : place + 1
-    ) {
-      const { bytes, at } = this.#row(place)
-      const found = this.#leadingTo(place, bytes, at)
+    let place = homeOf(tags[first + 3]!, rows)
+    for (let distance = 0; distance < rows; distance++) {
+      const position = this.#offset + place * ROW_BYTES
+      const words = this.#blocks.words(Math.floor(position / BLOCK_BYTES))
+      const at = (position % BLOCK_BYTES) / 4
       // Who is nearer to where it would like to be stands behind the one that is looked for.
-      if (found === undefined || bytes.readUInt32LE(at + 28) < distance) return undefined
-      if (!isTag(bytes, at, tags, first)) continue
-      if (this.#isKeyOf(found.node, length)) return found
+      const held = this.#distanceAt(place, words, at)
+      if (held === undefined || held < distance) return undefined
+      if (
+        words[at] === tags[first] &&
+        words[at + 1] === tags[first + 1] &&
+        words[at + 2] === tags[first + 2] &&
+        words[at + 3] === tags[first + 3]
+      ) {
+        const found = this.#leadingTo(place, words, at)
+        if (found && this.#isKeyOf(found.node, length)) return found
+      }
+      place = place + 1 === rows ? 0 : place + 1
     }
     return undefined
   }
 
-  #row(place: number): { readonly bytes: Buffer; readonly at: number } {
-    const position = this.#offset + place * ROW_BYTES
-    return { bytes: this.#blocks.block(Math.floor(position / BLOCK_BYTES)), at: position % BLOCK_BYTES }
-  }
-
-  #leadingTo(place: number, bytes: Buffer, at: number): Found | undefined {
-    const node = bytes.readUIntLE(at + 16, 6)
-    if (node === 0) return undefined
-    const distance = bytes.readUInt32LE(at + 28)
-    const home = homeOf(bytes.readUInt32LE(at + 12), this.#rows)
-    const isInPlace = distance < this.#rows && (home + distance) % this.#rows === place
-    const { offset, bytes: length } = this.#nodes
-    if (!isInPlace || node < offset || node >= offset + length) {
+  /** How far a row is from where it would like to be; `undefined` where there is none. */
+  #distanceAt(place: number, words: Uint32Array, at: number): number | undefined {
+    if (words[at + 4] === 0 && (words[at + 5]! & 0xffff) === 0) return undefined
+    const rows = this.#rows
+    const distance = words[at + 7]!
+    const home = homeOf(words[at + 3]!, rows)
+    const here = home + distance
+    if (distance >= rows || (here < rows ? here : here - rows) !== place) {
       throw malformed('a row of its lookup is not where it has to be', { row: place })
     }
-    return { place, node, links: bytes.readUIntLE(at + 22, 6) }
+    return distance
+  }
+
+  // Of the eight numbers of a row the fifth and half of the sixth are where its node is, the rest of it and the seventh where its edges are.
+  #leadingTo(place: number, words: Uint32Array, at: number): Found | undefined {
+    if (this.#distanceAt(place, words, at) === undefined) return undefined
+    const middle = words[at + 5]!
+    const node = words[at + 4]! + (middle & 0xffff) * 2 ** 32
+    const { offset, bytes: length } = this.#nodes
+    if (node < offset || node >= offset + length)
+      throw malformed('a row of its lookup leads to no node', { row: place })
+    return { place, node, links: (middle >>> 16) + words[at + 6]! * 2 ** 16 }
   }
 
   /** Whether the node there has the key that was asked for: tags alone prove nothing where keys come from others. */
@@ -213,13 +226,6 @@ export class Lookup {
     const { bytes, at } = cursor
     return this.#asked.compare(bytes, at, at + length, 0, length) === 0
   }
-}
-
-function isTag(bytes: Buffer, at: number, tags: Uint32Array, first: number): boolean {
-  for (let word = 0; word < WORDS; word++) {
-    if (bytes.readUInt32LE(at + word * 4) !== tags[first + word]) return false
-  }
-  return true
 }
 
 /** The handle of a node that does not exist. */
