@@ -37,7 +37,7 @@ const decoder = new ByteReader(NOTHING)
 
 /** Reads fields from a span of a package, in verified blocks. Whatever leads beyond the span is refused. */
 export class Cursor {
-  readonly #blocks: Blocks
+  readonly #blocks: Pick<Blocks, 'block'>
   /** Where in the file the first of `bytes` is, and where the span ends. */
   #base = 0
   #end = 0
@@ -46,7 +46,7 @@ export class Cursor {
   at = 0
   #limit = 0
 
-  constructor(blocks: Blocks, from: number, end: number) {
+  constructor(blocks: Pick<Blocks, 'block'>, from: number, end: number) {
     this.#blocks = blocks
     this.reset(from, end)
   }
