@@ -56,9 +56,10 @@ export function inspectEngram(path: string, options: EngramOptions = {}): Inspec
  * engram.get('useState')?.props.text
  */
 export function openEngram(path: string, options: EngramOptions = {}): Engram {
-  const { blocks, sections, inspected } = lookAt(path, options)
+  const { blocks, sections, inspected } = lookAt(path, options, (signatures) =>
+    checkSignatures(signatures, options.keys),
+  )
   try {
-    checkSignatures(inspected.signatures, options.keys)
     return new OpenEngram(blocks, sections, inspected)
   } catch (error) {
     blocks.close()

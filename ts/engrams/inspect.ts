@@ -19,8 +19,15 @@ export interface Looked {
   readonly inspected: Inspected
 }
 
-/** Opens a package far enough to say what it is; with `verify: 'full'` all of it is verified. */
-export function lookAt(path: string, options: EngramOptions): Looked {
+/**
+ * Opens a package far enough to say what it is; with `verify: 'full'` all of it is verified. `admit` may refuse who has signed it, before anything
+ * is read that they would vouch for.
+ */
+export function lookAt(
+  path: string,
+  options: EngramOptions,
+  admit: (signatures: readonly Signature[]) => void = () => {},
+): Looked {
   const {
     verify = 'root',
     keys = {},
@@ -33,6 +40,7 @@ export function lookAt(path: string, options: EngramOptions): Looked {
   const blocks = new Blocks(checkedPath(path), cacheBytes, most.bytes)
   try {
     const signatures = signaturesOf(blocks, names)
+    admit(signatures)
     const head = new Cursor(blocks, 0, TABLE_END)
     head.need(TABLE_END)
     const sections = decodeSections(head.bytes.subarray(head.at, head.at + TABLE_END), blocks.frame)

@@ -3,6 +3,7 @@ import type { Edge, Graph, Node, Reader, Target } from '../graph/types.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { Writer } from '../values/writer.ts'
 import { checkedOptions, checkedPath, listOf } from './arguments.ts'
+import { Batches } from './batches.ts'
 import { type Content, contentOf } from './content.ts'
 import { labelsOf } from './labels.ts'
 import { FORMAT, type Section, type Sections } from './layout.ts'
@@ -19,8 +20,6 @@ import { checkSigners, signed } from './signatures.ts'
 import { Gathered } from './sources.ts'
 import type { Engram, ExportOptions, Manifest, PackageLimits } from './types.ts'
 
-/** Nodes that are read at once. */
-const BATCH = 256
 /** How long others wait for their turn at most. */
 const TURN_MS = 8
 
@@ -138,8 +137,12 @@ class Packing {
   /** The selected nodes in order, some at a time. */
   async *#nodes(): AsyncGenerator<Node, void, undefined> {
     const { keys, turn } = this.#job
-    for (let at = 0; at < keys.length; at += BATCH) {
-      for (const node of this.#reader.getMany(keys.slice(at, at + BATCH))) if (node) yield node
+    const batches = new Batches()
+    for (let at = 0; at < keys.length;) {
+      const batch = this.#reader.getMany(keys.slice(at, at + batches.size))
+      at += batches.size
+      batches.learn(batch)
+      for (const node of batch) if (node) yield node
       const others = turn()
       if (others) await others
     }
