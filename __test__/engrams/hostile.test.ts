@@ -342,6 +342,40 @@ function mutate(random: Random, bytes: Buffer, offset: number, length: number): 
   }
 }
 
+test('a row that leads to another node is none of the key that has its tag', async (t) => {
+  const { path, keys } = await packed(t, seededRandom(10), 20)
+  const body = Buffer.from(bodyOf(path))
+  const { keys: table } = sectionsOf(body)
+  const rows = Array.from({ length: table.entries }, (_, row) => table.offset + row * 32)
+  const filled = rows.filter((row) => body.readUIntLE(row + 16, 6) > 0)
+  const honest = bodyOf(path)
+  for (const [at, row] of filled.entries()) {
+    const other = filled[(at + 1) % filled.length]!
+    honest.copy(body, row + 16, other + 16, other + 28)
+  }
+  seal(path, body)
+  using engram = openEngram(path)
+  t.true(engram.count() > 5)
+  t.true(engram.getMany(keys).every((node) => node === undefined))
+  for (const { key } of engram.nodes()) t.is(engram.get(key), undefined)
+})
+
+test('what stands between sections is nothing, or the package is refused', async (t) => {
+  const { path } = await packed(t, seededRandom(11), 20)
+  const honest = bodyOf(path)
+  const sections = Object.values(sectionsOf(honest))
+  const ends = [TABLE_END, ...sections.map(({ offset, bytes }) => offset + bytes)]
+  const starts = [...sections.map(({ offset }) => offset), honest.length]
+  const gaps = ends.map((end, at) => [end, starts[at]!] as const).filter(([end, start]) => end < start)
+  t.true(gaps.length > 3)
+  for (const [end, start] of gaps) {
+    for (const at of [end, start - 1]) {
+      seal(path, flipped(honest, at, 1))
+      await refused(t, 'ERR_KARYON_PACKAGE', () => inspectEngram(path, { verify: 'full' }), `byte ${at}`)
+    }
+  }
+})
+
 test('what was packed is read again after all that', async (t) => {
   const { path } = await packed(t, seededRandom(9), 20)
   const body = bodyOf(path)

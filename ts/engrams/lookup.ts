@@ -224,7 +224,9 @@ export class Lookup {
     if (cursor.length() !== length) return false
     cursor.need(length)
     const { bytes, at } = cursor
-    return this.#asked.compare(bytes, at, at + length, 0, length) === 0
+    const asked = this.#asked
+    for (let byte = 0; byte < length; byte++) if (bytes[at + byte] !== asked[byte]) return false
+    return true
   }
 }
 

@@ -23,8 +23,10 @@ import { REACH_MAX, TRAVERSED_EDGES_MAX, reach, walkOf } from './walk.ts'
 const WITHIN_LIMIT = 1000
 /** How far `path` looks unless it is told otherwise. */
 const PATH_HOPS = 16
-/** Edges whose other ends are looked up at once. */
-const PAGE = 256
+/** Edges whose other ends are looked up at once: few at first, as many scans are left early. */
+const FIRST_PAGE = 4
+const PAGE_GROWTH = 4
+const PAGE_MAX = 256
 
 const INTEGER = 3
 const FLOAT = 4
@@ -185,10 +187,12 @@ export class OpenEngram implements Engram {
     const links = this.#linksOf(key)
     if (!links) return
     let page: End[] = []
+    let size = FIRST_PAGE
     for (const end of links.ends('in', type)) {
-      if (page.push(end) < PAGE) continue
+      if (page.push(end) < size) continue
       yield* this.#entering(key, page)
       page = []
+      size = Math.min(size * PAGE_GROWTH, PAGE_MAX)
     }
     yield* this.#entering(key, page)
   }
