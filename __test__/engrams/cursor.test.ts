@@ -1,23 +1,11 @@
 import test from 'ava'
-import { Cursor } from '../../ts/engrams/cursor.ts'
 import { BLOCK_BYTES } from '../../ts/engrams/layout.ts'
 import { KaryonError, type Value } from '../../ts/index.ts'
 import { encodeValue } from '../../ts/values/encode.ts'
 import { Writer } from '../../ts/values/writer.ts'
 import { refused } from '../kernel/refused.ts'
+import { over } from './spans.ts'
 import { below, chooseSeed, randomText, randomValue, seededRandom } from '../values/random.ts'
-
-/** A cursor over bytes that begin at an offset of a file, in blocks as a package has them. */
-function over(bytes: Buffer, offset = 0): Cursor {
-  const block = (number: number): Buffer => {
-    const whole = Buffer.alloc(BLOCK_BYTES, 0xaa)
-    const start = number * BLOCK_BYTES
-    const from = Math.max(start, offset)
-    bytes.copy(whole, from - start, from - offset, start + BLOCK_BYTES - offset)
-    return whole
-  }
-  return new Cursor({ block }, offset, offset + bytes.length)
-}
 
 function encoded(value: Value): Buffer {
   const writer = new Writer()
