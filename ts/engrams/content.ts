@@ -1,14 +1,17 @@
 // What is packed: a graph as of one version, or a package.
 import { KaryonError, badArgument } from '../errors.ts'
-import type { Graph, Reader, Target } from '../graph/types.ts'
+import type { Edge, Graph, Node, Reader, Target } from '../graph/types.ts'
 import type { Moment, Version } from '../time.ts'
 import type { Engram, Source } from './types.ts'
+
+/** Who wrote a property, or without one made the node or edge. */
+export type SourceOf = (property?: string) => Source | undefined
 
 /** One state of knowledge, that does not change while it is packed. */
 export interface Content {
   readonly reader: Reader
-  /** Who wrote a property, or without one made the node or edge. */
-  source(target: Target, property?: string): Source | undefined
+  /** Who wrote what of a node or edge that was read. */
+  sources(of: Node | Edge): SourceOf
   close(): void
 }
 
@@ -17,15 +20,28 @@ export function contentOf(from: Graph | Engram, at: Moment | undefined): Content
   if (typeof from !== 'object' || from === null) throw badArgument('what is packed is a graph or an engram')
   if (!('blame' in from)) {
     if (at !== undefined) throw badArgument('an engram has no past; leave at away')
-    return { reader: from, source: (...of) => from.source(...of), close() {} }
+    const sources = (of: Node | Edge): SourceOf => {
+      const target = targetOf(of)
+      return (property) => from.source(target, property)
+    }
+    return { reader: from, sources, close() {} }
   }
   const view = at === undefined ? from.snapshot() : from.at(at)
   const { version } = view
-  return {
-    reader: view,
-    source: (target, property) => sourceAt(from, version, target, property),
-    close: () => view.close(),
-  }
+  return { reader: view, sources: (of) => sourcesAt(from, version, of), close: () => view.close() }
+}
+
+function targetOf(of: Node | Edge): Target {
+  return 'from' in of ? of : of.key
+}
+
+/** Who wrote what of a node or edge as of a version. */
+function sourcesAt(graph: Graph, version: Version, of: Node | Edge): SourceOf {
+  const target = targetOf(of)
+  const made = graph.blame(target)
+  // What nobody has changed since it was made is all from there: the usual case, and one crossing for it.
+  if (made?.version === of.version) return () => made
+  return (property) => sourceAt(graph, version, target, property)
 }
 
 /** Who made something what it is as of a version. */

@@ -14,8 +14,20 @@ export class Gathered {
   readonly #found = new Map<string, number>()
   readonly #sources: { readonly principal: string; readonly micros: bigint }[] = []
 
+  /** The one that was asked for last: facts of one commit come one after the other. */
+  #last: Source | undefined
+  #lastPlace = 0
+
   /** What stands for a source until `numbered`; 0 for none. */
   place(source: Source | undefined): number {
+    if (source !== this.#last) {
+      this.#lastPlace = this.#placeOf(source)
+      this.#last = source
+    }
+    return this.#lastPlace
+  }
+
+  #placeOf(source: Source | undefined): number {
     if (source === undefined) return 0
     const { principal } = source
     const micros = microsOf(source.time)

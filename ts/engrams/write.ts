@@ -1,5 +1,5 @@
 // Export: a selection of a graph, as of one version, as a package.
-import type { Edge, Graph, Node, Reader, Target } from '../graph/types.ts'
+import type { Edge, Graph, Node, Reader } from '../graph/types.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { Writer } from '../values/writer.ts'
 import { checkedOptions, checkedPath, listOf } from './arguments.ts'
@@ -18,7 +18,7 @@ import { putNode } from './records.ts'
 import { type Chosen, chosenOf, edgesOf, selectedKeys } from './select.ts'
 import { checkSigners, signed } from './signatures.ts'
 import { Gathered } from './sources.ts'
-import type { Engram, ExportOptions, Manifest, PackageLimits } from './types.ts'
+import type { Engram, ExportOptions, Manifest, PackageLimits, Source } from './types.ts'
 
 /** How long others wait for their turn at most. */
 const TURN_MS = 8
@@ -160,15 +160,13 @@ class Packing {
   async #survey(): Promise<void> {
     const { keys, turn, most } = this.#job
     for await (const node of this.#nodes()) {
-      this.#cite(node.key)
       for (const label of node.labels) this.#labels.add(label)
-      this.#surveyFacts(node.key, node)
+      this.#surveyFacts(node)
     }
     for (const key of keys) {
       for (const edge of this.#outOf(key)) {
         this.#types.add(edge.type)
-        this.#cite(edge)
-        this.#surveyFacts(edge, edge)
+        this.#surveyFacts(edge)
       }
       checkLimit('the number of edges', this.#types.total, most.edges)
       const others = turn()
@@ -187,16 +185,18 @@ class Packing {
     )
   }
 
-  #surveyFacts(target: Target, { props, intervals }: Node | Edge): void {
-    for (const { name } of inOrder(props, intervals)) {
-      this.#properties.add(name)
-      this.#cite(target, name)
-    }
+  #surveyFacts(of: Node | Edge): void {
+    const { content, provenance } = this.#job
+    const facts = inOrder(of.props, of.intervals)
+    for (const { name } of facts) this.#properties.add(name)
+    if (!provenance) return
+    const sourceOf = content.sources(of)
+    this.#cite(sourceOf())
+    for (const { name } of facts) this.#cite(sourceOf(name))
   }
 
-  #cite(target: Target, property?: string): void {
-    const { content, provenance } = this.#job
-    if (provenance) this.#spool.put(this.#sources.place(content.source(target, property)))
+  #cite(source: Source | undefined): void {
+    this.#spool.put(this.#sources.place(source))
   }
 
   /** The source of the next fact. */
