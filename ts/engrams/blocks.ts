@@ -1,5 +1,5 @@
 // The blocks of a package: read where they lie, and checked against the tree before a byte of them is believed.
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { BLOCK_BYTES, type Frame, HASH_BYTES, TABLE_END, decodeFrame } from './layout.ts'
 import { checkLimit } from './limits.ts'
 import { altered, closed, malformed, withFile } from './refusals.ts'
@@ -9,6 +9,9 @@ import { LEAD_BYTES, blockBuffer, blocksIn, hashOf, levelsOver } from './tree.ts
 const KEPT_MIN = 16
 /** Blocks that are read at once where all are. */
 const READ_AHEAD = 64
+
+/** What is no file, but a pipe, would be waited for. */
+const READING: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
 /** A verified block that is kept. */
 interface Kept {
@@ -41,7 +44,7 @@ export class Blocks {
   /** Opens a file; nothing of it is read but its head and the top of its tree. */
   constructor(path: string, cacheBytes: number, bytesMax: number) {
     this.path = path
-    const file = withFile(path, () => openSync(path, 'r'))
+    const file = withFile(path, () => openSync(path, READING))
     this.#file = file
     try {
       const stat = withFile(path, () => fstatSync(file))

@@ -94,7 +94,8 @@ export function checkSignatures(signatures: readonly Signature[], trusted: Keyri
   }
   if (trusted === undefined || signatures.some(({ signer }) => signer !== undefined)) return
   const found = signatures.length === 0 ? 'nobody' : 'somebody else'
-  const message = `${found} has signed the package, and none of ${Object.keys(trusted).join(', ') || 'no keys'}; add the signer’s key to the keys, if it is trusted`
+  const wanted = Object.keys(trusted).join(', ') || 'no keys'
+  const message = `${found} has signed the package, and none of ${wanted}; add the signer’s key, if it is trusted`
   throw new KaryonError('ERR_KARYON_SIGNATURE', message, {
     details: { keys: signatures.map(({ key }) => key) },
   })
