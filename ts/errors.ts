@@ -65,6 +65,10 @@ import { native } from './native.ts'
  * | `ERR_KARYON_TIMER_COUNT` | too many timers are armed |
  * | `ERR_KARYON_FOREIGN_AWAIT` | a turn of a simulation waits for something outside of it |
  * | `ERR_KARYON_CONSUMED` | the durable cell has consumed the message of this number before |
+ * | `ERR_KARYON_PACKAGE` | the file is no engram, or what it says contradicts itself |
+ * | `ERR_KARYON_PACKAGE_ROOT` | bytes of an engram are not those that its root stands for |
+ * | `ERR_KARYON_PACKAGE_LIMIT` | an engram is beyond a limit (`details.limit`) |
+ * | `ERR_KARYON_SIGNATURE` | nobody who is trusted has signed the engram, or a signature is wrong |
  * | `ERR_KARYON_GRAFT` | there is no such graft, or none can be made: it clashes, or is of an older version |
  * | `ERR_KARYON_GRAFT_CONFLICT` | a graft, or a promotion, has a conflict whose policy is `'reject'` (`details.conflicts`) |
  */
@@ -128,6 +132,10 @@ export type KaryonErrorCode =
   | 'ERR_KARYON_TIMER_COUNT'
   | 'ERR_KARYON_FOREIGN_AWAIT'
   | 'ERR_KARYON_CONSUMED'
+  | 'ERR_KARYON_PACKAGE'
+  | 'ERR_KARYON_PACKAGE_ROOT'
+  | 'ERR_KARYON_PACKAGE_LIMIT'
+  | 'ERR_KARYON_SIGNATURE'
   | 'ERR_KARYON_GRAFT'
   | 'ERR_KARYON_GRAFT_CONFLICT'
 

@@ -3,7 +3,7 @@ import { badArgument } from '../errors.ts'
 import type { Fork, Graph } from '../graph/types.ts'
 import type { Kernel } from '../kernel.ts'
 import { Grafting } from './grafting.ts'
-import { checkedGraftName, checkedIdentity, forkName, principalName } from './names.ts'
+import { checkedGraftName, checkedIdentity, forkName, principalName } from './graft-names.ts'
 import { OpenedGraft } from './opened.ts'
 import { checkedBoolean, checkedOptions } from './options.ts'
 import { Policies } from './policies.ts'
@@ -18,7 +18,7 @@ import {
   recordOf,
   writeRecord,
 } from './record.ts'
-import { graftError, isFailure } from './refusals.ts'
+import { graftError, isFailure } from './graft-refusals.ts'
 import { compareVersions } from './semantic-version.ts'
 import type { Engram, Graft, GraftInfo, GraftOptions, PlanOptions } from './types.ts'
 

@@ -4,7 +4,7 @@ import { pieces, verbsOf, write, type Writing } from './facts.ts'
 import { Judge } from './judge.ts'
 import { type Meeting, type Portion, portions } from './meeting.ts'
 import type { Policies } from './policies.ts'
-import { conflictError, graftError } from './refusals.ts'
+import { conflictError, graftError } from './graft-refusals.ts'
 import type { Engram, GraftOptions, PlanCounts } from './types.ts'
 
 /** Verbs of a commit, and about how many bytes, from which on the next one begins. */

@@ -1,58 +1,60 @@
-// What grafts are called, and their forks, their principals, and the nodes that say what was grafted.
-import { badArgument } from '../errors.ts'
-import { isWellFormed } from '../values/writer.ts'
-import type { Inspected } from './types.ts'
+// The names of a package: labels, types and properties, each with the number that stands for it.
+import { KEY_BYTES_MAX } from '../values/limits.ts'
+import { compareUtf8 } from '../values/encode.ts'
+import type { Blocks } from './blocks.ts'
+import { Cursor } from './cursor.ts'
+import type { Section } from './layout.ts'
+import { NAMES_BYTES_MAX, NAMES_MAX, checkLimit } from './limits.ts'
 
-/** Bytes of a graft's name. */
-const NAME_BYTES_MAX = 900
-/** Hex digits of a root in the name of a principal. */
-const ROOT_DIGITS = 12
-/** Characters of a package's name, and of its version, in the name of a principal. */
-const PART_MAX = 100
+/** Texts with numbers: their places in the order of their UTF-8. */
+export class Names {
+  readonly texts: readonly string[]
+  readonly #numbers: ReadonlyMap<string, number>
 
-const PACKAGE_NAME = /^[\w./-]{1,128}$/
-const ROOT = /^[0-9a-f]{64}$/
-const FORK = /^engram:([0-9a-f]{64}):(.+)$/s
+  /** Takes texts that are in order, each once. */
+  constructor(texts: readonly string[]) {
+    this.texts = texts
+    this.#numbers = new Map(texts.map((text, number) => [text, number]))
+  }
 
-/** Passes the name of a graft on, or makes the one of a package that is grafted without. */
-export function checkedGraftName(name: string): string {
-  const isName = typeof name === 'string' && name !== '' && isWellFormed(name)
-  if (isName && name.length <= NAME_BYTES_MAX && Buffer.byteLength(name) <= NAME_BYTES_MAX) return name
-  throw badArgument(`the name of a graft is text of 1 to ${NAME_BYTES_MAX} bytes without lone surrogates`)
+  /** Gives numbers to texts. */
+  static of(texts: Iterable<string>): Names {
+    return new Names([...new Set(texts)].toSorted(compareUtf8))
+  }
+
+  /** The number of a text, if it has one. */
+  number(text: string): number | undefined {
+    return this.#numbers.get(text)
+  }
+
+  /** Reads the number of a text, and which it is. */
+  read(cursor: Cursor): string {
+    const text = this.texts[cursor.varint()]
+    if (text === undefined) throw cursor.malformed('a number stands for no name')
+    return text
+  }
 }
 
-/** Passes on what says which package it is; refuses what no package can be called. */
-export function checkedIdentity({ manifest, root }: Pick<Inspected, 'manifest' | 'root'>): {
-  readonly name: string
-  readonly version: string
-  readonly root: string
-} {
-  const { name, version } = manifest
-  if (typeof name !== 'string' || !PACKAGE_NAME.test(name))
-    throw badArgument('the name of a package is 1 to 128 letters, digits, ".", "_", "-" and "/"')
-  if (typeof root !== 'string' || !ROOT.test(root))
-    throw badArgument('the root of a package is 64 hex digits, in lower case')
-  return { name, version, root }
+/** Reads a section of names. */
+export function readNames(blocks: Blocks, { offset, bytes, entries }: Section): Names {
+  checkLimit('the number of names', entries, NAMES_MAX)
+  checkLimit('the size of the names in bytes', bytes, NAMES_BYTES_MAX)
+  const cursor = new Cursor(blocks, offset, offset + bytes)
+  const texts = readTexts(cursor, entries, KEY_BYTES_MAX)
+  cursor.done()
+  if (texts.includes('__proto__')) throw cursor.malformed('a name is __proto__')
+  return new Names(texts)
 }
 
-/** The name of the cell in whose name a package is grafted. */
-export function principalName(name: string, version: string, root: string): string {
-  const [safe, short] = [name.replaceAll('/', ':'), version.slice(0, PART_MAX)]
-  return `engram ${safe.slice(0, PART_MAX)} ${short} ${root.slice(0, ROOT_DIGITS)}`
-}
-
-/** The name of a graft's fork. */
-export function forkName(root: string, name: string): string {
-  return `engram:${root}:${name}`
-}
-
-/** Which graft a fork is of, by its name; undefined where it is of none. */
-export function graftOf(fork: string): { readonly root: string; readonly name: string } | undefined {
-  const found = FORK.exec(fork)
-  return found ? { root: found[1]!, name: found[2]! } : undefined
-}
-
-/** The key of the node that says in a fork what was grafted. */
-export function recordKey(root: string): string {
-  return `engram:${root}`
+/** Reads texts in ascending order, none of them empty. */
+export function readTexts(cursor: Cursor, count: number, most: number): string[] {
+  const texts: string[] = []
+  let before = ''
+  for (let left = count; left > 0; left--) {
+    const text = cursor.text(most)
+    if (compareUtf8(before, text) >= 0) throw cursor.malformed('texts are empty or out of order')
+    texts.push(text)
+    before = text
+  }
+  return texts
 }

@@ -2,7 +2,7 @@
 import { cell, message } from '../cells/index.ts'
 import type { Graph } from '../graph/types.ts'
 import type { Kernel } from '../kernel.ts'
-import { graftError, isFailure } from './refusals.ts'
+import { graftError, isFailure } from './graft-refusals.ts'
 
 /** Runs something in one turn of the cell, with the cell's graph, which lasts as long as the cell. */
 export type Turn = <T>(act: (graph: Graph) => Promise<T> | T) => Promise<T>

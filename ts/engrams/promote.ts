@@ -15,11 +15,11 @@ import {
   type Writing,
 } from './facts.ts'
 import { targetOf, toldOf } from './judge.ts'
-import { forkName, recordKey } from './names.ts'
+import { forkName, recordKey } from './graft-names.ts'
 import { type Held, resolve, sameHeld } from './policies.ts'
 import type { Turn } from './principal.ts'
 import { type GraftRecord, writePromoted } from './record.ts'
-import { conflictError, graftError, isFailure } from './refusals.ts'
+import { conflictError, graftError, isFailure } from './graft-refusals.ts'
 import type { PlannedConflict, Promoted, PromoteOptions } from './types.ts'
 
 /** Differences that are looked at in one turn, and keys that are read at once. */

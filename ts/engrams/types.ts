@@ -55,8 +55,10 @@ export interface ExportOptions extends Description {
   readonly select?: Selection
   /** Whether each fact says who wrote it and when; true by default. */
   readonly provenance?: boolean
-  /** Ed25519 keys that sign the root. */
+  /** Private Ed25519 keys that sign the root; at most 64. */
   readonly signWith?: readonly KeyObject[]
+  /** What it may have at most; by default what whoever opens it allows by default. */
+  readonly limits?: PackageLimits
 }
 
 /** What a package says of itself. */
@@ -112,7 +114,7 @@ export interface EngramOptions {
   /** One of these must have signed it; without, anybody or nobody. */
   readonly keys?: Keyring
   readonly limits?: PackageLimits
-  /** Bytes of verified blocks that are kept; 64 MiB by default. */
+  /** Bytes of verified blocks that are kept; 64 MiB by default, 1 MiB at least. */
   readonly cacheBytes?: number
 }
 
@@ -131,7 +133,19 @@ export interface Source {
   readonly time: Date
 }
 
-/** A package that is read where it lies. Everything that a reader answers, it answers. */
+/**
+ * A package that is read where it lies. Everything that a reader answers, it answers, with the same errors; `match` takes it for a graph.
+ * It has orders of its own: nodes come by their keys, edges by type, then by the key of the other end, then by their own; labels by name;
+ * all by their UTF-8. It has no versions: `version` is 0n everywhere. A handle is one of this package alone.
+ *
+ * Whatever is read may throw `ERR_KARYON_PACKAGE_ROOT` where the file is not what was packed, and `ERR_KARYON_PACKAGE` where what was
+ * packed contradicts itself: who has signed a package may have made it by hand. What it says twice, as of a node where it stands and where
+ * it is found, is compared only as far as both are read.
+ *
+ * Cost: of `get` one hash, a look at some rows of 32 bytes next to each other, and one record; of what is not there the rows alone; of an
+ * edge one more record, and at most 64 edges passed over; of `in` that of each edge; of a condition a look at each node with the label.
+ * Blocks of 64 KiB that were read are kept, `cacheBytes` of them.
+ */
 export interface Engram extends Reader, Inspected, Disposable {
   /** All edges, by the key of the node they leave, then type, then the node they enter, then key. */
   edges(): IterableIterator<Edge>

@@ -1,0 +1,42 @@
+// Packages as a forger makes them: what the hash says is right, what the bytes say is not.
+import { readFileSync, writeFileSync } from 'node:fs'
+import {
+  BLOCK_BYTES,
+  SECTIONS,
+  TABLE_END,
+  type Section,
+  decodeFrame,
+  decodeSections,
+} from '../../ts/engrams/layout.ts'
+import { LEAD_BYTES, blockBuffer, hashOf, treeOver } from '../../ts/engrams/tree.ts'
+
+export type Named = Readonly<Record<(typeof SECTIONS)[number], Section>>
+
+/** Head and sections of a package, without its tree and signatures. */
+export function bodyOf(path: string): Buffer {
+  const file = readFileSync(path)
+  return file.subarray(0, decodeFrame(file.subarray(0, TABLE_END)).bytes)
+}
+
+/** Where its sections are. */
+export function sectionsOf(body: Buffer): Named {
+  const head = body.subarray(0, TABLE_END)
+  return decodeSections(head, decodeFrame(head))
+}
+
+/** Writes a file whose tree is that of its body, and which nobody has signed. */
+export function seal(path: string, body: Buffer): void {
+  const leaves: Buffer[] = []
+  for (let at = 0; at < body.length; at += BLOCK_BYTES) {
+    const block = body.subarray(at, at + BLOCK_BYTES)
+    const buffer = blockBuffer(block.length)
+    block.copy(buffer, LEAD_BYTES)
+    leaves.push(hashOf(buffer, 0, leaves.length))
+  }
+  writeFileSync(path, Buffer.concat([body, ...treeOver(Buffer.concat(leaves)).levels, Buffer.alloc(4)]))
+}
+
+/** Where in the head the row of a section begins. */
+export function rowOf(section: (typeof SECTIONS)[number]): number {
+  return 64 + SECTIONS.indexOf(section) * 32
+}

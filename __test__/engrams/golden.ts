@@ -1,0 +1,62 @@
+// The world of the golden packages: one of everything, the same in every run.
+import { createHash, createPrivateKey, type KeyObject } from 'node:crypto'
+import type { ExportOptions } from '../../ts/engrams/index.ts'
+import { Instant, Kernel, type Graph, type Value } from '../../ts/index.ts'
+
+/** Every kind of value. */
+export const VALUES: Readonly<Record<string, Value>> = {
+  nothing: null,
+  no: false,
+  yes: true,
+  integer: -(2 ** 53 - 1),
+  float: 0.1,
+  negativeZero: -0,
+  notANumber: Number.NaN,
+  bigint: -(2n ** 63n),
+  text: 'a 𝒳 é \0',
+  bytes: Uint8Array.of(0, 255),
+  time: Instant.fromMicros(-1n),
+  list: [1, 'two', [null]],
+  map: { b: 1, a: { '\uffff': 1, '𐀀': 2 } },
+  floats: Float32Array.of(0.5, -1),
+}
+
+export const ABOUT: ExportOptions = {
+  name: 'karyon/golden',
+  version: '1.0.0-rc.1+build.7',
+  description: 'One of everything; é, 𝒳.',
+  licence: 'MIT',
+  parents: ['ab'.repeat(32)],
+  policies: { text: 'newest-valid', '*': 'keep-both' },
+}
+
+/** A graph with one of everything. */
+export async function goldenGraph(): Promise<Graph> {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => {
+    tx.put('everything', { labels: ['Fact', 'Ünique'], props: VALUES })
+    tx.put('alone')
+    tx.put('𐀀', { labels: ['Fact'] })
+    tx.put('\uffff')
+    tx.put('k'.repeat(1024), { props: { salary: 'open' } })
+  })
+  await graph.write((tx) => {
+    tx.patch('alone', { props: { salary: 1 }, valid: { from: '2026-01-01', to: '2026-02-01' } })
+    tx.patch('alone', { props: { salary: 2 }, valid: { from: '2026-02-01T00:00:00.000001Z' } })
+    for (const key of ['', 'again']) tx.link('everything', 'KNOWS', '𐀀', { key, props: { key } })
+    tx.link('𐀀', 'IS', '𐀀')
+    tx.link('𐀀', 'KNOWS', 'everything', { valid: { to: '2026-01-01' }, props: { since: 1 } })
+    for (let at = 0; at < 200; at++) {
+      tx.put(`leaf ${at}`)
+      tx.link('everything', 'HAS', `leaf ${at}`, { props: { at } })
+    }
+  })
+  return graph
+}
+
+/** Who has signed the golden package. Everybody knows this key. */
+export function goldenSigner(): KeyObject {
+  const seed = createHash('sha256').update('karyon golden').digest()
+  const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+}

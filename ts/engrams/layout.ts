@@ -1,0 +1,135 @@
+// Where everything stands in a package: crates/ARCHITECTURE.md draws it.
+import { KaryonError } from '../errors.ts'
+import { malformed } from './refusals.ts'
+
+/** The newest format that is understood, and the one that is written. */
+export const FORMAT = 1
+/** Bytes of a block: what is hashed, read and verified at once. */
+export const BLOCK_BYTES = 65_536
+/** Bytes of a hash. */
+export const HASH_BYTES = 32
+/** Bytes of a row of the lookup. */
+export const ROW_BYTES = 32
+/** Bytes of a row of the sources: when, and which principal. */
+export const SOURCE_BYTES = 12
+/** Bytes of a row of the labels: which, how many nodes, where they are listed. */
+export const LABEL_BYTES = 24
+/** Sections begin at multiples of this, and so does the tree. */
+export const ALIGNMENT = 64
+/** No offset is larger: it has 48 bits where it is stored. */
+export const OFFSET_MAX: number = 2 ** 48 - 1
+/** Rows of the lookup, so that each has a handle of 32 bits, and none is that of nothing. */
+export const ROWS_MAX: number = 2 ** 32 - 2
+/** Edges of one type and node behind which there is one that is found without a look at those before it. */
+export const STRIDE = 64
+/** Bytes of one such offset. */
+export const STRIDE_BYTES = 6
+
+const MAGIC = Buffer.from('KARYENG\0', 'latin1')
+/** Bytes of the head before the table of sections. */
+export const HEAD_BYTES = 64
+const SECTION_BYTES = 32
+
+/** The sections, in their order; the first has the number 1. */
+export const SECTIONS = ['manifest', 'names', 'sources', 'nodes', 'links', 'keys', 'labels'] as const
+
+/** Where a section is, and how much is in it. */
+export interface Section {
+  readonly offset: number
+  readonly bytes: number
+  readonly entries: number
+}
+
+/** All of them. */
+export type Sections = Readonly<Record<(typeof SECTIONS)[number], Section>>
+
+/** Bytes of the head and the table of sections. */
+export const TABLE_END: number = HEAD_BYTES + SECTIONS.length * SECTION_BYTES
+
+/** What the first bytes say, before anything is verified: enough to find the tree. */
+export interface Frame {
+  /** Bytes of head and sections: where the tree begins. */
+  readonly bytes: number
+  /** Levels of the tree. */
+  readonly levels: number
+}
+
+/** The next place where a section may begin. */
+export function aligned(offset: number): number {
+  return Math.ceil(offset / ALIGNMENT) * ALIGNMENT
+}
+
+/** Writes the head and the table of sections. */
+export function encodeHead({ bytes, levels }: Frame, sections: Sections): Buffer {
+  const head = Buffer.alloc(TABLE_END)
+  MAGIC.copy(head)
+  head.writeUInt32LE(FORMAT, 8)
+  head.writeUInt32LE(SECTIONS.length, 12)
+  putLong(head, bytes, 16)
+  head.writeUInt32LE(BLOCK_BYTES, 24)
+  head.writeUInt32LE(levels, 28)
+  SECTIONS.forEach((name, at) => {
+    const { offset, bytes: length, entries } = sections[name]
+    const row = HEAD_BYTES + at * SECTION_BYTES
+    head.writeUInt32LE(at + 1, row)
+    putLong(head, offset, row + 8)
+    putLong(head, length, row + 16)
+    putLong(head, entries, row + 24)
+  })
+  return head
+}
+
+/** Reads the first bytes of a file. Throws when it is no package, or one of a newer format. */
+export function decodeFrame(head: Buffer): Frame {
+  if (head.length < TABLE_END || !head.subarray(0, MAGIC.length).equals(MAGIC)) {
+    throw malformed('it does not begin as an engram does')
+  }
+  const format = head.readUInt32LE(8)
+  if (format > FORMAT) {
+    const message = `the package has format ${format}, this Karyon reads up to ${FORMAT}; use a newer one`
+    throw new KaryonError('ERR_KARYON_FORMAT_NEWER', message, { details: { format, limit: FORMAT } })
+  }
+  const bytes = getLong(head, 16)
+  const isPlain =
+    format === FORMAT &&
+    head.readUInt32LE(12) === SECTIONS.length &&
+    head.readUInt32LE(24) === BLOCK_BYTES &&
+    bytes >= TABLE_END &&
+    bytes % ALIGNMENT === 0 &&
+    head.subarray(32, HEAD_BYTES).every((byte) => byte === 0)
+  if (!isPlain) throw malformed('its head is none of this format')
+  return { bytes, levels: head.readUInt32LE(28) }
+}
+
+/** Reads the table of sections. Each has to begin where the one before it ends, at the next multiple of 64. */
+export function decodeSections(head: Buffer, { bytes }: Frame): Sections {
+  let next = aligned(TABLE_END)
+  const read = SECTIONS.map((name, at) => {
+    const row = HEAD_BYTES + at * SECTION_BYTES
+    const section = {
+      offset: getLong(head, row + 8),
+      bytes: getLong(head, row + 16),
+      entries: getLong(head, row + 24),
+    }
+    const isNext = head.readUInt32LE(row) === at + 1 && head.readUInt32LE(row + 4) === 0
+    if (!isNext || section.offset !== next || section.bytes > bytes - next) {
+      throw malformed(`section ${at + 1} is not the ${name}, or not where they have to be`, { section: name })
+    }
+    next = aligned(section.offset + section.bytes)
+    return [name, section] as const
+  })
+  if (next !== bytes) throw malformed('its sections do not end where its tree begins')
+  return Object.fromEntries(read) as Sections
+}
+
+/** Writes a number of up to 53 bits as one of 64. */
+export function putLong(bytes: Buffer, value: number, at: number): void {
+  bytes.writeBigUInt64LE(BigInt(value), at)
+}
+
+/** Reads a number of 64 bits that has to be an offset, or a count of what has one. */
+export function getLong(bytes: Buffer, at: number): number {
+  const value = bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32
+  if (value > OFFSET_MAX) throw malformed(`a number at byte ${at} is beyond 48 bits`)
+  return value
+}

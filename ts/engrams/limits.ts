@@ -1,0 +1,51 @@
+// What a package may have at most.
+import { badArgument } from '../errors.ts'
+import { checkedOptions } from './arguments.ts'
+import { beyondLimit } from './refusals.ts'
+import type { PackageLimits } from './types.ts'
+
+/** Signatures of one package. */
+export const SIGNATURES_MAX = 64
+/** Packages that one comes of. */
+export const PARENTS_MAX = 256
+/** Bytes of a description. */
+export const DESCRIPTION_BYTES_MAX = 65_536
+/** Different labels, types and properties, and bytes of all principals: they are held in memory. */
+export const NAMES_MAX = 1_048_576
+/** Bytes of all names, and of all principals. */
+export const NAMES_BYTES_MAX: number = 64 * 1024 * 1024
+/** Bytes of one principal. */
+export const PRINCIPAL_BYTES_MAX = 65_536
+/** Bytes of one node with its properties, and of one edge with its own. */
+export const RECORD_BYTES_MAX: number = 256 * 1024 * 1024
+/** Bytes of all edges of one node. */
+export const LINKS_BYTES_MAX: number = 1024 * 1024 * 1024
+/** Intervals of valid time in which one property holds something, as in crates/model/src/limits.rs. */
+export const INTERVALS_MAX = 4_096
+
+const DEFAULTS: Required<PackageLimits> = {
+  bytes: 64 * 2 ** 30,
+  nodes: 1_000_000_000,
+  edges: 4_000_000_000,
+  manifestBytes: 2 ** 20,
+}
+
+/** The limits that hold. */
+export function limitsOf(limits: PackageLimits = {}): Required<PackageLimits> {
+  const given = checkedOptions(limits, 'bytes', 'nodes', 'edges', 'manifestBytes')
+  for (const [name, limit] of Object.entries(given) as [string, number | undefined][]) {
+    if (limit === undefined || (Number.isSafeInteger(limit) && limit >= 0)) continue
+    throw badArgument(`the limit ${name} is a count`, { name })
+  }
+  return {
+    bytes: given.bytes ?? DEFAULTS.bytes,
+    nodes: given.nodes ?? DEFAULTS.nodes,
+    edges: given.edges ?? DEFAULTS.edges,
+    manifestBytes: given.manifestBytes ?? DEFAULTS.manifestBytes,
+  }
+}
+
+/** Refuses more than a limit. */
+export function checkLimit(what: string, found: number, limit: number): void {
+  if (found > limit) throw beyondLimit(what, limit, found)
+}

@@ -1,0 +1,211 @@
+// A package as it is written: block after block, each hashed on the way, under another name until it is whole.
+import { randomUUID } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { Writer } from '../values/writer.ts'
+import {
+  ALIGNMENT,
+  BLOCK_BYTES,
+  OFFSET_MAX,
+  type Section,
+  type Sections,
+  TABLE_END,
+  aligned,
+  encodeHead,
+} from './layout.ts'
+import { checkLimit } from './limits.ts'
+import { withFile } from './refusals.ts'
+import { LEAD_BYTES, blockBuffer, hashOf, levelsOver, treeOver } from './tree.ts'
+
+const ZEROS = Buffer.alloc(ALIGNMENT)
+
+/** A file that becomes a package. */
+export class Output {
+  readonly #path: string
+  readonly #temporary: string
+  readonly #file: number
+  readonly #most: number
+  /** The first block is written last: its head says where everything is. */
+  #first: Buffer | undefined
+  #block = blockBuffer(BLOCK_BYTES)
+  #used = 0
+  #number = 0
+  /** The hashes of all blocks; that of the first one comes at the end. */
+  readonly #leaves = new Writer()
+  #isOpen = true
+
+  constructor(path: string, bytesMax: number) {
+    this.#path = path
+    this.#most = Math.min(bytesMax, OFFSET_MAX)
+    this.#temporary = `${path}.${randomUUID()}.tmp`
+    this.#file = withFile(path, () => openSync(this.#temporary, 'wx'))
+    this.write(Buffer.alloc(TABLE_END))
+    this.align()
+  }
+
+  /** Where in the file the next byte is written. */
+  get position(): number {
+    return this.#number * BLOCK_BYTES + this.#used
+  }
+
+  write(bytes: Buffer): void {
+    for (let done = 0; done < bytes.length;) {
+      if (this.#used === BLOCK_BYTES) this.#flush()
+      const count = Math.min(bytes.length - done, BLOCK_BYTES - this.#used)
+      bytes.copy(this.#block, LEAD_BYTES + this.#used, done, done + count)
+      this.#used += count
+      done += count
+    }
+  }
+
+  /** What a writer holds, which is empty then. */
+  take(writer: Writer): void {
+    this.write(writer.bytes.subarray(0, writer.length))
+    writer.length = 0
+  }
+
+  /** Zeros up to where a section may begin. */
+  align(): void {
+    this.write(ZEROS.subarray(0, aligned(this.position) - this.position))
+  }
+
+  /** Writes a section. */
+  async section(entries: number, write: () => Promise<void> | void): Promise<Section> {
+    const offset = this.position
+    await write()
+    const bytes = this.position - offset
+    this.align()
+    return { offset, bytes, entries }
+  }
+
+  #flush(): void {
+    checkLimit('the size of the package in bytes', this.position, this.#most)
+    const block = this.#block.subarray(0, LEAD_BYTES + this.#used)
+    this.#leaves.append({ bytes: hashOf(block, 0, this.#number), length: 32 })
+    if (this.#number === 0) {
+      this.#first = block
+      this.#block = blockBuffer(BLOCK_BYTES)
+    } else this.#put(block.subarray(LEAD_BYTES), this.#number * BLOCK_BYTES)
+    this.#number++
+    this.#used = 0
+  }
+
+  #put(bytes: Buffer, position: number): void {
+    withFile(this.#path, () => {
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(this.#file, bytes, done, bytes.length - done, position + done)
+      }
+    })
+  }
+
+  /** Writes head, tree and what signs the root; then the package is there under its name. */
+  finish(sections: Sections, sign: (root: Buffer) => Buffer): void {
+    const bytes = this.position
+    this.#flush()
+    const first = this.#first!
+    encodeHead({ bytes, levels: levelsOver(bytes).length }, sections).copy(first, LEAD_BYTES)
+    const leaves = this.#leaves.bytes.subarray(0, this.#leaves.length)
+    hashOf(first, 0, 0).copy(leaves)
+    this.#put(first.subarray(LEAD_BYTES), 0)
+    const { levels, root } = treeOver(leaves)
+    let end = bytes
+    for (const part of [...levels, sign(root)]) {
+      this.#put(part, end)
+      end += part.length
+    }
+    checkLimit('the size of the package in bytes', end, this.#most)
+    withFile(this.#path, () => {
+      fsyncSync(this.#file)
+      this.#close()
+      renameSync(this.#temporary, this.#path)
+      syncDirectory(dirname(this.#path))
+    })
+  }
+
+  #close(): void {
+    if (this.#isOpen) closeSync(this.#file)
+    this.#isOpen = false
+  }
+
+  /** Gives up what is not finished. Nothing once it is. */
+  abandon(): void {
+    this.#close()
+    rmSync(this.#temporary, { force: true })
+  }
+
+  /** Numbers that are written and then read, beside the file. */
+  spool(): Spool {
+    return new Spool(`${this.#temporary}.sources`)
+  }
+}
+
+/** The name of the file is durable once its directory is. */
+function syncDirectory(path: string): void {
+  // Windows has no handle for a directory, and needs none.
+  if (process.platform === 'win32') return
+  const directory = openSync(path, 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
+}
+
+/** Numbers held in memory at once. */
+const SPOOLED = 16_384
+const NUMBER_BYTES = 4
+
+/** A queue of numbers of 32 bits on disk: all of them are put in before the first is taken out. */
+export class Spool {
+  readonly #path: string
+  readonly #file: number
+  readonly #held = new Uint32Array(SPOOLED)
+  #at = 0
+  #written = 0
+  #read = 0
+
+  constructor(path: string) {
+    this.#path = path
+    this.#file = withFile(path, () => openSync(path, 'wx+'))
+  }
+
+  put(number: number): void {
+    if (this.#at === SPOOLED) this.#spill()
+    this.#held[this.#at++] = number
+  }
+
+  #bytes(count: number): Buffer {
+    return Buffer.from(this.#held.buffer, 0, count * NUMBER_BYTES)
+  }
+
+  #spill(): void {
+    const bytes = this.#bytes(this.#at)
+    withFile(this.#path, () => {
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(this.#file, bytes, done, bytes.length - done, this.#written + done)
+      }
+    })
+    this.#written += bytes.length
+    this.#at = 0
+  }
+
+  /** From now on numbers are taken out. */
+  rewind(): void {
+    this.#spill()
+    this.#at = SPOOLED
+  }
+
+  take(): number {
+    if (this.#at === SPOOLED) {
+      const bytes = this.#bytes(SPOOLED)
+      this.#read += withFile(this.#path, () => readSync(this.#file, bytes, 0, bytes.length, this.#read))
+      this.#at = 0
+    }
+    return this.#held[this.#at++] as number
+  }
+
+  close(): void {
+    closeSync(this.#file)
+    rmSync(this.#path, { force: true })
+  }
+}

@@ -1,0 +1,205 @@
+// What nodes and edges hold: properties with their sources, and when things hold.
+import type { Intervals, ValidValue } from '../graph/types.ts'
+import { Instant } from '../time.ts'
+import { compareUtf8, encodeValue } from '../values/encode.ts'
+import { PROPERTIES_MAX } from '../values/limits.ts'
+import type { Properties, Value } from '../values/types.ts'
+import type { Writer } from '../values/writer.ts'
+import type { Cursor } from './cursor.ts'
+import { INTERVALS_MAX } from './limits.ts'
+import type { Names } from './names.ts'
+
+/** In front of what does not hold always. No value begins with it. */
+const INTERVALS = 255
+const HAS_FROM = 1
+const HAS_TO = 2
+
+/** When something holds. */
+export type Span = Omit<ValidValue, 'value'>
+
+/** What is written of a property. */
+export interface Fact {
+  readonly name: number
+  /** 0 where it is not told. */
+  readonly source: number
+  readonly held: Value | readonly ValidValue[]
+  readonly isTemporal: boolean
+}
+
+/** The properties that hold always and those that do not, in the order of their names. */
+export function inOrder(
+  props: Properties,
+  intervals: Intervals = {},
+): (Pick<Fact, 'held' | 'isTemporal'> & { readonly name: string })[] {
+  const always = Object.entries(props).map(([name, held]) => ({ name, held, isTemporal: false }))
+  const sometimes = Object.entries(intervals).map(([name, held]) => ({ name, held, isTemporal: true }))
+  return [...always, ...sometimes].toSorted((a, b) => compareUtf8(a.name, b.name))
+}
+
+/** Appends properties, which are in the order of their names. */
+export function putProperties(writer: Writer, facts: readonly Fact[], names: Names): void {
+  writer.varint(facts.length)
+  for (const { name, source, held, isTemporal } of facts) {
+    writer.varint(name)
+    writer.varint(source)
+    if (!isTemporal) {
+      encodeValue(writer, held, names.texts[name]!)
+      continue
+    }
+    const spans = held as readonly ValidValue[]
+    writer.byte(INTERVALS)
+    writer.varint(spans.length)
+    for (const span of spans) {
+      putSpan(writer, span)
+      encodeValue(writer, span.value, names.texts[name]!)
+    }
+  }
+}
+
+/** Appends when an edge holds; always without anything. */
+export function putValid(writer: Writer, valid: readonly Span[] = []): void {
+  writer.varint(valid.length)
+  for (const span of valid) putSpan(writer, span)
+}
+
+function putSpan(writer: Writer, { from, to }: Span): void {
+  writer.byte((from ? HAS_FROM : 0) | (to ? HAS_TO : 0))
+  for (const time of [from, to]) if (time) writer.signedBig(microsOf(time))
+}
+
+function microsOf(time: Date): bigint {
+  return time instanceof Instant ? time.micros : BigInt(time.getTime()) * 1000n
+}
+
+/** A property that was passed over: where it begins in the bytes at hand, and where it ends. */
+export interface Held {
+  readonly name: string
+  readonly source: number
+  readonly start: number
+  readonly end: number
+  readonly isTemporal: boolean
+}
+
+/** Passes over properties. All of them have to be at hand. */
+export function skipProperties(cursor: Cursor, names: Names): Held[] {
+  const count = cursor.count(3)
+  if (count > PROPERTIES_MAX) throw cursor.malformed(`there are more than ${PROPERTIES_MAX} properties`)
+  const all: Held[] = []
+  for (let before = -1, left = count; left > 0; left--) {
+    const number = cursor.varint()
+    const name = names.texts[number]
+    if (name === undefined || number <= before) throw cursor.malformed('properties are out of order')
+    before = number
+    const source = cursor.varint()
+    const start = cursor.at
+    const isTemporal = cursor.peek() === INTERVALS
+    if (isTemporal) skipIntervals(cursor)
+    else cursor.skipValue()
+    all.push({ name, source, start, end: cursor.at, isTemporal })
+  }
+  return all
+}
+
+/** What properties hold that were passed over. */
+export function decodeProperties(
+  cursor: Cursor,
+  held: readonly Held[],
+): { readonly props: Record<string, Value>; readonly intervals?: Record<string, ValidValue[]> } {
+  const props: Record<string, Value> = {}
+  let intervals: Record<string, ValidValue[]> | undefined
+  for (const { name, start, isTemporal } of held) {
+    if (!isTemporal) {
+      props[name] = cursor.decoded(start)
+      continue
+    }
+    const end = cursor.at
+    cursor.at = start + 1
+    ;(intervals ??= {})[name] = Array.from({ length: cursor.varint() }, () => {
+      const span = readSpan(cursor)
+      return { ...span, value: cursor.value() }
+    })
+    cursor.at = end
+  }
+  return intervals ? { props, intervals } : { props }
+}
+
+function skipIntervals(cursor: Cursor): void {
+  cursor.byte()
+  const count = countOfSpans(cursor)
+  if (count === 0) throw cursor.malformed('a property holds nothing at any time')
+  const before = new Order(cursor, count)
+  for (let left = count; left > 0; left--) {
+    before.take(readSpan(cursor))
+    const start = cursor.skipValue()
+    before.holds(cursor.bytes.subarray(start, cursor.at))
+  }
+}
+
+function countOfSpans(cursor: Cursor): number {
+  const count = cursor.count(2)
+  if (count > INTERVALS_MAX) throw cursor.malformed(`there are more than ${INTERVALS_MAX} intervals`)
+  return count
+}
+
+/** Reads when an edge holds; `undefined` for always. */
+export function readValid(cursor: Cursor): Span[] | undefined {
+  const count = countOfSpans(cursor)
+  if (count === 0) return undefined
+  const before = new Order(cursor, count)
+  return Array.from({ length: count }, () => {
+    const span = readSpan(cursor)
+    before.take(span)
+    before.holds(TRUE)
+    return span
+  })
+}
+
+const TRUE = Buffer.of(2)
+
+function readSpan(cursor: Cursor): Span {
+  const bounds = cursor.byte()
+  if (bounds > (HAS_FROM | HAS_TO)) throw cursor.malformed('an interval has other bounds')
+  const from = (bounds & HAS_FROM) > 0 && { from: timeOf(cursor.time()) }
+  const to = (bounds & HAS_TO) > 0 && { to: timeOf(cursor.time()) }
+  return { ...from, ...to }
+}
+
+/** A Date as it was stored; only what a Date cannot hold comes back as an Instant. */
+function timeOf(micros: bigint): Date {
+  return micros % 1000n === 0n ? new Date(Number(micros / 1000n)) : Instant.fromMicros(micros)
+}
+
+/** Refuses intervals that are out of order, overlap, or say in two what one would say. */
+class Order {
+  readonly #cursor: Cursor
+  readonly #count: number
+  /** Where the last one ends: `undefined` before the first, `null` where it is open. */
+  #end: bigint | null | undefined
+  #value: Buffer | undefined
+  #touches = false
+
+  constructor(cursor: Cursor, count: number) {
+    this.#cursor = cursor
+    this.#count = count
+  }
+
+  take({ from, to }: Span): void {
+    const begin = from ? microsOf(from) : undefined
+    const end = to ? microsOf(to) : null
+    const isAfter =
+      this.#end === undefined || (this.#end !== null && begin !== undefined && begin >= this.#end)
+    const isEmpty = begin !== undefined && end !== null && end <= begin
+    if (!isAfter || isEmpty || (this.#count === 1 && begin === undefined && end === null)) {
+      throw this.#cursor.malformed('intervals are out of order')
+    }
+    this.#touches = this.#end !== undefined && begin === this.#end
+    this.#end = end
+  }
+
+  holds(value: Buffer): void {
+    if (this.#touches && this.#value?.equals(value)) {
+      throw this.#cursor.malformed('two intervals say what one would')
+    }
+    this.#value = value
+  }
+}

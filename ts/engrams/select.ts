@@ -1,0 +1,120 @@
+// Which part of a graph is packed.
+import { KaryonError, badArgument } from '../errors.ts'
+import type { Edge, Reader } from '../graph/types.ts'
+import { compareUtf8 } from '../values/encode.ts'
+import { checkName, checkNodeKey } from '../values/keys.ts'
+import { checkedOptions, listOf } from './arguments.ts'
+import { checkLimit } from './limits.ts'
+import type { Selection } from './types.ts'
+
+/** The largest number of 32 bits. */
+const HOPS_MAX = 2 ** 32 - 1
+
+/** A selection that was read and checked. */
+export interface Chosen {
+  readonly labels: readonly string[] | undefined
+  readonly types: readonly string[] | undefined
+  readonly around: { readonly keys: readonly string[]; readonly hops: number } | undefined
+}
+
+/** Reads and checks a selection, without its moment. */
+export function chosenOf({ labels, types, around }: Selection): Chosen {
+  return {
+    labels: labels && namesOf(labels, 'labels are an array of strings'),
+    types: types && namesOf(types, 'types are an array of strings'),
+    around: around && aroundOf(around),
+  }
+}
+
+function namesOf(names: readonly string[], what: string): string[] {
+  const copy = listOf(names, what)
+  copy.forEach(checkName)
+  return [...new Set(copy)].toSorted(compareUtf8)
+}
+
+function aroundOf(around: NonNullable<Selection['around']>): NonNullable<Chosen['around']> {
+  const { keys, hops } = checkedOptions(around, 'keys', 'hops')
+  const copy = listOf(keys, 'around has keys, an array of strings')
+  copy.forEach(checkNodeKey)
+  if (!Number.isSafeInteger(hops) || hops < 0 || hops > HOPS_MAX)
+    throw badArgument('hops are a count of edges')
+  return { keys: copy, hops }
+}
+
+/** The keys of the nodes that are packed, in the order of their UTF-8. `turn` is awaited now and then, so that others have theirs. */
+export async function selectedKeys(
+  reader: Reader,
+  chosen: Chosen,
+  nodesMax: number,
+  turn: () => Promise<void> | undefined,
+): Promise<string[]> {
+  const { labels, around } = chosen
+  const near = around && (await within(reader, chosen, around, turn))
+  const keys = new Set<string>()
+  const scans = labels ? labels.map((label) => ({ label })) : near ? [] : [{}]
+  for (const query of scans) {
+    for (const { key } of reader.nodes(query)) {
+      if (!near || near.has(key)) keys.add(key)
+      checkLimit('the number of nodes', keys.size, nodesMax)
+      const others = turn()
+      if (others) await others
+    }
+  }
+  const found = labels || !near ? keys : near
+  checkLimit('the number of nodes', found.size, nodesMax)
+  return [...found].toSorted(compareUtf8)
+}
+
+/** The nodes within some edges of others, in either direction. */
+async function within(
+  reader: Reader,
+  { types }: Chosen,
+  { keys, hops }: NonNullable<Chosen['around']>,
+  turn: () => Promise<void> | undefined,
+): Promise<Set<string>> {
+  const reached = new Set(keys)
+  const missing = keys.find((key) => !isThere(reader, key))
+  if (missing !== undefined) {
+    const message = `there is no node ${JSON.stringify(missing)} to pack what is around it; name one that is there`
+    throw new KaryonError('ERR_KARYON_NODE_MISSING', message, { details: { key: missing } })
+  }
+  let edge = [...reached]
+  for (let hop = 0; hop < hops && edge.length > 0; hop++) {
+    const next: string[] = []
+    for (const key of edge) {
+      for (const direction of ['out', 'in'] as const) {
+        for (const { from, to } of edgesOf(reader, key, direction, types)) {
+          const other = direction === 'out' ? to : from
+          if (reached.has(other)) continue
+          reached.add(other)
+          next.push(other)
+        }
+      }
+      const others = turn()
+      if (others) await others
+    }
+    edge = next
+  }
+  return new Set([...reached].filter((key) => isThere(reader, key)))
+}
+
+/** Whether a node can be seen: one that is hidden may have edges that are not. */
+function isThere(reader: Reader, key: string): boolean {
+  try {
+    return reader.get(key) !== undefined
+  } catch (error) {
+    if (error instanceof KaryonError && error.code === 'ERR_KARYON_ACCESS') return false
+    throw error
+  }
+}
+
+/** The edges of a node, of some types or all. */
+export function* edgesOf(
+  reader: Reader,
+  key: string,
+  direction: 'out' | 'in',
+  types: readonly string[] | undefined,
+): Generator<Edge, void, undefined> {
+  if (types === undefined) yield* reader[direction](key)
+  else for (const type of types) yield* reader[direction](key, type)
+}

@@ -1,0 +1,332 @@
+// Export: a selection of a graph, as of one version, as a package.
+import type { Edge, Graph, Node, Reader } from '../graph/types.ts'
+import { compareUtf8 } from '../values/encode.ts'
+import { Writer } from '../values/writer.ts'
+import { checkedOptions, checkedPath, listOf } from './arguments.ts'
+import { Batches } from './batches.ts'
+import { type Content, contentOf } from './content.ts'
+import { labelsOf } from './labels.ts'
+import { FORMAT, type Section, type Sections } from './layout.ts'
+import { NAMES_BYTES_MAX, NAMES_MAX, checkLimit, limitsOf } from './limits.ts'
+import { type LinkRecord, compareEnds, putLinks } from './links.ts'
+import { rowsFor, tableOf } from './lookup.ts'
+import { HASH, checkManifest, descriptionOf, encodeManifest } from './manifest.ts'
+import { Names } from './names.ts'
+import { Output, type Spool } from './output.ts'
+import { type Fact, inOrder } from './properties.ts'
+import { putNode } from './records.ts'
+import { type Chosen, chosenOf, edgesOf, selectedKeys } from './select.ts'
+import { checkSigners, signed } from './signatures.ts'
+import { Gathered } from './sources.ts'
+import type { Engram, ExportOptions, Manifest, PackageLimits, Source } from './types.ts'
+
+/** How long others wait for their turn at most. */
+const TURN_MS = 8
+
+/** Packs a graph, or a part of it, or of another package, into one file: see `exportEngram`. */
+export async function writeEngram(from: Graph | Engram, path: string, options: ExportOptions): Promise<void> {
+  checkedPath(path)
+  const given = checkedOptions(
+    options,
+    'name',
+    'version',
+    'description',
+    'licence',
+    'parents',
+    'policies',
+    'select',
+    'provenance',
+    'signWith',
+    'limits',
+  )
+  const { select = {}, provenance = true, signWith = [], limits } = given
+  const description = descriptionOf(given)
+  const { at, ...rest } = checkedOptions(select, 'labels', 'types', 'around', 'at')
+  const chosen = chosenOf(rest)
+  const signers = listOf(signWith, 'signWith is an array of private keys')
+  checkSigners(signers)
+  const most = limitsOf(limits)
+  const content = contentOf(from, at)
+  try {
+    const turn = turns()
+    const keys = await selectedKeys(content.reader, chosen, most.nodes, turn)
+    const output = new Output(path, most.bytes)
+    try {
+      const packing = new Packing({ content, chosen, keys, output, turn, most, provenance })
+      await packing.run(description, (root) => signed(root, signers))
+    } finally {
+      output.abandon()
+    }
+  } finally {
+    content.close()
+  }
+}
+
+/** Asked now and then, it says when others are to have their turn. */
+function turns(): () => Promise<void> | undefined {
+  let begun = performance.now()
+  return () => {
+    if (performance.now() - begun < TURN_MS) return undefined
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        begun = performance.now()
+        resolve()
+      })
+    })
+  }
+}
+
+interface Job {
+  readonly content: Content
+  readonly chosen: Chosen
+  readonly keys: readonly string[]
+  readonly output: Output
+  readonly turn: () => Promise<void> | undefined
+  readonly most: Required<PackageLimits>
+  readonly provenance: boolean
+}
+
+/** How often each name is there. */
+class Tally {
+  readonly counts = new Map<string, number>()
+  total = 0
+
+  add(name: string): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
+    this.total++
+  }
+
+  record(): Record<string, number> {
+    return Object.fromEntries(this.counts)
+  }
+}
+
+/** One export under way: a pass that finds names and sources, as their numbers are in no record before all are known; and one that writes. */
+class Packing {
+  readonly #job: Job
+  readonly #members: ReadonlySet<string>
+  readonly #labels = new Tally()
+  readonly #types = new Tally()
+  readonly #properties = new Tally()
+  readonly #sources = new Gathered()
+  #numbers: Uint32Array = new Uint32Array()
+  #names = new Names([])
+  /** The sources of all facts, in the order in which they are written. */
+  readonly #spool: Spool
+  readonly #writer = new Writer()
+
+  constructor(job: Job) {
+    this.#job = job
+    this.#members = new Set(job.keys)
+    this.#spool = job.output.spool()
+  }
+
+  async run(description: ReturnType<typeof descriptionOf>, sign: (root: Buffer) => Buffer): Promise<void> {
+    try {
+      await this.#survey()
+      await this.#write(description, sign)
+    } finally {
+      this.#spool.close()
+    }
+  }
+
+  get #reader(): Reader {
+    return this.#job.content.reader
+  }
+
+  /** The selected nodes in order, some at a time. */
+  async *#nodes(): AsyncGenerator<Node, void, undefined> {
+    const { keys, turn } = this.#job
+    const batches = new Batches()
+    for (let at = 0; at < keys.length;) {
+      const batch = this.#reader.getMany(keys.slice(at, at + batches.size))
+      at += batches.size
+      batches.learn(batch)
+      for (const node of batch) if (node) yield node
+      const others = turn()
+      if (others) await others
+    }
+  }
+
+  /** The edges of a node, in a direction, between nodes that are packed. */
+  #edges(key: string, direction: 'out' | 'in'): Edge[] {
+    const edges: Edge[] = []
+    for (const edge of edgesOf(this.#reader, key, direction, this.#job.chosen.types)) {
+      if (this.#members.has(direction === 'out' ? edge.to : edge.from)) edges.push(edge)
+    }
+    return edges
+  }
+
+  async #survey(): Promise<void> {
+    const { keys, turn, most } = this.#job
+    for await (const node of this.#nodes()) {
+      for (const label of node.labels) this.#labels.add(label)
+      this.#surveyFacts(node)
+    }
+    for (const key of keys) {
+      for (const edge of this.#outOf(key)) {
+        this.#types.add(edge.type)
+        this.#surveyFacts(edge)
+      }
+      checkLimit('the number of edges', this.#types.total, most.edges)
+      const others = turn()
+      if (others) await others
+    }
+    this.#spool.rewind()
+    this.#names = Names.of(
+      [this.#labels, this.#types, this.#properties].flatMap(({ counts }) => [...counts.keys()]),
+    )
+    checkLimit('the number of names', this.#names.texts.length, NAMES_MAX)
+  }
+
+  #outOf(key: string): Edge[] {
+    return this.#edges(key, 'out').toSorted(
+      (a, b) => compareUtf8(a.type, b.type) || compareUtf8(a.to, b.to) || compareUtf8(a.key, b.key),
+    )
+  }
+
+  #surveyFacts(of: Node | Edge): void {
+    const { content, provenance } = this.#job
+    const facts = inOrder(of.props, of.intervals)
+    for (const { name } of facts) this.#properties.add(name)
+    if (!provenance) return
+    const sourceOf = content.sources(of)
+    this.#cite(sourceOf())
+    for (const { name } of facts) this.#cite(sourceOf(name))
+  }
+
+  #cite(source: Source | undefined): void {
+    this.#spool.put(this.#sources.place(source))
+  }
+
+  /** The source of the next fact. */
+  #cited(): number {
+    return this.#job.provenance ? this.#numbers[this.#spool.take()]! : 0
+  }
+
+  #facts({ props, intervals }: Node | Edge): Fact[] {
+    return inOrder(props, intervals).map(({ name, held, isTemporal }) => ({
+      name: this.#names.number(name)!,
+      source: this.#cited(),
+      held,
+      isTemporal,
+    }))
+  }
+
+  async #write(description: ReturnType<typeof descriptionOf>, sign: (root: Buffer) => Buffer): Promise<void> {
+    const { output, keys, most } = this.#job
+    const { bytes: sources, entries, numbers } = this.#sources.numbered()
+    this.#numbers = numbers
+    const manifest = this.#manifest(description, entries)
+    const encoded = encodeManifest(manifest)
+    checkManifest(encoded.length, most.manifestBytes)
+    const [nodeOffsets, linkOffsets] = [new Float64Array(keys.length), new Float64Array(keys.length)]
+    const lists = this.#emptyLists()
+    const sections = {} as { -readonly [Name in keyof Sections]: Section }
+    sections.manifest = await output.section(1, () => output.write(encoded))
+    sections.names = await output.section(this.#names.texts.length, () => this.#writeNames())
+    sections.sources = await output.section(entries, () => output.write(sources))
+    sections.nodes = await output.section(keys.length, () => this.#writeNodes(nodeOffsets, lists))
+    let linked = 0
+    const links = await output.section(0, async () => {
+      linked = await this.#writeLinks(linkOffsets)
+    })
+    sections.links = { ...links, entries: linked }
+    sections.keys = await output.section(rowsFor(keys.length), () =>
+      this.#writePieces(tableOf(keys, nodeOffsets, linkOffsets)),
+    )
+    sections.labels = await output.section(lists.length, async () => {
+      const pieces = labelsOf(lists, nodeOffsets, output.position, sections.nodes.offset, this.#writer)
+      for (const writer of pieces) {
+        output.take(writer)
+        await this.#job.turn()
+      }
+    })
+    output.finish(sections, sign)
+  }
+
+  #manifest(description: ReturnType<typeof descriptionOf>, sources: number): Manifest {
+    const [labels, types, properties] = [this.#labels, this.#types, this.#properties]
+    const [nodes, edges] = [this.#job.keys.length, types.total]
+    return {
+      ...description,
+      format: FORMAT,
+      hash: HASH,
+      counts: { nodes, edges, facts: nodes + edges + labels.total + properties.total, sources },
+      schema: { labels: labels.record(), types: types.record(), properties: properties.record() },
+    }
+  }
+
+  #writeNames(): void {
+    const writer = this.#writer
+    for (const name of this.#names.texts) writer.text(name)
+    checkLimit('the size of the names in bytes', writer.length, NAMES_BYTES_MAX)
+    this.#job.output.take(writer)
+  }
+
+  /** Of each label a list with room for its nodes. */
+  #emptyLists(): { readonly name: number; readonly nodes: Uint32Array; used: number }[] {
+    return [...this.#labels.counts]
+      .map(([label, count]) => ({
+        name: this.#names.number(label)!,
+        nodes: new Uint32Array(count),
+        used: 0,
+      }))
+      .toSorted((a, b) => a.name - b.name)
+  }
+
+  async #writeNodes(
+    offsets: Float64Array,
+    lists: { readonly name: number; readonly nodes: Uint32Array; used: number }[],
+  ): Promise<void> {
+    const { output } = this.#job
+    const writer = this.#writer
+    const byName = new Map(lists.map((list) => [list.name, list]))
+    let at = 0
+    for await (const node of this.#nodes()) {
+      offsets[at] = output.position
+      const source = this.#cited()
+      const labels = node.labels.map((label) => this.#names.number(label)!).toSorted((a, b) => a - b)
+      for (const label of labels) {
+        const list = byName.get(label)!
+        list.nodes[list.used++] = at
+      }
+      putNode(writer, { key: node.key, source, labels, facts: this.#facts(node) }, this.#names)
+      output.take(writer)
+      at++
+    }
+  }
+
+  async #writeLinks(offsets: Float64Array): Promise<number> {
+    const { output, keys, turn } = this.#job
+    const writer = this.#writer
+    let linked = 0
+    for (const [at, key] of keys.entries()) {
+      const out = this.#outOf(key).map((edge): LinkRecord => {
+        const source = this.#cited()
+        return { ...this.#end(edge, edge.to), source, valid: edge.valid, facts: this.#facts(edge) }
+      })
+      const into = this.#edges(key, 'in').map((edge) => this.#end(edge, edge.from))
+      if (out.length + into.length > 0) {
+        offsets[at] = output.position
+        linked++
+        putLinks(writer, key, out, into.toSorted(compareEnds), this.#names)
+        output.take(writer)
+      }
+      const others = turn()
+      if (others) await others
+    }
+    return linked
+  }
+
+  #end({ type, key }: Edge, other: string): { type: number; other: string; key: string } {
+    return { type: this.#names.number(type)!, other, key }
+  }
+
+  async #writePieces(pieces: Iterable<Buffer>): Promise<void> {
+    for (const piece of pieces) {
+      this.#job.output.write(piece)
+      await this.#job.turn()
+    }
+  }
+}
