@@ -107,12 +107,12 @@ const WAYS: Readonly<
   ERR_KARYON_TIMER_COUNT: '__test__/cells/timers.test.ts',
   ERR_KARYON_FOREIGN_AWAIT: '__test__/cells/simulation.test.ts',
   ERR_KARYON_CONSUMED: '__test__/cells/durable.test.ts',
-  ERR_KARYON_GRAFT: '__test__/engrams/graft.test.ts',
-  ERR_KARYON_GRAFT_CONFLICT: '__test__/engrams/graft.test.ts',
   ERR_KARYON_PACKAGE: '__test__/engrams/hostile.test.ts',
   ERR_KARYON_PACKAGE_ROOT: '__test__/engrams/hostile.test.ts',
   ERR_KARYON_PACKAGE_LIMIT: '__test__/engrams/hostile.test.ts',
   ERR_KARYON_SIGNATURE: '__test__/engrams/signatures.test.ts',
+  ERR_KARYON_GRAFT: '__test__/engrams/graft.test.ts',
+  ERR_KARYON_GRAFT_CONFLICT: '__test__/engrams/graft.test.ts',
 }
 
 function putting(value: Value): (tx: Transaction) => void {

@@ -27,7 +27,7 @@ export function putTagOf(key: string, words: Uint32Array): void {
   asked.length = 0
   asked.varint(1)
   asked.text(key)
-  const bytes = answer(checked(native.tags(0, 0, putWritten(asked))))
+  const bytes = answer(checked(native.tags(putWritten(asked), 0, 0)))
   for (let word = 0; word < TAG_WORDS; word++) {
     words[word] = bytes.byte() | (bytes.byte() << 8) | (bytes.byte() << 16) | (bytes.byte() << 24)
   }
