@@ -1,6 +1,17 @@
 // The package: what is here and nothing else.
 export { cell, control, message, supervisor, topic } from './cells/index.ts'
 export type * from './cells/index.ts'
+export {
+  exportEngram,
+  graftEngram,
+  inspectEngram,
+  listGrafts,
+  openEngram,
+  openGraft,
+  planGraft,
+} from './engrams/index.ts'
+export type { DirectGraftOptions } from './engrams/index.ts'
+export type * from './engrams/types.ts'
 export { KaryonError, type ErrorDetails, type KaryonErrorCode } from './errors.ts'
 export type { DeadLetterReason, DeathReason, DownReason, KernelEvent } from './events.ts'
 export type { Grants } from './graph/session.ts'
@@ -15,6 +26,15 @@ export {
   type Pattern,
   type PatternStart,
 } from './match/index.ts'
+export {
+  openRecall,
+  reinforce,
+  type Candidate,
+  type FindOptions,
+  type Recall,
+  type RecallOptions,
+  type RecallStats,
+} from './recall/recall.ts'
 export { Simulation, type SimulationOptions } from './simulation.ts'
 export type { WorkerOptions } from './threads/threads.ts'
 export { Instant, type Moment, type Version } from './time.ts'

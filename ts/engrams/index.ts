@@ -1,4 +1,4 @@
-// Packages of knowledge: written, inspected, opened.
+// Packages of knowledge: written, inspected, opened, transplanted.
 import type { Graph } from '../graph/types.ts'
 import { lookAt } from './inspect.ts'
 import { OpenEngram } from './read.ts'
@@ -68,3 +68,7 @@ export function openEngram(path: string, options: EngramOptions = {}): Engram {
     throw error
   }
 }
+
+export { graftEngram, type DirectGraftOptions } from './graft.ts'
+export { listGrafts, openGraft } from './opened.ts'
+export { planGraft } from './plan.ts'
