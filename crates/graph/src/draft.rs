@@ -19,6 +19,7 @@ use karyon_model::limits::FRAME_BYTES_MAX;
 use karyon_model::valid::is_gapless;
 use karyon_model::{
     Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target, bounded, ensure,
+    require,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -299,10 +300,8 @@ impl<'g> Draft<'g> {
             for (index, property) in known.chain(fresh.map(|it| (it.index, it.property))) {
                 let (old, new) = self.rules(index);
                 let (was, is) = (held(before, label, property), held(now, label, property));
-                let gapless = is.is_some_and(is_gapless);
-                if new.required && now.label(label).is_some() && !gapless {
-                    return Err(self.graph.rule_error(label, property, Code::Required));
-                }
+                let whole = !new.required || now.label(label).is_none() || is.is_some_and(is_gapless);
+                require(whole, || self.graph.rule_error(label, property, Code::Required))?;
                 let (was, is) = (was.filter(|_| old.indexed), is.filter(|_| new.indexed));
                 let key = |held: Option<&[u8]>| held.map(index_key).transpose();
                 let (was, is) = if was == is { (None, None) } else { (key(was)?, key(is)?) };
@@ -347,9 +346,8 @@ impl<'g> Draft<'g> {
     fn check_unique(&self) -> Result<()> {
         for (posting, more) in &self.unique {
             let held = self.graph.listed_in(self.out.layer, ObjectId::Posting(*posting), self.graph.head)?;
-            if held.len() as isize + more.1 > 1 {
-                return Err(self.graph.rule_error(more.0.0, more.0.1, Code::Unique));
-            }
+            let alone = held.len() as isize + more.1 <= 1;
+            require(alone, || self.graph.rule_error(more.0.0, more.0.1, Code::Unique))?;
         }
         Ok(())
     }

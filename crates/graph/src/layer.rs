@@ -14,7 +14,7 @@ use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
 use karyon_history::{Direction, ObjectId};
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
-use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq, ensure};
+use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq, ensure, require};
 use std::borrow::Cow;
 
 /// What is numbered in the order in which it comes, and found by what it is.
@@ -310,9 +310,8 @@ impl Draft<'_> {
     /// Notes that this commit merges a layer, as it was at `planned`, into the one that it writes to.
     pub(crate) fn merge(&mut self, layer: u32, planned: Seq) -> Result<()> {
         // What came into it since would count as merged, and is not.
-        if let Some(last) = self.graph.living(layer)?.map(|layer| layer.last).filter(|last| *last > planned) {
-            return Err(conflict("the fork", "read", last, planned));
-        }
+        let last = self.graph.living(layer)?.map_or(0, |layer| layer.last);
+        require(last <= planned, || conflict("the fork", "read", last, planned))?;
         self.act(&Operation::Merge { layer });
         Ok(())
     }

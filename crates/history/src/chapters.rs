@@ -10,7 +10,7 @@ use crate::{Chapter, History, Horizon, ObjectId, Progress};
 use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, io_error};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::U32;
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Error, Result, Seq, require};
 use parking_lot::{Mutex, RwLock};
 use quick_cache::sync::Cache;
 use std::collections::BTreeMap;
@@ -89,13 +89,10 @@ impl Chapters {
         if let Some(value) = directory.load()? {
             let checked =
                 value.split_last_chunk().filter(|(value, sum)| crc32c::crc32c(value).to_le_bytes() == **sum);
-            let Some((value, _)) = checked else {
-                return Err(useless("was given up, or its directory is damaged"));
-            };
+            let (value, _) = checked.ok_or_else(|| useless("was given up, or its directory is damaged"))?;
             let mut value = Cursor::new(value);
-            if StoreIdField::decode(&mut value)? != id || U32::decode(&mut value)? != mark {
-                return Err(useless("belongs to another store or another archive"));
-            }
+            let ours = StoreIdField::decode(&mut value)? == id && U32::decode(&mut value)? == mark;
+            require(ours, || useless("belongs to another store or another archive"))?;
             covered = Some(ChainPoint::decode(&mut value)?);
             while !value.is_empty() {
                 let (number, footer) = (U32::decode(&mut value)?, Piece::decode(&mut value)?);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use karyon_model::{Code, Error, Result, ensure};
+use karyon_model::{Code, Error, Result, ensure, require};
 
 use crate::failure::{Failure, io_error, io_failed, sync_error, sync_failed};
 use crate::frame::{self, Frame, Header, Kind, MIN_FRAME_BYTES};
@@ -82,10 +82,9 @@ impl Log {
     /// Fails with `ERR_KARYON_ARGUMENT` or `ERR_KARYON_TRANSACTION_SIZE`, changing nothing, if the draft is
     /// not the next frame or too large, and with `ERR_KARYON_SYNC_FAILED` if the disk fails or has failed.
     pub fn append(&mut self, draft: &Frame<'_>) -> Result<()> {
-        if draft.first_seq != self.head.next_seq {
-            let message = format!("the next commit is {}, not {}", self.head.next_seq, draft.first_seq);
-            return Err(Error::new(Code::Argument, message));
-        }
+        let (next, first) = (self.head.next_seq, draft.first_seq);
+        let message = || format!("the next commit is {next}, not {first}");
+        require(first == next, || Error::new(Code::Argument, message()))?;
         self.write_frame(Kind::Commits, draft)
     }
 
@@ -230,9 +229,8 @@ impl Log {
 
     /// Writes the frame in the buffer at the head, after the segment's header if it is the first.
     fn write_buffer(&mut self, header: &Header) -> Result<()> {
-        let Some(end) = header.end(&self.buffer) else {
-            return Err(Error::new(Code::Panic, "a frame would end past the last possible position"));
-        };
+        let beyond = || Error::new(Code::Panic, "a frame would end past the last possible position");
+        let end = header.end(&self.buffer).ok_or_else(beyond)?;
         self.in_flight = true;
         if self.active.header.is_none() {
             let begun = SegmentHeader {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use karyon_model::Result;
+use karyon_model::{Result, require};
 
 use crate::failure::{damaged, io_error, sync_error};
 use crate::frame::{Kind, Visit};
@@ -51,9 +51,8 @@ impl Log {
         }
         let (prepared, cuts) = judge_end(&mut walk, base)?;
         let Walk { segment: active, point: head, .. } = walk;
-        if active.len < sizes.smallest {
-            return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
-        }
+        let cut = || damaged(active.number, 0, format!("the file was cut to {} bytes", active.len));
+        require(active.len >= sizes.smallest, cut)?;
         for (segment, cut) in [Some(&active), prepared.as_ref()].into_iter().zip(cuts) {
             if let (Some(segment), Some((offset, rest))) = (segment, cut) {
                 let file = keep_aside(disk, segment.number, offset, &rest)?;
@@ -109,10 +108,8 @@ fn prepared_segment(walk: &Walk<'_>, base: ChainPoint) -> Result<Option<SegmentF
     }
     let mut prepared = SegmentFile::open(walk.disk, walk.store, active + 1, walk.mode)?;
     prepared.damage.take().map_or(Ok(()), Err)?;
-    if behind > 1 || prepared.header.is_some() {
-        let reason = format!("no whole frame stands here, but segment {} has been begun", active + 1);
-        return Err(damaged(active, offset, reason));
-    }
+    let reason = || format!("no whole frame stands here, but segment {} has been begun", active + 1);
+    require(behind == 1 && prepared.header.is_none(), || damaged(active, offset, reason()))?;
     Ok(Some(prepared))
 }
 

@@ -43,9 +43,8 @@ impl<'d> Walk<'d> {
         let Some((header, bytes)) = self.segment.frame_at(self.store, offset)? else { return Ok(None) };
         let follows = header.previous_hash == self.point.hash && header.first_seq == self.point.next_seq;
         expect(follows, number, offset, "the frame here does not follow the one before it")?;
-        let Some(end) = header.end(bytes) else {
-            return Err(damaged(number, offset, "the frame here ends past the last possible position"));
-        };
+        let beyond = || damaged(number, offset, "the frame here ends past the last possible position");
+        let end = header.end(bytes).ok_or_else(beyond)?;
         self.point = end;
         let Header { kind, first_seq, commit_count, base_time, .. } = header;
         let mut frame = Frame { commit_count, ..Frame::empty(first_seq, base_time) };
@@ -63,9 +62,8 @@ impl<'d> Walk<'d> {
 
     fn enter_next_segment(&mut self) -> Result<()> {
         let Position { segment, offset } = self.point.position;
-        let Some(number) = segment.checked_add(1) else {
-            return Err(damaged(segment, offset, "no segment can follow"));
-        };
+        let number = segment.checked_add(1);
+        let number = number.ok_or_else(|| damaged(segment, offset, "no segment can follow"))?;
         self.segment = SegmentFile::open(self.disk, self.store, number, self.mode)?;
         self.point = ChainPoint::entering(number, self.point.next_seq, self.point.hash);
         self.check_start()

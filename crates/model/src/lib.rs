@@ -15,7 +15,7 @@ pub mod value;
 mod verb;
 
 pub use commit::{CommitHeader, CommitRecord, Reverted, Trust, encode_commit};
-pub use error::{Code, Error, Fact, Result, bounded, ensure, unless};
+pub use error::{Code, Error, Fact, Result, bounded, ensure, require, unless};
 pub use ids::{EntityId, NameId, Seq, check_key, check_name};
 pub use operation::{Interval, Operation, OperationReader, Rules};
 pub use verb::{Change, EdgeKey, Target, Verb, VerbReader, check_property_count};

@@ -103,9 +103,8 @@ impl Environment {
     }
 
     pub(crate) fn cells(&mut self, number: u32) -> Result<SharedPort> {
-        let Some(Handle::Cells(port)) = self.handle(number) else {
-            return Err(closed("the cells of this kernel are stopped; open it again"));
-        };
+        let stopped = || closed("the cells of this kernel are stopped; open it again");
+        let Some(Handle::Cells(port)) = self.handle(number) else { return Err(stopped()) };
         Ok(port.clone())
     }
 

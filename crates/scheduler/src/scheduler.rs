@@ -24,6 +24,7 @@ use crate::restart::{
 use crate::table::Table;
 use asking::Ask;
 pub(crate) use due::Due;
+use karyon_model::require;
 pub use spawn::CellOptions;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -212,12 +213,9 @@ impl Scheduler {
                 self.controls.push_back(Control::Finish(cell, incarnation, death));
             }
             Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
-                if self.timers.len() >= TIMERS_MAX as usize
-                    || delay_ms > DELAY_MAX_MS
-                    || period_ms > DELAY_MAX_MS
-                {
-                    return Err("a timer too many, or out of range");
-                }
+                let fits = self.timers.len() < TIMERS_MAX as usize;
+                let in_range = delay_ms.max(period_ms) <= DELAY_MAX_MS;
+                require(fits && in_range, || "a timer too many, or out of range")?;
                 self.set_timer(timer, cell, delay_ms, period_ms, referenced);
             }
             Record::TimerCancel { timer } => self.cancel_timer(timer),

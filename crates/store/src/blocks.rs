@@ -16,7 +16,7 @@ use karyon_history::{Commits, History};
 use karyon_log::{Disk, File, OpenMode, StoreId, StoreIdField, check_format};
 use karyon_model::bytes::Cursor;
 use karyon_model::fields::U32;
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Error, Result, Seq, require};
 use std::sync::Arc;
 
 /// Bytes before the first block.
@@ -133,27 +133,22 @@ impl BlockReader {
         let mut reader = BlockReader { file, path: path.into(), at: 0, length, sum: 0, buffer: Vec::new() };
         let head = reader.take(HEAD_BYTES)?.to_vec();
         let mut cursor = Cursor::new(&head);
-        if cursor.array()? != *magic {
-            return Err(reader.damaged("has no header"));
-        }
+        reader.expect(cursor.array()? == *magic, "has no header")?;
         check_format(path, U32::decode(&mut cursor)?)?;
         let first = reader.block()?.to_vec();
-        if StoreIdField::decode(&mut cursor)? != store {
-            return Err(reader.damaged("is another store's"));
-        }
+        reader.expect(StoreIdField::decode(&mut cursor)? == store, "is another store's")?;
         Ok((reader, first))
     }
 
-    pub(crate) fn damaged(&self, what: &str) -> Error {
-        let message = format!("{} {what}; put it back from a backup, nothing was changed", self.path);
-        Error::new(Code::Damaged, message).with("file", &*self.path)
+    /// Refuses a file of which something does not hold.
+    fn expect(&self, holds: bool, what: &str) -> Result<()> {
+        let message = || format!("{} {what}; put it back from a backup, nothing was changed", self.path);
+        require(holds, || Error::new(Code::Damaged, message()).with("file", &*self.path))
     }
 
     fn take(&mut self, size: usize) -> Result<&[u8]> {
         // Damage must not make it ask for memory that there is not.
-        if self.length - self.at < size as u64 {
-            return Err(self.damaged("is cut short or damaged"));
-        }
+        self.expect(self.length - self.at >= size as u64, "is cut short or damaged")?;
         self.buffer.resize(size, 0);
         self.file.read_exact_at(self.at, &mut self.buffer).map_err(io_error(&self.path, "read"))?;
         (self.at, self.sum) = (self.at + size as u64, crc32c::crc32c_append(self.sum, &self.buffer));
@@ -166,9 +161,8 @@ impl BlockReader {
         self.take(size as usize)?;
         let mut sum = [0; SUM_BYTES];
         let read = self.file.read_at(self.at, &mut sum).map_err(io_error(&self.path, "read"))?;
-        if read < SUM_BYTES || sum != self.sum.to_le_bytes() {
-            return Err(self.damaged("does not match its checksum"));
-        }
+        let whole = read == SUM_BYTES && sum == self.sum.to_le_bytes();
+        self.expect(whole, "does not match its checksum")?;
         self.at += SUM_BYTES as u64;
         Ok(&self.buffer)
     }
@@ -195,12 +189,9 @@ impl BlockReader {
 
     /// Refuses a body of another version than the head says, and what stands behind the end. Returns the file's length.
     pub(crate) fn end(self, body: &Body, version: Seq) -> Result<u64> {
-        if body.graph.head() != version || body.commits.last() != version {
-            return Err(self.damaged("is of another version than its header says"));
-        }
-        if self.at != self.length {
-            return Err(self.damaged("does not end where it should"));
-        }
+        let same = [body.graph.head(), body.commits.last()] == [version; 2];
+        self.expect(same, "is of another version than its header says")?;
+        self.expect(self.at == self.length, "does not end where it should")?;
         Ok(self.length)
     }
 }

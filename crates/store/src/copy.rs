@@ -16,7 +16,7 @@ use crate::{Committed, Moment, Store};
 use karyon_history::{Chapters, History};
 use karyon_log::{Disk, Frame, Log, LogReader, Lost, SegmentSizes};
 use karyon_model::bytes::Cursor;
-use karyon_model::{Code, CommitRecord, Error, Result, Seq};
+use karyon_model::{Code, CommitRecord, Error, Result, Seq, require};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -71,9 +71,7 @@ pub fn restore(
     // Where there is no lock nobody has the store open, and where none can be taken nobody can write.
     let known = source.exists(LOCK).unwrap_or(false);
     let lock = known.then(|| source.try_lock(LOCK));
-    if let Some(Ok(None)) = lock {
-        return Err(owned(&*source));
-    }
+    require(!matches!(lock, Some(Ok(None))), || owned(&*source))?;
     let archive = Archive::find(&*source, store)?;
     let mut copied = copy(&source, &archive, target, at, (!salvage).then_some(i64::MIN))?;
     if copied.damage.is_some() {
@@ -143,10 +141,9 @@ fn copy(
             Some(_) => Some(reader.lost(&log.head())?),
             None => floor.is_none().then(Vec::new),
         };
-        if until > newest.seq && until < Seq::MAX {
-            let message = format!("there is no version {until}, the newest is {}; name that", newest.seq);
-            return Err(Error::new(Code::Time, message).with("newest", newest.seq));
-        }
+        let (there, last) = (until <= newest.seq || until == Seq::MAX, newest.seq);
+        let message = || format!("there is no version {until}, the newest is {last}; name that");
+        require(there, || Error::new(Code::Time, message()).with("newest", last))?;
         rest.map_or(Ok(()), |rest| log.append(&rest))?;
         log.sync()?;
         log.seal(newest.time.max(floor.unwrap_or(i64::MIN)))?;

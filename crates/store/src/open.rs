@@ -9,7 +9,7 @@ use crate::{Author, Body, Clock, Store};
 use karyon_graph::Open;
 use karyon_history::{Chapters, Directory, History, Progress};
 use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, OpenMode, SegmentSizes, StoreId};
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Error, Result, Seq, require};
 use std::sync::{Arc, Weak};
 
 /// A checkpoint is due when the log's tail has this many bytes, or as many as the last image if that is more.
@@ -223,9 +223,7 @@ fn recover(
         })
     })?;
     // Also a log that is long enough may be another: commits up to the image's version were not looked at.
-    if log.head().next_seq <= base || !belongs {
-        return Err(log_too_short(base));
-    }
+    require(log.head().next_seq > base && belongs, || log_too_short(base))?;
     Ok(Recovered { body, log, tail, found, image_bytes, base, covers })
 }
 

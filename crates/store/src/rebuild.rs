@@ -5,7 +5,7 @@ use crate::store::Store;
 use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
 use karyon_log::Frame;
 use karyon_model::bytes::Cursor;
-use karyon_model::{Code, CommitRecord, Error, Result, Seq, unless};
+use karyon_model::{Code, CommitRecord, Error, Result, Seq, require, unless};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
@@ -87,9 +87,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
         Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     let Some(store) = store.upgrade().filter(|_| !gone) else { return Ok(()) };
-    if past.graph.head() != until {
-        return Err(log_too_short(until));
-    }
+    require(past.graph.head() == until, || log_too_short(until))?;
     history.set_progress(Progress::Ready);
     store.notify();
     Ok(())

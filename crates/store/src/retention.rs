@@ -261,10 +261,8 @@ fn visit_kept(
     let (mut chapters, mut records) = (Vec::new(), history.records().filter(ended).peekable());
     while let Some(record) = records.next() {
         let (key, bytes) = record?;
-        let Some(object) = object_of(&key) else {
-            let message = "the history holds a chapter of nothing; open the store again";
-            return Err(Error::new(Code::Damaged, message));
-        };
+        let message = "the history holds a chapter of nothing; open the store again";
+        let object = object_of(&key).ok_or_else(|| Error::new(Code::Damaged, message))?;
         chapters.push(Chapter::decode(object, end_of(&key), &bytes)?);
         let next = records.peek().and_then(|next| next.as_ref().ok()).and_then(|next| object_of(&next.0));
         if next != Some(object) {

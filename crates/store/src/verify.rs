@@ -4,7 +4,7 @@ use crate::rebuild::visit_commits;
 use crate::store::Store;
 use karyon_graph::Graph;
 use karyon_history::{Chapters, Progress};
-use karyon_model::{Code, Error, Operation, OperationReader, Result, Seq, ensure};
+use karyon_model::{Code, Error, Operation, OperationReader, Result, Seq, ensure, require};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -77,11 +77,11 @@ impl Store {
         let message = "the archive of the log is not the one that the log names; restore it from a backup";
         ensure(vouched || !named, Code::Damaged, message)?;
         log.graph.audit_in(0, version)?;
-        if log.graph.digest_in(0, version)? != digest || digests_of(&log.graph, &forks, version)? != of_forks
-        {
-            let message = format!("memory and log differ at version {version}; open the store again");
-            return Err(Error::new(Code::Damaged, message).with("version", version));
-        }
+        let same = log.graph.digest_in(0, version)? == digest
+            && digests_of(&log.graph, &forks, version)? == of_forks;
+        let message = || format!("memory and log differ at version {version}; open the store again");
+        let damage = || Error::new(Code::Damaged, message()).with("version", version);
+        require(same, damage)?;
         if self.progress() == Progress::Ready && self.history.mark() == archive.mark {
             // Commits since may have sealed more.
             let mut kept = self.history.records();

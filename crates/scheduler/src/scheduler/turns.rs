@@ -155,9 +155,7 @@ impl Scheduler {
         let Turn::Open(open) = &cell.turn else { return Ok(()) };
         let open = **open;
         let Some(message) = open.message.filter(|_| open.number == number) else { return Ok(()) };
-        if verdict == Verdict::NotRun {
-            return Err("a turn that went on was not run");
-        }
+        require(verdict != Verdict::NotRun, || "a turn that went on was not run")?;
         self.close_turn(id);
         self.outcome(id, message, verdict, open.late);
         if let Some(cell) = self.table.get_mut(id).filter(|_| verdict.became()) {
@@ -239,6 +237,6 @@ impl Scheduler {
         let &(id, run, message) =
             self.batch.get(position as usize).ok_or("a message that is not in the batch")?;
         let open = self.runs.get(run as usize).is_some_and(|run| position < run.until);
-        if open { Ok((id, run, message)) } else { Err("a message after the end of its run") }
+        require(open, || "a message after the end of its run").map(|()| (id, run, message))
     }
 }
