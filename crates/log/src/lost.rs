@@ -25,11 +25,11 @@ impl LogReader {
     /// What stands in each segment behind `end`, connected with nothing before it. Changes nothing. What cannot be read
     /// is passed over by the sector. Reads the rest of the log once.
     pub fn lost(&self, end: &ChainPoint) -> Result<Vec<Lost>> {
-        let (disk, Position { segment: first, .. }) = (self.disk.as_ref(), end.position);
-        let last = segment::numbers(disk)?.last().copied().unwrap_or(first);
+        let Position { segment: first, .. } = end.position;
+        let last = segment::numbers(self)?.last().copied().unwrap_or(first);
         let parts = (first..=last).map(|number| {
             let position = end.position.max(Position::first_of(number));
-            match SegmentFile::open(disk, self.store, number, OpenMode::Read) {
+            match SegmentFile::open(self, number, OpenMode::Read) {
                 Ok(file) => look_through(file, self.store, position),
                 Err(error) => Lost { position, bytes: 0, whole: None, reason: error.message().to_owned() },
             }

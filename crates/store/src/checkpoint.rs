@@ -78,18 +78,16 @@ pub(crate) struct Loaded {
 /// Every checkpoint that is whole, newest first, of the log that goes on from an archive. A damaged one is passed over: the log has
 /// everything.
 pub(crate) fn load_all(
-    disk: &dyn Disk,
     archive: &Archive,
     history: &Arc<dyn History>,
 ) -> Result<impl Iterator<Item = Loaded>> {
-    let (paths, store, base) =
-        (files(disk, CHECKPOINTS, SUFFIX)?.into_iter().rev(), archive.store, archive.base.position);
-    let loaded = paths.filter_map(move |path| load(disk, store, path, history.clone()).ok());
-    Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= base))
+    let paths = files(&*archive.disk, CHECKPOINTS, SUFFIX)?.into_iter().rev();
+    let loaded = paths.filter_map(move |path| load(archive, path, history.clone()).ok());
+    Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= archive.base.position))
 }
 
-fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>) -> Result<Loaded> {
-    let (mut blocks, head) = BlockReader::open(disk, &path, MAGIC, store)?;
+fn load(archive: &Archive, path: String, history: Arc<dyn History>) -> Result<Loaded> {
+    let (mut blocks, head) = BlockReader::open(&*archive.disk, &path, MAGIC, archive.store)?;
     let anchor = Anchor::decode(&mut Cursor::new(&head))?;
     let body = blocks.body(history)?;
     let through = ChainPoint::decode(&mut Cursor::new(blocks.block()?))?;

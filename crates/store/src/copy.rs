@@ -14,7 +14,7 @@ use crate::layout::{LOCK, OWNER, io_error, read, write_identity};
 use crate::open::{owned, take_lock};
 use crate::{Committed, Moment, Store};
 use karyon_history::{Chapters, History};
-use karyon_log::{Disk, Frame, Log, LogReader, Lost, SegmentSizes};
+use karyon_log::{Disk, Frame, Log, Lost, SegmentSizes};
 use karyon_model::bytes::Cursor;
 use karyon_model::{Code, CommitRecord, Error, Result, Seq, require};
 use std::ops::ControlFlow;
@@ -50,7 +50,7 @@ impl Store {
         // Nothing behind is looked at: it may be half written.
         let at = Moment::Version(persistence.head().next_seq - 1);
         let (floor, archive) = (self.pipeline()?.floor, persistence.archive.lock().clone());
-        copy(&persistence.disk, &archive, (target, process), Some(at), Some(floor))
+        copy(&archive, (target, process), Some(at), Some(floor))
     }
 }
 
@@ -72,11 +72,11 @@ pub fn restore(
     let known = source.exists(LOCK).unwrap_or(false);
     let lock = known.then(|| source.try_lock(LOCK));
     require(!matches!(lock, Some(Ok(None))), || owned(&*source))?;
-    let archive = Archive::find(&*source, store)?;
-    let mut copied = copy(&source, &archive, target, at, (!salvage).then_some(i64::MIN))?;
+    let archive = Archive::find(source, store)?;
+    let mut copied = copy(&archive, target, at, (!salvage).then_some(i64::MIN))?;
     if copied.damage.is_some() {
         let history: Arc<dyn History> = Arc::new(Chapters::in_memory());
-        let newest = load_all(&*source, &archive, &history)?.next().map(|loaded| loaded.anchor.seq);
+        let newest = load_all(&archive, &history)?.next().map(|loaded| loaded.anchor.seq);
         copied.checkpoint = newest.filter(|seq| *seq > copied.newest.seq);
     }
     Ok(copied)
@@ -85,7 +85,6 @@ pub fn restore(
 /// Writes a copy. `floor` is a time that was handed out, so that no commit of the copy gets it again; without one, damage
 /// is no failure.
 fn copy(
-    source: &Arc<dyn Disk>,
     archive: &Archive,
     (target, process): (Arc<dyn Disk>, u32),
     at: Option<Moment>,
@@ -103,7 +102,7 @@ fn copy(
         Some(Moment::Time(time)) => (Seq::MAX, time),
         None => (Seq::MAX, i64::MAX),
     };
-    let reader = LogReader::new(source.clone(), archive.store, archive.base);
+    let reader = archive.reader();
     let mut newest = Committed { seq: archive.base.next_seq - 1, time: archive.time };
     if until < newest.seq || latest < newest.time {
         let message = format!(
@@ -114,7 +113,7 @@ fn copy(
     }
     let archived = newest.seq;
     let mut write = || {
-        archive.copy(&**source, &*target)?;
+        archive.copy(&*target)?;
         let mut rest = None;
         let mut take = |frame: &Frame<'_>| {
             let (mut cursor, first, base_time) =

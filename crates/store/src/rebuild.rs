@@ -60,9 +60,9 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     let Some(owner) = store.upgrade() else { return Ok(()) };
     let Some(persistence) = &owner.persistence else { return Ok(()) };
     let (reader, history, end) = (persistence.reader(), owner.history.clone(), persistence.head());
-    let (archive, disk) = (persistence.archive.lock().clone(), persistence.disk.clone());
+    let archive = persistence.archive.lock().clone();
     drop(owner);
-    let mut past = archive.load(&*disk, Arc::new(Sealed(history.clone())), Some(&history))?;
+    let mut past = archive.load(Arc::new(Sealed(history.clone())), Some(&history))?;
     let mut gone = false;
     reader.read(&end, &mut |frame, end| {
         visit_commits(frame, &mut |commit| {

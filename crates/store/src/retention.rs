@@ -143,7 +143,7 @@ impl Store {
             remove(disk, CHECKPOINTS, &files(disk, CHECKPOINTS, "")?)?;
             remove(disk, ASIDE_DIRECTORY, &files(disk, ASIDE_DIRECTORY, "")?)?;
         }
-        let archive = Archive::put_in_place(disk, persistence.store, base)?;
+        let archive = before.succeeded(base)?;
         self.go_by(persistence, archive)?;
         archived(committed, [bytes, persistence.log_bytes()?])
     }
@@ -155,7 +155,7 @@ impl Store {
         *persistence.archive.lock() = archive.clone();
         if self.history.mark() != archive.mark {
             let horizon = archive.horizon.clone();
-            self.history.replace(archive.chapters(disk)?, archive.base, horizon, archive.mark)?;
+            self.history.replace(archive.chapters()?, archive.base, horizon, archive.mark)?;
         }
         remove_older(disk)?;
         persistence.log.lock().cut(archive.base)?;
@@ -204,11 +204,10 @@ impl Store {
 
     /// Writes an archive of what is to be kept. Returns its SHA-256.
     fn write_archive(&self, persistence: &Persistence, before: &Archive, keep: &Kept) -> Result<[u8; 32]> {
-        let disk = &*persistence.disk;
-        let mut file = before.succeed(disk, keep, self.time_of(keep.base.next_seq - 1)?)?;
+        let mut file = before.succeed(keep, self.time_of(keep.base.next_seq - 1)?)?;
         // What it seals again is there already.
         let past = Arc::new(Sealed(self.history.clone()));
-        let (mut body, mut item) = (before.load(disk, past.clone(), None)?, Vec::new());
+        let (mut body, mut item) = (before.load(past.clone(), None)?, Vec::new());
         persistence.reader().read(&keep.base, &mut |frame, end| {
             item.clear();
             U64::encode(&end.next_seq, &mut item);
@@ -230,7 +229,7 @@ impl Store {
         })?;
         file.end_part()?;
         file.finish()?;
-        digest(disk, NEW)
+        digest(&*persistence.disk, NEW)
     }
 
     /// The same where nothing is on disk: there is no log to be archived.

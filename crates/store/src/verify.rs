@@ -52,8 +52,8 @@ impl Store {
         let fresh = Arc::new(Chapters::in_memory());
         let archive = persistence.archive.lock().clone();
         fresh.set_horizon(archive.horizon.clone(), archive.mark);
-        let mut log = archive.load(&*persistence.disk, fresh.clone(), Some(&fresh))?;
-        let archived = archive.exists().then(|| archive.digest(&*persistence.disk)).transpose()?;
+        let mut log = archive.load(fresh.clone(), Some(&fresh))?;
+        let archived = archive.exists().then(|| archive.digest()).transpose()?;
         // A copy may end before the commit that names its archive.
         let (mut named, mut vouched) = (false, false);
         persistence.reader().read(&persistence.head(), &mut |frame, _| {

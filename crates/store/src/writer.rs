@@ -49,7 +49,6 @@ pub(crate) struct Written {
 
 impl Persistence {
     pub(crate) fn new(
-        disk: Arc<dyn Disk>,
         (log, head, archive): (Log, ChainPoint, Archive),
         lock: Box<dyn Lock>,
         (checkpoint_bytes, image_bytes): (u64, u64),
@@ -57,7 +56,7 @@ impl Persistence {
         let (doorbell, bell) = bounded(1);
         let written = Written { head, frames: 0, tail_bytes: log.tail_bytes(), image_bytes };
         Persistence {
-            disk,
+            disk: archive.disk.clone(),
             store: archive.store,
             log: Mutex::new(log),
             archive: Mutex::new(archive),
@@ -79,7 +78,7 @@ impl Persistence {
 
     /// A reader of the log from its beginning on.
     pub(crate) fn reader(&self) -> LogReader {
-        LogReader::new(self.disk.clone(), self.store, self.archive.lock().base)
+        self.archive.lock().reader()
     }
 
     /// Has the log go on in a segment of its own, so that it can be parted behind what is durable. Returns where that begins.
