@@ -17,7 +17,7 @@ use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
 use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
-use crate::record::{Class, INIT_TURN, NO_TURN, Record, UNKNOWN_TURN, Verdict};
+use crate::record::{Class, Defect, INIT_TURN, NO_TURN, Record, UNKNOWN_TURN, Verdict};
 use crate::restart::{
     AutoShutdown, Random, Restart, RestartPolicy, RestartWindow, Strategy, SupervisorPolicy,
 };
@@ -188,8 +188,8 @@ impl Scheduler {
         !self.ready.is_empty()
     }
 
-    /// Takes one record. No cell dies here. Fails, with words, where the host wrote something that no host should: a defect, never a user's mistake.
-    pub fn take(&mut self, record: Record) -> Result<(), &'static str> {
+    /// Takes one record. No cell dies here.
+    pub fn take(&mut self, record: Record) -> Result<(), Defect> {
         match record {
             Record::Send { cell, slot, class: Class::User } => self.send(cell, Message::new(slot)),
             Record::Send { cell, slot, class: Class::Control } => self.send_control(cell, slot),
@@ -213,10 +213,7 @@ impl Scheduler {
                 self.controls.push_back(Control::Finish(cell, incarnation, death));
             }
             Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
-                let fits = self.timers.len() < TIMERS_MAX as usize;
-                let in_range = delay_ms.max(period_ms) <= DELAY_MAX_MS;
-                require(fits && in_range, || "a timer too many, or out of range")?;
-                self.set_timer(timer, cell, delay_ms, period_ms, referenced);
+                self.set_timer(timer, cell, [delay_ms, period_ms], referenced)?;
             }
             Record::TimerCancel { timer } => self.cancel_timer(timer),
             Record::Adopt { cell, slot } => self.adopt_message(cell, slot)?,

@@ -66,8 +66,7 @@ impl Table {
 
     /// Gives the place of a removed cell to others.
     pub fn free(&mut self, id: CellId) {
-        let generation = CellId::next_generation(id.generation());
-        self.free.push_back(CellId::new(id.index() as u32, generation));
+        self.free.push_back(id.next());
     }
 }
 
