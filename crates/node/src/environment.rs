@@ -10,7 +10,6 @@ use karyon_kernel::{Pin, Session, Store, Transaction};
 use napi::Env;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,14 +37,6 @@ pub(crate) struct SessionHandle {
     pub(crate) visible: Rc<Cell<Seq>>,
     /// What its views show. It is kept no longer than the session.
     pub(crate) pins: Rc<RefCell<Vec<Pin>>>,
-}
-
-impl Deref for SessionHandle {
-    type Target = Arc<Session>;
-
-    fn deref(&self) -> &Arc<Session> {
-        &self.session
-    }
 }
 
 impl SessionHandle {
@@ -137,8 +128,8 @@ pub(crate) fn enter(env: &Env, act: impl FnOnce(&mut Environment) -> Result<f64>
 }
 
 /// As `enter`, for what has nothing to answer.
-pub(crate) fn run(env: &Env, act: impl FnOnce(&mut Environment) -> Result<()>) -> f64 {
-    enter(env, |environment| act(environment).map(|()| 0.0))
+pub(crate) fn run<T>(env: &Env, act: impl FnOnce(&mut Environment) -> Result<T>) -> f64 {
+    enter(env, |environment| act(environment).map(|_| 0.0))
 }
 
 /// As `enter`, for what answers through the exchange: the answer's length in it.
