@@ -14,12 +14,11 @@ use crate::{Graph, Names, Prepared};
 use hashbrown::HashMap;
 use indexmap::IndexSet;
 use karyon_history::{Direction, ObjectId};
-use karyon_model::bytes::Cursor;
 use karyon_model::limits::FRAME_BYTES_MAX;
 use karyon_model::valid::is_gapless;
 use karyon_model::{
-    Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target, bounded, ensure,
-    require,
+    Code, Cursor, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target, bounded,
+    ensure, require,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -26,11 +26,13 @@
 
 use crate::pieces::{Rope, difference};
 use crate::versioned::State;
-use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::LABELS_MAX;
 use karyon_model::valid::{self, is_temporal};
 use karyon_model::value;
-use karyon_model::{Code, Interval, NameId, Operation, Result, Seq, bounded, check_property_count, require};
+use karyon_model::{
+    Code, Cursor, Interval, NameId, Operation, Result, Seq, bounded, check_property_count, put_bytes,
+    put_varint, require,
+};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cmp::Ordering;

@@ -11,8 +11,8 @@ use crate::index::Posting;
 use crate::plan::{Surface, perform};
 use crate::versioned::{Object, State};
 use karyon_history::{Chapter, Direction, ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_varint};
 use karyon_model::{Code, EntityId, Error, Operation, Result, Seq, Target, Verb};
+use karyon_model::{Cursor, put_varint};
 use std::collections::BTreeSet;
 
 impl Draft<'_> {

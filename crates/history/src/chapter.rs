@@ -12,8 +12,8 @@
 //! first whose key is greater than (object, moment).
 
 use crate::{ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_bytes};
 use karyon_model::{Code, Error, Result, Seq, require};
+use karyon_model::{Cursor, put_bytes};
 
 const FORMAT: u8 = 1;
 const HEAD_BYTES: usize = 6;

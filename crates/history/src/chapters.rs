@@ -4,13 +4,11 @@
 //! older table ends before those of a newer one. So a look goes from the oldest table to the newest and ends at the first
 //! chapter that ends after the moment. At most [`TABLES_MAX`] tables bound it, whatever the age of the store.
 
-use crate::directory::Directory;
-use crate::table::{FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Table, end_of, merged, path, records};
-use crate::{Chapter, History, Horizon, ObjectId, Progress};
+use crate::table::{FOLDER, OBJECT_BYTES, Piece, Records, Table, merged, path};
+use crate::{Chapter, Directory, History, Horizon, Key, ObjectId, Progress, Record, end_of, records};
 use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, io_error};
-use karyon_model::bytes::Cursor;
 use karyon_model::fields::U32;
-use karyon_model::{Code, Error, Result, Seq, require};
+use karyon_model::{Code, Cursor, Error, Result, Seq, require};
 use parking_lot::{Mutex, RwLock};
 use quick_cache::sync::Cache;
 use std::collections::BTreeMap;

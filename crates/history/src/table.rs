@@ -11,9 +11,8 @@
 
 use crate::ObjectId;
 use karyon_log::{Disk, File, OpenMode, StoreId, io_error};
-use karyon_model::bytes::{Cursor, put_bytes};
 use karyon_model::fields::{U32, U64};
-use karyon_model::{Code, Error, Result, Seq, layout, require};
+use karyon_model::{Code, Cursor, Error, Result, Seq, layout, put_bytes, require};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,8 +1,7 @@
 //! Hashed lookup: what crosses of it.
 
 use karyon_engram::tag;
-use karyon_model::Result;
-use karyon_model::bytes::Cursor;
+use karyon_model::{Cursor, Result};
 
 /// The tags of keys, 16 bytes each, little-endian.
 pub fn put_tags(seed: u64, keys: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<()> {

@@ -31,9 +31,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use karyon_model::bytes::Cursor;
 use karyon_model::fields::{I64, U32, U64};
-use karyon_model::{Code, Error, Result, bounded, codecs, layout};
+use karyon_model::{Code, Cursor, Error, Result, bounded, codecs, layout};
 
 use crate::chain::{ChainPoint, Hash, HashField, Position, StoreId};
 use crate::sector_map::{self, SECTOR_BYTES};

@@ -17,9 +17,8 @@
 //! | 76 | 432 | zero |
 //! | 508 | 4 | CRC32C of bytes 0..508 |
 
-use karyon_model::bytes::Cursor;
 use karyon_model::fields::{U32, U64};
-use karyon_model::{Code, Error, Result, layout};
+use karyon_model::{Code, Cursor, Error, Result, layout};
 
 use crate::failure::{damaged, expect, io_error};
 use crate::frame::checked;

@@ -13,10 +13,9 @@
 //! Neighbours differ, so one function has one form, whatever writes it came from. Steps are all of one length, so an instant is
 //! found by binary search. No bytes at all stand for a property that is not there.
 
-use crate::bytes::{Cursor, put_varint};
 use crate::limits::{INTERVALS_MAX, VALUE_BYTES_MAX};
 use crate::value::{self, NAME_RESERVED, size_error};
-use crate::{Code, Interval, Result, bounded, ensure, require};
+use crate::{Code, Cursor, Interval, Result, bounded, ensure, put_varint, require};
 
 /// The first byte of what does not hold always.
 pub const TEMPORAL: u8 = 255;

@@ -14,9 +14,8 @@
 //! | 10 | map | count, (key: length, UTF-8; value), keys strictly ascending by UTF-8 bytes |
 //! | 11 | Float32Array | count, 4 bytes each, little-endian |
 
-use crate::bytes::{Cursor, put_signed, put_varint};
 use crate::limits::{NESTING_MAX, VALUE_BYTES_MAX};
-use crate::{Code, Error, Result, bounded, ensure, require};
+use crate::{Code, Cursor, Error, Result, bounded, ensure, put_signed, put_varint, require};
 use std::fmt;
 
 /// The largest integer that a JavaScript number holds exactly, 2^53 − 1.

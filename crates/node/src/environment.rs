@@ -4,7 +4,7 @@ use crate::cells::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
 use crate::watchdog::Registration;
-use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::Cursor;
 use karyon_kernel::model::{Code, Error, Result, Seq};
 use karyon_kernel::{Pin, Session, Store, Transaction};
 use napi::Env;

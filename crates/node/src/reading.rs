@@ -6,7 +6,7 @@
 
 use crate::environment::{Handle, answer, run};
 use crate::transaction::done;
-use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::Cursor;
 use karyon_kernel::model::{Code, Error, Result, check_key};
 use karyon_kernel::{Reader, Session, number_of, wire};
 use napi::Env;

@@ -2,8 +2,7 @@
 
 use crate::environment::{Handle, SessionHandle, answer, enter, find, run};
 use crate::store::{Background, Outcome, Promised};
-use karyon_kernel::model::Result;
-use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::{Cursor, Result};
 use karyon_kernel::{Grants, Scope, Session};
 use napi::Env;
 use napi_derive::napi;

@@ -1,11 +1,7 @@
 //! The memory that scheduler and host share, and the one crossing between them.
 
-use crate::effect::EFFECT_WORDS;
-use crate::guard::Guard;
-use crate::id::CellId;
 use crate::limits::{BATCH_MAX, EFFECTS_MAX, OUTBOX_MAX};
-use crate::record::{Defect, RECORD_WORDS, Record};
-use crate::scheduler::Scheduler;
+use crate::{CellId, Defect, EFFECT_WORDS, Guard, RECORD_WORDS, Record, Scheduler};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 

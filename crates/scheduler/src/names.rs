@@ -1,7 +1,7 @@
 //! Names, unique among living siblings.
 
+use crate::CellId;
 use crate::cell::Cell;
-use crate::id::CellId;
 use crate::limits::NAME_BYTES_MAX;
 use crate::table::Table;
 use std::collections::{BTreeSet, HashMap};

@@ -1,8 +1,7 @@
 //! What the host tells the scheduler: records of six words.
 
-use crate::effect::Death;
-use crate::id::CellId;
 use crate::words::{rows, word};
+use crate::{CellId, Death};
 
 /// Words in a record.
 pub const RECORD_WORDS: usize = 6;

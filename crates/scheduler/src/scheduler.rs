@@ -11,17 +11,16 @@ mod timers;
 mod turns;
 
 use crate::cell::{Cell, Ending, Fall, Lease, Message, OpenTurn, Phase, Rare, Supervision, Then, Turn};
-use crate::credits::{CLOSED, Credits};
 use crate::deadlines::{DeadlineKey, Deadlines};
-use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
-use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
-use crate::record::{Class, Defect, INIT_TURN, NO_TURN, Record, UNKNOWN_TURN, Verdict};
-use crate::restart::{
-    AutoShutdown, Random, Restart, RestartPolicy, RestartWindow, Strategy, SupervisorPolicy,
-};
+use crate::record::UNKNOWN_TURN;
+use crate::restart::{Random, RestartWindow};
 use crate::table::Table;
+use crate::{
+    AskEnd, AutoShutdown, CLOSED, CellId, Class, Credits, Death, Defect, Effect, Gone, INIT_TURN, Lost,
+    NO_TURN, Record, Restart, RestartPolicy, Strategy, SupervisorPolicy, Verdict,
+};
 use asking::Ask;
 pub(crate) use due::Due;
 use karyon_model::require;

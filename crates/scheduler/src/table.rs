@@ -1,7 +1,7 @@
 //! Cells by handle.
 
+use crate::CellId;
 use crate::cell::{Cell, Rare, Supervision};
-use crate::id::CellId;
 use crate::limits::CELLS_MAX;
 use std::collections::VecDeque;
 

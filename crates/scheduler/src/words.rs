@@ -1,6 +1,6 @@
 //! How records and effects cross: as rows of words, each enum declared once as the table of its rows.
 
-use crate::id::CellId;
+use crate::CellId;
 
 /// What fits into one word of a row.
 pub(crate) trait Word: Sized {

@@ -21,9 +21,8 @@ use crate::layout::{files, io_error};
 use crate::store::Body;
 use karyon_history::{Chapters, History, Horizon, Record, records, unpacked};
 use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, LogReader, OpenMode, StoreId};
-use karyon_model::Result;
-use karyon_model::bytes::Cursor;
 use karyon_model::fields::I64;
+use karyon_model::{Cursor, Result};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 

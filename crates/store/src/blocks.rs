@@ -14,9 +14,8 @@ use crate::store::Body;
 use karyon_graph::ImageReader;
 use karyon_history::{Commits, History};
 use karyon_log::{Disk, File, OpenMode, StoreId, StoreIdField, check_format};
-use karyon_model::bytes::Cursor;
 use karyon_model::fields::U32;
-use karyon_model::{Code, Error, Result, Seq, require};
+use karyon_model::{Code, Cursor, Error, Result, Seq, require};
 use std::sync::Arc;
 
 /// Bytes before the first block.

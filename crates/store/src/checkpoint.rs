@@ -18,9 +18,8 @@ use crate::layout::{CHECKPOINTS, files, io_error};
 use crate::store::Body;
 use karyon_history::History;
 use karyon_log::{ChainPoint, Disk, StoreId};
-use karyon_model::bytes::Cursor;
 use karyon_model::fields::U64;
-use karyon_model::{Result, Seq, layout};
+use karyon_model::{Cursor, Result, Seq, layout};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"KARYIMG\0";

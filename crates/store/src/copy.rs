@@ -15,7 +15,7 @@ use crate::open::{owned, take_lock};
 use crate::{Committed, Moment, Store};
 use karyon_history::{Chapters, History};
 use karyon_log::{Disk, Frame, Log, Lost, SegmentSizes};
-use karyon_model::bytes::Cursor;
+use karyon_model::Cursor;
 use karyon_model::{Code, CommitRecord, Error, Result, Seq, require};
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ pub(crate) use karyon_log::io_error;
 use karyon_log::{
     ChainPoint, Disk, FORMAT_VERSION, Log, OpenMode, SegmentSizes, StoreId, StoreIdField, check_format,
 };
-use karyon_model::bytes::Cursor;
+use karyon_model::Cursor;
 use karyon_model::{Code, Error, Result, require};
 use std::io;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use crate::open::finish_erasing;
 use crate::store::Store;
 use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
 use karyon_log::Frame;
-use karyon_model::bytes::Cursor;
+use karyon_model::Cursor;
 use karyon_model::{Code, CommitRecord, Error, Result, Seq, require, unless};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};

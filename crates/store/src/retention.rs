@@ -8,10 +8,9 @@ use crate::writer::Persistence;
 use karyon_graph::{Graph, ImageWriter, Purpose, Transaction};
 use karyon_history::{Chapter, Chapters, Horizon, Record, end_of, object_of};
 use karyon_log::{ASIDE_DIRECTORY, ChainPoint, HashField, LOG_DIRECTORY, StoreId};
-use karyon_model::bytes::put_bytes;
 use karyon_model::fields::U64;
 use karyon_model::limits::KEPT_VERSIONS_MAX;
-use karyon_model::{Code, Error, Result, Seq, bounded};
+use karyon_model::{Code, Error, Result, Seq, bounded, put_bytes};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
