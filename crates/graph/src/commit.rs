@@ -127,9 +127,9 @@ impl Graph {
             Read::Entity(id) | Read::Hidden(id) => entity(id),
             Read::Never(ref identity) => self.id_of(&identity.target()).map_or(Ok(0), entity),
             Read::List(node, way, kind) => listed(ObjectId::Edges(way, node, kind)),
-            Read::Lists(node, way) => self
-                .edge_kinds(node, way)
-                .try_fold(0, |last, kind| Ok(listed(ObjectId::Edges(way, node, kind))?.max(last))),
+            Read::Lists(node, way) => {
+                self.edge_lists(node, way).try_fold(0, |last, list| Ok(listed(list)?.max(last)))
+            }
             Read::Label(name) => listed(ObjectId::Label(name)),
             Read::Value(index, ref key) => {
                 let posting = self.indexes.all[index as usize].postings.get(&**key);

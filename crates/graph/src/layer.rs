@@ -12,7 +12,7 @@ use crate::versioned::{Object, State};
 use crate::{Entity, Graph};
 use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
-use karyon_history::{Direction, ObjectId};
+use karyon_history::ObjectId;
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
 use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq, ensure, require};
 use std::borrow::Cow;
@@ -205,10 +205,8 @@ impl Graph {
     /// The edges of a node in a layer as of a version, in both directions; a self-loop twice.
     pub(crate) fn incident_in(&self, layer: u32, node: u32, seq: Seq) -> Result<Vec<u32>> {
         let mut edges = Vec::new();
-        for way in Direction::BOTH {
-            for kind in self.edge_kinds(node, way) {
-                edges.extend_from_slice(&self.listed_in(layer, ObjectId::Edges(way, node, kind), seq)?);
-            }
+        for list in self.all_lists(node) {
+            edges.extend_from_slice(&self.listed_in(layer, list, seq)?);
         }
         Ok(edges)
     }

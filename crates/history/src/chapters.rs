@@ -6,7 +6,7 @@
 
 use crate::table::{FOLDER, OBJECT_BYTES, Piece, Records, Table, merged, path};
 use crate::{Chapter, Directory, History, Horizon, Key, ObjectId, Progress, Record, end_of, records};
-use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, io_error};
+use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, checked, io_error};
 use karyon_model::fields::U32;
 use karyon_model::{Code, Cursor, Error, Result, Seq, require};
 use parking_lot::{Mutex, RwLock};
@@ -85,10 +85,9 @@ impl Chapters {
     pub fn open(disk: Arc<dyn Disk>, directory: Arc<dyn Directory>, id: StoreId, mark: u32) -> Result<Self> {
         let (mut tables, mut covered) = (Vec::new(), None);
         if let Some(value) = directory.load()? {
-            let checked =
-                value.split_last_chunk().filter(|(value, sum)| crc32c::crc32c(value).to_le_bytes() == **sum);
-            let (value, _) = checked.ok_or_else(|| useless("was given up, or its directory is damaged"))?;
-            let mut value = Cursor::new(value);
+            let whole = checked(0, &value);
+            let whole = whole.ok_or_else(|| useless("was given up, or its directory is damaged"))?;
+            let mut value = Cursor::new(whole);
             let ours = StoreIdField::decode(&mut value)? == id && U32::decode(&mut value)? == mark;
             require(ours, || useless("belongs to another store or another archive"))?;
             covered = Some(ChainPoint::decode(&mut value)?);

@@ -184,12 +184,6 @@ impl<T: Told> Told for Vec<T> {
     }
 }
 
-impl<T: Told> Told for [T; 2] {
-    fn tell(&self, out: &mut Vec<u8>) {
-        self.iter().for_each(|it| it.tell(out));
-    }
-}
-
 impl<A: Told, B: Told> Told for (A, B) {
     fn tell(&self, out: &mut Vec<u8>) {
         tell_all(&[&self.0, &self.1], out);

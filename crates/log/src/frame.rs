@@ -216,7 +216,7 @@ pub(crate) fn encode(
 }
 
 /// The bytes before the checksum that they end with, if it is theirs; `seed` is the checksum of what goes before.
-pub(crate) fn checked(seed: u32, bytes: &[u8]) -> Option<&[u8]> {
+pub fn checked(seed: u32, bytes: &[u8]) -> Option<&[u8]> {
     let (bytes, crc) = bytes.split_last_chunk()?;
     (*crc == crc32c::crc32c_append(seed, bytes).to_le_bytes()).then_some(bytes)
 }

@@ -35,7 +35,7 @@ pub struct Archived {
     /// Versions before it that are kept.
     pub kept: usize,
     /// Bytes of log and archive before, and after.
-    pub bytes: [u64; 2],
+    pub bytes: (u64, u64),
 }
 
 impl Store {
@@ -126,7 +126,7 @@ impl Store {
         };
         let gone = retention.is_none() && self.body()?.graph.erased() < before.base.next_seq;
         if gone || (base == before.base && keep.horizon == before.horizon) {
-            return archived(self.body()?.newest(), [bytes, bytes]);
+            return archived(self.body()?.newest(), (bytes, bytes));
         }
         let written = self.write_archive(persistence, &before, &keep);
         let digest = written.map_err(|error| self.history.give_up(error))?;
@@ -144,7 +144,7 @@ impl Store {
         }
         let archive = before.succeeded(base)?;
         self.go_by(persistence, archive)?;
-        archived(committed, [bytes, persistence.log_bytes()?])
+        archived(committed, (bytes, persistence.log_bytes()?))
     }
 
     /// Has the history and the log's files be what an archive says, which is in its place.
@@ -243,7 +243,7 @@ impl Store {
         })?;
         let (since, kept, committed) = (keep.horizon.since, keep.horizon.kept.len(), body.newest());
         self.history.replace(all.into_iter(), base, keep.horizon, 0)?;
-        Ok(Archived { committed, since, kept, bytes: [0, 0] })
+        Ok(Archived { committed, since, kept, bytes: (0, 0) })
     }
 }
 
