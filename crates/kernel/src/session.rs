@@ -108,7 +108,7 @@ impl Session {
             return Ok(());
         }
         let texts: Vec<_> = labels.map(|label| names.text(label)).collect();
-        self.grants.check(&self.principal, action, texts.iter().map(|text| &**text))
+        self.grants.check(&self.principal, action, &texts)
     }
 }
 
@@ -118,7 +118,7 @@ impl Gate for Session {
     }
 
     fn read_unknown(&self, name: &str) -> Result<()> {
-        self.grants.check(&self.principal, Action::Read, [name])
+        self.grants.check(&self.principal, Action::Read, &[name])
     }
 
     fn write_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()> {

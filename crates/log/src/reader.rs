@@ -16,8 +16,10 @@ use crate::{ChainPoint, Disk, Log, OpenMode, Position, StoreId};
 /// Reads frames that are durable, from any thread, while the log goes on being written. Cheap to clone.
 #[derive(Clone)]
 pub struct LogReader {
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) store: StoreId,
+    /// Where its files are.
+    pub disk: Arc<dyn Disk>,
+    /// Whose log it is.
+    pub store: StoreId,
     /// The point before the first frame.
     pub base: ChainPoint,
 }

@@ -17,7 +17,7 @@ use crate::blocks::{BlockReader, BlockWriter};
 use crate::layout::{CHECKPOINTS, files, io_error};
 use crate::store::Body;
 use karyon_history::History;
-use karyon_log::{ChainPoint, Disk, StoreId};
+use karyon_log::{ChainPoint, Disk, LogReader};
 use karyon_model::fields::U64;
 use karyon_model::{Cursor, Result, Seq, layout};
 use std::sync::Arc;
@@ -39,10 +39,10 @@ layout! {
 }
 
 /// Begins to write a checkpoint. Dropped before `publish`, it is never found.
-pub(crate) fn begin(disk: &dyn Disk, store: StoreId, anchor: &Anchor) -> Result<BlockWriter> {
-    disk.create_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "create"))?;
-    disk.sync_dir("").map_err(io_error("", "sync"))?;
-    let (mut file, mut head) = (BlockWriter::create(disk, NEW, MAGIC, store)?, Vec::new());
+pub(crate) fn begin(log: &LogReader, anchor: &Anchor) -> Result<BlockWriter> {
+    log.disk.create_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "create"))?;
+    log.disk.sync_dir("").map_err(io_error("", "sync"))?;
+    let (mut file, mut head) = (BlockWriter::create(log, NEW, MAGIC)?, Vec::new());
     anchor.encode(&mut head);
     file.block(&head)?;
     Ok(file)
@@ -80,13 +80,13 @@ pub(crate) fn load_all(
     archive: &Archive,
     history: &Arc<dyn History>,
 ) -> Result<impl Iterator<Item = Loaded>> {
-    let paths = files(&*archive.disk, CHECKPOINTS, SUFFIX)?.into_iter().rev();
+    let paths = files(&*archive.log.disk, CHECKPOINTS, SUFFIX)?.into_iter().rev();
     let loaded = paths.filter_map(move |path| load(archive, path, history.clone()).ok());
-    Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= archive.base.position))
+    Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= archive.log.base.position))
 }
 
 fn load(archive: &Archive, path: String, history: Arc<dyn History>) -> Result<Loaded> {
-    let (mut blocks, head) = BlockReader::open(&*archive.disk, &path, MAGIC, archive.store)?;
+    let (mut blocks, head) = BlockReader::open(&archive.log, &path, MAGIC)?;
     let anchor = Anchor::decode(&mut Cursor::new(&head))?;
     let body = blocks.body(history)?;
     let through = ChainPoint::decode(&mut Cursor::new(blocks.block()?))?;

@@ -102,8 +102,8 @@ fn copy(
         Some(Moment::Time(time)) => (Seq::MAX, time),
         None => (Seq::MAX, i64::MAX),
     };
-    let reader = archive.reader();
-    let mut newest = Committed { seq: archive.base.next_seq - 1, time: archive.time };
+    let reader = &archive.log;
+    let mut newest = Committed { seq: archive.log.base.next_seq - 1, time: archive.time };
     if until < newest.seq || latest < newest.time {
         let message = format!(
             "the log is kept from version {} on, and what was before cannot be made a store of its own; name that or a later one",
@@ -113,7 +113,7 @@ fn copy(
     }
     let archived = newest.seq;
     let mut write = || {
-        archive.copy(&*target)?;
+        archive.copy(&target)?;
         let mut rest = None;
         let mut take = |frame: &Frame<'_>| {
             let (mut cursor, first, base_time) =
@@ -131,7 +131,7 @@ fn copy(
             Ok(if newest.seq == until { ControlFlow::Break(true) } else { ControlFlow::Continue(()) })
         };
         let (mut log, damage) = if until == archived {
-            (Log::create(target.clone(), archive.store, SegmentSizes::default(), archive.base)?, None)
+            (Log::create(target.clone(), archive.log.store, SegmentSizes::default(), archive.log.base)?, None)
         } else {
             reader.copy(target.clone(), SegmentSizes::default(), &mut take)?
         };
@@ -146,7 +146,7 @@ fn copy(
         rest.map_or(Ok(()), |rest| log.append(&rest))?;
         log.sync()?;
         log.seal(newest.time.max(floor.unwrap_or(i64::MIN)))?;
-        write_identity(&*target, archive.store)?;
+        write_identity(&*target, archive.log.store)?;
         Ok(Copied { newest, bytes: log.tail_bytes(), damage, lost, checkpoint: None })
     };
     write().map_err(|error: Error| match error.code() {

@@ -8,7 +8,7 @@ use crate::writer::Persistence;
 use crate::{Author, Body, Clock, Store};
 use karyon_graph::Open;
 use karyon_history::{Chapters, Directory, History, Progress};
-use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, OpenMode, SegmentSizes, StoreId};
+use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, LogReader, OpenMode, SegmentSizes, StoreId};
 use karyon_model::{Code, Error, Result, Seq, require};
 use std::sync::{Arc, Weak};
 
@@ -101,7 +101,7 @@ impl Store {
         let recovery = Recovery {
             created,
             checkpoint: base,
-            replayed: head - base.max(archive.base.next_seq - 1),
+            replayed: head - base.max(archive.log.base.next_seq - 1),
             sealed: found.sealed,
             cut: found.cut.clone(),
         };
@@ -177,7 +177,8 @@ struct Recovered {
 /// The history's tables; none, to be built again, when they are damaged. Where they cannot be read now, as on a full disk,
 /// they are left alone, and the past is in memory this time.
 fn open_history(directory: &Arc<dyn Directory>, archive: &Archive) -> Chapters {
-    let open = || Chapters::open(archive.disk.clone(), directory.clone(), archive.store, archive.mark);
+    let LogReader { disk, store, .. } = &archive.log;
+    let open = || Chapters::open(disk.clone(), directory.clone(), *store, archive.mark);
     let opened = open().or_else(|error| match error.code() {
         Code::Damaged => directory.clear().and_then(|()| open()),
         _ => Err(error),
@@ -203,13 +204,14 @@ fn recover(archive: &Archive, history: &Arc<Chapters>, loaded: Option<Loaded>) -
         Some(Loaded { anchor, through, body, bytes, .. }) => (body, anchor, through, bytes),
         None => {
             let body = archive.load(history.clone(), Some(history))?;
-            (body, Anchor { seq: 0, tail: archive.base }, archive.base, 0)
+            (body, Anchor { seq: 0, tail: archive.log.base }, archive.log.base, 0)
         }
     };
     let covered = history.covered();
     let (mut covers, mut belongs) = (covered.is_none_or(|at| at == tail), through == tail);
-    let (disk, points) = (archive.disk.clone(), (archive.base, tail));
-    let (log, found) = Log::open(disk, archive.store, SegmentSizes::default(), points, &mut |frame, end| {
+    let LogReader { disk, store, base: start } = archive.log.clone();
+    let points = (start, tail);
+    let (log, found) = Log::open(disk, store, SegmentSizes::default(), points, &mut |frame, end| {
         tail = *end;
         covers |= covered == Some(tail);
         belongs |= through == tail;

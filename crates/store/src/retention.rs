@@ -61,7 +61,7 @@ impl Store {
     pub(crate) fn is_erasing(&self) -> Result<bool> {
         let erased = self.body()?.graph.erased();
         let archive = self.persistence.as_ref().map(|persistence| persistence.archive.lock().clone());
-        Ok(archive.is_some_and(|it| erased >= it.base.next_seq || (erased > 0 && it.leaving)))
+        Ok(archive.is_some_and(|it| erased >= it.log.base.next_seq || (erased > 0 && it.leaving)))
     }
 
     /// Archives what a retention keeps, or without one everything, so that what was erased goes, and with it a node.
@@ -117,15 +117,16 @@ impl Store {
         // Commits go on: where the log ends by now is amid a segment.
         boundaries.push(newest);
         let until = retention.map_or(Seq::MAX, |retention| retention.since.saturating_add(1));
-        let base = boundaries.into_iter().rev().find(|point| point.next_seq <= until).unwrap_or(before.base);
+        let base =
+            boundaries.into_iter().rev().find(|point| point.next_seq <= until).unwrap_or(before.log.base);
         let keep = self.announced(retention, base)?;
         let bytes = persistence.log_bytes()?;
         let archived = |committed, bytes| {
             let (since, kept) = (keep.horizon.since, keep.horizon.kept.len());
             Ok(Archived { committed, since, kept, bytes })
         };
-        let gone = retention.is_none() && self.body()?.graph.erased() < before.base.next_seq;
-        if gone || (base == before.base && keep.horizon == before.horizon) {
+        let gone = retention.is_none() && self.body()?.graph.erased() < before.log.base.next_seq;
+        if gone || (base == before.log.base && keep.horizon == before.horizon) {
             return archived(self.body()?.newest(), (bytes, bytes));
         }
         let written = self.write_archive(persistence, &before, &keep);
@@ -136,7 +137,7 @@ impl Store {
         self.make_durable(committed.seq)?;
         let disk = &*persistence.disk;
         let erased = self.body()?.graph.erased();
-        if (before.base.next_seq..base.next_seq).contains(&erased) {
+        if (before.log.base.next_seq..base.next_seq).contains(&erased) {
             // Before the archive is in its place: as long as the log has everything, nothing needs them. What was cut from
             // a torn tail was never acknowledged, and may hold what was erased.
             remove(disk, CHECKPOINTS, &files(disk, CHECKPOINTS, "")?)?;
@@ -154,10 +155,10 @@ impl Store {
         *persistence.archive.lock() = archive.clone();
         if self.history.mark() != archive.mark {
             let horizon = archive.horizon.clone();
-            self.history.replace(archive.chapters()?, archive.base, horizon, archive.mark)?;
+            self.history.replace(archive.chapters()?, archive.log.base, horizon, archive.mark)?;
         }
         remove_older(disk)?;
-        persistence.log.lock().cut(archive.base)?;
+        persistence.log.lock().cut(archive.log.base)?;
         // What was erased may not come back with a power cut.
         disk.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
         archive.leaving = false;

@@ -62,7 +62,7 @@ impl Store {
                 for operation in OperationReader::new(commit.operations) {
                     if let Operation::Archive { through, digest } = operation? {
                         // Another one may have been written later that never came into its place.
-                        let names = archive.base.next_seq - 1 == through;
+                        let names = archive.log.base.next_seq - 1 == through;
                         named |= names && archived.is_some();
                         vouched |= names && archived.is_some_and(|known| known == *digest);
                     }
