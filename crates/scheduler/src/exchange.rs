@@ -1,7 +1,7 @@
 //! The memory that scheduler and host share, and the one crossing between them.
 
 use crate::limits::{BATCH_MAX, EFFECTS_MAX, OUTBOX_MAX};
-use crate::{CellId, Defect, EFFECT_WORDS, Guard, RECORD_WORDS, Record, Scheduler};
+use crate::{CellId, EFFECT_WORDS, Guard, RECORD_WORDS, Record, Scheduler, Taken};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -139,7 +139,7 @@ impl Port {
     }
 
     /// Takes the records and empties the outbox. Alone, when the outbox is full in the middle of a batch.
-    pub fn absorb(&mut self) -> Result<(), Defect> {
+    pub fn absorb(&mut self) -> Taken {
         self.scheduler.tell_time(self.now_us());
         let [first, count, ended] =
             [header::FIRST, header::RECORDS, header::ENDED].map(|place| self.exchange.take(place) as usize);
@@ -159,7 +159,7 @@ impl Port {
     }
 
     /// One crossing: records in; effects and the next batch out. No batch while effects are left for the next crossing.
-    pub fn cross(&mut self) -> Result<(), Defect> {
+    pub fn cross(&mut self) -> Taken {
         self.absorb()?;
         let ran = self.exchange.take(header::RAN) as usize;
         self.scheduler.step(self.now_us(), ran);

@@ -11,8 +11,8 @@ pub const INIT_TURN: u32 = u32::MAX;
 pub const NO_TURN: u32 = u32::MAX - 2;
 /// What stands for a turn of which only its message is known.
 pub(crate) const UNKNOWN_TURN: u32 = u32::MAX - 1;
-/// What a host wrote that no host should, in words: a defect of its own, never a user's mistake.
-pub type Defect = &'static str;
+/// What becomes of a record. What a host wrote that no host should fails, with words: a defect of its own, never a user's mistake.
+pub type Taken<T = ()> = Result<T, &'static str>;
 /// The slot of no message.
 pub const NO_SLOT: u32 = u32::MAX;
 

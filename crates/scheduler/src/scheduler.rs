@@ -18,8 +18,8 @@ use crate::record::UNKNOWN_TURN;
 use crate::restart::{Random, RestartWindow};
 use crate::table::Table;
 use crate::{
-    AskEnd, AutoShutdown, CLOSED, CellId, Class, Credits, Death, Defect, Effect, Gone, INIT_TURN, Lost,
-    NO_TURN, Record, Restart, RestartPolicy, Strategy, SupervisorPolicy, Verdict,
+    AskEnd, AutoShutdown, CLOSED, CellId, Class, Credits, Death, Effect, Gone, INIT_TURN, Lost, NO_TURN,
+    Record, Restart, RestartPolicy, Strategy, SupervisorPolicy, Taken, Verdict,
 };
 use asking::Ask;
 pub(crate) use due::Due;
@@ -137,7 +137,7 @@ impl Scheduler {
     /// ```
     pub fn new(seed: u64) -> Self {
         let root = Cell { name: "root".into(), incarnation: 1, parent: CellId::NONE, ..Cell::default() };
-        let mut scheduler = Scheduler { random: Random::new(seed), ..Scheduler::default() };
+        let mut scheduler = Scheduler { random: Random(seed), ..Scheduler::default() };
         scheduler.root = scheduler.table.insert(root);
         scheduler
     }
@@ -188,7 +188,7 @@ impl Scheduler {
     }
 
     /// Takes one record. No cell dies here.
-    pub fn take(&mut self, record: Record) -> Result<(), Defect> {
+    pub fn take(&mut self, record: Record) -> Taken {
         match record {
             Record::Send { cell, slot, class: Class::User } => self.send(cell, Message::new(slot)),
             Record::Send { cell, slot, class: Class::Control } => self.send_control(cell, slot),

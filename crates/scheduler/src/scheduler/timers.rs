@@ -30,7 +30,7 @@ impl Scheduler {
         cell: CellId,
         times_ms: [u32; 2],
         referenced: bool,
-    ) -> Result<(), Defect> {
+    ) -> Taken {
         let in_range = times_ms.iter().all(|time_ms| *time_ms <= DELAY_MAX_MS);
         let fits = in_range && self.timers.len() < TIMERS_MAX as usize;
         require(fits, || "a timer too many, or out of range")?;
