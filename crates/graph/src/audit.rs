@@ -23,10 +23,7 @@ impl Graph {
         self.labels.keys().try_for_each(|label| read(ObjectId::Label(*label)))?;
         (0..self.indexes.numbered().1 as u32).try_for_each(|posting| read(ObjectId::Posting(posting)))?;
         for id in 0..nodes {
-            for direction in Direction::BOTH {
-                let mut kinds = self.edge_kinds(id, direction);
-                kinds.try_for_each(|kind| read(ObjectId::Edges(direction, id, kind)))?;
-            }
+            self.all_lists(id).try_for_each(&mut read)?;
             let Some((entity, _)) = self.entity_in(layer, EntityId::Node(id), seq)? else { continue };
             live.0 += 1;
             due.extend(entity.labels().map(|label| (ObjectId::Label(label), id)));

@@ -15,7 +15,7 @@ use karyon_model::limits::PARENTS_MAX;
 use karyon_model::valid::HOLDS;
 use karyon_model::{
     Code, CommitRecord, EntityId, Error, NameId, Operation, OperationReader, Result, Seq, Target, Verb,
-    unless,
+    require, unless,
 };
 use std::collections::BTreeSet;
 
@@ -68,10 +68,8 @@ impl Graph {
         self.living(record.header.layer)?;
         let mut draft = Draft::new(self, record.header.layer);
         let (head, seq) = (self.head, record.header.seq);
-        if head + 1 != seq {
-            let message = format!("version {seq} follows version {head} in the log");
-            return Err(Error::new(Code::Damaged, message));
-        }
+        let message = || format!("version {seq} follows version {head} in the log");
+        require(head + 1 == seq, || Error::new(Code::Damaged, message()))?;
         // What follows each other on one node or edge, slot after slot, is carried out together.
         let mut run = Operations::new();
         for operation in OperationReader::new(record.operations) {
@@ -100,9 +98,8 @@ impl Graph {
             (transaction.parents.iter().copied().collect(), false);
         for read in &transaction.reads {
             let last = self.last_change(layer, read, self.head)?;
-            if last > snapshot && !transaction.snapshot_isolation {
-                return Err(conflict(&self.describe(read), "read", last, snapshot));
-            }
+            let holds = last <= snapshot || transaction.snapshot_isolation;
+            require(holds, || conflict(&self.describe(read), "read", last, snapshot))?;
             // Which commit last changed the set of nodes, or an index, is known of the head alone.
             lost |= (last > snapshot || layer > 0) && matches!(read, Read::Nodes | Read::Index(_));
             let seen = if last > snapshot { self.last_change(layer, read, snapshot) } else { Ok(last) };
@@ -130,9 +127,9 @@ impl Graph {
             Read::Entity(id) | Read::Hidden(id) => entity(id),
             Read::Never(ref identity) => self.id_of(&identity.target()).map_or(Ok(0), entity),
             Read::List(node, way, kind) => listed(ObjectId::Edges(way, node, kind)),
-            Read::Lists(node, way) => self
-                .edge_kinds(node, way)
-                .try_fold(0, |last, kind| Ok(listed(ObjectId::Edges(way, node, kind))?.max(last))),
+            Read::Lists(node, way) => {
+                self.edge_lists(node, way).try_fold(0, |last, list| Ok(listed(list)?.max(last)))
+            }
             Read::Label(name) => listed(ObjectId::Label(name)),
             Read::Value(index, ref key) => {
                 let posting = self.indexes.all[index as usize].postings.get(&**key);

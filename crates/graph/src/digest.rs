@@ -5,8 +5,8 @@
 //! Texts are a length (varint) and UTF-8.
 
 use crate::head::Graph;
-use karyon_model::bytes::{put_bytes, put_varint};
 use karyon_model::{EntityId, Result, Seq};
+use karyon_model::{put_bytes, put_varint};
 use sha2::{Digest, Sha256};
 
 impl Graph {

@@ -14,11 +14,11 @@ use crate::{Graph, Names, Prepared};
 use hashbrown::HashMap;
 use indexmap::IndexSet;
 use karyon_history::{Direction, ObjectId};
-use karyon_model::bytes::Cursor;
 use karyon_model::limits::FRAME_BYTES_MAX;
 use karyon_model::valid::is_gapless;
 use karyon_model::{
-    Code, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target, bounded, ensure,
+    Code, Cursor, EdgeKey, EntityId, Error, Interval, NameId, Operation, Result, Rules, Seq, Target, bounded,
+    ensure, require,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -299,10 +299,8 @@ impl<'g> Draft<'g> {
             for (index, property) in known.chain(fresh.map(|it| (it.index, it.property))) {
                 let (old, new) = self.rules(index);
                 let (was, is) = (held(before, label, property), held(now, label, property));
-                let gapless = is.is_some_and(is_gapless);
-                if new.required && now.label(label).is_some() && !gapless {
-                    return Err(self.graph.rule_error(label, property, Code::Required));
-                }
+                let whole = !new.required || now.label(label).is_none() || is.is_some_and(is_gapless);
+                require(whole, || self.graph.rule_error(label, property, Code::Required))?;
                 let (was, is) = (was.filter(|_| old.indexed), is.filter(|_| new.indexed));
                 let key = |held: Option<&[u8]>| held.map(index_key).transpose();
                 let (was, is) = if was == is { (None, None) } else { (key(was)?, key(is)?) };
@@ -347,9 +345,8 @@ impl<'g> Draft<'g> {
     fn check_unique(&self) -> Result<()> {
         for (posting, more) in &self.unique {
             let held = self.graph.listed_in(self.out.layer, ObjectId::Posting(*posting), self.graph.head)?;
-            if held.len() as isize + more.1 > 1 {
-                return Err(self.graph.rule_error(more.0.0, more.0.1, Code::Unique));
-            }
+            let alone = held.len() as isize + more.1 <= 1;
+            require(alone, || self.graph.rule_error(more.0.0, more.0.1, Code::Unique))?;
         }
         Ok(())
     }
@@ -400,15 +397,16 @@ impl<'g> Draft<'g> {
                     self.out.live.1 += came;
                 }
             }
-            let known = above.is_none_or(|layer| layer.copies.contains_key(&id));
+            let known = above.is_none_or(|layer| !fresh && layer.copies.contains_key(&id));
             self.out.bytes += now.size() as isize - if known { before.size() as isize } else { 0 };
             self.out.changes.push((id, now, start..self.out.deltas.len()));
         }
         self.check_unique()?;
         if let Some(Layer { parent, from, .. }) = above {
             for (list, less, id, held) in &mut self.lists {
-                // What the list below has, the layer can only have less; what it has not, more.
-                *less = graph.holds_in(*parent, *list, *id, *from)?;
+                // What the list below has, the layer can only have less; what it has not, as nothing has what is new, more.
+                let is_new = matches!(list, ObjectId::Edges(..)) && *id >= graph.numbered().1;
+                *less = !is_new && graph.holds_in(*parent, *list, *id, *from)?;
                 *held = *held != *less;
             }
         }

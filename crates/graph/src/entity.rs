@@ -26,11 +26,13 @@
 
 use crate::pieces::{Rope, difference};
 use crate::versioned::State;
-use karyon_model::bytes::{Cursor, put_bytes, put_varint};
 use karyon_model::limits::LABELS_MAX;
 use karyon_model::valid::{self, is_temporal};
 use karyon_model::value;
-use karyon_model::{Code, Interval, NameId, Operation, Result, Seq, bounded, check_property_count};
+use karyon_model::{
+    Code, Cursor, Interval, NameId, Operation, Result, Seq, bounded, check_property_count, put_bytes,
+    put_varint, require,
+};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -356,9 +358,7 @@ impl Entity {
         let after = self.edited(edits.iter().map(|(slot, value)| (*slot, seq, value.as_deref())));
         // Where a value ends is a number of 32 bits. What is there in the end counts, or a replay could refuse what was committed.
         let bytes = after.parts().values.len();
-        if bytes > u32::MAX as usize {
-            return Err(value::size_error(bytes));
-        }
+        require(bytes <= u32::MAX as usize, || value::size_error(bytes))?;
         bounded(after.labels().len() <= LABELS_MAX, Code::PropertyCount, LABELS_MAX, || {
             format!("a node would have more than {LABELS_MAX} labels; use properties")
         })?;
@@ -459,15 +459,12 @@ impl State for Entity {
         let (parts, values) = (Parts::of(block), cursor.position());
         for entry in parts.properties {
             valid::check(&mut cursor)?;
-            if cursor.position() - values != end_of(entry) {
-                return Err(cursor.malformed("a value of another length"));
-            }
+            cursor.expect(cursor.position() - values == end_of(entry), "a value of another length")?;
         }
         let sorted = parts.labels.is_sorted_by(|a, b| name_of(a) < name_of(b))
             && parts.properties.is_sorted_by(|a, b| name_of(a) < name_of(b));
-        if !sorted || !cursor.is_empty() || labels + properties == 0 {
-            return Err(cursor.malformed("an entity that is not in canonical order"));
-        }
+        let canonical = sorted && cursor.is_empty() && labels + properties > 0;
+        cursor.expect(canonical, "an entity that is not in canonical order")?;
         Ok(Entity { existence, block: Some(ThinArc::from_header_and_slice((), block)) })
     }
 

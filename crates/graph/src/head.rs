@@ -6,7 +6,7 @@ use crate::layer::{Layer, Numbered};
 use crate::tables::{EdgeSlot, NodeSlot, Tables};
 use crate::versioned::Object;
 use crate::{EdgeItem, Entity, Names, NodeItem};
-use karyon_history::{Direction, History};
+use karyon_history::{Direction, History, ObjectId};
 use karyon_model::{EdgeKey, EntityId, NameId, Result, Seq, Target};
 use std::any::Any;
 use std::borrow::Cow;
@@ -159,8 +159,13 @@ impl Graph {
         }
     }
 
-    /// The types of which a node ever had an edge, ascending by interned name.
-    pub(crate) fn edge_kinds(&self, node: u32, direction: Direction) -> impl Iterator<Item = NameId> {
-        self.node(node).lists(direction).map(|list| list.0)
+    /// The lists of the edges that a node ever had in one direction, ascending by the interned name of their type.
+    pub(crate) fn edge_lists(&self, node: u32, way: Direction) -> impl Iterator<Item = ObjectId> {
+        self.node(node).lists(way).map(move |(kind, _)| ObjectId::Edges(way, node, kind))
+    }
+
+    /// The same in both directions.
+    pub(crate) fn all_lists(&self, node: u32) -> impl Iterator<Item = ObjectId> {
+        Direction::BOTH.into_iter().flat_map(move |way| self.edge_lists(node, way))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::versioned::State;
 use karyon_history::ObjectId;
-use karyon_model::bytes::{Cursor, put_ascending, put_varint};
+use karyon_model::{Cursor, put_ascending, put_varint};
 use karyon_model::{Result, Seq};
 use parking_lot::Mutex;
 use std::collections::VecDeque;

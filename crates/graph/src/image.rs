@@ -21,8 +21,8 @@ use crate::tables::{EDGE_BYTES, NODE_BYTES};
 use crate::versioned::{Object, State};
 use crate::{Entity, Graph, Index};
 use karyon_history::{Direction, History, ObjectId};
-use karyon_model::bytes::{Cursor, put_bytes, put_varint, put_varints};
 use karyon_model::{Code, EntityId, NameId, Result, Rules, Seq, ensure};
+use karyon_model::{Cursor, put_bytes, put_varint, put_varints};
 use std::sync::Arc;
 
 /// A block is closed when it has reached this size.

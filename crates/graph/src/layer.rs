@@ -12,9 +12,9 @@ use crate::versioned::{Object, State};
 use crate::{Entity, Graph};
 use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
-use karyon_history::{Direction, ObjectId};
+use karyon_history::ObjectId;
 use karyon_model::limits::{LAYER_DEPTH_MAX, LAYERS_MAX};
-use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq, ensure};
+use karyon_model::{Code, EntityId, Error, NameId, Operation, Result, Seq, ensure, require};
 use std::borrow::Cow;
 
 /// What is numbered in the order in which it comes, and found by what it is.
@@ -205,10 +205,8 @@ impl Graph {
     /// The edges of a node in a layer as of a version, in both directions; a self-loop twice.
     pub(crate) fn incident_in(&self, layer: u32, node: u32, seq: Seq) -> Result<Vec<u32>> {
         let mut edges = Vec::new();
-        for way in Direction::BOTH {
-            for kind in self.edge_kinds(node, way) {
-                edges.extend_from_slice(&self.listed_in(layer, ObjectId::Edges(way, node, kind), seq)?);
-            }
+        for list in self.all_lists(node) {
+            edges.extend_from_slice(&self.listed_in(layer, list, seq)?);
         }
         Ok(edges)
     }
@@ -310,9 +308,8 @@ impl Draft<'_> {
     /// Notes that this commit merges a layer, as it was at `planned`, into the one that it writes to.
     pub(crate) fn merge(&mut self, layer: u32, planned: Seq) -> Result<()> {
         // What came into it since would count as merged, and is not.
-        if let Some(last) = self.graph.living(layer)?.map(|layer| layer.last).filter(|last| *last > planned) {
-            return Err(conflict("the fork", "read", last, planned));
-        }
+        let last = self.graph.living(layer)?.map_or(0, |layer| layer.last);
+        require(last <= planned, || conflict("the fork", "read", last, planned))?;
         self.act(&Operation::Merge { layer });
         Ok(())
     }

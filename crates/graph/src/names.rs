@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 use karyon_model::limits::NAMES_MAX;
-use karyon_model::{Code, Error, NameId, Result, bounded};
+use karyon_model::{Code, Error, NameId, Result, bounded, require};
 use parking_lot::RwLock;
 use std::sync::Arc;
 
@@ -73,10 +73,9 @@ impl Names {
     pub(crate) fn define(&self, id: NameId, name: &str) -> Result<()> {
         let mut dictionary = self.0.write();
         let taken = dictionary.names.get(id as usize).is_some_and(|name| !name.text.is_empty());
-        if taken || id as usize >= NAMES_MAX || dictionary.ids.contains_key(name) {
-            let message = format!("the log defines the name {name:?} or number {id} twice");
-            return Err(Error::new(Code::Damaged, message));
-        }
+        let free = !taken && (id as usize) < NAMES_MAX && !dictionary.ids.contains_key(name);
+        let message = || format!("the log defines the name {name:?} or number {id} twice");
+        require(free, || Error::new(Code::Damaged, message()))?;
         dictionary.insert(id, name, true);
         Ok(())
     }

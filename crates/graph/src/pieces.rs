@@ -5,9 +5,8 @@
 //! occur anywhere in what differs of the new one, and lay not too far from there (Tridgell, Mackerras: "The rsync algorithm", 1996), so text that moved is found too.
 
 use crate::entity::Encoded;
-use karyon_model::Result;
-use karyon_model::bytes::{Cursor, put_signed, put_varint};
 use karyon_model::valid::{self, HELD_BYTES_MAX};
+use karyon_model::{Cursor, Result, put_signed, put_varint};
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::ops::Range;

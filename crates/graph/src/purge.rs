@@ -11,8 +11,8 @@ use crate::index::Posting;
 use crate::plan::{Surface, perform};
 use crate::versioned::{Object, State};
 use karyon_history::{Chapter, Direction, ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_varint};
 use karyon_model::{Code, EntityId, Error, Operation, Result, Seq, Target, Verb};
+use karyon_model::{Cursor, put_varint};
 use std::collections::BTreeSet;
 
 impl Draft<'_> {
@@ -21,10 +21,9 @@ impl Draft<'_> {
         if self.find(&Target::Node(key))?.is_some() {
             perform(self, &Verb::Remove { key, detach: true })?;
         }
-        let Some(node) = self.graph.node_id(key) else {
-            let message = format!("there is no node {key:?}, and never was; name another one");
-            return Err(Error::new(Code::NodeMissing, message).with("key", key));
-        };
+        let message = || format!("there is no node {key:?}, and never was; name another one");
+        let missing = || Error::new(Code::NodeMissing, message()).with("key", key);
+        let node = self.graph.node_id(key).ok_or_else(missing)?;
         let postings = self.graph.postings_of(node)?;
         self.act(&Operation::Erase { node, postings: &postings });
         Ok(())

@@ -268,10 +268,8 @@ impl<'a> Reader<'a> {
         first: NameId,
     ) -> impl Iterator<Item = Result<(NameId, Listed<'a>)>> + use<'a> {
         let (graph, gate, layer, seq) = (self.graph, self.gate, self.layer, self.seq);
-        let kinds = graph.edge_kinds(node, direction).filter(move |kind| match only {
-            Some(only) => *kind == only,
-            None => *kind >= first,
-        });
+        let kinds = graph.node(node).lists(direction).map(|(kind, _)| kind);
+        let kinds = kinds.filter(move |kind| only.map_or(*kind >= first, |only| *kind == only));
         let list = move |kind| {
             if only.is_none() && !permitted(gate.read_edge(kind, graph.names()))? {
                 return Ok(None);

@@ -1,8 +1,8 @@
 //! A present state with the run of deltas that leads back from it.
 
 use karyon_history::{Chapter, History, ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_bytes};
 use karyon_model::{Code, Result, Seq, unless};
+use karyon_model::{Cursor, put_bytes};
 use std::borrow::Cow;
 
 /// A state that can be written whole and taken back one delta at a time.

@@ -84,8 +84,7 @@ impl Bench {
         Reader::at(&self.graph, seq, &Open)
             .visit_node(key, &mut |node| {
                 let value = node.entity.property(name).map(|property| property.value);
-                found =
-                    value.map(|value| Value::decode(&mut karyon_model::bytes::Cursor::new(value)).unwrap());
+                found = value.map(|value| Value::decode(&mut karyon_model::Cursor::new(value)).unwrap());
             })
             .unwrap();
         found

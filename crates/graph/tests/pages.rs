@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use karyon_graph::{DiffStart, Direction, Graph, Open, PageLimit, PageStart, Prepared, Reader, Transaction};
 use karyon_history::{Chapter, Chapters, Commits, History, ObjectId};
-use karyon_model::{CommitHeader, EdgeKey, EntityId, Result, Seq, Target, Trust, Verb, bytes::Cursor};
+use karyon_model::{CommitHeader, Cursor, EdgeKey, EntityId, Result, Seq, Target, Trust, Verb};
 use karyon_testkit::{Value, VerbWriter};
 use support::AtOnce;
 

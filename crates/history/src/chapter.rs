@@ -12,8 +12,8 @@
 //! first whose key is greater than (object, moment).
 
 use crate::{ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_bytes};
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Error, Result, Seq, require};
+use karyon_model::{Cursor, put_bytes};
 
 const FORMAT: u8 = 1;
 const HEAD_BYTES: usize = 6;
@@ -58,15 +58,11 @@ impl Chapter {
                 .with("object", format!("{object:?}"))
                 .with("end", end)
         };
-        let Some((head, body)) = bytes.split_at_checked(HEAD_BYTES) else {
-            return Err(damaged("is cut short"));
-        };
-        if head[0] != FORMAT || head[1] > 1 {
-            return Err(damaged("has an unknown format"));
-        }
-        if head[2..] != checksum(&Chapter::key(object, end), bytes).to_le_bytes() {
-            return Err(damaged("does not match its checksum"));
-        }
+        let parts = bytes.split_at_checked(HEAD_BYTES);
+        let (head, body) = parts.ok_or_else(|| damaged("is cut short"))?;
+        require(head[0] == FORMAT && head[1] <= 1, || damaged("has an unknown format"))?;
+        let sum = checksum(&Chapter::key(object, end), bytes);
+        require(head[2..] == sum.to_le_bytes(), || damaged("does not match its checksum"))?;
         let mut cursor = Cursor::new(body);
         let anchor = cursor.bytes()?.into();
         Ok(Chapter { end, anchor, run: Run::decode(&mut cursor)?, thinned: head[1] == 1 })

@@ -4,13 +4,11 @@
 //! older table ends before those of a newer one. So a look goes from the oldest table to the newest and ends at the first
 //! chapter that ends after the moment. At most [`TABLES_MAX`] tables bound it, whatever the age of the store.
 
-use crate::directory::Directory;
-use crate::table::{FOLDER, Key, OBJECT_BYTES, Piece, Record, Records, Table, end_of, merged, path, records};
-use crate::{Chapter, History, Horizon, ObjectId, Progress};
-use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, io_error};
-use karyon_model::bytes::Cursor;
+use crate::table::{FOLDER, OBJECT_BYTES, Piece, Records, Table, merged, path};
+use crate::{Chapter, Directory, History, Horizon, Key, ObjectId, Progress, Record, end_of, records};
+use karyon_log::{ChainPoint, Disk, StoreId, StoreIdField, checked, io_error};
 use karyon_model::fields::U32;
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Cursor, Error, Result, Seq, require};
 use parking_lot::{Mutex, RwLock};
 use quick_cache::sync::Cache;
 use std::collections::BTreeMap;
@@ -87,15 +85,11 @@ impl Chapters {
     pub fn open(disk: Arc<dyn Disk>, directory: Arc<dyn Directory>, id: StoreId, mark: u32) -> Result<Self> {
         let (mut tables, mut covered) = (Vec::new(), None);
         if let Some(value) = directory.load()? {
-            let checked =
-                value.split_last_chunk().filter(|(value, sum)| crc32c::crc32c(value).to_le_bytes() == **sum);
-            let Some((value, _)) = checked else {
-                return Err(useless("was given up, or its directory is damaged"));
-            };
-            let mut value = Cursor::new(value);
-            if StoreIdField::decode(&mut value)? != id || U32::decode(&mut value)? != mark {
-                return Err(useless("belongs to another store or another archive"));
-            }
+            let whole = checked(0, &value);
+            let whole = whole.ok_or_else(|| useless("was given up, or its directory is damaged"))?;
+            let mut value = Cursor::new(whole);
+            let ours = StoreIdField::decode(&mut value)? == id && U32::decode(&mut value)? == mark;
+            require(ours, || useless("belongs to another store or another archive"))?;
             covered = Some(ChainPoint::decode(&mut value)?);
             while !value.is_empty() {
                 let (number, footer) = (U32::decode(&mut value)?, Piece::decode(&mut value)?);

@@ -6,8 +6,8 @@
 //! operations is what it touched, for each the signed step from the one before of number × 2, + 1 for an edge.
 
 use crate::{Chapter, History, ObjectId, Run};
-use karyon_model::bytes::{Cursor, put_signed, put_varint, put_varints};
 use karyon_model::{Code, CommitHeader, CommitRecord, EntityId, Error, Result, Reverted, Seq, encode_commit};
+use karyon_model::{Cursor, put_signed, put_varint, put_varints};
 use quick_cache::sync::Cache;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

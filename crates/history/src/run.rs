@@ -1,6 +1,6 @@
 //! A run of undo deltas, and the rule that says where it is cut.
 
-use karyon_model::bytes::{Cursor, put_bytes, put_varint, put_varints};
+use karyon_model::{Cursor, put_bytes, put_varint, put_varints};
 use karyon_model::{Result, Seq};
 
 /// A run is never cut before it has this many deltas: below, the anchor would cost more than it saves.

@@ -11,9 +11,8 @@
 
 use crate::ObjectId;
 use karyon_log::{Disk, File, OpenMode, StoreId, io_error};
-use karyon_model::bytes::{Cursor, put_bytes};
 use karyon_model::fields::{U32, U64};
-use karyon_model::{Code, Error, Result, Seq, layout};
+use karyon_model::{Code, Cursor, Error, Result, Seq, layout, put_bytes, require};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -174,16 +173,13 @@ impl Table {
         let read = file.read_at(0, &mut found).map_err(io_error(&path(number), "read"))?;
         let mut table =
             Table { number, last: 0, footer, file, blocks: Vec::new(), filter: Filter(Vec::new()) };
-        if length != table.bytes() || read < HEAD_BYTES || head(store, number) != found {
-            return Err(damaged(number, "is not the table that the directory names"));
-        }
+        let named = length == table.bytes() && read == HEAD_BYTES && head(store, number) == found;
+        require(named, || damaged(number, "is not the table that the directory names"))?;
         let footer = table.read(footer)?;
         let mut cursor = Cursor::new(&footer);
         table.last = U64::decode(&mut cursor)?;
         let (words, rest) = cursor.bytes()?.as_chunks::<8>();
-        if words.is_empty() || !rest.is_empty() {
-            return Err(damaged(number, "has no filter"));
-        }
+        require(!words.is_empty() && rest.is_empty(), || damaged(number, "has no filter"))?;
         table.filter = Filter(words.iter().map(|word| u64::from_le_bytes(*word)).collect());
         while !cursor.is_empty() {
             table.blocks.push((cursor.array()?, Piece::decode(&mut cursor)?));
@@ -199,10 +195,8 @@ impl Table {
     fn read(&self, piece: Piece) -> Result<Vec<u8>> {
         let mut bytes = vec![0; piece.length as usize];
         self.file.read_exact_at(piece.offset, &mut bytes).map_err(io_error(&path(self.number), "read"))?;
-        if crc32c::crc32c(&bytes) != piece.sum {
-            return Err(damaged(self.number, "does not match its checksum"));
-        }
-        Ok(bytes)
+        let whole = crc32c::crc32c(&bytes) == piece.sum;
+        require(whole, || damaged(self.number, "does not match its checksum")).map(|()| bytes)
     }
 
     /// Every record of it, in order.

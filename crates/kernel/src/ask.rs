@@ -4,9 +4,8 @@ use crate::engines::backup;
 use crate::session::Session;
 use crate::wire::Told;
 use karyon_graph::{Declaration, Prefer, Purpose, Transaction};
-use karyon_model::bytes::Cursor;
 use karyon_model::fields::Flag;
-use karyon_model::{Result, Rules, check_key, check_name};
+use karyon_model::{Cursor, Result, Rules, check_key, check_name};
 use karyon_store::Retention;
 
 impl Session {

@@ -2,7 +2,7 @@
 
 use karyon_history::SledDirectory;
 use karyon_log::{Disk, RealDisk, StoreId, identity};
-use karyon_model::{Code, Error, Result};
+use karyon_model::{Code, Error, Result, require};
 use karyon_store::{Clock, Copied, Moment, Options, Recovery, Store};
 use std::collections::HashMap;
 use std::fs::File;
@@ -93,10 +93,9 @@ fn refused(path: &str) -> impl Fn(io::Error) -> Error {
 /// The directory at a path, made if need be.
 fn directory(path: &str) -> Result<PathBuf> {
     let directory = Path::new(path);
-    if directory.exists() && !directory.is_dir() {
-        let message = format!("{path:?} is a file; name a directory");
-        return Err(Error::new(Code::NotADirectory, message).with("path", path));
-    }
+    let message = || format!("{path:?} is a file; name a directory");
+    let refusal = || Error::new(Code::NotADirectory, message()).with("path", path);
+    require(directory.is_dir() || !directory.exists(), refusal)?;
     create_durably(directory).and_then(|()| std::fs::canonicalize(directory)).map_err(refused(path))
 }
 

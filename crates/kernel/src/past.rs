@@ -4,9 +4,8 @@ use crate::session::Session;
 use crate::wire::{Told, optional_text, put_edge, put_node, tell_all};
 use karyon_graph::{Entity, Gate, Graph, Layer, Obstacle, Prefer, Slot, SlotChange, permitted};
 use karyon_history::Commit;
-use karyon_model::bytes::Cursor;
 use karyon_model::limits::{LABELS_MAX, PROPERTIES_MAX};
-use karyon_model::{Code, CommitHeader, EntityId, Error, Result, Rules, Seq, Target, ensure};
+use karyon_model::{Code, CommitHeader, Cursor, EntityId, Error, Result, Rules, Seq, Target, ensure};
 use karyon_store::{Body, Report, Store};
 use std::sync::Arc;
 

@@ -4,10 +4,9 @@ use crate::past::PAGE_BYTES;
 use crate::session::Session;
 use crate::wire::{Told, optional_text, put_body, put_edge, put_node, read_conditions, read_start, tell_all};
 use karyon_graph::{Direction, PageLimit, Reader, Walk};
-use karyon_model::bytes::{Cursor, put_bytes};
 use karyon_model::limits::{REACH_MAX, TRAVERSED_EDGES_MAX};
 use karyon_model::value::as_number;
-use karyon_model::{Code, EdgeKey, Result, bounded};
+use karyon_model::{Code, Cursor, EdgeKey, Result, bounded, put_bytes};
 
 /// What a page holds at most.
 const PAGE: PageLimit = PageLimit { items: 256, bytes: PAGE_BYTES };

@@ -2,7 +2,7 @@
 
 use karyon_access::{Action, Grants};
 use karyon_graph::{Gate, Names, Reader, Transaction};
-use karyon_model::{Code, Error, NameId, Result, Seq};
+use karyon_model::{Code, Error, NameId, Result, Seq, require};
 use karyon_store::{Author, Body, Committed, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLockReadGuard};
@@ -30,10 +30,9 @@ impl Session {
     pub fn in_fork(&self, name: &str) -> Result<Session> {
         let body = self.alive()?.body()?;
         let layer = body.graph.layer_named(name)?;
-        if body.graph.living(layer)?.is_none_or(|found| found.parent != self.layer) {
-            let message = format!("the fork {name:?} stands elsewhere; open it there");
-            return Err(Error::new(Code::Layer, message));
-        }
+        let stands_here = body.graph.living(layer)?.is_some_and(|found| found.parent == self.layer);
+        let message = || format!("the fork {name:?} stands elsewhere; open it there");
+        require(stands_here, || Error::new(Code::Layer, message()))?;
         Ok(Session { layer, ..self.clone() })
     }
 
@@ -109,7 +108,7 @@ impl Session {
             return Ok(());
         }
         let texts: Vec<_> = labels.map(|label| names.text(label)).collect();
-        self.grants.check(&self.principal, action, texts.iter().map(|text| &**text))
+        self.grants.check(&self.principal, action, &texts)
     }
 }
 
@@ -119,7 +118,7 @@ impl Gate for Session {
     }
 
     fn read_unknown(&self, name: &str) -> Result<()> {
-        self.grants.check(&self.principal, Action::Read, [name])
+        self.grants.check(&self.principal, Action::Read, &[name])
     }
 
     fn write_node(&self, labels: &mut dyn Iterator<Item = NameId>, names: &Names) -> Result<()> {

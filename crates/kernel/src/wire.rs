@@ -14,10 +14,9 @@
 
 use karyon_graph::{Condition, EdgeItem, Entity, NodeItem, PageStart, Property, Slot, SlotChange};
 use karyon_log::{Cut, Position};
-use karyon_model::bytes::{Cursor, put_bytes, put_signed, put_varint};
 use karyon_model::order::Span;
 use karyon_model::value::check;
-use karyon_model::{Error, Result, Seq, check_name, valid};
+use karyon_model::{Cursor, Error, Result, Seq, check_name, put_bytes, put_signed, put_varint, valid};
 use karyon_store::{Archived, Committed, Copied, Lost, Recovery, Stats, Verified};
 use std::sync::Arc;
 
@@ -181,12 +180,6 @@ impl<T: Told> Told for Option<T> {
 impl<T: Told> Told for Vec<T> {
     fn tell(&self, out: &mut Vec<u8>) {
         self.len().tell(out);
-        self.iter().for_each(|it| it.tell(out));
-    }
-}
-
-impl<T: Told> Told for [T; 2] {
-    fn tell(&self, out: &mut Vec<u8>) {
         self.iter().for_each(|it| it.tell(out));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use karyon_model::{Code, Error, Result};
+use karyon_model::{Code, Error, Result, require};
 
 use crate::segment;
 
@@ -19,7 +19,7 @@ pub(crate) fn damaged(number: u32, offset: u32, reason: impl Into<String>) -> Er
 
 /// Refuses bytes of segment `number` at `offset` of which something does not hold.
 pub(crate) fn expect(holds: bool, number: u32, offset: u32, reason: &str) -> Result<()> {
-    if holds { Ok(()) } else { Err(damaged(number, offset, reason)) }
+    require(holds, || damaged(number, offset, reason))
 }
 
 /// The operating system refused something that loses nothing.

@@ -31,9 +31,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use karyon_model::bytes::Cursor;
 use karyon_model::fields::{I64, U32, U64};
-use karyon_model::{Code, Error, Result, codecs, layout};
+use karyon_model::{Code, Cursor, Error, Result, bounded, codecs, layout};
 
 use crate::chain::{ChainPoint, Hash, HashField, Position, StoreId};
 use crate::sector_map::{self, SECTOR_BYTES};
@@ -185,10 +184,10 @@ pub(crate) fn encode(
         let error = Error::new(Code::TransactionSize, message);
         return Err(error.with("limit", MAX_PAYLOAD_BYTES).with("bytes", bytes));
     }
-    if draft.commit_count > MAX_COMMITS || (kind == Kind::Commits) != (draft.commit_count > 0) {
-        let message = format!("a frame of kind {kind:?} cannot hold {} commits", draft.commit_count);
-        return Err(Error::new(Code::Argument, message).with("limit", MAX_COMMITS));
-    }
+    let counted = draft.commit_count <= MAX_COMMITS && (kind == Kind::Commits) == (draft.commit_count > 0);
+    bounded(counted, Code::Argument, MAX_COMMITS as usize, || {
+        format!("a frame of kind {kind:?} cannot hold {} commits", draft.commit_count)
+    })?;
     into.clear();
     into.resize(FRAME_HEADER_BYTES, 0);
     into.extend_from_slice(&draft.payload);
@@ -217,7 +216,7 @@ pub(crate) fn encode(
 }
 
 /// The bytes before the checksum that they end with, if it is theirs; `seed` is the checksum of what goes before.
-pub(crate) fn checked(seed: u32, bytes: &[u8]) -> Option<&[u8]> {
+pub fn checked(seed: u32, bytes: &[u8]) -> Option<&[u8]> {
     let (bytes, crc) = bytes.split_last_chunk()?;
     (*crc == crc32c::crc32c_append(seed, bytes).to_le_bytes()).then_some(bytes)
 }

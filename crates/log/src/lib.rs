@@ -28,7 +28,7 @@ mod walk;
 pub use chain::{ChainPoint, FIRST_SEQ, Hash, HashField, Position, StoreId, StoreIdField};
 pub use disk::{Disk, File, Lock, OpenMode};
 pub use failure::io_error;
-pub use frame::{FRAME_HEADER_BYTES, Frame, MAX_COMMITS, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES, Visit};
+pub use frame::{FRAME_HEADER_BYTES, Frame, MAX_COMMITS, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES, Visit, checked};
 pub use log::Log;
 pub use lost::Lost;
 pub use open::ASIDE_DIRECTORY;

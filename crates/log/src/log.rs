@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use karyon_model::{Code, Error, Result, ensure};
+use karyon_model::{Code, Error, Result, ensure, require};
 
 use crate::failure::{Failure, io_error, io_failed, sync_error, sync_failed};
 use crate::frame::{self, Frame, Header, Kind, MIN_FRAME_BYTES};
 use crate::segment::{self, LOG_DIRECTORY, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentSizes};
 use crate::segment_file::SegmentFile;
-use crate::{ChainPoint, Disk, StoreId};
+use crate::{ChainPoint, Disk, LogReader, StoreId};
 
 /// The log of one store, open for writing. It is the only one of its store: its owner holds the store's lock.
 ///
@@ -37,8 +37,8 @@ use crate::{ChainPoint, Disk, StoreId};
 /// # Ok::<(), karyon_model::Error>(())
 /// ```
 pub struct Log {
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) store: StoreId,
+    /// Where it is kept, and where it begins.
+    pub(crate) place: LogReader,
     pub(crate) sizes: SegmentSizes,
     pub(crate) head: ChainPoint,
     pub(crate) active: SegmentFile,
@@ -82,10 +82,9 @@ impl Log {
     /// Fails with `ERR_KARYON_ARGUMENT` or `ERR_KARYON_TRANSACTION_SIZE`, changing nothing, if the draft is
     /// not the next frame or too large, and with `ERR_KARYON_SYNC_FAILED` if the disk fails or has failed.
     pub fn append(&mut self, draft: &Frame<'_>) -> Result<()> {
-        if draft.first_seq != self.head.next_seq {
-            let message = format!("the next commit is {}, not {}", self.head.next_seq, draft.first_seq);
-            return Err(Error::new(Code::Argument, message));
-        }
+        let (next, first) = (self.head.next_seq, draft.first_seq);
+        let message = || format!("the next commit is {next}, not {first}");
+        require(first == next, || Error::new(Code::Argument, message()))?;
         self.write_frame(Kind::Commits, draft)
     }
 
@@ -149,8 +148,9 @@ impl Log {
     ///
     /// Fails with `ERR_KARYON_IO` when a file cannot be removed; the next opening removes it.
     pub fn cut(&mut self, base: ChainPoint) -> Result<()> {
-        segment::forget(self.disk.as_ref(), base)?;
-        self.closed_bytes = segment::measure(self.disk.as_ref(), base, self.active.number)?;
+        self.place.base = base;
+        segment::forget(&self.place)?;
+        self.closed_bytes = segment::measure(&self.place, self.active.number)?;
         Ok(())
     }
 
@@ -181,7 +181,7 @@ impl Log {
     }
 
     fn encode(&mut self, kind: Kind, draft: &Frame<'_>) -> Result<Header> {
-        frame::encode(self.store, &self.head, kind, draft, &mut self.buffer)
+        frame::encode(self.place.store, &self.head, kind, draft, &mut self.buffer)
     }
 
     /// Whether a frame of this length fits, with room for the one that says where the log goes on.
@@ -230,14 +230,13 @@ impl Log {
 
     /// Writes the frame in the buffer at the head, after the segment's header if it is the first.
     fn write_buffer(&mut self, header: &Header) -> Result<()> {
-        let Some(end) = header.end(&self.buffer) else {
-            return Err(Error::new(Code::Panic, "a frame would end past the last possible position"));
-        };
+        let beyond = || Error::new(Code::Panic, "a frame would end past the last possible position");
+        let end = header.end(&self.buffer).ok_or_else(beyond)?;
         self.in_flight = true;
         if self.active.header.is_none() {
             let begun = SegmentHeader {
                 number: self.active.number,
-                store: self.store,
+                store: self.place.store,
                 next_seq: self.head.next_seq,
                 previous_hash: self.head.hash,
                 capacity: u32::try_from(self.active.len).unwrap_or(u32::MAX),
@@ -265,9 +264,10 @@ impl Log {
             return Ok(prepared);
         }
         let number = self.active.number + 1;
-        let next = SegmentFile::create(self.disk.as_ref(), number)
+        let disk = self.place.disk.as_ref();
+        let next = SegmentFile::create(disk, number)
             .map_err(|error| uncreated("create", &segment::path(number), &error))?;
-        self.disk.sync_dir(LOG_DIRECTORY).map_err(sync_error(LOG_DIRECTORY, "sync"))?;
+        disk.sync_dir(LOG_DIRECTORY).map_err(sync_error(LOG_DIRECTORY, "sync"))?;
         Ok(next)
     }
 

@@ -16,7 +16,7 @@ pub struct Lost {
     pub bytes: u64,
     /// Of those of its frames that are whole, the first commit and the last, each with the base time of its frame in µs
     /// since 1970.
-    pub whole: Option<[(u64, i64); 2]>,
+    pub whole: Option<((u64, i64), (u64, i64))>,
     /// Why it is lost.
     pub reason: String,
 }
@@ -25,11 +25,11 @@ impl LogReader {
     /// What stands in each segment behind `end`, connected with nothing before it. Changes nothing. What cannot be read
     /// is passed over by the sector. Reads the rest of the log once.
     pub fn lost(&self, end: &ChainPoint) -> Result<Vec<Lost>> {
-        let (disk, Position { segment: first, .. }) = (self.disk.as_ref(), end.position);
-        let last = segment::numbers(disk)?.last().copied().unwrap_or(first);
+        let Position { segment: first, .. } = end.position;
+        let last = segment::numbers(self)?.last().copied().unwrap_or(first);
         let parts = (first..=last).map(|number| {
             let position = end.position.max(Position::first_of(number));
-            match SegmentFile::open(disk, self.store, number, OpenMode::Read) {
+            match SegmentFile::open(self, number, OpenMode::Read) {
                 Ok(file) => look_through(file, self.store, position),
                 Err(error) => Lost { position, bytes: 0, whole: None, reason: error.message().to_owned() },
             }
@@ -40,7 +40,7 @@ impl LogReader {
 
 fn look_through(mut file: SegmentFile, store: StoreId, mut position: Position) -> Lost {
     file.ahead = 0;
-    let (mut whole, mut unread, mut at) = (None::<[(u64, i64); 2]>, None, position.offset as usize);
+    let (mut whole, mut unread, mut at) = (None::<((u64, i64), (u64, i64))>, None, position.offset as usize);
     while (at as u64) < file.len {
         at += match file.frame_at(store, at as u32) {
             // Nothing is in it that could be lost.
@@ -51,7 +51,7 @@ fn look_through(mut file: SegmentFile, store: StoreId, mut position: Position) -
             }
             Ok(Some((Header { first_seq, commit_count, base_time, .. }, frame))) => {
                 let last = first_seq + u64::from(commit_count) - 1;
-                whole = Some([whole.map_or((first_seq, base_time), |[first, _]| first), (last, base_time)]);
+                whole = Some((whole.map_or((first_seq, base_time), |whole| whole.0), (last, base_time)));
                 frame.len()
             }
             Ok(None) => FRAME_ALIGNMENT,

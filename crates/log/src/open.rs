@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use karyon_model::Result;
+use karyon_model::{Result, require};
 
 use crate::failure::{damaged, io_error, sync_error};
 use crate::frame::{Kind, Visit};
@@ -13,7 +13,7 @@ use crate::recovery::{Cut, Recovery, judge, judge_unbegun};
 use crate::segment::{self, LOG_DIRECTORY, SegmentSizes};
 use crate::segment_file::SegmentFile;
 use crate::walk::Walk;
-use crate::{ChainPoint, Disk, Log, OpenMode, Position, StoreId};
+use crate::{ChainPoint, Disk, Log, LogReader, OpenMode, Position, StoreId};
 
 /// The directory that keeps what was cut.
 pub const ASIDE_DIRECTORY: &str = "aside";
@@ -33,9 +33,8 @@ impl Log {
         (base, start): (ChainPoint, ChainPoint),
         visit: Visit<'_, ()>,
     ) -> Result<(Log, Recovery)> {
-        let shared = disk.clone();
-        let disk = disk.as_ref();
-        let mut walk = Walk::from_point(disk, store, OpenMode::ReadWrite, start, false)?;
+        let place = LogReader::new(disk, store, base);
+        let mut walk = Walk::from_point(&place, OpenMode::ReadWrite, start, false)?;
         let mut recovery = Recovery::default();
         let mut tail_bytes = 0;
         while let Some((kind, frame, end)) = walk.step()? {
@@ -49,26 +48,24 @@ impl Log {
                 Kind::Continued => {}
             }
         }
-        let (prepared, cuts) = judge_end(&mut walk, base)?;
+        let (prepared, cuts) = judge_end(&mut walk)?;
         let Walk { segment: active, point: head, .. } = walk;
-        if active.len < sizes.smallest {
-            return Err(damaged(active.number, 0, format!("the file was cut to {} bytes", active.len)));
-        }
+        let cut = || damaged(active.number, 0, format!("the file was cut to {} bytes", active.len));
+        require(active.len >= sizes.smallest, cut)?;
         for (segment, cut) in [Some(&active), prepared.as_ref()].into_iter().zip(cuts) {
             if let (Some(segment), Some((offset, rest))) = (segment, cut) {
-                let file = keep_aside(disk, segment.number, offset, &rest)?;
+                let file = keep_aside(&*place.disk, segment.number, offset, &rest)?;
                 // The zeros are synced with the rest of what was read.
                 segment.write_zeros(offset, rest.len() as u64)?;
                 recovery.cut = Some(Cut { segment: segment.number, offset, bytes: rest.len() as u64, file });
                 recovery.sealed = false;
             }
         }
-        make_durable(disk, base, &active, prepared.as_ref())?;
-        segment::forget(disk, base)?;
-        let closed_bytes = segment::measure(disk, base, active.number)?;
+        make_durable(&place, &active, prepared.as_ref())?;
+        segment::forget(&place)?;
+        let closed_bytes = segment::measure(&place, active.number)?;
         let log = Log {
-            disk: shared,
-            store,
+            place,
             sizes,
             head,
             active: active.for_writing(),
@@ -89,30 +86,26 @@ type Unfinished = Option<(u32, Vec<u8>)>;
 
 /// The segment that is prepared behind a walk's end, and what stands at the end and there; damage fails. Changes
 /// nothing.
-pub(crate) fn judge_end(
-    walk: &mut Walk<'_>,
-    base: ChainPoint,
-) -> Result<(Option<SegmentFile>, [Unfinished; 2])> {
-    let mut prepared = prepared_segment(walk, base)?;
-    let end = unfinished(walk.store, &mut walk.segment, walk.point.position.offset)?;
-    let behind = prepared.as_mut().map_or(Ok(None), |prepared| unfinished(walk.store, prepared, 0))?;
+pub(crate) fn judge_end(walk: &mut Walk<'_>) -> Result<(Option<SegmentFile>, [Unfinished; 2])> {
+    let mut prepared = prepared_segment(walk)?;
+    let store = walk.log.store;
+    let end = unfinished(store, &mut walk.segment, walk.point.position.offset)?;
+    let behind = prepared.as_mut().map_or(Ok(None), |prepared| unfinished(store, prepared, 0))?;
     Ok((prepared, [end, behind]))
 }
 
 /// The segment after the active one, which must not have been begun: the active one does not say that it goes
 /// on.
-fn prepared_segment(walk: &Walk<'_>, base: ChainPoint) -> Result<Option<SegmentFile>> {
+fn prepared_segment(walk: &Walk<'_>) -> Result<Option<SegmentFile>> {
     let Position { segment: active, offset } = walk.point.position;
-    let behind = segment::last(walk.disk, base)? - active;
+    let behind = segment::last(walk.log)? - active;
     if behind == 0 {
         return Ok(None);
     }
-    let mut prepared = SegmentFile::open(walk.disk, walk.store, active + 1, walk.mode)?;
+    let mut prepared = SegmentFile::open(walk.log, active + 1, walk.mode)?;
     prepared.damage.take().map_or(Ok(()), Err)?;
-    if behind > 1 || prepared.header.is_some() {
-        let reason = format!("no whole frame stands here, but segment {} has been begun", active + 1);
-        return Err(damaged(active, offset, reason));
-    }
+    let reason = || format!("no whole frame stands here, but segment {} has been begun", active + 1);
+    require(behind == 1 && prepared.header.is_none(), || damaged(active, offset, reason()))?;
     Ok(Some(prepared))
 }
 
@@ -147,17 +140,12 @@ fn keep_aside(disk: &dyn Disk, number: u32, offset: u32, bytes: &[u8]) -> Result
 
 /// What was read may be known to the operating system alone, if the writer's process was killed before its
 /// sync. It becomes durable before anybody builds on it.
-fn make_durable(
-    disk: &dyn Disk,
-    base: ChainPoint,
-    active: &SegmentFile,
-    prepared: Option<&SegmentFile>,
-) -> Result<()> {
-    if active.number > base.position.segment {
+fn make_durable(log: &LogReader, active: &SegmentFile, prepared: Option<&SegmentFile>) -> Result<()> {
+    if active.number > log.base.position.segment {
         let path = segment::path(active.number - 1);
-        let synced = disk.open(&path, OpenMode::ReadWrite).and_then(|file| file.sync_data());
+        let synced = log.disk.open(&path, OpenMode::ReadWrite).and_then(|file| file.sync_data());
         synced.map_err(sync_error(&path, "sync"))?;
     }
     [Some(active), prepared].into_iter().flatten().try_for_each(SegmentFile::sync)?;
-    disk.sync_dir(LOG_DIRECTORY).map_err(sync_error(LOG_DIRECTORY, "sync"))
+    log.disk.sync_dir(LOG_DIRECTORY).map_err(sync_error(LOG_DIRECTORY, "sync"))
 }

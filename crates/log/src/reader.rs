@@ -16,8 +16,10 @@ use crate::{ChainPoint, Disk, Log, OpenMode, Position, StoreId};
 /// Reads frames that are durable, from any thread, while the log goes on being written. Cheap to clone.
 #[derive(Clone)]
 pub struct LogReader {
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) store: StoreId,
+    /// Where its files are.
+    pub disk: Arc<dyn Disk>,
+    /// Whose log it is.
+    pub store: StoreId,
     /// The point before the first frame.
     pub base: ChainPoint,
 }
@@ -34,7 +36,7 @@ impl LogReader {
     /// Each frame's checksum is checked, that it follows the one before it, and that the chain goes through `end`. Fails with
     /// `ERR_KARYON_DAMAGED` or `ERR_KARYON_SEGMENT_MISSING` at the first thing that is wrong.
     pub fn read(&self, end: &ChainPoint, visit: Visit<'_, ControlFlow<()>>) -> Result<()> {
-        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, self.base, false)?;
+        let mut walk = Walk::from_point(self, OpenMode::Read, self.base, false)?;
         while walk.point.position < end.position {
             let Position { segment, offset } = walk.point.position;
             match walk.step()? {
@@ -61,7 +63,7 @@ impl LogReader {
         take: &mut dyn FnMut(&Frame<'_>) -> Result<ControlFlow<bool>>,
     ) -> Result<(Log, Option<Error>)> {
         let mut log = Log::create(target, self.store, sizes, self.base)?;
-        let mut walk = Walk::from_point(self.disk.as_ref(), self.store, OpenMode::Read, log.head(), true)?;
+        let mut walk = Walk::from_point(self, OpenMode::Read, log.head(), true)?;
         let (mut damage, mut flow) = (None, ControlFlow::Continue(()));
         while flow.is_continue() {
             let SegmentFile { header, len, .. } = &walk.segment;
@@ -70,7 +72,7 @@ impl LogReader {
             damage = damage.or(walk.segment.damage.take());
             let (kind, frame, _) = match walk.step() {
                 Ok(Some(found)) => found,
-                Ok(None) => return Ok((log, damage.or_else(|| judge_end(&mut walk, self.base).err()))),
+                Ok(None) => return Ok((log, damage.or_else(|| judge_end(&mut walk).err()))),
                 Err(error) => return Ok((log, damage.or(Some(error)))),
             };
             if kind == Kind::Commits {
@@ -85,10 +87,9 @@ impl LogReader {
 
     /// Where the segments begin that are closed or begun, oldest first: points at which a log can be parted.
     pub fn boundaries(&self) -> Result<Vec<ChainPoint>> {
-        let disk = self.disk.as_ref();
         let first = self.base.position.segment;
-        let begun = (first..=segment::last(disk, self.base)?).map(|number| {
-            let mut file = SegmentFile::open(disk, self.store, number, OpenMode::Read)?;
+        let begun = (first..=segment::last(self)?).map(|number| {
+            let mut file = SegmentFile::open(self, number, OpenMode::Read)?;
             file.damage.take().map_or(Ok(()), Err)?;
             let point =
                 |header: SegmentHeader| ChainPoint::entering(number, header.next_seq, header.previous_hash);

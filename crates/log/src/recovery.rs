@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use karyon_model::require;
+
 use crate::frame::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, Header, MAX_FRAME_BYTES};
 use crate::sector_map::{self, SECTOR_BYTES};
 use crate::{Position, SEGMENT_HEADER_BYTES, StoreId};
@@ -42,12 +44,9 @@ pub(crate) type Damage = &'static str;
 /// unless it fails. `rest` is all from there to the last byte of the segment that is not zero, `room` the distance
 /// to the segment's end.
 pub(crate) fn judge(store: StoreId, position: Position, rest: &[u8], room: u64) -> Result<(), Damage> {
-    if later_frame(store, position, rest, FRAME_ALIGNMENT) {
-        return Err("the frame here is not whole, but a later one is");
-    }
-    if rest.len() > MAX_FRAME_BYTES {
-        return Err("no frame reaches as far as the bytes found behind here");
-    }
+    let is_last = !later_frame(store, position, rest, FRAME_ALIGNMENT);
+    require(is_last, || "the frame here is not whole, but a later one is")?;
+    require(rest.len() <= MAX_FRAME_BYTES, || "no frame reaches as far as the bytes found behind here")?;
     let first_part = SECTOR_BYTES - position.offset as usize % SECTOR_BYTES;
     if is_zero(rest, 0..first_part) {
         return Ok(());
@@ -55,29 +54,22 @@ pub(crate) fn judge(store: StoreId, position: Position, rest: &[u8], room: u64) 
     let Some(header) = Header::at(store, position, rest) else {
         let second_sector = first_part..first_part + SECTOR_BYTES;
         let torn = first_part < FRAME_HEADER_BYTES && is_zero(rest, second_sector);
-        return if torn { Ok(()) } else { Err("the header of the frame here does not match its checksum") };
+        return require(torn, || "the header of the frame here does not match its checksum");
     };
-    if header.frame_len() as u64 > room {
-        return Err("the frame here is longer than its segment");
-    }
-    if rest.len() > header.frame_len() {
-        return Err("the frame here is not whole, but something stands behind it");
-    }
-    let torn = has_unwritten_sector(&header, rest);
-    if torn { Ok(()) } else { Err("the frame here does not match its checksum") }
+    let length = header.frame_len();
+    require(length as u64 <= room, || "the frame here is longer than its segment")?;
+    require(rest.len() <= length, || "the frame here is not whole, but something stands behind it")?;
+    require(has_unwritten_sector(&header, rest), || "the frame here does not match its checksum")
 }
 
 /// Judges a segment whose first sector is zero, from its first byte on; the write of that sector and the
 /// first frame is one.
 pub(crate) fn judge_unbegun(store: StoreId, number: u32, rest: &[u8]) -> Result<(), Damage> {
     let start = Position { segment: number, offset: 0 };
-    if later_frame(store, start, rest, SEGMENT_HEADER_BYTES + FRAME_ALIGNMENT) {
-        return Err("the segment has no header, but more than one frame");
-    }
-    if rest.len() > SEGMENT_HEADER_BYTES + MAX_FRAME_BYTES {
-        return Err("the segment has no header, but more bytes than a frame has");
-    }
-    Ok(())
+    let is_last = !later_frame(store, start, rest, SEGMENT_HEADER_BYTES + FRAME_ALIGNMENT);
+    require(is_last, || "the segment has no header, but more than one frame")?;
+    let fits = rest.len() <= SEGMENT_HEADER_BYTES + MAX_FRAME_BYTES;
+    require(fits, || "the segment has no header, but more bytes than a frame has")
 }
 
 /// Whether a frame of this log begins in `rest` at or after `skip`. Its header suffices: it was begun only

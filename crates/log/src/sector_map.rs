@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use karyon_model::bytes::{Cursor, put_varint};
+use karyon_model::{Cursor, put_varint};
 
 /// The unit that a disk writes whole or not at all.
 pub const SECTOR_BYTES: usize = 512;

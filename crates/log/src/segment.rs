@@ -17,13 +17,12 @@
 //! | 76 | 432 | zero |
 //! | 508 | 4 | CRC32C of bytes 0..508 |
 
-use karyon_model::bytes::Cursor;
 use karyon_model::fields::{U32, U64};
-use karyon_model::{Code, Error, Result, layout};
+use karyon_model::{Code, Cursor, Error, Result, layout};
 
 use crate::failure::{damaged, expect, io_error};
 use crate::frame::checked;
-use crate::{ChainPoint, Disk, Hash, HashField, SECTOR_BYTES, StoreId, StoreIdField};
+use crate::{Hash, HashField, LogReader, SECTOR_BYTES, StoreId, StoreIdField};
 
 /// The format of every file of a store that this code writes. Files with a higher number are refused.
 pub const FORMAT_VERSION: u32 = 1;
@@ -125,29 +124,29 @@ fn number_of(found: &str) -> Option<u32> {
     (path(number) == found).then_some(number)
 }
 
-/// The number of the last segment file; all before it, from that of `base`, exist as well.
-pub(crate) fn last(disk: &dyn Disk, base: ChainPoint) -> Result<u32> {
-    let (first, numbers) = (base.position.segment, numbers(disk)?);
+/// The number of the last segment file; all before it, from that in which the log begins, exist as well.
+pub(crate) fn last(log: &LogReader) -> Result<u32> {
+    let (first, numbers) = (log.base.position.segment, numbers(log)?);
     let gap = (first..).find(|number| numbers.binary_search(number).is_err()).unwrap_or(first);
     let whole = gap > first && numbers.last() < Some(&gap);
     if whole { Ok(gap - 1) } else { Err(missing(gap)) }
 }
 
-/// Removes the segments before the one that begins at `base`.
-pub(crate) fn forget(disk: &dyn Disk, base: ChainPoint) -> Result<()> {
-    let gone = numbers(disk)?.into_iter().filter(|number| *number < base.position.segment);
-    gone.map(path).try_for_each(|path| disk.remove(&path).map_err(io_error(&path, "remove")))
+/// Removes the segments before the one in which the log begins.
+pub(crate) fn forget(log: &LogReader) -> Result<()> {
+    let gone = numbers(log)?.into_iter().filter(|number| *number < log.base.position.segment);
+    gone.map(path).try_for_each(|path| log.disk.remove(&path).map_err(io_error(&path, "remove")))
 }
 
-/// How long the segments from that of `base` up to segment `end` are together.
-pub(crate) fn measure(disk: &dyn Disk, base: ChainPoint, end: u32) -> Result<u64> {
-    let length = |path: String| disk.length(&path).map_err(io_error(&path, "measure"));
-    (base.position.segment..end).map(path).map(length).sum()
+/// How long the segments from that in which the log begins up to segment `end` are together.
+pub(crate) fn measure(log: &LogReader, end: u32) -> Result<u64> {
+    let length = |path: String| log.disk.length(&path).map_err(io_error(&path, "measure"));
+    (log.base.position.segment..end).map(path).map(length).sum()
 }
 
 /// The numbers of the segment files there are, ascending.
-pub(crate) fn numbers(disk: &dyn Disk) -> Result<Vec<u32>> {
-    let paths = disk.paths(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "list"))?;
+pub(crate) fn numbers(log: &LogReader) -> Result<Vec<u32>> {
+    let paths = log.disk.paths(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "list"))?;
     Ok(paths.iter().filter_map(|path| number_of(path)).collect())
 }
 

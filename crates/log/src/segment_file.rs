@@ -7,7 +7,7 @@ use karyon_model::{Code, Error, Result};
 use crate::failure::{Failure, io_error, io_failed, sync_error};
 use crate::frame::{FRAME_HEADER_BYTES, Header};
 use crate::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::{Disk, File, OpenMode, Position, StoreId};
+use crate::{Disk, File, LogReader, OpenMode, Position, StoreId};
 
 /// How much of a segment is read at once.
 const WINDOW_BYTES: usize = 256 << 10;
@@ -40,9 +40,9 @@ impl SegmentFile {
         SegmentFile::new(number, disk.create(&segment::path(number))?).map(SegmentFile::for_writing)
     }
 
-    pub(crate) fn open(disk: &dyn Disk, store: StoreId, number: u32, mode: OpenMode) -> Result<SegmentFile> {
+    pub(crate) fn open(log: &LogReader, number: u32, mode: OpenMode) -> Result<SegmentFile> {
         let path = segment::path(number);
-        let file = disk.open(&path, mode).map_err(|error| match error.kind() {
+        let file = log.disk.open(&path, mode).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => segment::missing(number),
             _ => io_failed("open", &path, &error),
         })?;
@@ -52,7 +52,7 @@ impl SegmentFile {
         sector.resize(SEGMENT_HEADER_BYTES, 0);
         opened.ahead = WINDOW_BYTES;
         if sector != [0; SEGMENT_HEADER_BYTES] {
-            match SegmentHeader::check(store, number, len, &sector) {
+            match SegmentHeader::check(log.store, number, len, &sector) {
                 Ok(header) => (opened.len, opened.header) = (u64::from(header.capacity), Some(header)),
                 Err(error) if error.code() == Code::Damaged => opened.damage = Some(error),
                 Err(error) => return Err(error),

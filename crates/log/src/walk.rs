@@ -5,12 +5,11 @@ use karyon_model::Result;
 use crate::failure::{damaged, expect};
 use crate::frame::{Frame, Header, Kind};
 use crate::segment_file::SegmentFile;
-use crate::{ChainPoint, Disk, OpenMode, Position, StoreId};
+use crate::{ChainPoint, LogReader, OpenMode, Position};
 
 /// A walk along the chain.
 pub(crate) struct Walk<'d> {
-    pub(crate) disk: &'d dyn Disk,
-    pub(crate) store: StoreId,
+    pub(crate) log: &'d LogReader,
     pub(crate) mode: OpenMode,
     forgiving: bool,
     pub(crate) segment: SegmentFile,
@@ -21,14 +20,13 @@ impl<'d> Walk<'d> {
     /// A walk from a known point of the chain. A forgiving one goes by the frames alone where a segment's header is
     /// damaged, which it then holds: the frames are chained from segment to segment.
     pub(crate) fn from_point(
-        disk: &'d dyn Disk,
-        store: StoreId,
+        log: &'d LogReader,
         mode: OpenMode,
         at: ChainPoint,
         forgiving: bool,
     ) -> Result<Self> {
-        let segment = SegmentFile::open(disk, store, at.position.segment, mode)?;
-        let mut walk = Walk { disk, store, mode, forgiving, segment, point: at };
+        let segment = SegmentFile::open(log, at.position.segment, mode)?;
+        let mut walk = Walk { log, mode, forgiving, segment, point: at };
         walk.check_start()?;
         Ok(walk)
     }
@@ -40,12 +38,11 @@ impl<'d> Walk<'d> {
         if self.segment.header.is_none() && !self.forgiving {
             return Ok(None);
         }
-        let Some((header, bytes)) = self.segment.frame_at(self.store, offset)? else { return Ok(None) };
+        let Some((header, bytes)) = self.segment.frame_at(self.log.store, offset)? else { return Ok(None) };
         let follows = header.previous_hash == self.point.hash && header.first_seq == self.point.next_seq;
         expect(follows, number, offset, "the frame here does not follow the one before it")?;
-        let Some(end) = header.end(bytes) else {
-            return Err(damaged(number, offset, "the frame here ends past the last possible position"));
-        };
+        let beyond = || damaged(number, offset, "the frame here ends past the last possible position");
+        let end = header.end(bytes).ok_or_else(beyond)?;
         self.point = end;
         let Header { kind, first_seq, commit_count, base_time, .. } = header;
         let mut frame = Frame { commit_count, ..Frame::empty(first_seq, base_time) };
@@ -63,10 +60,9 @@ impl<'d> Walk<'d> {
 
     fn enter_next_segment(&mut self) -> Result<()> {
         let Position { segment, offset } = self.point.position;
-        let Some(number) = segment.checked_add(1) else {
-            return Err(damaged(segment, offset, "no segment can follow"));
-        };
-        self.segment = SegmentFile::open(self.disk, self.store, number, self.mode)?;
+        let number = segment.checked_add(1);
+        let number = number.ok_or_else(|| damaged(segment, offset, "no segment can follow"))?;
+        self.segment = SegmentFile::open(self.log, number, self.mode)?;
         self.point = ChainPoint::entering(number, self.point.next_seq, self.point.hash);
         self.check_start()
     }
@@ -86,7 +82,7 @@ impl<'d> Walk<'d> {
         }
         // The log of a restored backup may be as long as this one was, and another.
         let before = match self.segment.header {
-            Some(_) => self.segment.frame_at(self.store, self.point.frame)?,
+            Some(_) => self.segment.frame_at(self.log.store, self.point.frame)?,
             None => None,
         };
         let known = before.and_then(|(header, bytes)| header.end(bytes)) == Some(self.point);

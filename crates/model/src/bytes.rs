@@ -1,6 +1,6 @@
 //! Reading and writing of primitive fields: minimal LEB128 varints, zigzag, length-prefixed text.
 
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, require};
 
 /// Appends an unsigned varint (LEB128, 1 to 10 bytes).
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
@@ -78,7 +78,7 @@ impl<'a> Cursor<'a> {
     /// Refuses bytes of which something does not hold that this reader was promised.
     #[inline]
     pub fn expect(&self, holds: bool, what: &str) -> Result<()> {
-        if holds { Ok(()) } else { Err(self.malformed(what)) }
+        require(holds, || self.malformed(what))
     }
 
     /// The next `count` bytes.
@@ -92,9 +92,7 @@ impl<'a> Cursor<'a> {
 
     /// The next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let Some(array) = self.bytes[self.at..].first_chunk() else {
-            return Err(self.malformed("cut short"));
-        };
+        let array = self.bytes[self.at..].first_chunk().ok_or_else(|| self.malformed("cut short"))?;
         self.at += N;
         Ok(*array)
     }

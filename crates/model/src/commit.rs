@@ -15,9 +15,8 @@
 //! | if it reverts: principal's name id, this seq − since (never 0) | two varints |
 //! | operations | to the record's end |
 
-use crate::bytes::{Cursor, put_varint, put_varints};
 use crate::limits::PARENTS_MAX;
-use crate::{NameId, Result, Seq};
+use crate::{Cursor, NameId, Result, Seq, put_varint, put_varints};
 
 /// How much a fact is believed. The classes form a chain; the higher the number, the more trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

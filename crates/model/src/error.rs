@@ -180,14 +180,19 @@ impl Error {
     }
 }
 
+/// Fails with what is made only then, unless something holds.
+pub fn require<E>(holds: bool, failure: impl FnOnce() -> E) -> std::result::Result<(), E> {
+    if holds { Ok(()) } else { Err(failure()) }
+}
+
 /// Fails unless something holds.
 pub fn ensure(holds: bool, code: Code, message: &str) -> Result<()> {
-    if holds { Ok(()) } else { Err(Error::new(code, message)) }
+    require(holds, || Error::new(code, message))
 }
 
 /// Fails unless something stays within a limit, which is a fact of the error.
 pub fn bounded(holds: bool, code: Code, limit: usize, message: impl FnOnce() -> String) -> Result<()> {
-    if holds { Ok(()) } else { Err(Error::new(code, message()).with("limit", limit)) }
+    require(holds, || Error::new(code, message()).with("limit", limit))
 }
 
 /// `None` in the place of a failure with this code; every other one stays.

@@ -1,8 +1,7 @@
 //! Fields, and records that state theirs once: what reads them and what writes them follow from it.
 
-use crate::bytes::{put_ascending, put_bytes, put_varint};
-use crate::valid;
 use crate::value::check;
+use crate::{put_ascending, put_bytes, put_varint, valid};
 
 /// Names encodings of fields: the type, how it is read, how it is written.
 #[macro_export]
@@ -17,7 +16,7 @@ macro_rules! codecs {
 
         impl $name {
             /// Reads the field.
-            $vis fn decode<'a>($cursor: &mut $crate::bytes::Cursor<'a>) -> $crate::Result<$type> {
+            $vis fn decode<'a>($cursor: &mut $crate::Cursor<'a>) -> $crate::Result<$type> {
                 $read
             }
 
@@ -44,7 +43,7 @@ macro_rules! layout {
 
         impl $(<$borrow>)? $name $(<$borrow>)? {
             /// Reads the fields.
-            $vis fn decode(cursor: &mut $crate::bytes::Cursor<$($borrow)?>) -> $crate::Result<Self> {
+            $vis fn decode(cursor: &mut $crate::Cursor<$($borrow)?>) -> $crate::Result<Self> {
                 Ok($name { $($field: $codec::decode(cursor)?),* })
             }
 

@@ -23,9 +23,8 @@
 //! An interval is one byte (bit 0: it has a beginning; bit 1: it has an end) and a signed varint in µs for each. What is set always may
 //! have intervals of its own (`valid.rs`): so a revert or a merge brings back at once what a property holds.
 
-use crate::bytes::{Cursor, put_signed, put_varint};
 use crate::fields::{Bytes, Encoded, Held, Id, Number, Text, records};
-use crate::{EntityId, NameId, Result, codecs};
+use crate::{Cursor, EntityId, NameId, Result, codecs, put_signed, put_varint};
 
 /// When a fact holds, in valid time: `[from, to)` in µs since 1970, open where `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,10 +13,9 @@
 //! Neighbours differ, so one function has one form, whatever writes it came from. Steps are all of one length, so an instant is
 //! found by binary search. No bytes at all stand for a property that is not there.
 
-use crate::bytes::{Cursor, put_varint};
 use crate::limits::{INTERVALS_MAX, VALUE_BYTES_MAX};
 use crate::value::{self, NAME_RESERVED, size_error};
-use crate::{Code, Interval, Result, bounded, ensure};
+use crate::{Code, Cursor, Interval, Result, bounded, ensure, put_varint, require};
 
 /// The first byte of what does not hold always.
 pub const TEMPORAL: u8 = 255;
@@ -134,9 +133,7 @@ fn encode(steps: &[Step<'_>]) -> Result<Vec<u8>> {
     bounded(count <= INTERVALS_MAX, Code::ValueSize, INTERVALS_MAX, || {
         format!("{count} intervals are over the limit of {INTERVALS_MAX}; split them over several nodes")
     })?;
-    if bytes > VALUE_BYTES_MAX {
-        return Err(size_error(bytes));
-    }
+    require(bytes <= VALUE_BYTES_MAX, || size_error(bytes))?;
     let mut out = Vec::with_capacity(4 + steps.len() * STEP_BYTES + bytes);
     out.push(TEMPORAL);
     put_varint(&mut out, steps.len() as u64);

@@ -14,9 +14,8 @@
 //! | 10 | map | count, (key: length, UTF-8; value), keys strictly ascending by UTF-8 bytes |
 //! | 11 | Float32Array | count, 4 bytes each, little-endian |
 
-use crate::bytes::{Cursor, put_signed, put_varint};
 use crate::limits::{NESTING_MAX, VALUE_BYTES_MAX};
-use crate::{Code, Error, Result, bounded, ensure};
+use crate::{Code, Cursor, Error, Result, bounded, ensure, put_signed, put_varint, require};
 use std::fmt;
 
 /// The largest integer that a JavaScript number holds exactly, 2^53 − 1.
@@ -77,7 +76,7 @@ pub fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
     let start = cursor.position();
     walk(cursor, 0)?;
     let bytes = cursor.between(start, cursor.position());
-    if bytes.len() > VALUE_BYTES_MAX + HEAD_BYTES { Err(size_error(bytes.len())) } else { Ok(bytes) }
+    require(bytes.len() <= VALUE_BYTES_MAX + HEAD_BYTES, || size_error(bytes.len())).map(|()| bytes)
 }
 
 /// The error for a value that is too large.
@@ -101,7 +100,7 @@ fn walk<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Value<'a>> {
     bounded(depth <= NESTING_MAX, Code::ValueDepth, NESTING_MAX, || {
         format!("a value is nested deeper than {NESTING_MAX}; flatten it or link nodes")
     })?;
-    let sized = |bytes: usize| if bytes > VALUE_BYTES_MAX { Err(size_error(bytes)) } else { Ok(()) };
+    let sized = |bytes: usize| require(bytes <= VALUE_BYTES_MAX, || size_error(bytes));
     Ok(match cursor.byte()? {
         NULL => Value::Null,
         FALSE => Value::Bool(false),
@@ -258,9 +257,7 @@ impl<'a> Sequence<'a> {
             (offset(start)?, offset(end)?, (end - start) as usize)
         };
         let length = length - (to - from) + inserted.payload.len();
-        if length > VALUE_BYTES_MAX {
-            return Err(size_error(length));
-        }
+        require(length <= VALUE_BYTES_MAX, || size_error(length))?;
         let mut out = Vec::with_capacity(length + HEAD_BYTES);
         let gone = if self.tag == LIST { items } else { to - from };
         put_varint(tagged(&mut out, self.tag), (self.count + inserted.count - gone) as u64);

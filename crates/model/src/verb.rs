@@ -16,12 +16,11 @@
 //! texts. Changes are a count and (name, 1, value), or (name, 0) to unset. Only reverts and merges write
 //! values with intervals (`valid.rs`), and the reserved property of edges that says when they hold. An interval is as in operations.
 
-use crate::bytes::{Cursor, put_bytes, put_varint};
 use crate::fields::{Encoded, Flag, Number, records};
 use crate::ids::{check_key, check_name};
 use crate::limits::{LABELS_MAX, PROPERTIES_MAX};
 use crate::valid::{HOLDS, check};
-use crate::{Code, Error, Interval, Result, bounded, codecs, layout};
+use crate::{Code, Cursor, Error, Interval, Result, bounded, codecs, layout, put_bytes, put_varint};
 
 layout! {
     /// An edge's identity.

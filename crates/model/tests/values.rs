@@ -1,6 +1,6 @@
 //! Values as trees and their one encoding say the same.
 
-use karyon_model::bytes::Cursor;
+use karyon_model::Cursor;
 use karyon_model::value::INTEGER_MAX;
 use karyon_testkit::Value;
 use proptest::prelude::*;

@@ -91,7 +91,7 @@ fn views<'env>(
     let isolate = watched.as_ref().and_then(|own| own.isolate);
     let guard =
         isolate.map(|isolate| guarding(env, Arc::clone(exchange), isolate)).transpose().map_err(refused)?;
-    let (root, cross) = (port.scheduler.root().word(), crossing(env, shared, watched)?);
+    let (root, cross) = (port.scheduler.root().0, crossing(env, shared, watched)?);
     Ok(Cells { handle, root, cross, header, outbox, inbox, effects, credits, turn, guard })
 }
 
@@ -179,20 +179,16 @@ pub fn absorb_cells(env: &Env, cells: u32) -> f64 {
 /// supervisor: 0 is after all others. Strategies: one for one, one for all, rest for one, simple one for one; auto-shutdown: never, any significant, all.
 #[napi]
 pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
-    use {AutoShutdown::*, Strategy::*};
+    use {AutoShutdown::*, Restart::*, Strategy::*};
     enter(env, |environment| {
         let port = environment.cells(cells)?;
         let mut port = port.lock();
         let terms = port.exchange().terms();
         let [flags, place, mailbox_limit, turn_timeout_ms, shutdown_ms, turn_cpu_ms, whole @ ..] =
             terms.map(|term| term as u32);
-        let [numbered, has_init, permanent, temporary, significant, dynamic, drop_oldest, supervises, remote] =
+        let [numbered, has_init, _, _, significant, dynamic, drop_oldest, supervises, remote] =
             std::array::from_fn(|bit| flags >> bit & 1 != 0);
-        let restart = match (permanent, temporary) {
-            (true, _) => Restart::Permanent,
-            (_, true) => Restart::Temporary,
-            _ => Restart::Transient,
-        };
+        let restart = [Transient, Permanent, Temporary, Permanent][(flags >> 2 & 3) as usize];
         let options = CellOptions {
             restart,
             place,
@@ -206,7 +202,7 @@ pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
             drop_oldest,
             remote,
         };
-        let (parent, scheduler) = (CellId::from_word(parent), &mut port.scheduler);
+        let (parent, scheduler) = (CellId(parent), &mut port.scheduler);
         let [strategy, auto_shutdown, intensity, period_ms, ..] = whole;
         let [.., initial_ms, factor, max_ms, jitter] = terms;
         let backoff = Backoff { initial_ms, factor, max_ms, jitter };
@@ -215,14 +211,14 @@ pub fn spawn_cell(env: &Env, cells: u32, parent: u32, name: String) -> f64 {
             strategy: [OneForOne, OneForAll, RestForOne, SimpleOneForOne][strategy.min(3) as usize],
             auto_shutdown: [Never, AnySignificant, AllSignificant][auto_shutdown.min(2) as usize],
         });
-        scheduler.spawn(parent, &name, numbered, options, policy).map(|cell| f64::from(cell.word()))
+        scheduler.spawn(parent, &name, numbered, options, policy).map(|cell| f64::from(cell.0))
     })
 }
 
 /// The name that a living cell got.
 #[napi]
 pub fn cell_name(env: &Env, cells: u32, cell: u32) -> Option<String> {
-    read(env, cells, |scheduler| scheduler.name(CellId::from_word(cell)).map(str::to_owned)).flatten()
+    read(env, cells, |scheduler| scheduler.name(CellId(cell)).map(str::to_owned)).flatten()
 }
 
 /// The scheduler's counts: sent, ended, failed, refused, dead letters, conflicts, restarts, cells, asks. Nothing if it

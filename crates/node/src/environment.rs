@@ -4,13 +4,12 @@ use crate::cells::SharedPort;
 use crate::exchange::Exchange;
 use crate::store::{Outcome, StoreHandle};
 use crate::watchdog::Registration;
-use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::Cursor;
 use karyon_kernel::model::{Code, Error, Result, Seq};
 use karyon_kernel::{Lookup, Pin, Session, Store, Transaction};
 use napi::Env;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,14 +38,6 @@ pub(crate) struct SessionHandle {
     pub(crate) visible: Rc<Cell<Seq>>,
     /// What its views show. It is kept no longer than the session.
     pub(crate) pins: Rc<RefCell<Vec<Pin>>>,
-}
-
-impl Deref for SessionHandle {
-    type Target = Arc<Session>;
-
-    fn deref(&self) -> &Arc<Session> {
-        &self.session
-    }
 }
 
 impl SessionHandle {
@@ -104,9 +95,8 @@ impl Environment {
     }
 
     pub(crate) fn cells(&mut self, number: u32) -> Result<SharedPort> {
-        let Some(Handle::Cells(port)) = self.handle(number) else {
-            return Err(closed("the cells of this kernel are stopped; open it again"));
-        };
+        let stopped = || closed("the cells of this kernel are stopped; open it again");
+        let Some(Handle::Cells(port)) = self.handle(number) else { return Err(stopped()) };
         Ok(port.clone())
     }
 
@@ -139,8 +129,8 @@ pub(crate) fn enter(env: &Env, act: impl FnOnce(&mut Environment) -> Result<f64>
 }
 
 /// As `enter`, for what has nothing to answer.
-pub(crate) fn run(env: &Env, act: impl FnOnce(&mut Environment) -> Result<()>) -> f64 {
-    enter(env, |environment| act(environment).map(|()| 0.0))
+pub(crate) fn run<T>(env: &Env, act: impl FnOnce(&mut Environment) -> Result<T>) -> f64 {
+    enter(env, |environment| act(environment).map(|_| 0.0))
 }
 
 /// As `enter`, for what answers through the exchange: the answer's length in it.

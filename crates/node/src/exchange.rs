@@ -1,8 +1,5 @@
 //! The exchange: memory that Rust owns and one JavaScript environment sees, for keys in and answers out.
-#![allow(
-    unsafe_code,
-    reason = "a view of Rust's memory is lent to JavaScript; each use argues why it is sound"
-)]
+#![allow(unsafe_code, reason = "a view of Rust's memory is lent to JavaScript; argued at each use")]
 
 use napi::bindgen_prelude::Uint8Array;
 use std::sync::Arc;

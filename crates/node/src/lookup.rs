@@ -3,13 +3,10 @@
 use crate::environment::{Handle, answer, closed, find};
 use crate::reading::key_in;
 use crate::store::{Background, Outcome, Promised};
-use karyon_kernel::model::Result;
-use karyon_kernel::model::Seq;
-use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::{Cursor, Result, Seq};
 use karyon_kernel::{Lookup, Session, put_tags, put_tokens};
 use napi::Env;
 use napi_derive::napi;
-use std::sync::Arc;
 
 /// The tags, 16 bytes each, of the keys in the exchange: how many there are, and each with its length in front. The seed is given in halves; without,
 /// it is this process's own. Returns the length of the answer.
@@ -42,39 +39,25 @@ pub fn open_lookup(env: &Env, session: u32, length: u32) -> Option<Promised> {
 #[napi]
 pub fn look_up(env: &Env, session: u32, lookup: u32, length: u32) -> Option<f64> {
     let mut number = f64::NAN;
-    let done = looking(
-        env,
-        session,
-        lookup,
-        |session, lookup, version, key, _| {
-            number = session.look_up(lookup, key_in(&key)?, version)?;
-            Ok(())
-        },
-        length,
-    );
+    let done = looking(env, (session, lookup, length), |session, lookup, version, key, _| {
+        number = session.look_up(lookup, key_in(&key)?, version)?;
+        Ok(())
+    });
     (done >= 0.0).then_some(number)
 }
 
 /// What a lookup has for each of the tags in the exchange, or for each handle: 8 bytes each. Returns the length of the answer.
 #[napi]
 pub fn look_up_many(env: &Env, session: u32, lookup: u32, tagged: bool, length: u32) -> f64 {
-    looking(
-        env,
-        session,
-        lookup,
-        |session, lookup, version, about, out| {
-            session.look_up_many(lookup, tagged, about.rest(), version, out)
-        },
-        length,
-    )
+    looking(env, (session, lookup, length), |session, lookup, version, about, out| {
+        session.look_up_many(lookup, tagged, about.rest(), version, out)
+    })
 }
 
 fn looking(
     env: &Env,
-    session: u32,
-    lookup: u32,
-    look: impl FnOnce(&Session, &Arc<Lookup>, Seq, Cursor<'_>, &mut Vec<u8>) -> Result<()>,
-    length: u32,
+    (session, lookup, length): (u32, u32, u32),
+    look: impl FnOnce(&Session, &Lookup, Seq, Cursor<'_>, &mut Vec<u8>) -> Result<()>,
 ) -> f64 {
     answer(env, |environment, out| {
         let session = environment.session(session)?;
@@ -82,6 +65,6 @@ fn looking(
             return Err(closed("the lookup is closed; make another one"));
         };
         let lookup = lookup.clone();
-        look(&session, &lookup, session.visible.get(), environment.input(length), out)
+        look(&session.session, &lookup, session.visible.get(), environment.input(length), out)
     })
 }

@@ -6,7 +6,7 @@
 
 use crate::environment::{Handle, answer, run};
 use crate::transaction::done;
-use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::Cursor;
 use karyon_kernel::model::{Code, Error, Result, check_key};
 use karyon_kernel::{Reader, Session, number_of, wire};
 use napi::Env;
@@ -19,17 +19,18 @@ fn reading(
     act: impl FnOnce(&Session, &mut Reader<'_>, Cursor<'_>, &mut Vec<u8>) -> Result<()>,
 ) -> f64 {
     answer(env, |environment, out| {
-        let session = environment.session(session)?;
+        let handle = environment.session(session)?;
         if source >= -1.0 {
-            let seq = session.version(source);
+            let (seq, session) = (handle.version(source), &handle.session);
             let instant = (source > seq as f64).then_some(environment.valid);
             let input = environment.input(length);
-            return session.read_at(seq, instant, |reader| act(&session, reader, input, out));
+            return session.read_at(seq, instant, |reader| act(session, reader, input, out));
         }
         let input = environment.exchange.input(length as usize).to_vec();
         let handle = environment.handle((-2.0 - source) as u32);
         let Some(Handle::Transaction(transaction, owner, _)) = handle else { return Err(done()) };
-        owner.read_through(transaction, |reader| act(owner, reader, Cursor::new(&input), out))
+        let session = &owner.session;
+        session.read_through(transaction, |reader| act(session, reader, Cursor::new(&input), out))
     })
 }
 

@@ -2,8 +2,7 @@
 
 use crate::environment::{Handle, SessionHandle, answer, enter, find, run};
 use crate::store::{Background, Outcome, Promised};
-use karyon_kernel::model::Result;
-use karyon_kernel::model::bytes::Cursor;
+use karyon_kernel::model::{Cursor, Result};
 use karyon_kernel::{Grants, Scope, Session};
 use napi::Env;
 use napi_derive::napi;
@@ -31,10 +30,7 @@ pub fn open_session(env: &Env, store: u32, incarnation: u32, length: u32) -> f64
 /// Lets go of the handle of a closed store, of a session, or of a transaction, which is dropped; nothing when it is gone.
 #[napi]
 pub fn release_handle(env: &Env, handle: u32) -> f64 {
-    run(env, |environment| {
-        drop(environment.release(handle));
-        Ok(())
-    })
+    run(env, |environment| Ok(environment.release(handle)))
 }
 
 /// Opens the fork named in the exchange: a session like the one given, in the fork. Returns its handle.
@@ -52,7 +48,7 @@ pub fn open_fork(env: &Env, session: u32, length: u32) -> f64 {
 #[napi]
 pub fn ask(env: &Env, session: u32, question: u32, length: u32) -> f64 {
     answer(env, |environment, out| {
-        let session = environment.session(session)?;
+        let session = environment.session(session)?.session;
         session.ask(question, environment.input(length), out)
     })
 }

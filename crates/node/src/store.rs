@@ -219,7 +219,7 @@ pub fn pin_version(env: &Env, session: u32, version: f64, pinned: bool) -> f64 {
         let (session, version) = (environment.session(session)?, version as u64);
         let mut pins = session.pins.borrow_mut();
         if pinned {
-            pins.push(session.store().pin(version)?);
+            pins.push(session.session.store().pin(version)?);
         } else if let Some(at) = pins.iter().position(|pin| pin.seq == version) {
             pins.swap_remove(at);
         }

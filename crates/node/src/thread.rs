@@ -1,8 +1,5 @@
 //! What the operating system knows of a thread and of this program: CPU time, and where the engine's functions lie.
-#![allow(
-    unsafe_code,
-    reason = "calls of the operating system and of the engine; each argues why it is sound"
-)]
+#![allow(unsafe_code, reason = "calls of the operating system and of the engine; argued at each")]
 
 use std::ffi::{CStr, c_void};
 

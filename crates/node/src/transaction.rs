@@ -10,11 +10,11 @@ use napi_derive::napi;
 #[napi]
 pub fn begin_transaction(env: &Env, session: u32, snapshot_isolation: bool) -> f64 {
     enter(env, |environment| {
-        let session = environment.session(session)?;
-        let mut transaction = session.begin()?;
+        let owner = environment.session(session)?;
+        let mut transaction = owner.session.begin()?;
         transaction.snapshot_isolation = snapshot_isolation;
-        let pin = session.store().pin(transaction.snapshot())?;
-        environment.keep(Handle::Transaction(Box::new(transaction), session, pin))
+        let pin = owner.session.store().pin(transaction.snapshot())?;
+        environment.keep(Handle::Transaction(Box::new(transaction), owner, pin))
     })
 }
 
@@ -36,7 +36,7 @@ pub fn push_verbs(env: &Env, transaction: u32, length: u32) -> f64 {
 pub fn commit_transaction(env: &Env, transaction: u32, cause: f64) -> f64 {
     answer(env, |environment, out| match environment.release(transaction) {
         Some(Handle::Transaction(transaction, owner, _pin)) => {
-            owner.commit(&transaction, version_of(cause))?.tell(out);
+            owner.session.commit(&transaction, version_of(cause))?.tell(out);
             Ok(())
         }
         _ => Err(done()),
@@ -47,7 +47,7 @@ pub fn commit_transaction(env: &Env, transaction: u32, cause: f64) -> f64 {
 #[napi]
 pub fn commit_verbs(env: &Env, session: u32, length: u32, cause: f64) -> f64 {
     answer(env, |environment, out| {
-        let session = environment.session(session)?;
+        let session = environment.session(session)?.session;
         let mut transaction = session.begin()?;
         transaction.push_unread(environment.exchange.input(length as usize))?;
         session.commit(&transaction, version_of(cause))?.tell(out);

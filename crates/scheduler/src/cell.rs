@@ -1,11 +1,9 @@
 //! One cell or supervisor as data.
 
 use crate::deadlines::DeadlineKey;
-use crate::effect::{Death, Gone};
-use crate::id::CellId;
 use crate::limits::FLIGHT_MAX;
-use crate::restart::{RestartWindow, SupervisorPolicy};
-use crate::scheduler::CellOptions;
+use crate::restart::RestartWindow;
+use crate::{CellId, CellOptions, Death, Gone, SupervisorPolicy};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A message as the scheduler sees it: where the host keeps its payload, and how often it was tried.

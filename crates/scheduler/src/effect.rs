@@ -1,6 +1,6 @@
 //! What the scheduler tells the host: effects of four words, in the order in which they happened.
 
-use crate::id::CellId;
+use crate::CellId;
 use crate::words::{rows, word};
 
 /// Words in an effect.

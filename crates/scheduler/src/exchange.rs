@@ -1,11 +1,7 @@
 //! The memory that scheduler and host share, and the one crossing between them.
 
-use crate::effect::EFFECT_WORDS;
-use crate::guard::Guard;
-use crate::id::CellId;
 use crate::limits::{BATCH_MAX, EFFECTS_MAX, OUTBOX_MAX};
-use crate::record::{RECORD_WORDS, Record};
-use crate::scheduler::Scheduler;
+use crate::{CellId, EFFECT_WORDS, Guard, RECORD_WORDS, Record, Scheduler, Taken};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -85,7 +81,7 @@ impl Exchange {
     /// The word of the turn that runs, its number, and the place of its cell. For any thread.
     pub fn turn(&self) -> Option<(u64, u64, usize)> {
         let word = self.header[header::TURN].load(Relaxed);
-        (word != 0).then_some((word, word >> 32, CellId::from_word(word as u32).index()))
+        (word != 0).then_some((word, word >> 32, CellId(word as u32).index()))
     }
 
     /// The shortest limit that turns have, in microseconds of CPU time. For any thread.
@@ -143,7 +139,7 @@ impl Port {
     }
 
     /// Takes the records and empties the outbox. Alone, when the outbox is full in the middle of a batch.
-    pub fn absorb(&mut self) -> Result<(), &'static str> {
+    pub fn absorb(&mut self) -> Taken {
         self.scheduler.tell_time(self.now_us());
         let [first, count, ended] =
             [header::FIRST, header::RECORDS, header::ENDED].map(|place| self.exchange.take(place) as usize);
@@ -163,7 +159,7 @@ impl Port {
     }
 
     /// One crossing: records in; effects and the next batch out. No batch while effects are left for the next crossing.
-    pub fn cross(&mut self) -> Result<(), &'static str> {
+    pub fn cross(&mut self) -> Taken {
         self.absorb()?;
         let ran = self.exchange.take(header::RAN) as usize;
         self.scheduler.step(self.now_us(), ran);
@@ -172,7 +168,7 @@ impl Port {
         if self.scheduler.effects.len() + BATCH_MAX <= EFFECTS_MAX {
             let inbox = self.exchange.inbox.chunks_exact(ISSUE_WORDS);
             for (issue, words) in self.scheduler.issue().zip(inbox) {
-                words[0].store(issue.cell.word(), Relaxed);
+                words[0].store(issue.cell.0, Relaxed);
                 words[1].store(issue.slot, Relaxed);
                 issued += 1;
             }
@@ -219,7 +215,7 @@ mod tests {
         exchange.write(header::RECORDS, 1.0);
         port.cross().unwrap();
         assert_eq!((exchange.read(header::BATCH), exchange.read(header::OPEN)), (1.0, 1.0));
-        assert_eq!(exchange.inbox[0].load(Relaxed), cell.word());
+        assert_eq!(exchange.inbox[0].load(Relaxed), cell.0);
         assert_eq!(exchange.inbox[1].load(Relaxed), 5);
         exchange.write(header::RAN, 1.0);
         port.cross().unwrap();
@@ -237,7 +233,7 @@ mod tests {
         let cell = port.scheduler.spawn(above, "below", false, options, None).unwrap();
         port.cross().unwrap();
         assert_eq!(port.exchange().shortest_us(), 7_000);
-        let word = 0xffff_ffff << 32 | u64::from(cell.word());
+        let word = 0xffff_ffff << 32 | u64::from(cell.0);
         port.exchange().header[header::TURN].store(word, Relaxed);
         assert_eq!(port.exchange().turn(), Some((word, 0xffff_ffff, cell.index())));
         assert_eq!(port.scheduler.path(cell.index()), "root/above/below");

@@ -3,12 +3,12 @@
 const INDEX_BITS: u32 = 20;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 
-/// A generational handle of a cell or supervisor; the host passes it as one word.
+/// A generational handle of a cell or supervisor; the host passes it as one word, which may name no living cell.
 ///
 /// A handle of a cell that is gone finds nothing, until its index was reused 4,096 times; freed indexes are reused
 /// oldest first, so that this takes as long as it can.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CellId(u32);
+pub struct CellId(pub u32);
 
 impl CellId {
     /// The handle of no cell. Its index is above every cell's.
@@ -16,16 +16,6 @@ impl CellId {
 
     pub(crate) const fn new(index: u32, generation: u16) -> Self {
         CellId((generation as u32) << INDEX_BITS | index)
-    }
-
-    /// Reads a word from the host; it may name no living cell.
-    pub const fn from_word(word: u32) -> Self {
-        CellId(word)
-    }
-
-    /// The word for the host.
-    pub const fn word(self) -> u32 {
-        self.0
     }
 
     /// The position in the table, and of the cell's word in the credits.
@@ -37,9 +27,9 @@ impl CellId {
         (self.0 >> INDEX_BITS) as u16
     }
 
-    /// The generation that follows.
-    pub(crate) const fn next_generation(generation: u16) -> u16 {
-        generation.wrapping_add(1) & (u16::MAX >> (16 - (32 - INDEX_BITS)))
+    /// The same index, for its next user: generations start over after the last.
+    pub(crate) const fn next(self) -> CellId {
+        CellId(self.0.wrapping_add(1 << INDEX_BITS))
     }
 }
 
@@ -52,12 +42,13 @@ mod tests {
     fn a_word_keeps_index_and_generation() {
         let id = CellId::new(CELLS_MAX - 1, 4_095);
         assert_eq!((id.index(), id.generation()), (999_999, 4_095));
-        assert_eq!(CellId::from_word(id.word()), id);
+        assert_eq!(CellId(id.0), id);
         assert_ne!(id, CellId::NONE);
     }
 
     #[test]
     fn generations_start_over_after_the_last() {
-        assert_eq!(CellId::next_generation(4_095), 0);
+        assert_eq!(CellId::new(7, 0).next(), CellId::new(7, 1));
+        assert_eq!(CellId::new(7, 4_095).next(), CellId::new(7, 0));
     }
 }

@@ -34,7 +34,7 @@ pub use effect::{AskEnd, Death, EFFECT_WORDS, Effect, Gone, Lost};
 pub use exchange::{Exchange, Port, header};
 pub use guard::Guard;
 pub use id::CellId;
-pub use record::{Class, INIT_TURN, NO_SLOT, NO_TURN, RECORD_WORDS, Record, Verdict};
+pub use record::{Class, INIT_TURN, NO_SLOT, NO_TURN, RECORD_WORDS, Record, Taken, Verdict};
 pub use restart::{AutoShutdown, Backoff, Restart, RestartPolicy, Strategy, SupervisorPolicy};
 pub use scheduler::{CellOptions, Issue, Scheduler, Stats};
 pub use watchdog::{Finding, Look, STRETCH_US, Watch};

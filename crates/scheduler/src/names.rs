@@ -1,7 +1,7 @@
 //! Names, unique among living siblings.
 
+use crate::CellId;
 use crate::cell::Cell;
-use crate::id::CellId;
 use crate::limits::NAME_BYTES_MAX;
 use crate::table::Table;
 use std::collections::{BTreeSet, HashMap};
@@ -31,7 +31,7 @@ impl Names {
         loop {
             let hash = self.hash(parent, &free);
             let has_it = |cell: &Cell| cell.parent == parent && cell.name == free;
-            let mut alike = self.taken.range((hash, CellId::from_word(0))..=(hash, CellId::NONE));
+            let mut alike = self.taken.range((hash, CellId(0))..=(hash, CellId::NONE));
             if !alike.any(|&(_, id)| cells.get(id).is_some_and(has_it)) {
                 return Some((hash, free));
             }

@@ -1,8 +1,7 @@
 //! What the host tells the scheduler: records of six words.
 
-use crate::effect::Death;
-use crate::id::CellId;
 use crate::words::{rows, word};
+use crate::{CellId, Death};
 
 /// Words in a record.
 pub const RECORD_WORDS: usize = 6;
@@ -12,6 +11,8 @@ pub const INIT_TURN: u32 = u32::MAX;
 pub const NO_TURN: u32 = u32::MAX - 2;
 /// What stands for a turn of which only its message is known.
 pub(crate) const UNKNOWN_TURN: u32 = u32::MAX - 1;
+/// What becomes of a record. What a host wrote that no host should fails, with words: a defect of its own, never a user's mistake.
+pub type Taken<T = ()> = Result<T, &'static str>;
 /// The slot of no message.
 pub const NO_SLOT: u32 = u32::MAX;
 

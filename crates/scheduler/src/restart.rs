@@ -123,13 +123,9 @@ impl RestartWindow {
 /// Seeded numbers for jitter: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Its
 /// whole future follows from its seed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
-        Random(seed)
-    }
-
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -168,7 +164,7 @@ mod tests {
     #[test]
     fn waits_grow_up_to_the_longest() {
         let backoff = Backoff { initial_ms: 10.0, factor: 2.0, max_ms: 35.0, jitter: 0.0 };
-        let mut random = Random::new(1);
+        let mut random = Random(1);
         let waits: Vec<_> = (0..4).map(|earlier| backoff.delay_us(earlier, &mut random)).collect();
         assert_eq!(waits, [10_000, 20_000, 35_000, 35_000]);
         assert_eq!(backoff.delay_us(u32::MAX, &mut random), 35_000);
@@ -177,20 +173,20 @@ mod tests {
     #[test]
     fn jitter_only_shortens_a_wait_and_by_its_share_at_most() {
         let backoff = Backoff { initial_ms: 100.0, factor: 1.0, max_ms: 100.0, jitter: 0.25 };
-        let mut random = Random::new(2);
+        let mut random = Random(2);
         assert!((0..1_000).all(|_| (75_000..=100_000).contains(&backoff.delay_us(0, &mut random))));
     }
 
     #[test]
     fn the_same_seed_gives_the_published_sequence() {
-        let mut random = Random::new(1_234_567);
+        let mut random = Random(1_234_567);
         assert_eq!(random.next(), 6_457_827_717_110_365_317);
         assert_eq!(random.next(), 3_203_168_211_198_807_973);
     }
 
     #[test]
     fn units_stay_below_one() {
-        let mut random = Random::new(7);
+        let mut random = Random(7);
         assert!((0..1_000).all(|_| (0.0..1.0).contains(&random.unit())));
     }
 }

@@ -11,19 +11,19 @@ mod timers;
 mod turns;
 
 use crate::cell::{Cell, Ending, Fall, Lease, Message, OpenTurn, Phase, Rare, Supervision, Then, Turn};
-use crate::credits::{CLOSED, Credits};
 use crate::deadlines::{DeadlineKey, Deadlines};
-use crate::effect::{AskEnd, Death, Effect, Gone, Lost};
-use crate::id::CellId;
 use crate::limits::*;
 use crate::names::Names;
-use crate::record::{Class, INIT_TURN, NO_TURN, Record, UNKNOWN_TURN, Verdict};
-use crate::restart::{
-    AutoShutdown, Random, Restart, RestartPolicy, RestartWindow, Strategy, SupervisorPolicy,
-};
+use crate::record::UNKNOWN_TURN;
+use crate::restart::{Random, RestartWindow};
 use crate::table::Table;
+use crate::{
+    AskEnd, AutoShutdown, CLOSED, CellId, Class, Credits, Death, Effect, Gone, INIT_TURN, Lost, NO_TURN,
+    Record, Restart, RestartPolicy, Strategy, SupervisorPolicy, Taken, Verdict,
+};
 use asking::Ask;
 pub(crate) use due::Due;
+use karyon_model::require;
 pub use spawn::CellOptions;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -137,7 +137,7 @@ impl Scheduler {
     /// ```
     pub fn new(seed: u64) -> Self {
         let root = Cell { name: "root".into(), incarnation: 1, parent: CellId::NONE, ..Cell::default() };
-        let mut scheduler = Scheduler { random: Random::new(seed), ..Scheduler::default() };
+        let mut scheduler = Scheduler { random: Random(seed), ..Scheduler::default() };
         scheduler.root = scheduler.table.insert(root);
         scheduler
     }
@@ -187,8 +187,8 @@ impl Scheduler {
         !self.ready.is_empty()
     }
 
-    /// Takes one record. No cell dies here. Fails, with words, where the host wrote something that no host should: a defect, never a user's mistake.
-    pub fn take(&mut self, record: Record) -> Result<(), &'static str> {
+    /// Takes one record. No cell dies here.
+    pub fn take(&mut self, record: Record) -> Taken {
         match record {
             Record::Send { cell, slot, class: Class::User } => self.send(cell, Message::new(slot)),
             Record::Send { cell, slot, class: Class::Control } => self.send_control(cell, slot),
@@ -212,13 +212,7 @@ impl Scheduler {
                 self.controls.push_back(Control::Finish(cell, incarnation, death));
             }
             Record::TimerSet { timer, cell, delay_ms, period_ms, referenced } => {
-                if self.timers.len() >= TIMERS_MAX as usize
-                    || delay_ms > DELAY_MAX_MS
-                    || period_ms > DELAY_MAX_MS
-                {
-                    return Err("a timer too many, or out of range");
-                }
-                self.set_timer(timer, cell, delay_ms, period_ms, referenced);
+                self.set_timer(timer, cell, [delay_ms, period_ms], referenced)?;
             }
             Record::TimerCancel { timer } => self.cancel_timer(timer),
             Record::Adopt { cell, slot } => self.adopt_message(cell, slot)?,

@@ -1,7 +1,7 @@
 //! Cells by handle.
 
+use crate::CellId;
 use crate::cell::{Cell, Rare, Supervision};
-use crate::id::CellId;
 use crate::limits::CELLS_MAX;
 use std::collections::VecDeque;
 
@@ -66,8 +66,7 @@ impl Table {
 
     /// Gives the place of a removed cell to others.
     pub fn free(&mut self, id: CellId) {
-        let generation = CellId::next_generation(id.generation());
-        self.free.push_back(CellId::new(id.index() as u32, generation));
+        self.free.push_back(id.next());
     }
 }
 

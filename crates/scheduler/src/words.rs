@@ -1,6 +1,6 @@
 //! How records and effects cross: as rows of words, each enum declared once as the table of its rows.
 
-use crate::id::CellId;
+use crate::CellId;
 
 /// What fits into one word of a row.
 pub(crate) trait Word: Sized {
@@ -26,7 +26,7 @@ macro_rules! plain_words {
 plain_words! {
     u32: u32::from, u32::from;
     bool: u32::from, |word| word != 0;
-    CellId: CellId::word, CellId::from_word;
+    CellId: |id: CellId| id.0, CellId;
 }
 
 /// An enum that is one word: each variant with its number.

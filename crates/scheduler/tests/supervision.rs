@@ -114,14 +114,14 @@ impl World {
         self.send(name);
         self.round();
         assert_eq!(self.batch, 1, "{name} does not run");
-        self.scheduler.take(Record::Async { position: 0, turn: self.id(name).word() }).unwrap();
+        self.scheduler.take(Record::Async { position: 0, turn: self.id(name).0 }).unwrap();
         self.round();
     }
 
     /// What goes on is over.
     fn done(&mut self, name: &str) -> String {
         let cell = self.id(name);
-        self.tell(Record::Settled { cell, turn: cell.word(), verdict: Verdict::Ended })
+        self.tell(Record::Settled { cell, turn: cell.0, verdict: Verdict::Ended })
     }
 
     /// It throws.
@@ -525,7 +525,7 @@ fn what_fails_while_it_comes_down_does_not_count() {
     for _ in 0..3 {
         world.fail("b");
         let cell = world.id("c");
-        world.tell(Record::Settled { cell, turn: cell.word(), verdict: Verdict::Failed });
+        world.tell(Record::Settled { cell, turn: cell.0, verdict: Verdict::Failed });
         world.done("a");
         ["a", "c"].iter().for_each(|name| world.busy(name));
     }

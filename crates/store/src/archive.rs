@@ -20,10 +20,9 @@ use crate::blocks::{BLOCK_BYTES, BlockReader, BlockWriter};
 use crate::layout::{files, io_error};
 use crate::store::Body;
 use karyon_history::{Chapters, History, Horizon, Record, records, unpacked};
-use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, OpenMode, StoreId};
-use karyon_model::Result;
-use karyon_model::bytes::Cursor;
+use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, LogReader, OpenMode, StoreId};
 use karyon_model::fields::I64;
+use karyon_model::{Cursor, Result};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -33,16 +32,16 @@ const SUFFIX: &str = ".archive";
 pub(crate) const NEW: &str = "log/archive.new";
 
 /// An archive whose header was read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Archive {
-    pub(crate) base: ChainPoint,
+    /// The log that goes on where it ends.
+    pub(crate) log: LogReader,
     pub(crate) horizon: Horizon,
     /// The time of the last commit that it stands for.
     pub(crate) time: i64,
     /// Names it: its header's checksum, and 0 where there is none.
     pub(crate) mark: u32,
     path: String,
-    pub(crate) store: StoreId,
     /// Whether something of what it replaces may be left.
     pub(crate) leaving: bool,
 }
@@ -58,30 +57,32 @@ pub(crate) struct Kept {
 
 impl Archive {
     /// Where a log begins that nothing was archived of.
-    pub(crate) fn none(store: StoreId) -> Archive {
-        let (base, horizon) = (ChainPoint::genesis(store), Horizon::default());
-        Archive { base, horizon, time: 0, mark: 0, path: String::new(), store, leaving: false }
+    pub(crate) fn none(disk: Arc<dyn Disk>, store: StoreId) -> Archive {
+        let log = LogReader::new(disk, store, ChainPoint::genesis(store));
+        Archive { log, horizon: Horizon::default(), time: 0, mark: 0, path: String::new(), leaving: false }
     }
 
     /// The archive that stands for the beginning of a store's log.
-    pub(crate) fn find(disk: &dyn Disk, store: StoreId) -> Result<Archive> {
-        let Some(path) = files(disk, LOG_DIRECTORY, SUFFIX)?.pop() else { return Ok(Archive::none(store)) };
-        let (reader, head) = BlockReader::open(disk, &path, MAGIC, store)?;
+    pub(crate) fn find(disk: Arc<dyn Disk>, store: StoreId) -> Result<Archive> {
+        let none = Archive::none(disk, store);
+        let Some(path) = files(&*none.log.disk, LOG_DIRECTORY, SUFFIX)?.pop() else { return Ok(none) };
+        let (reader, head) = BlockReader::open(&none.log, &path, MAGIC)?;
         let mut head = Cursor::new(&head);
         let (base, time) = (ChainPoint::decode(&mut head)?, I64::decode(&mut head)?);
         let horizon = Horizon::decode(&mut head)?;
-        Ok(Archive { base, horizon, time, mark: reader.sum.max(1), path, store, leaving: false })
+        let log = LogReader { base, ..none.log };
+        Ok(Archive { log, horizon, time, mark: reader.sum.max(1), path, leaving: false })
     }
 
     /// Begins to write one in the place of this one, whose hashes it takes over.
-    pub(crate) fn succeed(&self, disk: &dyn Disk, kept: &Kept, time: i64) -> Result<BlockWriter> {
-        let (mut file, mut head) = (BlockWriter::create(disk, NEW, MAGIC, self.store)?, Vec::new());
+    pub(crate) fn succeed(&self, kept: &Kept, time: i64) -> Result<BlockWriter> {
+        let (mut file, mut head) = (BlockWriter::create(&self.log, NEW, MAGIC)?, Vec::new());
         kept.base.encode(&mut head);
         I64::encode(&time, &mut head);
         kept.horizon.encode(&mut head);
         file.block(&head)?;
         if self.exists() {
-            let mut blocks = self.blocks(disk)?;
+            let mut blocks = self.blocks(&self.log)?;
             while let Some(hashes) = blocks.in_part()? {
                 file.gather(hashes)?;
             }
@@ -89,12 +90,12 @@ impl Archive {
         Ok(file)
     }
 
-    /// Puts a file that was written in the place of the log before `base`, durably.
-    pub(crate) fn put_in_place(disk: &dyn Disk, store: StoreId, base: ChainPoint) -> Result<Archive> {
+    /// Puts the one that was written in the place of this one and of the log before `base`, durably.
+    pub(crate) fn succeeded(&self, base: ChainPoint) -> Result<Archive> {
         let path = format!("{LOG_DIRECTORY}/{:010}{SUFFIX}", base.position.segment);
-        disk.rename(NEW, &path).map_err(io_error(&path, "rename"))?;
-        disk.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
-        Archive::find(disk, store)
+        self.log.disk.rename(NEW, &path).map_err(io_error(&path, "rename"))?;
+        self.log.disk.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
+        Archive::find(self.log.disk.clone(), self.log.store)
     }
 
     /// Whether there is one.
@@ -105,16 +106,11 @@ impl Archive {
     /// The body as of where the log goes on. Chapters go to `into`, if it is given; the body looks its past up in `history`.
     ///
     /// Fails with `Damaged` when the file is not what was written.
-    pub(crate) fn load(
-        &self,
-        disk: &dyn Disk,
-        history: Arc<dyn History>,
-        into: Option<&Chapters>,
-    ) -> Result<Body> {
+    pub(crate) fn load(&self, history: Arc<dyn History>, into: Option<&Chapters>) -> Result<Body> {
         if !self.exists() {
             return Ok(Body::empty(history));
         }
-        let mut blocks = self.blocks(disk)?;
+        let mut blocks = self.blocks(&self.log)?;
         blocks.skip_part()?;
         let body = blocks.body(history)?;
         while let Some(block) = blocks.in_part()? {
@@ -123,41 +119,42 @@ impl Archive {
                 into.inspect(|into| into.adopt((key, bytes.into())));
             }
         }
-        blocks.end(&body, self.base.next_seq - 1)?;
+        blocks.end(&body, self.log.base.next_seq - 1)?;
         Ok(body)
     }
 
     /// Its SHA-256. Cost: reads all of it.
-    pub(crate) fn digest(&self, disk: &dyn Disk) -> Result<[u8; 32]> {
-        digest(disk, &self.path)
+    pub(crate) fn digest(&self) -> Result<[u8; 32]> {
+        digest(&*self.log.disk, &self.path)
     }
 
     /// Writes the same file to another disk, and checks it.
-    pub(crate) fn copy(&self, disk: &dyn Disk, target: &dyn Disk) -> Result<()> {
+    pub(crate) fn copy(&self, target: &Arc<dyn Disk>) -> Result<()> {
         if !self.exists() {
             return Ok(());
         }
         target.create_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "create"))?;
         let to = target.create(&self.path).map_err(io_error(&self.path, "create"))?;
-        read_through(disk, &self.path, &mut |at, bytes| {
+        read_through(&*self.log.disk, &self.path, &mut |at, bytes| {
             to.write_at(at, bytes).map_err(io_error(&self.path, "write"))
         })?;
         to.sync_data().map_err(io_error(&self.path, "sync"))?;
         target.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
-        let mut copied = self.blocks(target)?;
+        let copy = LogReader { disk: target.clone(), ..self.log.clone() };
+        let mut copied = self.blocks(&copy)?;
         (0..3).try_for_each(|_| copied.skip_part())
     }
 
     /// The chapters that are kept, in the order of their keys.
-    pub(crate) fn chapters(&self, disk: &dyn Disk) -> Result<impl Iterator<Item = Result<Record>> + use<>> {
-        let mut blocks = self.blocks(disk)?;
+    pub(crate) fn chapters(&self) -> Result<impl Iterator<Item = Result<Record>> + use<>> {
+        let mut blocks = self.blocks(&self.log)?;
         (0..2).try_for_each(|_| blocks.skip_part())?;
         let block = move || blocks.in_part().map(|block| block.map(<[u8]>::to_vec)).transpose();
         Ok(unpacked(std::iter::from_fn(block)))
     }
 
-    fn blocks(&self, disk: &dyn Disk) -> Result<BlockReader> {
-        BlockReader::open(disk, &self.path, MAGIC, self.store).map(|opened| opened.0)
+    fn blocks(&self, log: &LogReader) -> Result<BlockReader> {
+        BlockReader::open(log, &self.path, MAGIC).map(|opened| opened.0)
     }
 }
 

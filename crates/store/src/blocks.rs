@@ -13,10 +13,9 @@ use crate::layout::{file_head, io_error};
 use crate::store::Body;
 use karyon_graph::ImageReader;
 use karyon_history::{Commits, History};
-use karyon_log::{Disk, File, OpenMode, StoreId, StoreIdField, check_format};
-use karyon_model::bytes::Cursor;
+use karyon_log::{File, LogReader, OpenMode, StoreIdField, check_format};
 use karyon_model::fields::U32;
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_model::{Code, Cursor, Error, Result, Seq, require};
 use std::sync::Arc;
 
 /// Bytes before the first block.
@@ -36,17 +35,12 @@ pub(crate) struct BlockWriter {
 }
 
 impl BlockWriter {
-    /// Begins a file in the place of what was there.
-    pub(crate) fn create(
-        disk: &dyn Disk,
-        path: &'static str,
-        magic: &[u8; 8],
-        store: StoreId,
-    ) -> Result<BlockWriter> {
-        let file = disk.create(path).map_err(io_error(path, "create"))?;
+    /// Begins a file beside a log, in the place of what was there.
+    pub(crate) fn create(log: &LogReader, path: &'static str, magic: &[u8; 8]) -> Result<BlockWriter> {
+        let file = log.disk.create(path).map_err(io_error(path, "create"))?;
         file.set_len(0).map_err(io_error(path, "cut"))?;
         let mut writer = BlockWriter { file, path, at: 0, sum: 0, gathered: Vec::new() };
-        writer.write(&file_head(magic, store))?;
+        writer.write(&file_head(magic, log.store))?;
         Ok(writer)
     }
 
@@ -119,41 +113,31 @@ pub(crate) struct BlockReader {
 }
 
 impl BlockReader {
-    /// Opens a file, and returns its first block.
+    /// Opens a file beside a log, and returns its first block.
     ///
     /// Fails with `FormatNewer`, with `Damaged` when it is not what was written or is another store's, with `Io`.
-    pub(crate) fn open(
-        disk: &dyn Disk,
-        path: &str,
-        magic: &[u8; 8],
-        store: StoreId,
-    ) -> Result<(BlockReader, Vec<u8>)> {
-        let file = disk.open(path, OpenMode::Read).map_err(io_error(path, "open"))?;
+    pub(crate) fn open(log: &LogReader, path: &str, magic: &[u8; 8]) -> Result<(BlockReader, Vec<u8>)> {
+        let file = log.disk.open(path, OpenMode::Read).map_err(io_error(path, "open"))?;
         let length = file.len().map_err(io_error(path, "measure"))?;
         let mut reader = BlockReader { file, path: path.into(), at: 0, length, sum: 0, buffer: Vec::new() };
         let head = reader.take(HEAD_BYTES)?.to_vec();
         let mut cursor = Cursor::new(&head);
-        if cursor.array()? != *magic {
-            return Err(reader.damaged("has no header"));
-        }
+        reader.expect(cursor.array()? == *magic, "has no header")?;
         check_format(path, U32::decode(&mut cursor)?)?;
         let first = reader.block()?.to_vec();
-        if StoreIdField::decode(&mut cursor)? != store {
-            return Err(reader.damaged("is another store's"));
-        }
+        reader.expect(StoreIdField::decode(&mut cursor)? == log.store, "is another store's")?;
         Ok((reader, first))
     }
 
-    pub(crate) fn damaged(&self, what: &str) -> Error {
-        let message = format!("{} {what}; put it back from a backup, nothing was changed", self.path);
-        Error::new(Code::Damaged, message).with("file", &*self.path)
+    /// Refuses a file of which something does not hold.
+    fn expect(&self, holds: bool, what: &str) -> Result<()> {
+        let message = || format!("{} {what}; put it back from a backup, nothing was changed", self.path);
+        require(holds, || Error::new(Code::Damaged, message()).with("file", &*self.path))
     }
 
     fn take(&mut self, size: usize) -> Result<&[u8]> {
         // Damage must not make it ask for memory that there is not.
-        if self.length - self.at < size as u64 {
-            return Err(self.damaged("is cut short or damaged"));
-        }
+        self.expect(self.length - self.at >= size as u64, "is cut short or damaged")?;
         self.buffer.resize(size, 0);
         self.file.read_exact_at(self.at, &mut self.buffer).map_err(io_error(&self.path, "read"))?;
         (self.at, self.sum) = (self.at + size as u64, crc32c::crc32c_append(self.sum, &self.buffer));
@@ -166,9 +150,8 @@ impl BlockReader {
         self.take(size as usize)?;
         let mut sum = [0; SUM_BYTES];
         let read = self.file.read_at(self.at, &mut sum).map_err(io_error(&self.path, "read"))?;
-        if read < SUM_BYTES || sum != self.sum.to_le_bytes() {
-            return Err(self.damaged("does not match its checksum"));
-        }
+        let whole = read == SUM_BYTES && sum == self.sum.to_le_bytes();
+        self.expect(whole, "does not match its checksum")?;
         self.at += SUM_BYTES as u64;
         Ok(&self.buffer)
     }
@@ -195,12 +178,9 @@ impl BlockReader {
 
     /// Refuses a body of another version than the head says, and what stands behind the end. Returns the file's length.
     pub(crate) fn end(self, body: &Body, version: Seq) -> Result<u64> {
-        if body.graph.head() != version || body.commits.last() != version {
-            return Err(self.damaged("is of another version than its header says"));
-        }
-        if self.at != self.length {
-            return Err(self.damaged("does not end where it should"));
-        }
+        let same = [body.graph.head(), body.commits.last()] == [version; 2];
+        self.expect(same, "is of another version than its header says")?;
+        self.expect(self.at == self.length, "does not end where it should")?;
         Ok(self.length)
     }
 }
@@ -209,14 +189,19 @@ impl BlockReader {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use karyon_log::{ChainPoint, StoreId};
     use karyon_testkit::disk::SimDisk;
 
     const MAGIC: &[u8; 8] = b"A TEST\0\0";
     const STORE: StoreId = StoreId([7; 16]);
 
+    fn beside(disk: &SimDisk) -> LogReader {
+        LogReader::new(Arc::new(disk.clone()), STORE, ChainPoint::genesis(STORE))
+    }
+
     fn written() -> SimDisk {
         let disk = SimDisk::new();
-        let mut file = BlockWriter::create(&disk, "f", MAGIC, STORE).unwrap();
+        let mut file = BlockWriter::create(&beside(&disk), "f", MAGIC).unwrap();
         file.block(b"the head").unwrap();
         file.block(b"one").unwrap();
         file.block(b"two").unwrap();
@@ -226,7 +211,7 @@ mod tests {
     }
 
     fn read(disk: &SimDisk) -> Result<Vec<Vec<u8>>> {
-        let (mut reader, head) = BlockReader::open(disk, "f", MAGIC, STORE)?;
+        let (mut reader, head) = BlockReader::open(&beside(disk), "f", MAGIC)?;
         let mut found = vec![head];
         while let Some(block) = reader.in_part()? {
             found.push(block.to_vec());

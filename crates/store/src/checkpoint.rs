@@ -17,10 +17,9 @@ use crate::blocks::{BlockReader, BlockWriter};
 use crate::layout::{CHECKPOINTS, files, io_error};
 use crate::store::Body;
 use karyon_history::History;
-use karyon_log::{ChainPoint, Disk, StoreId};
-use karyon_model::bytes::Cursor;
+use karyon_log::{ChainPoint, Disk, LogReader};
 use karyon_model::fields::U64;
-use karyon_model::{Result, Seq, layout};
+use karyon_model::{Cursor, Result, Seq, layout};
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"KARYIMG\0";
@@ -40,10 +39,10 @@ layout! {
 }
 
 /// Begins to write a checkpoint. Dropped before `publish`, it is never found.
-pub(crate) fn begin(disk: &dyn Disk, store: StoreId, anchor: &Anchor) -> Result<BlockWriter> {
-    disk.create_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "create"))?;
-    disk.sync_dir("").map_err(io_error("", "sync"))?;
-    let (mut file, mut head) = (BlockWriter::create(disk, NEW, MAGIC, store)?, Vec::new());
+pub(crate) fn begin(log: &LogReader, anchor: &Anchor) -> Result<BlockWriter> {
+    log.disk.create_dir(CHECKPOINTS).map_err(io_error(CHECKPOINTS, "create"))?;
+    log.disk.sync_dir("").map_err(io_error("", "sync"))?;
+    let (mut file, mut head) = (BlockWriter::create(log, NEW, MAGIC)?, Vec::new());
     anchor.encode(&mut head);
     file.block(&head)?;
     Ok(file)
@@ -78,18 +77,16 @@ pub(crate) struct Loaded {
 /// Every checkpoint that is whole, newest first, of the log that goes on from an archive. A damaged one is passed over: the log has
 /// everything.
 pub(crate) fn load_all(
-    disk: &dyn Disk,
     archive: &Archive,
     history: &Arc<dyn History>,
 ) -> Result<impl Iterator<Item = Loaded>> {
-    let (paths, store, base) =
-        (files(disk, CHECKPOINTS, SUFFIX)?.into_iter().rev(), archive.store, archive.base.position);
-    let loaded = paths.filter_map(move |path| load(disk, store, path, history.clone()).ok());
-    Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= base))
+    let paths = files(&*archive.log.disk, CHECKPOINTS, SUFFIX)?.into_iter().rev();
+    let loaded = paths.filter_map(move |path| load(archive, path, history.clone()).ok());
+    Ok(loaded.filter(move |loaded| loaded.anchor.tail.position >= archive.log.base.position))
 }
 
-fn load(disk: &dyn Disk, store: StoreId, path: String, history: Arc<dyn History>) -> Result<Loaded> {
-    let (mut blocks, head) = BlockReader::open(disk, &path, MAGIC, store)?;
+fn load(archive: &Archive, path: String, history: Arc<dyn History>) -> Result<Loaded> {
+    let (mut blocks, head) = BlockReader::open(&archive.log, &path, MAGIC)?;
     let anchor = Anchor::decode(&mut Cursor::new(&head))?;
     let body = blocks.body(history)?;
     let through = ChainPoint::decode(&mut Cursor::new(blocks.block()?))?;

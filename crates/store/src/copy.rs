@@ -14,9 +14,9 @@ use crate::layout::{LOCK, OWNER, io_error, read, write_identity};
 use crate::open::{owned, take_lock};
 use crate::{Committed, Moment, Store};
 use karyon_history::{Chapters, History};
-use karyon_log::{Disk, Frame, Log, LogReader, Lost, SegmentSizes};
-use karyon_model::bytes::Cursor;
-use karyon_model::{Code, CommitRecord, Error, Result, Seq};
+use karyon_log::{Disk, Frame, Log, Lost, SegmentSizes};
+use karyon_model::Cursor;
+use karyon_model::{Code, CommitRecord, Error, Result, Seq, require};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl Store {
         // Nothing behind is looked at: it may be half written.
         let at = Moment::Version(persistence.head().next_seq - 1);
         let (floor, archive) = (self.pipeline()?.floor, persistence.archive.lock().clone());
-        copy(&persistence.disk, &archive, (target, process), Some(at), Some(floor))
+        copy(&archive, (target, process), Some(at), Some(floor))
     }
 }
 
@@ -71,14 +71,12 @@ pub fn restore(
     // Where there is no lock nobody has the store open, and where none can be taken nobody can write.
     let known = source.exists(LOCK).unwrap_or(false);
     let lock = known.then(|| source.try_lock(LOCK));
-    if let Some(Ok(None)) = lock {
-        return Err(owned(&*source));
-    }
-    let archive = Archive::find(&*source, store)?;
-    let mut copied = copy(&source, &archive, target, at, (!salvage).then_some(i64::MIN))?;
+    require(!matches!(lock, Some(Ok(None))), || owned(&*source))?;
+    let archive = Archive::find(source, store)?;
+    let mut copied = copy(&archive, target, at, (!salvage).then_some(i64::MIN))?;
     if copied.damage.is_some() {
         let history: Arc<dyn History> = Arc::new(Chapters::in_memory());
-        let newest = load_all(&*source, &archive, &history)?.next().map(|loaded| loaded.anchor.seq);
+        let newest = load_all(&archive, &history)?.next().map(|loaded| loaded.anchor.seq);
         copied.checkpoint = newest.filter(|seq| *seq > copied.newest.seq);
     }
     Ok(copied)
@@ -87,7 +85,6 @@ pub fn restore(
 /// Writes a copy. `floor` is a time that was handed out, so that no commit of the copy gets it again; without one, damage
 /// is no failure.
 fn copy(
-    source: &Arc<dyn Disk>,
     archive: &Archive,
     (target, process): (Arc<dyn Disk>, u32),
     at: Option<Moment>,
@@ -105,8 +102,8 @@ fn copy(
         Some(Moment::Time(time)) => (Seq::MAX, time),
         None => (Seq::MAX, i64::MAX),
     };
-    let reader = LogReader::new(source.clone(), archive.store, archive.base);
-    let mut newest = Committed { seq: archive.base.next_seq - 1, time: archive.time };
+    let reader = &archive.log;
+    let mut newest = Committed { seq: archive.log.base.next_seq - 1, time: archive.time };
     if until < newest.seq || latest < newest.time {
         let message = format!(
             "the log is kept from version {} on, and what was before cannot be made a store of its own; name that or a later one",
@@ -116,7 +113,7 @@ fn copy(
     }
     let archived = newest.seq;
     let mut write = || {
-        archive.copy(&**source, &*target)?;
+        archive.copy(&target)?;
         let mut rest = None;
         let mut take = |frame: &Frame<'_>| {
             let (mut cursor, first, base_time) =
@@ -134,7 +131,7 @@ fn copy(
             Ok(if newest.seq == until { ControlFlow::Break(true) } else { ControlFlow::Continue(()) })
         };
         let (mut log, damage) = if until == archived {
-            (Log::create(target.clone(), archive.store, SegmentSizes::default(), archive.base)?, None)
+            (Log::create(target.clone(), archive.log.store, SegmentSizes::default(), archive.log.base)?, None)
         } else {
             reader.copy(target.clone(), SegmentSizes::default(), &mut take)?
         };
@@ -143,14 +140,13 @@ fn copy(
             Some(_) => Some(reader.lost(&log.head())?),
             None => floor.is_none().then(Vec::new),
         };
-        if until > newest.seq && until < Seq::MAX {
-            let message = format!("there is no version {until}, the newest is {}; name that", newest.seq);
-            return Err(Error::new(Code::Time, message).with("newest", newest.seq));
-        }
+        let (there, last) = (until <= newest.seq || until == Seq::MAX, newest.seq);
+        let message = || format!("there is no version {until}, the newest is {last}; name that");
+        require(there, || Error::new(Code::Time, message()).with("newest", last))?;
         rest.map_or(Ok(()), |rest| log.append(&rest))?;
         log.sync()?;
         log.seal(newest.time.max(floor.unwrap_or(i64::MIN)))?;
-        write_identity(&*target, archive.store)?;
+        write_identity(&*target, archive.log.store)?;
         Ok(Copied { newest, bytes: log.tail_bytes(), damage, lost, checkpoint: None })
     };
     write().map_err(|error: Error| match error.code() {

@@ -17,8 +17,8 @@ pub(crate) use karyon_log::io_error;
 use karyon_log::{
     ChainPoint, Disk, FORMAT_VERSION, Log, OpenMode, SegmentSizes, StoreId, StoreIdField, check_format,
 };
-use karyon_model::bytes::Cursor;
-use karyon_model::{Code, Error, Result};
+use karyon_model::Cursor;
+use karyon_model::{Code, Error, Result, require};
 use std::io;
 use std::sync::Arc;
 
@@ -97,16 +97,14 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<StoreId> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         read => read.map_err(io_error(IDENTITY, "read"))?,
     };
-    if count < 12 || bytes[..8] != *MAGIC {
-        let message =
-            "there is no file \"karyon\" with a store's identity; name another directory or restore a backup";
-        return Err(Error::new(Code::NotAStore, message).with("path", IDENTITY));
-    }
+    let refused = |code, message| Error::new(code, message).with("path", IDENTITY);
+    let message =
+        "there is no file \"karyon\" with a store's identity; name another directory or restore a backup";
+    require(count >= 12 && bytes[..8] == *MAGIC, || refused(Code::NotAStore, message))?;
     check_format(IDENTITY, u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]))?;
-    if count < BYTES || bytes[60..] != crc32c::crc32c(&bytes[..60]).to_le_bytes() {
-        let message = "the identity file \"karyon\" does not match its checksum; restore it from a backup";
-        return Err(Error::new(Code::Damaged, message).with("path", IDENTITY));
-    }
+    let whole = count == BYTES && bytes[60..] == crc32c::crc32c(&bytes[..60]).to_le_bytes();
+    let message = "the identity file \"karyon\" does not match its checksum; restore it from a backup";
+    require(whole, || refused(Code::Damaged, message))?;
     StoreIdField::decode(&mut Cursor::new(&bytes[12..]))
 }
 

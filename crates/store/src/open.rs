@@ -8,8 +8,8 @@ use crate::writer::Persistence;
 use crate::{Author, Body, Clock, Store};
 use karyon_graph::Open;
 use karyon_history::{Chapters, Directory, History, Progress};
-use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, OpenMode, SegmentSizes, StoreId};
-use karyon_model::{Code, Error, Result, Seq};
+use karyon_log::{ChainPoint, Cut, Disk, Lock, Log, LogReader, OpenMode, SegmentSizes, StoreId};
+use karyon_model::{Code, Error, Result, Seq, require};
 use std::sync::{Arc, Weak};
 
 /// A checkpoint is due when the log's tail has this many bytes, or as many as the last image if that is more.
@@ -61,18 +61,18 @@ impl Store {
         check_foreign(&*disk)?;
         let lock = take_lock(&*disk, options.process)?;
         let (id, created) = identify(&disk, options.fresh_id)?;
-        let archive = Archive::find(&*disk, id)?;
-        let history = Arc::new(open_history(&disk, &options.directory, &archive));
+        let archive = Archive::find(disk.clone(), id)?;
+        let history = Arc::new(open_history(&options.directory, &archive));
         let covered = || history.covered().map_or(0, |point| point.next_seq - 1);
         let shared: Arc<dyn History> = history.clone();
-        let (mut checkpoints, mut contradicted) = (load_all(&*disk, &archive, &shared)?, Vec::new());
+        let (mut checkpoints, mut contradicted) = (load_all(&archive, &shared)?, Vec::new());
         let recovered = loop {
             let (loaded, covered) = (checkpoints.next(), covered());
             // A commit of a fork is repeated on what the fork stands on, however long ago: without the tables only the whole log tells.
             let loaded = loaded
                 .filter(|loaded| !has_forks(&loaded.body, loaded.anchor.seq) || covered >= loaded.anchor.seq);
             let path = loaded.as_ref().map(|loaded| loaded.path.clone());
-            match (recover(disk.clone(), &archive, &history, loaded), path) {
+            match (recover(&archive, &history, loaded), path) {
                 // The log has forks behind the image, and the tables end before it or are of another log.
                 (Ok(recovered), _)
                     if !(recovered.covers && covered >= recovered.base)
@@ -81,7 +81,7 @@ impl Store {
                     history.reset();
                     history.forget();
                     drop(recovered);
-                    break recover(disk.clone(), &archive, &history, None)?;
+                    break recover(&archive, &history, None)?;
                 }
                 (Ok(recovered), _) => break recovered,
                 // Its place in the log is not what it says: the log is a restored backup, or is damaged.
@@ -101,7 +101,7 @@ impl Store {
         let recovery = Recovery {
             created,
             checkpoint: base,
-            replayed: head - base.max(archive.base.next_seq - 1),
+            replayed: head - base.max(archive.log.base.next_seq - 1),
             sealed: found.sealed,
             cut: found.cut.clone(),
         };
@@ -120,7 +120,7 @@ impl Store {
         let checkpoint_bytes = Some(options.checkpoint_bytes).filter(|bytes| *bytes > 0);
         let bytes = (checkpoint_bytes.unwrap_or(CHECKPOINT_BYTES), image_bytes);
         let mut store = Store::assemble(body, history, options.clock);
-        store.persistence = Some(Persistence::new(disk, (log, tail, archive), lock, bytes));
+        store.persistence = Some(Persistence::new((log, tail, archive), lock, bytes));
         store.relaxed = options.relaxed;
         store.limit_memory(options.memory_bytes)?;
         let store = Arc::new(store);
@@ -176,8 +176,9 @@ struct Recovered {
 
 /// The history's tables; none, to be built again, when they are damaged. Where they cannot be read now, as on a full disk,
 /// they are left alone, and the past is in memory this time.
-fn open_history(disk: &Arc<dyn Disk>, directory: &Arc<dyn Directory>, archive: &Archive) -> Chapters {
-    let open = || Chapters::open(disk.clone(), directory.clone(), archive.store, archive.mark);
+fn open_history(directory: &Arc<dyn Directory>, archive: &Archive) -> Chapters {
+    let LogReader { disk, store, .. } = &archive.log;
+    let open = || Chapters::open(disk.clone(), directory.clone(), *store, archive.mark);
     let opened = open().or_else(|error| match error.code() {
         Code::Damaged => directory.clear().and_then(|()| open()),
         _ => Err(error),
@@ -198,23 +199,19 @@ pub(crate) fn finish_erasing(store: &Weak<Store>) {
     let _ = store.upgrade().map(finish);
 }
 
-fn recover(
-    disk: Arc<dyn Disk>,
-    archive: &Archive,
-    history: &Arc<Chapters>,
-    loaded: Option<Loaded>,
-) -> Result<Recovered> {
+fn recover(archive: &Archive, history: &Arc<Chapters>, loaded: Option<Loaded>) -> Result<Recovered> {
     let (mut body, Anchor { seq: base, mut tail }, through, image_bytes) = match loaded {
         Some(Loaded { anchor, through, body, bytes, .. }) => (body, anchor, through, bytes),
         None => {
-            let body = archive.load(&*disk, history.clone(), Some(history))?;
-            (body, Anchor { seq: 0, tail: archive.base }, archive.base, 0)
+            let body = archive.load(history.clone(), Some(history))?;
+            (body, Anchor { seq: 0, tail: archive.log.base }, archive.log.base, 0)
         }
     };
     let covered = history.covered();
     let (mut covers, mut belongs) = (covered.is_none_or(|at| at == tail), through == tail);
-    let points = (archive.base, tail);
-    let (log, found) = Log::open(disk, archive.store, SegmentSizes::default(), points, &mut |frame, end| {
+    let LogReader { disk, store, base: start } = archive.log.clone();
+    let points = (start, tail);
+    let (log, found) = Log::open(disk, store, SegmentSizes::default(), points, &mut |frame, end| {
         tail = *end;
         covers |= covered == Some(tail);
         belongs |= through == tail;
@@ -223,9 +220,7 @@ fn recover(
         })
     })?;
     // Also a log that is long enough may be another: commits up to the image's version were not looked at.
-    if log.head().next_seq <= base || !belongs {
-        return Err(log_too_short(base));
-    }
+    require(log.head().next_seq > base && belongs, || log_too_short(base))?;
     Ok(Recovered { body, log, tail, found, image_bytes, base, covers })
 }
 

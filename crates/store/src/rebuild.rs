@@ -4,8 +4,8 @@ use crate::open::finish_erasing;
 use crate::store::Store;
 use karyon_history::{Chapter, Chapters, History, ObjectId, Progress};
 use karyon_log::Frame;
-use karyon_model::bytes::Cursor;
-use karyon_model::{Code, CommitRecord, Error, Result, Seq, unless};
+use karyon_model::Cursor;
+use karyon_model::{Code, CommitRecord, Error, Result, Seq, require, unless};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
@@ -60,9 +60,9 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
     let Some(owner) = store.upgrade() else { return Ok(()) };
     let Some(persistence) = &owner.persistence else { return Ok(()) };
     let (reader, history, end) = (persistence.reader(), owner.history.clone(), persistence.head());
-    let (archive, disk) = (persistence.archive.lock().clone(), persistence.disk.clone());
+    let archive = persistence.archive.lock().clone();
     drop(owner);
-    let mut past = archive.load(&*disk, Arc::new(Sealed(history.clone())), Some(&history))?;
+    let mut past = archive.load(Arc::new(Sealed(history.clone())), Some(&history))?;
     let mut gone = false;
     reader.read(&end, &mut |frame, end| {
         visit_commits(frame, &mut |commit| {
@@ -87,9 +87,7 @@ fn read_past(store: &Weak<Store>, until: Seq) -> Result<()> {
         Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     let Some(store) = store.upgrade().filter(|_| !gone) else { return Ok(()) };
-    if past.graph.head() != until {
-        return Err(log_too_short(until));
-    }
+    require(past.graph.head() == until, || log_too_short(until))?;
     history.set_progress(Progress::Ready);
     store.notify();
     Ok(())

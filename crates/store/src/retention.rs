@@ -8,10 +8,9 @@ use crate::writer::Persistence;
 use karyon_graph::{Graph, ImageWriter, Purpose, Transaction};
 use karyon_history::{Chapter, Chapters, Horizon, Record, end_of, object_of};
 use karyon_log::{ASIDE_DIRECTORY, ChainPoint, HashField, LOG_DIRECTORY, StoreId};
-use karyon_model::bytes::put_bytes;
 use karyon_model::fields::U64;
 use karyon_model::limits::KEPT_VERSIONS_MAX;
-use karyon_model::{Code, Error, Result, Seq, bounded};
+use karyon_model::{Code, Error, Result, Seq, bounded, put_bytes};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -36,7 +35,7 @@ pub struct Archived {
     /// Versions before it that are kept.
     pub kept: usize,
     /// Bytes of log and archive before, and after.
-    pub bytes: [u64; 2],
+    pub bytes: (u64, u64),
 }
 
 impl Store {
@@ -62,7 +61,7 @@ impl Store {
     pub(crate) fn is_erasing(&self) -> Result<bool> {
         let erased = self.body()?.graph.erased();
         let archive = self.persistence.as_ref().map(|persistence| persistence.archive.lock().clone());
-        Ok(archive.is_some_and(|it| erased >= it.base.next_seq || (erased > 0 && it.leaving)))
+        Ok(archive.is_some_and(|it| erased >= it.log.base.next_seq || (erased > 0 && it.leaving)))
     }
 
     /// Archives what a retention keeps, or without one everything, so that what was erased goes, and with it a node.
@@ -118,16 +117,17 @@ impl Store {
         // Commits go on: where the log ends by now is amid a segment.
         boundaries.push(newest);
         let until = retention.map_or(Seq::MAX, |retention| retention.since.saturating_add(1));
-        let base = boundaries.into_iter().rev().find(|point| point.next_seq <= until).unwrap_or(before.base);
+        let base =
+            boundaries.into_iter().rev().find(|point| point.next_seq <= until).unwrap_or(before.log.base);
         let keep = self.announced(retention, base)?;
         let bytes = persistence.log_bytes()?;
         let archived = |committed, bytes| {
             let (since, kept) = (keep.horizon.since, keep.horizon.kept.len());
             Ok(Archived { committed, since, kept, bytes })
         };
-        let gone = retention.is_none() && self.body()?.graph.erased() < before.base.next_seq;
-        if gone || (base == before.base && keep.horizon == before.horizon) {
-            return archived(self.body()?.newest(), [bytes, bytes]);
+        let gone = retention.is_none() && self.body()?.graph.erased() < before.log.base.next_seq;
+        if gone || (base == before.log.base && keep.horizon == before.horizon) {
+            return archived(self.body()?.newest(), (bytes, bytes));
         }
         let written = self.write_archive(persistence, &before, &keep);
         let digest = written.map_err(|error| self.history.give_up(error))?;
@@ -137,15 +137,15 @@ impl Store {
         self.make_durable(committed.seq)?;
         let disk = &*persistence.disk;
         let erased = self.body()?.graph.erased();
-        if (before.base.next_seq..base.next_seq).contains(&erased) {
+        if (before.log.base.next_seq..base.next_seq).contains(&erased) {
             // Before the archive is in its place: as long as the log has everything, nothing needs them. What was cut from
             // a torn tail was never acknowledged, and may hold what was erased.
             remove(disk, CHECKPOINTS, &files(disk, CHECKPOINTS, "")?)?;
             remove(disk, ASIDE_DIRECTORY, &files(disk, ASIDE_DIRECTORY, "")?)?;
         }
-        let archive = Archive::put_in_place(disk, persistence.store, base)?;
+        let archive = before.succeeded(base)?;
         self.go_by(persistence, archive)?;
-        archived(committed, [bytes, persistence.log_bytes()?])
+        archived(committed, (bytes, persistence.log_bytes()?))
     }
 
     /// Has the history and the log's files be what an archive says, which is in its place.
@@ -155,10 +155,10 @@ impl Store {
         *persistence.archive.lock() = archive.clone();
         if self.history.mark() != archive.mark {
             let horizon = archive.horizon.clone();
-            self.history.replace(archive.chapters(disk)?, archive.base, horizon, archive.mark)?;
+            self.history.replace(archive.chapters()?, archive.log.base, horizon, archive.mark)?;
         }
         remove_older(disk)?;
-        persistence.log.lock().cut(archive.base)?;
+        persistence.log.lock().cut(archive.log.base)?;
         // What was erased may not come back with a power cut.
         disk.sync_dir(LOG_DIRECTORY).map_err(io_error(LOG_DIRECTORY, "sync"))?;
         archive.leaving = false;
@@ -204,11 +204,10 @@ impl Store {
 
     /// Writes an archive of what is to be kept. Returns its SHA-256.
     fn write_archive(&self, persistence: &Persistence, before: &Archive, keep: &Kept) -> Result<[u8; 32]> {
-        let disk = &*persistence.disk;
-        let mut file = before.succeed(disk, keep, self.time_of(keep.base.next_seq - 1)?)?;
+        let mut file = before.succeed(keep, self.time_of(keep.base.next_seq - 1)?)?;
         // What it seals again is there already.
         let past = Arc::new(Sealed(self.history.clone()));
-        let (mut body, mut item) = (before.load(disk, past.clone(), None)?, Vec::new());
+        let (mut body, mut item) = (before.load(past.clone(), None)?, Vec::new());
         persistence.reader().read(&keep.base, &mut |frame, end| {
             item.clear();
             U64::encode(&end.next_seq, &mut item);
@@ -230,7 +229,7 @@ impl Store {
         })?;
         file.end_part()?;
         file.finish()?;
-        digest(disk, NEW)
+        digest(&*persistence.disk, NEW)
     }
 
     /// The same where nothing is on disk: there is no log to be archived.
@@ -245,7 +244,7 @@ impl Store {
         })?;
         let (since, kept, committed) = (keep.horizon.since, keep.horizon.kept.len(), body.newest());
         self.history.replace(all.into_iter(), base, keep.horizon, 0)?;
-        Ok(Archived { committed, since, kept, bytes: [0, 0] })
+        Ok(Archived { committed, since, kept, bytes: (0, 0) })
     }
 }
 
@@ -261,10 +260,8 @@ fn visit_kept(
     let (mut chapters, mut records) = (Vec::new(), history.records().filter(ended).peekable());
     while let Some(record) = records.next() {
         let (key, bytes) = record?;
-        let Some(object) = object_of(&key) else {
-            let message = "the history holds a chapter of nothing; open the store again";
-            return Err(Error::new(Code::Damaged, message));
-        };
+        let message = "the history holds a chapter of nothing; open the store again";
+        let object = object_of(&key).ok_or_else(|| Error::new(Code::Damaged, message))?;
         chapters.push(Chapter::decode(object, end_of(&key), &bytes)?);
         let next = records.peek().and_then(|next| next.as_ref().ok()).and_then(|next| object_of(&next.0));
         if next != Some(object) {

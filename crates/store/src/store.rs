@@ -318,7 +318,7 @@ impl Store {
         let (frames, tail_bytes) = written.map_or((0, 0), |written| (written.frames, written.tail_bytes));
         let archive = self.persistence.as_ref().map(|persistence| persistence.archive.lock().clone());
         let (since, archived) =
-            (self.history.horizon().since, archive.map_or(0, |archive| archive.base.next_seq - 1));
+            (self.history.horizon().since, archive.map_or(0, |archive| archive.log.base.next_seq - 1));
         let durable = self.on_disk();
         Ok(Stats { head, durable, nodes, edges, memory_bytes, waiting, frames, tail_bytes, since, archived })
     }

@@ -4,7 +4,7 @@ use crate::rebuild::visit_commits;
 use crate::store::Store;
 use karyon_graph::Graph;
 use karyon_history::{Chapters, Progress};
-use karyon_model::{Code, Error, Operation, OperationReader, Result, Seq, ensure};
+use karyon_model::{Code, Error, Operation, OperationReader, Result, Seq, ensure, require};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ impl Store {
         let fresh = Arc::new(Chapters::in_memory());
         let archive = persistence.archive.lock().clone();
         fresh.set_horizon(archive.horizon.clone(), archive.mark);
-        let mut log = archive.load(&*persistence.disk, fresh.clone(), Some(&fresh))?;
-        let archived = archive.exists().then(|| archive.digest(&*persistence.disk)).transpose()?;
+        let mut log = archive.load(fresh.clone(), Some(&fresh))?;
+        let archived = archive.exists().then(|| archive.digest()).transpose()?;
         // A copy may end before the commit that names its archive.
         let (mut named, mut vouched) = (false, false);
         persistence.reader().read(&persistence.head(), &mut |frame, _| {
@@ -62,7 +62,7 @@ impl Store {
                 for operation in OperationReader::new(commit.operations) {
                     if let Operation::Archive { through, digest } = operation? {
                         // Another one may have been written later that never came into its place.
-                        let names = archive.base.next_seq - 1 == through;
+                        let names = archive.log.base.next_seq - 1 == through;
                         named |= names && archived.is_some();
                         vouched |= names && archived.is_some_and(|known| known == *digest);
                     }
@@ -77,11 +77,11 @@ impl Store {
         let message = "the archive of the log is not the one that the log names; restore it from a backup";
         ensure(vouched || !named, Code::Damaged, message)?;
         log.graph.audit_in(0, version)?;
-        if log.graph.digest_in(0, version)? != digest || digests_of(&log.graph, &forks, version)? != of_forks
-        {
-            let message = format!("memory and log differ at version {version}; open the store again");
-            return Err(Error::new(Code::Damaged, message).with("version", version));
-        }
+        let same = log.graph.digest_in(0, version)? == digest
+            && digests_of(&log.graph, &forks, version)? == of_forks;
+        let message = || format!("memory and log differ at version {version}; open the store again");
+        let damage = || Error::new(Code::Damaged, message()).with("version", version);
+        require(same, damage)?;
         if self.progress() == Progress::Ready && self.history.mark() == archive.mark {
             // Commits since may have sealed more.
             let mut kept = self.history.records();

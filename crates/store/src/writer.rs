@@ -7,7 +7,7 @@ use crate::store::Store;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use karyon_graph::ImageWriter;
 use karyon_history::Progress;
-use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, Lock, Log, LogReader, StoreId};
+use karyon_log::{ChainPoint, Disk, LOG_DIRECTORY, Lock, Log, LogReader};
 use karyon_model::{Code, Error, Result, Seq};
 use parking_lot::{Mutex, RwLock};
 use std::sync::{Arc, Weak};
@@ -19,7 +19,6 @@ const CLOSE_CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
 /// The disk side of a store. A panic under one of its locks is reported by the thread's own failure; the value inside is whole.
 pub(crate) struct Persistence {
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) store: StoreId,
     pub(crate) log: Mutex<Log>,
     /// What stands for the beginning of the log.
     pub(crate) archive: Mutex<Archive>,
@@ -49,7 +48,6 @@ pub(crate) struct Written {
 
 impl Persistence {
     pub(crate) fn new(
-        disk: Arc<dyn Disk>,
         (log, head, archive): (Log, ChainPoint, Archive),
         lock: Box<dyn Lock>,
         (checkpoint_bytes, image_bytes): (u64, u64),
@@ -57,8 +55,7 @@ impl Persistence {
         let (doorbell, bell) = bounded(1);
         let written = Written { head, frames: 0, tail_bytes: log.tail_bytes(), image_bytes };
         Persistence {
-            disk,
-            store: archive.store,
+            disk: archive.log.disk.clone(),
             log: Mutex::new(log),
             archive: Mutex::new(archive),
             written: Mutex::new(written),
@@ -79,7 +76,7 @@ impl Persistence {
 
     /// A reader of the log from its beginning on.
     pub(crate) fn reader(&self) -> LogReader {
-        LogReader::new(self.disk.clone(), self.store, self.archive.lock().base)
+        self.archive.lock().log.clone()
     }
 
     /// Has the log go on in a segment of its own, so that it can be parted behind what is durable. Returns where that begins.
@@ -222,7 +219,7 @@ impl Store {
         };
         let seq = image.seq();
         let disk = &*persistence.disk;
-        let mut file = checkpoint::begin(disk, persistence.store, &Anchor { seq, tail })?;
+        let mut file = checkpoint::begin(&persistence.reader(), &Anchor { seq, tail })?;
         // The graph is held for one block.
         file.body(&commits, || image.next_block(&self.body()?.graph))?;
         // The image may not be ahead of the log: it is put in its place once its version is durable.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use adya::{History, Opts, Report, Valid, Workload, check};
 use karyon_graph::{Direction, Open, PageStart, Reader, Transaction};
-use karyon_model::bytes::Cursor;
+use karyon_model::Cursor;
 use karyon_model::{Code, EdgeKey, Target, Verb};
 use karyon_store::{Author, Store};
 use karyon_testkit::{LogicalClock, Random};

@@ -1,8 +1,7 @@
 //! Values as trees, for tests: the engine moves their encoding, and builds none.
 
-use karyon_model::Result;
-use karyon_model::bytes::{Cursor, put_bytes, put_signed, put_varint};
 use karyon_model::value::check;
+use karyon_model::{Cursor, Result, put_bytes, put_signed, put_varint};
 
 // The tags of `karyon_model::value`, written down a second time: a test that takes them from there would not see them change.
 const NULL: u8 = 0;

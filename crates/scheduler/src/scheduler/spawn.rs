@@ -62,28 +62,20 @@ impl Scheduler {
         mut options: CellOptions,
         policy: Option<SupervisorPolicy>,
     ) -> Result<CellId> {
-        let refused = |code, why| Error::new(code, format!("cell {name:?}: {why}"));
-        if !Names::valid(name) {
-            let why = format!("a name of a cell has 1 to {NAME_BYTES_MAX} bytes without a slash");
-            return Err(refused(Code::Argument, why).with("name", name));
-        }
-        if self.table.is_full() {
-            let why = format!("{CELLS_MAX} cells are alive, which is the most; stop some first");
-            return Err(refused(Code::CellCount, why).with("limit", CELLS_MAX));
-        }
+        let refused = |code, why: &str| Error::new(code, format!("cell {name:?}: {why}"));
+        let why = || format!("a name of a cell has 1 to {NAME_BYTES_MAX} bytes without a slash");
+        require(Names::valid(name), || refused(Code::Argument, &why()).with("name", name))?;
+        let why = || format!("{CELLS_MAX} cells are alive, which is the most; stop some first");
+        require(!self.table.is_full(), || refused(Code::CellCount, &why()).with("limit", CELLS_MAX))?;
         self.spawned = self.spawned.wrapping_add(1);
-        let Some(above) = self.table.get(parent).filter(|above| above.takes_children()) else {
-            return Err(refused(Code::CellDead, "the cell that would be the parent is gone or stops".into()));
-        };
-        let depth = above.depth + 1;
-        if depth > DEPTH_MAX {
-            let why = format!("a path has at most {DEPTH_MAX} parts below the root; spawn it higher up");
-            return Err(refused(Code::Argument, why).with("limit", DEPTH_MAX));
-        }
-        let Some((hash, free)) = self.names.free(&self.table, parent, name, numbered) else {
-            let why = "a living sibling has the name; choose another or stop it first";
-            return Err(refused(Code::CellName, why.into()).with("name", name));
-        };
+        let above = self.table.get(parent).filter(|above| above.takes_children());
+        let gone = || refused(Code::CellDead, "the cell that would be the parent is gone or stops");
+        let depth = above.ok_or_else(gone)?.depth + 1;
+        let why = || format!("a path has at most {DEPTH_MAX} parts below the root; spawn it higher up");
+        require(depth <= DEPTH_MAX, || refused(Code::Argument, &why()).with("limit", DEPTH_MAX))?;
+        let why = "a living sibling has the name; choose another or stop it first";
+        let free = self.names.free(&self.table, parent, name, numbered);
+        let (hash, free) = free.ok_or_else(|| refused(Code::CellName, why).with("name", name))?;
         options.mailbox_limit = options.mailbox_limit.clamp(1, MAILBOX_MAX);
         let mut in_order = !options.dynamic;
         if let Some(own) = self.table.supervision_mut(parent) {

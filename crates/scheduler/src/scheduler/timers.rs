@@ -23,22 +23,27 @@ impl Timer {
 }
 
 impl Scheduler {
+    /// Arms a timer with its first delay and its period.
     pub(super) fn set_timer(
         &mut self,
         number: u32,
         cell: CellId,
-        delay_ms: u32,
-        period_ms: u32,
+        times_ms: [u32; 2],
         referenced: bool,
-    ) {
+    ) -> Taken {
+        let in_range = times_ms.iter().all(|time_ms| *time_ms <= DELAY_MAX_MS);
+        let fits = in_range && self.timers.len() < TIMERS_MAX as usize;
+        require(fits, || "a timer too many, or out of range")?;
+        let [delay_ms, period_ms] = times_ms;
         let Some(owner) = self.table.get_mut(cell) else {
             self.effects.push_back(Effect::TimerOver { timer: number });
-            return;
+            return Ok(());
         };
         owner.rare_mut().timers.insert(number);
         let key = self.arm_in(delay_ms, Due::Timer(number));
         self.stats.referenced_timers += u64::from(referenced);
         self.timers.insert(number, Timer { cell, key, period_us: u64::from(period_ms) * 1_000, referenced });
+        Ok(())
     }
 
     pub(super) fn cancel_timer(&mut self, number: u32) {
@@ -78,8 +83,8 @@ mod tests {
     fn only_referenced_timers_count_as_such() {
         let mut scheduler = Scheduler::new(0);
         let cell = scheduler.spawn(scheduler.root(), "a", false, CellOptions::default(), None).unwrap();
-        scheduler.set_timer(3, cell, 1, 0, true);
-        scheduler.set_timer(4, cell, 1, 0, false);
+        scheduler.set_timer(3, cell, [1, 0], true).unwrap();
+        scheduler.set_timer(4, cell, [1, 0], false).unwrap();
         assert_eq!(scheduler.stats().referenced_timers, 1);
         scheduler.cancel_timer(3);
         scheduler.cancel_timer(3);

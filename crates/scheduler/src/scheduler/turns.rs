@@ -95,7 +95,7 @@ impl Scheduler {
     }
 
     /// A message to an idle cell that the host ran already joins the batch at its end, as if it had been issued.
-    pub(super) fn adopt_message(&mut self, id: CellId, slot: u32) -> Result<(), &'static str> {
+    pub(super) fn adopt_message(&mut self, id: CellId, slot: u32) -> Taken {
         self.stats.sent += 1;
         let idle = |cell: &&mut Cell| cell.phase == Phase::Live && !matches!(cell.turn, Turn::Open(_));
         let cell = self.table.get_mut(id).filter(idle);
@@ -107,7 +107,7 @@ impl Scheduler {
         Ok(())
     }
 
-    pub(super) fn turn_went_async(&mut self, position: u32, number: u32) -> Result<(), &'static str> {
+    pub(super) fn turn_went_async(&mut self, position: u32, number: u32) -> Taken {
         let (id, run, message) = self.use_up(position)?;
         let run = &mut self.runs[run as usize];
         run.until = position + 1;
@@ -129,7 +129,7 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Result<(), &'static str> {
+    pub(super) fn turn_result(&mut self, position: u32, verdict: Verdict) -> Taken {
         let (id, place, message) = self.use_up(position)?;
         let run = &mut self.runs[place as usize];
         run.became |= verdict.became();
@@ -145,19 +145,12 @@ impl Scheduler {
         Ok(())
     }
 
-    pub(super) fn turn_settled(
-        &mut self,
-        id: CellId,
-        number: u32,
-        verdict: Verdict,
-    ) -> Result<(), &'static str> {
+    pub(super) fn turn_settled(&mut self, id: CellId, number: u32, verdict: Verdict) -> Taken {
         let Some(cell) = self.table.get_mut(id) else { return Ok(()) };
         let Turn::Open(open) = &cell.turn else { return Ok(()) };
         let open = **open;
         let Some(message) = open.message.filter(|_| open.number == number) else { return Ok(()) };
-        if verdict == Verdict::NotRun {
-            return Err("a turn that went on was not run");
-        }
+        require(verdict != Verdict::NotRun, || "a turn that went on was not run")?;
         self.close_turn(id);
         self.outcome(id, message, verdict, open.late);
         if let Some(cell) = self.table.get_mut(id).filter(|_| verdict.became()) {
@@ -235,10 +228,10 @@ impl Scheduler {
         }
     }
 
-    fn use_up(&self, position: u32) -> Result<(CellId, u32, Message), &'static str> {
+    fn use_up(&self, position: u32) -> Taken<(CellId, u32, Message)> {
         let &(id, run, message) =
             self.batch.get(position as usize).ok_or("a message that is not in the batch")?;
         let open = self.runs.get(run as usize).is_some_and(|run| position < run.until);
-        if open { Ok((id, run, message)) } else { Err("a message after the end of its run") }
+        require(open, || "a message after the end of its run").map(|()| (id, run, message))
     }
 }

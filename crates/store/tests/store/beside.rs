@@ -62,7 +62,7 @@ impl Case {
         let mut reader = Reader::at(&body.graph, body.graph.head(), &Open).in_layer(layer);
         let node = reading::node(&mut reader, body.graph.names(), key).unwrap()?.0;
         let bytes = node.props.get(name)?;
-        Some(Value::decode(&mut karyon_model::bytes::Cursor::new(bytes)).unwrap())
+        Some(Value::decode(&mut karyon_model::Cursor::new(bytes)).unwrap())
     }
 }
 

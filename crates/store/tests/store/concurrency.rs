@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use karyon_graph::{Open, Reader};
 use karyon_log::RealDisk;
-use karyon_model::bytes::Cursor;
+use karyon_model::Cursor;
 use karyon_model::{Code, Seq};
 use karyon_store::{Options, Store};
 use karyon_testkit::LogicalClock;

@@ -518,10 +518,10 @@ fn what_is_whole_before_the_damage_is_saved_and_the_rest_is_listed() {
         assert_eq!(lost[0].position.segment, number, "{story}");
         // One frame is gone; all later ones are whole, and found.
         let found: Seq =
-            lost.iter().filter_map(|part| part.whole).map(|[first, last]| last.0 + 1 - first.0).sum();
+            lost.iter().filter_map(|part| part.whole).map(|(first, last)| last.0 + 1 - first.0).sum();
         assert_eq!(version + 1 + found, COMMITS, "{story}: {:?}", lost);
         let last = lost.iter().filter_map(|part| part.whole).next_back();
-        assert!(last.is_none_or(|[_, last]| last.0 == COMMITS), "{story}");
+        assert!(last.is_none_or(|(_, last)| last.0 == COMMITS), "{story}");
         let refused = restored(&damaged, &SimDisk::new(), None).unwrap_err();
         assert_eq!(refused.code(), Code::Damaged, "{story}");
         if version > 0 {
@@ -633,7 +633,7 @@ fn a_sector_that_cannot_be_read_costs_what_is_in_it_and_not_what_is_beside() {
         let before = ends.iter().filter(|end| **end <= sector).count() as Seq;
         let after = ends.iter().position(|end| *end >= sector + 512).unwrap() as Seq + 2;
         assert_eq!(copied.newest.seq, before, "the sector at {sector}: {lost:?}");
-        let [first, last] = lost[0].whole.unwrap();
+        let (first, last) = lost[0].whole.unwrap();
         assert_eq!((first.0, last.0), (after, 200), "the sector at {sector}");
         assert!(lost[0].reason.contains("cannot read"), "{lost:?}");
         assert_eq!(rig::open(target).unwrap().0.durable(), before);

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use karyon_graph::{Direction, Graph, Open, Reader, Slot};
 use karyon_history::Progress;
-use karyon_model::bytes::{put_bytes, put_varint};
 use karyon_model::{Code, EntityId, Seq, Target};
+use karyon_model::{put_bytes, put_varint};
 use karyon_store::{Moment, Store};
 use karyon_testkit::Random;
 use karyon_testkit::oracle::FullCopyOracle;

@@ -240,7 +240,7 @@ fn the_tables_of_another_log_are_not_believed_beside_forks() {
         let body = store.body().unwrap();
         let mut reader = Reader::at(&body.graph, body.graph.head(), &Open).in_layer(fork);
         let node = reading::node(&mut reader, body.graph.names(), "a").unwrap().unwrap().0;
-        Value::decode(&mut karyon_model::bytes::Cursor::new(&node.props["y"])).unwrap()
+        Value::decode(&mut karyon_model::Cursor::new(&node.props["y"])).unwrap()
     };
     let (store, _) = rig::open(b.copy()).unwrap();
     assert_eq!(read(&store), Value::text("B 59"));

@@ -79,7 +79,7 @@ impl Case {
 fn props(state: &State, key: &str) -> Option<String> {
     let node = state.nodes.get(key)?;
     let shown = node.props.iter().map(|(name, value)| {
-        let value = Value::decode(&mut karyon_model::bytes::Cursor::new(value)).unwrap();
+        let value = Value::decode(&mut karyon_model::Cursor::new(value)).unwrap();
         format!("{name}={value:?}")
     });
     Some(shown.collect::<Vec<_>>().join(" ").replace("Integer", ""))

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use karyon_model::bytes::Cursor;
 use karyon_model::value::INTEGER_MAX;
-use karyon_model::{Code, EdgeKey, Target, Verb, VerbReader};
+use karyon_model::{Code, Cursor, EdgeKey, Target, Verb, VerbReader};
 use karyon_testkit::oracle::{self, EdgeName, Refusal};
 use karyon_testkit::{Value, VerbWriter};
 

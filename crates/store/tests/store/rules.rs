@@ -4,9 +4,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use karyon_graph::Condition;
-use karyon_model::bytes::Cursor;
 use karyon_model::order::Span;
-use karyon_model::{Code, Rules};
+use karyon_model::{Code, Cursor, Rules};
 use karyon_testkit::Random;
 use karyon_testkit::Value;
 use karyon_testkit::oracle::Node;
