@@ -42,7 +42,7 @@ const MATCH = 'ts/match/'
 const ENGRAMS = 'ts/engrams/'
 const RECALL = 'ts/recall/'
 /** The codec of values and keys, and the hashes: packages are written in the first; packages and recalls are looked up with the second. */
-const CODEC = ['ts/values/', 'ts/exchange.ts', 'ts/native.ts', 'ts/errors.ts']
+const CODEC = ['ts/values/', 'ts/exchange.ts', 'ts/native.ts', 'ts/errors.ts', 'ts/engrams/tags.ts']
 
 interface Package {
   readonly name: string

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { gramsOf, HEADS, slotOf, tokensOf } from '../../ts/recall/grams.ts'
+import { gramsOf, HEADS, slotOf, tokensOf, wordsOf } from '../../ts/recall/grams.ts'
 import { Memory, PLAIN, type Cue } from '../../ts/recall/memory.ts'
 import { SLOT_ROWS_MAX, Slots } from '../../ts/recall/slots.ts'
 import { chooseSeed, seededRandom } from '../values/random.ts'
@@ -122,6 +122,29 @@ test('the heads share slots as chance would have it', (t) => {
     t.true(near(one, ideal), `one head at ${load}: ${one} for ${ideal}`)
     t.true(near(all, ideal ** HEADS), `all heads at ${load}: ${all} for ${ideal ** HEADS}`)
   }
+})
+
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  '': [],
+  ' \t…—!? ': [],
+  'Hooks in React, v18.2': ['hooks', 'in', 'react', 'v18', '2'],
+  'snake_case and kebab-case': ['snake', 'case', 'and', 'kebab', 'case'],
+  'naïve café São Köln Ωμέγα Ёлка': ['naive', 'cafe', 'sao', 'koln', 'ωμεγα', 'елка'],
+  'ﬁle ① ２ Å': ['file', '1', '2', 'a'],
+  'İstanbul ISTANBUL': ['istanbul', 'istanbul'],
+  'Straße STRASSE': ['straße', 'strasse'],
+  '日本語 カナ and text': ['日', '本', '語', 'カ', 'ナ', 'and', 'text'],
+  'हिन्दी भाषा': ['हिन्दी', 'भाषा'],
+  'a\u0301b\u0301': ['ab'],
+  'x🙂y': ['x', 'y'],
+  '𝒳𝟙 𐐀': ['x1', '𐐨'],
+}
+
+test('words are told apart, and written one way', (t) => {
+  for (const [text, words] of Object.entries(WORDS)) t.deepEqual(wordsOf(text), words, text)
+  t.is(wordsOf('w '.repeat(5_000)).length, 4_096)
+  t.is(tokensOf('𐐀'.repeat(1_000)).length, 2)
+  t.throws(() => wordsOf('\ud800'), { code: 'ERR_KARYON_STRING_MALFORMED' })
 })
 
 test('tokens, n-grams and slots are those that they always were', (t) => {

@@ -1,8 +1,6 @@
 // The n-grams of a text, and where they are looked for. Frozen, as they are in packages: nothing here may change without another name.
-import { checked } from '../errors.ts'
-import { answerBytes, putWritten } from '../exchange.ts'
-import { native } from '../native.ts'
-import { Writer } from '../values/writer.ts'
+import { tagsOf } from '../engrams/tags.ts'
+import { isWellFormed, malformed } from '../values/writer.ts'
 
 /** What texts are cut into, and how that is hashed; a package that was made otherwise is not looked up. */
 export const NORMALISER = 'karyon-1'
@@ -10,8 +8,9 @@ export const NORMALISER = 'karyon-1'
 /** Hash heads of each n-gram. */
 export const HEADS = 8
 
-/** Tokens of a text that count; what is behind them does not. */
+/** Tokens of a text that count, and units of UTF-16 of a token: what is behind them does not. */
 export const TOKENS_MAX = 4_096
+const WORD_UNITS_MAX = 256
 
 /** The kinds of n-grams: how far back their tokens lie. Odd multipliers tell places and kinds apart, one for each half of a token's tag. */
 const KINDS: readonly { readonly steps: readonly number[]; readonly seed: number }[] = [
@@ -38,14 +37,28 @@ export interface Grams {
   readonly length: number
 }
 
-const asked = new Writer()
+/** What is left of the accents of the scripts of Europe where letters are decomposed. */
+const ACCENTS = /[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]+/gu
+/** Runs of letters, digits and marks; where words are not set apart (ideographs, kana) each letter is one. */
+const WORD_ALONE = '[\\u3041-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\u{20000}-\\u{323af}]'
+const WORDS = new RegExp(`${WORD_ALONE}|(?:(?!${WORD_ALONE})[\\p{L}\\p{N}\\p{M}])+`, 'gu')
 
-/** The canonical tokens of a text: 64 bits of each, as two halves. */
+/**
+ * The canonical tokens of a text: words in lower case, in compatibility decomposition (NFKD), without accents. What Unicode 15 knows is cut alike by
+ * every Node; letters that came later, where both know them.
+ */
+export function wordsOf(text: string): string[] {
+  if (!isWellFormed(text)) throw malformed(text)
+  const plain = text.normalize('NFKD').toLowerCase().replace(ACCENTS, '')
+  return (plain.match(WORDS) ?? []).slice(0, TOKENS_MAX)
+}
+
+/** The tokens of a text: the lower 64 bits of the tag of each, as two halves. */
 export function tokensOf(text: string): Uint32Array {
-  asked.length = 0
-  asked.text(text)
-  const tokens = new Uint32Array(answerBytes(checked(native.tokens(putWritten(asked)))))
-  return tokens.subarray(0, 2 * TOKENS_MAX)
+  // The first half of a pair of surrogates is no letter.
+  const words = wordsOf(text).map((word) => word.slice(0, WORD_UNITS_MAX).replace(/[\ud800-\udbff]$/, ''))
+  const tags = new Uint32Array(tagsOf(words).buffer)
+  return tags.filter((_, at) => at % 4 < 2)
 }
 
 /**

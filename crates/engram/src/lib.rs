@@ -2,13 +2,11 @@
 //!
 //! It knows neither stores nor cells nor files: keys and rows are handed in, and what is found is handed out.
 
-mod canon;
 mod column;
 mod hash;
 mod line;
 mod table;
 
-pub use canon::tokens;
 pub use column::Column;
 pub use hash::{Tag, tag};
 pub use table::{MISSING, Table};

@@ -12,7 +12,7 @@ mod session;
 pub mod wire;
 
 pub use engines::{OpenStore, memory, open, restore};
-pub use lookup::{Lookup, put_tags, put_tokens};
+pub use lookup::{Lookup, put_tags};
 pub use read::number_of;
 pub use session::Session;
 

@@ -2,7 +2,7 @@
 
 use crate::read::number_of;
 use crate::session::Session;
-use karyon_engram::{Column, Table, tag, tokens};
+use karyon_engram::{Column, Table, tag};
 use karyon_graph::{Entity, Follower, Graph};
 use karyon_model::value::as_number;
 use karyon_model::{Code, Cursor, NameId, Result, Seq, check_key, check_name, ensure};
@@ -20,11 +20,6 @@ pub fn put_tags(seed: Option<u64>, keys: &mut Cursor<'_>, out: &mut Vec<u8>) -> 
         out.extend_from_slice(&tag(seed, check_key(keys.text()?)?.as_bytes()).to_le_bytes());
     }
     Ok(())
-}
-
-/// The canonical tokens of a text: of each the lower half of its tag, 8 bytes, little-endian.
-pub fn put_tokens(text: &str, out: &mut Vec<u8>) {
-    tokens(text).iter().for_each(|token| out.extend_from_slice(&(*token as u64).to_le_bytes()));
 }
 
 /// The nodes of a store by the tag of their key, and of each what one property holds, where that is a number. One lookup of a property is shared by all who

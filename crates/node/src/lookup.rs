@@ -4,7 +4,7 @@ use crate::environment::{Handle, answer, closed, find};
 use crate::reading::key_in;
 use crate::store::{Background, Outcome, Promised};
 use karyon_kernel::model::{Cursor, Result, Seq};
-use karyon_kernel::{Lookup, Session, put_tags, put_tokens};
+use karyon_kernel::{Lookup, Session, put_tags};
 use napi::Env;
 use napi_derive::napi;
 
@@ -14,15 +14,6 @@ use napi_derive::napi;
 pub fn tags(env: &Env, length: u32, seed_low: Option<u32>, seed_high: Option<u32>) -> f64 {
     let seed = seed_low.map(|low| u64::from(seed_high.unwrap_or(0)) << 32 | u64::from(low));
     answer(env, |environment, out| put_tags(seed, &mut environment.input(length), out))
-}
-
-/// The canonical tokens, 8 bytes each, of the text in the exchange. Returns the length of the answer.
-#[napi]
-pub fn tokens(env: &Env, length: u32) -> f64 {
-    answer(env, |environment, out| {
-        put_tokens(environment.input(length).text()?, out);
-        Ok(())
-    })
 }
 
 /// Makes the lookup of the property named in the exchange. Its outcome is the lookup's handle.
