@@ -43,11 +43,8 @@ impl Session {
             }
             15 => self.revert(about.text()?, about.varint()?, Flag::decode(about)?, out)?,
             16 => {
-                let prefer = match about.byte()? {
-                    1 => Prefer::Other,
-                    2 => Prefer::Layer,
-                    _ => Prefer::Neither,
-                };
+                let whose = [Prefer::Neither, Prefer::Other, Prefer::Layer];
+                let prefer = whose.get(usize::from(about.byte()?)).copied().unwrap_or(Prefer::Neither);
                 self.merge_fork(about.text()?, prefer, out)?;
             }
             17 => self.seeing_everything()?.verify()?.tell(out),

@@ -146,12 +146,8 @@ fn direction(about: &mut Cursor<'_>) -> Result<Direction> {
 }
 
 fn walk<'a>(about: &mut Cursor<'a>) -> Result<Walk<'a>> {
-    let (kind, directions) = (optional_text(about)?, about.byte()?);
-    let directions: &[Direction] = match directions {
-        0 => &[Direction::Out],
-        1 => &[Direction::In],
-        _ => &[Direction::Out, Direction::In],
-    };
+    let (kind, ways) = (optional_text(about)?, usize::from(about.byte()?.min(2)));
+    let directions = [&Direction::BOTH[..1], &Direction::BOTH[1..], &Direction::BOTH[..]][ways];
     let (hops, limit) = (about.id()?, (about.id()? as usize).min(REACH_MAX));
     Ok(Walk { directions, kind, hops, limit })
 }

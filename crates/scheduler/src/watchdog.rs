@@ -83,11 +83,8 @@ impl Watch {
         if ping {
             (self.pinged, self.since_us, used_us) = (true, cpu_us, 0);
         }
-        let limit_us = match (in_turn, self.pinged) {
-            (true, _) => limit_us,
-            (false, true) => STRETCH_US,
-            (false, false) => 0,
-        };
+        let outside_us = if self.pinged { STRETCH_US } else { 0 };
+        let limit_us = if in_turn { limit_us } else { outside_us };
         let over = limit_us != 0 && used_us >= limit_us;
         let again = self.told_us != 0;
         let tell = over && used_us >= 2 * self.told_us;
