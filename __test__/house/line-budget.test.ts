@@ -6,7 +6,7 @@ import { codeLines, ROOT, shippedRust, shippedTypeScript } from './source.ts'
 /** A microkernel is read in one sitting or it is none: lines of the compiled engine that are neither blank, comment nor test. */
 const ENGINE_LINES_MAX = 15_000
 /** What a program says to it: definitions, policy, the public interface. */
-const FACE_LINES_MAX = 11_100
+const FACE_LINES_MAX = 11_250
 
 /** Built with the feature `crossing` alone, to measure the boundary itself. */
 const ONLY_FOR_BENCHES = 'crates/node/src/crossing.rs'

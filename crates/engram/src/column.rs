@@ -1,7 +1,11 @@
 //! A column: a number for each number of a node, and since which commit.
 
+#[cfg(all(loom, test))]
+use loom::sync::atomic::{AtomicU64, fence};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::Ordering;
+#[cfg(not(all(loom, test)))]
+use std::sync::atomic::{AtomicU64, fence};
 
 /// What a cell holds while it is changed: newer than anything that can be asked for.
 const CHANGING: u64 = u64::MAX;
@@ -34,8 +38,8 @@ impl Column {
     /// Has a place hold a number since a version, which is newer than that of the number before. Only one thread may write.
     pub fn set(&self, place: u32, number: f64, since: u64) {
         let (block, at) = block_of(place);
-        let cell =
-            &self.0[block].get_or_init(|| (0..1_usize << block).map(|_| Cell::default()).collect())[at];
+        let empty = |_| Cell { since: AtomicU64::new(0), number: AtomicU64::new(f64::NAN.to_bits()) };
+        let cell = &self.0[block].get_or_init(|| (0..1_usize << block).map(empty).collect())[at];
         cell.since.store(CHANGING, Ordering::Relaxed);
         // Who sees the number below sees that it is changing.
         fence(Ordering::Release);
@@ -44,15 +48,33 @@ impl Column {
     }
 }
 
-impl Default for Cell {
-    fn default() -> Cell {
-        Cell { since: AtomicU64::new(0), number: AtomicU64::new(f64::NAN.to_bits()) }
-    }
-}
-
 /// The block of a place, and where it is in there. The last place of all has none: no node has that number.
 fn block_of(place: u32) -> (usize, usize) {
     let place = place.saturating_add(1);
     let block = place.ilog2();
     (block as usize, (place - (1 << block)) as usize)
+}
+
+/// Every order in which a writer and a reader can come: `.ci/loom`.
+#[cfg(test)]
+#[cfg(loom)]
+mod tests {
+    use super::Column;
+    use loom::sync::Arc;
+
+    #[test]
+    fn loom_a_number_is_that_of_its_version() {
+        loom::model(|| {
+            let column = Arc::new(Column::default());
+            column.set(0, 1.0, 3);
+            let writer = column.clone();
+            let writing = loom::thread::spawn(move || writer.set(0, 2.0, 5));
+            let before = column.get(0, 4);
+            assert!(before.is_none_or(|number| number == 1.0), "{before:?} as of version 4");
+            let after = column.get(0, 5);
+            assert!(after.is_none_or(|number| number == 1.0 || number == 2.0));
+            writing.join().expect("the writer failed");
+            assert_eq!((column.get(0, 4), column.get(0, 5)), (None, Some(2.0)));
+        });
+    }
 }

@@ -2,7 +2,11 @@
 #![allow(unsafe_code, reason = "a hint to the processor, which reads nothing that a program would see")]
 
 use crate::hash::Tag;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(all(loom, test))]
+use loom::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::Ordering;
+#[cfg(not(all(loom, test)))]
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 /// Rows of a line.
 pub(crate) const ROWS: usize = 3;
@@ -17,6 +21,7 @@ pub(crate) struct Line {
     numbers: [AtomicU32; ROWS],
 }
 
+#[cfg(not(all(loom, test)))]
 const _: () = assert!(size_of::<Line>() == 64);
 
 impl Line {
@@ -56,7 +61,8 @@ impl Line {
         row.inspect(|row| self.numbers[*row].store(number + 1, Ordering::Release)).is_some()
     }
 
-    fn write(&self, row: usize, tag: Tag, number: u32) {
+    /// Writes a row, be it in the place of another one: that only before the line is shown to anybody.
+    pub(crate) fn write(&self, row: usize, tag: Tag, number: u32) {
         for (half, value) in self.tags[row].iter().zip(halves(tag)) {
             half.store(value, Ordering::Relaxed);
         }
@@ -64,14 +70,8 @@ impl Line {
         self.numbers[row].store(number + 1, Ordering::Release);
     }
 
-    /// Puts a row in the place of another one, which it returns. Only before the line is shown to anybody.
-    pub(crate) fn replace(&mut self, row: usize, tag: Tag, number: u32) -> Option<(Tag, u32)> {
-        let before = self.row(row);
-        self.write(row, tag, number);
-        before
-    }
-
-    fn row(&self, row: usize) -> Option<(Tag, u32)> {
+    /// A row, if it is there.
+    pub(crate) fn row(&self, row: usize) -> Option<(Tag, u32)> {
         let number = self.numbers[row].load(Ordering::Acquire).checked_sub(1)?;
         let [low, high] = self.tags[row].each_ref().map(|half| half.load(Ordering::Relaxed));
         Some((Tag::from(high) << 64 | Tag::from(low), number))
@@ -82,7 +82,7 @@ impl Line {
         (0..ROWS).filter_map(|row| self.row(row))
     }
 
-    /// Has the processor fetch the line; nothing waits for it.
+    /// Has the processor fetch the line, where it is known how; nothing waits for it.
     pub(crate) fn prefetch(&self) {
         // SAFETY: the intrinsic reads no memory in a way that a program could see, whatever the address.
         #[cfg(target_arch = "x86_64")]
@@ -90,14 +90,34 @@ impl Line {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(self).cast());
         }
-        // SAFETY: as above.
-        #[cfg(target_arch = "aarch64")]
-        unsafe {
-            std::arch::asm!("prfm pldl1keep, [{}]", in(reg) self, options(nostack, preserves_flags, readonly));
-        }
     }
 }
 
 fn halves(tag: Tag) -> [u64; 2] {
     [tag as u64, (tag >> 64) as u64]
+}
+
+/// Every order in which a writer and a reader can come: `.ci/loom`.
+#[cfg(test)]
+#[cfg(loom)]
+mod tests {
+    use super::Line;
+    use loom::sync::Arc;
+
+    #[test]
+    fn loom_whoever_finds_a_row_finds_it_whole() {
+        loom::model(|| {
+            let line = Arc::new(Line::default());
+            let writer = line.clone();
+            let writing = loom::thread::spawn(move || {
+                writer.push(7 << 64 | 5, 1);
+                writer.renumber(7 << 64 | 5, 3);
+            });
+            // Half of a tag is none.
+            assert_eq!(line.find_fast(5), 0);
+            assert!([0, 2, 4].contains(&line.find_fast(7 << 64 | 5)));
+            writing.join().expect("the writer failed");
+            assert_eq!(line.find(7 << 64 | 5), 4);
+        });
+    }
 }

@@ -76,9 +76,7 @@ impl Table {
             line
         };
         let mut coming = [const { None }; AHEAD];
-        for (line, tag) in coming.iter_mut().zip(tags) {
-            *line = Some(fetch(tag));
-        }
+        coming.iter_mut().zip(tags).for_each(|(line, tag)| *line = Some(fetch(tag)));
         for (at, tag) in tags.iter().enumerate() {
             let (tag, next) = (Tag::from_le_bytes(*tag), tags.get(at + AHEAD).map(fetch));
             let line = std::mem::replace(&mut coming[at % AHEAD], next);
@@ -102,7 +100,7 @@ impl Table {
         let _writing = self.writing.lock();
         let guard = pin();
         let part = self.part(tag, &guard);
-        if part.renumber(tag, number) || part.add(tag, number) {
+        if part.lines(tag).any(|line| line.renumber(tag, number)) || part.add(tag, number) {
             return;
         }
         let rows: Vec<_> = part.rows().chain([(tag, number)]).collect();
@@ -114,12 +112,9 @@ impl Table {
     /// How many lines a look for a tag reads.
     pub fn lines_read(&self, tag: Tag) -> usize {
         let guard = pin();
-        let part = self.part(tag, &guard);
-        if part.first(tag).find(tag) != 0 {
-            return 1;
-        }
-        let in_base = 1 + usize::from(part.first(tag).is_full());
-        if part.find_in_base(tag) != 0 { in_base } else { in_base + part.in_overlay(tag).count() }
+        let mut lines = self.part(tag, &guard).lines(tag);
+        let passed = lines.by_ref().take_while(|line| line.find(tag) == 0).count();
+        passed + usize::from(self.find(tag).is_some())
     }
 
     /// Bytes of memory.
@@ -173,18 +168,16 @@ impl Part {
     /// One more than the number of a tag; 0 where it is missing.
     fn find(&self, tag: Tag) -> u32 {
         match self.first(tag).find_fast(tag) {
-            0 => match self.find_in_base(tag) {
-                0 => self.in_overlay(tag).map(|line| line.find(tag)).max().unwrap_or(0),
-                found => found,
-            },
+            0 => self.lines(tag).map(|line| line.find(tag)).find(|found| *found != 0).unwrap_or(0),
             found => found,
         }
     }
 
-    fn find_in_base(&self, tag: Tag) -> u32 {
+    /// The lines in which a tag can be, in the order in which it is looked for there.
+    fn lines(&self, tag: Tag) -> impl Iterator<Item = &Line> {
         let first = self.first(tag);
-        let found = first.find(tag);
-        if found != 0 || !first.is_full() { found } else { self.second(tag).find(tag) }
+        let second = first.is_full().then(|| self.second(tag));
+        std::iter::once(first).chain(second).chain(self.in_overlay(tag))
     }
 
     fn first(&self, tag: Tag) -> &Line {
@@ -193,11 +186,6 @@ impl Part {
 
     fn second(&self, tag: Tag) -> &Line {
         &self.base[places(tag, self.base.len())[1]]
-    }
-
-    fn renumber(&self, tag: Tag, number: u32) -> bool {
-        let base = [self.first(tag), self.second(tag)];
-        base.into_iter().chain(self.in_overlay(tag)).any(|line| line.renumber(tag, number))
     }
 
     /// The lines of the overlay in which a tag can be: from its own on, to the first that has room. None while nothing is there.
@@ -230,19 +218,19 @@ impl Part {
 
 /// A base of so many lines, and the rows that find no place in it. The same rows in the same order give the same base.
 fn placed(rows: &[(Tag, u32)], lines: usize) -> (Box<[Line]>, Vec<(Tag, u32)>) {
-    let (mut base, mut left) = (lines_of(lines), Vec::new());
+    let (base, mut left) = (lines_of(lines), Vec::new());
     for row in rows {
-        let (mut row, mut kicks) = (*row, 0);
-        while !places(row.0, lines).iter().any(|place| base[*place].push(row.0, row.1)) {
-            kicks += 1;
-            let driven_out = (kicks <= KICKS_MAX)
-                .then(|| base[places(row.0, lines)[kicks % 2]].replace(kicks / 2 % ROWS, row.0, row.1));
-            let Some(other) = driven_out.flatten() else {
-                left.push(row);
-                break;
-            };
-            row = other;
-        }
+        let mut homeless = *row;
+        let is_settled = (0..KICKS_MAX).any(|kick| {
+            let (places, (tag, number)) = (places(homeless.0, lines), homeless);
+            let (line, at) = (&base[places[kick % 2]], kick / 2 % ROWS);
+            places.iter().any(|place| base[*place].push(tag, number)) || {
+                homeless = line.row(at).unwrap_or(homeless);
+                line.write(at, tag, number);
+                false
+            }
+        });
+        left.extend((!is_settled).then_some(homeless));
     }
     (base, left)
 }

@@ -93,10 +93,10 @@ fn readers_see_whole_rows_while_one_writes() {
         .map(|_| {
             let (table, written) = (table.clone(), written.clone());
             thread::spawn(move || {
-                let mut looks = 0;
+                let mut looks = 0_u64;
                 loop {
                     let until = written.load(Ordering::Acquire);
-                    let n = (looks * 7_919) % ROWS;
+                    let n = (looks * 7_919 % u64::from(ROWS)) as u32;
                     let found = table.find(key(n));
                     assert!(found.is_none_or(|found| found == n));
                     assert!(n >= until || found.is_some(), "{n} of {until} is missing");

@@ -46,11 +46,6 @@ impl Lookup {
         let table = rows.collect();
         Lookup { property, table, column, from: graph.head() }
     }
-
-    /// The number of a node as of a version, by its number; nothing where the graph has to be asked.
-    fn get(&self, node: u32, version: Seq) -> Option<f64> {
-        self.column.get(node, version).filter(|_| version >= self.from)
-    }
 }
 
 impl Follower for Lookup {
@@ -110,9 +105,11 @@ impl Session {
     }
 
     fn number(&self, lookup: &Lookup, node: u32, version: Seq) -> Result<f64> {
-        match lookup.get(node, version) {
-            Some(number) => Ok(number),
-            None => self.read_at(version, None, |reader| number_of(reader, node, lookup.property)),
-        }
+        // Of what was before it, and of what was changed since that version, the graph knows.
+        let known = lookup.column.get(node, version).filter(|_| version >= lookup.from);
+        known.map_or_else(
+            || self.read_at(version, None, |reader| number_of(reader, node, lookup.property)),
+            Ok,
+        )
     }
 }

@@ -12,7 +12,7 @@ use napi_derive::napi;
 /// it is this process's own. Returns the length of the answer.
 #[napi]
 pub fn tags(env: &Env, length: u32, seed_low: Option<u32>, seed_high: Option<u32>) -> f64 {
-    let seed = seed_low.map(|low| u64::from(seed_high.unwrap_or(0)) << 32 | u64::from(low));
+    let seed = seed_low.zip(seed_high).map(|(low, high)| u64::from(high) << 32 | u64::from(low));
     answer(env, |environment, out| put_tags(seed, &mut environment.input(length), out))
 }
 
