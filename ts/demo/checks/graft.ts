@@ -1,4 +1,4 @@
-// What a package knows comes into a memory, is told apart from the rest, and goes without a trace.
+// What a package knows comes into a memory, is told apart from the rest, and is taken out of it again.
 import { Kernel, planGraft, type Engram, type Graft, type Graph, type Reader } from '../../index.ts'
 import { nameOf } from '../model.ts'
 import { count, digestText } from '../numbers.ts'
@@ -33,7 +33,7 @@ export async function graftComesAndGoes(
   return [grafted, await isTakenOut(graph, graft, answersOf, cutting, empty)]
 }
 
-/** First it becomes the graph's own, in the name of its principal; then nothing is left of it. */
+/** First it becomes the graph's own, in the name of its principal; then it is there no more. */
 async function isTakenOut(
   graph: Graph,
   graft: Graft,
