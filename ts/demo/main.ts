@@ -15,6 +15,7 @@ import {
   sameDigest,
 } from './checks/survival.ts'
 import { Timetable } from './checks/timetable.ts'
+import { transplantHolds } from './checks/transplant.ts'
 import { Travel } from './checks/travel.ts'
 import { KILLS, sabotagedRun, undisturbedRun, type Run, type RunPlan, type RunState } from './lives.ts'
 import { count } from './numbers.ts'
@@ -42,6 +43,8 @@ export interface DemoOptions {
 /** Directories of the two stores. */
 const UNDISTURBED = 'undisturbed'
 const SABOTAGED = 'sabotaged'
+/** Where packages are written. */
+const PACKAGES = 'packages'
 
 /** The digests of a run that nothing disturbed: what every other run has to arrive at. */
 interface Digests {
@@ -93,7 +96,10 @@ async function travel(options: DemoOptions, scratch: string, progress: Progress)
   const sabotaged = await sabotagedRun(plan(SABOTAGED), watch, options.signal)
   progress.begin('checking against git')
   const digests = await digestsOf(undisturbed)
-  const { chapters, graph } = await ask(repository, sabotaged, digests, seed)
+  const { chapters, graph } = await ask(repository, sabotaged, digests, {
+    directory: join(scratch, PACKAGES),
+    seed,
+  })
   const dates = repository.line.map(({ committedAtSeconds }) => committedAtSeconds)
   return {
     seed,
@@ -127,7 +133,7 @@ async function ask(
   repository: Repository,
   run: Run,
   expected: Digests,
-  seed: number,
+  { directory, seed }: { readonly directory: string; readonly seed: number },
 ): Promise<{ chapters: Chapter[]; graph: Omit<Findings['graph'], 'bytes'> }> {
   await using kernel = await Kernel.open(run.directory)
   const { graph } = kernel
@@ -147,6 +153,7 @@ async function ask(
   ]
   const undoes = await poisonIsUndone(graph, run.lies, run.mark, expected.atEnd)
   const remembers = await new Travel(graph, repository, new Timetable(graph, repository.line), seed).checks()
+  const travels = await transplantHolds(graph, directory, seed)
   const guards = [await visitorIsRefused(kernel, repository.head)]
   return {
     graph: size,
@@ -154,6 +161,7 @@ async function ask(
       { title: 'It survives', checks: survives },
       { title: 'It remembers', checks: remembers },
       { title: 'It takes back', checks: undoes },
+      { title: 'It travels', checks: travels },
       { title: 'It guards', checks: guards },
     ],
   }
