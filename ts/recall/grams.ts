@@ -38,7 +38,7 @@ export interface Grams {
 }
 
 /** What is left of the accents of the scripts of Europe where letters are decomposed. */
-const ACCENTS = /[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]+/gu
+const ACCENTS = /[\u{300}-\u{36f}]|[\u{1ab0}-\u{1aff}]|[\u{1dc0}-\u{1dff}]|[\u{20d0}-\u{20ff}]/gu
 /** Runs of letters, digits and marks; where words are not set apart (ideographs, kana) each letter is one. */
 const WORD_ALONE = '[\\u3041-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\u{20000}-\\u{323af}]'
 const WORDS = new RegExp(`${WORD_ALONE}|(?:(?!${WORD_ALONE})[\\p{L}\\p{N}\\p{M}])+`, 'gu')
