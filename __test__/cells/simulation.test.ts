@@ -8,6 +8,7 @@ import {
   message,
   supervisor,
   type CellRef,
+  type Graph,
   type KaryonError,
   type Simulation,
 } from '../../ts/index.ts'
@@ -143,6 +144,31 @@ for (const [what, wait] of Object.entries(foreign)) {
     await simulation.close()
   })
 }
+
+test('the first to write or to make a fork may be a turn', async (t) => {
+  const first: Record<string, (graph: Graph) => Promise<unknown>> = {
+    write: (graph) => graph.write((tx) => tx.put('a')),
+    fork: (graph) => graph.fork('idea'),
+  }
+  for (const [name, act] of Object.entries(first)) {
+    const simulation = Kernel.simulate({ seed: 1 })
+    const writer = cell({
+      name: 'writer',
+      grants: { read: '*', write: '*' },
+      messages: { go: message<void, string>() },
+      on: {
+        go: async (ctx) => {
+          await act(ctx.graph)
+          return 'done'
+        },
+      },
+    })
+    const asked = simulation.kernel.spawn(writer).ask('go')
+    await simulation.rest()
+    t.is(await asked, 'done', name)
+    await simulation.close()
+  }
+})
 
 test('a turn may wait for another cell as long as that takes in simulated time', async (t) => {
   const simulation = Kernel.simulate({ seed: 1 })

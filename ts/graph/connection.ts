@@ -31,15 +31,15 @@ interface Releasable {
 /** Keeps the process alive while somebody awaits something that only the native side will settle. */
 class KeepAlive {
   #count = 0
-  /** One for all: to start and stop a timer costs more than a write in memory. */
-  #timer: NodeJS.Timeout | undefined
+  /** One for all: to start and stop a timer costs more than a write in memory. From the beginning, so that it is no turn's of a simulation. */
+  readonly #timer = setInterval(() => {}, DELAY_MAX_MS).unref()
 
   add(): void {
-    if (this.#count++ === 0) (this.#timer ??= setInterval(() => {}, DELAY_MAX_MS)).ref()
+    if (this.#count++ === 0) this.#timer.ref()
   }
 
   release(): void {
-    if (--this.#count === 0) this.#timer?.unref()
+    if (--this.#count === 0) this.#timer.unref()
   }
 
   during<T>(promise: Promise<T>): Promise<T> {
