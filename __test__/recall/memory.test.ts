@@ -11,9 +11,12 @@ function textOf(random: () => number, words: number, vocabulary: number, kind = 
   return Array.from({ length: words }, () => `${kind}${Math.floor(random() * vocabulary)}`).join(' ')
 }
 
+/** Names in the order of their numbers. */
+const nameOf = (at: number): string => String(at).padStart(6, '0')
+
 function memoryOf(texts: readonly string[]): Memory {
   const memory = new Memory()
-  for (const text of texts) memory.add(text, 0, PLAIN)
+  for (const [at, text] of texts.entries()) memory.add(nameOf(at), text, 0, PLAIN)
   return memory
 }
 
@@ -49,7 +52,7 @@ test('what is added about other things changes nothing about a text', (t) => {
   const cues = Array.from({ length: 100 }, () => textOf(random, 4, 200, 'a'))
   const before = cues.map((cue) => memory.find(cue, ALL))
   // Ten times as much about something else, over several doublings.
-  for (let more = 0; more < 3_000; more++) memory.add(textOf(random, 8, 2_000, 'b'), 0, PLAIN)
+  for (let more = 0; more < 3_000; more++) memory.add(`more ${more}`, textOf(random, 8, 2_000, 'b'), 0, PLAIN)
   t.deepEqual(
     cues.map((cue) => memory.find(cue, ALL)),
     before,
@@ -60,7 +63,8 @@ test('a full slot keeps what tells most, and what finds no room is counted', (t)
   const memory = new Memory()
   const count = SLOT_ROWS_MAX + 100
   // The shorter the text, the more a word of it tells.
-  for (let row = 0; row < count; row++) memory.add(`common ${'x '.repeat(row % 7)}own${row}`, 0, PLAIN)
+  for (let row = 0; row < count; row++)
+    memory.add(nameOf(row), `common ${'x '.repeat(row % 7)}own${row}`, 0, PLAIN)
   const { overflow } = memory.stats
   t.true(overflow >= 100 * HEADS)
   const found = memory.find('common', ALL)
@@ -72,9 +76,9 @@ test('a full slot keeps what tells most, and what finds no room is counted', (t)
 test('rows of the past make room, and are found as of their time', (t) => {
   const memory = new Memory()
   const count = SLOT_ROWS_MAX
-  for (let row = 0; row < count; row++) memory.add(`common own${row}`, 1, PLAIN)
+  for (let row = 0; row < count; row++) memory.add(nameOf(row), `common own${row}`, 1, PLAIN)
   for (let row = 0; row < count; row += 2) memory.end(row, 5)
-  const late = memory.add('common newest', 5, PLAIN)
+  const late = memory.add('newest', 'common newest', 5, PLAIN)
   const at = (version: number): number[] =>
     memory.find('newest common', { ...ALL, at: version }).map(({ row }) => row)
   t.is(at(5)[0], late)

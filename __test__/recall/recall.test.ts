@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
-import { Kernel } from '../../ts/index.ts'
+import { exportEngram, Kernel, openEngram } from '../../ts/index.ts'
 import { openRecall, reinforce, type Recall } from '../../ts/recall/recall.ts'
 import { chooseSeed, seededRandom } from '../values/random.ts'
 
@@ -64,6 +67,39 @@ test('as of any version since it was opened it finds what was there then', async
       `${word} at ${version}, KARYON_SEED=${seed}`,
     )
   }
+})
+
+test('a view of the past, a fork and an engram are recalled as the graph is', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'karyon-recall-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const { graph } = Kernel.memory()
+  const words = ['red', 'blue', 'house', 'car', 'hat', 'tree']
+  await graph.write((tx) => {
+    for (let at = 0; at < 60; at++) {
+      const text = [0, 1, 2].map((step) => words[(at * 7 + step * (1 + (at % 5))) % words.length]).join(' ')
+      tx.put(`n${(at * 17) % 60}`, { labels: ['Fact'], props: { text } })
+    }
+  })
+  const options = { label: 'Fact', text: 'text' }
+  const path = join(folder, 'facts.engram')
+  await exportEngram(graph, path, { name: 'facts', version: '1.0.0' })
+  using engram = openEngram(path)
+  using view = graph.snapshot()
+  const fork = await graph.fork('idea')
+  const sources = [graph, view, fork, engram]
+  const memories = await Promise.all(sources.map((source) => openRecall(source, options)))
+  for (const cue of ['red house', 'blue', 'tree car hat']) {
+    const found = memories.map((memory) => memory.find(cue, { limit: 60 }))
+    t.true((found[0]?.length ?? 0) > 5)
+    for (const other of found.slice(1)) t.deepEqual(other, found[0])
+  }
+  await graph.write((tx) => tx.put('new', { labels: ['Fact'], props: { text: 'red red red' } }))
+  await fork.write((tx) => tx.put('idea', { labels: ['Fact'], props: { text: 'red red red' } }))
+  t.deepEqual(
+    memories.map((memory) => keys(memory, 'red').filter((key) => ['new', 'idea'].includes(key))),
+    [['new'], [], ['idea'], []],
+  )
+  t.throws(() => memories[3]?.find('red', { at: 1n }), { code: 'ERR_KARYON_ARGUMENT' })
 })
 
 test('what is reinforced comes first, and nothing else has changed', async (t) => {

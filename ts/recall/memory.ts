@@ -62,6 +62,8 @@ export class Memory {
   #grams = 0
   /** Rows of the past. */
   #ended = 0
+  /** What rows are called. */
+  readonly keys: string[] = []
   readonly #texts: string[] = []
   #from = new Float64Array(ROOM_MIN)
   #to = new Float64Array(ROOM_MIN)
@@ -91,13 +93,14 @@ export class Memory {
   }
 
   /** Adds a text that holds from a version on. Returns its row. */
-  add(text: string, from: number, facts: RowFacts): number {
+  add(key: string, text: string, from: number, facts: RowFacts): number {
     const row = this.rows
     if (row >= ROWS_MAX) {
       const message = `more than ${ROWS_MAX} texts and versions of texts; recall fewer labels`
       throw new KaryonError('ERR_KARYON_MEMORY', message, { details: { limit: ROWS_MAX } })
     }
     if (row >= this.#from.length) this.#grow()
+    this.keys.push(key)
     this.#texts.push(text)
     this.#facts.push(facts)
     this.#from[row] = from
@@ -152,7 +155,7 @@ export class Memory {
     this.#best = grown(this.#best)
   }
 
-  /** The rows that share n-grams with a text, the best first; those of one score in the order in which they came. */
+  /** The rows that share n-grams with a text, the best first; those of one score by their keys. */
   find(text: string, cue: Cue): Found[] {
     const grams = gramsOf(text)
     const touched: number[] = []
@@ -179,7 +182,14 @@ export class Memory {
       this.#counts[row] = 0
       this.#best[row] = 0
     }
-    return found.toSorted((one, other) => other.score - one.score || one.row - other.row).slice(0, cue.limit)
+    return found
+      .toSorted((one, other) => other.score - one.score || this.#compare(one.row, other.row))
+      .slice(0, cue.limit)
+  }
+
+  #compare(one: number, other: number): number {
+    const [name, another] = [this.keys[one]!, this.keys[other]!]
+    return name < another ? -1 : name > another ? 1 : one - other
   }
 
   /**

@@ -1,6 +1,6 @@
 // Recall: nodes that share words with a text, as of any version of the graph.
 import { KaryonError } from '../errors.ts'
-import type { Graph, Node } from '../graph/types.ts'
+import type { Graph, Node, Reader } from '../graph/types.ts'
 import type { Moment, Version } from '../time.ts'
 import type { Properties } from '../values/types.ts'
 import { Memory, PLAIN, type RowFacts } from './memory.ts'
@@ -74,10 +74,10 @@ interface Held {
 
 /**
  * Finds nodes by words that they share with a cue: each word, pair and three of words by eight hashes, of which most have to agree. Candidates
- * may be wrong, and what is common may be missed; there is no model, and nothing is learned but what `weight` says. It follows the graph: what is
- * durable when it is asked counts.
+ * may be wrong, and what is common may be missed; there is no model, and nothing is learned but what `weight` says. Of a graph it follows what is
+ * committed: what is durable when it is asked counts.
  *
- * Cost: a pass over the nodes when it is opened; of a cue, 32 slots a word with at most 64 rows each, however many there are.
+ * Cost: a pass over the nodes when it is opened; of a cue, 32 slots a word with at most 512 rows each, however many there are.
  *
  * @example
  * const memory = await openRecall(kernel.graph, { label: 'Fact', text: 'text', weight: 'weight' })
@@ -85,21 +85,21 @@ interface Held {
  * await reinforce(kernel.graph, 'fact/17', 'weight', 0.5)       // next time it comes before others
  */
 export class Recall {
-  readonly #graph: Graph
+  /** What it follows; nothing where it recalls what never changes. */
+  readonly #graph: Graph | undefined
   readonly #options: RecallOptions
   readonly #memory = new Memory()
   readonly #held = new Map<string, Held>()
-  readonly #keys: string[] = []
   readonly #opened: number
   #version: number
 
   /** See `openRecall`. */
-  constructor(graph: Graph, options: RecallOptions) {
-    this.#graph = graph
+  constructor(source: Reader, options: RecallOptions) {
+    this.#graph = isGraph(source) ? source : undefined
     this.#options = options
-    using now = graph.snapshot()
-    for (const node of now.nodes({ label: options.label })) this.#learn(node.key, node, 0)
-    this.#version = Number(now.version)
+    using now = this.#graph?.snapshot()
+    for (const node of (now ?? source).nodes({ label: options.label })) this.#learn(node.key, node, 0)
+    this.#version = Number(now?.version ?? 0n)
     this.#opened = this.#version
   }
 
@@ -118,7 +118,7 @@ export class Recall {
       at: at === undefined ? this.#version : this.#moment(at),
     })
     return found.map(({ row, score, share, grams, heads }) => ({
-      key: this.#keys[row] as string,
+      key: this.#memory.keys[row] as string,
       score,
       share: share / 255,
       grams,
@@ -127,10 +127,11 @@ export class Recall {
   }
 
   #moment(at: Moment): number {
+    if (this.#graph === undefined) throw refused('what never changes is recalled as it is; leave `at` out')
     using view = this.#graph.at(at)
     const version = Number(view.version)
     if (version < this.#opened) {
-      const message = `this recall knows versions from ${this.#opened} on; open one of the past with graph.at()`
+      const message = `this recall knows versions from ${this.#opened} on; open another one, of graph.at() of that moment`
       throw new KaryonError('ERR_KARYON_HORIZON', message, { details: { version, from: this.#opened } })
     }
     return version
@@ -138,22 +139,24 @@ export class Recall {
 
   /** Takes over what was committed since. Done by every `find`; costs what has changed. */
   follow(): void {
-    using now = this.#graph.snapshot()
+    const graph = this.#graph
+    if (graph === undefined) return
+    using now = graph.snapshot()
     const version = Number(now.version)
     if (version === this.#version) return
     // One by one: what came and went between two of them is of the versions between them.
     while (this.#version < version) {
       const before = BigInt(this.#version++)
-      for (const { target } of this.#graph.diff(before, before + 1n)) {
-        if (typeof target === 'string') this.#step(target, this.#version)
+      for (const { target } of graph.diff(before, before + 1n)) {
+        if (typeof target === 'string') this.#step(graph, target)
       }
     }
   }
 
-  #step(key: string, version: number): void {
-    using view = this.#graph.at(BigInt(version))
+  #step(graph: Graph, key: string): void {
+    using view = graph.at(BigInt(this.#version))
     const node = view.get(key)
-    this.#learn(key, node?.labels.includes(this.#options.label) ? node : undefined, version)
+    this.#learn(key, node?.labels.includes(this.#options.label) ? node : undefined, this.#version)
   }
 
   /** What a node says from a version on. */
@@ -169,8 +172,7 @@ export class Recall {
       this.#held.delete(key)
     }
     if (node === undefined || typeof text !== 'string') return
-    const row = this.#memory.add(text, version, this.#factsOf(node.props))
-    this.#keys[row] = key
+    const row = this.#memory.add(key, text, version, this.#factsOf(node.props))
     this.#held.set(key, { row, text })
   }
 
@@ -193,13 +195,20 @@ export class Recall {
   }
 }
 
-/** Opens a recall of the nodes with a label, by the text of one of their properties. */
-export async function openRecall(graph: Graph, options: RecallOptions): Promise<Recall> {
+/**
+ * Opens a recall of the nodes with a label, by the text of one of their properties: of a graph or a fork, which it follows, or of what never changes: a
+ * view of the past, or an engram where it lies.
+ */
+export async function openRecall(source: Reader, options: RecallOptions): Promise<Recall> {
   for (const field of ['label', 'text'] as const) {
     if (typeof options?.[field] !== 'string') throw refused(`${field} of a recall is the name of one`)
   }
-  await graph.ready('history')
-  return new Recall(graph, options)
+  if (isGraph(source)) await source.ready('history')
+  return new Recall(source, options)
+}
+
+function isGraph(source: Reader): source is Graph {
+  return 'snapshot' in source && 'diff' in source
 }
 
 /**
