@@ -41,7 +41,7 @@ export function collisions(): readonly Case[] {
 
 function collisionsAt(load: number): Case {
   let all: BigUint64Array
-  let some: Heads
+  let recall: Heads
   let order: Uint32Array
   let figure = 0
   let asked = 0
@@ -58,26 +58,26 @@ function collisionsAt(load: number): Case {
       name: 'karyon',
       async start() {
         all = await grams()
-        some = await heads()
-        if (some.HEADS !== 8) throw new Error(`there are ${some.HEADS} heads`)
+        recall = await heads()
+        if (recall.HEADS !== 8) throw new Error(`there are ${recall.HEADS} heads`)
       },
       prepare(round) {
         order = Uint32Array.from(shuffled([...all.keys()], round + 1))
       },
       run() {
         const halves = new Uint32Array(all.buffer)
-        const taken = new Uint8Array(some.HEADS * SLOTS)
+        const taken = new Uint8Array(recall.HEADS * SLOTS)
         const slot = (gram: number, head: number): number =>
-          head * SLOTS + some.slotOf(halves[2 * gram]!, halves[2 * gram + 1]!, head, SLOTS)
+          head * SLOTS + recall.slotOf(halves[2 * gram]!, halves[2 * gram + 1]!, head, SLOTS)
         for (const gram of order.subarray(0, inserted)) {
-          for (let head = 0; head < some.HEADS; head++) taken[slot(gram, head)] = 1
+          for (let head = 0; head < recall.HEADS; head++) taken[slot(gram, head)] = 1
         }
         const others = order.subarray(inserted)
         let hits = 0
         for (const gram of others) {
           let head = 0
-          while (head < some.HEADS && taken[slot(gram, head)] === 1) head++
-          if (head === some.HEADS) hits++
+          while (head < recall.HEADS && taken[slot(gram, head)] === 1) head++
+          if (head === recall.HEADS) hits++
         }
         asked = others.length
         figure = hits / asked / expected

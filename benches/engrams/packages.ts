@@ -10,7 +10,7 @@ const COMMIT = 20_000
 /** Bytes of one commit while a graph is filled with large values. */
 const COMMIT_BYTES: number = 32 * 1024 * 1024
 
-/** A package that was written, and what is asked of it. */
+/** A package that was written. */
 export interface Package {
   readonly path: string
   readonly bytes: number
