@@ -1,3 +1,6 @@
+import { collisions } from './engrams/collisions.ts'
+import { exporting } from './engrams/exporting.ts'
+import { grafting } from './engrams/grafting.ts'
 import {
   type Finder,
   type Ours,
@@ -9,6 +12,9 @@ import {
   numberOf,
   sqlite,
 } from './engrams/lookups.ts'
+import { opening } from './engrams/opening.ts'
+import { packageReads } from './engrams/package-reads.ts'
+import { recalling } from './engrams/recalling.ts'
 import type { Case, Side } from './measure.ts'
 
 const LOOKS = 200_000
@@ -45,6 +51,12 @@ export function cases(): readonly Case[] {
       ours: aboveOneCall(lookup()),
       peers: [],
     },
+    ...opening(),
+    ...packageReads(),
+    ...grafting(),
+    ...exporting(),
+    ...recalling(),
+    ...collisions(),
   ]
 }
 
