@@ -79,7 +79,9 @@ export class Memory {
   /** Probes of the last cue. */
   probes = 0
 
-  constructor(slots: number = SLOTS_MIN) {
+  /** With room for about so many n-grams: it is made larger where there are more, which costs a pass over all texts. */
+  constructor(grams = 0) {
+    const slots = 2 ** Math.ceil(Math.log2(Math.max(grams / LOAD_MAX, SLOTS_MIN)))
     this.#slots = new Slots(HEADS, slots)
   }
 

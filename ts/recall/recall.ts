@@ -1,4 +1,5 @@
 // Recall: nodes that share words with a text, as of any version of the graph.
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { KaryonError } from '../errors.ts'
 import type { Graph, Node, Reader } from '../graph/types.ts'
 import type { Moment, Version } from '../time.ts'
@@ -64,6 +65,10 @@ export interface RecallStats {
 }
 
 const LIMIT_MAX = 1_000
+/** N-grams for which room is made ahead, for each text. */
+const GRAMS_OF_TEXT = 48
+/** How long others wait at a time while it is opened. */
+const STRETCH_MS = 10
 const HEADS = 8
 
 /** A text that holds now. */
@@ -77,7 +82,7 @@ interface Held {
  * may be wrong, and what is common may be missed; there is no model, and nothing is learned but what `weight` says. Of a graph it follows what is
  * committed: what is durable when it is asked counts.
  *
- * Cost: a pass over the nodes when it is opened; of a cue, 32 slots a word with at most 512 rows each, however many there are.
+ * Cost: a pass over the nodes when it is opened, some 0.2 ms a text, which lets others have their turns, and some 4 KiB of memory; of a cue, 32 slots a word with at most 512 rows each, however many there are.
  *
  * @example
  * const memory = await openRecall(kernel.graph, { label: 'Fact', text: 'text', weight: 'weight' })
@@ -88,19 +93,34 @@ export class Recall {
   /** What it follows; nothing where it recalls what never changes. */
   readonly #graph: Graph | undefined
   readonly #options: RecallOptions
-  readonly #memory = new Memory()
+  readonly #memory: Memory
   readonly #held = new Map<string, Held>()
-  readonly #opened: number
-  #version: number
+  #opened = 0
+  #version = 0
 
   /** See `openRecall`. */
-  constructor(source: Reader, options: RecallOptions) {
-    this.#graph = isGraph(source) ? source : undefined
+  private constructor(graph: Graph | undefined, options: RecallOptions, texts: number) {
+    this.#graph = graph
     this.#options = options
-    using now = this.#graph?.snapshot()
-    for (const node of (now ?? source).nodes({ label: options.label })) this.#learn(node.key, node, 0)
-    this.#version = Number(now?.version ?? 0n)
-    this.#opened = this.#version
+    this.#memory = new Memory(texts * GRAMS_OF_TEXT)
+  }
+
+  /** See `openRecall`. */
+  static async open(source: Reader, options: RecallOptions): Promise<Recall> {
+    const [graph, { label }] = [isGraph(source) ? source : undefined, options]
+    using now = graph?.snapshot()
+    const texts = now ?? source
+    const recall = new Recall(graph, options, texts.count({ label }))
+    let begun = performance.now()
+    for (const node of texts.nodes({ label })) {
+      recall.#learn(node.key, node, 0)
+      if (performance.now() - begun < STRETCH_MS) continue
+      await turnOfLoop()
+      begun = performance.now()
+    }
+    recall.#version = Number(now?.version ?? 0n)
+    recall.#opened = recall.#version
+    return recall
   }
 
   /** Candidates for a cue, the best first; none where nothing is shared. */
@@ -204,7 +224,7 @@ export async function openRecall(source: Reader, options: RecallOptions): Promis
     if (typeof options?.[field] !== 'string') throw refused(`${field} of a recall is the name of one`)
   }
   if (isGraph(source)) await source.ready('history')
-  return new Recall(source, options)
+  return Recall.open(source, options)
 }
 
 function isGraph(source: Reader): source is Graph {

@@ -5,6 +5,8 @@ export const SLOT_ROWS_MAX = 512
 /** Rows that can be told apart: a posting is a number of 32 bits, of which eight are its impact. */
 export const ROWS_MAX: number = 2 ** 24
 
+/** Postings that are moved one by one. */
+const MOVED_BY_HAND = 48
 /** Room of the smallest list; each next one has twice as much. */
 const FIRST_ROOM = 2
 const CLASSES = Math.log2(SLOT_ROWS_MAX / FIRST_ROOM) + 1
@@ -75,9 +77,15 @@ export class Slots {
     }
     const from = this.#offsets[slot]!
     const at = this.#placeOf(posting, from, from + length)
-    this.#postings.copyWithin(at + 1, at, from + length)
+    this.#makeGap(at, from + length)
     this.#postings[at] = posting
     this.#lengths[slot] = length + 1
+  }
+
+  #makeGap(at: number, to: number): void {
+    // A call costs more than to move a few by hand.
+    if (to - at > MOVED_BY_HAND) this.#postings.copyWithin(at + 1, at, to)
+    else for (let moved = to; moved > at; moved--) this.#postings[moved] = this.#postings[moved - 1]!
   }
 
   #placeOf(posting: number, from: number, to: number): number {
