@@ -196,6 +196,14 @@ test('what is asked wrongly is refused as the graph refuses it', async (t) => {
     (reader) => reader.nodes({ lable: 'L' } as object),
     (reader) => reader.nodes({ where: { property: 'n' } as unknown as Condition }),
     (reader) => reader.nodes({ where: { property: 'n', equals: 1, from: 2 } as Condition }),
+    (reader) => [
+      ...reader.nodes({
+        where: [
+          { property: 'n', from: 1, to: 'x' },
+          { property: 'n', equals: '\ud800' },
+        ],
+      }),
+    ],
     (reader) => reader.nodes({ where: { property: 'n', equals: 2 ** 60 } }),
     (reader) => reader.count({ where: { property: 'n', from: 1, to: 'b' } }),
     (reader) => reader.count({ where: { property: 'n', from: [1] } }),

@@ -32,10 +32,11 @@ export function questionOf(query: NodeQuery): Question {
   if (label !== undefined) checkName(label)
   const conditions: readonly Condition[] =
     where === undefined ? [] : Array.isArray(where) ? [...where] : [where as Condition]
-  return { label, tests: conditions.map(testOf) }
+  // Values are encoded first, all of them, and then compared with each other: so of two things that are wrong the graph tells the same one.
+  return { label, tests: conditions.map(encodedTest).map((test) => test()) }
 }
 
-function testOf(condition: Condition): Test {
+function encodedTest(condition: Condition): () => Test {
   const { property, ...values } = checkedOptions<Readonly<Record<string, unknown>>>(
     condition,
     'property',
@@ -47,13 +48,18 @@ function testOf(condition: Condition): Test {
   if (given.length !== 1)
     throw badArgument('a condition is a property with equals, with from and to, or with prefix')
   const keyOf = (value: unknown): Buffer => orderKey(encodedValue(value, property))
-  const meets =
-    equals !== undefined
-      ? equalTo(keyOf(equals))
-      : prefix !== undefined
-        ? beginningWith(keyOf(prefix))
-        : between(from === undefined ? undefined : keyOf(from), to === undefined ? undefined : keyOf(to))
-  return { property, holds: (encoded) => meets(orderKey(encoded)) }
+  const [equalKey, fromKey, toKey, prefixKey] = [equals, from, to, prefix].map((value) =>
+    value === undefined ? undefined : keyOf(value),
+  )
+  return () => {
+    const meets =
+      equalKey !== undefined
+        ? equalTo(equalKey)
+        : prefixKey !== undefined
+          ? beginningWith(prefixKey)
+          : between(fromKey, toKey)
+    return { property, holds: (encoded) => meets(orderKey(encoded)) }
+  }
 }
 
 function encodedValue(value: unknown, where: string): Buffer {
