@@ -21,9 +21,6 @@ const LOOKS = 200_000
 const BATCH = 1_024
 const BATCHES = 400
 
-/** What a call from Node may cost for each key, above the look itself. */
-const ABOVE_RUST_NS = 5
-
 export function cases(): readonly Case[] {
   return [
     {
@@ -39,17 +36,16 @@ export function cases(): readonly Case[] {
       unit: 'ns/op',
       operations: BATCH * BATCHES,
       note: `${ROWS} numbers, batches of ${BATCH} ids in a typed array; a Map is asked one at a time`,
-      ours: inBatches(lookup(), 'handles'),
+      ours: inBatches(lookup(), 'handles', BATCH),
       peers: [mapOfNumbers(), oneByOne()],
     },
     {
       name: 'engram/get-many-node',
       unit: 'ns/op',
       operations: BATCH * BATCHES,
-      limit: ABOVE_RUST_NS,
-      note: `batches of ${BATCH} tags, above one native call for all of them; both copy tags and numbers`,
-      ours: aboveOneCall(lookup()),
-      peers: [],
+      note: `batches of ${BATCH} tags, a call each; the look alone is in engram/get-many-rust, without the number`,
+      ours: inBatches(lookup(), 'tags', BATCH),
+      peers: [inBatches(lookup(), 'tags', BATCH * BATCHES)],
     },
     ...opening(),
     ...packageReads(),
@@ -88,14 +84,17 @@ function batches<Ids>(round: number, idsOf: (keys: string[]) => Ids): Ids[] {
   return Array.from({ length: BATCHES }, (_, at) => idsOf(places(BATCH, round * BATCHES + at).map(keyOf)))
 }
 
-function inBatches(ours: Ours, by: 'handles' | 'tags'): Side {
+function inBatches(ours: Ours, by: 'handles' | 'tags', size: number): Side {
   let wanted: (BigUint64Array | Uint32Array)[] = []
   let sum = 0
   return {
-    name: ours.name,
+    name: size === BATCH ? ours.name : 'self: one call for all',
     start: ours.start,
     prepare: (round) => {
-      wanted = batches(round, (keys) => ours[by](keys))
+      const keys = batches(round, (some) => some).flat()
+      wanted = []
+      for (let from = 0; from < keys.length; from += size)
+        wanted.push(ours[by](keys.slice(from, from + size)))
       sum = 0
     },
     run: () => {
@@ -147,37 +146,6 @@ function oneByOne(): Side {
       for (const batch of keys) for (const key of batch) sum += ours.find(key)
     },
     answer: () => sum,
-    stop: ours.stop,
-  }
-}
-
-/** What a key costs in batches, less what one costs where as many others are asked for in one call; who comes first changes. */
-function aboveOneCall(ours: Ours): Side {
-  let wanted: BigUint64Array[] = []
-  let all = new BigUint64Array()
-  let isEven = true
-  let above = 0
-  return {
-    name: ours.name,
-    start: ours.start,
-    prepare: (round) => {
-      isEven = round % 2 === 0
-      wanted = batches(2 * round, (keys) => ours.tags(keys))
-      all = new BigUint64Array(2 * BATCH * BATCHES)
-      batches(2 * round + 1, (keys) => ours.tags(keys)).forEach((tags, at) => all.set(tags, at * 2 * BATCH))
-    },
-    run: () => {
-      const inBatches = (): void => wanted.forEach((tags) => ours.findMany(tags))
-      const inOneCall = (): void => void ours.findMany(all)
-      const taken = (isEven ? [inBatches, inOneCall] : [inOneCall, inBatches]).map((look) => {
-        const begun = performance.now()
-        look()
-        return performance.now() - begun
-      })
-      const [one = 0, other = 0] = taken
-      above = ((isEven ? one - other : other - one) * 1e6) / (BATCH * BATCHES)
-    },
-    figure: () => above,
     stop: ours.stop,
   }
 }
