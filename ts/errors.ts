@@ -13,7 +13,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_NOT_A_DIRECTORY` | the path is a file |
  * | `ERR_KARYON_NOT_A_STORE` | the directory holds something else |
  * | `ERR_KARYON_NOT_EMPTY` | the directory for a copy of a store is not empty |
- * | `ERR_KARYON_OWNED` | another process has the store open (`details.pid`) |
+ * | `ERR_KARYON_OWNED` | another process has the store open, or writes in the folder of packages (`details.pid`) |
  * | `ERR_KARYON_FORMAT_NEWER` | written by a newer Karyon |
  * | `ERR_KARYON_DAMAGED` | acknowledged bytes do not match their checksum or hash |
  * | `ERR_KARYON_HORIZON` | a version is asked for that is not kept any more |
@@ -65,7 +65,7 @@ import { native } from './native.ts'
  * | `ERR_KARYON_TIMER_COUNT` | too many timers are armed |
  * | `ERR_KARYON_FOREIGN_AWAIT` | a turn of a simulation waits for something outside of it |
  * | `ERR_KARYON_CONSUMED` | the durable cell has consumed the message of this number before |
- * | `ERR_KARYON_PACKAGE` | the file is no engram, or what it says contradicts itself |
+ * | `ERR_KARYON_PACKAGE` | the file is no engram, or what it says contradicts itself; or a file beside kept ones is damaged |
  * | `ERR_KARYON_PACKAGE_ROOT` | bytes of an engram are not those that its root stands for |
  * | `ERR_KARYON_PACKAGE_LIMIT` | an engram is beyond a limit (`details.limit`) |
  * | `ERR_KARYON_SIGNATURE` | nobody who is trusted has signed the engram, or a signature is wrong |

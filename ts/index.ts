@@ -2,13 +2,17 @@
 export { cell, control, message, supervisor, topic } from './cells/index.ts'
 export type * from './cells/index.ts'
 export {
+  dropEngram,
   exportEngram,
   graftEngram,
   inspectEngram,
+  keepEngram,
+  keptEngrams,
   listGrafts,
   openEngram,
   openGraft,
   planGraft,
+  restoreEngram,
 } from './engrams/index.ts'
 export type { DirectGraftOptions } from './engrams/index.ts'
 export type * from './engrams/types.ts'

@@ -169,14 +169,19 @@ export class Blocks {
 
   /** Verifies everything up to the signatures, block after block, in large reads. */
   verifyAll(): void {
-    for (let level = this.#levelBytes.length; level >= 0; level--) {
-      const [offset, bytes] =
-        level === 0 ? [0, this.frame.bytes] : [this.#levelOffsets[level - 1]!, this.#levelBytes[level - 1]!]
-      this.#verifyLevel(level, offset, bytes)
+    const all = this.verified()
+    while (all.next().done !== true);
+  }
+
+  /** The same, and hands out the bytes of each block, in the order of the file. They hold until the next ones are asked for. */
+  *verified(): Generator<Buffer, void> {
+    yield* this.#verifiedLevel(0, 0, this.frame.bytes)
+    for (const [at, bytes] of this.#levelBytes.entries()) {
+      yield* this.#verifiedLevel(at + 1, this.#levelOffsets[at]!, bytes)
     }
   }
 
-  #verifyLevel(level: number, offset: number, bytes: number): void {
+  *#verifiedLevel(level: number, offset: number, bytes: number): Generator<Buffer, void> {
     const [count, step] = [blocksIn(bytes), BLOCK_BYTES * READ_AHEAD]
     const buffer = blockBuffer(Math.min(bytes, step))
     for (let first = 0; first < count; first += READ_AHEAD) {
@@ -185,8 +190,9 @@ export class Blocks {
       for (let number = first; number < Math.min(count, first + READ_AHEAD); number++) {
         const at = (number - first) * BLOCK_BYTES
         const end = at + Math.min(BLOCK_BYTES, bytes - number * BLOCK_BYTES)
-        // What is hashed with a block is written over the end of the one before, which has been hashed.
+        // What is hashed with a block is written over the end of the one before, which has been hashed, and is not used any more.
         this.#check(buffer.subarray(at, LEAD_BYTES + end), level, number)
+        yield buffer.subarray(LEAD_BYTES + at, LEAD_BYTES + end)
       }
     }
   }

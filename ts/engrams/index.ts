@@ -70,5 +70,6 @@ export function openEngram(path: string, options: EngramOptions = {}): Engram {
 }
 
 export { graftEngram, type DirectGraftOptions } from './graft.ts'
+export { dropEngram, keepEngram, keptEngrams, restoreEngram } from './kept.ts'
 export { listGrafts, openGraft } from './opened.ts'
 export { planGraft } from './plan.ts'

@@ -104,7 +104,7 @@ function isCounted({ counts, schema }: Inspected['manifest'], sections: Sections
 }
 
 /** Refuses anything but zeros between sections. */
-function checkGaps(blocks: Blocks, sections: Sections): void {
+export function checkGaps(blocks: Blocks, sections: Sections): void {
   const all = Object.values(sections)
   const starts = [...all.slice(1).map(({ offset }) => offset), blocks.frame.bytes]
   const ends = all.map(({ offset, bytes }) => offset + bytes)

@@ -140,7 +140,7 @@ export class Output {
 }
 
 /** The name of the file is durable once its directory is. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   // Windows has no handle for a directory, and needs none.
   if (process.platform === 'win32') return
   const directory = openSync(path, 'r')

@@ -305,3 +305,27 @@ export interface Graft extends Disposable {
   /** Lets go of it; it stays grafted, and can be opened again. */
   close(): void
 }
+
+/** What became of a package that was kept. */
+export interface Kept {
+  readonly root: string
+  /** Of the package. */
+  readonly bytes: number
+  /** Bytes that were written to the folder for it: chunks that it did not have yet, and the list of all. */
+  readonly stored: number
+  /** Of how many chunks it is. */
+  readonly chunks: number
+  /** How many of them were there already, in the folder or before in the package itself. */
+  readonly shared: number
+}
+
+/** A package that is kept. */
+export interface KeptInfo {
+  readonly root: string
+  readonly name: string
+  readonly version: string
+  /** Of the package. */
+  readonly bytes: number
+  /** Bytes that were written to the folder when it was kept; others may share them since. */
+  readonly own: number
+}

@@ -18,10 +18,8 @@ import { putNode } from './records.ts'
 import { type Chosen, chosenOf, edgesOf, selectedKeys } from './select.ts'
 import { checkSigners, signed } from './signatures.ts'
 import { Gathered } from './sources.ts'
+import { turns } from './turns.ts'
 import type { Engram, ExportOptions, Manifest, PackageLimits, Source } from './types.ts'
-
-/** How long others wait for their turn at most. */
-const TURN_MS = 8
 
 /** Packs a graph, or a part of it, or of another package, into one file: see `exportEngram`. */
 export async function writeEngram(from: Graph | Engram, path: string, options: ExportOptions): Promise<void> {
@@ -59,20 +57,6 @@ export async function writeEngram(from: Graph | Engram, path: string, options: E
     }
   } finally {
     content.close()
-  }
-}
-
-/** Asked now and then, it says when others are to have their turn. */
-function turns(): () => Promise<void> | undefined {
-  let begun = performance.now()
-  return () => {
-    if (performance.now() - begun < TURN_MS) return undefined
-    return new Promise((resolve) => {
-      setImmediate(() => {
-        begun = performance.now()
-        resolve()
-      })
-    })
   }
 }
 
