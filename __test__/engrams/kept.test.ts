@@ -382,13 +382,14 @@ test('a list that is not what was written is refused, wherever it is not, and no
   t.true(readFileSync(out).equals(readFileSync(join(directory, 'b'))))
 })
 
-/** A list whose rows are others, with sums that are right: somebody made it by hand. */
-function forge(bytes: Buffer, act: (rows: Buffer) => void): Buffer {
+/** A list whose rows or head are others, with sums that are right: somebody made it by hand. */
+function forge(bytes: Buffer, act: (rows: Buffer, head: Buffer) => void): Buffer {
   const [packs, chunks, said] = [bytes.readUInt32LE(12), bytes.readUInt32LE(64), bytes.readUInt32LE(68)]
   const start = 72 + said + packs * 36
   const copy = Buffer.from(bytes)
   const rows = copy.subarray(start + 32, start + 32 + chunks * 48)
-  act(rows)
+  act(rows, copy.subarray(0, start))
+  createHash('sha256').update(copy.subarray(0, start)).digest().copy(copy, start)
   const sum = createHash('sha256')
     .update(copy.subarray(start, start + 32))
     .update(rows)
@@ -398,7 +399,7 @@ function forge(bytes: Buffer, act: (rows: Buffer) => void): Buffer {
 }
 
 test('a list made by hand gets nothing past the hashes and the root', async (t) => {
-  const { directory, folder, b } = await twoKept(t)
+  const { directory, folder, a, b } = await twoKept(t)
   const path = join(folder, 'packages', `${b.root}.list`)
   const bytes = readFileSync(path)
   const out = join(directory, 'out')
@@ -433,6 +434,37 @@ test('a list made by hand gets nothing past the hashes and the root', async (t) 
       readdirSync(directory).filter((name) => name.endsWith('.tmp')),
       [],
     )
+  }
+  writeFileSync(
+    path,
+    forge(bytes, (rows) => rows.writeUInt32LE(CHUNK_BYTES_MAX + 1, 40)),
+  )
+  const long = await refused(t, 'ERR_KARYON_PACKAGE', restoreEngram(folder, b.root, out))
+  t.regex(long.message, /no place of a chunk/, 'before anything is read for it')
+
+  const other = readFileSync(join(folder, 'packages', `${a.root}.list`))
+  const heads: readonly (readonly [string, KaryonErrorCode, Buffer])[] = [
+    [
+      'the chunks of another package',
+      'ERR_KARYON_PACKAGE',
+      forge(other, (_, head) => head.write(b.root, 16, 'hex')),
+    ],
+    [
+      'another version',
+      'ERR_KARYON_PACKAGE',
+      forge(bytes, (_, head) => head.write('9', head.indexOf('2.0.0'))),
+    ],
+    [
+      'a huge package',
+      'ERR_KARYON_PACKAGE_LIMIT',
+      forge(bytes, (_, head) => head.writeUInt32LE(2 ** 15, 52)),
+    ],
+    ['a newer format', 'ERR_KARYON_FORMAT_NEWER', forge(bytes, (_, head) => head.writeUInt32LE(2, 8))],
+  ]
+  for (const [what, code, list] of heads) {
+    writeFileSync(path, list)
+    await refused(t, code, restoreEngram(folder, b.root, out), what)
+    t.false(existsSync(out), what)
   }
   writeFileSync(
     path,
