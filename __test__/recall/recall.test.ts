@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import test from 'ava'
 import { exportEngram, Kernel, openEngram } from '../../ts/index.ts'
 import { openRecall, reinforce, type Recall } from '../../ts/recall/recall.ts'
+import { Principals } from '../graph/principals.ts'
+import { refused } from '../kernel/refused.ts'
 import { chooseSeed, seededRandom } from '../values/random.ts'
 
 const keys = (memory: Recall, cue: string, options = {}): string[] =>
@@ -146,6 +148,59 @@ test('thresholds, confidence and trust are those of the nodes', async (t) => {
   t.deepEqual(keys(memory, 'one five six').toSorted(), ['stranger', 'unsure'])
   t.deepEqual(keys(memory, 'one', { minConfidence: 0.5 }).toSorted(), ['shy', 'stranger'])
   t.deepEqual(keys(memory, 'one', { minTrust: 0.5 }).toSorted(), ['shy', 'unsure'])
+})
+
+test('an erased node is forgotten, now and in the past', async (t) => {
+  const { graph } = Kernel.memory()
+  const { version } = await graph.write((tx) => {
+    for (const key of ['a', 'b', 'c']) tx.put(key, { labels: ['Fact'], props: { text: 'secret zebra' } })
+  })
+  const memory = await openRecall(graph, { label: 'Fact', text: 'text' })
+  await graph.erase('a')
+  t.deepEqual(keys(memory, 'zebra'), ['b', 'c'])
+  t.deepEqual(keys(memory, 'zebra', { at: version }), ['b', 'c'])
+  await graph.write((tx) => tx.put('a', { labels: ['Fact'], props: { text: 'zebra again' } }))
+  t.deepEqual(keys(memory, 'zebra').toSorted(), ['a', 'b', 'c'])
+})
+
+test('one that falls behind what is kept compares what is there', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => {
+    tx.put('x', { labels: ['Fact'], props: { text: 'busy' } })
+    tx.put('old', { labels: ['Fact'], props: { text: 'zebra' } })
+  })
+  const memory = await openRecall(graph, { label: 'Fact', text: 'text' })
+  for (let n = 0; n < 2_100; n++) {
+    await graph.write((tx) => {
+      tx.patch('x', { props: { n } })
+      if (n !== 1_000) return
+      tx.put('mid', { labels: ['Fact'], props: { text: 'zebra' } })
+      tx.remove('old')
+    })
+  }
+  await graph.compact({ since: graph.snapshot().version })
+  t.deepEqual(keys(memory, 'zebra'), ['mid'])
+  t.throws(() => memory.find('zebra', { at: 3n }), { code: 'ERR_KARYON_HORIZON' })
+  await graph.write((tx) => tx.remove('mid'))
+  t.deepEqual(keys(memory, 'zebra'), [])
+})
+
+test('what is no number counts as nothing said', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => {
+    const put = (key: string, weight: number): void =>
+      tx.put(key, { labels: ['Fact'], props: { text: 'zebra', weight } })
+    put('a', 1)
+    put('b', NaN)
+    put('c', 50)
+  })
+  const memory = await openRecall(graph, { label: 'Fact', text: 'text', weight: 'weight', trust: 'weight' })
+  t.deepEqual(keys(memory, 'zebra'), ['c', 'a', 'b'])
+})
+
+test('who may not read everything recalls nothing', async (t) => {
+  const reader = new Principals().session('root/reader', { read: ['Fact'] })
+  await refused(t, 'ERR_KARYON_ACCESS', openRecall(reader.graph, { label: 'Fact', text: 'text' }))
 })
 
 test('bad input is refused', async (t) => {

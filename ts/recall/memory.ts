@@ -118,6 +118,15 @@ export class Memory {
     this.#to[row] = to
   }
 
+  /** Nothing is left of the texts of a key, at no version. Cost: a pass over the rows. */
+  forget(key: string): void {
+    for (const [row, other] of this.keys.entries()) {
+      if (other !== key) continue
+      this.keys[row] = this.#texts[row] = ''
+      this.end(row, this.#from[row]!)
+    }
+  }
+
   /** Changes what a row says of itself, and nothing else. */
   set(row: number, facts: RowFacts): void {
     this.#facts[row] = facts

@@ -95,6 +95,8 @@ export class Recall {
   readonly #options: RecallOptions
   readonly #memory: Memory
   readonly #held = new Map<string, Held>()
+  /** The nodes with the label, those without a text too. */
+  readonly #labelled = new Set<string>()
   #opened = 0
   #version = 0
 
@@ -164,23 +166,52 @@ export class Recall {
     using now = graph.snapshot()
     const version = Number(now.version)
     if (version === this.#version) return
-    // One by one: what came and went between two of them is of the versions between them.
-    while (this.#version < version) {
-      const before = BigInt(this.#version++)
-      for (const { target } of graph.diff(before, before + 1n)) {
-        if (typeof target === 'string') this.#step(graph, target)
+    try {
+      // One by one: what came and went between two of them is of the versions between them.
+      while (this.#version < version) {
+        const next = BigInt(this.#version) + 1n
+        for (const { target } of graph.diff(next - 1n, next)) {
+          if (typeof target === 'string') this.#step(graph, target, Number(next))
+        }
+        this.#version = Number(next)
       }
+    } catch (error) {
+      if (!(error instanceof KaryonError && error.code === 'ERR_KARYON_HORIZON')) throw error
+      // The way there was let go: what is there now is compared, and no older version is known any more.
+      const { label } = this.#options
+      const gone = new Set(this.#labelled)
+      for (const node of now.nodes({ label })) {
+        gone.delete(node.key)
+        this.#learn(node.key, node, version)
+      }
+      for (const key of gone) this.#learn(key, undefined, version)
+      this.#opened = this.#version = version
+    }
+    // An erased node leaves no difference behind, and nothing of it may be left here.
+    if (now.count({ label: this.#options.label }) !== this.#labelled.size) this.#forgetErased(now)
+  }
+
+  #forgetErased(now: Reader): void {
+    const keys = [...this.#labelled]
+    for (const [at, node] of now.getMany(keys).entries()) {
+      if (node !== undefined) continue
+      const key = keys[at] as string
+      this.#memory.forget(key)
+      this.#held.delete(key)
+      this.#labelled.delete(key)
     }
   }
 
-  #step(graph: Graph, key: string): void {
-    using view = graph.at(BigInt(this.#version))
+  #step(graph: Graph, key: string, version: number): void {
+    using view = graph.at(BigInt(version))
     const node = view.get(key)
-    this.#learn(key, node?.labels.includes(this.#options.label) ? node : undefined, this.#version)
+    this.#learn(key, node?.labels.includes(this.#options.label) ? node : undefined, version)
   }
 
   /** What a node says from a version on. */
   #learn(key: string, node: Node | undefined, version: number): void {
+    if (node === undefined) this.#labelled.delete(key)
+    else this.#labelled.add(key)
     const held = this.#held.get(key)
     const text = node?.props[this.#options.text]
     if (node !== undefined && held !== undefined && held.text === text) {
@@ -200,7 +231,9 @@ export class Recall {
     const { weight, threshold, confidence, trust } = this.#options
     const number = (name: string | undefined, scale: number, most: number, absent: number): number => {
       const value = name === undefined ? undefined : props[name]
-      return typeof value === 'number' ? Math.min(Math.max(Math.round(value * scale), 0), most) : absent
+      return typeof value === 'number' && !Number.isNaN(value)
+        ? Math.min(Math.max(Math.round(value * scale), 0), most)
+        : absent
     }
     return {
       weight: number(weight, 256, 65_535, PLAIN.weight),
@@ -217,13 +250,17 @@ export class Recall {
 
 /**
  * Opens a recall of the nodes with a label, by the text of one of their properties: of a graph or a fork, which it follows, or of what never changes: a
- * view of the past, or an engram where it lies.
+ * view of the past, or an engram where it lies. Of a graph for those who may read everything; nodes that are erased are forgotten at the next `find`.
  */
 export async function openRecall(source: Reader, options: RecallOptions): Promise<Recall> {
   for (const field of ['label', 'text'] as const) {
     if (typeof options?.[field] !== 'string') throw refused(`${field} of a recall is the name of one`)
   }
-  if (isGraph(source)) await source.ready('history')
+  if (isGraph(source)) {
+    await source.ready('history')
+    // Refuses who may not read everything: what is hidden is told by no difference when it comes into sight.
+    source.stats()
+  }
   return Recall.open(source, options)
 }
 
@@ -232,8 +269,7 @@ function isGraph(source: Reader): source is Graph {
 }
 
 /**
- * Adds to the weight of a node, 1 where it has none; a negative number takes away. Nothing else changes, and writers who do the same at once do not
- * conflict. Cost: one small commit.
+ * Adds to the weight of a node, 1 where it has none; a negative number takes away. Nothing else changes. Cost: one small commit.
  */
 export async function reinforce(graph: Graph, key: string, weight: string, by: number): Promise<void> {
   await graph.write((tx) => {

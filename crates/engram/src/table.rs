@@ -107,6 +107,8 @@ impl Table {
         let before = self.parts[part_of(tag)].swap(Owned::new(Part::of(&rows)), Ordering::AcqRel, &guard);
         // SAFETY: it was taken out just now, under the lock, so nobody else destroys it, and whoever pins from now on does not find it.
         unsafe { guard.defer_destroy(before) };
+        // Or else some sixty of them, a whole table, would wait with this thread.
+        guard.flush();
     }
 
     /// How many lines a look for a tag reads.
