@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, chunksOf } from '../../ts/engrams/chunking.ts'
+import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, chunksOf } from '../../ts/engrams/kept/chunking.ts'
 import {
   Kernel,
   KaryonError,

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { graftEngram } from '../../ts/engrams/graft.ts'
-import { planGraft } from '../../ts/engrams/plan.ts'
+import { graftEngram } from '../../ts/engrams/grafts/graft.ts'
+import { planGraft } from '../../ts/engrams/grafts/plan.ts'
 import { Kernel } from '../../ts/index.ts'
 import { chooseSeed, pick, type Random, seededRandom } from '../values/random.ts'
 import { engramOf } from './fake-engram.ts'

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { compareVersions } from '../../ts/engrams/semantic-version.ts'
+import { compareVersions } from '../../ts/engrams/grafts/semantic-version.ts'
 import { refused } from '../kernel/refused.ts'
 
 /** Ascending, with what the specification gives as an example. */

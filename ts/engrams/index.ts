@@ -69,7 +69,7 @@ export function openEngram(path: string, options: EngramOptions = {}): Engram {
   }
 }
 
-export { graftEngram, type DirectGraftOptions } from './graft.ts'
-export { dropEngram, keepEngram, keptEngrams, restoreEngram } from './kept.ts'
-export { listGrafts, openGraft } from './opened.ts'
-export { planGraft } from './plan.ts'
+export { graftEngram, type DirectGraftOptions } from './grafts/graft.ts'
+export { dropEngram, keepEngram, keptEngrams, restoreEngram } from './kept/kept.ts'
+export { listGrafts, openGraft } from './grafts/opened.ts'
+export { planGraft } from './grafts/plan.ts'

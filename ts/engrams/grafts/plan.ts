@@ -1,14 +1,14 @@
 // The dry run of a graft: what it would do, counted, and some of it told.
 import { setImmediate as pause } from 'node:timers/promises'
-import { badArgument } from '../errors.ts'
-import type { Node } from '../graph/types.ts'
-import type { Kernel } from '../kernel.ts'
+import { badArgument } from '../../errors.ts'
+import type { Node } from '../../graph/types.ts'
+import type { Kernel } from '../../kernel.ts'
 import { graftEngram } from './graft.ts'
 import { Judge } from './judge.ts'
 import { type Meeting, portions } from './meeting.ts'
 import { checkedOptions } from './options.ts'
 import { Policies } from './policies.ts'
-import type { Engram, Plan, PlanOptions } from './types.ts'
+import type { Engram, Plan, PlanOptions } from '../types.ts'
 
 /** How much is told of conflicts and clashes, unless it is said, and at most. */
 const SAMPLES = 100

@@ -1,12 +1,12 @@
 // The node that says in a fork what was grafted. A fork is a graft once it has it.
-import type { ForkInfo, Graph } from '../graph/types.ts'
-import type { Kernel } from '../kernel.ts'
-import type { Version } from '../time.ts'
-import type { Properties } from '../values/types.ts'
-import { graftOf, recordKey } from './graft-names.ts'
+import type { ForkInfo, Graph } from '../../graph/types.ts'
+import type { Kernel } from '../../kernel.ts'
+import type { Version } from '../../time.ts'
+import type { Properties } from '../../values/types.ts'
+import { graftOf, recordKey } from './names.ts'
 import { Policies } from './policies.ts'
-import { graftError } from './graft-refusals.ts'
-import type { GraftInfo, GraftOptions, PlanCounts } from './types.ts'
+import { graftError } from './refusals.ts'
+import type { GraftInfo, GraftOptions, PlanCounts } from '../types.ts'
 
 const LABEL = 'Engram'
 

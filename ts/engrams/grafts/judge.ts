@@ -1,6 +1,6 @@
 // What becomes of a package's facts in a host: counted, decided, and some of it told.
-import type { Edge, Graph, Node, Target } from '../graph/types.ts'
-import type { Version } from '../time.ts'
+import type { Edge, Graph, Node, Target } from '../../graph/types.ts'
+import type { Version } from '../../time.ts'
 import {
   clash,
   compare,
@@ -16,7 +16,7 @@ import {
 import type { Meeting } from './meeting.ts'
 import { type Held, type Policies, resolve } from './policies.ts'
 import { microsOf } from './same.ts'
-import type { ConflictPolicy, Engram, PlanCounts, PlannedConflict, Timed } from './types.ts'
+import type { ConflictPolicy, Engram, PlanCounts, PlannedConflict, Timed } from '../types.ts'
 
 /** Bytes of the values of conflicts that are told in full. */
 const SAMPLE_BYTES_MAX = 16 * 1024 * 1024

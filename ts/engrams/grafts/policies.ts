@@ -1,9 +1,9 @@
 // What is done about conflicts: whose value counts where host and package hold different ones.
-import { badArgument } from '../errors.ts'
-import { checkReserved } from '../values/keys.ts'
-import type { Value } from '../values/types.ts'
+import { badArgument } from '../../errors.ts'
+import { checkReserved } from '../../values/keys.ts'
+import type { Value } from '../../values/types.ts'
 import { identityOf, sameTimes, sameValue } from './same.ts'
-import type { ConflictPolicies, ConflictPolicy, Timed } from './types.ts'
+import type { ConflictPolicies, ConflictPolicy, Timed } from '../types.ts'
 
 const POLICIES: readonly string[] = [
   'keep-host',

@@ -1,11 +1,11 @@
 // How a package's facts come into a fork: portion by portion, in commits that are small enough for everybody.
-import type { Edge, Fork, Graph, Node } from '../graph/types.ts'
+import type { Edge, Fork, Graph, Node } from '../../graph/types.ts'
 import { pieces, verbsOf, write, type Writing } from './facts.ts'
 import { Judge } from './judge.ts'
 import { type Meeting, type Portion, portions } from './meeting.ts'
 import type { Policies } from './policies.ts'
-import { conflictError, graftError } from './graft-refusals.ts'
-import type { Engram, GraftOptions, PlanCounts } from './types.ts'
+import { conflictError, graftError } from './refusals.ts'
+import type { Engram, GraftOptions, PlanCounts } from '../types.ts'
 
 /** Verbs of a commit, and about how many bytes, from which on the next one begins. */
 const COMMIT_VERBS = 10_000

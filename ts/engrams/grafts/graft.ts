@@ -1,9 +1,9 @@
 // Grafting: a package's facts are written into a fork of the graph, which is a graft once its last commit says so.
-import { badArgument } from '../errors.ts'
-import type { Fork, Graph } from '../graph/types.ts'
-import type { Kernel } from '../kernel.ts'
+import { badArgument } from '../../errors.ts'
+import type { Fork, Graph } from '../../graph/types.ts'
+import type { Kernel } from '../../kernel.ts'
 import { Grafting } from './grafting.ts'
-import { checkedGraftName, checkedIdentity, forkName, principalName } from './graft-names.ts'
+import { checkedGraftName, checkedIdentity, forkName, principalName } from './names.ts'
 import { OpenedGraft } from './opened.ts'
 import { checkedBoolean, checkedOptions } from './options.ts'
 import { Policies } from './policies.ts'
@@ -18,9 +18,9 @@ import {
   recordOf,
   writeRecord,
 } from './record.ts'
-import { graftError, isFailure } from './graft-refusals.ts'
+import { graftError, isFailure } from './refusals.ts'
 import { compareVersions } from './semantic-version.ts'
-import type { Engram, Graft, GraftInfo, GraftOptions, PlanOptions } from './types.ts'
+import type { Engram, Graft, GraftInfo, GraftOptions, PlanOptions } from '../types.ts'
 
 const CLASHES: readonly string[] = ['refuse', 'skip', 'merge']
 

@@ -1,9 +1,9 @@
 // When two values are the same: when they are stored as the same bytes.
-import { Instant } from '../time.ts'
-import { encodeValue } from '../values/encode.ts'
-import type { Value } from '../values/types.ts'
-import { Writer } from '../values/writer.ts'
-import type { Timed } from './types.ts'
+import { Instant } from '../../time.ts'
+import { encodeValue } from '../../values/encode.ts'
+import type { Value } from '../../values/types.ts'
+import { Writer } from '../../values/writer.ts'
+import type { Timed } from '../types.ts'
 
 /** Whether two values are stored as the same bytes: 1 is not 1n, and −0 not 0, but NaN is NaN. */
 export function sameValue(one: Value, other: Value): boolean {

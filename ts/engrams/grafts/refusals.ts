@@ -1,6 +1,6 @@
 // What grafts are refused with, in words.
-import { type ErrorDetails, KaryonError } from '../errors.ts'
-import type { PlannedConflict } from './types.ts'
+import { type ErrorDetails, KaryonError } from '../../errors.ts'
+import type { PlannedConflict } from '../types.ts'
 
 /** A graft that does not exist, or cannot be made. */
 export function graftError(message: string, details: ErrorDetails = {}, cause?: unknown): KaryonError {

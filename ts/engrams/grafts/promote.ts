@@ -1,7 +1,7 @@
 // Promotion: what was grafted is taken over into the graph, in one commit, three-way: as the graph was, as the graft has it, as the graph is.
-import { KaryonError } from '../errors.ts'
-import type { Difference, Edge, EdgeIdentity, Graph, Node, Transaction } from '../graph/types.ts'
-import { OPERATIONS_MAX } from '../values/limits.ts'
+import { KaryonError } from '../../errors.ts'
+import type { Difference, Edge, EdgeIdentity, Graph, Node, Transaction } from '../../graph/types.ts'
+import { OPERATIONS_MAX } from '../../values/limits.ts'
 import {
   clash,
   type Entity,
@@ -15,12 +15,12 @@ import {
   type Writing,
 } from './facts.ts'
 import { targetOf, toldOf } from './judge.ts'
-import { forkName, recordKey } from './graft-names.ts'
+import { forkName, recordKey } from './names.ts'
 import { type Held, resolve, sameHeld } from './policies.ts'
 import type { Turn } from './principal.ts'
 import { type GraftRecord, writePromoted } from './record.ts'
-import { conflictError, graftError, isFailure } from './graft-refusals.ts'
-import type { PlannedConflict, Promoted, PromoteOptions } from './types.ts'
+import { conflictError, graftError, isFailure } from './refusals.ts'
+import type { PlannedConflict, Promoted, PromoteOptions } from '../types.ts'
 
 /** Differences that are looked at in one turn, and keys that are read at once. */
 const PORTION = 10_000

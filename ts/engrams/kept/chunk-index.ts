@@ -1,6 +1,6 @@
 // Which chunks there are in a folder, and where each lies.
-import { HASH_BYTES } from './layout.ts'
-import { checkLimit } from './limits.ts'
+import { HASH_BYTES } from '../layout.ts'
+import { checkLimit } from '../limits.ts'
 
 /** Chunks of all packages of a folder, those that they share counted once. Their hashes take 1 GiB then. */
 const CHUNKS_MAX: number = 2 ** 25

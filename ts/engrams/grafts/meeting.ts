@@ -1,7 +1,7 @@
 // A package and a host, side by side: portion by portion, each node and edge with what the host has under the same identity.
-import type { Edge, EdgeIdentity, Node, View } from '../graph/types.ts'
+import type { Edge, EdgeIdentity, Node, View } from '../../graph/types.ts'
 import { bytesOf } from './facts.ts'
-import type { Engram } from './types.ts'
+import type { Engram } from '../types.ts'
 
 /** Nodes or edges of a portion. */
 const PORTION_MAX = 10_000

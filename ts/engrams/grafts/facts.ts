@@ -1,9 +1,9 @@
 // The facts of a node or edge, and what is to be written so that the host has them.
-import type { Edge, Intervals, Node, Transaction } from '../graph/types.ts'
-import type { Properties, Value } from '../values/types.ts'
+import type { Edge, Intervals, Node, Transaction } from '../../graph/types.ts'
+import type { Properties, Value } from '../../values/types.ts'
 import { type Held, sameHeld } from './policies.ts'
 import { microsOf } from './same.ts'
-import type { Timed } from './types.ts'
+import type { Timed } from '../types.ts'
 
 /** Bytes that a node, an edge or a property takes beside its text, in a fork. */
 const NODE_BYTES = 150

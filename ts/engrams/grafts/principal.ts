@@ -1,8 +1,8 @@
 // Acting in the name of a principal: a cell that lives as long as the work takes, so that the log says who did it.
-import { cell, message } from '../cells/index.ts'
-import type { Graph } from '../graph/types.ts'
-import type { Kernel } from '../kernel.ts'
-import { graftError, isFailure } from './graft-refusals.ts'
+import { cell, message } from '../../cells/index.ts'
+import type { Graph } from '../../graph/types.ts'
+import type { Kernel } from '../../kernel.ts'
+import { graftError, isFailure } from './refusals.ts'
 
 /** Runs something in one turn of the cell, with the cell's graph, which lasts as long as the cell. */
 export type Turn = <T>(act: (graph: Graph) => Promise<T> | T) => Promise<T>

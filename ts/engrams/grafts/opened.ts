@@ -1,14 +1,14 @@
 // A graft that is opened: what is seen of it, and what becomes of it.
-import { KaryonError } from '../errors.ts'
-import type { Fork } from '../graph/types.ts'
-import type { Kernel } from '../kernel.ts'
-import { forkName } from './graft-names.ts'
+import { KaryonError } from '../../errors.ts'
+import type { Fork } from '../../graph/types.ts'
+import type { Kernel } from '../../kernel.ts'
+import { forkName } from './names.ts'
 import { checkedOptions } from './options.ts'
 import { cellOf, inTheNameOf, oneAfterTheOther } from './principal.ts'
 import { promoteFrom } from './promote.ts'
 import { findAndClear, type GraftRecord, recordOf } from './record.ts'
-import { graftError } from './graft-refusals.ts'
-import type { Detached, Graft, GraftInfo, Promoted, PromoteOptions } from './types.ts'
+import { graftError } from './refusals.ts'
+import type { Detached, Graft, GraftInfo, Promoted, PromoteOptions } from '../types.ts'
 
 /** A graft of a kernel. */
 export class OpenedGraft implements Graft {

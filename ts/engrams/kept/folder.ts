@@ -12,10 +12,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { KaryonError, badArgument } from '../errors.ts'
-import { KeptList, type PackName } from './kept-list.ts'
-import { syncDirectory } from './output.ts'
-import { withFile } from './refusals.ts'
+import { KaryonError, badArgument } from '../../errors.ts'
+import { KeptList, type PackName } from './list.ts'
+import { syncDirectory } from '../output.ts'
+import { withFile } from '../refusals.ts'
 
 const ROOT = /^[\da-f]{64}$/
 const LIST = /^([\da-f]{64})\.list$/

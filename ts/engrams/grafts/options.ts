@@ -1,5 +1,5 @@
 // Options, read once: a field that nobody would read is a slip of the pen.
-import { badArgument } from '../errors.ts'
+import { badArgument } from '../../errors.ts'
 
 /** Passes options on. Throws when they are no object, or have a field that is not among those that are named. */
 export function checkedOptions<T extends object>(options: T, ...fields: readonly (keyof T & string)[]): T {

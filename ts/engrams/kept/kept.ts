@@ -2,12 +2,12 @@
 import { hash } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Writer } from '../values/writer.ts'
-import { checkedPath } from './arguments.ts'
+import { Writer } from '../../values/writer.ts'
+import { checkedPath } from '../arguments.ts'
 import { ChunkIndex, type Place } from './chunk-index.ts'
 import { chunksOf } from './chunking.ts'
-import { type Looked, checkGaps, lookAt } from './inspect.ts'
-import { alone, checkedRoot, listPath, makeFolder, packPath, rootsIn, sweep } from './kept-folder.ts'
+import { type Looked, checkGaps, lookAt } from '../inspect.ts'
+import { alone, checkedRoot, listPath, makeFolder, packPath, rootsIn, sweep } from './folder.ts'
 import {
   KeptList,
   LISTED_MAX,
@@ -21,14 +21,14 @@ import {
   listBytes,
   packHead,
   sumOf,
-} from './kept-list.ts'
-import { checkLimit } from './limits.ts'
-import { encodeManifest } from './manifest.ts'
-import { NewFile } from './new-file.ts'
-import { syncDirectory } from './output.ts'
-import { withFile } from './refusals.ts'
-import { turns } from './turns.ts'
-import type { Inspected, Kept, KeptInfo } from './types.ts'
+} from './list.ts'
+import { checkLimit } from '../limits.ts'
+import { encodeManifest } from '../manifest.ts'
+import { NewFile } from '../new-file.ts'
+import { syncDirectory } from '../output.ts'
+import { withFile } from '../refusals.ts'
+import { turns } from '../turns.ts'
+import type { Inspected, Kept, KeptInfo } from '../types.ts'
 
 /** Packs that are open at once. */
 const OPEN_PACKS_MAX = 64

@@ -1,7 +1,7 @@
 // What grafts are called, and their forks, their principals, and the nodes that say what was grafted.
-import { badArgument } from '../errors.ts'
-import { isWellFormed } from '../values/writer.ts'
-import type { Inspected } from './types.ts'
+import { badArgument } from '../../errors.ts'
+import { isWellFormed } from '../../values/writer.ts'
+import type { Inspected } from '../types.ts'
 
 /** Bytes of a graft's name. */
 const NAME_BYTES_MAX = 900

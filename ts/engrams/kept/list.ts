@@ -1,14 +1,14 @@
 // The list of a kept package: of which chunks it is, and where each lies.
 import { createHash, hash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import { KaryonError } from '../errors.ts'
+import { KaryonError } from '../../errors.ts'
 import type { Place } from './chunk-index.ts'
 import { CHUNK_BYTES_MAX } from './chunking.ts'
-import { HASH_BYTES, getLong, putLong } from './layout.ts'
-import { checkLimit, limitsOf } from './limits.ts'
-import { checkManifest, decodeManifest, encodeManifest } from './manifest.ts'
-import { withFile } from './refusals.ts'
-import type { Manifest } from './types.ts'
+import { HASH_BYTES, getLong, putLong } from '../layout.ts'
+import { checkLimit, limitsOf } from '../limits.ts'
+import { checkManifest, decodeManifest, encodeManifest } from '../manifest.ts'
+import { withFile } from '../refusals.ts'
+import type { Manifest } from '../types.ts'
 
 /** The newest format of lists and packs that is understood, and the one that is written. */
 export const KEPT_FORMAT = 1

@@ -1,5 +1,5 @@
 // Semantic versions (semver.org, 2.0.0): which of two is older.
-import { badArgument } from '../errors.ts'
+import { badArgument } from '../../errors.ts'
 
 const VERSION = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$/
 /** Characters of a version. Numbers in it are compared as text, so that nothing of it is too large. */
