@@ -41,8 +41,15 @@ const DOOR = 'ts/index.ts'
 const MATCH = 'ts/match/'
 const ENGRAMS = 'ts/engrams/'
 const RECALL = 'ts/recall/'
-/** The codec of values and keys, and the hashes: packages are written in the first; packages and recalls are looked up with the second. */
-const CODEC = ['ts/values/', 'ts/exchange.ts', 'ts/native.ts', 'ts/errors.ts', 'ts/engrams/tags.ts']
+/** The codec of values and keys, the hashes, and how arguments are read: packages and recalls are written, looked up and asked with them. */
+const CODEC = [
+  'ts/values/',
+  'ts/exchange.ts',
+  'ts/native.ts',
+  'ts/errors.ts',
+  'ts/engrams/tags.ts',
+  'ts/graph/arguments.ts',
+]
 
 interface Package {
   readonly name: string

@@ -208,7 +208,17 @@ test('bad input is refused', async (t) => {
   await t.throwsAsync(openRecall(graph, {} as never), { code: 'ERR_KARYON_ARGUMENT' })
   await graph.write((tx) => tx.put('a'))
   const memory = await openRecall(graph, { label: 'Fact', text: 'text' })
-  const options = [{ limit: 0 }, { limit: 1_001 }, { minHeads: 9 }, { minTrust: 2 }, { minConfidence: -1 }]
+  await t.throwsAsync(openRecall(graph, { label: 'Fact', text: 'text', wieght: 'w' } as never), {
+    code: 'ERR_KARYON_ARGUMENT',
+  })
+  const options = [
+    { most: 5 } as never,
+    { limit: 0 },
+    { limit: 1_001 },
+    { minHeads: 9 },
+    { minTrust: 2 },
+    { minConfidence: -1 },
+  ]
   for (const bad of options) t.throws(() => memory.find('x', bad), { code: 'ERR_KARYON_ARGUMENT' })
   t.throws(() => memory.find(5 as never), { code: 'ERR_KARYON_ARGUMENT' })
   t.throws(() => memory.find('x', { at: 0n }), { code: 'ERR_KARYON_HORIZON' })

@@ -5,7 +5,7 @@ import { ByteReader } from '../values/decode.ts'
 import { encodeValue } from '../values/encode.ts'
 import { checkName } from '../values/keys.ts'
 import { Writer } from '../values/writer.ts'
-import { checkedOptions } from './arguments.ts'
+import { checkedOptions } from '../graph/arguments.ts'
 
 /** Whether the value of a property, as it is encoded, is what is asked for. */
 export interface Test {

@@ -1,6 +1,7 @@
 // What is known of a package without reading what it knows: its head, manifest and signatures, all of them checked.
 import { badArgument } from '../errors.ts'
-import { checkedOptions, checkedPath } from './arguments.ts'
+import { checkedOptions } from '../graph/arguments.ts'
+import { checkedPath } from './arguments.ts'
 import { Blocks } from './blocks.ts'
 import { Cursor } from './cursor.ts'
 import { type Sections, TABLE_END, decodeSections } from './layout.ts'

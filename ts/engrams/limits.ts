@@ -1,6 +1,6 @@
 // What a package may have at most.
 import { badArgument } from '../errors.ts'
-import { checkedOptions } from './arguments.ts'
+import { checkedOptions } from '../graph/arguments.ts'
 import { beyondLimit } from './refusals.ts'
 import type { PackageLimits } from './types.ts'
 
@@ -32,7 +32,7 @@ const DEFAULTS: Required<PackageLimits> = {
 
 /** The limits that hold. */
 export function limitsOf(limits: PackageLimits = {}): Required<PackageLimits> {
-  const given = checkedOptions(limits, 'bytes', 'nodes', 'edges', 'manifestBytes')
+  const given = { ...checkedOptions(limits, 'bytes', 'nodes', 'edges', 'manifestBytes') }
   for (const [name, limit] of Object.entries(given) as [string, number | undefined][]) {
     if (limit === undefined || (Number.isSafeInteger(limit) && limit >= 0)) continue
     throw badArgument(`the limit ${name} is a count`, { name })

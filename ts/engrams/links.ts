@@ -2,7 +2,7 @@
 import type { Edge } from '../graph/types.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { Writer } from '../values/writer.ts'
-import type { PlainEdge } from './arguments.ts'
+import type { PlainEdge } from '../graph/arguments.ts'
 import type { Blocks } from './blocks.ts'
 import { Cursor } from './cursor.ts'
 import { STRIDE, STRIDE_BYTES, type Section } from './layout.ts'

@@ -5,7 +5,7 @@ import type { Edge, EdgeIdentity, Node, NodeQuery, Reached, Target, WalkOptions 
 import { ByteReader } from '../values/decode.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { checkKey, checkName } from '../values/keys.ts'
-import { checkedOptions, listOf, plainEdge, plainTarget } from './arguments.ts'
+import { checkedOptions, listOf, plainEdge, plainTarget } from '../graph/arguments.ts'
 import type { Blocks } from './blocks.ts'
 import { type Question, questionOf } from './conditions.ts'
 import { type LabelList, Labels } from './labels.ts'

@@ -3,7 +3,7 @@ import { KaryonError, badArgument } from '../errors.ts'
 import type { Edge, Reader } from '../graph/types.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { checkName, checkNodeKey } from '../values/keys.ts'
-import { checkedOptions, listOf } from './arguments.ts'
+import { checkedOptions, listOf } from '../graph/arguments.ts'
 import { checkLimit } from './limits.ts'
 import type { Selection } from './types.ts'
 

@@ -520,11 +520,14 @@ export interface Lookup extends Disposable {
   /** What the property holds; `undefined` where there is no such node, or no number. Cost: a crossing, the hash, and a cache line or two. */
   get(key: string): number | undefined
   /**
-   * Tags of keys, for `getMany`: of each 128 bits, as two numbers. They mean something in this process alone. Two keys with one tag do not
-   * occur. Cost: one crossing, and some 100 ns a key.
+   * Tags of keys, for `getMany`: of each 128 bits, as two numbers. They mean something in this process alone. Two keys with one tag are not
+   * met in practice. Cost: one crossing, and some 100 ns a key.
    */
   tags(keys: readonly string[]): BigUint64Array
-  /** The same of many, by their tags or by their handles, in one crossing; NaN where there is none. Cost: some 20 ns each among a million. */
+  /**
+   * The same of many, by their tags or by their handles, in one crossing; NaN where there is none. Cost: 20 ns each among a million
+   * that were asked for of late, some 60 else.
+   */
   getMany(wanted: BigUint64Array | Uint32Array): Float64Array
   /** Lets go of it. Who else has it keeps it. */
   close(): void

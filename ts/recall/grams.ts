@@ -1,15 +1,12 @@
-// The n-grams of a text, and where they are looked for. Frozen, as they are in packages: nothing here may change without another name.
+// The n-grams of a text, and where they are looked for: the same on every machine, as a test with what they always were says.
 import { tagsOf } from '../engrams/tags.ts'
 import { isWellFormed, malformed } from '../values/writer.ts'
-
-/** What texts are cut into, and how that is hashed; a package that was made otherwise is not looked up. */
-export const NORMALISER = 'karyon-1'
 
 /** Hash heads of each n-gram. */
 export const HEADS = 8
 
 /** Tokens of a text that count, and units of UTF-16 of a token: what is behind them does not. */
-export const TOKENS_MAX = 4_096
+const TOKENS_MAX = 4_096
 const WORD_UNITS_MAX = 256
 
 /** The kinds of n-grams: how far back their tokens lie. Odd multipliers tell places and kinds apart, one for each half of a token's tag. */
@@ -20,7 +17,7 @@ const KINDS: readonly { readonly steps: readonly number[]; readonly seed: number
   { steps: [0, 2], seed: 0x03707344 },
 ]
 const MULTIPLIERS = [0x9e3779b1, 0x85ebca77, 0xc2b2ae3d]
-/** One odd multiplier and one addend for each head. */
+/** An odd one for each head. */
 const HEAD_MULTIPLIERS = [
   0xa4093823, 0x299f31d1, 0x082efa99, 0xec4e6c89, 0x452821e7, 0x38d01377, 0xbe5466cf, 0x34e90c6d,
 ]

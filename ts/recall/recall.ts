@@ -1,9 +1,11 @@
 // Recall: nodes that share words with a text, as of any version of the graph.
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
-import { KaryonError } from '../errors.ts'
+import { badArgument, KaryonError } from '../errors.ts'
+import { checkedOptions } from '../graph/arguments.ts'
 import type { Graph, Node, Reader } from '../graph/types.ts'
 import type { Moment, Version } from '../time.ts'
 import type { Properties } from '../values/types.ts'
+import { HEADS } from './grams.ts'
 import { Memory, PLAIN, type RowFacts } from './memory.ts'
 
 /** Which nodes are recalled, by what, and which of their properties say how they count. */
@@ -69,7 +71,6 @@ const LIMIT_MAX = 1_000
 const GRAMS_OF_TEXT = 48
 /** How long others wait at a time while it is opened. */
 const STRETCH_MS = 10
-const HEADS = 8
 
 /** A text that holds now. */
 interface Held {
@@ -127,8 +128,9 @@ export class Recall {
 
   /** Candidates for a cue, the best first; none where nothing is shared. */
   find(cue: string, options: FindOptions = {}): readonly Candidate[] {
-    if (typeof cue !== 'string') throw refused('a cue is a text')
-    const { limit = 10, minHeads = 5, minConfidence = 0, minTrust = 0, at } = options
+    if (typeof cue !== 'string') throw badArgument('a cue is a text')
+    const given = checkedOptions(options, 'limit', 'minHeads', 'minConfidence', 'minTrust', 'at')
+    const { limit = 10, minHeads = 5, minConfidence = 0, minTrust = 0, at } = given
     whole('limit', limit, 1, LIMIT_MAX)
     whole('minHeads', minHeads, 1, HEADS)
     this.follow()
@@ -149,7 +151,8 @@ export class Recall {
   }
 
   #moment(at: Moment): number {
-    if (this.#graph === undefined) throw refused('what never changes is recalled as it is; leave `at` out')
+    if (this.#graph === undefined)
+      throw badArgument('what never changes is recalled as it is; leave `at` out')
     using view = this.#graph.at(at)
     const version = Number(view.version)
     if (version < this.#opened) {
@@ -253,15 +256,16 @@ export class Recall {
  * view of the past, or an engram where it lies. Of a graph for those who may read everything; nodes that are erased are forgotten at the next `find`.
  */
 export async function openRecall(source: Reader, options: RecallOptions): Promise<Recall> {
+  const given = checkedOptions(options, 'label', 'text', 'weight', 'threshold', 'confidence', 'trust')
   for (const field of ['label', 'text'] as const) {
-    if (typeof options?.[field] !== 'string') throw refused(`${field} of a recall is the name of one`)
+    if (typeof given[field] !== 'string') throw badArgument(`${field} of a recall is the name of one`)
   }
   if (isGraph(source)) {
     await source.ready('history')
     // Refuses who may not read everything: what is hidden is told by no difference when it comes into sight.
     source.stats()
   }
-  return Recall.open(source, options)
+  return Recall.open(source, { ...given })
 }
 
 function isGraph(source: Reader): source is Graph {
@@ -278,16 +282,12 @@ export async function reinforce(graph: Graph, key: string, weight: string, by: n
   })
 }
 
-function refused(message: string, details: Record<string, unknown> = {}): KaryonError {
-  return new KaryonError('ERR_KARYON_ARGUMENT', message, { details })
-}
-
 function whole(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return
-  throw refused(`${name} is a whole number from ${least} to ${most}`, { [name]: value })
+  throw badArgument(`${name} is a whole number from ${least} to ${most}`, { [name]: value })
 }
 
 function part(name: string, value: number): number {
   if (typeof value === 'number' && value >= 0 && value <= 1) return Math.round(value * 255)
-  throw refused(`${name} is a number from 0 to 1`, { [name]: value })
+  throw badArgument(`${name} is a number from 0 to 1`, { [name]: value })
 }

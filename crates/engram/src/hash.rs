@@ -6,7 +6,7 @@ use twox_hash::XxHash3_128;
 pub type Tag = u128;
 
 /// XXH3-128 of a key's bytes (Yann Collet; <https://github.com/Cyan4973/xxHash>). Where keys come from outside the seed is
-/// the store's secret, so that nobody can choose keys that fall together.
+/// a secret, so that nobody can choose keys that fall together.
 ///
 /// Cost: about 2 ns for 16 bytes.
 pub fn tag(seed: u64, key: &[u8]) -> Tag {

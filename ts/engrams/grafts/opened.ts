@@ -3,7 +3,7 @@ import { KaryonError } from '../../errors.ts'
 import type { Fork } from '../../graph/types.ts'
 import type { Kernel } from '../../kernel.ts'
 import { forkName } from './names.ts'
-import { checkedOptions } from './options.ts'
+import { checkedOptions } from '../../graph/arguments.ts'
 import { cellOf, inTheNameOf, oneAfterTheOther } from './principal.ts'
 import { promoteFrom } from './promote.ts'
 import { findAndClear, type GraftRecord, recordOf } from './record.ts'
@@ -37,7 +37,7 @@ export class OpenedGraft implements Graft {
   }
 
   async promote(options: PromoteOptions = {}): Promise<Promoted> {
-    const asked = checkedOptions(options, 'nodes', 'edges')
+    const asked = { ...checkedOptions(options, 'nodes', 'edges') }
     this.#record()
     return inTheNameOf(this.#kernel, cellOf(this.principal), (turn) =>
       promoteFrom(turn, this.#record(), asked),

@@ -6,7 +6,7 @@ import type { Kernel } from '../../kernel.ts'
 import { graftEngram } from './graft.ts'
 import { Judge } from './judge.ts'
 import { type Meeting, portions } from './meeting.ts'
-import { checkedOptions } from './options.ts'
+import { checkedOptions } from '../../graph/arguments.ts'
 import { Policies } from './policies.ts'
 import type { Engram, Plan, PlanOptions } from '../types.ts'
 
