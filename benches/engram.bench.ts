@@ -32,6 +32,14 @@ export function cases(): readonly Case[] {
       peers: [lmdb(), sqlite(), map()].map(finding),
     },
     {
+      name: 'engram/get-node-tags',
+      unit: 'ns/op',
+      operations: LOOKS,
+      note: 'the same where tags of 128 bits are compared, and keys are not; against where they are',
+      ours: finding(lookup(false)),
+      peers: [finding({ ...lookup(), name: 'self: strict' })],
+    },
+    {
       name: 'engram/get-many-map',
       unit: 'ns/op',
       operations: BATCH * BATCHES,

@@ -16,11 +16,11 @@ function held(graph: Graph, key: string): number | undefined {
 }
 
 /** A lookup answers as the graph does: one key, tags, handles. */
-function agrees(graph: Graph, lookup: Lookup, tags: BigUint64Array): string[] {
+function agrees(graph: Graph, lookup: Lookup, tags: BigUint64Array, quick: Lookup = lookup): string[] {
   const wanted = KEYS.map((key) => held(graph, key))
   const many = [lookup.getMany(tags), lookup.getMany(graph.handles(KEYS))]
   return KEYS.flatMap((key, at) => {
-    const found = [lookup.get(key), ...many.map((numbers) => numbers[at])]
+    const found = [lookup.get(key), quick.get(key), ...many.map((numbers) => numbers[at])]
     const same = found.every((number) => Object.is(number ?? NaN, wanted[at] ?? NaN))
     return same ? [] : [`${key}: ${found.join(', ')} for ${wanted[at]}`]
   })
@@ -33,11 +33,13 @@ test('a lookup follows every kind of write, and answers as the graph does', asyn
   const below = (count: number): number => Math.floor(random() * count)
   const { graph } = Kernel.memory()
   let lookup: Lookup | undefined
+  let quick: Lookup | undefined
   let tags: BigUint64Array = new BigUint64Array()
   for (let step = 0; step < 400; step++) {
     // Half of the nodes are there when it is made.
     if (step === 100) {
       lookup = await graph.lookup('weight')
+      quick = await graph.lookup('weight', { strict: false })
       tags = lookup.tags(KEYS)
     }
     const key = KEYS[below(step < 100 ? 30 : KEYS.length)] as string
@@ -62,7 +64,7 @@ test('a lookup follows every kind of write, and answers as the graph does', asyn
       if (step % 2 === 0) await fork.merge()
     }
     if (lookup !== undefined)
-      t.deepEqual(agrees(graph, lookup, tags), [], `step ${step}, KARYON_SEED=${seed}`)
+      t.deepEqual(agrees(graph, lookup, tags, quick), [], `step ${step}, KARYON_SEED=${seed}`)
   }
   t.is(await graph.lookup('weight').then((again) => agrees(graph, again, tags).length), 0)
 })
@@ -120,6 +122,8 @@ test('bad input is refused', async (t) => {
   const { graph } = Kernel.memory()
   await t.throwsAsync(graph.lookup(''), { code: 'ERR_KARYON_KEY_SIZE' })
   await t.throwsAsync(graph.lookup('__proto__'), { code: 'ERR_KARYON_NAME_RESERVED' })
+  await t.throwsAsync(graph.lookup('n', { strict: 1 as never }), { code: 'ERR_KARYON_ARGUMENT' })
+  await t.throwsAsync(graph.lookup('n', { exact: true } as never), { code: 'ERR_KARYON_ARGUMENT' })
   const lookup = await graph.lookup('n')
   t.is(lookup.property, 'n')
   t.throws(() => lookup.get('x'.repeat(1_025)), { code: 'ERR_KARYON_KEY_SIZE' })

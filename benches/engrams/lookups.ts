@@ -29,7 +29,8 @@ export interface Ours extends Finder {
   findMany(wanted: BigUint64Array | Uint32Array): Float64Array
 }
 
-export function lookup(): Ours {
+/** `strict` compares the keys themselves, as its peers do. */
+export function lookup(strict = true): Ours {
   let kernel: Karyon.Kernel
   let weights: Karyon.Lookup
   return {
@@ -42,7 +43,7 @@ export function lookup(): Ours {
             tx.put(keyOf(at), { props: { weight: numberOf(at) } })
         })
       }
-      weights = await kernel.graph.lookup('weight')
+      weights = await kernel.graph.lookup('weight', { strict })
     },
     find: (key) => weights.get(key) as number,
     handles: (keys) => kernel.graph.handles(keys),

@@ -223,15 +223,17 @@ export class StoreGraph extends BaseReader implements Graph {
     })
   }
 
-  lookup(property: string): Promise<Lookup> {
+  lookup(property: string, options: { readonly strict?: boolean } = {}): Promise<Lookup> {
     return this.outside(async () => {
+      const { strict = true } = checkedOptions(options, 'strict')
+      if (typeof strict !== 'boolean') throw badArgument('strict is true or false')
       checkName(property)
       this.source()
       const { session } = this
       return session.connection.background(
         () => native.openLookup(session.handle, putAbout([property])),
         (handle) => session.checked(handle),
-        (handle) => new NumberLookup(session, property, handle),
+        (handle) => new NumberLookup(session, property, strict, handle),
       )
     })
   }

@@ -17,18 +17,20 @@ export class NumberLookup implements Lookup {
   readonly property: string
   readonly #session: NativeSession
   readonly #handle: number
+  readonly #strict: boolean
   #closed = false
 
-  constructor(session: NativeSession, property: string, handle: number) {
+  constructor(session: NativeSession, property: string, strict: boolean, handle: number) {
     this.#session = session
     this.property = property
     this.#handle = handle
+    this.#strict = strict
     forgotten.register(this, handle, this)
   }
 
   get(key: string): number | undefined {
     checkKey(key)
-    const number = native.lookUp(this.#source(), this.#handle, putKey(key))
+    const number = native.lookUp(this.#source(), this.#handle, this.#strict, putKey(key))
     if (number === null) this.#session.checked(-1)
     return Number.isNaN(number) ? undefined : (number as number)
   }

@@ -517,7 +517,7 @@ export interface Archived extends Commit {
  */
 export interface Lookup extends Disposable {
   readonly property: string
-  /** What the property holds; `undefined` where there is no such node, or no number. Cost: a crossing, the hash, and a cache line or two. */
+  /** What the property holds; `undefined` where there is no such node, or no number (NaN is none). Cost: a crossing, the hash, and a cache line or two. */
   get(key: string): number | undefined
   /**
    * Tags of keys, for `getMany`: of each 128 bits, as two numbers. They mean something in this process alone. Two keys with one tag are not
@@ -631,13 +631,16 @@ export interface Graph extends Reader {
    * A lookup of what a property holds where that is a number, in memory, about 60 bytes a node. It is made at the first call, by a pass over all nodes,
    * during which commits wait; later ones share it. For those who may read everything, and not in forks.
    *
+   * Keys are found by tags of 128 bits. Unless `strict` is false, `get` compares the key itself as well, which costs a cache line or two more, and
+   * waits while a commit is published.
+   *
    * @example
    * using weights = await graph.lookup('weight')
    * weights.get('ann')                                  // 0.75
    * const tags = weights.tags(['ann', 'bob'])           // once
    * weights.getMany(tags)                               // Float64Array [0.75, NaN]
    */
-  lookup(property: string): Promise<Lookup>
+  lookup(property: string, options?: { readonly strict?: boolean }): Promise<Lookup>
   /**
    * Makes a fork above a version (now by default), named like no other living one. For those who may write everything; others may open it.
    * Cost: one small commit, however large the graph. Rejects

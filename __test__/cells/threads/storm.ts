@@ -191,7 +191,7 @@ class World {
           ? undefined
           : ref.ask('open', undefined, { timeoutMs: 500 }).catch(() => {})
       })
-      await Promise.all(opened)
+      await this.within('opening', Promise.all(opened))
       await pause(5)
       if (!this.quiet || this.open.size > 0) looks = -1
       if (performance.now() > until || this.kernel.stats().cells.restarts > 20_000)
@@ -211,9 +211,18 @@ class World {
     return [counts, `${this.open.size} promises`, ...cells, 'at last:', ...restarts].join('\n')
   }
 
-  async close(): Promise<void> {
-    const late = pause(PATIENCE_MS, 'late', { ref: false })
-    if ((await Promise.race([this.kernel.close(), late])) === 'late') throw new Error('it does not close')
+  /** Waits for what must come, and tells what everything looks like where it does not. */
+  async within<T>(what: string, over: Promise<T>): Promise<T> {
+    const bound = new AbortController()
+    const late = pause(2 * PATIENCE_MS, undefined, { ref: false, signal: bound.signal }).then(() => {
+      throw new Error(`stuck in ${what}: ${this.report()}`)
+    })
+    late.catch(() => {})
+    try {
+      return await Promise.race([over, late])
+    } finally {
+      bound.abort()
+    }
   }
 }
 
@@ -285,7 +294,7 @@ export async function storm(seed: number): Promise<void> {
     } else if (dice < 85 && member.crew !== undefined) {
       // Another in its place, which stands behind all others.
       const { crew, name } = member
-      await crew.terminateChild(name)
+      await world.within('terminateChild', crew.terminateChild(name))
       crew.deleteChild(name)
       const args = world.spawnArgs()
       const child = { name: `actor-${args.number}`, cell: pick(random, kinds), args, shutdownMs: 100 }
@@ -312,7 +321,7 @@ export async function storm(seed: number): Promise<void> {
     terminated,
   )
   for (const crew of crews) await probe(world, crew, random)
-  await world.close()
+  await world.within('close', world.kernel.close())
 }
 
 /** What a way's message is called. */
@@ -570,7 +579,7 @@ export async function play(seed: number, tier: 'inline' | 'thread'): Promise<rea
   const lives = await Promise.all(
     peers.map(async ({ owned }) => `${owned.path} #${String(await owned.ask('ping', undefined, PATIENT))}`),
   )
-  await world.close()
+  await world.within('close', world.kernel.close())
   // In what order a cell reads of several is nobody's, and so is the order in which it passes that on.
   const labels = (way: string, letters: readonly Entry[]): readonly number[] => {
     const inOrder = letters.map(({ a }) => a)

@@ -75,11 +75,16 @@ impl Session {
         })
     }
 
-    /// The number that a lookup has for a key, as of a version; NaN where there is none.
-    pub fn look_up(&self, lookup: &Lookup, key: &str, version: Seq) -> Result<f64> {
+    /// The number that a lookup has for a key, as of a version; NaN where there is none. What is strict compares the key itself, not its tag alone: that
+    /// costs a cache line or two, and waits for who is publishing.
+    pub fn look_up(&self, lookup: &Lookup, key: &str, strict: bool, version: Seq) -> Result<f64> {
         self.alive()?;
-        let found = lookup.table.find(tag(*SEED, key.as_bytes()));
-        found.map_or(Ok(f64::NAN), |node| self.number(lookup, node, version))
+        match lookup.table.find(tag(*SEED, key.as_bytes())) {
+            Some(node) if !strict || self.body()?.graph.key(node) == key => {
+                self.number(lookup, node, version)
+            }
+            _ => Ok(f64::NAN),
+        }
     }
 
     /// The numbers of many: of tags, 16 bytes each, or else of numbers of nodes, 4 bytes each. 8 bytes each, little-endian.
@@ -92,11 +97,8 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         self.alive()?;
-        let nodes = if tagged {
-            lookup.table.find_many(about.as_chunks().0)
-        } else {
-            about.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node)).collect()
-        };
+        let numbered = || about.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node)).collect();
+        let nodes = if tagged { lookup.table.find_many(about.as_chunks().0) } else { numbered() };
         out.reserve(size_of::<f64>() * nodes.len());
         for node in nodes {
             out.extend_from_slice(&self.number(lookup, node, version)?.to_le_bytes());
@@ -106,10 +108,45 @@ impl Session {
 
     fn number(&self, lookup: &Lookup, node: u32, version: Seq) -> Result<f64> {
         // Of what was before it, and of what was changed since that version, the graph knows.
-        let known = lookup.column.get(node, version).filter(|_| version >= lookup.from);
-        known.map_or_else(
-            || self.read_at(version, None, |reader| number_of(reader, node, lookup.property)),
-            Ok,
-        )
+        match lookup.column.get(node, version) {
+            Some(number) if version >= lookup.from => Ok(number),
+            _ => self.read_at(version, None, |reader| number_of(reader, node, lookup.property)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::{SEED, tag};
+    use crate::session::Session;
+    use karyon_access::{EVERYTHING, Grants, Scope};
+    use karyon_model::Verb;
+    use karyon_store::Store;
+    use karyon_testkit::{Value, VerbWriter};
+    use std::sync::Arc;
+
+    /// Two keys with one tag are not met, so the table is told of one.
+    #[test]
+    fn what_is_strict_finds_no_other_key_of_the_same_tag() {
+        let everything: Scope = [EVERYTHING].into_iter().collect();
+        let grants = Grants { read: everything.clone(), write: everything };
+        let session = Session::new(Store::memory(Arc::new(|| 0)), "root", 0, grants);
+        let (mut seven, mut verbs) = (Vec::new(), VerbWriter::default());
+        Value::Integer(7).encode(&mut seven);
+        verbs.push(&Verb::Put { key: "a", labels: vec![], changes: vec![("n", Some(&seven))] });
+        let mut transaction = session.begin().unwrap();
+        transaction.push(verbs.bytes()).unwrap();
+        let version = session.commit(&transaction, None).unwrap().seq;
+
+        let lookup = session.lookup("n").unwrap();
+        lookup.table.insert(tag(*SEED, b"b"), 0);
+        let found = |key, strict| {
+            let number = session.look_up(&lookup, key, strict, version).unwrap();
+            Some(number).filter(|number| !number.is_nan())
+        };
+        assert_eq!([found("a", true), found("b", true)], [Some(7.0), None]);
+        assert_eq!([found("a", false), found("b", false)], [Some(7.0); 2]);
     }
 }

@@ -28,10 +28,10 @@ pub fn open_lookup(env: &Env, session: u32, length: u32) -> Option<Promised> {
 
 /// What a lookup has for the key in the exchange; NaN where that is no number. Nothing when it fails.
 #[napi]
-pub fn look_up(env: &Env, session: u32, lookup: u32, length: u32) -> Option<f64> {
+pub fn look_up(env: &Env, session: u32, lookup: u32, strict: bool, length: u32) -> Option<f64> {
     let mut number = f64::NAN;
     let done = looking(env, (session, lookup, length), |session, lookup, version, key, _| {
-        number = session.look_up(lookup, key_in(&key)?, version)?;
+        number = session.look_up(lookup, key_in(&key)?, strict, version)?;
         Ok(())
     });
     (done >= 0.0).then_some(number)
