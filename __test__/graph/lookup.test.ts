@@ -140,6 +140,16 @@ test('bad input is refused', async (t) => {
   t.throws(() => lookup.get('a'), { code: 'ERR_KARYON_ARGUMENT' })
 })
 
+test('a store has 64 of them at most, and room for another once one is closed', async (t) => {
+  const { graph } = Kernel.memory()
+  const lookups = await Promise.all(Array.from({ length: 64 }, (_, at) => graph.lookup(`n${at}`)))
+  const again = await graph.lookup('n0')
+  await refused(t, 'ERR_KARYON_TRANSACTION_SIZE', graph.lookup('n64'))
+  lookups[1]?.close()
+  t.is((await graph.lookup('n64')).property, 'n64')
+  again.close()
+})
+
 test('who closes a lookup takes it from nobody else', async (t) => {
   const { graph } = Kernel.memory()
   const [one, other] = [await graph.lookup('n'), await graph.lookup('n')]

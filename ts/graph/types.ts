@@ -629,7 +629,8 @@ export interface Graph extends Reader {
   dropIndex(index: { readonly label: string; readonly property: string }): Promise<Commit>
   /**
    * A lookup of what a property holds where that is a number, in memory, about 60 bytes a node. It is made at the first call, by a pass over all nodes,
-   * during which commits wait; later ones share it. For those who may read everything, and not in forks.
+   * during which commits wait; later ones share it. For those who may read everything, and not in forks. Of 64 properties a store has one; for another
+   * it rejects with `ERR_KARYON_TRANSACTION_SIZE`. `memoryBytes` does not count them.
    *
    * Keys are found by tags of 128 bits. Unless `strict` is false, `get` compares the key itself as well, which costs a cache line or two more, and
    * waits while a commit is published.

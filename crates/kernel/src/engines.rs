@@ -55,11 +55,13 @@ pub fn open(path: &str, checkpoint_bytes: u64, memory_bytes: usize, relaxed: boo
         running.openings += 1;
         return Ok(OpenStore::new(running.store.clone(), running.recovery.clone(), Some(place)));
     }
+    // What the standard library draws from the operating system for its hash maps is random.
+    let draw = || u128::from(RandomState::new().build_hasher().finish());
     let (store, recovery) = Store::open(Options {
         disk: Arc::new(RealDisk::new(&path)),
         directory: Arc::new(SledDirectory::new(path.join("history").join("directory"))),
         clock: wall_clock(),
-        fresh_id: random_id(),
+        fresh_id: StoreId((draw() << 64 | draw()).to_le_bytes()),
         process: std::process::id(),
         checkpoint_bytes,
         memory_bytes,
@@ -169,10 +171,4 @@ fn wall_clock() -> Clock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     })
-}
-
-/// A random id from the keys that the standard library draws from the operating system for its hash maps.
-fn random_id() -> StoreId {
-    let draw = || u128::from(RandomState::new().build_hasher().finish());
-    StoreId((draw() << 64 | draw()).to_le_bytes())
 }

@@ -4,8 +4,9 @@ use crate::read::number_of;
 use crate::session::Session;
 use karyon_engram::{Column, Table, tag};
 use karyon_graph::{Entity, Follower, Graph};
+use karyon_model::limits::LOOKUPS_MAX;
 use karyon_model::value::as_number;
-use karyon_model::{Code, Cursor, NameId, Result, Seq, check_key, check_name, ensure};
+use karyon_model::{Code, Cursor, NameId, Result, Seq, bounded, check_key, check_name, ensure};
 use std::any::Any;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock};
@@ -66,12 +67,16 @@ impl Session {
     pub fn lookup(&self, property: &str) -> Result<Arc<Lookup>> {
         let property = self.seeing_everything()?.body()?.graph.names().intern(check_name(property)?)?;
         let is_it = |lookup: &Arc<Lookup>| lookup.property == property;
-        let message = "a lookup follows the graph itself; make it there, not in a fork";
-        ensure(self.layer == 0, Code::Layer, message)?;
+        ensure(self.layer == 0, Code::Layer, "a lookup follows the graph, not a fork; make it there")?;
         self.store().follow(|graph| {
-            let known =
+            let mut known =
                 graph.followers().filter_map(|other| (other as Arc<dyn Any + Send + Sync>).downcast().ok());
-            Ok(known.into_iter().find(is_it).unwrap_or_else(|| Arc::new(Lookup::of(graph, property))))
+            if let Some(found) = known.find(is_it) {
+                return Ok(found);
+            }
+            let message = || format!("{LOOKUPS_MAX} properties have a lookup; close one of them first");
+            bounded(graph.followers().count() < LOOKUPS_MAX, Code::TransactionSize, LOOKUPS_MAX, message)?;
+            Ok(Arc::new(Lookup::of(graph, property)))
         })
     }
 

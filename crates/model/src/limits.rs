@@ -30,6 +30,8 @@ pub const NAMES_MAX: usize = 1 << 24;
 pub const ENTITIES_MAX: usize = u32::MAX as usize - 1;
 /// Properties of labels for which rules were ever declared.
 pub const INDEXES_MAX: usize = 1024;
+/// Properties of which one store has a lookup at a time.
+pub const LOOKUPS_MAX: usize = 64;
 /// Bytes of a value that an index keeps; of a longer one it keeps the beginning and a hash.
 pub const INDEX_KEY_BYTES: usize = 64;
 /// Forks that one stands on, itself among them.

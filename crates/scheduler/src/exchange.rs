@@ -182,7 +182,7 @@ impl Port {
             }
             count += 1;
         }
-        let more = self.scheduler.has_ready() || !self.scheduler.effects.is_empty();
+        let more = !self.scheduler.ready.is_empty() || !self.scheduler.effects.is_empty();
         let stats = self.scheduler.stats();
         let open = stats.in_flight() + stats.asks + stats.referenced_timers;
         let next_due_ms =

@@ -96,7 +96,7 @@ pub struct Scheduler {
     table: Table,
     names: Names,
     credits: Arc<Credits>,
-    ready: VecDeque<CellId>,
+    pub(crate) ready: VecDeque<CellId>,
     /// The buffer of a mailbox that was long and is empty.
     spare: VecDeque<Message>,
     batch: Vec<(CellId, u32, Message)>,
@@ -180,11 +180,6 @@ impl Scheduler {
     /// When the next thing falls due, in microseconds of the host's clock.
     pub fn next_due_us(&self) -> Option<u64> {
         self.deadlines.next_us()
-    }
-
-    /// Whether a step would find something to issue.
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
     }
 
     /// Takes one record. No cell dies here.
