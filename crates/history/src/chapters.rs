@@ -254,9 +254,10 @@ impl Chapters {
             let mut next = backing.next.lock();
             let covered = self.covered().filter(|covered| covered.next_seq > base.next_seq).unwrap_or(base);
             let tables = self.state.read().tables.clone();
-            let later = tables.iter().filter(|table| table.last > through).map(|table| {
-                Box::new(table.all().filter(move |record| !is_through(record, through))) as Records
-            });
+            // What cannot be read is not passed over: whoever merges finds it.
+            let stays = move |it: &Result<Record>| !it.as_ref().is_ok_and(|(key, _)| end_of(key) <= through);
+            let later = tables.iter().filter(|table| table.last > through);
+            let later = later.map(|table| Box::new(table.all().filter(stays)) as Records);
             let records = merged([Box::new(kept) as Records].into_iter().chain(later).collect());
             let before = (self.horizon(), self.mark());
             let replaced = backing.table(&mut next, records).and_then(|table| {
@@ -440,11 +441,6 @@ impl History for Chapters {
         let state = self.state.read();
         state.horizon.check(seq).and_then(|()| state.coming.check(seq))
     }
-}
-
-/// Whether a record's chapter ends at or before a version.
-fn is_through(record: &Result<Record>, seq: Seq) -> bool {
-    record.as_ref().is_ok_and(|(key, _)| end_of(key) <= seq)
 }
 
 /// The tables of one list that are not in the other.

@@ -18,10 +18,11 @@ impl Store {
     /// Takes back what a principal, by its exact name, wrote after a version, and nobody else's work; a dry run only says what would
     /// be done. History is never edited.
     ///
-    /// Writers who overwrote each other can be reverted in any order.
+    /// Writers who overwrote each other can be reverted in any order, and at once: one waits for the other.
     ///
     /// Cost: the changes of the principal and of those reverted before, and the past of what they touched.
     pub fn revert(&self, (name, since): (&str, Seq), dry_run: bool, author: Author<'_>) -> Result<Report> {
+        let _turn = self.reverting.lock();
         self.commit_planned(dry_run, author, |body| {
             // Which commits were reverted before must be known, however far back.
             self.progress().check()?;

@@ -117,6 +117,8 @@ pub struct Store {
     pub(crate) pins: parking_lot::Mutex<BTreeMap<Seq, usize>>,
     /// Held by whoever lets go of a part of the past; before every other lock.
     pub(crate) archiving: parking_lot::Mutex<()>,
+    /// Held by whoever reverts, from the plan to the commit: what is planned depends on who was reverted before, also where that has changed nothing.
+    pub(crate) reverting: parking_lot::Mutex<()>,
     pub(crate) persistence: Option<Persistence>,
 }
 
@@ -141,6 +143,7 @@ impl Store {
             listeners: Default::default(),
             pins: Default::default(),
             archiving: Default::default(),
+            reverting: Default::default(),
             persistence: None,
         }
     }

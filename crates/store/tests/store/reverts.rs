@@ -1,6 +1,8 @@
 //! One writer's work is taken back, and everybody else's is as if that writer had never been.
 
 use std::collections::BTreeMap;
+use std::sync::Barrier;
+use std::thread;
 
 use karyon_graph::{Open, Transaction};
 use karyon_model::Seq;
@@ -236,6 +238,28 @@ fn run_with_several(seed: u64) -> Checked {
 fn liars_who_overwrote_each_other_are_taken_back_in_any_order() {
     for seed in rig::seeds(0, 300) {
         run_with_several(seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}
+
+#[test]
+fn liars_who_overwrote_each_other_are_taken_back_at_once() {
+    for round in 0..200 {
+        let (store, _) = rig::memory();
+        let value = |value| [patch("a", "x", Some(Value::Integer(value)), &[])];
+        let since = write_as(&store, "root/alice", &value(0));
+        for (at, liar) in LIARS.iter().enumerate() {
+            write_as(&store, liar, &value(at as i64 + 1));
+        }
+        let begin = Barrier::new(LIARS.len());
+        thread::scope(|scope| {
+            for liar in LIARS {
+                scope.spawn(|| {
+                    begin.wait();
+                    store.revert((liar, since), false, author("root")).unwrap();
+                });
+            }
+        });
+        assert_eq!(digest(&store, store.durable()), digest(&store, since), "round {round}");
     }
 }
 
