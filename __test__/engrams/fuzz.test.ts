@@ -1,0 +1,39 @@
+import test from 'ava'
+import { chooseSeed, seededRandom } from '../values/random.ts'
+import { Inputs } from './fuzz/inputs.ts'
+import { SEEDS, fuzz, outcomesOf } from './fuzz/target.ts'
+
+/** A few: `fuzz/run.ts` runs as many as there is time for. */
+const ROUNDS = 120
+
+test('whatever bytes are taken for a package, or for changes to one, are refused in words, or what they answer is right', async (t) => {
+  const seed = chooseSeed()
+  t.log(`KARYON_SEED=${seed}`)
+  const inputs = new Inputs(seededRandom(seed), SEEDS)
+  for (let round = 0; round < ROUNDS; round++) {
+    const input = inputs.next()
+    try {
+      inputs.learn(input, await outcomesOf(input))
+    } catch (cause) {
+      throw new Error(`round ${round}: ${Buffer.from(input).toString('base64')}`, { cause })
+    }
+  }
+  // Most come past the hashes, and are refused for what they say.
+  t.true(inputs.told > 40, `${inputs.told}`)
+})
+
+test('the target of a fuzzer takes the golden packages as they are, and in all ways', async (t) => {
+  for (const bytes of SEEDS) {
+    await t.notThrowsAsync(fuzz(bytes))
+    const told = await outcomesOf(bytes)
+    for (const what of [
+      'inspect: answered',
+      'nodes: answered',
+      'in: answered',
+      'packed: the same',
+      'grafted: the same',
+    ])
+      t.true(told.includes(what), what)
+  }
+  t.true((await outcomesOf(new Uint8Array())).includes('grafted: the same'), 'no changes are none')
+})
