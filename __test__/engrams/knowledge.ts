@@ -105,7 +105,7 @@ export function heldAt({ nodes, edges }: Knowledge, moment: string): Knowledge {
   const now = <T extends Node | Edge>({
     props,
     intervals = {},
-    valid: _,
+    valid: _valid,
     ...rest
   }: T & { valid?: unknown }): T => {
     const held = { ...props }
