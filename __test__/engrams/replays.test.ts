@@ -131,3 +131,17 @@ test('a package that somebody else has signed is refused before it is read, what
     t.is(inspectEngram(path, { keys: publisher.keys }).signatures.filter(({ signer }) => signer).length, 0)
   }
 })
+
+test('what is packed as a version can be grafted as one, and nothing else is one', async (t) => {
+  const { graph } = Kernel.memory()
+  const path = join(freshDirectory(t), 'a.engram')
+  const [longest, longer] = [120, 121].map((count) => `1.0.0-a.${'x'.repeat(count)}`)
+  for (const version of ['1.0.0-0.x-.7--', '0.0.0-1a.01a+01.x', '1.0.0+001', longest!]) {
+    await exportEngram(graph, path, { name: NEWS, version })
+    using engram = openEngram(path)
+    const graft = await graftEngram(Kernel.memory(), engram)
+    t.is(graft.info.engramVersion, version)
+  }
+  for (const version of ['1.0.0-01', '1.0.0-a.00', '01.0.0', '1.0.0-', '1.0.0-a..b', '1.0', longer!])
+    await refused(t, 'ERR_KARYON_ARGUMENT', exportEngram(graph, path, { name: NEWS, version }), version)
+})

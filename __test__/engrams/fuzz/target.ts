@@ -4,7 +4,9 @@
 //
 // A runner of our own, without dependencies: `node --import=@oxc-node/core/register __test__/engrams/fuzz/run.ts --seconds 60`.
 // Any fuzzer that calls `fuzz` with bytes and waits for its promise does too, as libFuzzer does by way of Jazzer.js (`@jazzer.js/core`, which is
-// no dependency of Karyon): `npx jazzer TARGET CORPUS -i ts/engrams/ -- -rss_limit_mb=1024 -timeout=10`, with this file compiled to JavaScript.
+// no dependency of Karyon). That takes JavaScript: `npx tsc --project tsconfig.json --noEmit false --outDir FOLDER` compiles this file, and beside
+// what it makes belong copies of `package.json`, `ts/native` and the folder of the golden packages; `npx jazzer FOLDER/__test__/engrams/fuzz/target.js
+// CORPUS -i ts/engrams/ -- -rss_limit_mb=1024 -timeout=30` runs it then.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
