@@ -3,26 +3,29 @@ import { chooseSeed, seededRandom } from '../values/random.ts'
 import { Inputs } from './fuzz/inputs.ts'
 import { SEEDS, fuzz, outcomesOf } from './fuzz/target.ts'
 
-/** A few: `fuzz/run.ts` runs as many as there is time for. */
+/** A few, one after the other, as the target has one file: `fuzz/run.ts` runs as many as there is time for. */
 const ROUNDS = 120
 
-test('whatever bytes are taken for a package, or for changes to one, are refused in words, or what they answer is right', async (t) => {
-  const seed = chooseSeed()
-  t.log(`KARYON_SEED=${seed}`)
-  const inputs = new Inputs(seededRandom(seed), SEEDS)
-  for (let round = 0; round < ROUNDS; round++) {
-    const input = inputs.next()
-    try {
-      inputs.learn(input, await outcomesOf(input))
-    } catch (cause) {
-      throw new Error(`round ${round}: ${Buffer.from(input).toString('base64')}`, { cause })
+test.serial(
+  'whatever bytes are taken for a package, or for changes to one, are refused in words, or what they answer is right',
+  async (t) => {
+    const seed = chooseSeed()
+    t.log(`KARYON_SEED=${seed}`)
+    const inputs = new Inputs(seededRandom(seed), SEEDS)
+    for (let round = 0; round < ROUNDS; round++) {
+      const input = inputs.next()
+      try {
+        inputs.learn(input, await outcomesOf(input))
+      } catch (cause) {
+        throw new Error(`round ${round}: ${Buffer.from(input).toString('base64')}`, { cause })
+      }
     }
-  }
-  // Most come past the hashes, and are refused for what they say.
-  t.true(inputs.told > 40, `${inputs.told}`)
-})
+    // Most come past the hashes, and are refused for what they say.
+    t.true(inputs.told > 40, `${inputs.told}`)
+  },
+)
 
-test('the target of a fuzzer takes the golden packages as they are, and in all ways', async (t) => {
+test.serial('the target of a fuzzer takes the golden packages as they are, and in all ways', async (t) => {
   for (const bytes of SEEDS) {
     await t.notThrowsAsync(fuzz(bytes))
     const told = await outcomesOf(bytes)
