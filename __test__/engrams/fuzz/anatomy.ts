@@ -11,6 +11,7 @@ import { ByteReader } from '../../../ts/values/decode.ts'
 import { KEY_BYTES_MAX } from '../../../ts/values/limits.ts'
 import { Writer } from '../../../ts/values/writer.ts'
 import { type Named, sectionsOf } from '../forge.ts'
+import { skipSpan } from './facts.ts'
 
 /** An edge at one of its ends; what it holds stands where it leaves. */
 export interface EndPart {
@@ -280,7 +281,10 @@ export function recount(anatomy: Anatomy): void {
     types: {},
   }
   const add = (of: keyof typeof tally, name: string | undefined, count = 1): void => {
-    if (name !== undefined) tally[of][name] = (tally[of][name] ?? 0) + count
+    if (name === undefined) return
+    // A name may be that of what every object has.
+    const before = Object.hasOwn(tally[of], name) ? tally[of][name]! : 0
+    tally[of][name] = before + count
   }
   const known = new Names(names)
   const properties = (bytes: Buffer, before: (cursor: Cursor) => void): void => {
@@ -306,8 +310,7 @@ export function recount(anatomy: Anatomy): void {
       for (const { content } of ends) {
         properties(content, (cursor) => {
           cursor.varint()
-          for (let left = cursor.count(1); left > 0; left--)
-            for (let bounds = cursor.byte(); bounds > 0; bounds &= bounds - 1) cursor.time()
+          for (let left = cursor.count(1); left > 0; left--) skipSpan(cursor)
         })
       }
     }

@@ -47,7 +47,10 @@ export class Inputs {
 }
 
 function fresh(random: Random): Uint8Array {
-  return Uint8Array.from({ length: 3 + below(random, FRESH_BYTES_MAX) }, () => below(random, 256))
+  // Most are short: of many changes one makes all others pointless.
+  return Uint8Array.from({ length: 3 + below(random, 1 + below(random, FRESH_BYTES_MAX)) }, () =>
+    below(random, 256),
+  )
 }
 
 /** Changes an input in some places; part of another may take the place of its end. */

@@ -1,6 +1,7 @@
 // Bytes as a list of changes to a package: first to what it is made of, so that lengths and hashes are right again, then to bytes of the whole.
 import { SECTIONS } from '../../../ts/engrams/layout.ts'
 import { rowOf, sectionsOf } from '../forge.ts'
+import { factsOf, putFacts } from './facts.ts'
 import { type Anatomy, type EndPart, type GroupPart, apart, recount, together } from './anatomy.ts'
 
 /** Changes that one script makes at most: a longer one says no more. */
@@ -94,7 +95,7 @@ const SNIPPETS: readonly Buffer[] = [
 function edited(bytes: Buffer, script: Script): Buffer {
   const at = script.below(bytes.length + 1)
   const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)]
-  switch (script.byte() % 8) {
+  switch (script.byte() % 9) {
     case 0:
       return Buffer.concat([before, script.take(1), after.subarray(1)])
     case 1:
@@ -117,6 +118,9 @@ function edited(bytes: Buffer, script: Script): Buffer {
         bytes.subarray(script.below(bytes.length + 1)).subarray(0, INSERTED_MAX),
         after,
       ])
+    case 7:
+      // The same number, one byte longer.
+      return Buffer.concat([before, Buffer.of((after[0] ?? 0) | 0x80, 0), after.subarray(1)])
     default:
       return Buffer.concat([before, Buffer.alloc(script.byte() % INSERTED_MAX, script.byte()), after])
   }
@@ -162,6 +166,34 @@ function editField<T extends string>(part: Record<T, Buffer> | undefined, field:
   if (part) part[field] = edited(Buffer.from(part[field]), script)
 }
 
+/** Changes the labels or the properties of a node or an edge, whole ones or the bytes of one. */
+function changeFacts({ names }: Anatomy, bytes: Buffer, of: 'node' | 'edge', script: Script): Buffer {
+  const part = factsOf(bytes, names, of)
+  if (part === undefined) return bytes
+  const fact = part.facts[script.byte() % Math.max(1, part.facts.length)]
+  switch (script.byte() % 6) {
+    case 0:
+      shuffled(part.labels, script)
+      break
+    case 1:
+      part.labels.splice(script.byte() % (part.labels.length + 1), 0, script.byte() % (names.length + 1))
+      break
+    case 2:
+      shuffled(part.facts, script)
+      break
+    case 3:
+      if (fact) fact.name = script.byte() % (names.length + 1)
+      break
+    case 4:
+      if (fact) fact.source = script.byte() % 4
+      else part.source = script.byte() % 4
+      break
+    default:
+      if (fact) fact.value = script.byte() % 2 === 0 ? script.pick(SNIPPETS) : edited(fact.value, script)
+  }
+  return putFacts(part, of)
+}
+
 type Change = (anatomy: Anatomy, script: Script) => void
 
 const someNode: (anatomy: Anatomy, script: Script) => Anatomy['nodes'][number] | undefined = (
@@ -178,6 +210,14 @@ const someEnd = (anatomy: Anatomy, script: Script): EndPart | undefined => {
 const CHANGES: readonly Change[] = [
   (anatomy, script) => editField(someNode(anatomy, script), 'rest', script),
   (anatomy, script) => editField(someNode(anatomy, script), 'rest', script),
+  (anatomy, script) => {
+    const node = someNode(anatomy, script)
+    if (node) node.rest = changeFacts(anatomy, node.rest, 'node', script)
+  },
+  (anatomy, script) => {
+    const end = someEnd(anatomy, script)
+    if (end) end.content = changeFacts(anatomy, end.content, 'edge', script)
+  },
   (anatomy, script) => editField(someNode(anatomy, script), 'key', script),
   (anatomy, script) => editField(someEnd(anatomy, script), 'content', script),
   (anatomy, script) => editField(someEnd(anatomy, script), 'content', script),

@@ -25,7 +25,7 @@ import { levelsOver } from '../../../ts/engrams/tree.ts'
 import { KaryonError, Kernel, type Edge, type Node, type Reader } from '../../../ts/index.ts'
 import { compareUtf8, encodeValue } from '../../../ts/values/encode.ts'
 import { Writer } from '../../../ts/values/writer.ts'
-import { bodyIn, sealed } from '../forge.ts'
+import { bodyIn, sealed, sectionsOf } from '../forge.ts'
 import { differing, modelOf } from '../model.ts'
 import { REFUSALS } from '../reading.ts'
 import { seededRandom } from '../../values/random.ts'
@@ -277,7 +277,19 @@ async function packedAgain(engram: Engram, nodes: readonly Node[], edges: readon
   assert.deepEqual([...again.edges()].map(plainEdge), edges.map(plainEdge))
   await exportEngram(again, twice, { name, version })
   assert.ok(readFileSync(twice).equals(readFileSync(once)))
+  checkSections(bodyIn(readFileSync(path)), bodyIn(readFileSync(once)))
   return 'the same'
+}
+
+/** Names, sources, nodes and edges have one form: where the numbers of names and sources mean the same, so do all bytes. */
+function checkSections(given: Buffer, packed: Buffer): void {
+  const [own, theirs] = [given, packed].map((body) => {
+    const { names, sources, nodes, links } = sectionsOf(body)
+    return [names, sources, nodes, links].map(({ offset, bytes }) => body.subarray(offset, offset + bytes))
+  }) as [Buffer[], Buffer[]]
+  if (!own[0]!.equals(theirs[0]!) || !own[1]!.equals(theirs[1]!)) return
+  assert.ok(own[2]!.equals(theirs[2]!), 'nodes in another form')
+  assert.ok(own[3]!.equals(theirs[3]!), 'edges in another form')
 }
 
 /** What can be read is grafted, or refused, and leaves nothing behind. */
