@@ -14,7 +14,11 @@ export type Named = Readonly<Record<(typeof SECTIONS)[number], Section>>
 
 /** Head and sections of a package, without its tree and signatures. */
 export function bodyOf(path: string): Buffer {
-  const file = readFileSync(path)
+  return bodyIn(readFileSync(path))
+}
+
+/** The same of a package in memory. */
+export function bodyIn(file: Buffer): Buffer {
   return file.subarray(0, decodeFrame(file.subarray(0, TABLE_END)).bytes)
 }
 
@@ -26,6 +30,11 @@ export function sectionsOf(body: Buffer): Named {
 
 /** Writes a file whose tree is that of its body, and which nobody has signed. */
 export function seal(path: string, body: Buffer): void {
+  writeFileSync(path, sealed(body))
+}
+
+/** The same in memory. */
+export function sealed(body: Buffer): Buffer {
   const leaves: Buffer[] = []
   for (let at = 0; at < body.length; at += BLOCK_BYTES) {
     const block = body.subarray(at, at + BLOCK_BYTES)
@@ -33,7 +42,7 @@ export function seal(path: string, body: Buffer): void {
     block.copy(buffer, LEAD_BYTES)
     leaves.push(hashOf(buffer, 0, leaves.length))
   }
-  writeFileSync(path, Buffer.concat([body, ...treeOver(Buffer.concat(leaves)).levels, Buffer.alloc(4)]))
+  return Buffer.concat([body, ...treeOver(Buffer.concat(leaves)).levels, Buffer.alloc(4)])
 }
 
 /** Where in the head the row of a section begins. */

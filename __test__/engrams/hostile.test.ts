@@ -1,25 +1,18 @@
 import test, { type ExecutionContext } from 'ava'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { exportEngram, inspectEngram, openEngram, type Engram } from '../../ts/engrams/index.ts'
+import { exportEngram, inspectEngram, openEngram } from '../../ts/engrams/index.ts'
 import { BLOCK_BYTES, SECTIONS, TABLE_END } from '../../ts/engrams/layout.ts'
 import { KaryonError, Kernel, type KaryonErrorCode } from '../../ts/index.ts'
 import { freshDirectory } from '../kernel/directory.ts'
 import { refused } from '../kernel/refused.ts'
 import { type Random, below, chooseSeed, pick, seededRandom } from '../values/random.ts'
 import { bodyOf, rowOf, seal, sectionsOf } from './forge.ts'
-import { NAMES, TYPES, plainOf, randomWorld } from './worlds.ts'
+import { apart, together } from './fuzz/anatomy.ts'
+import { REFUSALS, readAll } from './reading.ts'
+import { plainOf, randomWorld } from './worlds.ts'
 
 const ABOUT = { name: 'world', version: '1.0.0', description: 'é' }
-
-/** What may be said of a file that is not what somebody packed. */
-const REFUSALS: readonly KaryonErrorCode[] = [
-  'ERR_KARYON_PACKAGE',
-  'ERR_KARYON_PACKAGE_ROOT',
-  'ERR_KARYON_PACKAGE_LIMIT',
-  'ERR_KARYON_FORMAT_NEWER',
-  'ERR_KARYON_SIGNATURE',
-]
 
 interface Packed {
   readonly path: string
@@ -42,35 +35,6 @@ async function packed(t: ExecutionContext, random: Random, size: number, filler 
   const path = join(freshDirectory(t), 'a.engram')
   await exportEngram(graph, path, ABOUT)
   return { path, bytes: readFileSync(path), keys }
-}
-
-/** Reads everything that there is, in every way there is. */
-function readAll(engram: Engram, keys: readonly string[]): void {
-  const nodes = [...engram.nodes()]
-  const edges = [...engram.edges()]
-  const all = [...keys, ...nodes.map(({ key }) => key)]
-  engram.getMany(all)
-  const handles = engram.handles(all)
-  engram.keys(handles)
-  engram.numbers(handles, NAMES[0]!)
-  for (const label of Object.keys(engram.manifest.schema.labels)) {
-    const listed = [...engram.nodes({ label })]
-    engram.count({ label, where: { property: NAMES[0]!, from: 0 } })
-    engram.count({ label })
-    for (const { key } of listed) engram.get(key)
-  }
-  for (const key of all) {
-    for (const direction of ['out', 'in'] as const) {
-      for (const edge of engram[direction](key)) engram.edge(edge)
-      engram.degree(key, direction)
-      engram.neighbours(key, direction, TYPES[0]!)
-    }
-    engram.within(key, { hops: 2, direction: 'both' })
-    engram.path(key, all[0]!, { direction: 'both' })
-    engram.source(key)
-    engram.source(key, NAMES[0]!)
-  }
-  for (const edge of edges) engram.source(edge)
 }
 
 /** What a file is refused with, if it is; anything but a refusal is a defect. */
@@ -385,4 +349,36 @@ test('what was packed is read again after all that', async (t) => {
   using after = openEngram(path, { verify: 'full' })
   t.deepEqual(plainOf(after), plain, 'a seal of what it was changes nothing')
   t.is(after.root, before.root)
+})
+
+test('a package that contradicts itself is not packed again', async (t) => {
+  const { path } = await packed(t, seededRandom(12), 20)
+  const honest = bodyOf(path)
+  const { keys: table, links } = sectionsOf(honest)
+  const rows = Array.from({ length: table.entries }, (_, row) => table.offset + row * 32)
+  const linked = rows.filter((row) => honest.readUIntLE(row + 22, 6) > 0)
+  const again = join(freshDirectory(t), 'again.engram')
+  const forge = async (change: (body: Buffer) => void, what: string): Promise<void> => {
+    const body = Buffer.from(honest)
+    change(body)
+    seal(path, body)
+    using engram = openEngram(path)
+    t.is([...engram.nodes()].length, engram.count(), 'all nodes are listed')
+    await refused(t, 'ERR_KARYON_PACKAGE', exportEngram(engram, again, ABOUT), what)
+    t.false(existsSync(again))
+  }
+  await forge((body) => rows.forEach((row) => body.fill(0, row, row + 32)), 'no node is found')
+  await forge((body) => body.fill(0, linked[0]!, linked[0]! + 32), 'one node is not found')
+  await forge((body) => rows.forEach((row) => body.fill(0, row + 22, row + 28)), 'no edge is found')
+  await forge((body) => body.fill(0, linked[0]! + 22, linked[0]! + 28), 'the edges of one node are not found')
+  t.true(links.entries > 1)
+
+  // An edge that leaves a node and enters none.
+  const anatomy = apart(honest)
+  const [part] = anatomy.links.filter((each) => each.in.length > 1)
+  part!.in.pop()
+  seal(path, together(anatomy))
+  using engram = openEngram(path)
+  t.is([...engram.edges()].length, engram.manifest.counts.edges)
+  await refused(t, 'ERR_KARYON_PACKAGE', exportEngram(engram, again, ABOUT))
 })

@@ -10,6 +10,8 @@ export type SourceOf = (property?: string) => Source | undefined
 /** One state of knowledge, that does not change while it is packed. */
 export interface Content {
   readonly reader: Reader
+  /** How many edges there are, where that is said. */
+  readonly edges?: number
   /** Who wrote what of a node or edge that was read. */
   sources(of: Node | Edge): SourceOf
   close(): void
@@ -24,7 +26,7 @@ export function contentOf(from: Graph | Engram, at: Moment | undefined): Content
       const target = targetOf(of)
       return (property) => from.source(target, property)
     }
-    return { reader: from, sources, close() {} }
+    return { reader: from, edges: from.manifest.counts.edges, sources, close() {} }
   }
   const view = at === undefined ? from.snapshot() : from.at(at)
   const { version } = view

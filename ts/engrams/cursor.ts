@@ -5,7 +5,7 @@ import { KEY_BYTES_MAX, NESTING_MAX, VALUE_BYTES_MAX } from '../values/limits.ts
 import type { Value } from '../values/types.ts'
 import type { Blocks } from './blocks.ts'
 import { BLOCK_BYTES } from './layout.ts'
-import { RECORD_BYTES_MAX, checkLimit } from './limits.ts'
+import { RECORD_BYTES_MAX, checkLimit, checkMemory } from './limits.ts'
 import { malformed } from './refusals.ts'
 
 const VARINT_BYTES_MAX = 10
@@ -20,6 +20,10 @@ const MICROS_MAX = 8_640_000_000_000_000_000n
 const NOTHING = Buffer.alloc(0)
 /** The name that JavaScript would take for the prototype. */
 const RESERVED = Buffer.from('__proto__')
+/** About what each kind of value takes in memory, in bytes, beside its text or bytes; measured on Node 20, and what it takes in a list. */
+const MEMORY = [16, 16, 16, 16, 32, 48, 48, 240, 128, 48, 80, 240] as const
+/** What an entry of a map takes beside its value. */
+const ENTRY_MEMORY = 96
 /** Up to here a loop over bytes is quicker than a call. */
 const SHORT_TEXT = 24
 
@@ -44,6 +48,8 @@ export class Cursor {
   /** What is at hand: a block, or what was put together of several. */
   bytes: Buffer = NOTHING
   at = 0
+  /** About what the value that was passed over last takes in memory, in bytes. */
+  memory = 0
   #limit = 0
 
   constructor(blocks: Pick<Blocks, 'block'>, from: number, end: number) {
@@ -207,6 +213,7 @@ export class Cursor {
    */
   skipValue(): number {
     const start = this.at
+    this.memory = 0
     this.#skip(0)
     if (this.at - start > VALUE_BYTES_MAX + VALUE_HEAD_BYTES) throw this.malformed('a value is too large')
     return start
@@ -215,7 +222,9 @@ export class Cursor {
   // crates/model/src/value.rs says what the bytes mean.
   #skip(depth: number): void {
     if (depth > NESTING_MAX) throw this.malformed('a value is nested too deeply')
-    switch (this.byte()) {
+    const kind = this.byte()
+    this.#take(MEMORY[kind] ?? 0)
+    switch (kind) {
       case 0:
       case 1:
       case 2:
@@ -248,6 +257,11 @@ export class Cursor {
       default:
         throw this.malformed('a value is of no known kind')
     }
+  }
+
+  #take(memory: number): void {
+    this.memory += memory
+    checkMemory(this.memory)
   }
 
   #skipBytes(count: number): void {
@@ -296,6 +310,7 @@ export class Cursor {
         throw this.malformed('a map has the key __proto__, or its keys are out of order')
       }
       before = key
+      this.#take(ENTRY_MEMORY)
       this.#skip(depth + 1)
     }
   }

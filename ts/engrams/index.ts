@@ -13,7 +13,8 @@ export type * from './types.ts'
  * place of what had that name. The same knowledge gives the same bytes, whatever order it was written in; with provenance, what the facts
  * say of their commits is part of it.
  *
- * Resolves with what `inspectEngram` would say. Throws `ERR_KARYON_PACKAGE_LIMIT` beyond a limit, `ERR_KARYON_NODE_MISSING` for a key that
+ * Resolves with what `inspectEngram` would say. Throws `ERR_KARYON_PACKAGE_LIMIT` beyond a limit, also where what one node or edge holds takes more
+ * than 256 MiB in memory, `ERR_KARYON_PACKAGE` for a package that lists what it does not find, `ERR_KARYON_NODE_MISSING` for a key that
  * is to be packed around, `ERR_KARYON_IO` when the file cannot be written; nothing is left then. Cost: the graph is read twice, and blamed
  * once for each node and edge, and for each fact of those that were changed since they were made; memory for the keys, and some 80 bytes a
  * node. It gives way to others every few milliseconds.

@@ -12,9 +12,12 @@ import type { ConflictPolicy, Description, Manifest } from './types.ts'
 export const HASH = 'xxh3-128'
 
 const NAME = /^[\w./-]{1,128}$/
+/** As semver.org has it: numbers have no zeros in front, also those of a prerelease. */
 const VERSION =
-  /^(?:0|[1-9]\d{0,15})\.(?:0|[1-9]\d{0,15})\.(?:0|[1-9]\d{0,15})(?:-[\dA-Za-z-]+(?:\.[\dA-Za-z-]+)*)?(?:\+[\dA-Za-z-]+(?:\.[\dA-Za-z-]+)*)?$/
-/** Of a version, and of an SPDX expression. */
+  /^(?:0|[1-9]\d{0,15})\.(?:0|[1-9]\d{0,15})\.(?:0|[1-9]\d{0,15})(?:-(?:0|[1-9]\d*|\d*[A-Za-z-][\dA-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][\dA-Za-z-]*))*)?(?:\+[\dA-Za-z-]+(?:\.[\dA-Za-z-]+)*)?$/
+/** Characters of a version: those that are compared when it is grafted. */
+const VERSION_MAX = 128
+/** Bytes of an SPDX expression. */
 const TEXT_MAX = 256
 const ROOT = /^[\da-f]{64}$/
 const POLICIES: readonly ConflictPolicy[] = [
@@ -55,8 +58,8 @@ function wrongIn({
   if (typeof name !== 'string' || !NAME.test(name)) {
     return 'a package’s name is of letters, digits, ".", "_", "-" and "/", at most 128 of them'
   }
-  if (typeof version !== 'string' || version.length > TEXT_MAX || !VERSION.test(version)) {
-    return 'a package’s version is a semantic one, as 1.4.0'
+  if (typeof version !== 'string' || version.length > VERSION_MAX || !VERSION.test(version)) {
+    return `a package’s version is a semantic one of at most ${VERSION_MAX} characters, as 1.4.0`
   }
   if (description !== undefined && !isText(description, DESCRIPTION_BYTES_MAX)) {
     return `a description is a text of at most ${DESCRIPTION_BYTES_MAX} bytes`

@@ -5,14 +5,20 @@ import { compareUtf8, encodeValue } from '../values/encode.ts'
 import { PROPERTIES_MAX } from '../values/limits.ts'
 import type { Properties, Value } from '../values/types.ts'
 import type { Writer } from '../values/writer.ts'
-import type { Cursor } from './cursor.ts'
-import { INTERVALS_MAX } from './limits.ts'
+import { Cursor } from './cursor.ts'
+import { BLOCK_BYTES } from './layout.ts'
+import { INTERVALS_MAX, RECORD_MEMORY_MAX, checkMemory } from './limits.ts'
 import type { Names } from './names.ts'
 
 /** In front of what does not hold always. No value begins with it. */
 const INTERVALS = 255
 const HAS_FROM = 1
 const HAS_TO = 2
+/** About what an interval and a property take in memory, in bytes, beside their values. */
+const INTERVAL_MEMORY = 320
+const PROPERTY_MEMORY = 64
+/** No properties of so few bytes take more memory than they may. */
+const LIGHT_BYTES: number = RECORD_MEMORY_MAX / 128
 
 /** When something holds. */
 export type Span = Omit<ValidValue, 'value'>
@@ -36,8 +42,9 @@ export function inOrder(
   return [...always, ...sometimes].toSorted((a, b) => compareUtf8(a.name, b.name))
 }
 
-/** Appends properties, which are in the order of their names. */
+/** Appends properties, which are in the order of their names. Throws `ERR_KARYON_PACKAGE_LIMIT` where they could not be read again. */
 export function putProperties(writer: Writer, facts: readonly Fact[], names: Names): void {
+  const start = writer.length
   writer.varint(facts.length)
   for (const { name, source, held, isTemporal } of facts) {
     writer.varint(name)
@@ -54,6 +61,15 @@ export function putProperties(writer: Writer, facts: readonly Fact[], names: Nam
       encodeValue(writer, span.value, names.texts[name]!)
     }
   }
+  if (writer.length - start > LIGHT_BYTES) readAgain(writer.bytes.subarray(start, writer.length), names)
+}
+
+/** Reads properties that were written, as whoever has the package will. */
+function readAgain(bytes: Buffer, names: Names): void {
+  const block = (number: number): Buffer => bytes.subarray(number * BLOCK_BYTES, (number + 1) * BLOCK_BYTES)
+  const cursor = new Cursor({ block }, 0, bytes.length)
+  cursor.need(bytes.length)
+  skipProperties(cursor, names)
 }
 
 /** Appends when an edge holds; always without anything. */
@@ -85,6 +101,7 @@ export function skipProperties(cursor: Cursor, names: Names): Held[] {
   const count = cursor.count(3)
   if (count > PROPERTIES_MAX) throw cursor.malformed(`there are more than ${PROPERTIES_MAX} properties`)
   const all: Held[] = []
+  let memory = 0
   for (let before = -1, left = count; left > 0; left--) {
     const number = cursor.varint()
     const name = names.texts[number]
@@ -93,8 +110,9 @@ export function skipProperties(cursor: Cursor, names: Names): Held[] {
     const source = cursor.varint()
     const start = cursor.at
     const isTemporal = cursor.peek() === INTERVALS
-    if (isTemporal) skipIntervals(cursor)
-    else cursor.skipValue()
+    if (!isTemporal) cursor.skipValue()
+    memory += PROPERTY_MEMORY + (isTemporal ? skipIntervals(cursor) : cursor.memory)
+    checkMemory(memory)
     all.push({ name, source, start, end: cursor.at, isTemporal })
   }
   return all
@@ -123,16 +141,21 @@ export function decodeProperties(
   return intervals ? { props, intervals } : { props }
 }
 
-function skipIntervals(cursor: Cursor): void {
+/** Returns about how much memory they take. */
+function skipIntervals(cursor: Cursor): number {
   cursor.byte()
   const count = countOfSpans(cursor)
   if (count === 0) throw cursor.malformed('a property holds nothing at any time')
   const before = new Order(cursor, count)
+  let memory = 0
   for (let left = count; left > 0; left--) {
     before.take(readSpan(cursor))
     const start = cursor.skipValue()
     before.holds(cursor.bytes.subarray(start, cursor.at))
+    memory += INTERVAL_MEMORY + cursor.memory
+    checkMemory(memory)
   }
+  return memory
 }
 
 function countOfSpans(cursor: Cursor): number {

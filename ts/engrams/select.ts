@@ -26,6 +26,11 @@ export function chosenOf({ labels, types, around }: Selection): Chosen {
   }
 }
 
+/** Whether nothing is left out. */
+export function isAll({ labels, types, around }: Chosen): boolean {
+  return labels === undefined && types === undefined && around === undefined
+}
+
 function namesOf(names: readonly string[], what: string): string[] {
   const copy = listOf(names, what)
   copy.forEach(checkName)

@@ -86,7 +86,9 @@ export class Sources {
     this.#rows = rows
     this.#end = offset + bytes
     const cursor = new Cursor(blocks, offset, rows)
-    this.#principals = readTexts(cursor, cursor.count(2), PRINCIPAL_BYTES_MAX)
+    const count = cursor.count(2)
+    if (count > entries) throw malformed('there are principals from whom nothing comes')
+    this.#principals = readTexts(cursor, count, PRINCIPAL_BYTES_MAX)
     cursor.done()
   }
 

@@ -16,7 +16,8 @@ import { Names } from './names.ts'
 import { Output, type Spool } from './output.ts'
 import { type Fact, inOrder } from './properties.ts'
 import { putNode } from './records.ts'
-import { type Chosen, chosenOf, edgesOf, selectedKeys } from './select.ts'
+import { malformed } from './refusals.ts'
+import { type Chosen, chosenOf, edgesOf, isAll, selectedKeys } from './select.ts'
 import { checkSigners, signed } from './signatures.ts'
 import { Gathered } from './sources.ts'
 import { turns } from './turns.ts'
@@ -125,9 +126,14 @@ class Packing {
     const batches = new Batches()
     for (let at = 0; at < keys.length;) {
       const batch = this.#reader.getMany(keys.slice(at, at + batches.size))
-      at += batches.size
+      at += batch.length
       batches.learn(batch)
-      for (const node of batch) if (node) yield node
+      for (const [place, node] of batch.entries()) {
+        // A package that was made by hand may list what it does not find.
+        if (!node)
+          throw malformed('a node is listed and not found', { key: keys[at - batch.length + place]! })
+        yield node
+      }
       const others = turn()
       if (others) await others
     }
@@ -156,6 +162,10 @@ class Packing {
       checkLimit('the number of edges', this.#types.total, most.edges)
       const others = turn()
       if (others) await others
+    }
+    const { edges } = this.#job.content
+    if (edges !== undefined && isAll(this.#job.chosen) && edges !== this.#types.total) {
+      throw malformed('there are more or fewer edges than it says')
     }
     this.#spool.rewind()
     this.#names = Names.of(
@@ -285,13 +295,15 @@ class Packing {
   async #writeLinks(offsets: Float64Array): Promise<number> {
     const { output, keys, turn } = this.#job
     const writer = this.#writer
-    let linked = 0
+    let [linked, leaving, entering] = [0, 0, 0]
     for (const [at, key] of keys.entries()) {
       const out = this.#outOf(key).map((edge): LinkRecord => {
         const source = this.#cited()
         return { ...this.#end(edge, edge.to), source, valid: edge.valid, facts: this.#facts(edge) }
       })
       const into = this.#edges(key, 'in').map((edge) => this.#end(edge, edge.from))
+      leaving += out.length
+      entering += into.length
       if (out.length + into.length > 0) {
         offsets[at] = output.position
         linked++
@@ -301,6 +313,8 @@ class Packing {
       const others = turn()
       if (others) await others
     }
+    // Of a package each edge that enters was looked for where it leaves, so as many are the same ones.
+    if (leaving !== entering) throw malformed('not every edge that leaves a node enters one')
     return linked
   }
 
