@@ -272,16 +272,6 @@ function isGraph(source: Reader): source is Graph {
   return 'snapshot' in source && 'diff' in source
 }
 
-/**
- * Adds to the weight of a node, 1 where it has none; a negative number takes away. Nothing else changes. Cost: one small commit.
- */
-export async function reinforce(graph: Graph, key: string, weight: string, by: number): Promise<void> {
-  await graph.write((tx) => {
-    if (tx.get(key)?.props[weight] === undefined) tx.patch(key, { props: { [weight]: 1 + by } })
-    else tx.increment(key, weight, by)
-  })
-}
-
 function whole(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return
   throw badArgument(`${name} is a whole number from ${least} to ${most}`, { [name]: value })
