@@ -44,7 +44,7 @@ const KIND_WEIGHTS = [4, 3, 2, 2]
 /** Slots of a head at first, and n-grams of rows for each of them before they are doubled. */
 const SLOTS_MIN = 1 << 12
 const LOAD_MAX = 4
-/** What is in 65,536 rows or more says nothing, and what is in one says most. It does not follow how many rows there are: what is added changes nothing about others. */
+/** What is in 65,536 rows of one version or more says nothing, and what is in one says most. It does not follow how many rows there are: what is added changes nothing about others. */
 const COMMON = 16
 const ROOM_MIN = 1_024
 
@@ -112,9 +112,15 @@ export class Memory {
     return row
   }
 
-  /** A text does not hold any more from a version on. */
+  /** A text does not hold any more from a version on. Cost: as to add it. */
   end(row: number, to: number): void {
-    this.#ended++
+    if (this.#to[row] === Infinity) {
+      this.#ended++
+      const [slots, grams] = [this.#slots, gramsOf(this.#texts[row]!)]
+      for (let gram = 0; gram < grams.count; gram++) {
+        for (let head = 0; head < HEADS; head++) slots.end(slotIn(slots, grams, gram, head))
+      }
+    }
     this.#to[row] = to
   }
 
@@ -122,8 +128,8 @@ export class Memory {
   forget(key: string): void {
     for (const [row, other] of this.keys.entries()) {
       if (other !== key) continue
-      this.keys[row] = this.#texts[row] = ''
       this.end(row, this.#from[row]!)
+      this.keys[row] = this.#texts[row] = ''
     }
   }
 
@@ -172,8 +178,8 @@ export class Memory {
     const touched: number[] = []
     let whole = 0
     for (let gram = 0; gram < grams.count; gram++) {
-      const { rows, seen } = this.#look(grams, gram, cue.minHeads)
-      const worth = KIND_WEIGHTS[grams.kinds[gram]!]! * rarity(seen)
+      const { rows, count } = this.#look(grams, gram, cue)
+      const worth = KIND_WEIGHTS[grams.kinds[gram]!]! * rarity(count)
       whole += worth
       for (const row of rows) {
         if (worth > 0 && this.#isMeant(row, cue)) this.#score(row, worth, touched)
@@ -204,17 +210,18 @@ export class Memory {
   }
 
   /**
-   * The rows about which enough heads agree that they have an n-gram, and how many have it: just those, as long as a slot of it is not full. So rows that
-   * share a slot with it, and not the n-gram, change nothing.
+   * The rows of that version about which enough heads agree that they have an n-gram, and how many have it: just those, as long as a slot of it is not
+   * full. So rows that share a slot with it, and not the n-gram, change nothing, nor do those of other versions. Where all are full it is about as many
+   * as have it now, for past versions too.
    */
-  #look(grams: Grams, gram: number, minHeads: number): { rows: number[]; seen: number } {
+  #look(grams: Grams, gram: number, { minHeads, at }: Cue): { rows: number[]; count: number } {
     const [slots, agreed, impacts] = [this.#slots, this.#agreed, this.#impacts]
     const met: number[] = []
-    let [seen, isFull] = [Infinity, true]
+    let [present, isFull] = [Infinity, true]
     for (let head = 0; head < HEADS; head++) {
       const slot = slotIn(slots, grams, gram, head)
-      seen = Math.min(seen, slots.seen(slot))
       isFull &&= slots.isFull(slot)
+      if (isFull) present = Math.min(present, slots.present(slot))
       slots.visit(slot, (row, impact) => {
         const before = agreed[row]!
         // Where a row is in a slot with several n-grams the one that tells most comes first, and this one is in every head: the least of those it is.
@@ -226,11 +233,11 @@ export class Memory {
     }
     let count = 0
     for (const row of met) {
-      if (ONES[agreed[row]!]! >= minHeads) met[count++] = row
+      if (ONES[agreed[row]!]! >= minHeads && this.#from[row]! <= at && at < this.#to[row]!) met[count++] = row
       else agreed[row] = 0
     }
     met.length = count
-    return { rows: met, seen: isFull ? seen : count }
+    return { rows: met, count: isFull ? Math.max(count, present) : count }
   }
 
   #score(row: number, worth: number, touched: number[]): void {
@@ -243,11 +250,10 @@ export class Memory {
     this.#heads[row] = this.#agreed[row]!
   }
 
-  /** Whether a row counts: as of that version, and as sure and as trusted as is asked for. */
-  #isMeant(row: number, { at, minConfidence, minTrust }: Cue): boolean {
+  /** Whether a row is as sure and as trusted as is asked for. */
+  #isMeant(row: number, { minConfidence, minTrust }: Cue): boolean {
     const { confidence, trust } = this.#facts[row]!
-    const holds = this.#from[row]! <= at && at < this.#to[row]!
-    return holds && confidence >= minConfidence && trust >= minTrust
+    return confidence >= minConfidence && trust >= minTrust
   }
 }
 

@@ -11,6 +11,9 @@ const MOVED_BY_HAND = 48
 const FIRST_ROOM = 2
 const CLASSES = Math.log2(SLOT_ROWS_MAX / FIRST_ROOM) + 1
 
+/** Tells the rows of the past from the present ones; absent where there are none. */
+type IsPast = ((row: number) => boolean) | undefined
+
 /**
  * Bounded lists of rows, in order of their impact, then of their number. A posting is one number: 255 less the impact in the upper eight bits,
  * the row in the lower ones; so their order is that of numbers.
@@ -21,8 +24,8 @@ export class Slots {
   readonly #offsets: Uint32Array
   readonly #lengths: Uint16Array
   readonly #classes: Uint8Array
-  /** How many n-grams were ever put there, also those that found no room. */
-  readonly #seen: Uint32Array
+  /** Of each full slot how many n-grams of present rows fall there, also of those that found no room. */
+  readonly #present = new Map<number, number>()
   #postings: Uint32Array = new Uint32Array(1 << 16)
   #used = 0
   readonly #free: number[][] = Array.from({ length: CLASSES }, () => [])
@@ -34,12 +37,11 @@ export class Slots {
     this.#offsets = new Uint32Array(heads * count)
     this.#lengths = new Uint16Array(heads * count)
     this.#classes = new Uint8Array(heads * count)
-    this.#seen = new Uint32Array(heads * count)
   }
 
-  /** How many n-grams of rows fell there; an upper bound of how many rows have any one of them. */
-  seen(slot: number): number {
-    return this.#seen[slot]!
+  /** How many n-grams of present rows fall into a full slot; an upper bound of how many of those rows have any one of them. */
+  present(slot: number): number {
+    return this.#present.get(slot)!
   }
 
   isFull(slot: number): boolean {
@@ -56,22 +58,22 @@ export class Slots {
     }
   }
 
-  /** Puts a row into a slot; if that is full, whoever tells least has no room: one of the past alone, if it is said which those are, or else the last one. */
-  put(slot: number, row: number, impact: number, isPast: ((row: number) => boolean) | undefined): void {
-    this.#seen[slot]!++
+  /**
+   * Puts a row into a slot; if that is full, whoever tells least has no room: one of the past alone, if it is said which those are, or else the last one,
+   * for which a row of the past makes no room.
+   */
+  put(slot: number, row: number, impact: number, isPast: IsPast): void {
     const posting = (((255 - impact) << 24) | row) >>> 0
     let length = this.#lengths[slot]!
     if (length < SLOT_ROWS_MAX) this.#makeRoom(slot, length)
     else {
       this.overflow++
+      const isPresent = !isPast?.(row)
+      if (isPresent) this.#present.set(slot, this.present(slot) + 1)
       const from = this.#offsets[slot]!
-      let out = length - 1
-      if (isPast !== undefined)
-        while (out >= 0 && !isPast(this.#postings[from + out]! & (ROWS_MAX - 1))) out--
-      if (isPast === undefined || out < 0) {
-        if (this.#postings[from + length - 1]! < posting) return
-        out = length - 1
-      }
+      const past = this.#lastPast(from, length, isPast)
+      if (past < 0 && (!isPresent || this.#postings[from + length - 1]! < posting)) return
+      const out = past < 0 ? length - 1 : past
       this.#postings.copyWithin(from + out, from + out + 1, from + length)
       length--
     }
@@ -79,7 +81,32 @@ export class Slots {
     const at = this.#placeOf(posting, from, from + length)
     this.#makeGap(at, from + length)
     this.#postings[at] = posting
-    this.#lengths[slot] = length + 1
+    this.#lengths[slot] = ++length
+    if (length === SLOT_ROWS_MAX && !this.#present.has(slot))
+      this.#present.set(slot, this.#countPresent(from, isPast))
+  }
+
+  /** One n-gram fewer that a present row has there: the row is one of the past from now on. */
+  end(slot: number): void {
+    const present = this.#present.get(slot)
+    if (present !== undefined) this.#present.set(slot, present - 1)
+  }
+
+  #lastPast(from: number, length: number, isPast: IsPast): number {
+    if (isPast === undefined) return -1
+    let out = length - 1
+    while (out >= 0 && !isPast(this.#rowAt(from + out))) out--
+    return out
+  }
+
+  #countPresent(from: number, isPast: IsPast): number {
+    let present = 0
+    for (let at = from; at < from + SLOT_ROWS_MAX; at++) if (!isPast?.(this.#rowAt(at))) present++
+    return present
+  }
+
+  #rowAt(at: number): number {
+    return this.#postings[at]! & (ROWS_MAX - 1)
   }
 
   #makeGap(at: number, to: number): void {
@@ -126,6 +153,6 @@ export class Slots {
   /** Bytes of memory. */
   get bytes(): number {
     const { byteLength } = this.#postings
-    return byteLength + 2 * this.#offsets.byteLength + this.#lengths.byteLength + this.#classes.byteLength
+    return byteLength + this.#offsets.byteLength + this.#lengths.byteLength + this.#classes.byteLength
   }
 }
