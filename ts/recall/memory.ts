@@ -43,7 +43,7 @@ export interface Found {
 const KIND_WEIGHTS = [4, 3, 2, 2]
 /** Slots of a head at first, and n-grams of rows for each of them before they are doubled. */
 const SLOTS_MIN = 1 << 12
-const LOAD_MAX = 4
+const LOAD_MAX = 16
 /** What is in 65,536 rows of one version or more says nothing, and what is in one says most. It does not follow how many rows there are: what is added changes nothing about others. */
 const COMMON = 16
 const ROOM_MIN = 1_024
@@ -187,21 +187,39 @@ export class Memory {
       }
     }
     this.probes = grams.count * HEADS
+    /** The best so far, in order. */
     const found: Found[] = []
     for (const row of touched) {
       const { weight, threshold } = this.#facts[row]!
       const share = Math.floor((255 * this.#shares[row]!) / whole)
       const score = Math.floor((this.#scores[row]! * weight) / 256)
-      if (share >= threshold)
-        found.push({ row, score, share, grams: this.#counts[row]!, heads: this.#heads[row]! })
+      const place = share >= threshold ? this.#placeOf(row, score, found) : cue.limit
+      if (place < cue.limit) {
+        const one = { row, score, share, grams: this.#counts[row]!, heads: this.#heads[row]! }
+        found.splice(place, 0, one)
+        if (found.length > cue.limit) found.pop()
+      }
       this.#scores[row] = 0
       this.#shares[row] = 0
       this.#counts[row] = 0
       this.#best[row] = 0
     }
     return found
-      .toSorted((one, other) => other.score - one.score || this.#compare(one.row, other.row))
-      .slice(0, cue.limit)
+  }
+
+  /** Where a row belongs among those that were found: in front of those with less of a score, or with the same one and a later key. */
+  #placeOf(row: number, score: number, found: readonly Found[]): number {
+    const last = found.at(-1)
+    if (last !== undefined && score < last.score) return found.length
+    let [low, high] = [0, found.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const other = found[middle]!
+      if (other.score > score || (other.score === score && this.#compare(other.row, row) < 0))
+        low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   #compare(one: number, other: number): number {
@@ -222,14 +240,8 @@ export class Memory {
       const slot = slotIn(slots, grams, gram, head)
       isFull &&= slots.isFull(slot)
       if (isFull) present = Math.min(present, slots.present(slot))
-      slots.visit(slot, (row, impact) => {
-        const before = agreed[row]!
-        // Where a row is in a slot with several n-grams the one that tells most comes first, and this one is in every head: the least of those it is.
-        if (before & (1 << head)) return
-        if (before === 0) met.push(row)
-        agreed[row] = before | (1 << head)
-        impacts[row] = before === 0 ? impact : Math.min(impacts[row]!, impact)
-      })
+      // The n-gram is in every head, so that the least that is told of a row is nearest to what it is.
+      slots.mark(slot, 1 << head, agreed, impacts, met)
     }
     let count = 0
     for (const row of met) {
