@@ -51,7 +51,7 @@ test('what is added about other things changes nothing about a text', (t) => {
   const memory = memoryOf(texts)
   const cues = Array.from({ length: 100 }, () => textOf(random, 4, 200, 'a'))
   const before = cues.map((cue) => memory.find(cue, ALL))
-  // Ten times as much about something else, over several doublings.
+  // Ten times as much about something else, while slots become twice as many.
   for (let more = 0; more < 3_000; more++) memory.add(`more ${more}`, textOf(random, 8, 2_000, 'b'), 0, PLAIN)
   t.deepEqual(
     cues.map((cue) => memory.find(cue, ALL)),

@@ -41,9 +41,11 @@ export interface Found {
 
 /** What an n-gram counts, by its kind: a token, two, three, two with one between them. */
 const KIND_WEIGHTS = [4, 3, 2, 2]
-/** Slots of a head at first, and n-grams of rows for each of them before they are doubled. */
+/** Slots of a head at first, and n-grams of rows for each of them before there are to be twice as many. */
 const SLOTS_MIN = 1 << 12
 const LOAD_MAX = 16
+/** N-grams that are put into the slots to come for each one that is added: they are filled when a third more is there. */
+const MOVED_FOR_ONE = 4
 /** What is in 65,536 rows of one version or more says nothing, and what is in one says most. It does not follow how many rows there are: what is added changes nothing about others. */
 const COMMON = 16
 const ROOM_MIN = 1_024
@@ -54,11 +56,21 @@ const ONES = Uint8Array.from({ length: 256 }, (_, bits) => {
   return ones
 })
 
+/** Twice as many slots, on their way: the first so many rows are in them. */
+interface Growth {
+  readonly slots: Slots
+  rows: number
+  grams: number
+  /** N-grams that are to be moved still for those that were added. */
+  owed: number
+}
+
 /**
  * Rows, and the slots through which they are found. Whole numbers alone, so the same rows and the same cue give the same answer everywhere.
  */
 export class Memory {
   #slots: Slots
+  #growth: Growth | undefined
   #grams = 0
   /** Rows of the past. */
   #ended = 0
@@ -79,7 +91,7 @@ export class Memory {
   /** Probes of the last cue. */
   probes = 0
 
-  /** With room for about so many n-grams: it is made larger where there are more, which costs a pass over all texts. */
+  /** With room for about so many n-grams. Where there are more it is made larger little by little: until that is done, each text costs five times as much. */
   constructor(grams = 0) {
     const slots = 2 ** Math.ceil(Math.log2(Math.max(grams / LOAD_MAX, SLOTS_MIN)))
     this.#slots = new Slots(HEADS, slots)
@@ -91,7 +103,8 @@ export class Memory {
 
   get stats(): { rows: number; slots: number; load: number; overflow: number; bytes: number } {
     const { count, overflow, bytes } = this.#slots
-    return { rows: this.rows, slots: count, load: this.#grams / count, overflow, bytes }
+    const more = this.#growth?.slots.bytes ?? 0
+    return { rows: this.rows, slots: count, load: this.#grams / count, overflow, bytes: bytes + more }
   }
 
   /** Adds a text that holds from a version on. Returns its row. */
@@ -107,8 +120,9 @@ export class Memory {
     this.#facts.push(facts)
     this.#from[row] = from
     this.#to[row] = Infinity
-    this.#put(row, gramsOf(text))
-    if (this.#grams > LOAD_MAX * this.#slots.count) this.#double()
+    const added = this.#put(this.#slots, row)
+    this.#grams += added
+    this.#growSlots(added)
     return row
   }
 
@@ -116,10 +130,10 @@ export class Memory {
   end(row: number, to: number): void {
     if (this.#to[row] === Infinity) {
       this.#ended++
-      const [slots, grams] = [this.#slots, gramsOf(this.#texts[row]!)]
-      for (let gram = 0; gram < grams.count; gram++) {
-        for (let head = 0; head < HEADS; head++) slots.end(slotIn(slots, grams, gram, head))
-      }
+      const grams = gramsOf(this.#texts[row]!)
+      const growth = this.#growth
+      endIn(this.#slots, grams)
+      if (growth !== undefined && row < growth.rows) endIn(growth.slots, grams)
     }
     this.#to[row] = to
   }
@@ -138,21 +152,41 @@ export class Memory {
     this.#facts[row] = facts
   }
 
-  #put(row: number, grams: Grams): void {
-    const slots = this.#slots
+  /** Puts a row into slots. Returns how many n-grams it has. */
+  #put(slots: Slots, row: number): number {
+    const grams = gramsOf(this.#texts[row]!)
     const isPast = this.#ended === 0 ? undefined : (other: number): boolean => this.#to[other] !== Infinity
     for (let gram = 0; gram < grams.count; gram++) {
       const impact = impactOf(grams.times[gram]!, grams.length)
       for (let head = 0; head < HEADS; head++)
         slots.put(slotIn(slots, grams, gram, head), row, impact, isPast)
     }
-    this.#grams += grams.count
+    return grams.count
   }
 
-  #double(): void {
-    this.#slots = new Slots(HEADS, this.#slots.count * 2)
-    this.#grams = 0
-    for (const [row, text] of this.#texts.entries()) this.#put(row, gramsOf(text))
+  /**
+   * Goes on with twice as many slots, as much as is due for so many n-grams more. All rows are found in the old ones until all are in the new ones. What
+   * is done when follows from what was added alone, so that the answers do.
+   */
+  #growSlots(added: number): void {
+    if (this.#growth === undefined && this.#grams <= LOAD_MAX * this.#slots.count) return
+    const growth = (this.#growth ??= {
+      slots: new Slots(HEADS, this.#slots.count * 2),
+      rows: 0,
+      grams: 0,
+      owed: 0,
+    })
+    growth.owed += MOVED_FOR_ONE * added + 1
+    while (growth.owed > 0 && growth.rows < this.rows) {
+      const moved = this.#put(growth.slots, growth.rows++)
+      growth.grams += moved
+      // A row without n-grams is work too.
+      growth.owed -= moved + 1
+    }
+    if (growth.rows < this.rows) return
+    this.#slots = growth.slots
+    this.#grams = growth.grams
+    this.#growth = undefined
   }
 
   #grow(): void {
@@ -267,6 +301,11 @@ export class Memory {
     const { confidence, trust } = this.#facts[row]!
     return confidence >= minConfidence && trust >= minTrust
   }
+}
+
+function endIn(slots: Slots, grams: Grams): void {
+  for (let gram = 0; gram < grams.count; gram++)
+    for (let head = 0; head < HEADS; head++) slots.end(slotIn(slots, grams, gram, head))
 }
 
 function slotIn(slots: Slots, grams: Grams, gram: number, head: number): number {

@@ -83,7 +83,9 @@ interface Held {
  * may be wrong, and what is common may be missed; there is no model, and nothing is learned but what `weight` says. Of a graph it follows what is
  * committed: what is durable when it is asked counts.
  *
- * Cost: a pass over the nodes when it is opened, some 0.2 ms a text, which lets others have their turns, and some 1.7 KiB of memory; of a cue, 32 slots a word with at most 528 rows each, however many there are.
+ * Cost: a pass over the nodes when it is opened, some 0.2 ms a text, which lets others have their turns, and some 1.7 KiB of memory; of a cue, 32 slots
+ * a word with at most 528 rows each, however many there are. Where many more texts have come than there were, the slots become twice as many little by
+ * little: meanwhile a text costs five times as much, and the memory is up to twice as large.
  *
  * @example
  * const memory = await openRecall(kernel.graph, { label: 'Fact', text: 'text', weight: 'weight' })
