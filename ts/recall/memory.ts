@@ -138,10 +138,10 @@ export class Memory {
     this.#to[row] = to
   }
 
-  /** Nothing is left of the texts of a key, at no version. Cost: a pass over the rows. */
-  forget(key: string): void {
-    for (const [row, other] of this.keys.entries()) {
-      if (other !== key) continue
+  /** Nothing is left of the texts of these keys, at no version. Cost: a pass over the rows. */
+  forget(keys: ReadonlySet<string>): void {
+    for (const [row, key] of this.keys.entries()) {
+      if (!keys.has(key)) continue
       this.end(row, this.#from[row]!)
       this.keys[row] = this.#texts[row] = ''
     }

@@ -69,6 +69,8 @@ export interface RecallStats {
 const LIMIT_MAX = 1_000
 /** N-grams for which room is made ahead, for each text. */
 const GRAMS_OF_TEXT = 48
+/** What `handles` says of a node that does not exist. */
+const NO_HANDLE = 2 ** 32 - 1
 /** How long others wait at a time while it is opened. */
 const STRETCH_MS = 10
 
@@ -198,10 +200,10 @@ export class Recall {
 
   #forgetErased(now: Reader): void {
     const keys = [...this.#labelled]
-    for (const [at, node] of now.getMany(keys).entries()) {
-      if (node !== undefined) continue
-      const key = keys[at] as string
-      this.#memory.forget(key)
+    const handles = now.handles(keys)
+    const erased = new Set(keys.filter((_, at) => handles[at] === NO_HANDLE))
+    this.#memory.forget(erased)
+    for (const key of erased) {
       this.#held.delete(key)
       this.#labelled.delete(key)
     }
