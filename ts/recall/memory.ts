@@ -79,7 +79,10 @@ export class Memory {
   readonly #texts: string[] = []
   #from = new Float64Array(ROOM_MIN)
   #to = new Float64Array(ROOM_MIN)
-  readonly #facts: RowFacts[] = []
+  #weights = new Uint16Array(ROOM_MIN)
+  #thresholds = new Uint8Array(ROOM_MIN)
+  #confidences = new Uint8Array(ROOM_MIN)
+  #trusts = new Uint8Array(ROOM_MIN)
   /** Heads that agree about each row, while one n-gram is looked for. */
   #agreed = new Uint8Array(ROOM_MIN)
   #impacts = new Uint8Array(ROOM_MIN)
@@ -117,7 +120,7 @@ export class Memory {
     if (row >= this.#from.length) this.#grow()
     this.keys.push(key)
     this.#texts.push(text)
-    this.#facts.push(facts)
+    this.set(row, facts)
     this.#from[row] = from
     this.#to[row] = Infinity
     const added = this.#put(this.#slots, row)
@@ -149,7 +152,10 @@ export class Memory {
 
   /** Changes what a row says of itself, and nothing else. */
   set(row: number, facts: RowFacts): void {
-    this.#facts[row] = facts
+    this.#weights[row] = facts.weight
+    this.#thresholds[row] = facts.threshold
+    this.#confidences[row] = facts.confidence
+    this.#trusts[row] = facts.trust
   }
 
   /** Puts a row into slots. Returns how many n-grams it has. */
@@ -197,6 +203,10 @@ export class Memory {
     }
     this.#from = grown(this.#from)
     this.#to = grown(this.#to)
+    this.#weights = grown(this.#weights)
+    this.#thresholds = grown(this.#thresholds)
+    this.#confidences = grown(this.#confidences)
+    this.#trusts = grown(this.#trusts)
     this.#agreed = grown(this.#agreed)
     this.#impacts = grown(this.#impacts)
     this.#scores = grown(this.#scores)
@@ -224,10 +234,9 @@ export class Memory {
     /** The best so far, in order. */
     const found: Found[] = []
     for (const row of touched) {
-      const { weight, threshold } = this.#facts[row]!
       const share = Math.floor((255 * this.#shares[row]!) / whole)
-      const score = Math.floor((this.#scores[row]! * weight) / 256)
-      const place = share >= threshold ? this.#placeOf(row, score, found) : cue.limit
+      const score = Math.floor((this.#scores[row]! * this.#weights[row]!) / 256)
+      const place = share >= this.#thresholds[row]! ? this.#placeOf(row, score, found) : cue.limit
       if (place < cue.limit) {
         const one = { row, score, share, grams: this.#counts[row]!, heads: this.#heads[row]! }
         found.splice(place, 0, one)
@@ -298,8 +307,7 @@ export class Memory {
 
   /** Whether a row is as sure and as trusted as is asked for. */
   #isMeant(row: number, { minConfidence, minTrust }: Cue): boolean {
-    const { confidence, trust } = this.#facts[row]!
-    return confidence >= minConfidence && trust >= minTrust
+    return this.#confidences[row]! >= minConfidence && this.#trusts[row]! >= minTrust
   }
 }
 
