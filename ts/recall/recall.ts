@@ -33,7 +33,7 @@ export interface FindOptions {
   /** The least confidence and trust, from 0 to 1; 0 by default. */
   readonly minConfidence?: number
   readonly minTrust?: number
-  /** As of a moment since this recall was opened; now by default. */
+  /** As of a moment since this recall was opened; now by default. How much the most common words tell is that of now. */
   readonly at?: Moment
 }
 
