@@ -30,9 +30,9 @@ export {
   type Pattern,
   type PatternStart,
 } from './match/index.ts'
+export { reinforce, weaken } from './recall/learning.ts'
 export {
   openRecall,
-  reinforce,
   type Candidate,
   type FindOptions,
   type Recall,

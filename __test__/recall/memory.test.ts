@@ -51,7 +51,7 @@ test('what is added about other things changes nothing about a text', (t) => {
   const memory = memoryOf(texts)
   const cues = Array.from({ length: 100 }, () => textOf(random, 4, 200, 'a'))
   const before = cues.map((cue) => memory.find(cue, ALL))
-  // Ten times as much about something else, over several doublings.
+  // Ten times as much about something else, while slots become twice as many.
   for (let more = 0; more < 3_000; more++) memory.add(`more ${more}`, textOf(random, 8, 2_000, 'b'), 0, PLAIN)
   t.deepEqual(
     cues.map((cue) => memory.find(cue, ALL)),
@@ -85,6 +85,52 @@ test('rows of the past make room, and are found as of their time', (t) => {
   t.false(at(4).includes(late))
   t.is(memory.find('own0', { ...ALL, at: 4 })[0]?.row, 0)
   t.is(memory.find('own0', { ...ALL, at: 5 }).length, 0)
+})
+
+/** What is found, by its name: rows have other numbers in another memory. */
+const named = (memory: Memory, cue: string, at = 1): unknown =>
+  memory.find(cue, { ...ALL, at }).map(({ row, ...found }) => ({ key: memory.keys[row], ...found }))
+
+test('a text that was edited often is found as one that never was', (t) => {
+  const [edited, fresh] = [new Memory(), new Memory()]
+  for (const memory of [edited, fresh]) memory.add('other', 'the quick zebra', 1, PLAIN)
+  // More versions than a slot has room for.
+  const edits = SLOT_ROWS_MAX + 90
+  const textOfEdit = (edit: number): string => `zebra crossing ${edit} ${'and '.repeat(edit % 5)}`
+  for (let edit = 1; edit <= edits; edit++) {
+    const row = edited.add('often', textOfEdit(edit), edit, PLAIN)
+    if (edit < edits) edited.end(row, edit + 1)
+  }
+  fresh.add('often', textOfEdit(edits), edits, PLAIN)
+  for (const cue of ['zebra', 'zebra crossing', `zebra ${edits}`, 'and', 'quick'])
+    t.deepEqual(named(edited, cue, edits), named(fresh, cue, edits), cue)
+  t.is(edited.find('zebra', { ...ALL, at: edits }).length, 2)
+  // As of a version that has room still.
+  t.deepEqual(named(edited, 'crossing 600', 600), named(memoryAt(600), 'crossing 600', 600))
+
+  function memoryAt(edit: number): Memory {
+    const memory = new Memory()
+    memory.add('other', 'the quick zebra', 1, PLAIN)
+    memory.add('often', textOfEdit(edit), edit, PLAIN)
+    return memory
+  }
+})
+
+test('texts that do not hold any more say nothing about how common a word is', (t) => {
+  const [memory, fresh] = [new Memory(), new Memory()]
+  const [count, kept] = [SLOT_ROWS_MAX + 100, 10]
+  for (let row = 0; row < count; row++) memory.add(nameOf(row), 'common', 0, PLAIN)
+  const crowded = memory.find('common', ALL)[0]!.score
+  for (let row = kept; row < count - 1; row++) memory.end(row, 1)
+  // An end is one end, also where a row is forgotten later.
+  memory.forget(new Set([nameOf(kept), nameOf(count - 1)]))
+  for (let row = 0; row < kept; row++) fresh.add(nameOf(row), 'common', 0, PLAIN)
+  t.deepEqual(named(memory, 'common'), named(fresh, 'common'))
+  t.true(memory.find('common', ALL)[0]!.score > crowded)
+  // Of the past: at least as many as have room.
+  const then = memory.find('common', { ...ALL, at: 0 })
+  t.is(then.length, SLOT_ROWS_MAX - 1)
+  t.true(then[0]!.score < memory.find('common', ALL)[0]!.score)
 })
 
 test('weight, threshold, confidence and trust decide, and each is one row’s alone', (t) => {

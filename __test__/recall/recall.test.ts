@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { exportEngram, Kernel, openEngram } from '../../ts/index.ts'
-import { openRecall, reinforce, type Recall } from '../../ts/recall/recall.ts'
+import { openRecall, type Recall } from '../../ts/recall/recall.ts'
 import { Principals } from '../graph/principals.ts'
 import { refused } from '../kernel/refused.ts'
 import { chooseSeed, seededRandom } from '../values/random.ts'
@@ -102,32 +102,6 @@ test('a view of the past, a fork and an engram are recalled as the graph is', as
     [['new'], [], ['idea'], []],
   )
   t.throws(() => memories[3]?.find('red', { at: 1n }), { code: 'ERR_KARYON_ARGUMENT' })
-})
-
-test('what is reinforced comes first, and nothing else has changed', async (t) => {
-  const { graph } = Kernel.memory()
-  await graph.write((tx) => {
-    for (const key of ['a', 'b', 'c'])
-      tx.put(key, { labels: ['Fact'], props: { text: `the red house ${key}` } })
-  })
-  const memory = await openRecall(graph, { label: 'Fact', text: 'text', weight: 'weight' })
-  const before = memory.find('red house')
-  t.deepEqual(
-    before.map(({ key }) => key),
-    ['a', 'b', 'c'],
-  )
-  await reinforce(graph, 'b', 'weight', 0.5)
-  await Promise.all([reinforce(graph, 'b', 'weight', 0.25), reinforce(graph, 'b', 'weight', 0.25)])
-  const after = memory.find('red house')
-  t.deepEqual(
-    after.map(({ key }) => key),
-    ['b', 'a', 'c'],
-  )
-  t.is(graph.get('b')?.props['weight'], 2)
-  t.is(after[0]?.score, (before[1]?.score as number) * 2)
-  t.deepEqual(after.slice(1), [before[0], before[2]])
-  await reinforce(graph, 'b', 'weight', -2)
-  t.is(memory.find('red house').at(-1)?.score, 0)
 })
 
 test('thresholds, confidence and trust are those of the nodes', async (t) => {

@@ -41,10 +41,12 @@ export interface Found {
 
 /** What an n-gram counts, by its kind: a token, two, three, two with one between them. */
 const KIND_WEIGHTS = [4, 3, 2, 2]
-/** Slots of a head at first, and n-grams of rows for each of them before they are doubled. */
+/** Slots of a head at first, and n-grams of rows for each of them before there are to be twice as many. */
 const SLOTS_MIN = 1 << 12
-const LOAD_MAX = 4
-/** What is in 65,536 rows or more says nothing, and what is in one says most. It does not follow how many rows there are: what is added changes nothing about others. */
+const LOAD_MAX = 16
+/** N-grams that are put into the slots to come for each one that is added: they are filled when a third more is there. */
+const MOVED_FOR_ONE = 4
+/** What is in 65,536 rows of one version or more says nothing, and what is in one says most. It does not follow how many rows there are: what is added changes nothing about others. */
 const COMMON = 16
 const ROOM_MIN = 1_024
 
@@ -54,11 +56,21 @@ const ONES = Uint8Array.from({ length: 256 }, (_, bits) => {
   return ones
 })
 
+/** Twice as many slots, on their way: the first so many rows are in them. */
+interface Growth {
+  readonly slots: Slots
+  rows: number
+  grams: number
+  /** N-grams that are to be moved still for those that were added. */
+  owed: number
+}
+
 /**
  * Rows, and the slots through which they are found. Whole numbers alone, so the same rows and the same cue give the same answer everywhere.
  */
 export class Memory {
   #slots: Slots
+  #growth: Growth | undefined
   #grams = 0
   /** Rows of the past. */
   #ended = 0
@@ -67,7 +79,10 @@ export class Memory {
   readonly #texts: string[] = []
   #from = new Float64Array(ROOM_MIN)
   #to = new Float64Array(ROOM_MIN)
-  readonly #facts: RowFacts[] = []
+  #weights = new Uint16Array(ROOM_MIN)
+  #thresholds = new Uint8Array(ROOM_MIN)
+  #confidences = new Uint8Array(ROOM_MIN)
+  #trusts = new Uint8Array(ROOM_MIN)
   /** Heads that agree about each row, while one n-gram is looked for. */
   #agreed = new Uint8Array(ROOM_MIN)
   #impacts = new Uint8Array(ROOM_MIN)
@@ -79,7 +94,7 @@ export class Memory {
   /** Probes of the last cue. */
   probes = 0
 
-  /** With room for about so many n-grams: it is made larger where there are more, which costs a pass over all texts. */
+  /** With room for about so many n-grams. Where there are more it is made larger little by little: until that is done, each text costs five times as much. */
   constructor(grams = 0) {
     const slots = 2 ** Math.ceil(Math.log2(Math.max(grams / LOAD_MAX, SLOTS_MIN)))
     this.#slots = new Slots(HEADS, slots)
@@ -91,7 +106,8 @@ export class Memory {
 
   get stats(): { rows: number; slots: number; load: number; overflow: number; bytes: number } {
     const { count, overflow, bytes } = this.#slots
-    return { rows: this.rows, slots: count, load: this.#grams / count, overflow, bytes }
+    const more = this.#growth?.slots.bytes ?? 0
+    return { rows: this.rows, slots: count, load: this.#grams / count, overflow, bytes: bytes + more }
   }
 
   /** Adds a text that holds from a version on. Returns its row. */
@@ -104,49 +120,79 @@ export class Memory {
     if (row >= this.#from.length) this.#grow()
     this.keys.push(key)
     this.#texts.push(text)
-    this.#facts.push(facts)
+    this.set(row, facts)
     this.#from[row] = from
     this.#to[row] = Infinity
-    this.#put(row, gramsOf(text))
-    if (this.#grams > LOAD_MAX * this.#slots.count) this.#double()
+    const added = this.#put(this.#slots, row)
+    this.#grams += added
+    this.#growSlots(added)
     return row
   }
 
-  /** A text does not hold any more from a version on. */
+  /** A text does not hold any more from a version on. Cost: as to add it. */
   end(row: number, to: number): void {
-    this.#ended++
+    if (this.#to[row] === Infinity) {
+      this.#ended++
+      const grams = gramsOf(this.#texts[row]!)
+      const growth = this.#growth
+      endIn(this.#slots, grams)
+      if (growth !== undefined && row < growth.rows) endIn(growth.slots, grams)
+    }
     this.#to[row] = to
   }
 
-  /** Nothing is left of the texts of a key, at no version. Cost: a pass over the rows. */
-  forget(key: string): void {
-    for (const [row, other] of this.keys.entries()) {
-      if (other !== key) continue
-      this.keys[row] = this.#texts[row] = ''
+  /** Nothing is left of the texts of these keys, at no version. Cost: a pass over the rows. */
+  forget(keys: ReadonlySet<string>): void {
+    for (const [row, key] of this.keys.entries()) {
+      if (!keys.has(key)) continue
       this.end(row, this.#from[row]!)
+      this.keys[row] = this.#texts[row] = ''
     }
   }
 
   /** Changes what a row says of itself, and nothing else. */
   set(row: number, facts: RowFacts): void {
-    this.#facts[row] = facts
+    this.#weights[row] = facts.weight
+    this.#thresholds[row] = facts.threshold
+    this.#confidences[row] = facts.confidence
+    this.#trusts[row] = facts.trust
   }
 
-  #put(row: number, grams: Grams): void {
-    const slots = this.#slots
+  /** Puts a row into slots. Returns how many n-grams it has. */
+  #put(slots: Slots, row: number): number {
+    const grams = gramsOf(this.#texts[row]!)
     const isPast = this.#ended === 0 ? undefined : (other: number): boolean => this.#to[other] !== Infinity
     for (let gram = 0; gram < grams.count; gram++) {
       const impact = impactOf(grams.times[gram]!, grams.length)
       for (let head = 0; head < HEADS; head++)
         slots.put(slotIn(slots, grams, gram, head), row, impact, isPast)
     }
-    this.#grams += grams.count
+    return grams.count
   }
 
-  #double(): void {
-    this.#slots = new Slots(HEADS, this.#slots.count * 2)
-    this.#grams = 0
-    for (const [row, text] of this.#texts.entries()) this.#put(row, gramsOf(text))
+  /**
+   * Goes on with twice as many slots, as much as is due for so many n-grams more. All rows are found in the old ones until all are in the new ones. What
+   * is done when follows from what was added alone, so that the answers do.
+   */
+  #growSlots(added: number): void {
+    if (this.#growth === undefined && this.#grams <= LOAD_MAX * this.#slots.count) return
+    const growth = (this.#growth ??= {
+      slots: new Slots(HEADS, this.#slots.count * 2),
+      rows: 0,
+      grams: 0,
+      owed: 0,
+    })
+    growth.owed += MOVED_FOR_ONE * added + 1
+    while (growth.owed > 0 && growth.rows < this.rows) {
+      const moved = this.#put(growth.slots, growth.rows++)
+      growth.grams += moved
+      // A row without n-grams is work too.
+      growth.owed -= moved + 1
+    }
+    if (growth.rows < this.rows) return
+    this.#slots = growth.slots
+    this.#grams = growth.grams
+    this.#growth = undefined
   }
 
   #grow(): void {
@@ -157,6 +203,10 @@ export class Memory {
     }
     this.#from = grown(this.#from)
     this.#to = grown(this.#to)
+    this.#weights = grown(this.#weights)
+    this.#thresholds = grown(this.#thresholds)
+    this.#confidences = grown(this.#confidences)
+    this.#trusts = grown(this.#trusts)
     this.#agreed = grown(this.#agreed)
     this.#impacts = grown(this.#impacts)
     this.#scores = grown(this.#scores)
@@ -172,8 +222,8 @@ export class Memory {
     const touched: number[] = []
     let whole = 0
     for (let gram = 0; gram < grams.count; gram++) {
-      const { rows, seen } = this.#look(grams, gram, cue.minHeads)
-      const worth = KIND_WEIGHTS[grams.kinds[gram]!]! * rarity(seen)
+      const { rows, count } = this.#look(grams, gram, cue)
+      const worth = KIND_WEIGHTS[grams.kinds[gram]!]! * rarity(count)
       whole += worth
       for (const row of rows) {
         if (worth > 0 && this.#isMeant(row, cue)) this.#score(row, worth, touched)
@@ -181,21 +231,38 @@ export class Memory {
       }
     }
     this.probes = grams.count * HEADS
+    /** The best so far, in order. */
     const found: Found[] = []
     for (const row of touched) {
-      const { weight, threshold } = this.#facts[row]!
       const share = Math.floor((255 * this.#shares[row]!) / whole)
-      const score = Math.floor((this.#scores[row]! * weight) / 256)
-      if (share >= threshold)
-        found.push({ row, score, share, grams: this.#counts[row]!, heads: this.#heads[row]! })
+      const score = Math.floor((this.#scores[row]! * this.#weights[row]!) / 256)
+      const place = share >= this.#thresholds[row]! ? this.#placeOf(row, score, found) : cue.limit
+      if (place < cue.limit) {
+        const one = { row, score, share, grams: this.#counts[row]!, heads: this.#heads[row]! }
+        found.splice(place, 0, one)
+        if (found.length > cue.limit) found.pop()
+      }
       this.#scores[row] = 0
       this.#shares[row] = 0
       this.#counts[row] = 0
       this.#best[row] = 0
     }
     return found
-      .toSorted((one, other) => other.score - one.score || this.#compare(one.row, other.row))
-      .slice(0, cue.limit)
+  }
+
+  /** Where a row belongs among those that were found: in front of those with less of a score, or with the same one and a later key. */
+  #placeOf(row: number, score: number, found: readonly Found[]): number {
+    const last = found.at(-1)
+    if (last !== undefined && score < last.score) return found.length
+    let [low, high] = [0, found.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const other = found[middle]!
+      if (other.score > score || (other.score === score && this.#compare(other.row, row) < 0))
+        low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   #compare(one: number, other: number): number {
@@ -204,33 +271,28 @@ export class Memory {
   }
 
   /**
-   * The rows about which enough heads agree that they have an n-gram, and how many have it: just those, as long as a slot of it is not full. So rows that
-   * share a slot with it, and not the n-gram, change nothing.
+   * The rows of that version about which enough heads agree that they have an n-gram, and how many have it: just those, as long as a slot of it is not
+   * full. So rows that share a slot with it, and not the n-gram, change nothing, nor do those of other versions. Where all are full it is about as many
+   * as have it now, for past versions too.
    */
-  #look(grams: Grams, gram: number, minHeads: number): { rows: number[]; seen: number } {
+  #look(grams: Grams, gram: number, { minHeads, at }: Cue): { rows: number[]; count: number } {
     const [slots, agreed, impacts] = [this.#slots, this.#agreed, this.#impacts]
     const met: number[] = []
-    let [seen, isFull] = [Infinity, true]
+    let [present, isFull] = [Infinity, true]
     for (let head = 0; head < HEADS; head++) {
       const slot = slotIn(slots, grams, gram, head)
-      seen = Math.min(seen, slots.seen(slot))
       isFull &&= slots.isFull(slot)
-      slots.visit(slot, (row, impact) => {
-        const before = agreed[row]!
-        // Where a row is in a slot with several n-grams the one that tells most comes first, and this one is in every head: the least of those it is.
-        if (before & (1 << head)) return
-        if (before === 0) met.push(row)
-        agreed[row] = before | (1 << head)
-        impacts[row] = before === 0 ? impact : Math.min(impacts[row]!, impact)
-      })
+      if (isFull) present = Math.min(present, slots.present(slot))
+      // The n-gram is in every head, so that the least that is told of a row is nearest to what it is.
+      slots.mark(slot, 1 << head, agreed, impacts, met)
     }
     let count = 0
     for (const row of met) {
-      if (ONES[agreed[row]!]! >= minHeads) met[count++] = row
+      if (ONES[agreed[row]!]! >= minHeads && this.#from[row]! <= at && at < this.#to[row]!) met[count++] = row
       else agreed[row] = 0
     }
     met.length = count
-    return { rows: met, seen: isFull ? seen : count }
+    return { rows: met, count: isFull ? Math.max(count, present) : count }
   }
 
   #score(row: number, worth: number, touched: number[]): void {
@@ -243,12 +305,15 @@ export class Memory {
     this.#heads[row] = this.#agreed[row]!
   }
 
-  /** Whether a row counts: as of that version, and as sure and as trusted as is asked for. */
-  #isMeant(row: number, { at, minConfidence, minTrust }: Cue): boolean {
-    const { confidence, trust } = this.#facts[row]!
-    const holds = this.#from[row]! <= at && at < this.#to[row]!
-    return holds && confidence >= minConfidence && trust >= minTrust
+  /** Whether a row is as sure and as trusted as is asked for. */
+  #isMeant(row: number, { minConfidence, minTrust }: Cue): boolean {
+    return this.#confidences[row]! >= minConfidence && this.#trusts[row]! >= minTrust
   }
+}
+
+function endIn(slots: Slots, grams: Grams): void {
+  for (let gram = 0; gram < grams.count; gram++)
+    for (let head = 0; head < HEADS; head++) slots.end(slotIn(slots, grams, gram, head))
 }
 
 function slotIn(slots: Slots, grams: Grams, gram: number, head: number): number {

@@ -33,7 +33,7 @@ export interface FindOptions {
   /** The least confidence and trust, from 0 to 1; 0 by default. */
   readonly minConfidence?: number
   readonly minTrust?: number
-  /** As of a moment since this recall was opened; now by default. */
+  /** As of a moment since this recall was opened; now by default. How much the most common words tell is that of now. */
   readonly at?: Moment
 }
 
@@ -69,6 +69,8 @@ export interface RecallStats {
 const LIMIT_MAX = 1_000
 /** N-grams for which room is made ahead, for each text. */
 const GRAMS_OF_TEXT = 48
+/** What `handles` says of a node that does not exist. */
+const NO_HANDLE = 2 ** 32 - 1
 /** How long others wait at a time while it is opened. */
 const STRETCH_MS = 10
 
@@ -83,7 +85,9 @@ interface Held {
  * may be wrong, and what is common may be missed; there is no model, and nothing is learned but what `weight` says. Of a graph it follows what is
  * committed: what is durable when it is asked counts.
  *
- * Cost: a pass over the nodes when it is opened, some 0.2 ms a text, which lets others have their turns, and some 4 KiB of memory; of a cue, 32 slots a word with at most 512 rows each, however many there are.
+ * Cost: a pass over the nodes when it is opened, some 0.2 ms a text, which lets others have their turns, and some 1.7 KiB of memory; of a cue, 32 slots
+ * a word with at most 528 rows each, however many there are. Where many more texts have come than there were, the slots become twice as many little by
+ * little: meanwhile a text costs five times as much, and the memory is up to twice as large.
  *
  * @example
  * const memory = await openRecall(kernel.graph, { label: 'Fact', text: 'text', weight: 'weight' })
@@ -196,10 +200,10 @@ export class Recall {
 
   #forgetErased(now: Reader): void {
     const keys = [...this.#labelled]
-    for (const [at, node] of now.getMany(keys).entries()) {
-      if (node !== undefined) continue
-      const key = keys[at] as string
-      this.#memory.forget(key)
+    const handles = now.handles(keys)
+    const erased = new Set(keys.filter((_, at) => handles[at] === NO_HANDLE))
+    this.#memory.forget(erased)
+    for (const key of erased) {
       this.#held.delete(key)
       this.#labelled.delete(key)
     }
@@ -270,16 +274,6 @@ export async function openRecall(source: Reader, options: RecallOptions): Promis
 
 function isGraph(source: Reader): source is Graph {
   return 'snapshot' in source && 'diff' in source
-}
-
-/**
- * Adds to the weight of a node, 1 where it has none; a negative number takes away. Nothing else changes. Cost: one small commit.
- */
-export async function reinforce(graph: Graph, key: string, weight: string, by: number): Promise<void> {
-  await graph.write((tx) => {
-    if (tx.get(key)?.props[weight] === undefined) tx.patch(key, { props: { [weight]: 1 + by } })
-    else tx.increment(key, weight, by)
-  })
 }
 
 function whole(name: string, value: number, least: number, most: number): void {

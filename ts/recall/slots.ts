@@ -1,15 +1,17 @@
 // The slots of the heads: of each the rows whose n-grams fall there, the most telling first, and no more than so many.
+import { Arena } from './arena.ts'
 
-/** Rows of a slot. */
-export const SLOT_ROWS_MAX = 512
+/** Rows of a slot: 512 that have one n-gram, and those that have others which fall there. */
+export const SLOT_ROWS_MAX = 528
 /** Rows that can be told apart: a posting is a number of 32 bits, of which eight are its impact. */
 export const ROWS_MAX: number = 2 ** 24
 
-/** Postings that are moved one by one. */
-const MOVED_BY_HAND = 48
-/** Room of the smallest list; each next one has twice as much. */
-const FIRST_ROOM = 2
-const CLASSES = Math.log2(SLOT_ROWS_MAX / FIRST_ROOM) + 1
+/** So many slots share a list, one after the other: what lists take besides numbers would else be more than the postings. */
+const SHARED_BITS = 5
+const SHARED = 1 << SHARED_BITS
+
+/** Tells the rows of the past from the present ones; absent where there are none. */
+type IsPast = ((row: number) => boolean) | undefined
 
 /**
  * Bounded lists of rows, in order of their impact, then of their number. A posting is one number: 255 less the impact in the upper eight bits,
@@ -18,114 +20,143 @@ const CLASSES = Math.log2(SLOT_ROWS_MAX / FIRST_ROOM) + 1
 export class Slots {
   /** Slots of a head, a power of two. */
   readonly count: number
-  readonly #offsets: Uint32Array
-  readonly #lengths: Uint16Array
-  readonly #classes: Uint8Array
-  /** How many n-grams were ever put there, also those that found no room. */
-  readonly #seen: Uint32Array
-  #postings: Uint32Array = new Uint32Array(1 << 16)
-  #used = 0
-  readonly #free: number[][] = Array.from({ length: CLASSES }, () => [])
+  readonly #postings: Arena
+  /** Where each slot begins in the list that it shares. */
+  readonly #starts: Uint16Array
+  /** Of each full slot how many n-grams of present rows fall there, also of those that found no room. */
+  readonly #present = new Map<number, number>()
   /** How many postings found no room, or were driven out. */
   overflow = 0
 
   constructor(heads: number, count: number) {
     this.count = count
-    this.#offsets = new Uint32Array(heads * count)
-    this.#lengths = new Uint16Array(heads * count)
-    this.#classes = new Uint8Array(heads * count)
-    this.#seen = new Uint32Array(heads * count)
+    this.#postings = new Arena(Math.ceil((heads * count) / SHARED))
+    this.#starts = new Uint16Array(heads * count)
   }
 
-  /** How many n-grams of rows fell there; an upper bound of how many rows have any one of them. */
-  seen(slot: number): number {
-    return this.#seen[slot]!
+  /** How many n-grams of present rows fall into a full slot; an upper bound of how many of those rows have any one of them. */
+  present(slot: number): number {
+    return this.#present.get(slot)!
   }
 
   isFull(slot: number): boolean {
-    return this.#lengths[slot] === SLOT_ROWS_MAX
+    return this.#length(slot) === SLOT_ROWS_MAX
+  }
+
+  #length(slot: number): number {
+    return this.#end(slot) - this.#starts[slot]!
+  }
+
+  #end(slot: number): number {
+    const next = slot + 1
+    return next % SHARED === 0 || next === this.#starts.length
+      ? this.#postings.length(slot >>> SHARED_BITS)
+      : this.#starts[next]!
+  }
+
+  /**
+   * Marks each row of a slot with a bit, notes in `met` those that had none, and of all the impact: the least of those that were told. Of a row that is
+   * there with several n-grams the one that tells most counts, for that is the first.
+   */
+  mark(slot: number, bit: number, marks: Uint8Array, impacts: Uint8Array, met: number[]): void {
+    const list = slot >>> SHARED_BITS
+    const [page, start] = [this.#postings.page(list), this.#postings.start(list)]
+    const end = start + this.#end(slot)
+    for (let at = start + this.#starts[slot]!; at < end; at++) {
+      const posting = page[at]!
+      const row = rowOf(posting)
+      const before = marks[row]!
+      if ((before & bit) !== 0) continue
+      const impact = 255 - (posting >>> 24)
+      if (before === 0) met.push(row)
+      if (before === 0 || impact < impacts[row]!) impacts[row] = impact
+      marks[row] = before | bit
+    }
   }
 
   /** Calls `visit` with each row of a slot, and its impact. */
   visit(slot: number, visit: (row: number, impact: number) => void): void {
-    const from = this.#offsets[slot]!
-    const to = from + this.#lengths[slot]!
-    for (let at = from; at < to; at++) {
-      const posting = this.#postings[at]!
-      visit(posting & (ROWS_MAX - 1), 255 - (posting >>> 24))
+    const list = slot >>> SHARED_BITS
+    const [page, start] = [this.#postings.page(list), this.#postings.start(list)]
+    const end = start + this.#end(slot)
+    for (let at = start + this.#starts[slot]!; at < end; at++) {
+      const posting = page[at]!
+      visit(rowOf(posting), 255 - (posting >>> 24))
     }
   }
 
-  /** Puts a row into a slot; if that is full, whoever tells least has no room: one of the past alone, if it is said which those are, or else the last one. */
-  put(slot: number, row: number, impact: number, isPast: ((row: number) => boolean) | undefined): void {
-    this.#seen[slot]!++
+  /**
+   * Puts a row into a slot; if that is full, whoever tells least has no room: one of the past alone, if it is said which those are, or else the last one,
+   * for which a row of the past makes no room.
+   */
+  put(slot: number, row: number, impact: number, isPast: IsPast): void {
     const posting = (((255 - impact) << 24) | row) >>> 0
-    let length = this.#lengths[slot]!
-    if (length < SLOT_ROWS_MAX) this.#makeRoom(slot, length)
-    else {
+    const list = slot >>> SHARED_BITS
+    const length = this.#length(slot)
+    if (length === SLOT_ROWS_MAX) {
       this.overflow++
-      const from = this.#offsets[slot]!
-      let out = length - 1
-      if (isPast !== undefined)
-        while (out >= 0 && !isPast(this.#postings[from + out]! & (ROWS_MAX - 1))) out--
-      if (isPast === undefined || out < 0) {
-        if (this.#postings[from + length - 1]! < posting) return
-        out = length - 1
-      }
-      this.#postings.copyWithin(from + out, from + out + 1, from + length)
-      length--
+      this.#replace(slot, posting, isPast)
+      return
     }
-    const from = this.#offsets[slot]!
-    const at = this.#placeOf(posting, from, from + length)
-    this.#makeGap(at, from + length)
-    this.#postings[at] = posting
-    this.#lengths[slot] = length + 1
+    const [page, start, from] = [this.#postings.page(list), this.#postings.start(list), this.#starts[slot]!]
+    const at = length === 0 ? from : placeOf(posting, page, start + from, start + from + length) - start
+    this.#postings.insert(list, at, posting)
+    const end = Math.min((list + 1) << SHARED_BITS, this.#starts.length)
+    for (let next = slot + 1; next < end; next++) this.#starts[next]!++
+    if (length + 1 === SLOT_ROWS_MAX) this.#present.set(slot, this.#countPresent(slot, isPast))
   }
 
-  #makeGap(at: number, to: number): void {
-    // A call costs more than to move a few by hand.
-    if (to - at > MOVED_BY_HAND) this.#postings.copyWithin(at + 1, at, to)
-    else for (let moved = to; moved > at; moved--) this.#postings[moved] = this.#postings[moved - 1]!
-  }
-
-  #placeOf(posting: number, from: number, to: number): number {
-    let [low, high] = [from, to]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#postings[middle]! < posting) low = middle + 1
-      else high = middle
+  /** Puts a posting into a full slot, in the place of another one. */
+  #replace(slot: number, posting: number, isPast: IsPast): void {
+    const isPresent = !isPast?.(rowOf(posting))
+    if (isPresent) this.#present.set(slot, this.present(slot) + 1)
+    const list = slot >>> SHARED_BITS
+    const page = this.#postings.page(list)
+    const from = this.#postings.start(list) + this.#starts[slot]!
+    const last = from + SLOT_ROWS_MAX - 1
+    let out = last
+    if (isPast !== undefined) while (out >= from && !isPast(rowOf(page[out]!))) out--
+    if (isPast === undefined || out < from) {
+      if (!isPresent || page[last]! < posting) return
+      out = last
     }
-    return low
+    page.copyWithin(out, out + 1, last + 1)
+    const at = placeOf(posting, page, from, last)
+    page.copyWithin(at + 1, at, last)
+    page[at] = posting
   }
 
-  #makeRoom(slot: number, length: number): void {
-    const size = this.#classes[slot]!
-    const room = size === 0 ? 0 : FIRST_ROOM << (size - 1)
-    if (length < room) return
-    const from = this.#offsets[slot]!
-    const to = this.#take(size)
-    this.#postings.copyWithin(to, from, from + length)
-    if (size > 0) this.#free[size - 1]!.push(from)
-    this.#offsets[slot] = to
-    this.#classes[slot] = size + 1
+  /** One n-gram fewer that a present row has there: the row is one of the past from now on. */
+  end(slot: number): void {
+    const present = this.#present.get(slot)
+    if (present !== undefined) this.#present.set(slot, present - 1)
   }
 
-  #take(size: number): number {
-    const free = this.#free[size]!.pop()
-    if (free !== undefined) return free
-    const [at, room] = [this.#used, FIRST_ROOM << size]
-    this.#used += room
-    if (this.#used > this.#postings.length) {
-      const larger = new Uint32Array(Math.max(this.#postings.length * 2, this.#used))
-      larger.set(this.#postings)
-      this.#postings = larger
-    }
-    return at
+  #countPresent(slot: number, isPast: IsPast): number {
+    let present = 0
+    this.visit(slot, (row) => {
+      if (!isPast?.(row)) present++
+    })
+    return present
   }
 
   /** Bytes of memory. */
   get bytes(): number {
-    const { byteLength } = this.#postings
-    return byteLength + 2 * this.#offsets.byteLength + this.#lengths.byteLength + this.#classes.byteLength
+    return this.#postings.bytes + this.#starts.byteLength
   }
+}
+
+function rowOf(posting: number): number {
+  return posting & (ROWS_MAX - 1)
+}
+
+/** Where a posting belongs among those of a slot. */
+function placeOf(posting: number, page: Uint32Array, from: number, to: number): number {
+  let [low, high] = [from, to]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (page[middle]! < posting) low = middle + 1
+    else high = middle
+  }
+  return low
 }
