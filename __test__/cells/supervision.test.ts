@@ -1,5 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import test from 'ava'
 import { cell, message, supervisor, type ChildSpec } from '../../ts/cells/index.ts'
+import { Kernel } from '../../ts/index.ts'
 import { World, gate } from './fake.ts'
 
 const moody = (log: string[] = [], restart: 'transient' | 'permanent' | 'temporary' = 'transient') =>
@@ -38,6 +40,30 @@ test('a plain cell is restarted five times in ten seconds, then stays down with 
   t.like(world.of('message.dead-letter')[0], { message: 'ping' })
   t.false(ref.alive)
 })
+
+test('a group that is started again comes up by itself, also where one of it had been terminated', async (t) => {
+  const kernel = Kernel.memory()
+  const crew = kernel.spawn(
+    supervisor({
+      name: 'crew',
+      strategy: 'one_for_all',
+      children: ['one', 'two'].map((name) => ({ name, cell: moody(), args: { name } })),
+    }),
+  )
+  await crew.child('two').ask('ping')
+  await crew.terminateChild('one')
+  crew.child('two').send('fail')
+  const statuses = (): unknown[] => crew.children().map(({ ref }) => ref?.path && statusOf(kernel, ref.path))
+  // Nothing else is said to the kernel meanwhile.
+  for (let look = 0; look < 500 && statuses().some((status) => status !== 'live'); look++) await pause(10)
+  t.deepEqual(statuses(), ['live', 'live'])
+  await kernel.close()
+})
+
+function statusOf(kernel: Kernel, path: string): string | undefined {
+  const all = kernel.cells().children.flatMap((child) => [child, ...child.children])
+  return all.find((info) => info.path === path)?.status
+}
 
 test('the window moves on', async (t) => {
   const world = new World()

@@ -78,6 +78,8 @@ export class Scheduler implements CellScheduler {
   #first = 0
   /** All records that wait are messages to cells that were idle when they were sent. */
   #plain = true
+  /** A cell was started since the last crossing, which may bring its `init`. */
+  #started = false
   #counts: readonly number[] = []
   /** Other threads take credits too. */
   #shared = false
@@ -99,7 +101,7 @@ export class Scheduler implements CellScheduler {
 
   /** Whether records wait for a crossing. */
   get waits(): boolean {
-    return this.#records > this.#first
+    return this.#started || this.#records > this.#first
   }
 
   /**
@@ -112,6 +114,7 @@ export class Scheduler implements CellScheduler {
     this.#hand(now, stay)
     this.memory.header[Header.ran] = this.ran
     this.ran = 0
+    this.#started = false
     // Each runtime has a function of its own: code that was compiled for one of them would die with it.
     checked(Reflect.apply(this.memory.cross, undefined, []))
     // A simulation has the scheduler say what runs next, always; and a cell that was idle may have ended or been barred just now.
@@ -189,6 +192,7 @@ export class Scheduler implements CellScheduler {
    */
   start(parent: number, name: string, terms: readonly number[]): number {
     this.#plain = false
+    this.#started = true
     this.memory.header.set(terms, Header.terms)
     return checked(native.spawnCell(this.memory.handle, parent, name))
   }

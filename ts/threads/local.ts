@@ -25,8 +25,9 @@ export class LocalSeat {
   running: number = NO_SLOT
   /** What its word says: see `Seated`. */
   word: number = Seated.idle
-  /** The last message that has simply ended, by its slot in main, and how many have since main was told. */
+  /** The last message that has simply ended, by its slot in main and by its handing over, and how many have since main was told. */
   last = 0
+  lastHand = 0
   untold = 0
   /** The slot whose turn goes on. */
   open: Slot | undefined

@@ -251,13 +251,14 @@ export class RemoteScheduler implements CellScheduler {
       return
     }
     seat.last = this.#slots.there[slot.number] as number
+    seat.lastHand = this.#slots.hands[slot.number] as number
     if (++seat.untold === UNTOLD_MAX) this.#tell(seat)
   }
 
   #tell(seat: LocalSeat): void {
     if (seat.untold === 0) return
     seat.untold = 0
-    this.#say(Up.out, NOTHING, seat.number, seat.last, Verdict.ended)
+    this.#say(Up.out, NOTHING, seat.number, seat.last, Verdict.ended, seat.lastHand)
   }
 
   /** No message of the current seat runs any more. */
@@ -298,7 +299,7 @@ export class RemoteScheduler implements CellScheduler {
     }
     // What is behind a turn that failed is for the next incarnation.
     if (error !== NOTHING) seat.closed = true
-    this.#sayThrown(Up.out, error, seat.number, there, verdict)
+    this.#sayThrown(Up.out, error, seat.number, there, verdict, this.#slots.hands[slot])
     this.#idle(seat)
     if (seat.finish !== undefined) {
       this.#say(Up.finish, NOTHING, seat.number, seat.finish)

@@ -96,6 +96,8 @@ export class Seat {
     while (this.#first < place) {
       const ended = this.#flight[this.#first] as number
       this.#pass()
+      // One that the scheduler has lost is no longer this one's.
+      if (holders[ended] !== this) continue
       holders[ended] = undefined
       runtime.slots.outcome(runtime.slots.at(ended))
     }
@@ -137,14 +139,16 @@ export class Seat {
     if (this.incarnation.alive) this.thread.say(Down.resume, this.number, closed)
     else if (runs > 0) this.thread.lookIfRuns(this)
     // What it tells of may be over, as was reported; or lost, here.
-    const place = runs > 0 ? this.#hands.indexOf(runs, this.#first) : -1
+    // One that was closed before tells of none: then the one that was found, if that is not over.
+    const hand = runs > 0 ? runs : this.#found
+    const place = hand > 0 ? this.#hands.indexOf(hand, this.#first) : -1
     const found = place < 0 ? NO_SLOT : (this.#flight[place] as number)
     const slot = this.thread.threads.holders[found] === this ? found : NO_SLOT
     if (slot !== NO_SLOT) {
       this.endedBefore(slot)
-      this.#found = runs
-    }
-    return this.#recalled(slot, runs)
+      this.#found = hand
+    } else this.#found = 0
+    return this.#recalled(slot, hand)
   }
 
   #recalled(slot: number, runs: number): number {

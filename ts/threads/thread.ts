@@ -365,7 +365,7 @@ export class Thread {
 
   /** Hands a message over, as soon as there is room. */
   hand(seat: Seat, number: number): void {
-    const { runtime, holders } = this.threads
+    const { runtime, holders, hands } = this.threads
     const slot = runtime.slots.at(number)
     const { ask } = slot
     if (ask !== undefined) {
@@ -374,6 +374,7 @@ export class Thread {
     }
     holders[number] = seat
     const hand = seat.handed(number)
+    hands[number] = hand
     if (this.#left) return
     if (this.#waiting.length === 0 && this.#hand(seat, slot, hand)) {
       this.#goOn()
@@ -513,7 +514,7 @@ export class Thread {
     const { scheduler } = runtime
     switch (kind) {
       case Up.out:
-        return this.#out(this.#seats[reader.fact(0)], reader.fact(1), reader.fact(2))
+        return this.#out(this.#seats[reader.fact(0)], reader.fact(1), reader.fact(2), reader.fact(3))
       case Up.opened: {
         const [seat, slot] = [this.#seats[reader.fact(0)], reader.word(1)]
         if (slot === NO_SLOT && seat !== undefined) seat.begun = seat.module.came = true
@@ -634,13 +635,14 @@ export class Thread {
   }
 
   /** A message came out. */
-  #out(seat: Seat | undefined, number: number, verdict: number): void {
-    const { holders, runtime } = this.threads
+  #out(seat: Seat | undefined, number: number, verdict: number, hand: number): void {
+    const { holders, hands, runtime } = this.threads
     const failed = verdict === Verdict.failed || verdict === Verdict.invariant || verdict === Verdict.stopped
     const fails = failed || verdict === Verdict.conflict
     // Also where it does not count any more: else whoever reads next would find this.
     const error = fails ? this.line.payload() : undefined
-    if (seat === undefined || holders[number] !== seat) return
+    // Its slot may be free since main looked itself, and another one's that was handed to the same seat.
+    if (seat === undefined || holders[number] !== seat || hands[number] !== hand) return
     const { cell } = seat.incarnation
     const slot = runtime.slots.at(number)
     seat.landed(number)

@@ -87,6 +87,8 @@ export class Threads {
   readonly tokens: { readonly store: number; readonly credits: number }
   /** By slot: where its message was handed to. */
   readonly holders: (Seat | undefined)[] = []
+  /** By slot: which handing over to it that was. */
+  readonly hands: number[] = []
   /** Modules of the cells so far, by their URL. */
   readonly modules: Map<string, ModuleFacts> = new Map()
   /** What this side waits on when it sleeps lightly. */

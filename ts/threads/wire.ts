@@ -132,7 +132,7 @@ export const Up = {
   reply: 6,
   /** Seat, slot, turn. Its turn goes on, or may. */
   opened: 7,
-  /** Seat, slot, verdict … How a message came out, and what it failed with. */
+  /** Seat, slot, verdict, handing over … How a message came out, and what it failed with. */
   out: 8,
   /** Seat, verdict … */
   inited: 9,

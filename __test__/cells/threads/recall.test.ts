@@ -9,6 +9,7 @@ import { Seat } from '../../../ts/threads/seat.ts'
 import { Seated } from '../../../ts/threads/wire.ts'
 import { raised } from '../crashes/matrix.ts'
 import { PATIENT, both, threaded } from './both.ts'
+import { Overlap, OVERLAP_WORDS, overlapping } from './overlapping.ts'
 import { inlineTeller, rogue, threadMirror, threadTeller } from './cells.ts'
 
 both(
@@ -113,6 +114,65 @@ test('a slot that is free again and comes back is not taken for the message that
   t.is(holders[6], undefined)
   t.is(runtime.waits, 1)
 })
+
+test('what was found to run is found again, and what was lost meanwhile has its outcome from whoever lost it', (t) => {
+  const words = new Int32Array(new SharedArrayBuffer(8))
+  const holders: unknown[] = []
+  const over: number[] = []
+  const runtime = {
+    waits: 0,
+    slots: { at: (slot: number) => slot, outcome: (slot: number) => over.push(slot) },
+  }
+  const thread = {
+    threads: { runtime, holders },
+    line: { seats: words },
+    read: () => {},
+    say: () => {},
+    holds: () => true,
+  }
+  const seat = new Seat(thread as never, 1, { alive: true } as never, {} as never, 0)
+  const hand = (slot: number): number => {
+    holders[slot] = seat
+    return seat.handed(slot)
+  }
+  for (const slot of [4, 5, 6]) words[1] = hand(slot)
+  holders[5] = undefined
+  t.is(seat.recall(), 6)
+  t.deepEqual(over, [4])
+  t.true(seat.runs)
+  t.is(seat.recall(), 6)
+  t.deepEqual(over, [4])
+  seat.landed(6)
+  holders[6] = undefined
+  t.is(seat.recall(), NO_SLOT)
+  t.false(seat.runs)
+})
+
+threaded(
+  'of a message that ended before it was taken back it is told once, also where another one has its slot by then',
+  { count: 1, spare: false },
+  async (t, { kernel }) => {
+    const counts = new Int32Array(new SharedArrayBuffer(4 * OVERLAP_WORDS))
+    const ref = kernel.spawn(overlapping, { args: counts.buffer })
+    await ref.ask('ping', undefined, PATIENT)
+    for (let round = 1; round <= 5; round++) {
+      ref.send('quick')
+      ref.send('long', round)
+      while (Atomics.load(counts, Overlap.begun) < round) await turnOfLoop()
+      // The one that runs is found: the other has ended, and its slot is free.
+      ref.pause()
+      ref.resume()
+      for (let turn = 0; turn < 5; turn++) await turnOfLoop()
+      ref.send('next', round)
+      for (let turn = 0; turn < 5; turn++) await turnOfLoop()
+      Atomics.store(counts, Overlap.release, round)
+      t.deepEqual(await ref.ask('ping', undefined, PATIENT), { long: round, next: round })
+    }
+    const { sent, ended, asks } = kernel.stats().cells
+    t.deepEqual({ asks, open: sent - ended }, { asks: 0, open: 0 })
+    await ref.stop()
+  },
+)
 
 test('a mailbox that is closed gives no credit, and gets none back', (t) => {
   const credits = new Int32Array(new SharedArrayBuffer(8))
