@@ -8,6 +8,8 @@ import type { PackageLimits } from './types.ts'
 export const SIGNATURES_MAX = 64
 /** Packages that one comes of. */
 export const PARENTS_MAX = 256
+/** Principals whose facts alone are packed. */
+export const WRITERS_MAX = 1_024
 /** Bytes of a description. */
 export const DESCRIPTION_BYTES_MAX = 65_536
 /** Different labels, types and properties, and bytes of all principals: they are held in memory. */

@@ -23,7 +23,10 @@ export type ConflictPolicy = 'keep-host' | 'take-package' | 'newest-valid' | 'ke
 /** By property; `'*'` for all others. */
 export type ConflictPolicies = Readonly<Record<string, ConflictPolicy>>
 
-/** Which part of a graph is packed: what meets all that is said. Without anything, all of it. */
+/**
+ * Which part of a graph is packed: what meets all that is said. Without anything, all of it. What `writers` and `trust` leave out is not there for
+ * the rest of the selection: no label of it is met, and nothing is near because of it.
+ */
 export interface Selection {
   /** Nodes with one of these labels. */
   readonly labels?: readonly string[]
@@ -33,6 +36,20 @@ export interface Selection {
   readonly around?: { readonly keys: readonly string[]; readonly hops: number }
   /** As of a moment; now by default. */
   readonly at?: Moment
+  /**
+   * Only what these principals have written, or somebody below them: `root/crew` stands for `root/crew/ledger` too, and not for `root/crew2`.
+   * Existences, labels and properties are what they are by whoever `blame` names, at the moment that is packed. A node or edge that others made is left out
+   * with its edges, whoever wrote more of it, and so is an edge of which others said when it holds; of what is left, labels and properties of others are left
+   * out one by one. Where nobody knows who wrote it, it is left out: labels, and edges that do not hold always, where that was before what is kept of
+   * the past, and all of them in an engram. At most 1,024 paths of 64 KiB. Cost: a blame of each fact in each of three passes, and a look through the
+   * past of what was changed since it was made.
+   */
+  readonly writers?: readonly string[]
+  /**
+   * Nodes and edges whose number under a property is at least so much, from 0 to 1. As for a recall, it is 1 where there is no such property, or it holds no
+   * number, or not one value always; and of a property that `writers` leave out.
+   */
+  readonly trust?: { readonly property: string; readonly atLeast: number }
 }
 
 /** What a package says of itself, beside what is counted. */

@@ -1,11 +1,12 @@
 // Export: a selection of a graph, as of one version, as a package.
-import type { Edge, Graph, Node, Reader } from '../graph/types.ts'
+import { KaryonError } from '../errors.ts'
+import type { Edge, Graph, Node } from '../graph/types.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { Writer } from '../values/writer.ts'
 import { checkedOptions, listOf } from '../graph/arguments.ts'
 import { checkedPath } from './arguments.ts'
 import { Batches } from './batches.ts'
-import { type Content, contentOf } from './content.ts'
+import { type Content, type Origin, contentOf } from './content.ts'
 import { labelsOf } from './labels.ts'
 import { FORMAT, type Section, type Sections } from './layout.ts'
 import { NAMES_BYTES_MAX, NAMES_MAX, checkLimit, limitsOf } from './limits.ts'
@@ -19,6 +20,7 @@ import { putNode } from './records.ts'
 import { type Chosen, chosenOf, edgesOf, selectedKeys } from './select.ts'
 import { checkSigners, signed } from './signatures.ts'
 import { Gathered } from './sources.ts'
+import { trustedOf } from './trusted.ts'
 import { turns } from './turns.ts'
 import type { Engram, ExportOptions, Manifest, PackageLimits, Source } from './types.ts'
 
@@ -40,12 +42,12 @@ export async function writeEngram(from: Graph | Engram, path: string, options: E
   )
   const { select = {}, provenance = true, signWith = [], limits } = given
   const description = descriptionOf(given)
-  const { at, ...rest } = checkedOptions(select, 'labels', 'types', 'around', 'at')
+  const { at, ...rest } = checkedOptions(select, 'labels', 'types', 'around', 'at', 'writers', 'trust')
   const chosen = chosenOf(rest)
   const signers = listOf(signWith, 'signWith is an array of private keys')
   checkSigners(signers)
   const most = limitsOf(limits)
-  const content = contentOf(from, at)
+  const content = trustedOf(contentOf(from, at), chosen)
   try {
     const turn = turns()
     const keys = await selectedKeys(content.reader, chosen, most.nodes, turn)
@@ -96,6 +98,10 @@ class Packing {
   readonly #sources = new Gathered()
   #numbers: Uint32Array = new Uint32Array()
   #names = new Names([])
+  /** Facts of nodes. */
+  #ofNodes = 0
+  /** Facts that were written, and edges where they enter. */
+  #written = 0
   /** The sources of all facts, in the order in which they are written. */
   readonly #spool: Spool
   readonly #writer = new Writer()
@@ -115,7 +121,7 @@ class Packing {
     }
   }
 
-  get #reader(): Reader {
+  get #reader(): Origin {
     return this.#job.content.reader
   }
 
@@ -148,6 +154,7 @@ class Packing {
       for (const label of node.labels) this.#labels.add(label)
       this.#surveyFacts(node)
     }
+    this.#ofNodes = keys.length + this.#labels.total + this.#properties.total
     for (const key of keys) {
       for (const edge of this.#outOf(key)) {
         this.#types.add(edge.type)
@@ -175,9 +182,9 @@ class Packing {
     const facts = inOrder(of.props, of.intervals)
     for (const { name } of facts) this.#properties.add(name)
     if (!provenance) return
-    const sourceOf = content.sources(of)
-    this.#cite(sourceOf())
-    for (const { name } of facts) this.#cite(sourceOf(name))
+    const sources = content.sources(of)
+    this.#cite(sources.of())
+    for (const { name } of facts) this.#cite(sources.of(name))
   }
 
   #cite(source: Source | undefined): void {
@@ -190,12 +197,21 @@ class Packing {
   }
 
   #facts({ props, intervals }: Node | Edge): Fact[] {
-    return inOrder(props, intervals).map(({ name, held, isTemporal }) => ({
+    const facts = inOrder(props, intervals)
+    this.#written += 1 + facts.length
+    return facts.map(({ name, held, isTemporal }) => ({
       name: this.#names.number(name)!,
       source: this.#cited(),
       held,
       isTemporal,
     }))
+  }
+
+  /** Refuses to go on where not all was written that was found before: who wrote something may be forgotten meanwhile. */
+  #checkWritten(facts: number): void {
+    if (this.#written === facts) return
+    const message = 'the past was let go of while it was packed, and with it who wrote what; pack it again'
+    throw new KaryonError('ERR_KARYON_HORIZON', message)
   }
 
   async #write(description: ReturnType<typeof descriptionOf>, sign: (root: Buffer) => Buffer): Promise<void> {
@@ -212,10 +228,12 @@ class Packing {
     sections.names = await output.section(this.#names.texts.length, () => this.#writeNames())
     sections.sources = await output.section(entries, () => output.write(sources))
     sections.nodes = await output.section(keys.length, () => this.#writeNodes(nodeOffsets, lists))
+    this.#checkWritten(this.#ofNodes)
     let linked = 0
     const links = await output.section(0, async () => {
       linked = await this.#writeLinks(linkOffsets)
     })
+    this.#checkWritten(manifest.counts.facts + manifest.counts.edges)
     sections.links = { ...links, entries: linked }
     sections.keys = await output.section(rowsFor(keys.length), () =>
       this.#writePieces(tableOf(keys, nodeOffsets, linkOffsets)),
@@ -276,6 +294,7 @@ class Packing {
         const list = byName.get(label)!
         list.nodes[list.used++] = at
       }
+      this.#written += labels.length
       putNode(writer, { key: node.key, source, labels, facts: this.#facts(node) }, this.#names)
       output.take(writer)
       at++
@@ -292,6 +311,7 @@ class Packing {
         return { ...this.#end(edge, edge.to), source, valid: edge.valid, facts: this.#facts(edge) }
       })
       const into = this.#edges(key, 'in').map((edge) => this.#end(edge, edge.from))
+      this.#written += into.length
       if (out.length + into.length > 0) {
         offsets[at] = output.position
         linked++
