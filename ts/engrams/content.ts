@@ -1,8 +1,8 @@
 // What is packed: a graph as of one version, or a package.
 import { KaryonError, badArgument } from '../errors.ts'
-import type { Change, Edge, Graph, Node, Reader, Target } from '../graph/types.ts'
+import type { Edge, Graph, Node, Reader, Target } from '../graph/types.ts'
 import type { Moment, Version } from '../time.ts'
-import type { Engram, Source } from './types.ts'
+import type { Engram, PackedChange, Source } from './types.ts'
 
 /** What packing reads with. */
 export type Origin = Pick<Reader, 'get' | 'getMany' | 'nodes' | 'out' | 'in'>
@@ -22,6 +22,10 @@ export interface Content {
   readonly reader: Origin
   /** Who wrote what of a node or edge that was read. */
   sources(of: Node | Edge): Sources
+  /** What has changed in it, the newest first. Throws `ERR_KARYON_HORIZON` behind what is kept. */
+  changes(target: Target): Iterable<PackedChange>
+  /** Whether it is told of a principal what that wrote; of all where it is absent. */
+  readonly covers?: (principal: string) => boolean
   close(): void
 }
 
@@ -30,19 +34,33 @@ export function contentOf(from: Graph | Engram, at: Moment | undefined): Content
   if (typeof from !== 'object' || from === null) throw badArgument('what is packed is a graph or an engram')
   if (!('blame' in from)) {
     if (at !== undefined) throw badArgument('an engram has no past; leave at away')
-    const sources = (of: Node | Edge): Sources => {
-      const target = targetOf(of)
-      const times = (): Source | undefined => ('valid' in of ? undefined : from.source(target))
-      return { of: (property) => from.source(target, property), label: () => undefined, times }
-    }
-    return { reader: from, sources, close() {} }
+    const changes = (target: Target): Iterable<PackedChange> => from.history(target)
+    return { reader: from, sources: (of) => sourcesIn(from, of), changes, close() {} }
   }
   const view = at === undefined ? from.snapshot() : from.at(at)
   const { version } = view
-  return { reader: view, sources: (of) => sourcesAt(from, version, of), close: () => view.close() }
+  return {
+    reader: view,
+    sources: (of) => sourcesAt(from, version, of),
+    changes: (target) => from.history(target, { to: version }),
+    close: () => view.close(),
+  }
 }
 
-function targetOf(of: Node | Edge): Target {
+/** Who wrote what of a node or edge as a package has it: of labels, and of when an edge holds, its history alone tells it. */
+function sourcesIn(engram: Engram, of: Node | Edge): Sources {
+  const target = targetOf(of)
+  const changes = engram.manifest.history && ((): Iterable<PackedChange> => engram.history(target))
+  const made = (): Source | undefined => ('valid' in of ? undefined : engram.source(target))
+  return {
+    of: (property) => engram.source(target, property),
+    ...told(changes ?? (() => []), of),
+    ...(!changes && { times: made }),
+  }
+}
+
+/** What a node or edge is called. */
+export function targetOf(of: Node | Edge): Target {
   return 'from' in of ? of : of.key
 }
 
@@ -52,11 +70,16 @@ function sourcesAt(graph: Graph, version: Version, of: Node | Edge): Sources {
   const made = graph.blame(target)
   // What nobody has changed since it was made is all from there: the usual case, and one crossing for it.
   if (made?.version === of.version) return { of: () => made, label: () => made, times: () => made }
+  const changes = (): Iterable<PackedChange> => graph.history(target, { to: version })
+  return { of: (property) => sourceAt(graph, version, target, property), ...told(changes, of) }
+}
+
+/** Who wrote what no blame says, by the past of a node or edge. */
+function told(changes: () => Iterable<PackedChange>, of: Node | Edge): Omit<Sources, 'of'> {
   let labels: ReadonlyMap<string, Source> | undefined
   return {
-    of: (property) => sourceAt(graph, version, target, property),
-    label: (label) => (labels ??= labelSources(graph, version, of)).get(label),
-    times: () => timesSource(graph, version, target),
+    label: (label) => (labels ??= labelSources(changes(), of)).get(label),
+    times: () => lastOf(changes(), isOfTimes),
   }
 }
 
@@ -80,35 +103,30 @@ function earlier(
   target: Target,
   property: string | undefined,
 ): Source | undefined {
-  return lastOf(graph, version, target, (change) => property !== undefined && change.property === property)
+  const changes = graph.history(target, { to: version })
+  return lastOf(changes, (change) => property !== undefined && change.property === property)
 }
 
-/** Who last said when an edge holds. */
-function timesSource(graph: Graph, version: Version, target: Target): Source | undefined {
-  const isOfTimes = ({ kind, property }: Change): boolean =>
-    (kind === 'set' || kind === 'unset') && property === undefined
-  return lastOf(graph, version, target, isOfTimes)
+/** Whether somebody has said when an edge holds. */
+function isOfTimes({ kind, property }: PackedChange): boolean {
+  return (kind === 'set' || kind === 'unset') && property === undefined
 }
 
 /** The last change of a kind, or what made the node or edge since: whoever makes it anew writes all of it, though it may be as it was. */
 function lastOf(
-  graph: Graph,
-  version: Version,
-  target: Target,
-  isMeant: (change: Change) => boolean,
+  changes: Iterable<PackedChange>,
+  isMeant: (change: PackedChange) => boolean,
 ): Source | undefined {
-  for (const change of known(graph.history(target, { to: version }))) {
-    if (change.kind === 'created' || isMeant(change)) return change
-  }
+  for (const change of known(changes)) if (change.kind === 'created' || isMeant(change)) return change
   return undefined
 }
 
-/** Who gave a node the labels that it has as of a version: no blame says it, so its past is looked through for the last time that each was given. */
-function labelSources(graph: Graph, version: Version, of: Node | Edge): ReadonlyMap<string, Source> {
+/** Who gave a node the labels that it has: the last time that each was given, or the node was made since. */
+function labelSources(changes: Iterable<PackedChange>, of: Node | Edge): ReadonlyMap<string, Source> {
   const found = new Map<string, Source>()
   const due = new Set('labels' in of ? of.labels : [])
   if (due.size === 0) return found
-  for (const change of known(graph.history(targetOf(of), { to: version }))) {
+  for (const change of known(changes)) {
     const { kind, label } = change
     if (kind === 'labelled' && due.delete(label!)) found.set(label!, change)
     if (kind === 'created') for (const rest of due) found.set(rest, change)
@@ -118,7 +136,7 @@ function labelSources(graph: Graph, version: Version, of: Node | Edge): Readonly
 }
 
 /** The changes that are known; of what is not kept any more nobody knows who wrote it. */
-function* known(changes: Iterable<Change>): Generator<Change, void, undefined> {
+function* known(changes: Iterable<PackedChange>): Generator<PackedChange, void, undefined> {
   try {
     yield* changes
   } catch (error) {

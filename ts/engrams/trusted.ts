@@ -9,12 +9,14 @@ const FULL_TRUST = 1
 
 /** The same content, without what a selection leaves out of it because of who wrote it, or how far that is trusted. */
 export function trustedOf(content: Content, chosen: Pick<Chosen, 'writers' | 'trust'>): Content {
-  if (chosen.writers === undefined && chosen.trust === undefined) return content
-  return { ...content, reader: new Trusted(content, chosen) }
+  const { writers, trust } = chosen
+  if (writers === undefined && trust === undefined) return content
+  const covers = writers && covering(writers)
+  return { ...content, reader: new Trusted(content, trust, covers), ...(covers && { covers }) }
 }
 
 /** Says of principals whether they are among some, or below them. */
-export function covering(writers: readonly string[]): (principal: string) => boolean {
+function covering(writers: readonly string[]): (principal: string) => boolean {
   const paths = new Set(writers)
   const known = new Map<string, boolean>()
   return (principal) => {
@@ -33,12 +35,12 @@ export function covering(writers: readonly string[]): (principal: string) => boo
 class Trusted implements Origin {
   readonly #content: Content
   readonly #trust: Chosen['trust']
-  readonly #covers: ((principal: string) => boolean) | undefined
+  readonly #covers: Content['covers']
 
-  constructor(content: Content, { writers, trust }: Pick<Chosen, 'writers' | 'trust'>) {
+  constructor(content: Content, trust: Chosen['trust'], covers: Content['covers']) {
     this.#content = content
     this.#trust = trust
-    this.#covers = writers && covering(writers)
+    this.#covers = covers
   }
 
   get(key: string): Node | undefined {

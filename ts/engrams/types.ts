@@ -1,6 +1,7 @@
 // Engrams: what is packed, what is told of it, and what becomes of it elsewhere.
 import type { KeyObject } from 'node:crypto'
 import type {
+  Change,
   Commit,
   Edge,
   EdgeIdentity,
@@ -50,6 +51,12 @@ export interface Selection {
    * number, or not one value always; and of a property that `writers` leave out.
    */
   readonly trust?: { readonly property: string; readonly atLeast: number }
+  /**
+   * Whether what is packed has its past, up to the moment that is packed: `'cut'` by default. With `'kept'` each node and edge has with it what
+   * `graph.history` tells of it; of `writers`, what they wrote of it, and also of what others hold now. Values are packed whole as often as they changed. Of an engram it
+   * is kept where it has been kept; else it throws `ERR_KARYON_HORIZON`.
+   */
+  readonly history?: 'cut' | 'kept'
 }
 
 /** What a package says of itself, beside what is counted. */
@@ -70,7 +77,7 @@ export interface Description {
 /** How a package is written. */
 export interface ExportOptions extends Description {
   readonly select?: Selection
-  /** Whether each fact says who wrote it and when; true by default. */
+  /** Whether each fact says who wrote it and when; true by default, and wherever history is kept. */
   readonly provenance?: boolean
   /** Private Ed25519 keys that sign the root; at most 64. */
   readonly signWith?: readonly KeyObject[]
@@ -83,6 +90,8 @@ export interface Manifest extends Description {
   readonly format: number
   /** The function of the lookup by key. */
   readonly hash: 'xxh3-128'
+  /** Absent where it is cut. */
+  readonly history?: 'kept'
   readonly parents: readonly string[]
   readonly counts: {
     readonly nodes: number
@@ -90,12 +99,16 @@ export interface Manifest extends Description {
     /** Existences, labels and properties. */
     readonly facts: number
     readonly sources: number
+    /** What is told of the past; absent where it is cut. */
+    readonly changes?: number
   }
   /** How often each label, type and property is there. */
   readonly schema: {
     readonly labels: Readonly<Record<string, number>>
     readonly types: Readonly<Record<string, number>>
     readonly properties: Readonly<Record<string, number>>
+    /** How often each label and property has changed; absent where history is cut. */
+    readonly changes?: Readonly<Record<string, number>>
   }
 }
 
@@ -118,6 +131,8 @@ export interface PackageLimits {
   readonly nodes?: number
   /** 4,000,000,000 by default. */
   readonly edges?: number
+  /** Of the past; 4,000,000,000 by default. */
+  readonly changes?: number
   /** Of the manifest; 1 MiB by default. */
   readonly manifestBytes?: number
 }
@@ -150,6 +165,19 @@ export interface Source {
   readonly time: Date
 }
 
+/** A change as a package tells it: by whom and when, without the incarnation and the cause, which mean nothing elsewhere. Its version is 0n. */
+export type PackedChange = Omit<Change, 'incarnation' | 'cause'>
+
+/** Which changes are told; all by default. */
+export interface PastOptions {
+  /** Those of one property. */
+  readonly property?: string
+  /** Those after a time. */
+  readonly from?: Date
+  /** Those up to a time. */
+  readonly to?: Date
+}
+
 /**
  * A package that is read where it lies. Everything that a reader answers, it answers, with the same errors; `match` takes it for a graph.
  * It has orders of its own: nodes come by their keys, edges by type, then by the key of the other end, then by their own; labels by name;
@@ -168,6 +196,19 @@ export interface Engram extends Reader, Inspected, Disposable {
   edges(): IterableIterator<Edge>
   /** Who wrote a property, or without one made the node or edge, and when; `undefined` where the package does not say. */
   source(target: Target, property?: string): Source | undefined
+  /**
+   * The changes of a node or edge up to the moment that was packed, newest first; of one commit the existence first, then labels, when an edge holds, and
+   * properties, by their names. What `before` and its kin say is what the package tells of the time before: where it tells of some
+   * writers only, what they wrote. None of what is not there.
+   *
+   * Throws `ERR_KARYON_HORIZON` where history was cut, and, as the graph does, behind those that were kept when it was packed, where older ones were not;
+   * `ERR_KARYON_TIME` for a version, which means nothing here, or what else is no `Date`. Cost: a binary search, a pass over what is told of the node or edge, with some 40 bytes of memory for each
+   * change; then what each change holds.
+   *
+   * @example
+   * for (const { time, principal, property, after } of engram.history('sky', { property: 'text' })) console.log(time, principal, after)
+   */
+  history(target: Target, options?: PastOptions): IterableIterator<PackedChange>
   close(): void
 }
 
