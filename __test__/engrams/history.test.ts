@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import {
   exportEngram,
   graftEngram,
@@ -10,7 +10,7 @@ import {
   type Engram,
   type Selection,
 } from '../../ts/engrams/index.ts'
-import { Kernel, type Graph, type Target } from '../../ts/index.ts'
+import { KaryonError, Kernel, type Graph, type Target } from '../../ts/index.ts'
 import { Principals } from '../graph/principals.ts'
 import { freshDirectory } from '../kernel/directory.ts'
 import { refused } from '../kernel/refused.ts'
@@ -182,6 +182,7 @@ test('what is not kept any more is not told, and that it is not is', async (t) =
   using theirs = openEngram(await pack(t, graph, { writers: ['root'] }))
   t.deepEqual(theirs.get('a')?.labels, [])
   t.deepEqual(theirs.get('a')?.props, graph.get('a')?.props)
+  t.deepEqual(theirs.edge(edge)?.props, graph.edge(edge)?.props, 'an edge that holds always is its maker’s')
   await kernel.close()
 })
 
@@ -279,6 +280,41 @@ test('how much of the past there may be is checked when it is packed, and when i
   }
   const less = exportEngram(graph, path, { ...ABOUT, select: KEPT, limits: { changes: 9 } })
   await refused(t, 'ERR_KARYON_PACKAGE_LIMIT', less)
+})
+
+/** A graph whose past is let go of after so many looks at it. */
+function forgetting(graph: Graph, looks: number): Graph {
+  let left = looks
+  const forgotten = function* (): IterableIterator<never> {
+    yield* []
+    throw new KaryonError('ERR_KARYON_HORIZON', 'it was let go of')
+  }
+  return new Proxy(graph, {
+    get: (of, name) => {
+      const member: unknown = Reflect.get(of, name, of)
+      if (typeof member !== 'function') return member
+      return name === 'history' && left-- <= 0 ? forgotten : member.bind(of)
+    },
+  })
+}
+
+test('where the past is let go of while it is packed, nothing is packed', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => tx.put('a', { labels: ['L'], props: { n: 1 } }))
+  await graph.write((tx) => tx.patch('a', { props: { n: 2 } }))
+  const path = join(freshDirectory(t), 'a.engram')
+  // The past is looked through twice; who gave a label once in each of three passes.
+  const selections: readonly (readonly [Selection, number])[] = [
+    [KEPT, 2],
+    [{ writers: ['root'] }, 3],
+  ]
+  for (const [select, looks] of selections) {
+    const act = exportEngram(forgetting(graph, looks - 1), path, { ...ABOUT, select })
+    await refused(t, 'ERR_KARYON_HORIZON', act)
+    t.deepEqual(readdirSync(dirname(path)), [])
+    await exportEngram(forgetting(graph, looks), path, { ...ABOUT, select })
+    rmSync(path)
+  }
 })
 
 test('a graft takes what is there now, and nothing of the past', async (t) => {

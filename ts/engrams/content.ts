@@ -50,12 +50,10 @@ export function contentOf(from: Graph | Engram, at: Moment | undefined): Content
 /** Who wrote what of a node or edge as a package has it: of labels, and of when an edge holds, its history alone tells it. */
 function sourcesIn(engram: Engram, of: Node | Edge): Sources {
   const target = targetOf(of)
-  const changes = engram.manifest.history && ((): Iterable<PackedChange> => engram.history(target))
-  const made = (): Source | undefined => ('valid' in of ? undefined : engram.source(target))
+  const changes = (): Iterable<PackedChange> => (engram.manifest.history ? engram.history(target) : [])
   return {
     of: (property) => engram.source(target, property),
-    ...told(changes ?? (() => []), of),
-    ...(!changes && { times: made }),
+    ...told(changes, of, () => engram.source(target)),
   }
 }
 
@@ -71,15 +69,20 @@ function sourcesAt(graph: Graph, version: Version, of: Node | Edge): Sources {
   // What nobody has changed since it was made is all from there: the usual case, and one crossing for it.
   if (made?.version === of.version) return { of: () => made, label: () => made, times: () => made }
   const changes = (): Iterable<PackedChange> => graph.history(target, { to: version })
-  return { of: (property) => sourceAt(graph, version, target, property), ...told(changes, of) }
+  const source = (property?: string): Source | undefined => sourceAt(graph, version, target, property)
+  return { of: source, ...told(changes, of, source) }
 }
 
-/** Who wrote what no blame says, by the past of a node or edge. */
-function told(changes: () => Iterable<PackedChange>, of: Node | Edge): Omit<Sources, 'of'> {
+/** Who wrote what no blame says, by the past of a node or edge. One that holds always is its maker's unless somebody is known to have said so. */
+function told(
+  changes: () => Iterable<PackedChange>,
+  of: Node | Edge,
+  made: () => Source | undefined,
+): Omit<Sources, 'of'> {
   let labels: ReadonlyMap<string, Source> | undefined
   return {
     label: (label) => (labels ??= labelSources(changes(), of)).get(label),
-    times: () => lastOf(changes(), isOfTimes),
+    times: () => lastOf(changes(), isOfTimes) ?? ('valid' in of ? undefined : made()),
   }
 }
 

@@ -102,6 +102,7 @@ function isCounted({ counts, schema }: Inspected['manifest'], sections: Sections
     number,
     number,
   ]
+  const pasts = sections.history?.entries ?? 0
   const names = new Set(Object.values(schema).flatMap((named) => Object.keys(named)))
   return (
     nodes === sections.nodes.entries &&
@@ -112,7 +113,8 @@ function isCounted({ counts, schema }: Inspected['manifest'], sections: Sections
     sections.links.entries <= nodes &&
     sections.labels.entries === Object.keys(schema.labels).length &&
     named <= changes &&
-    (sections.history?.entries ?? 0) <= nodes + edges
+    pasts <= nodes + edges &&
+    (pasts > 0 || changes === 0)
   )
 }
 

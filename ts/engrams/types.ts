@@ -39,22 +39,25 @@ export interface Selection {
   readonly at?: Moment
   /**
    * Only what these principals have written, or somebody below them: `root/crew` stands for `root/crew/ledger` too, and not for `root/crew2`.
-   * Existences, labels and properties are what they are by whoever `blame` names, at the moment that is packed. A node or edge that others made is left out
-   * with its edges, whoever wrote more of it, and so is an edge of which others said when it holds; of what is left, labels and properties of others are left
-   * out one by one. Where nobody knows who wrote it, it is left out: labels, and edges that do not hold always, where that was before what is kept of
-   * the past, and all of them in an engram. At most 1,024 paths of 64 KiB. Cost: a blame of each fact in each of three passes, and a look through the
-   * past of what was changed since it was made.
+   * Whose an existence, a label or a property is, `blame` would say, as of the moment that is packed. What others made is left out, a node with its
+   * edges; so is an edge of which others said when it holds; of what is left, labels and properties of others are left out one by one.
+   *
+   * What nobody knows who wrote is left out. In an engram whose history was cut, and in a graph where that was before what is kept of the past, those are
+   * labels, and edges that do not hold always; at a moment of the past also what was written over since.
+   *
+   * At most 1,024 paths of 64 KiB. Cost: a blame of each fact in each of three passes, and a look through the past of what was changed since it
+   * was made.
    */
   readonly writers?: readonly string[]
   /**
-   * Nodes and edges whose number under a property is at least so much, from 0 to 1. As for a recall, it is 1 where there is no such property, or it holds no
-   * number, or not one value always; and of a property that `writers` leave out.
+   * Nodes and edges whose number under a property is at least so much, from 0 to 1. As for a recall, it is 1 where there is no such property, or it
+   * holds no number, or not one value always; and of a property that `writers` leave out.
    */
   readonly trust?: { readonly property: string; readonly atLeast: number }
   /**
    * Whether what is packed has its past, up to the moment that is packed: `'cut'` by default. With `'kept'` each node and edge has with it what
-   * `graph.history` tells of it; of `writers`, what they wrote of it, and also of what others hold now. Values are packed whole as often as they changed. Of an engram it
-   * is kept where it has been kept; else it throws `ERR_KARYON_HORIZON`.
+   * `graph.history` tells of it; with `writers`, what they wrote of it, also where others have written something else since. Each change has its
+   * value with it, whole. An engram has a past where it was kept; else `ERR_KARYON_HORIZON` is thrown.
    */
   readonly history?: 'cut' | 'kept'
 }
@@ -197,13 +200,13 @@ export interface Engram extends Reader, Inspected, Disposable {
   /** Who wrote a property, or without one made the node or edge, and when; `undefined` where the package does not say. */
   source(target: Target, property?: string): Source | undefined
   /**
-   * The changes of a node or edge up to the moment that was packed, newest first; of one commit the existence first, then labels, when an edge holds, and
-   * properties, by their names. What `before` and its kin say is what the package tells of the time before: where it tells of some
-   * writers only, what they wrote. None of what is not there.
+   * The changes of a node or edge up to the moment that was packed, newest first; of one commit the existence first, then labels, when an edge
+   * holds, and properties, by their names. What was before a change is what the package tells of that: where it tells of some writers only, what they
+   * wrote before. Of what is not there, none.
    *
-   * Throws `ERR_KARYON_HORIZON` where history was cut, and, as the graph does, behind those that were kept when it was packed, where older ones were not;
-   * `ERR_KARYON_TIME` for a version, which means nothing here, or what else is no `Date`. Cost: a binary search, a pass over what is told of the node or edge, with some 40 bytes of memory for each
-   * change; then what each change holds.
+   * Throws `ERR_KARYON_HORIZON` where history was cut, and behind the changes that were kept when it was packed, where older ones were not;
+   * `ERR_KARYON_TIME` for a version, which means nothing here, or what else is no `Date`. Cost: a binary search, a pass over what is told of the node or
+   * edge, with some 40 bytes of memory for each change; then the values of each change that is read.
    *
    * @example
    * for (const { time, principal, property, after } of engram.history('sky', { property: 'text' })) console.log(time, principal, after)
