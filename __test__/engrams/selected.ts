@@ -55,11 +55,12 @@ export function chosen(all: All, { labels, types, around, trust }: Omit<Selectio
   return { nodes, edges: edges.filter(({ from, to }) => keys.has(from) && keys.has(to)) }
 }
 
-/** What of a graph principals have written, or somebody below them, as of a version: by the last change of each fact. */
+/** What of a graph principals have written, or somebody below them, as of a version: by blame, or else by the last change of each fact. */
 export function writtenBy(graph: Graph, writers: readonly string[], version: Version): All {
   const view = graph.at(version)
-  const isTheirs = (change: Change | undefined): boolean =>
-    writers.some((path) => change?.principal === path || change?.principal.startsWith(`${path}/`) === true)
+  const isBy = (principal: string): boolean =>
+    writers.some((path) => principal === path || principal.startsWith(`${path}/`))
+  const isTheirs = (change: Change | undefined): boolean => change !== undefined && isBy(change.principal)
   const written = <T extends Node | Edge>(target: Target, of: T): T[] => {
     const history = [...graph.history(target, { to: version })]
     // Whoever makes it anew writes all of it.
@@ -70,7 +71,12 @@ export function writtenBy(graph: Graph, writers: readonly string[], version: Ver
     if (!isWritten(() => false) || ('from' in of && !isWritten(isOfTimes))) return []
     const kept = <V>(held: Readonly<Record<string, V>>): Record<string, V> =>
       Object.fromEntries(
-        Object.entries(held).filter(([name]) => isWritten(({ property }) => property === name)),
+        Object.entries(held).filter(([name]) => {
+          // Who changes something and has it as it was within one commit is to blame for it, though no change is told.
+          const blame = graph.blame(target, name)
+          if (blame && blame.version <= version) return isBy(blame.principal)
+          return isWritten(({ property }) => property === name)
+        }),
       )
     const { intervals = {}, ...rest } = of
     const sometimes = kept(intervals)

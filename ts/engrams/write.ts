@@ -57,6 +57,8 @@ export async function writeEngram(from: Graph | Engram, path: string, options: E
   const most = limitsOf(limits)
   const content = trustedOf(contentOf(from, at), chosen)
   try {
+    // What looks back is as of the moment that was asked for, however long the past takes to be there.
+    if ((history === 'kept' || chosen.writers) && 'blame' in from) await from.ready('history')
     const turn = turns()
     const keys = await selectedKeys(content.reader, chosen, most.nodes, turn)
     const output = new Output(path, most.bytes)
