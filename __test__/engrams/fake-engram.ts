@@ -1,6 +1,6 @@
 // A package in memory, for tests of what is done with packages: its facts stand in a graph of their own.
 import { createHash } from 'node:crypto'
-import type { Engram, Manifest, Source } from '../../ts/engrams/types.ts'
+import type { Engram, Manifest, PackedChange, Source } from '../../ts/engrams/types.ts'
 import { Kernel, type Edge, type Reader, type Target, type Transaction } from '../../ts/index.ts'
 
 /** What a fake says of itself. */
@@ -36,7 +36,9 @@ export function engramOf(kernel: Kernel, fake: Fake = {}): Engram {
     schema: { labels: {}, types: {}, properties: {} },
   }
   const close = (): void => void kernel.close()
-  const own = { manifest, root, bytes: 0, signatures: [], edges: () => edgesOf(graph), source, close }
+  const edges = (): IterableIterator<Edge> => edgesOf(graph)
+  const history = (target: Target): IterableIterator<PackedChange> => graph.history(target)
+  const own = { manifest, root, bytes: 0, signatures: [], edges, source, history, close }
   return Object.assign(Object.create(reader(graph)) as Reader, own, { [Symbol.dispose]: close })
 }
 

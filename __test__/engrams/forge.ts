@@ -2,15 +2,15 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import {
   BLOCK_BYTES,
-  SECTIONS,
-  TABLE_END,
-  type Section,
+  FIRST_SECTION,
+  FORMAT,
+  type Sections,
   decodeFrame,
   decodeSections,
+  sectionsOf as namesOf,
+  tableEnd,
 } from '../../ts/engrams/layout.ts'
 import { LEAD_BYTES, blockBuffer, hashOf, treeOver } from '../../ts/engrams/tree.ts'
-
-export type Named = Readonly<Record<(typeof SECTIONS)[number], Section>>
 
 /** Head and sections of a package, without its tree and signatures. */
 export function bodyOf(path: string): Buffer {
@@ -19,13 +19,13 @@ export function bodyOf(path: string): Buffer {
 
 /** The same of a package in memory. */
 export function bodyIn(file: Buffer): Buffer {
-  return file.subarray(0, decodeFrame(file.subarray(0, TABLE_END)).bytes)
+  return file.subarray(0, decodeFrame(file.subarray(0, FIRST_SECTION)).bytes)
 }
 
 /** Where its sections are. */
-export function sectionsOf(body: Buffer): Named {
-  const head = body.subarray(0, TABLE_END)
-  return decodeSections(head, decodeFrame(head))
+export function sectionsOf(body: Buffer): Sections {
+  const frame = decodeFrame(body.subarray(0, FIRST_SECTION))
+  return decodeSections(body.subarray(0, tableEnd(frame.format)), frame)
 }
 
 /** Writes a file whose tree is that of its body, and which nobody has signed. */
@@ -46,6 +46,6 @@ export function sealed(body: Buffer): Buffer {
 }
 
 /** Where in the head the row of a section begins. */
-export function rowOf(section: (typeof SECTIONS)[number]): number {
-  return 64 + SECTIONS.indexOf(section) * 32
+export function rowOf(section: keyof Sections): number {
+  return 64 + namesOf(FORMAT).indexOf(section) * 32
 }

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportEngram, graftEngram, inspectEngram, openEngram } from '../../ts/engrams/index.ts'
-import { BLOCK_BYTES, HEAD_BYTES, TABLE_END } from '../../ts/engrams/layout.ts'
+import { BLOCK_BYTES, FORMAT_CUT, HEAD_BYTES, tableEnd } from '../../ts/engrams/layout.ts'
 import { levelsOver } from '../../ts/engrams/tree.ts'
 import { KaryonError, Kernel, type Transaction } from '../../ts/index.ts'
 import { freshDirectory } from '../kernel/directory.ts'
@@ -37,7 +37,7 @@ function read(path: string): void {
 test('every bit of the head and of the table of sections counts, though the hashes are right', async (t) => {
   const path = await packed(t, some)
   const honest = bodyOf(path)
-  for (let at = 0; at < TABLE_END; at++) {
+  for (let at = 0; at < tableEnd(FORMAT_CUT); at++) {
     for (let bit = 0; bit < 8; bit++) {
       const body = Buffer.from(honest)
       body[at] = body[at]! ^ (1 << bit)
@@ -82,7 +82,7 @@ test('what is cut short anywhere is refused, though its head says so and its has
   t.true(honest.length > 3 * BLOCK_BYTES)
   const ends = Object.values(sectionsOf(honest)).flatMap(({ offset, bytes }) => [offset, offset + bytes])
   const blocks = Array.from({ length: Math.ceil(honest.length / BLOCK_BYTES) }, (_, at) => at * BLOCK_BYTES)
-  for (const end of [...ends, ...blocks, 64, TABLE_END, honest.length - 64]) {
+  for (const end of [...ends, ...blocks, 64, tableEnd(FORMAT_CUT), honest.length - 64]) {
     const length = Math.floor(end / 64) * 64
     if (length === honest.length) continue
     const body = Buffer.from(honest.subarray(0, length))

@@ -2,6 +2,7 @@
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto'
 import type { ExportOptions } from '../../ts/engrams/index.ts'
 import { Instant, Kernel, type Graph, type Value } from '../../ts/index.ts'
+import { Principals } from '../graph/principals.ts'
 
 /** Every kind of value. */
 export const VALUES: Readonly<Record<string, Value>> = {
@@ -31,8 +32,7 @@ export const ABOUT: ExportOptions = {
 }
 
 /** A graph with one of everything. */
-export async function goldenGraph(): Promise<Graph> {
-  const { graph } = Kernel.memory()
+export async function goldenGraph(graph: Graph = Kernel.memory().graph): Promise<Graph> {
   await graph.write((tx) => {
     tx.put('everything', { labels: ['Fact', 'Ünique'], props: VALUES })
     tx.put('alone')
@@ -51,6 +51,38 @@ export async function goldenGraph(): Promise<Graph> {
       tx.link('everything', 'HAS', `leaf ${at}`, { props: { at } })
     }
   })
+  return graph
+}
+
+/** The same, changed in every way since, by somebody else too. */
+export async function goldenPast(): Promise<Graph> {
+  const principals = new Principals()
+  const graph = await goldenGraph(principals.session('root').graph)
+  const crew = principals.session('root/crew').graph
+  const edge = { from: 'everything', type: 'KNOWS', to: '𐀀' }
+  await crew.write((tx) => {
+    const names = Object.keys(VALUES)
+    // Each has what another one had.
+    const turned = names.map((name, at) => [name, VALUES[names[(at + 1) % names.length]!]!] as const)
+    tx.patch('everything', {
+      labels: ['Forgotten'],
+      dropLabels: ['Ünique'],
+      props: Object.fromEntries(turned),
+    })
+    tx.patch('alone', { props: { salary: 3 }, valid: { from: '2026-01-15', to: '2026-03-01' } })
+    tx.patch(edge, { props: { key: 'changed', forgotten: true } })
+    tx.link('everything', 'KNOWS', '𐀀', { key: 'again', valid: { from: '2026-01-01' } })
+    tx.link('𐀀', 'KNOWS', 'everything')
+    tx.remove('\uffff')
+  })
+  await graph.write((tx) => {
+    tx.patch('everything', { labels: ['Ünique'], dropLabels: ['Forgotten'], props: VALUES })
+    tx.patch('alone', { props: { salary: 4 } })
+    tx.patch(edge, { props: { forgotten: undefined } })
+    tx.unlink('𐀀', 'IS', '𐀀')
+    tx.put('\uffff', { labels: ['Fact'] })
+  })
+  await crew.write((tx) => tx.link('𐀀', 'IS', '𐀀', { valid: { to: '1969-12-31T23:59:59.999999Z' } }))
   return graph
 }
 

@@ -2,7 +2,7 @@ import test from 'ava'
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportEngram, inspectEngram, openEngram } from '../../ts/engrams/index.ts'
-import { BLOCK_BYTES, TABLE_END, decodeFrame } from '../../ts/engrams/layout.ts'
+import { BLOCK_BYTES, FIRST_SECTION, decodeFrame } from '../../ts/engrams/layout.ts'
 import { Kernel } from '../../ts/index.ts'
 import { freshDirectory } from '../kernel/directory.ts'
 import { refused } from '../kernel/refused.ts'
@@ -21,7 +21,7 @@ test('where the tree has levels, each block of each is checked on the way up', a
 
   const file = openSync(path, 'r+')
   t.teardown(() => closeSync(file))
-  const head = Buffer.alloc(TABLE_END)
+  const head = Buffer.alloc(FIRST_SECTION)
   readSync(file, head, 0, head.length, 0)
   const { bytes, levels } = decodeFrame(head)
   t.is(levels, 2)

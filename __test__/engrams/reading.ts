@@ -39,4 +39,9 @@ export function readAll(engram: Engram, keys: readonly string[]): void {
     engram.source(key, NAMES[0]!)
   }
   for (const edge of edges) engram.source(edge)
+  if (engram.manifest.history === undefined) return
+  for (const target of [...all, ...edges]) {
+    for (const _ of engram.history(target));
+    for (const _ of engram.history(target, { property: NAMES[0]!, from: new Date(0) }));
+  }
 }

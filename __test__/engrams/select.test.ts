@@ -2,11 +2,11 @@ import test, { type ExecutionContext } from 'ava'
 import { join } from 'node:path'
 import { exportEngram, openEngram, type ExportOptions, type Selection } from '../../ts/engrams/index.ts'
 import { Kernel, type Graph } from '../../ts/index.ts'
-import { compareUtf8 } from '../../ts/values/encode.ts'
 import { freshDirectory } from '../kernel/directory.ts'
 import { refused } from '../kernel/refused.ts'
 import { below, chooseSeed, pick, seededRandom } from '../values/random.ts'
-import { LABELS, TYPES, plainEdge, plainNode, plainOf, randomWorld } from './worlds.ts'
+import { allOf, selected } from './selected.ts'
+import { LABELS, TYPES, plainEdge, plainOf, randomWorld } from './worlds.ts'
 
 const ABOUT = { name: 'world', version: '1.0.0' }
 
@@ -19,42 +19,6 @@ async function pack(
   await exportEngram(graph, path, { ...ABOUT, ...options })
   using engram = openEngram(path, { verify: 'full' })
   return plainOf(engram)
-}
-
-/** What a selection means, by trying everything. */
-function naive(graph: Graph, { labels, types, around }: Selection): ReturnType<typeof plainOf> {
-  const nodes = [...graph.nodes()].toSorted((a, b) => compareUtf8(a.key, b.key))
-  const edges = nodes
-    .flatMap(({ key }) => [...graph.out(key)])
-    .filter(({ type }) => types === undefined || types.includes(type))
-  let near = new Set(around?.keys)
-  for (let hop = 0; hop < (around?.hops ?? 0); hop++) {
-    const next = new Set(near)
-    for (const { from, to } of edges) {
-      if (near.has(from)) next.add(to)
-      if (near.has(to)) next.add(from)
-    }
-    near = next
-  }
-  const chosen = nodes.filter(
-    (node) =>
-      (labels === undefined || node.labels.some((label) => labels.includes(label))) &&
-      (around === undefined || near.has(node.key)),
-  )
-  const keys = new Set(chosen.map(({ key }) => key))
-  const order = plainOf(graph).edges
-  const kept = new Set(
-    edges
-      .filter(({ from, to }) => keys.has(from) && keys.has(to))
-      .map((edge) => JSON.stringify([edge.from, edge.type, edge.to, edge.key])),
-  )
-  return {
-    nodes: chosen.map(plainNode),
-    edges: order.filter((edge) => {
-      const { from, type, to, key } = edge as Parameters<typeof plainEdge>[0]
-      return kept.has(JSON.stringify([from, type, to, key]))
-    }),
-  }
 }
 
 test('any selection is what trying everything selects', async (t) => {
@@ -73,7 +37,7 @@ test('any selection is what trying everything selects', async (t) => {
         ...(below(random, 2) === 0 && { around: { keys: [pick(random, keys)], hops: below(random, 4) } }),
       }
       const found = await pack(t, graph, { select })
-      t.deepEqual(found, naive(graph, select), JSON.stringify(select))
+      t.deepEqual(found, selected(allOf(graph), select), JSON.stringify(select))
       edges += found.edges.length
     }
   }
@@ -193,6 +157,22 @@ test('what nobody can mean is refused before anything is written', async (t) => 
     { select: { around: { keys: 'a', hops: 1 } } },
     { select: { around: { keys: ['a'], hops: -1 } } },
     { select: { around: { keys: ['a'] } } },
+    { select: { writers: 'root' } },
+    { select: { writers: [5] } },
+    { select: { writers: [''] } },
+    { select: { writers: ['root/'] } },
+    { select: { writers: ['/root'] } },
+    { select: { writers: ['root//crew'] } },
+    { select: { writers: ['r'.repeat(65_537)] } },
+    { select: { writers: Array.from({ length: 1_025 }, (_, at) => `root/${at}`) } },
+    { select: { trust: 'n' } },
+    { select: { trust: { property: 'n' } } },
+    { select: { trust: { property: 5, atLeast: 1 } } },
+    { select: { trust: { property: 'n', atLeast: '1' } } },
+    { select: { trust: { property: 'n', atLeast: 1.1 } } },
+    { select: { trust: { property: 'n', atLeast: -0.1 } } },
+    { select: { trust: { property: 'n', atLeast: Number.NaN } } },
+    { select: { trust: { property: 'n', atLeast: 1, atMost: 1 } } },
     { selection: {} },
   ]
   for (const options of wrong) {
@@ -211,6 +191,10 @@ test('what nobody can mean is refused before anything is written', async (t) => 
     'ERR_KARYON_STRING_MALFORMED',
     exportEngram(graph, path, { ...ABOUT, description: '\ud800' }),
   )
+  const lone = { writers: ['root/\ud800'] }
+  await refused(t, 'ERR_KARYON_STRING_MALFORMED', exportEngram(graph, path, { ...ABOUT, select: lone }))
+  const nameless = { trust: { property: '', atLeast: 1 } }
+  await refused(t, 'ERR_KARYON_KEY_SIZE', exportEngram(graph, path, { ...ABOUT, select: nameless }))
   await refused(t, 'ERR_KARYON_UNSETTLED', exportEngram(graph, path, { ...ABOUT, select: { at: 99n } }))
   await refused(t, 'ERR_KARYON_ARGUMENT', exportEngram(graph, '', ABOUT))
   await refused(t, 'ERR_KARYON_ARGUMENT', exportEngram(undefined as unknown as Graph, path, ABOUT))

@@ -1,8 +1,8 @@
 import { Cursor } from '../../ts/engrams/cursor.ts'
 import { BLOCK_BYTES } from '../../ts/engrams/layout.ts'
 
-/** A cursor over bytes that begin at an offset of a file, in blocks as a package has them. */
-export function over(bytes: Buffer, offset = 0): Cursor {
+/** Bytes that begin at an offset of a file, in blocks as a package has them. */
+export function blocksOver(bytes: Buffer, offset: number): { readonly block: (number: number) => Buffer } {
   const block = (number: number): Buffer => {
     const whole = Buffer.alloc(BLOCK_BYTES, 0xaa)
     const start = number * BLOCK_BYTES
@@ -10,5 +10,10 @@ export function over(bytes: Buffer, offset = 0): Cursor {
     bytes.copy(whole, from - start, from - offset, start + BLOCK_BYTES - offset)
     return whole
   }
-  return new Cursor({ block }, offset, offset + bytes.length)
+  return { block }
+}
+
+/** A cursor over them. */
+export function over(bytes: Buffer, offset = 0): Cursor {
+  return new Cursor(blocksOver(bytes, offset), offset, offset + bytes.length)
 }

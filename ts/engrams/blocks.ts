@@ -1,6 +1,6 @@
 // The blocks of a package: read where they lie, and checked against the tree before a byte of them is believed.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import { BLOCK_BYTES, type Frame, HASH_BYTES, TABLE_END, decodeFrame } from './layout.ts'
+import { BLOCK_BYTES, FIRST_SECTION, type Frame, HASH_BYTES, decodeFrame } from './layout.ts'
 import { checkLimit } from './limits.ts'
 import { altered, closed, malformed, withFile } from './refusals.ts'
 import { LEAD_BYTES, blockBuffer, blocksIn, hashOf, levelsOver } from './tree.ts'
@@ -52,7 +52,7 @@ export class Blocks {
       this.fileBytes = stat.size
       checkLimit('the size of the package in bytes', stat.size, bytesMax)
       this.#most = Math.max(KEPT_MIN, Math.floor(cacheBytes / BLOCK_BYTES))
-      this.frame = decodeFrame(this.unverified(0, Math.min(TABLE_END, stat.size)))
+      this.frame = decodeFrame(this.unverified(0, Math.min(FIRST_SECTION, stat.size)))
       if (this.frame.bytes > stat.size) throw malformed('it is cut short')
       this.#levelBytes = levelsOver(this.frame.bytes)
       if (this.#levelBytes.length !== this.frame.levels) throw malformed('its tree has other levels')

@@ -11,13 +11,16 @@ export type * from './types.ts'
 /**
  * Packs a graph, or what is selected of it, or of another package, into one file. It is there under its name once it is whole, in the
  * place of what had that name. The same knowledge gives the same bytes, whatever order it was written in; with provenance, what the facts
- * say of their commits is part of it.
+ * say of their commits is part of it, and with its history, all of that. So a package that is packed again in the same way is the same
+ * file: one with a history with `history: 'kept'`, or it is the file of what it holds now.
  *
  * Resolves with what `inspectEngram` would say. Throws `ERR_KARYON_PACKAGE_LIMIT` beyond a limit, also where what one node or edge holds takes more
  * than 256 MiB in memory, `ERR_KARYON_PACKAGE` for a package that lists what it does not find, `ERR_KARYON_NODE_MISSING` for a key that
- * is to be packed around, `ERR_KARYON_IO` when the file cannot be written; nothing is left then. Cost: the graph is read twice, and blamed
+ * is to be packed around, `ERR_KARYON_HORIZON` for the history of an engram that has none, and where the past is let go of while it is packed,
+ * `ERR_KARYON_IO` when the file cannot be written; nothing is left then. Cost: the graph is read twice, and blamed
  * once for each node and edge, and for each fact of those that were changed since they were made; memory for the keys, and some 80 bytes a
- * node. It gives way to others every few milliseconds.
+ * node. A history is looked through twice more, a page of 256 changes at a time; memory for one state of one node or edge. It gives way to others every
+ * few milliseconds.
  *
  * @example
  * await exportEngram(kernel.graph, './react.engram', { name: 'react', version: '1.0.0', select: { labels: ['Fact'] } })

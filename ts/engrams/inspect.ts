@@ -4,7 +4,7 @@ import { checkedOptions } from '../graph/arguments.ts'
 import { checkedPath } from './arguments.ts'
 import { Blocks } from './blocks.ts'
 import { Cursor } from './cursor.ts'
-import { type Sections, TABLE_END, decodeSections } from './layout.ts'
+import { type Sections, decodeSections, tableEnd } from './layout.ts'
 import { checkLimit, limitsOf } from './limits.ts'
 import { checkManifest, decodeManifest } from './manifest.ts'
 import { malformed } from './refusals.ts'
@@ -42,9 +42,10 @@ export function lookAt(
   try {
     const signatures = signaturesOf(blocks, names)
     admit(signatures)
-    const head = new Cursor(blocks, 0, TABLE_END)
-    head.need(TABLE_END)
-    const sections = decodeSections(head.bytes.subarray(head.at, head.at + TABLE_END), blocks.frame)
+    const end = tableEnd(blocks.frame.format)
+    const head = new Cursor(blocks, 0, end)
+    head.need(end)
+    const sections = decodeSections(head.bytes.subarray(head.at, head.at + end), blocks.frame)
     const manifest = manifestOf(blocks, sections, most)
     if (verify === 'full') {
       blocks.verifyAll()
@@ -77,10 +78,11 @@ function manifestOf(
   const cursor = new Cursor(blocks, offset, offset + bytes)
   cursor.need(bytes)
   const manifest = decodeManifest(cursor.bytes.subarray(cursor.at, cursor.at + bytes))
-  const { nodes, edges } = manifest.counts
+  const { nodes, edges, changes = 0 } = manifest.counts
   checkLimit('the number of nodes', nodes, most.nodes)
   checkLimit('the number of edges', edges, most.edges)
-  if (entries !== 1 || !isCounted(manifest, sections)) {
+  checkLimit('the number of changes', changes, most.changes)
+  if (entries !== 1 || manifest.format !== blocks.frame.format || !isCounted(manifest, sections)) {
     throw malformed('its manifest counts other things than its sections')
   }
   return manifest
@@ -88,10 +90,19 @@ function manifestOf(
 
 /** Whether a manifest counts what there is, and its counts are sums of each other. */
 function isCounted({ counts, schema }: Inspected['manifest'], sections: Sections): boolean {
-  const { nodes, edges, facts, sources } = counts
-  const [labels, types, properties] = [schema.labels, schema.types, schema.properties].map((named) =>
-    Object.values(named).reduce((sum, count) => sum + count, 0),
-  ) as [number, number, number]
+  const { nodes, edges, facts, sources, changes = 0 } = counts
+  const [labels, types, properties, named] = [
+    schema.labels,
+    schema.types,
+    schema.properties,
+    schema.changes ?? {},
+  ].map((named) => Object.values(named).reduce((sum, count) => sum + count, 0)) as [
+    number,
+    number,
+    number,
+    number,
+  ]
+  const pasts = sections.history?.entries ?? 0
   const names = new Set(Object.values(schema).flatMap((named) => Object.keys(named)))
   return (
     nodes === sections.nodes.entries &&
@@ -100,7 +111,10 @@ function isCounted({ counts, schema }: Inspected['manifest'], sections: Sections
     sources === sections.sources.entries &&
     sections.names.entries === names.size &&
     sections.links.entries <= nodes &&
-    sections.labels.entries === Object.keys(schema.labels).length
+    sections.labels.entries === Object.keys(schema.labels).length &&
+    named <= changes &&
+    pasts <= nodes + edges &&
+    (pasts > 0 || changes === 0)
   )
 }
 
@@ -109,7 +123,7 @@ export function checkGaps(blocks: Blocks, sections: Sections): void {
   const all = Object.values(sections)
   const starts = [...all.slice(1).map(({ offset }) => offset), blocks.frame.bytes]
   const ends = all.map(({ offset, bytes }) => offset + bytes)
-  const gaps = [[TABLE_END, all[0]!.offset], ...ends.map((end, at) => [end, starts[at]!])]
+  const gaps = [[tableEnd(blocks.frame.format), all[0]!.offset], ...ends.map((end, at) => [end, starts[at]!])]
   for (const [from = 0, to = 0] of gaps) {
     const cursor = new Cursor(blocks, from, to)
     while (cursor.left > 0) if (cursor.byte() !== 0) throw malformed('something stands between its sections')

@@ -2,8 +2,10 @@
 import { KaryonError } from '../errors.ts'
 import { malformed } from './refusals.ts'
 
-/** The newest format that is understood, and the one that is written. */
-export const FORMAT = 1
+/** The format of what has no past. It is written wherever it says all, so that what reads no other reads that. */
+export const FORMAT_CUT = 1
+/** The newest format that is understood: that of what has its past. */
+export const FORMAT = 2
 /** Bytes of a block: what is hashed, read and verified at once. */
 export const BLOCK_BYTES = 65_536
 /** Bytes of a hash. */
@@ -24,14 +26,17 @@ export const ROWS_MAX: number = 2 ** 32 - 2
 export const STRIDE = 64
 /** Bytes of one such offset. */
 export const STRIDE_BYTES = 6
+/** Bytes of a row of the history: where a node or edge stands, and where its past does. */
+export const PAST_BYTES = 12
 
 const MAGIC = Buffer.from('KARYENG\0', 'latin1')
 /** Bytes of the head before the table of sections. */
 export const HEAD_BYTES = 64
 const SECTION_BYTES = 32
 
-/** The sections, in their order; the first has the number 1. */
+/** The sections that every format has, in their order; the first has the number 1. */
 export const SECTIONS = ['manifest', 'names', 'sources', 'nodes', 'links', 'keys', 'labels'] as const
+const SECTIONS_KEPT = [...SECTIONS, 'history'] as const
 
 /** Where a section is, and how much is in it. */
 export interface Section {
@@ -41,13 +46,24 @@ export interface Section {
 }
 
 /** All of them. */
-export type Sections = Readonly<Record<(typeof SECTIONS)[number], Section>>
+export type Sections = Readonly<Record<(typeof SECTIONS)[number], Section>> & { readonly history?: Section }
+
+/** The sections of a format. */
+export function sectionsOf(format: number): readonly (keyof Sections)[] {
+  return format === FORMAT_CUT ? SECTIONS : SECTIONS_KEPT
+}
 
 /** Bytes of the head and the table of sections. */
-export const TABLE_END: number = HEAD_BYTES + SECTIONS.length * SECTION_BYTES
+export function tableEnd(format: number): number {
+  return HEAD_BYTES + sectionsOf(format).length * SECTION_BYTES
+}
+
+/** Where the first section begins, whatever the format. */
+export const FIRST_SECTION: number = aligned(tableEnd(FORMAT))
 
 /** What the first bytes say, before anything is verified: enough to find the tree. */
 export interface Frame {
+  readonly format: number
   /** Bytes of head and sections: where the tree begins. */
   readonly bytes: number
   /** Levels of the tree. */
@@ -60,16 +76,17 @@ export function aligned(offset: number): number {
 }
 
 /** Writes the head and the table of sections. */
-export function encodeHead({ bytes, levels }: Frame, sections: Sections): Buffer {
-  const head = Buffer.alloc(TABLE_END)
+export function encodeHead({ format, bytes, levels }: Frame, sections: Sections): Buffer {
+  const head = Buffer.alloc(tableEnd(format))
+  const names = sectionsOf(format)
   MAGIC.copy(head)
-  head.writeUInt32LE(FORMAT, 8)
-  head.writeUInt32LE(SECTIONS.length, 12)
+  head.writeUInt32LE(format, 8)
+  head.writeUInt32LE(names.length, 12)
   putLong(head, bytes, 16)
   head.writeUInt32LE(BLOCK_BYTES, 24)
   head.writeUInt32LE(levels, 28)
-  SECTIONS.forEach((name, at) => {
-    const { offset, bytes: length, entries } = sections[name]
+  names.forEach((name, at) => {
+    const { offset, bytes: length, entries } = sections[name]!
     const row = HEAD_BYTES + at * SECTION_BYTES
     head.writeUInt32LE(at + 1, row)
     putLong(head, offset, row + 8)
@@ -81,7 +98,7 @@ export function encodeHead({ bytes, levels }: Frame, sections: Sections): Buffer
 
 /** Reads the first bytes of a file. Throws when it is no package, or one of a newer format. */
 export function decodeFrame(head: Buffer): Frame {
-  if (head.length < TABLE_END || !head.subarray(0, MAGIC.length).equals(MAGIC)) {
+  if (head.length < FIRST_SECTION || !head.subarray(0, MAGIC.length).equals(MAGIC)) {
     throw malformed('it does not begin as an engram does')
   }
   const format = head.readUInt32LE(8)
@@ -91,20 +108,20 @@ export function decodeFrame(head: Buffer): Frame {
   }
   const bytes = getLong(head, 16)
   const isPlain =
-    format === FORMAT &&
-    head.readUInt32LE(12) === SECTIONS.length &&
+    format > 0 &&
+    head.readUInt32LE(12) === sectionsOf(format).length &&
     head.readUInt32LE(24) === BLOCK_BYTES &&
-    bytes >= TABLE_END &&
+    bytes >= FIRST_SECTION &&
     bytes % ALIGNMENT === 0 &&
     head.subarray(32, HEAD_BYTES).every((byte) => byte === 0)
   if (!isPlain) throw malformed('its head is none of this format')
-  return { bytes, levels: head.readUInt32LE(28) }
+  return { format, bytes, levels: head.readUInt32LE(28) }
 }
 
 /** Reads the table of sections. Each has to begin where the one before it ends, at the next multiple of 64. */
-export function decodeSections(head: Buffer, { bytes }: Frame): Sections {
-  let next = aligned(TABLE_END)
-  const read = SECTIONS.map((name, at) => {
+export function decodeSections(head: Buffer, { format, bytes }: Frame): Sections {
+  let next = FIRST_SECTION
+  const read = sectionsOf(format).map((name, at) => {
     const row = HEAD_BYTES + at * SECTION_BYTES
     const section = {
       offset: getLong(head, row + 8),
@@ -119,7 +136,7 @@ export function decodeSections(head: Buffer, { bytes }: Frame): Sections {
     return [name, section] as const
   })
   if (next !== bytes) throw malformed('its sections do not end where its tree begins')
-  return Object.fromEntries(read) as Sections
+  return Object.fromEntries(read) as unknown as Sections
 }
 
 /** Writes a number of up to 53 bits as one of 64. */

@@ -8,6 +8,8 @@ import type { PackageLimits } from './types.ts'
 export const SIGNATURES_MAX = 64
 /** Packages that one comes of. */
 export const PARENTS_MAX = 256
+/** Principals whose facts alone are packed. */
+export const WRITERS_MAX = 1_024
 /** Bytes of a description. */
 export const DESCRIPTION_BYTES_MAX = 65_536
 /** Different labels, types and properties, and bytes of all principals: they are held in memory. */
@@ -22,6 +24,8 @@ export const RECORD_BYTES_MAX: number = 256 * 1024 * 1024
 export const RECORD_MEMORY_MAX: number = 256 * 1024 * 1024
 /** Bytes of all edges of one node. */
 export const LINKS_BYTES_MAX: number = 1024 * 1024 * 1024
+/** Changes that are told of one node or edge: when they are read, each takes some 40 bytes. */
+export const CHANGES_MAX = 4_194_304
 /** Intervals of valid time in which one property holds something, as in crates/model/src/limits.rs. */
 export const INTERVALS_MAX = 4_096
 
@@ -29,12 +33,13 @@ const DEFAULTS: Required<PackageLimits> = {
   bytes: 64 * 2 ** 30,
   nodes: 1_000_000_000,
   edges: 4_000_000_000,
+  changes: 4_000_000_000,
   manifestBytes: 2 ** 20,
 }
 
 /** The limits that hold. */
 export function limitsOf(limits: PackageLimits = {}): Required<PackageLimits> {
-  const given = { ...checkedOptions(limits, 'bytes', 'nodes', 'edges', 'manifestBytes') }
+  const given = { ...checkedOptions(limits, 'bytes', 'nodes', 'edges', 'changes', 'manifestBytes') }
   for (const [name, limit] of Object.entries(given) as [string, number | undefined][]) {
     if (limit === undefined || (Number.isSafeInteger(limit) && limit >= 0)) continue
     throw badArgument(`the limit ${name} is a count`, { name })
@@ -43,6 +48,7 @@ export function limitsOf(limits: PackageLimits = {}): Required<PackageLimits> {
     bytes: given.bytes ?? DEFAULTS.bytes,
     nodes: given.nodes ?? DEFAULTS.nodes,
     edges: given.edges ?? DEFAULTS.edges,
+    changes: given.changes ?? DEFAULTS.changes,
     manifestBytes: given.manifestBytes ?? DEFAULTS.manifestBytes,
   }
 }

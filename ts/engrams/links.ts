@@ -40,17 +40,17 @@ export function compareEnds(a: EndRecord, b: EndRecord): number {
 /** For the edges of the node that is being written: making new ones would cost more than filling them. */
 const [body, sides, group, content] = [new Writer(), new Writer(), new Writer(), new Writer()]
 
-/** Appends the edges of a node, both in order. */
+/** Appends the edges of a node, both in order, to a writer that is empty. Returns where what each edge that leaves holds begins in it. */
 export function putLinks(
   writer: Writer,
   key: string,
   out: readonly LinkRecord[],
   into: readonly EndRecord[],
   names: Names,
-): void {
+): readonly number[] {
   body.length = 0
   body.text(key)
-  putSide(out, true, ({ source, valid, facts }) => {
+  const starts = putSide(out, true, ({ source, valid, facts }) => {
     content.length = 0
     content.varint(source)
     putValid(content, valid)
@@ -61,21 +61,27 @@ export function putLinks(
   putSide(into, false, () => undefined)
   checkLimit(`the size of the edges of ${JSON.stringify(key)} in bytes`, body.length, LINKS_BYTES_MAX)
   writer.varint(body.length)
+  const start = writer.length
   writer.append(body)
+  return starts.map((at) => start + at)
 }
 
-/** Appends edges in one direction: first of each type how many there are and in how many bytes, then themselves. */
+/**
+ * Appends edges in one direction: first of each type how many there are and in how many bytes, then themselves. Returns where in `body` what each holds begins.
+ */
 function putSide<T extends EndRecord>(
   ends: readonly T[],
   hasStrides: boolean,
   contentOf: (end: T) => Writer | undefined,
-): void {
+): number[] {
   const heads: number[] = []
+  const starts: number[] = []
   sides.length = 0
   for (let at = 0; at < ends.length;) {
     const { type } = ends[at]!
     const [first, start] = [at, sides.length]
     group.length = 0
+    const inGroup: number[] = []
     for (; at < ends.length && ends[at]!.type === type; at++) {
       if (hasStrides && at > first && (at - first) % STRIDE === 0) putStride(sides, group.length)
       group.text(ends[at]!.other)
@@ -83,14 +89,19 @@ function putSide<T extends EndRecord>(
       const held = contentOf(ends[at]!)
       if (!held) continue
       group.varint(held.length)
+      inGroup.push(group.length)
       group.append(held)
     }
+    // Behind the offsets of some of them.
+    for (const held of inGroup) starts.push(sides.length + held)
     sides.append(group)
     heads.push(type, at - first, sides.length - start)
   }
   body.varint(heads.length / 3)
   for (const number of heads) body.varint(number)
+  const first = body.length
   body.append(sides)
+  return starts.map((at) => first + at)
 }
 
 function putStride(writer: Writer, offset: number): void {

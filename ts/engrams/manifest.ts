@@ -3,7 +3,7 @@ import { badArgument } from '../errors.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { checkName } from '../values/keys.ts'
 import { isWellFormed, malformed as malformedText } from '../values/writer.ts'
-import { FORMAT } from './layout.ts'
+import { FORMAT, FORMAT_CUT } from './layout.ts'
 import { DESCRIPTION_BYTES_MAX, PARENTS_MAX, checkLimit } from './limits.ts'
 import { malformed } from './refusals.ts'
 import type { ConflictPolicy, Description, Manifest } from './types.ts'
@@ -129,6 +129,7 @@ const FIELDS = [
   'description',
   'format',
   'hash',
+  'history',
   'licence',
   'name',
   'parents',
@@ -146,14 +147,16 @@ export function decodeManifest(bytes: Buffer): Manifest {
   const manifest = said as unknown as Manifest
   const wrong = wrongIn(manifest)
   if (wrong !== undefined) throw malformed(`its manifest is refused: ${wrong}`)
-  const { format, hash, parents, counts, schema } = manifest
+  const { format, hash, history, parents, counts, schema } = manifest
+  const changes = format === FORMAT ? ['changes'] : []
   const isWhole =
-    format === FORMAT &&
+    (format === FORMAT || format === FORMAT_CUT) &&
     hash === HASH &&
+    history === (format === FORMAT ? 'kept' : undefined) &&
     parents !== undefined &&
-    isCounts(counts, ['edges', 'facts', 'nodes', 'sources']) &&
+    isCounts(counts, [...changes, 'edges', 'facts', 'nodes', 'sources']) &&
     isRecord(schema) &&
-    Object.keys(schema).join() === 'labels,properties,types' &&
+    Object.keys(schema).join() === [...changes, 'labels', 'properties', 'types'].join() &&
     Object.values(schema).every((counts) => isCounts(counts) && namesAreGood(counts))
   if (!isWhole) throw malformed('its manifest lacks something')
   // Of one thing that may be said in several ways only one is taken: what is signed is what is meant.

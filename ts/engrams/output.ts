@@ -6,10 +6,12 @@ import { Writer } from '../values/writer.ts'
 import {
   ALIGNMENT,
   BLOCK_BYTES,
+  FIRST_SECTION,
+  FORMAT,
+  FORMAT_CUT,
   OFFSET_MAX,
   type Section,
   type Sections,
-  TABLE_END,
   aligned,
   encodeHead,
 } from './layout.ts'
@@ -39,8 +41,7 @@ export class Output {
     this.#most = Math.min(bytesMax, OFFSET_MAX)
     this.#temporary = `${path}.${randomUUID()}.tmp`
     this.#file = withFile(path, () => openSync(this.#temporary, 'wx'))
-    this.write(Buffer.alloc(TABLE_END))
-    this.align()
+    this.write(Buffer.alloc(FIRST_SECTION))
   }
 
   /** Where in the file the next byte is written. */
@@ -103,7 +104,8 @@ export class Output {
     const bytes = this.position
     this.#flush()
     const first = this.#first!
-    encodeHead({ bytes, levels: levelsOver(bytes).length }, sections).copy(first, LEAD_BYTES)
+    const format = sections.history ? FORMAT : FORMAT_CUT
+    encodeHead({ format, bytes, levels: levelsOver(bytes).length }, sections).copy(first, LEAD_BYTES)
     const leaves = this.#leaves.bytes.subarray(0, this.#leaves.length)
     hashOf(first, 0, 0).copy(leaves)
     this.#put(first.subarray(LEAD_BYTES), 0)
@@ -134,8 +136,8 @@ export class Output {
   }
 
   /** Numbers that are written and then read, beside the file. */
-  spool(): Spool {
-    return new Spool(`${this.#temporary}.sources`)
+  spool(name: string): Spool {
+    return new Spool(`${this.#temporary}.${name}`)
   }
 }
 
@@ -174,6 +176,12 @@ export class Spool {
     this.#held[this.#at++] = number
   }
 
+  /** Puts in a number of 53 bits, as two. */
+  putLong(number: number): void {
+    this.put(number % 2 ** 32)
+    this.put(Math.floor(number / 2 ** 32))
+  }
+
   #bytes(count: number): Buffer {
     return Buffer.from(this.#held.buffer, 0, count * NUMBER_BYTES)
   }
@@ -202,6 +210,11 @@ export class Spool {
       this.#at = 0
     }
     return this.#held[this.#at++] as number
+  }
+
+  takeLong(): number {
+    const lower = this.take()
+    return lower + this.take() * 2 ** 32
   }
 
   close(): void {

@@ -49,19 +49,28 @@ export function putProperties(writer: Writer, facts: readonly Fact[], names: Nam
   for (const { name, source, held, isTemporal } of facts) {
     writer.varint(name)
     writer.varint(source)
-    if (!isTemporal) {
-      encodeValue(writer, held, names.texts[name]!)
-      continue
-    }
-    const spans = held as readonly ValidValue[]
-    writer.byte(INTERVALS)
-    writer.varint(spans.length)
-    for (const span of spans) {
-      putSpan(writer, span)
-      encodeValue(writer, span.value, names.texts[name]!)
-    }
+    putHeld(writer, { held, isTemporal }, names.texts[name]!)
   }
   if (writer.length - start > LIGHT_BYTES) readAgain(writer.bytes.subarray(start, writer.length), names)
+}
+
+/** Appends what a property holds. */
+export function putHeld(
+  writer: Writer,
+  { held, isTemporal }: Pick<Fact, 'held' | 'isTemporal'>,
+  name: string,
+): void {
+  if (!isTemporal) {
+    encodeValue(writer, held, name)
+    return
+  }
+  const spans = held as readonly ValidValue[]
+  writer.byte(INTERVALS)
+  writer.varint(spans.length)
+  for (const span of spans) {
+    putSpan(writer, span)
+    encodeValue(writer, span.value, name)
+  }
 }
 
 /** Reads properties that were written, as whoever has the package will. */
@@ -109,13 +118,33 @@ export function skipProperties(cursor: Cursor, names: Names): Held[] {
     before = number
     const source = cursor.varint()
     const start = cursor.at
-    const isTemporal = cursor.peek() === INTERVALS
-    if (!isTemporal) cursor.skipValue()
-    memory += PROPERTY_MEMORY + (isTemporal ? skipIntervals(cursor) : cursor.memory)
+    const isTemporal = skipHeld(cursor)
+    memory += PROPERTY_MEMORY + cursor.memory
     checkMemory(memory)
     all.push({ name, source, start, end: cursor.at, isTemporal })
   }
   return all
+}
+
+/** Passes over what a property holds, all of which has to be at hand. Says whether that is not one value always. */
+export function skipHeld(cursor: Cursor): boolean {
+  const isTemporal = cursor.peek() === INTERVALS
+  if (isTemporal) cursor.memory = skipIntervals(cursor)
+  else cursor.skipValue()
+  return isTemporal
+}
+
+/** What a property holds that was passed over. */
+export function decodeHeld(cursor: Cursor, start: number, isTemporal: boolean): Value | ValidValue[] {
+  if (!isTemporal) return cursor.decoded(start)
+  const end = cursor.at
+  cursor.at = start + 1
+  const held = Array.from({ length: cursor.varint() }, () => {
+    const span = readSpan(cursor)
+    return { ...span, value: cursor.value() }
+  })
+  cursor.at = end
+  return held
 }
 
 /** What properties hold that were passed over. */
@@ -126,17 +155,8 @@ export function decodeProperties(
   const props: Record<string, Value> = {}
   let intervals: Record<string, ValidValue[]> | undefined
   for (const { name, start, isTemporal } of held) {
-    if (!isTemporal) {
-      props[name] = cursor.decoded(start)
-      continue
-    }
-    const end = cursor.at
-    cursor.at = start + 1
-    ;(intervals ??= {})[name] = Array.from({ length: cursor.varint() }, () => {
-      const span = readSpan(cursor)
-      return { ...span, value: cursor.value() }
-    })
-    cursor.at = end
+    if (isTemporal) (intervals ??= {})[name] = decodeHeld(cursor, start, true) as ValidValue[]
+    else props[name] = cursor.decoded(start)
   }
   return intervals ? { props, intervals } : { props }
 }

@@ -7,16 +7,18 @@ import { compareUtf8 } from '../values/encode.ts'
 import { checkKey, checkName } from '../values/keys.ts'
 import { checkedOptions, listOf, plainEdge, plainTarget } from '../graph/arguments.ts'
 import type { Blocks } from './blocks.ts'
+import { propertySlot } from './changes.ts'
 import { type Question, questionOf } from './conditions.ts'
 import { type LabelList, Labels } from './labels.ts'
 import type { Sections } from './layout.ts'
 import { type End, Links } from './links.ts'
 import { type Found, Lookup, NO_HANDLE } from './lookup.ts'
 import { Names, readNames } from './names.ts'
+import { type PastAsked, Pasts, pastAsked } from './past.ts'
 import { NodeReader } from './records.ts'
-import { malformed } from './refusals.ts'
+import { malformed, notKept } from './refusals.ts'
 import { Sources } from './sources.ts'
-import type { Engram, Inspected, Manifest, Signature, Source } from './types.ts'
+import type { Engram, Inspected, Manifest, PackedChange, PastOptions, Signature, Source } from './types.ts'
 import { REACH_MAX, TRAVERSED_EDGES_MAX, reach, walkOf } from './walk.ts'
 
 /** Nodes that `within` finds unless it is told otherwise. */
@@ -46,6 +48,7 @@ export class OpenEngram implements Engram {
   readonly #labels: Labels
   #known: Names | undefined
   #sources: Sources | undefined
+  #pasts: Pasts | undefined
   #reader: NodeReader | undefined
 
   constructor(blocks: Blocks, sections: Sections, { manifest, root, bytes, signatures }: Inspected) {
@@ -381,7 +384,8 @@ export class OpenEngram implements Engram {
   }
 
   get #cited(): Sources {
-    return (this.#sources ??= new Sources(this.#blocks, this.#sections.sources))
+    const { changes = 0 } = this.manifest.counts
+    return (this.#sources ??= new Sources(this.#blocks, this.#sections.sources, changes))
   }
 
   #nodeSource(key: string, property: string | undefined): number {
@@ -397,6 +401,32 @@ export class OpenEngram implements Engram {
     const links = this.#linksOf(identity.from)
     const end = links?.find(identity)
     return end ? links!.edge(end).source(property) : 0
+  }
+
+  history(target: Target, options: PastOptions = {}): IterableIterator<PackedChange> {
+    const plain = plainTarget(target)
+    const asked = pastAsked(options)
+    this.#blocks.checkOpen()
+    if (!this.#past) throw notKept('the engram was packed with its history cut; pack it again with it kept')
+    return this.#scan(this.#changes(this.#past, plain, asked))
+  }
+
+  get #past(): Pasts | undefined {
+    const { history } = this.#sections
+    const most = this.manifest.counts.changes ?? 0
+    return (this.#pasts ??= history && new Pasts(this.#blocks, history, this.#names, this.#cited, most))
+  }
+
+  *#changes(
+    past: Pasts,
+    target: string | Required<EdgeIdentity>,
+    { property, from, to }: PastAsked,
+  ): Generator<PackedChange, void, undefined> {
+    const isNode = typeof target === 'string'
+    const place = isNode ? this.#lookup.find(target)?.node : this.#linksOf(target.from)?.find(target)?.start
+    if (place === undefined) return
+    const slot = property === undefined ? undefined : propertySlot(property, this.#names)
+    yield* past.changes(place, isNode, { slot, from, to })
   }
 
   close(): void {
@@ -419,7 +449,7 @@ function checkDirection(direction: 'out' | 'in'): void {
 
 /** Names that are those of the schema, and no others. */
 function namesOf(names: Names, { schema }: Manifest): Names {
-  const said = new Set(Object.values(schema).flatMap((counts) => Object.keys(counts)))
+  const said = new Set(Object.values(schema).flatMap((counts: object) => Object.keys(counts)))
   if (said.size !== names.texts.length || names.texts.some((name) => !said.has(name))) {
     throw malformed('its names are not those of its schema')
   }

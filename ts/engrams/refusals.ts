@@ -19,6 +19,11 @@ export function beyondLimit(what: string, limit: number, found: number): KaryonE
   return new KaryonError('ERR_KARYON_PACKAGE_LIMIT', message, { details: { limit, found } })
 }
 
+/** Something of the past that is not there. */
+export function notKept(what: string): KaryonError {
+  return new KaryonError('ERR_KARYON_HORIZON', what)
+}
+
 /** A package that was let go of. */
 export function closed(): KaryonError {
   return new KaryonError('ERR_KARYON_CLOSED', 'the engram is closed; open it again')

@@ -1,10 +1,12 @@
 // Which part of a graph is packed.
 import { KaryonError, badArgument } from '../errors.ts'
-import type { Edge, Reader } from '../graph/types.ts'
+import type { Edge } from '../graph/types.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { checkName, checkNodeKey } from '../values/keys.ts'
+import { isWellFormed, malformed } from '../values/writer.ts'
 import { checkedOptions, listOf } from '../graph/arguments.ts'
-import { checkLimit } from './limits.ts'
+import type { Origin } from './content.ts'
+import { PRINCIPAL_BYTES_MAX, WRITERS_MAX, checkLimit } from './limits.ts'
 import type { Selection } from './types.ts'
 
 /** The largest number of 32 bits. */
@@ -15,20 +17,24 @@ export interface Chosen {
   readonly labels: readonly string[] | undefined
   readonly types: readonly string[] | undefined
   readonly around: { readonly keys: readonly string[]; readonly hops: number } | undefined
+  readonly writers: readonly string[] | undefined
+  readonly trust: { readonly property: string; readonly atLeast: number } | undefined
 }
 
 /** Reads and checks a selection, without its moment. */
-export function chosenOf({ labels, types, around }: Selection): Chosen {
+export function chosenOf({ labels, types, around, writers, trust }: Selection): Chosen {
   return {
     labels: labels && namesOf(labels, 'labels are an array of strings'),
     types: types && namesOf(types, 'types are an array of strings'),
     around: around && aroundOf(around),
+    writers: writers && writersOf(writers),
+    trust: trust && trustOf(trust),
   }
 }
 
 /** Whether nothing is left out. */
-export function isAll({ labels, types, around }: Chosen): boolean {
-  return labels === undefined && types === undefined && around === undefined
+export function isAll({ labels, types, around, writers, trust }: Chosen): boolean {
+  return [labels, types, around, writers, trust].every((said) => said === undefined)
 }
 
 function namesOf(names: readonly string[], what: string): string[] {
@@ -46,9 +52,36 @@ function aroundOf(around: NonNullable<Selection['around']>): NonNullable<Chosen[
   return { keys: copy, hops }
 }
 
+function writersOf(writers: readonly string[]): string[] {
+  const copy = listOf(writers, 'writers are an array of principals’ paths')
+  if (copy.length > WRITERS_MAX) throw badArgument(`writers are at most ${WRITERS_MAX} principals’ paths`)
+  copy.forEach(checkPrincipal)
+  return [...new Set(copy)]
+}
+
+function checkPrincipal(path: unknown): asserts path is string {
+  if (typeof path !== 'string') throw badArgument('a principal’s path is a string, as root/crew/ledger')
+  const isPath =
+    path.split('/').every((name) => name !== '') && Buffer.byteLength(path) <= PRINCIPAL_BYTES_MAX
+  if (!isPath) {
+    const message = `a principal’s path is names with slashes between them, as root/crew/ledger, of at most ${PRINCIPAL_BYTES_MAX} bytes`
+    throw badArgument(message, { path: path.slice(0, 256) })
+  }
+  if (!isWellFormed(path)) throw malformed(path)
+}
+
+function trustOf(trust: NonNullable<Selection['trust']>): NonNullable<Chosen['trust']> {
+  const { property, atLeast } = checkedOptions(trust, 'property', 'atLeast')
+  checkName(property)
+  if (typeof atLeast !== 'number' || !(atLeast >= 0 && atLeast <= 1)) {
+    throw badArgument('trust is atLeast a number from 0 to 1', { atLeast })
+  }
+  return { property, atLeast }
+}
+
 /** The keys of the nodes that are packed, in the order of their UTF-8. `turn` is awaited now and then, so that others have theirs. */
 export async function selectedKeys(
-  reader: Reader,
+  reader: Origin,
   chosen: Chosen,
   nodesMax: number,
   turn: () => Promise<void> | undefined,
@@ -72,15 +105,15 @@ export async function selectedKeys(
 
 /** The nodes within some edges of others, in either direction. */
 async function within(
-  reader: Reader,
-  { types }: Chosen,
+  reader: Origin,
+  { types, writers, trust }: Chosen,
   { keys, hops }: NonNullable<Chosen['around']>,
   turn: () => Promise<void> | undefined,
 ): Promise<Set<string>> {
   const reached = new Set(keys)
   const missing = keys.find((key) => !isThere(reader, key))
   if (missing !== undefined) {
-    const message = `there is no node ${JSON.stringify(missing)} to pack what is around it; name one that is there`
+    const message = `there is no node ${JSON.stringify(missing)} to pack what is around it; name one that is there, and not left out`
     throw new KaryonError('ERR_KARYON_NODE_MISSING', message, { details: { key: missing } })
   }
   let edge = [...reached]
@@ -98,13 +131,14 @@ async function within(
       const others = turn()
       if (others) await others
     }
-    edge = next
+    // What is left out leads nowhere.
+    edge = writers || trust ? next.filter((key) => isThere(reader, key)) : next
   }
   return new Set([...reached].filter((key) => isThere(reader, key)))
 }
 
 /** Whether a node can be seen: one that is hidden may have edges that are not. */
-function isThere(reader: Reader, key: string): boolean {
+function isThere(reader: Origin, key: string): boolean {
   try {
     return reader.get(key) !== undefined
   } catch (error) {
@@ -115,7 +149,7 @@ function isThere(reader: Reader, key: string): boolean {
 
 /** The edges of a node, of some types or all. */
 export function* edgesOf(
-  reader: Reader,
+  reader: Origin,
   key: string,
   direction: 'out' | 'in',
   types: readonly string[] | undefined,

@@ -13,6 +13,9 @@ import type { Source } from './types.ts'
 export class Gathered {
   readonly #found = new Map<string, number>()
   readonly #sources: { readonly principal: string; readonly micros: bigint }[] = []
+  /** Principals of the past alone are named too. */
+  readonly #others = new Set<string>()
+  #principals = new Names([])
 
   /** The one that was asked for last: facts of one commit come one after the other. */
   #last: Source | undefined
@@ -39,10 +42,21 @@ export class Gathered {
     return place
   }
 
+  /** Has a principal named. */
+  name(principal: string): void {
+    this.#others.add(principal)
+  }
+
+  /** The number of a principal, once all are there. */
+  principal(name: string): number {
+    return this.#principals.number(name)!
+  }
+
   /** The section, how many sources it has, and the number of each place. */
   numbered(): { readonly bytes: Buffer; readonly entries: number; readonly numbers: Uint32Array } {
     const sources = this.#sources
-    const principals = Names.of(sources.map(({ principal }) => principal))
+    const principals = Names.of([...this.#others, ...sources.map(({ principal }) => principal)])
+    this.#principals = principals
     const ranks = sources.map(({ principal }) => principals.number(principal) as number)
     const order = sources.map((_, at) => at)
     order.sort((a, b) => {
@@ -65,7 +79,7 @@ export class Gathered {
 }
 
 /** Microseconds since 1970. */
-function microsOf(time: Date): bigint {
+export function microsOf(time: Date): bigint {
   return time instanceof Instant ? time.micros : BigInt(time.getTime()) * 1000n
 }
 
@@ -77,7 +91,8 @@ export class Sources {
   readonly #end: number
   readonly #principals: readonly string[]
 
-  constructor(blocks: Blocks, { offset, bytes, entries }: Section) {
+  /** Of `changes` of the past, who made them is a principal as well. */
+  constructor(blocks: Blocks, { offset, bytes, entries }: Section, changes: number) {
     const rows = offset + bytes - entries * SOURCE_BYTES
     if (rows < offset) throw malformed('there are more sources than there is room for')
     checkLimit('the size of the principals in bytes', rows - offset, NAMES_BYTES_MAX)
@@ -87,9 +102,14 @@ export class Sources {
     this.#end = offset + bytes
     const cursor = new Cursor(blocks, offset, rows)
     const count = cursor.count(2)
-    if (count > entries) throw malformed('there are principals from whom nothing comes')
+    if (count > entries + changes) throw malformed('there are principals from whom nothing comes')
     this.#principals = readTexts(cursor, count, PRINCIPAL_BYTES_MAX)
     cursor.done()
+  }
+
+  /** The principal of a number, if it has one. */
+  principal(number: number): string | undefined {
+    return this.#principals[number]
   }
 
   /** The source of a number; `undefined` for 0, which stands for none. */
@@ -105,7 +125,8 @@ export class Sources {
   }
 }
 
-function instantOf(micros: bigint): Instant {
+/** The time of so many microseconds since 1970. */
+export function instantOf(micros: bigint): Instant {
   try {
     return Instant.fromMicros(micros)
   } catch {

@@ -1,6 +1,7 @@
 // Engrams: what is packed, what is told of it, and what becomes of it elsewhere.
 import type { KeyObject } from 'node:crypto'
 import type {
+  Change,
   Commit,
   Edge,
   EdgeIdentity,
@@ -23,7 +24,10 @@ export type ConflictPolicy = 'keep-host' | 'take-package' | 'newest-valid' | 'ke
 /** By property; `'*'` for all others. */
 export type ConflictPolicies = Readonly<Record<string, ConflictPolicy>>
 
-/** Which part of a graph is packed: what meets all that is said. Without anything, all of it. */
+/**
+ * Which part of a graph is packed: what meets all that is said. Without anything, all of it. What `writers` and `trust` leave out is not there for
+ * the rest of the selection: no label of it is met, and nothing is near because of it.
+ */
 export interface Selection {
   /** Nodes with one of these labels. */
   readonly labels?: readonly string[]
@@ -33,6 +37,29 @@ export interface Selection {
   readonly around?: { readonly keys: readonly string[]; readonly hops: number }
   /** As of a moment; now by default. */
   readonly at?: Moment
+  /**
+   * Only what these principals have written, or somebody below them: `root/crew` stands for `root/crew/ledger` too, and not for `root/crew2`.
+   * Whose an existence, a label or a property is, `blame` would say, as of the moment that is packed. What others made is left out, a node with its
+   * edges; so is an edge of which others said when it holds; of what is left, labels and properties of others are left out one by one.
+   *
+   * What nobody knows who wrote is left out. In an engram whose history was cut, and in a graph where that was before what is kept of the past, those are
+   * labels, and edges that do not hold always; at a moment of the past also what was written over since.
+   *
+   * At most 1,024 paths of 64 KiB. Cost: a blame of each fact in each of three passes, and a look through the past of what was changed since it
+   * was made.
+   */
+  readonly writers?: readonly string[]
+  /**
+   * Nodes and edges whose number under a property is at least so much, from 0 to 1. As for a recall, it is 1 where there is no such property, or it
+   * holds no number, or not one value always; and of a property that `writers` leave out.
+   */
+  readonly trust?: { readonly property: string; readonly atLeast: number }
+  /**
+   * Whether what is packed has its past, up to the moment that is packed: `'cut'` by default. With `'kept'` each node and edge has with it what
+   * `graph.history` tells of it; with `writers`, what they wrote of it, also where others have written something else since. Each change has its
+   * value with it, whole. An engram has a past where it was kept; else `ERR_KARYON_HORIZON` is thrown.
+   */
+  readonly history?: 'cut' | 'kept'
 }
 
 /** What a package says of itself, beside what is counted. */
@@ -53,7 +80,7 @@ export interface Description {
 /** How a package is written. */
 export interface ExportOptions extends Description {
   readonly select?: Selection
-  /** Whether each fact says who wrote it and when; true by default. */
+  /** Whether each fact says who wrote it and when; true by default, and wherever history is kept. */
   readonly provenance?: boolean
   /** Private Ed25519 keys that sign the root; at most 64. */
   readonly signWith?: readonly KeyObject[]
@@ -66,6 +93,8 @@ export interface Manifest extends Description {
   readonly format: number
   /** The function of the lookup by key. */
   readonly hash: 'xxh3-128'
+  /** Absent where it is cut. */
+  readonly history?: 'kept'
   readonly parents: readonly string[]
   readonly counts: {
     readonly nodes: number
@@ -73,12 +102,16 @@ export interface Manifest extends Description {
     /** Existences, labels and properties. */
     readonly facts: number
     readonly sources: number
+    /** What is told of the past; absent where it is cut. */
+    readonly changes?: number
   }
   /** How often each label, type and property is there. */
   readonly schema: {
     readonly labels: Readonly<Record<string, number>>
     readonly types: Readonly<Record<string, number>>
     readonly properties: Readonly<Record<string, number>>
+    /** How often each label and property has changed; absent where history is cut. */
+    readonly changes?: Readonly<Record<string, number>>
   }
 }
 
@@ -101,6 +134,8 @@ export interface PackageLimits {
   readonly nodes?: number
   /** 4,000,000,000 by default. */
   readonly edges?: number
+  /** Of the past; 4,000,000,000 by default. */
+  readonly changes?: number
   /** Of the manifest; 1 MiB by default. */
   readonly manifestBytes?: number
 }
@@ -133,6 +168,19 @@ export interface Source {
   readonly time: Date
 }
 
+/** A change as a package tells it: by whom and when, without the incarnation and the cause, which mean nothing elsewhere. Its version is 0n. */
+export type PackedChange = Omit<Change, 'incarnation' | 'cause'>
+
+/** Which changes are told; all by default. */
+export interface PastOptions {
+  /** Those of one property. */
+  readonly property?: string
+  /** Those after a time. */
+  readonly from?: Date
+  /** Those up to a time. */
+  readonly to?: Date
+}
+
 /**
  * A package that is read where it lies. Everything that a reader answers, it answers, with the same errors; `match` takes it for a graph.
  * It has orders of its own: nodes come by their keys, edges by type, then by the key of the other end, then by their own; labels by name;
@@ -151,6 +199,19 @@ export interface Engram extends Reader, Inspected, Disposable {
   edges(): IterableIterator<Edge>
   /** Who wrote a property, or without one made the node or edge, and when; `undefined` where the package does not say. */
   source(target: Target, property?: string): Source | undefined
+  /**
+   * The changes of a node or edge up to the moment that was packed, newest first; of one commit the existence first, then labels, when an edge
+   * holds, and properties, by their names. What was before a change is what the package tells of that: where it tells of some writers only, what they
+   * wrote before. Of what is not there, none.
+   *
+   * Throws `ERR_KARYON_HORIZON` where history was cut, and behind the changes that were kept when it was packed, where older ones were not;
+   * `ERR_KARYON_TIME` for a version, which means nothing here, or what else is no `Date`. Cost: a binary search, a pass over what is told of the node or
+   * edge, with some 40 bytes of memory for each change; then the values of each change that is read.
+   *
+   * @example
+   * for (const { time, principal, property, after } of engram.history('sky', { property: 'text' })) console.log(time, principal, after)
+   */
+  history(target: Target, options?: PastOptions): IterableIterator<PackedChange>
   close(): void
 }
 

@@ -1,25 +1,29 @@
 // Export: a selection of a graph, as of one version, as a package.
-import type { Edge, Graph, Node, Reader } from '../graph/types.ts'
+import { badArgument } from '../errors.ts'
+import type { Edge, Graph, Node } from '../graph/types.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { Writer } from '../values/writer.ts'
 import { checkedOptions, listOf } from '../graph/arguments.ts'
 import { checkedPath } from './arguments.ts'
 import { Batches } from './batches.ts'
-import { type Content, contentOf } from './content.ts'
+import { type Content, type Origin, contentOf, targetOf } from './content.ts'
 import { labelsOf } from './labels.ts'
-import { FORMAT, type Section, type Sections } from './layout.ts'
+import { FORMAT, FORMAT_CUT, type Section, type Sections } from './layout.ts'
 import { NAMES_BYTES_MAX, NAMES_MAX, checkLimit, limitsOf } from './limits.ts'
 import { type LinkRecord, compareEnds, putLinks } from './links.ts'
 import { rowsFor, tableOf } from './lookup.ts'
 import { HASH, checkManifest, descriptionOf, encodeManifest } from './manifest.ts'
 import { Names } from './names.ts'
 import { Output, type Spool } from './output.ts'
+import { PastWriter } from './past-writer.ts'
 import { type Fact, inOrder } from './properties.ts'
 import { putNode } from './records.ts'
-import { malformed } from './refusals.ts'
+import { malformed, notKept } from './refusals.ts'
 import { type Chosen, chosenOf, edgesOf, isAll, selectedKeys } from './select.ts'
 import { checkSigners, signed } from './signatures.ts'
 import { Gathered } from './sources.ts'
+import { Tally } from './tally.ts'
+import { trustedOf } from './trusted.ts'
 import { turns } from './turns.ts'
 import type { Engram, ExportOptions, Manifest, PackageLimits, Source } from './types.ts'
 
@@ -41,24 +45,41 @@ export async function writeEngram(from: Graph | Engram, path: string, options: E
   )
   const { select = {}, provenance = true, signWith = [], limits } = given
   const description = descriptionOf(given)
-  const { at, ...rest } = checkedOptions(select, 'labels', 'types', 'around', 'at')
+  const {
+    at,
+    history = 'cut',
+    ...rest
+  } = checkedOptions(select, 'labels', 'types', 'around', 'at', 'writers', 'trust', 'history')
+  checkHistory(from, history, provenance)
   const chosen = chosenOf(rest)
   const signers = listOf(signWith, 'signWith is an array of private keys')
   checkSigners(signers)
   const most = limitsOf(limits)
-  const content = contentOf(from, at)
+  const content = trustedOf(contentOf(from, at), chosen)
   try {
+    // What looks back is as of the moment that was asked for, however long the past takes to be there.
+    if ((history === 'kept' || chosen.writers) && 'blame' in from) await from.ready('history')
     const turn = turns()
     const keys = await selectedKeys(content.reader, chosen, most.nodes, turn)
     const output = new Output(path, most.bytes)
     try {
-      const packing = new Packing({ content, chosen, keys, output, turn, most, provenance })
+      const packing = new Packing({ content, chosen, keys, output, turn, most, provenance, history })
       await packing.run(description, (root) => signed(root, signers))
     } finally {
       output.abandon()
     }
   } finally {
     content.close()
+  }
+}
+
+/** Refuses a history that is none, and one that nothing is known of. */
+function checkHistory(from: Graph | Engram, history: 'cut' | 'kept', provenance: boolean): void {
+  if (history !== 'cut' && history !== 'kept') throw badArgument("history is 'cut' or 'kept'")
+  if (history === 'cut') return
+  if (!provenance) throw badArgument('history says who wrote what, and when; cut it, or leave provenance be')
+  if (typeof from === 'object' && from !== null && 'manifest' in from && !from.manifest.history) {
+    throw notKept('the engram was packed with its history cut; pack it from where it is kept, or cut it')
   }
 }
 
@@ -70,21 +91,7 @@ interface Job {
   readonly turn: () => Promise<void> | undefined
   readonly most: Required<PackageLimits>
   readonly provenance: boolean
-}
-
-/** How often each name is there. */
-class Tally {
-  readonly counts = new Map<string, number>()
-  total = 0
-
-  add(name: string): void {
-    this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
-    this.total++
-  }
-
-  record(): Record<string, number> {
-    return Object.fromEntries(this.counts)
-  }
+  readonly history: 'cut' | 'kept'
 }
 
 /** One export under way: a pass that finds names and sources, as their numbers are in no record before all are known; and one that writes. */
@@ -97,14 +104,21 @@ class Packing {
   readonly #sources = new Gathered()
   #numbers: Uint32Array = new Uint32Array()
   #names = new Names([])
+  /** Facts of nodes. */
+  #ofNodes = 0
+  /** Facts that were written, and edges where they enter. */
+  #written = 0
   /** The sources of all facts, in the order in which they are written. */
   readonly #spool: Spool
+  /** Absent where history is cut. */
+  readonly #past: PastWriter | undefined
   readonly #writer = new Writer()
 
   constructor(job: Job) {
     this.#job = job
     this.#members = new Set(job.keys)
-    this.#spool = job.output.spool()
+    this.#spool = job.output.spool('sources')
+    this.#past = job.history === 'kept' ? new PastWriter({ ...job, most: job.most.changes }) : undefined
   }
 
   async run(description: ReturnType<typeof descriptionOf>, sign: (root: Buffer) => Buffer): Promise<void> {
@@ -113,10 +127,11 @@ class Packing {
       await this.#write(description, sign)
     } finally {
       this.#spool.close()
+      this.#past?.close()
     }
   }
 
-  get #reader(): Reader {
+  get #reader(): Origin {
     return this.#job.content.reader
   }
 
@@ -153,24 +168,26 @@ class Packing {
     for await (const node of this.#nodes()) {
       for (const label of node.labels) this.#labels.add(label)
       this.#surveyFacts(node)
+      await this.#past?.survey(node.key, this.#sources)
     }
+    this.#ofNodes = keys.length + this.#labels.total + this.#properties.total
     for (const key of keys) {
       for (const edge of this.#outOf(key)) {
         this.#types.add(edge.type)
         this.#surveyFacts(edge)
+        await this.#past?.survey(targetOf(edge), this.#sources)
       }
       checkLimit('the number of edges', this.#types.total, most.edges)
       const others = turn()
       if (others) await others
     }
-    const { edges } = this.#job.content
-    if (edges !== undefined && isAll(this.#job.chosen) && edges !== this.#types.total) {
+    const { packed } = this.#job.content
+    if (packed !== undefined && isAll(this.#job.chosen) && packed.edges !== this.#types.total) {
       throw malformed('there are more or fewer edges than it says')
     }
     this.#spool.rewind()
-    this.#names = Names.of(
-      [this.#labels, this.#types, this.#properties].flatMap(({ counts }) => [...counts.keys()]),
-    )
+    const tallies = [this.#labels, this.#types, this.#properties, ...(this.#past ? [this.#past.named] : [])]
+    this.#names = Names.of(tallies.flatMap(({ counts }) => [...counts.keys()]))
     checkLimit('the number of names', this.#names.texts.length, NAMES_MAX)
   }
 
@@ -185,9 +202,9 @@ class Packing {
     const facts = inOrder(of.props, of.intervals)
     for (const { name } of facts) this.#properties.add(name)
     if (!provenance) return
-    const sourceOf = content.sources(of)
-    this.#cite(sourceOf())
-    for (const { name } of facts) this.#cite(sourceOf(name))
+    const sources = content.sources(of)
+    this.#cite(sources.of())
+    for (const { name } of facts) this.#cite(sources.of(name))
   }
 
   #cite(source: Source | undefined): void {
@@ -200,12 +217,20 @@ class Packing {
   }
 
   #facts({ props, intervals }: Node | Edge): Fact[] {
-    return inOrder(props, intervals).map(({ name, held, isTemporal }) => ({
+    const facts = inOrder(props, intervals)
+    this.#written += 1 + facts.length
+    return facts.map(({ name, held, isTemporal }) => ({
       name: this.#names.number(name)!,
       source: this.#cited(),
       held,
       isTemporal,
     }))
+  }
+
+  /** Refuses to go on where not all was written that was found before: who wrote something may be forgotten meanwhile. */
+  #checkWritten(facts: number): void {
+    if (this.#written === facts) return
+    throw notKept('the past was let go of while it was packed, and with it who wrote what; pack it again')
   }
 
   async #write(description: ReturnType<typeof descriptionOf>, sign: (root: Buffer) => Buffer): Promise<void> {
@@ -222,10 +247,12 @@ class Packing {
     sections.names = await output.section(this.#names.texts.length, () => this.#writeNames())
     sections.sources = await output.section(entries, () => output.write(sources))
     sections.nodes = await output.section(keys.length, () => this.#writeNodes(nodeOffsets, lists))
+    this.#checkWritten(this.#ofNodes)
     let linked = 0
     const links = await output.section(0, async () => {
       linked = await this.#writeLinks(linkOffsets)
     })
+    this.#checkWritten(manifest.counts.facts + manifest.counts.edges)
     sections.links = { ...links, entries: linked }
     sections.keys = await output.section(rowsFor(keys.length), () =>
       this.#writePieces(tableOf(keys, nodeOffsets, linkOffsets)),
@@ -237,18 +264,49 @@ class Packing {
         await this.#job.turn()
       }
     })
+    const past = this.#past
+    if (past) {
+      let rows = 0
+      const history = await output.section(0, async () => {
+        await this.#writePast(past, nodeOffsets)
+        rows = await past.rows()
+      })
+      sections.history = { ...history, entries: rows }
+    }
     output.finish(sections, sign)
+  }
+
+  async #writePast(past: PastWriter, nodes: Float64Array): Promise<void> {
+    const { keys } = this.#job
+    past.rewind()
+    for (const [at, key] of keys.entries()) await past.node(key, nodes[at]!, this.#names, this.#sources)
+    for (const key of keys) {
+      for (const edge of this.#outOf(key)) await past.edge(targetOf(edge), this.#names, this.#sources)
+    }
   }
 
   #manifest(description: ReturnType<typeof descriptionOf>, sources: number): Manifest {
     const [labels, types, properties] = [this.#labels, this.#types, this.#properties]
     const [nodes, edges] = [this.#job.keys.length, types.total]
+    const past = this.#past
     return {
       ...description,
-      format: FORMAT,
+      format: past ? FORMAT : FORMAT_CUT,
       hash: HASH,
-      counts: { nodes, edges, facts: nodes + edges + labels.total + properties.total, sources },
-      schema: { labels: labels.record(), types: types.record(), properties: properties.record() },
+      ...(past && { history: 'kept' }),
+      counts: {
+        nodes,
+        edges,
+        facts: nodes + edges + labels.total + properties.total,
+        sources,
+        ...(past && { changes: past.total }),
+      },
+      schema: {
+        labels: labels.record(),
+        types: types.record(),
+        properties: properties.record(),
+        ...(past && { changes: past.named.record() }),
+      },
     }
   }
 
@@ -286,6 +344,7 @@ class Packing {
         const list = byName.get(label)!
         list.nodes[list.used++] = at
       }
+      this.#written += labels.length
       putNode(writer, { key: node.key, source, labels, facts: this.#facts(node) }, this.#names)
       output.take(writer)
       at++
@@ -304,17 +363,20 @@ class Packing {
       const into = this.#edges(key, 'in').map((edge) => this.#end(edge, edge.from))
       leaving += out.length
       entering += into.length
+      this.#written += into.length
       if (out.length + into.length > 0) {
         offsets[at] = output.position
         linked++
-        putLinks(writer, key, out, into.toSorted(compareEnds), this.#names)
+        const starts = putLinks(writer, key, out, into.toSorted(compareEnds), this.#names)
+        for (const start of starts) this.#past?.edgeAt(output.position + start)
         output.take(writer)
       }
       const others = turn()
       if (others) await others
     }
     // Of a package each edge that enters was looked for where it leaves, so as many are the same ones.
-    if (leaving !== entering) throw malformed('not every edge that leaves a node enters one')
+    if (this.#job.content.packed && leaving !== entering)
+      throw malformed('not every edge that leaves a node enters one')
     return linked
   }
 

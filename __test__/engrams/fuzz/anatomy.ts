@@ -1,5 +1,13 @@
 // A package taken apart into what may be changed one by one, and put together again so that lengths, offsets, lookup and hashes are right.
-import { type Section, SECTIONS, aligned, encodeHead, TABLE_END } from '../../../ts/engrams/layout.ts'
+import {
+  FIRST_SECTION,
+  FORMAT_CUT,
+  type Section,
+  SECTIONS,
+  type Sections,
+  aligned,
+  encodeHead,
+} from '../../../ts/engrams/layout.ts'
 import { rowsFor, tableOf } from '../../../ts/engrams/lookup.ts'
 import { Cursor } from '../../../ts/engrams/cursor.ts'
 import { encodeManifest } from '../../../ts/engrams/manifest.ts'
@@ -10,7 +18,7 @@ import type { Manifest } from '../../../ts/engrams/types.ts'
 import { ByteReader } from '../../../ts/values/decode.ts'
 import { KEY_BYTES_MAX } from '../../../ts/values/limits.ts'
 import { Writer } from '../../../ts/values/writer.ts'
-import { type Named, sectionsOf } from '../forge.ts'
+import { sectionsOf } from '../forge.ts'
 import { skipSpan } from './facts.ts'
 
 /** An edge at one of its ends; what it holds stands where it leaves. */
@@ -120,7 +128,11 @@ function linksOf(record: Buffer): LinksPart {
   return { key, out: side(true), in: side(false) }
 }
 
-function labelsOf(bytes: Buffer, { labels }: Named, places: ReadonlyMap<number, number>): Anatomy['labels'] {
+function labelsOf(
+  bytes: Buffer,
+  { labels }: Sections,
+  places: ReadonlyMap<number, number>,
+): Anatomy['labels'] {
   return Array.from({ length: labels.entries }, (_, at) => {
     const row = at * 24
     const reader = new ByteReader(bytes)
@@ -143,7 +155,7 @@ export function together(anatomy: Anatomy): Buffer {
     sources,
   }
   const offsets = new Map<string, number>()
-  let next = aligned(TABLE_END)
+  let next = FIRST_SECTION
   const place = (name: string): number => {
     const offset = next
     offsets.set(name, offset)
@@ -202,9 +214,9 @@ export function together(anatomy: Anatomy): Buffer {
       name,
       { offset: offsets.get(name)!, bytes: data[name]!.length, entries: entries[name] },
     ]),
-  ) as Named
+  ) as Record<(typeof SECTIONS)[number], Section>
   const body = Buffer.alloc(next)
-  encodeHead({ bytes: next, levels: levelsOver(next).length }, table).copy(body)
+  encodeHead({ format: FORMAT_CUT, bytes: next, levels: levelsOver(next).length }, table).copy(body)
   for (const name of SECTIONS) data[name]!.copy(body, offsets.get(name))
   return body
 }

@@ -38,6 +38,7 @@ export const LIMITS: Required<PackageLimits> = {
   bytes: 2_097_152,
   nodes: 4_096,
   edges: 16_384,
+  changes: 16_384,
   manifestBytes: 131_072,
 }
 /** Keys that are asked for one by one. */
@@ -48,8 +49,8 @@ process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 const path = join(folder, 'a.engram')
 
 /** The golden packages: what a fuzzer begins with. */
-export const SEEDS: readonly Buffer[] = ['format-1.engram', 'format-1-plain.engram'].map((name) =>
-  readFileSync(fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))),
+export const SEEDS: readonly Buffer[] = ['format-1.engram', 'format-1-plain.engram', 'format-2.engram'].map(
+  (name) => readFileSync(fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))),
 )
 
 /** Packages that scripts change: a golden one, and small random ones that are the same in every run. */

@@ -21,7 +21,7 @@ export function checkedSamples(samples: number = SAMPLES): number {
 }
 
 /**
- * Compares a package with a graph as it is now. Nothing is changed.
+ * Compares a package with a graph as it is now. Nothing is changed. Of a package with a history it is about what is there now: no graft has its past.
  *
  * Cost: a pass over the package and a look at the graph for each of its nodes, and for each edge between nodes that the graph has; memory for
  * 10,000 nodes or edges at once, and what is told.
