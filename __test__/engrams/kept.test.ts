@@ -23,62 +23,27 @@ import {
   keepEngram,
   keptEngrams,
   restoreEngram,
-  type ExportOptions,
   type Graph,
   type KaryonErrorCode,
-  type Kept,
 } from '../../ts/index.ts'
 import { freshDirectory } from '../kernel/directory.ts'
 import { refused } from '../kernel/refused.ts'
-import { type Random, below, chooseSeed, seededRandom } from '../values/random.ts'
+import { type Random, below, seededRandom } from '../values/random.ts'
+import {
+  ABOUT,
+  REFUSALS,
+  VALUE_BYTES,
+  between,
+  fill,
+  filesOf,
+  noise,
+  range,
+  seeded,
+  twoKept,
+} from './keeping.ts'
 import { randomWorld } from './worlds.ts'
 
-const ABOUT: ExportOptions = { name: 'world', version: '1.0.0' }
 const NODES = 600
-const VALUE_BYTES = 4_000
-
-/** What may be said of a folder whose files are not what was written. */
-const REFUSALS: readonly KaryonErrorCode[] = [
-  'ERR_KARYON_PACKAGE',
-  'ERR_KARYON_PACKAGE_ROOT',
-  'ERR_KARYON_PACKAGE_LIMIT',
-  'ERR_KARYON_FORMAT_NEWER',
-]
-
-function noise(random: Random, bytes: number): Uint8Array {
-  return Uint8Array.from({ length: bytes }, () => below(random, 256))
-}
-
-function seeded(t: ExecutionContext): Random {
-  const seed = chooseSeed()
-  t.log(`KARYON_SEED=${seed}`)
-  return seededRandom(seed)
-}
-
-function keyOf(at: number): string {
-  return `node ${at.toFixed(4).padStart(11, '0')}`
-}
-
-async function fill(
-  graph: Graph,
-  random: Random,
-  nodes: Iterable<number>,
-  bytes: number = VALUE_BYTES,
-): Promise<void> {
-  await graph.write((tx) => {
-    for (const at of nodes) tx.put(keyOf(at), { labels: ['Fact'], props: { text: noise(random, bytes) } })
-  })
-}
-
-function range(from: number, to: number, step = 1): number[] {
-  return Array.from({ length: Math.ceil((to - from) / step) }, (_, at) => from + at * step)
-}
-
-/** So many places behind a node, in front of the next one. */
-function between(node: number, count: number): number[] {
-  return range(1, count + 1).map((at) => node + at / 10_000)
-}
-
 /** What a change of a package costs beside the package, as a share of it. */
 async function costOf(
   t: ExecutionContext,
@@ -106,41 +71,6 @@ async function costOf(
     `${(share * 100).toFixed(1)} % of ${first.bytes} bytes; ${second.shared} of ${second.chunks} chunks shared`,
   )
   return share
-}
-
-/** Two packages in a folder, the second of which shares most of the first. */
-async function twoKept(t: ExecutionContext): Promise<{
-  readonly directory: string
-  readonly folder: string
-  readonly a: Kept
-  readonly b: Kept
-}> {
-  const random = seededRandom(7)
-  const directory = freshDirectory(t)
-  const folder = join(directory, 'kept')
-  const { graph } = Kernel.memory()
-  await fill(graph, random, range(0, 40))
-  await exportEngram(graph, join(directory, 'a'), ABOUT)
-  await fill(graph, random, range(20, 24))
-  await exportEngram(graph, join(directory, 'b'), { ...ABOUT, version: '2.0.0' })
-  const a = await keepEngram(join(directory, 'a'), folder)
-  const b = await keepEngram(join(directory, 'b'), folder)
-  return { directory, folder, a, b }
-}
-
-/** Every file of a folder, with its bytes. */
-function filesOf(folder: string): Record<string, string> {
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()
-  return Object.fromEntries(
-    names
-      .filter((name) => statSync(join(folder, name)).isFile())
-      .map((name) => [
-        name,
-        createHash('sha256')
-          .update(readFileSync(join(folder, name)))
-          .digest('hex'),
-      ]),
-  )
 }
 
 test('chunks of the same bytes end in the same places, in every version', (t) => {
@@ -491,13 +421,9 @@ test('a pack that is not what was written is refused, wherever it is not', async
     t.true(error !== undefined && REFUSALS.includes(error.code), `byte ${at}: ${error?.code}`)
     t.false(existsSync(out))
   }
-  const { graph } = Kernel.memory()
-  await fill(graph, random, range(0, 3))
-  await exportEngram(graph, join(directory, 'c'), ABOUT)
   for (const end of [0, 47, 48, bytes.length - 1]) {
     writeFileSync(path, bytes.subarray(0, end))
     await refused(t, 'ERR_KARYON_PACKAGE', restoreEngram(folder, a.root, out), `cut at ${end}`)
-    await refused(t, 'ERR_KARYON_PACKAGE', keepEngram(join(directory, 'c'), folder), `cut at ${end}`)
   }
   // Swapped.
   copyFileSync(join(folder, 'packs', `${b.root}.pack`), path)

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -42,6 +43,17 @@ export function listPath(folder: string, root: string): string {
 /** The file of a pack. */
 export function packPath(folder: string, { root, number }: PackName): string {
   return join(folder, 'packs', `${root}${number === 0 ? '' : `-${number}`}.pack`)
+}
+
+/** What a new pack of a package is called: as no file is, and none that a list names, be it there or lost. */
+export function freeName(folder: string, root: string, named: readonly PackName[]): PackName {
+  const taken = new Set(named.map((name) => packPath(folder, name)))
+  let number = 0
+  for (;;) {
+    const path = packPath(folder, { root, number })
+    if (!taken.has(path) && !existsSync(path)) return { root, number }
+    number++
+  }
 }
 
 /** The roots of the packages that are kept, ascending. None where there is no such folder. */

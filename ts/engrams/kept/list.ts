@@ -232,15 +232,15 @@ export class Pack implements Disposable {
     return readAt(this.path, this.#file, offset, bytes)
   }
 
-  /** Refuses a place that is not in it. */
-  check({ offset, length }: Place): void {
+  /** What is in a place, whatever that is. */
+  read({ offset, length }: Place): Buffer {
     if (offset + length > this.bytes) throw damaged(this.path, 'it is cut short')
+    return this.#read(offset, length)
   }
 
   /** The bytes of a chunk, whose SHA-256 stands at `at` of `digests`. Throws `ERR_KARYON_PACKAGE_ROOT` for other bytes. */
   chunk(place: Place, digests: Buffer, at: number): Buffer {
-    this.check(place)
-    const bytes = this.#read(place.offset, place.length)
+    const bytes = this.read(place)
     if (hash('sha256', bytes, 'buffer').compare(digests, at, at + HASH_BYTES) !== 0) {
       const message = `${this.path}: the ${place.length} bytes at ${place.offset} are not what was kept; drop the packages that need it, and keep them again from their files`
       throw new KaryonError('ERR_KARYON_PACKAGE_ROOT', message, { details: { path: this.path, ...place } })
