@@ -12,7 +12,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { KaryonError, badArgument } from '../../errors.ts'
 import { KeptList, type PackName } from './list.ts'
 import { syncDirectory } from '../output.ts'
@@ -70,12 +70,20 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** Makes a folder for packages, if it is none. */
+/** Makes a folder for packages, if it is none: it is there after a crash, too. */
 export function makeFolder(folder: string): void {
   withFile(folder, () => {
+    makeDirectory(resolve(folder))
     for (const name of ['packages', 'packs']) mkdirSync(join(folder, name), { recursive: true })
     syncDirectory(folder)
   })
+}
+
+/** Makes a directory, and those around it that are missing, whose names are durable once what holds them is. */
+function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true })
+  if (first === undefined) return
+  for (let made = path; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made))
 }
 
 /** Removes packs that no list names, and what was not finished. */
