@@ -1,7 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { spawn } from 'node:child_process'
 import { createHash, generateKeyPairSync } from 'node:crypto'
-import { once } from 'node:events'
 import {
   copyFileSync,
   existsSync,
@@ -444,31 +442,6 @@ test('one writes after the other in a folder, whoever asks first', async (t) => 
   ])
   t.deepEqual([first, second, third.stored], [a, b, 0])
   t.deepEqual(filesOf(other), filesOf(folder))
-})
-
-test('while another process writes nobody else does, and the lock of a dead one holds nothing', async (t) => {
-  const { directory, folder, a } = await twoKept(t)
-  const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: 'pipe' })
-  t.teardown(() => child.kill())
-  await once(child, 'spawn')
-  const lock = join(folder, 'lock')
-  writeFileSync(lock, `${child.pid} 1\n`)
-  const error = await refused(t, 'ERR_KARYON_OWNED', keepEngram(join(directory, 'a'), folder))
-  t.is(error.details['pid'], child.pid)
-  await refused(t, 'ERR_KARYON_OWNED', dropEngram(folder, a.root))
-  t.is(keptEngrams(folder).length, 2)
-  child.kill()
-  await once(child, 'exit')
-  t.is((await keepEngram(join(directory, 'a'), folder)).stored, 0)
-  t.false(existsSync(lock))
-  // That of this process's number, but of one before it.
-  writeFileSync(lock, `${process.pid} 1\n`)
-  t.is((await keepEngram(join(directory, 'a'), folder)).stored, 0)
-  // A worker of this process.
-  writeFileSync(lock, `${process.pid} ${Math.round(Date.now() - process.uptime() * 1_000)}\n`)
-  await refused(t, 'ERR_KARYON_OWNED', keepEngram(join(directory, 'a'), folder))
-  writeFileSync(lock, '')
-  await refused(t, 'ERR_KARYON_OWNED', keepEngram(join(directory, 'a'), folder))
 })
 
 test('arguments that are none are refused', async (t) => {

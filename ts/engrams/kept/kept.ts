@@ -14,9 +14,10 @@ import { turns } from '../turns.ts'
 import type { Inspected, Kept, KeptInfo } from '../types.ts'
 import { ChunkIndex } from './chunk-index.ts'
 import { chunksOf } from './chunking.ts'
-import { alone, checkedRoot, listPath, makeFolder, packPath, rootsIn, sweep } from './folder.ts'
+import { checkedRoot, listPath, makeFolder, packPath, rootsIn, sweep } from './folder.ts'
 import { Keeping } from './keeping.ts'
 import { KeptList, Pack, type PackName, damaged } from './list.ts'
+import { alone } from './lock.ts'
 import { Packs } from './packs.ts'
 
 type Turn = () => Promise<void> | undefined
