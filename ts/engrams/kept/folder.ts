@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { KaryonError, badArgument } from '../../errors.ts'
-import { KeptList, type PackName } from './list.ts'
+import { KeptList, Pack, type PackName } from './list.ts'
 import { syncDirectory } from '../output.ts'
 import { withFile } from '../refusals.ts'
 
@@ -36,6 +36,17 @@ export function freeName(folder: string, root: string, named: readonly PackName[
     const path = packPath(folder, { root, number })
     if (!taken.has(path) && !existsSync(path)) return { root, number }
     number++
+  }
+}
+
+/** Bytes of a pack; none of one that is lost, or another one. */
+export function bytesOf(path: string, name: PackName): number {
+  try {
+    using pack = new Pack(path, name)
+    return pack.bytes
+  } catch (error) {
+    if (error instanceof KaryonError) return 0
+    throw error
   }
 }
 

@@ -14,11 +14,15 @@ import { turns } from '../turns.ts'
 import type { Inspected, Kept, KeptInfo } from '../types.ts'
 import { ChunkIndex } from './chunk-index.ts'
 import { chunksOf } from './chunking.ts'
-import { checkedRoot, listPath, makeFolder, packPath, rootsIn, sweep } from './folder.ts'
+import { bytesOf, checkedRoot, listPath, makeFolder, packPath, rootsIn, sweep } from './folder.ts'
 import { Keeping } from './keeping.ts'
-import { KeptList, Pack, type PackName, damaged } from './list.ts'
+import { KeptList, type PackName, damaged } from './list.ts'
 import { alone } from './lock.ts'
 import { Packs } from './packs.ts'
+import { repack } from './repack.ts'
+
+/** How often a restore is begun, where packs are put together anew while it reads them. */
+const RESTORES_MAX = 8
 
 type Turn = () => Promise<void> | undefined
 
@@ -67,8 +71,31 @@ export async function keepEngram(path: string, folder: string): Promise<Kept> {
 export async function restoreEngram(folder: string, root: string, path: string): Promise<Inspected> {
   checkedPath(folder)
   checkedPath(path)
+  const place = listPath(folder, checkedRoot(root))
+  for (let tries = 1; ; tries++) {
+    using list = new KeptList(place, root)
+    try {
+      return await restore(list, folder, path)
+    } catch (error) {
+      if (tries === RESTORES_MAX || !isReplaced(list)) throw error
+    }
+  }
+}
+
+/** Whether a list is another one by now, as packs have been put together anew. */
+function isReplaced(list: KeptList): boolean {
+  try {
+    using now = new KeptList(list.path, list.head.root)
+    return !now.isAs(list)
+  } catch (error) {
+    if (error instanceof KaryonError) return false
+    throw error
+  }
+}
+
+async function restore(list: KeptList, folder: string, path: string): Promise<Inspected> {
+  const { root } = list.head
   const turn = turns()
-  using list = new KeptList(listPath(folder, checkedRoot(root)), root)
   using packs = new Packs(folder, list.head.packs)
   const file = new NewFile(path)
   try {
@@ -106,19 +133,25 @@ export function keptEngrams(folder: string): readonly KeptInfo[] {
 }
 
 /**
- * Lets go of a package, also of one whose list is damaged. Packs in which no other one has a chunk are removed; of those that stay, everything stays.
+ * Lets go of a package, also of one whose list is damaged. Packs in which no other one has a chunk are removed; of those that stay, and of which more
+ * than a third is used by nobody any more, what is used is put together in a new pack. So packs take at most half as much again as what is used of them.
  *
  * Throws `ERR_KARYON_IO` where there is no such package, `ERR_KARYON_PACKAGE` where the list of another one is damaged: then this one is gone,
- * but its packs are not. `ERR_KARYON_OWNED` as `keepEngram`. Cost: the head of each list is read.
+ * but its packs may not be. `ERR_KARYON_OWNED` as `keepEngram`. Cost: all lists are read, and what is put together anew is read and written, at most twice what
+ * becomes free; memory for 56 to 128 bytes for each different chunk of the folder.
+ *
+ * @example
+ * await dropEngram('./engrams', root)
  */
 export async function dropEngram(folder: string, root: string): Promise<void> {
   const path = listPath(checkedPath(folder), checkedRoot(root))
-  await alone(folder, () => {
+  await alone(folder, async () => {
     withFile(path, () => {
       rmSync(path)
       syncDirectory(join(folder, 'packages'))
     })
     sweep(folder)
+    await repack(folder, turns())
   })
 }
 
@@ -234,15 +267,4 @@ async function indexOf(folder: string, names: PackName[], turn: Turn): Promise<C
     }
   }
   return index
-}
-
-/** Bytes of a pack; none of one that is lost, or another one. */
-function bytesOf(path: string, name: PackName): number {
-  try {
-    using pack = new Pack(path, name)
-    return pack.bytes
-  } catch (error) {
-    if (error instanceof KaryonError) return 0
-    throw error
-  }
 }

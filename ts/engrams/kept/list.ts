@@ -163,6 +163,11 @@ export class KeptList implements Disposable {
     }
   }
 
+  /** Whether another list has the same packs, of the same package. */
+  isAs(other: KeptList): boolean {
+    return this.#headSum.equals(other.#headSum)
+  }
+
   #read(offset: number, bytes: number): Buffer {
     return readAt(this.path, this.#file, offset, bytes)
   }

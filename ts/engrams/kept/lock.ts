@@ -43,11 +43,9 @@ async function locked<T>(
 ): Promise<T> {
   await settled(before)
   const path = join(folder, 'lock')
-  withFile(path, () => {
-    lock(path)
-    clear(folder)
-  })
+  withFile(path, () => lock(path))
   try {
+    withFile(folder, () => clear(folder))
     return await act()
   } finally {
     rmSync(path, { force: true })
@@ -107,7 +105,13 @@ function lock(path: string): void {
   if (holder === undefined || isHeld(path, holder)) throw owned(path, holder)
   // Somebody else may have put his own in its place meanwhile: what is taken away is looked at again.
   const away = `${path}.${randomUUID()}.tmp`
-  renameSync(path, away)
+  try {
+    renameSync(path, away)
+  } catch (error) {
+    // Somebody else was faster.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw owned(path, readHolder(path))
+    throw error
+  }
   const taken = readHolder(away)
   if (taken !== holder) {
     renameSync(away, path)
