@@ -67,6 +67,68 @@ test('a lock that was never written holds nothing, unless it may still be', asyn
   }
 })
 
+test('one at a time takes away the lock of a dead process, and one that died over it holds nothing for long', async (t) => {
+  const { directory, folder } = await twoKept(t)
+  const [lock, over] = [join(folder, 'lock'), join(folder, 'lock.over')]
+  writeFileSync(lock, `${process.pid} 1\n`)
+  writeFileSync(over, `${process.pid} 1\n`)
+  await refused(t, 'ERR_KARYON_OWNED', keepEngram(join(directory, 'a'), folder))
+  t.is(readFileSync(lock, 'latin1'), `${process.pid} 1\n`)
+  utimesSync(over, new Date(), new Date(Date.now() - 60_000))
+  await refused(t, 'ERR_KARYON_OWNED', keepEngram(join(directory, 'a'), folder))
+  t.is((await keepEngram(join(directory, 'a'), folder)).stored, 0)
+  t.deepEqual(readdirSync(folder).toSorted(), ['packages', 'packs'])
+})
+
+test('of many processes that find the lock of a dead one, one writes at a time', async (t) => {
+  const { directory, folder } = await twoKept(t)
+  const program = join(directory, 'program.ts')
+  const lockModule = new URL('../../ts/engrams/kept/lock.ts', import.meta.url).href
+  // Each says when it began and ended its work; a clock for all processes of the machine.
+  writeFileSync(
+    program,
+    `import { alone } from ${JSON.stringify(lockModule)}
+     process.stdin.once('data', async () => {
+       const now = () => String(process.hrtime.bigint())
+       for (let round = 0; round < 40; round++) {
+         try {
+           await alone(process.argv[2]!, () => {
+             const from = now()
+             while (process.hrtime.bigint() < BigInt(from) + 200_000n);
+             console.log(from + ' ' + now())
+           })
+         } catch (error) {
+           if ((error as { code?: string }).code !== 'ERR_KARYON_OWNED') throw error
+         }
+       }
+       process.exit(0)
+     })
+     console.log('ready')`,
+  )
+  writeFileSync(join(folder, 'lock'), `${process.pid} 1\n`)
+  const children = Array.from({ length: 4 }, () =>
+    spawn(process.execPath, [...process.execArgv, program, folder], { stdio: ['pipe', 'pipe', 'inherit'] }),
+  )
+  t.teardown(() => children.forEach((child) => child.kill()))
+  const said = children.map(() => '')
+  await Promise.all(
+    children.map(async (child, at) => {
+      child.stdout.on('data', (text: Buffer) => (said[at] += text.toString()))
+      await once(child.stdout, 'data')
+    }),
+  )
+  const ended = children.map((child) => once(child, 'close'))
+  for (const child of children) child.stdin.write('go\n')
+  for (const [code] of (await Promise.all(ended)) as [number][]) t.is(code, 0)
+  const work = said
+    .flatMap((text) => text.split('\n'))
+    .filter((line) => /^\d/.test(line))
+    .map((line) => line.split(' ').map(BigInt) as [bigint, bigint])
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+  t.true(work.length > 0)
+  for (const [at, [from]] of work.entries()) t.true(at === 0 || from >= work[at - 1]![1])
+})
+
 test('a lock is whole as soon as it is there', async (t) => {
   const { directory, folder } = await twoKept(t)
   const kept = keepEngram(join(directory, 'a'), folder)

@@ -1,22 +1,13 @@
 // Who may write in a folder of kept packages: one at a time.
 import { randomUUID } from 'node:crypto'
-import {
-  linkSync,
-  readFileSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { linkSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { KaryonError } from '../../errors.ts'
 import { withFile } from '../refusals.ts'
 
 /** What stands in a lock: a process, and when it was started, in ticks since the machine was where it can be asked of others, else in milliseconds. */
 const LOCK = /^(\d{1,10}) (\d{1,20})\n$/
-const TEMPORARY = /^lock\.[\da-f-]{36}\.tmp$/
+const TEMPORARY = /^lock(?:\.over)?\.[\da-f-]{36}\.tmp$/
 /** How far two readings of when a process was started may be apart where it is told in milliseconds. */
 const STARTED_APART_MS = 2_000
 /** How long a lock may have nothing in it, in milliseconds: on a disk without links it is made first and written then. */
@@ -103,22 +94,19 @@ function lock(path: string): void {
   if (isTaken(path)) return
   const holder = readHolder(path)
   if (holder === undefined || isHeld(path, holder)) throw owned(path, holder)
-  // Somebody else may have put his own in its place meanwhile: what is taken away is looked at again.
-  const away = `${path}.${randomUUID()}.tmp`
+  // One at a time takes away what a dead one has left: else he could take that of somebody who has come meanwhile.
+  const over = `${path}.over`
+  if (!isTaken(over)) {
+    const other = readHolder(over)
+    if (isOld(over)) rmSync(over, { force: true })
+    throw owned(path, other)
+  }
   try {
-    renameSync(path, away)
-  } catch (error) {
-    // Somebody else was faster.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw owned(path, readHolder(path))
-    throw error
+    if (readHolder(path) === holder) rmSync(path, { force: true })
+    if (!isTaken(path)) throw owned(path, readHolder(path))
+  } finally {
+    rmSync(over, { force: true })
   }
-  const taken = readHolder(away)
-  if (taken !== holder) {
-    renameSync(away, path)
-    throw owned(path, taken)
-  }
-  rmSync(away)
-  if (!isTaken(path)) throw owned(path, readHolder(path))
 }
 
 /** Whether there was no lock, and now is ours: it has its name once it is written, so that no crash leaves an empty one. */
