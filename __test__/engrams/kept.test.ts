@@ -170,7 +170,7 @@ test('the same nodes far from each other cost a chunk or two each', async (t) =>
   t.true(share < 0.45, `${share}`)
 })
 
-test('small nodes far from each other cost the chunks that they stand in, and new ones the lookup', async (t) => {
+test('small nodes far from each other cost the chunks that they stand in, those in one run what they are', async (t) => {
   const small = { nodes: 10_000, bytes: 100 }
   const scattered = await costOf(t, (graph, random) => fill(graph, random, range(0, 20_000, 20), 100), small)
   const together = await costOf(
@@ -179,8 +179,7 @@ test('small nodes far from each other cost the chunks that they stand in, and ne
     small,
   )
   const inserted = await costOf(t, (graph, random) => fill(graph, random, between(8_000, 1_000), 100), small)
-  // What is inserted moves what is behind it, and all rows of the lookup say where that is.
-  t.true(together < inserted && inserted < scattered, `${together}, ${inserted} and ${scattered}`)
+  t.true(together < 0.15 && inserted < 0.15 && scattered < 0.8, `${together}, ${inserted} and ${scattered}`)
 })
 
 test('what the folder takes is what is said to be stored', async (t) => {
@@ -313,7 +312,7 @@ test('a list that is not what was written is refused, wherever it is not, and no
 /** A list whose rows or head are others, with sums that are right: somebody made it by hand. */
 function forge(bytes: Buffer, act: (rows: Buffer, head: Buffer) => void): Buffer {
   const [packs, chunks, said] = [bytes.readUInt32LE(12), bytes.readUInt32LE(64), bytes.readUInt32LE(68)]
-  const start = 72 + said + packs * 36
+  const start = (bytes.readUInt32LE(8) === 1 ? 72 : 96) + said + packs * 36
   const copy = Buffer.from(bytes)
   const rows = copy.subarray(start + 32, start + 32 + chunks * 48)
   act(rows, copy.subarray(0, start))
@@ -387,7 +386,7 @@ test('a list made by hand gets nothing past the hashes and the root', async (t) 
       'ERR_KARYON_PACKAGE_LIMIT',
       forge(bytes, (_, head) => head.writeUInt32LE(2 ** 15, 52)),
     ],
-    ['a newer format', 'ERR_KARYON_FORMAT_NEWER', forge(bytes, (_, head) => head.writeUInt32LE(2, 8))],
+    ['a newer format', 'ERR_KARYON_FORMAT_NEWER', forge(bytes, (_, head) => head.writeUInt32LE(3, 8))],
   ]
   for (const [what, code, list] of heads) {
     writeFileSync(path, list)

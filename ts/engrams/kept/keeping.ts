@@ -83,7 +83,7 @@ export class Keeping implements Disposable {
   }
 
   /** First the pack is there, then the list, and with it the package. */
-  finish(said: Pick<ListHead, 'root' | 'manifest' | 'bytes'>): Kept {
+  finish(said: Pick<ListHead, 'root' | 'manifest' | 'bytes' | 'flat'>): Kept {
     const packBytes = this.#pack?.length ?? 0
     const head = { ...said, packBytes, chunks: this.#chunks, packs: this.#packs }
     const rows = this.#rows.bytes.subarray(0, this.#rows.length)
