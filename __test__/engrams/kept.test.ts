@@ -386,6 +386,11 @@ test('a list made by hand gets nothing past the hashes and the root', async (t) 
       'ERR_KARYON_PACKAGE_LIMIT',
       forge(bytes, (_, head) => head.writeUInt32LE(2 ** 15, 52)),
     ],
+    ['a lookup elsewhere', 'ERR_KARYON_PACKAGE', forge(bytes, (_, head) => head[72]!++)],
+    ['a longer lookup', 'ERR_KARYON_PACKAGE', forge(bytes, (_, head) => head[80]!++)],
+    ['a lookup behind the end', 'ERR_KARYON_PACKAGE', forge(bytes, (_, head) => head.writeUInt32LE(2, 76))],
+    ['a lookup of more rows', 'ERR_KARYON_PACKAGE', forge(bytes, (_, head) => head[88]!++)],
+    ['a huge lookup', 'ERR_KARYON_PACKAGE', forge(bytes, (_, head) => head.writeUInt32LE(2 ** 31, 88))],
     ['a newer format', 'ERR_KARYON_FORMAT_NEWER', forge(bytes, (_, head) => head.writeUInt32LE(3, 8))],
   ]
   for (const [what, code, list] of heads) {
