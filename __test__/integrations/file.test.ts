@@ -1,8 +1,10 @@
 import test from 'ava'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { KaryonError, Kernel } from '../../ts/index.ts'
+import { KaryonError, Kernel, exportEngram, keepEngram } from '../../ts/index.ts'
 import {
   exportJsonLines,
   importJsonLines,
@@ -48,6 +50,57 @@ test('a file is whole or as it was before', async (t) => {
   t.is(readFileSync(file, 'utf8'), 'before')
   t.deepEqual(readdirSync(folder), ['graph.jsonl'])
 })
+
+const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
+
+// What is synced is told by its number alone, and the number's path by Linux alone.
+onLinux(
+  'the name of a file is synced once it is there, and so is that of each folder that is made',
+  async (t) => {
+    const folder = freshDirectory(t)
+    const synced: string[] = []
+    const note = (number: number): void => {
+      const path = readlinkSync(`/proc/self/fd/${number}`)
+      synced.push(existsSync(join(path, 'graph.jsonl')) ? `${path} with the file` : path)
+    }
+    const handle = await open(folder)
+    const handles = Object.getPrototypeOf(handle) as { sync(this: FileHandle): Promise<void> }
+    await handle.close()
+    const { sync } = handles
+    const { fsyncSync } = fs
+    t.teardown(() => {
+      Object.assign(handles, { sync })
+      Object.assign(fs, { fsyncSync })
+      syncBuiltinESMExports()
+    })
+    handles.sync = function (): Promise<void> {
+      note(this.fd)
+      return sync.call(this)
+    }
+    fs.fsyncSync = (number: number): void => {
+      note(number)
+      fsyncSync(number)
+    }
+    syncBuiltinESMExports()
+    await toFile(join(folder, 'graph.jsonl'), ['text'])
+    t.is(synced.length, 2)
+    t.true(synced[0]!.endsWith('.partial'))
+    t.is(synced[1], `${folder} with the file`)
+
+    const engram = join(folder, 'an.engram')
+    await exportEngram(Kernel.memory().graph, engram, { name: 'nothing', version: '1.0.0' })
+    const kept = join(folder, 'a', 'b', 'kept')
+    await keepEngram(engram, kept)
+    t.true(
+      synced.includes(kept) && synced.includes(join(folder, 'a', 'b')) && synced.includes(join(folder, 'a')),
+    )
+    t.is(
+      synced.filter((path) => path.startsWith(`${folder} `)).length,
+      3,
+      'the file, the engram, the folder a',
+    )
+  },
+)
 
 test('a file that cannot be read or written is told by its path', async (t) => {
   const folder = freshDirectory(t)

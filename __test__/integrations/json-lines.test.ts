@@ -1,5 +1,5 @@
 import test from 'ava'
-import { Kernel, type Graph, type ValidTime, type View } from '../../ts/index.ts'
+import { KaryonError, Kernel, type Graph, type ValidTime, type View } from '../../ts/index.ts'
 import { exportJsonLines, importJsonLines } from '../../ts/integrations/index.ts'
 import { EDGES_HELD_MAX, LINE_BYTES_MAX, WAITING_EDGES_MAX } from '../../ts/integrations/limits.ts'
 import { edgesInOrder, keysInOrder } from '../../ts/integrations/order.ts'
@@ -211,6 +211,55 @@ test('an edge whose node never comes is refused at the end, by its line', async 
   const error = await refused(t, 'ERR_KARYON_NODE_MISSING', importJsonLines(graph, source))
   t.like(error.details, { line: 2, key: 'gone', waiting: 1, committedLines: 1 })
   t.is(graph.degree('a', 'out'), 1)
+})
+
+test('an edge is written at the end where somebody else has written its node meanwhile', async (t) => {
+  const { graph } = Kernel.memory()
+  async function* source(): AsyncGenerator<string> {
+    yield '{"edge":["a","T","b"]}\n{"node":"a"}\n{"edge":["a","T","gone"]}\n'
+    await graph.write((tx) => tx.put('b'))
+    yield '{"node":"c"}\n'
+  }
+  const each = { factsPerCommit: 1 }
+  const error = await refused(t, 'ERR_KARYON_NODE_MISSING', importJsonLines(graph, source(), each))
+  t.like(error.details, { line: 3, key: 'gone', waiting: 1, committedLines: 2 })
+  t.is(graph.degree('b', 'in'), 1)
+  await graph.write((tx) => tx.remove('b', { detach: true }))
+  const others = Array.from({ length: 3 }, (_, n) => `{"node":"n${n}"}`)
+  async function* whole(): AsyncGenerator<string> {
+    yield lines('{"edge":["a","T","b"]}', ...others)[0]!
+    await graph.write((tx) => tx.put('b'))
+  }
+  const imported = await importJsonLines(graph, whole(), each)
+  t.like(imported, { lines: 4, nodes: 3, edges: 1, commits: 5 })
+  t.is(graph.edge({ from: 'a', type: 'T', to: 'b' })?.version, imported.version)
+  t.is(graph.degree('b', 'in'), 1)
+})
+
+test('what others have written is asked for before too many edges wait, too', async (t) => {
+  const { graph } = Kernel.memory()
+  async function* source(): AsyncGenerator<string> {
+    yield '{"node":"a"}\n'
+    for (let n = 0; n <= WAITING_EDGES_MAX; n++) {
+      if (n === WAITING_EDGES_MAX) await graph.write((tx) => tx.put('b'))
+      yield `{"edge":["a","T","b"],"key":"${n}"}\n`
+    }
+  }
+  t.is((await importJsonLines(graph, source())).edges, WAITING_EDGES_MAX + 1)
+  t.is(graph.degree('b', 'in'), WAITING_EDGES_MAX + 1)
+})
+
+test('an edge that is refused once its node is there is named', async (t) => {
+  const { graph } = Kernel.memory()
+  async function* source(): AsyncGenerator<string> {
+    yield '{"node":"a"}\n{"edge":["a","T","b"],"intervals":{"p":[{"from":"2026-02-01","to":"2026-01-01","value":1}]}}\n'
+    await graph.write((tx) => tx.put('b'))
+  }
+  const error = await t.throwsAsync(importJsonLines(graph, source(), { factsPerCommit: 2 }), {
+    instanceOf: KaryonError,
+  })
+  t.like(error?.details, { line: 2, committedLines: 1 })
+  t.is(graph.count(), 2)
 })
 
 test('no more edges wait than may, and the line that waits longest is named', async (t) => {

@@ -71,6 +71,15 @@ test('a tag that does not hold what it should is refused', async (t) => {
   }
 })
 
+test('a number that is beyond all of 64 bits is refused, and no other is', async (t) => {
+  for (const text of ['1e400', '-1e400', '[1,{"a":1e309}]']) {
+    const error = await refused(t, 'ERR_KARYON_ARGUMENT', () => fromJson(JSON.parse(text) as Json, 'props.x'))
+    t.regex(error.message, /^props\.x is a number beyond/)
+  }
+  t.is(fromJson(JSON.parse('1.7976931348623157e308') as Json, 'value'), Number.MAX_VALUE)
+  t.is(fromJson(JSON.parse('1e-400') as Json, 'value'), 0)
+})
+
 test('JSON that is nested without end is refused', async (t) => {
   const text = '['.repeat(100_000) + ']'.repeat(100_000)
   await refused(t, 'ERR_KARYON_VALUE_DEPTH', () => fromJson(JSON.parse(text) as Json, 'value'))

@@ -1,4 +1,6 @@
 import test from 'ava'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { LINE_BYTES_MAX } from '../../ts/integrations/limits.ts'
 import { LineCutter } from '../../ts/integrations/lines.ts'
 import { refused } from '../kernel/refused.ts'
@@ -77,6 +79,28 @@ test('a line that is too long is refused before it is gathered', async (t) => {
     const begun = bytes ? pieces.map((each) => Buffer.from(each)) : pieces
     const error = await refused(t, 'ERR_KARYON_VALUE_SIZE', () => linesOf(['\n', ...begun, ...more]))
     t.like(error.details, { line: 2, limit: LINE_BYTES_MAX })
+  }
+})
+
+test('a line that comes in many pieces has them in their order', (t) => {
+  const line = Array.from({ length: 5_000 }, (_, at) => `${at} é `).join('')
+  t.deepEqual(linesOf([...line, '\n', ...line]), [line, line])
+  t.deepEqual(linesOf(Array.from(Buffer.from(`${line}\n${line}`), (byte) => Buffer.of(byte))), [line, line])
+})
+
+test('a line that comes a byte or a unit at a time takes the memory of a line', (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const count = 400_000
+  for (const piece of [Buffer.from('x'), 'x', '𝒳'.slice(0, 1)]) {
+    const cutter = new LineCutter()
+    collect()
+    const before = process.memoryUsage().heapUsed
+    for (let at = 0; at < count; at++) if (!cutter.cut(piece).next().done) t.fail()
+    collect()
+    const bytes = process.memoryUsage().heapUsed - before
+    t.true(bytes < 8 * count, `${bytes} bytes`)
+    t.is([...cutter.end()][0]?.length, count)
   }
 })
 

@@ -30,9 +30,17 @@ export function* tableOf(
   nodes: Float64Array,
   links: Float64Array,
 ): Generator<Buffer, void, undefined> {
-  const rows = rowsFor(keys.length)
-  checkLimit('the number of rows of the lookup', rows, ROWS_MAX)
-  const tags = allTags(keys)
+  checkLimit('the number of rows of the lookup', rowsFor(keys.length), ROWS_MAX)
+  yield* tableOfTags(allTags(keys), nodes, links)
+}
+
+/** The same for the tags of such keys. */
+export function* tableOfTags(
+  tags: Uint32Array,
+  nodes: Float64Array,
+  links: Float64Array,
+): Generator<Buffer, void, undefined> {
+  const rows = rowsFor(tags.length / WORDS)
   const order = inOrder(tags, rows)
   const wrapped = wrappedOf(tags, order, rows)
   const first = order.length - wrapped

@@ -37,9 +37,32 @@ export function signed(root: Buffer, keys: readonly KeyObject[]): Buffer {
   const entries = new Map(
     keys.map((key) => {
       const raw = rawKey(key)
-      return [raw.toString('hex'), Buffer.concat([raw, sign(null, message, key)])]
+      return [raw.toString('hex'), Buffer.concat([raw, sign(null, message, key)])] as const
     }),
   )
+  return encoded(entries)
+}
+
+/**
+ * The signatures of one package of which two have some: `kept`, unless `more` has a valid one of somebody else; then the valid ones of both. Each is
+ * a count and signatures, as they stand in a package.
+ */
+export function joinedSignatures(kept: Buffer, more: Buffer, root: Buffer): Buffer {
+  const valid = new Map([...validIn(kept, root), ...validIn(more, root)])
+  const known = new Set(validIn(kept, root).map(([key]) => key))
+  if ([...valid.keys()].every((key) => known.has(key))) return kept
+  return encoded(valid)
+}
+
+function validIn(bytes: Buffer, root: Buffer): [key: string, entry: Buffer][] {
+  return readSignatures(bytes, root, new Map()).flatMap(({ key, valid }, at) => {
+    const start = COUNT_BYTES + at * ENTRY_BYTES
+    return valid ? [[key, bytes.subarray(start, start + ENTRY_BYTES)]] : []
+  })
+}
+
+function encoded(entries: ReadonlyMap<string, Buffer>): Buffer {
+  checkLimit('the number of signatures', entries.size, SIGNATURES_MAX)
   const count = Buffer.alloc(COUNT_BYTES)
   count.writeUInt32LE(entries.size)
   const sorted = [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1))

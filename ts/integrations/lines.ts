@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { isUint8Array } from 'node:util/types'
 import { badArgument, wrongAt } from './failures.ts'
 import { LINE_BYTES_MAX } from './limits.ts'
+import { Pieces } from './pieces.ts'
 
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
@@ -18,17 +19,16 @@ export class LineCutter {
   /** How many lines were handed out. */
   number = 0
   /** The beginning of a line, of a file that comes as text. */
-  #begun = ''
+  readonly #begun = new Pieces<string>((pieces) => pieces.join(''))
   /** The beginning of a line, of a file that comes as bytes: what is cut anywhere may be cut inside a character. */
-  #bytes: Uint8Array[] = []
-  #byteCount = 0
+  readonly #bytes = new Pieces<Uint8Array>(Buffer.concat)
   /** Whether the last line ended with a CR, so that a LF that follows ends nothing. */
   #afterReturn = false;
 
   /** The lines that end in the next chunk of the file. */
   *cut(chunk: unknown): Generator<string> {
     if (typeof chunk === 'string') {
-      if (this.#byteCount > 0) yield* this.#cutText(this.#decodeBegun())
+      if (this.#bytes.length > 0) yield* this.#cutText(this.#decodeBegun())
       yield* this.#cutText(chunk)
     } else if (isUint8Array(chunk)) {
       yield* this.#cutBytes(chunk)
@@ -39,11 +39,8 @@ export class LineCutter {
 
   /** The last line, where the file does not end with the end of one. */
   *end(): Generator<string> {
-    if (this.#byteCount > 0) yield* this.#cutText(this.#decodeBegun())
-    if (this.#begun === '') return
-    const line = this.#begun
-    this.#begun = ''
-    yield this.#counted(line)
+    if (this.#bytes.length > 0) yield* this.#cutText(this.#decodeBegun())
+    if (this.#begun.length > 0) yield this.#counted(this.#begun.take())
   }
 
   *#cutBytes(whole: Uint8Array): Generator<string> {
@@ -59,22 +56,19 @@ export class LineCutter {
       yield* this.#cutText(this.#decodeBegun())
     }
     // A copy: whoever gave the chunk may fill it again.
-    if (end < chunk.length) this.#hold(new Uint8Array(chunk.subarray(end)))
+    if (end < chunk.length) this.#hold(Buffer.from(chunk.subarray(end)))
   }
 
   #hold(bytes: Uint8Array): void {
-    if (this.#byteCount + bytes.length > LINE_BYTES_MAX) {
+    if (this.#bytes.length + bytes.length > LINE_BYTES_MAX) {
       const end = bytes.findIndex((byte) => byte === LINE_FEED || byte === CARRIAGE_RETURN)
-      this.#checkLength(this.#byteCount + (end < 0 ? bytes.length : end))
+      this.#checkLength(this.#bytes.length + (end < 0 ? bytes.length : end))
     }
-    this.#bytes.push(bytes)
-    this.#byteCount += bytes.length
+    this.#bytes.add(bytes)
   }
 
   #decodeBegun(): string {
-    const bytes = this.#bytes.length === 1 ? asBuffer(this.#bytes[0]!) : Buffer.concat(this.#bytes)
-    this.#bytes = []
-    this.#byteCount = 0
+    const bytes = asBuffer(this.#bytes.take())
     if (!isUtf8(bytes)) throw this.#malformed(bytes)
     return bytes.toString('utf8')
   }
@@ -97,15 +91,15 @@ export class LineCutter {
     const ends = /\r\n?|\n/g
     ends.lastIndex = start
     for (let end = ends.exec(text); end; end = ends.exec(text)) {
-      const line = this.#begun + text.slice(start, end.index)
-      this.#begun = ''
+      this.#begun.add(text.slice(start, end.index))
+      const line = this.#begun.take()
       start = ends.lastIndex
       if (start === text.length) this.#afterReturn = end[0] === '\r'
       this.#checkLength(line.length)
       yield this.#counted(line)
     }
     this.#checkLength(this.#begun.length + text.length - start)
-    this.#begun += text.slice(start)
+    this.#begun.add(text.slice(start))
   }
 
   #counted(line: string): string {

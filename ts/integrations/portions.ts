@@ -49,6 +49,10 @@ export interface Taker<T extends Fact> {
   commit(facts: readonly T[]): Promise<Version>
   /** The first line that was committed in part, or not at all, because it waits for others. */
   readonly waiting?: number | undefined
+  /** Whether too many lines wait. */
+  readonly isFull?: boolean
+  /** Asks the graph once more for what lines wait for, which others may have written; the version of those that it has written then. */
+  release?(): Promise<Version | undefined>
   /** Throws when too many lines wait. */
   check?(): void
   /** Throws when lines wait that nothing follows any more. */
@@ -83,8 +87,19 @@ export async function importInPortions<T extends Fact>(
       commits++
       await otherWork()
     }
-    committed = Math.max(committed, Math.min(cutter.number, (taker.waiting ?? Infinity) - 1))
+    count()
+    if (taker.isFull) await release()
     taker.check?.()
+  }
+  const release = async (): Promise<void> => {
+    const newest = await taker.release?.()
+    if (newest === undefined) return
+    version = newest
+    commits++
+    count()
+  }
+  const count = (): void => {
+    committed = Math.max(committed, Math.min(cutter.number, (taker.waiting ?? Infinity) - 1))
   }
   const take = (text: string): boolean => {
     if (cutter.number <= skip) return false
@@ -102,6 +117,7 @@ export async function importInPortions<T extends Fact>(
     }
     for (const text of cutter.end()) take(text)
     await commit()
+    if (taker.waiting !== undefined) await release()
     taker.end?.()
   } catch (error) {
     throw error instanceof KaryonError ? withDetails(error, { committedLines: committed }) : error
@@ -118,7 +134,7 @@ function readLine<T extends Fact>(taker: Taker<T>, text: string, line: number): 
 }
 
 /** A failure of a whole transaction, as one that breaks a rule is, names the lines that it was made of. */
-function inPortion(error: unknown, portion: readonly Fact[]): unknown {
+export function inPortion(error: unknown, portion: readonly Fact[]): unknown {
   if (!(error instanceof KaryonError) || 'line' in error.details) return error
   const [from, to] = [portion[0]!.line, portion.at(-1)!.line]
   return withDetails(error, { lines: { from, to } }, `lines ${from} to ${to}: `)

@@ -34,18 +34,28 @@ export class ChunkIndex {
     return { pack: this.#packs[row]!, offset: this.#offsets[row]!, length: this.#lengths[row]! }
   }
 
-  /** Remembers a chunk, unless it is known. Throws `ERR_KARYON_PACKAGE_LIMIT` when there are too many. */
-  add(hash: Buffer, at: number, { pack, offset, length }: Place): void {
+  /** Remembers a chunk, unless it is known; says whether it was not. Throws `ERR_KARYON_PACKAGE_LIMIT` when there are too many. */
+  add(hash: Buffer, at: number, place: Place): boolean {
     const slot = this.#slotOf(hash, at)
-    if (this.#slots[slot] !== 0) return
+    if (this.#slots[slot] !== 0) return false
     const row = this.#count++
     checkLimit('the number of different chunks in the folder', this.#count, CHUNKS_MAX)
     hash.copy(this.#hashes, row * HASH_BYTES, at, at + HASH_BYTES)
+    this.#place(row, place)
+    this.#slots[slot] = row + 1
+    if (this.#count === this.#packs.length) this.#grow()
+    return true
+  }
+
+  /** The same, and of one that is known the place is another from now on. */
+  put(hash: Buffer, at: number, place: Place): void {
+    if (!this.add(hash, at, place)) this.#place(this.#slots[this.#slotOf(hash, at)]! - 1, place)
+  }
+
+  #place(row: number, { pack, offset, length }: Place): void {
     this.#packs[row] = pack
     this.#offsets[row] = offset
     this.#lengths[row] = length
-    this.#slots[slot] = row + 1
-    if (this.#count === this.#packs.length) this.#grow()
   }
 
   /** The slot of a hash that stands at `at`, or the one where it would be. */

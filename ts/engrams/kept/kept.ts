@@ -1,50 +1,50 @@
 // Packages kept in a folder, in which what they have in common is there once.
-import { hash } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Writer } from '../../values/writer.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { KaryonError } from '../../errors.ts'
 import { checkedPath } from '../arguments.ts'
-import { ChunkIndex, type Place } from './chunk-index.ts'
-import { chunksOf } from './chunking.ts'
+import { Cursor } from '../cursor.ts'
 import { type Looked, checkGaps, lookAt } from '../inspect.ts'
-import { alone, checkedRoot, listPath, makeFolder, packPath, rootsIn, sweep } from './folder.ts'
-import {
-  KeptList,
-  LISTED_MAX,
-  type ListHead,
-  PACKS_MAX,
-  Pack,
-  type PackName,
-  damaged,
-  encodeListHead,
-  encodeRow,
-  listBytes,
-  packHead,
-  sumOf,
-} from './list.ts'
-import { checkLimit } from '../limits.ts'
+import { ROW_BYTES } from '../layout.ts'
+import { SIGNATURES_MAX } from '../limits.ts'
 import { encodeManifest } from '../manifest.ts'
 import { NewFile } from '../new-file.ts'
 import { syncDirectory } from '../output.ts'
 import { withFile } from '../refusals.ts'
+import { COUNT_BYTES, joinedSignatures, signatureBytes } from '../signatures.ts'
 import { turns } from '../turns.ts'
 import type { Inspected, Kept, KeptInfo } from '../types.ts'
+import { ChunkIndex } from './chunk-index.ts'
+import { chunksOf } from './chunking.ts'
+import { FLAT_ROWS_MAX, type Flat, flatten, replaced, unflatten } from './flat.ts'
+import { bytesOf, checkedRoot, listPath, makeFolder, packPath, rootsIn, sweep } from './folder.ts'
+import { Keeping } from './keeping.ts'
+import { KeptList, chunkBytes, type PackName, damaged } from './list.ts'
+import { alone } from './lock.ts'
+import { Packs } from './packs.ts'
+import { repack } from './repack.ts'
 
-/** Packs that are open at once. */
-const OPEN_PACKS_MAX = 64
+/** How often a restore is begun, where packs are put together anew while it reads them. */
+const RESTORES_MAX = 8
 
 type Turn = () => Promise<void> | undefined
 
 /**
  * Keeps a package in a folder, which is made if there is none: of what it is, only that is stored which no package of the folder has. It is verified
  * while it is read, every block of it; who has signed it is not asked. It is kept once this resolves, and not at all if it does not: what is
- * left of one that was broken off is removed by the next one. A package of the same root stores nothing: its signatures are those it was first kept with.
+ * left of one that was broken off is removed by the next one.
  *
- * Throws what `inspectEngram` throws, `ERR_KARYON_PACKAGE` where a list or pack of the folder is damaged, `ERR_KARYON_PACKAGE_LIMIT`,
+ * What it shares is compared byte for byte with what is there: a chunk that is lost or damaged is stored anew. So a package that is kept again stores
+ * nothing, or what of it has suffered; other packages that need the same find it again once they are kept again, too. Valid signatures that it was not
+ * kept with are joined to those that it was kept with.
+ *
+ * Throws what `inspectEngram` throws, `ERR_KARYON_PACKAGE` where a list of the folder is damaged, `ERR_KARYON_PACKAGE_LIMIT`,
  * `ERR_KARYON_OWNED` while another process or worker writes in the folder; within an isolate one waits for the other.
  *
- * Cost: the package is read once, and the lists of all packages; memory for 56 to 128 bytes for each different chunk of the folder, of 4 KiB
- * on average, and 48 for each of the package. It gives way to others every few milliseconds.
+ * Cost: the package is read once (twice where one of its root is there that is not as it should be), what it shares once, and the lists of all packages; memory for 56 to 128 bytes for each different chunk of the folder, of 4 KiB
+ * on average, and 48 for each of the package. It gives way to others every few milliseconds, but while the lookup is put
+ * into the order of its nodes: 0.3 s for 200,000 of them; a lookup of more than 2^20 rows, some 700,000 nodes and 1.1 s, is kept as it is.
  *
  * @example
  * const { stored } = await keepEngram('./react-1.1.0.engram', './engrams')
@@ -76,13 +76,36 @@ export async function keepEngram(path: string, folder: string): Promise<Kept> {
 export async function restoreEngram(folder: string, root: string, path: string): Promise<Inspected> {
   checkedPath(folder)
   checkedPath(path)
-  const turn = turns()
-  using list = new KeptList(listPath(folder, checkedRoot(root)), root)
-  const file = new NewFile(path)
-  const packs = new Packs(folder, list.head.packs)
+  const place = listPath(folder, checkedRoot(root))
+  for (let tries = 1; ; tries++) {
+    using list = new KeptList(place, root)
+    try {
+      return await restore(list, folder, path)
+    } catch (error) {
+      if (tries === RESTORES_MAX || !isReplaced(list)) throw error
+    }
+  }
+}
+
+/** Whether a list is another one by now, as packs have been put together anew. */
+function isReplaced(list: KeptList): boolean {
   try {
-    for (const { rows, at, place } of list.rows()) {
-      file.write(packs.open(place.pack).chunk(place, rows, at))
+    using now = new KeptList(list.path, list.head.root)
+    return !now.isAs(list)
+  } catch (error) {
+    if (error instanceof KaryonError) return false
+    throw error
+  }
+}
+
+async function restore(list: KeptList, folder: string, path: string): Promise<Inspected> {
+  const { root } = list.head
+  const turn = turns()
+  using packs = new Packs(folder, list.head.packs)
+  const file = new NewFile(path)
+  try {
+    for (const part of restoredParts(list, packs)) {
+      file.write(part)
       await turn()
     }
     file.sync()
@@ -94,7 +117,6 @@ export async function restoreEngram(folder: string, root: string, path: string):
     file.rename()
     return inspected
   } finally {
-    packs.close()
     file.abandon()
   }
 }
@@ -116,20 +138,41 @@ export function keptEngrams(folder: string): readonly KeptInfo[] {
 }
 
 /**
- * Lets go of a package, also of one whose list is damaged. Packs in which no other one has a chunk are removed; of those that stay, everything stays.
+ * Lets go of a package, also of one whose list is damaged. Packs in which no other one has a chunk are removed; of those that stay, and of which more
+ * than a third is used by nobody any more, what is used is put together in a new pack. So packs take at most half as much again as what is used of them.
  *
  * Throws `ERR_KARYON_IO` where there is no such package, `ERR_KARYON_PACKAGE` where the list of another one is damaged: then this one is gone,
- * but its packs are not. `ERR_KARYON_OWNED` as `keepEngram`. Cost: the head of each list is read.
+ * but its packs may not be. `ERR_KARYON_OWNED` as `keepEngram`. Cost: all lists are read, and what is put together anew is read and written, at most twice what
+ * becomes free; memory for 56 to 128 bytes for each different chunk of the folder.
+ *
+ * @example
+ * await dropEngram('./engrams', root)
  */
 export async function dropEngram(folder: string, root: string): Promise<void> {
   const path = listPath(checkedPath(folder), checkedRoot(root))
-  await alone(folder, () => {
+  await alone(folder, async () => {
     withFile(path, () => {
       rmSync(path)
       syncDirectory(join(folder, 'packages'))
     })
     sweep(folder)
+    await repack(folder, turns())
   })
+}
+
+/** The bytes of a kept package. */
+function* restoredParts(list: KeptList, packs: Packs): Generator<Buffer, void> {
+  const { flat } = list.head
+  if (!flat) return yield* chunksIn(list, packs)
+  yield* replaced(chunksIn(list, packs), flat.offset, flat.offset + flat.bytes, (bytes) => {
+    const table = unflatten(bytes, flat.rows)
+    if (!table) throw damaged(list.path, 'its lookup is none')
+    return table
+  })
+}
+
+function* chunksIn(list: KeptList, packs: Packs): Generator<Buffer, void> {
+  for (const { rows, at, place } of list.rows()) yield packs.open(place.pack).chunk(place, rows, at)
 }
 
 /** Reads all of a package, and verifies it. */
@@ -146,39 +189,116 @@ async function verified(path: string, turn: Turn): Promise<Inspected> {
 }
 
 async function keep({ blocks, sections, inspected }: Looked, folder: string): Promise<Kept> {
-  const { root, manifest, bytes } = inspected
+  const { root, manifest } = inspected
   const turn = turns()
   const path = listPath(folder, root)
-  if (existsSync(path)) {
+  const isKnown = existsSync(path)
+  let signatures = blocks.unverified(blocks.treeEnd, blocks.fileBytes - blocks.treeEnd)
+  const lookup = lookupOf(blocks, sections)
+  if (isKnown) {
     using list = new KeptList(path, root)
-    const parts = blocks.verified()
-    while (parts.next().done !== true) await turn()
-    checkGaps(blocks, sections)
-    const { chunks } = list.head
-    return { root, bytes, stored: 0, chunks, shared: chunks }
+    using packs = new Packs(folder, list.head.packs)
+    const end = chunkBytes({ bytes: blocks.treeEnd, flat: list.head.flat })
+    const kept = await signaturesOf(list, packs, end, turn)
+    if (kept) signatures = joinedSignatures(kept, signatures, blocks.root)
+    const isSaid =
+      encodeManifest(list.head.manifest).equals(encodeManifest(manifest)) &&
+      (!list.head.flat || isDeepStrictEqual(list.head.flat, lookup?.flat))
+    if (isSaid && (await isWhole(list, packs, partsOf(blocks, signatures, list.head.flat && lookup), turn))) {
+      checkGaps(blocks, sections)
+      const { bytes, chunks } = list.head
+      return { root, bytes, stored: 0, chunks, shared: chunks }
+    }
   }
   const names: PackName[] = []
   const index = await indexOf(folder, names, turn)
-  const keeping = new Keeping(folder, root, names, index)
-  try {
-    for (const chunk of chunksOf(partsOf(blocks))) {
-      keeping.add(chunk)
-      await turn()
-    }
-    checkGaps(blocks, sections)
-    return keeping.finish({ root, manifest, bytes })
-  } finally {
-    keeping.abandon()
+  using keeping = new Keeping(folder, root, names, index)
+  for (const chunk of chunksOf(partsOf(blocks, signatures, lookup))) {
+    keeping.add(chunk)
+    await turn()
   }
+  checkGaps(blocks, sections)
+  const kept = keeping.finish({
+    root,
+    manifest,
+    bytes: blocks.treeEnd + signatures.length,
+    flat: lookup?.flat,
+  })
+  // Of the list that had its name before some packs may be of no use to any other.
+  if (isKnown) sweep(folder)
+  return kept
 }
 
 /** All bytes of a package; those that the root stands for are verified. */
-function* partsOf(blocks: Looked['blocks']): Generator<Buffer, void> {
-  yield* blocks.verified()
-  yield blocks.unverified(blocks.treeEnd, blocks.fileBytes - blocks.treeEnd)
+function* partsOf(
+  blocks: Looked['blocks'],
+  signatures: Buffer,
+  lookup: Lookup | undefined,
+): Generator<Buffer, void> {
+  if (!lookup) yield* blocks.verified()
+  else {
+    const { offset, rows } = lookup.flat
+    yield* replaced(blocks.verified(), offset, offset + rows * ROW_BYTES, () => lookup.bytes)
+  }
+  yield signatures
 }
 
-/** Where all chunks of a folder lie; the packs get the numbers in which `names` has them then. */
+/** The lookup of a package as it is kept. */
+interface Lookup {
+  readonly bytes: Buffer
+  readonly flat: Flat
+}
+
+/** Nothing where it is kept as it is. */
+function lookupOf(blocks: Looked['blocks'], { keys }: Looked['sections']): Lookup | undefined {
+  const { offset, bytes } = keys
+  if (bytes === 0 || bytes % ROW_BYTES !== 0 || bytes > FLAT_ROWS_MAX * ROW_BYTES) return undefined
+  const cursor = new Cursor(blocks, offset, offset + bytes)
+  cursor.need(bytes)
+  const flat = flatten(cursor.bytes.subarray(cursor.at, cursor.at + bytes))
+  return flat && { bytes: flat, flat: { offset, bytes: flat.length, rows: bytes / ROW_BYTES } }
+}
+
+/** Whether a list is of just these bytes, and all of them are where it says. */
+async function isWhole(
+  list: KeptList,
+  packs: Packs,
+  parts: Iterable<Uint8Array>,
+  turn: Turn,
+): Promise<boolean> {
+  const rows = list.rows()
+  for (const chunk of chunksOf(parts)) {
+    const row = rows.next()
+    if (row.done === true || !packs.holds(row.value.place, chunk)) return false
+    await turn()
+  }
+  return rows.next().done === true
+}
+
+/** The signatures of a kept package, which begin at so many bytes; nothing where they are not there as they were kept. */
+async function signaturesOf(
+  list: KeptList,
+  packs: Packs,
+  from: number,
+  turn: Turn,
+): Promise<Buffer | undefined> {
+  const bytes = chunkBytes(list.head)
+  if (bytes < from + COUNT_BYTES || bytes > from + signatureBytes(SIGNATURES_MAX)) return undefined
+  const parts: Buffer[] = []
+  let at = 0
+  for (const { rows, at: row, place } of list.rows()) {
+    await turn()
+    at += place.length
+    if (at <= from) continue
+    const chunk = packs.chunk(place, rows, row)
+    if (!chunk) return undefined
+    parts.push(parts.length === 0 ? chunk.subarray(Math.max(0, chunk.length - (at - from))) : chunk)
+  }
+  const all = Buffer.concat(parts)
+  return all.length === signatureBytes(all.readUInt32LE(0)) ? all : undefined
+}
+
+/** Where all chunks of a folder lie, but for packs that are lost; the packs get the numbers in which `names` has them then. */
 async function indexOf(folder: string, names: PackName[], turn: Turn): Promise<ChunkIndex> {
   const index = new ChunkIndex()
   const numbers = new Map<string, number>()
@@ -189,131 +309,15 @@ async function indexOf(folder: string, names: PackName[], turn: Turn): Promise<C
       const path = packPath(folder, name)
       const known = numbers.get(path)
       if (known !== undefined) return known
-      using pack = new Pack(path, name)
-      sizes.push(pack.bytes)
+      sizes.push(bytesOf(path, name))
       numbers.set(path, names.length)
       return names.push(name) - 1
     })
     for (const { rows, at, place } of list.rows()) {
       const pack = here[place.pack]!
-      // What is not there would be shared with whatever comes.
-      if (place.offset + place.length > sizes[pack]!) {
-        throw damaged(packPath(folder, names[pack]!), `${list.path} has a chunk behind its end`)
-      }
-      index.add(rows, at, { ...place, pack })
+      if (place.offset + place.length <= sizes[pack]!) index.add(rows, at, { ...place, pack })
       await turn()
     }
   }
   return index
-}
-
-/** A package that is being kept: the pack of what is new, and the rows of its list. */
-class Keeping {
-  readonly #folder: string
-  readonly #own: PackName
-  readonly #names: readonly PackName[]
-  readonly #index: ChunkIndex
-  /** The packs of the list, in the order in which they are first named, and their places in it. */
-  readonly #packs: PackName[] = []
-  readonly #places = new Map<number, number>()
-  readonly #rows = new Writer()
-  #pack: NewFile | undefined
-  #list: NewFile | undefined
-  #chunks = 0
-  #shared = 0
-
-  constructor(folder: string, root: string, names: readonly PackName[], index: ChunkIndex) {
-    this.#folder = folder
-    this.#names = names
-    this.#index = index
-    let number = 0
-    while (existsSync(packPath(folder, { root, number }))) number++
-    this.#own = { root, number }
-  }
-
-  add(chunk: Buffer): void {
-    checkLimit('the number of chunks of a kept package', ++this.#chunks, LISTED_MAX)
-    const digest = hash('sha256', chunk, 'buffer')
-    let place = this.#index.find(digest)
-    if (place) this.#shared++
-    else {
-      place = this.#store(chunk)
-      this.#index.add(digest, 0, place)
-    }
-    const row = encodeRow(digest, { ...place, pack: this.#listed(place.pack) })
-    this.#rows.append({ bytes: row, length: row.length })
-  }
-
-  #store(chunk: Buffer): Place {
-    if (!this.#pack) {
-      this.#pack = new NewFile(packPath(this.#folder, this.#own))
-      this.#pack.write(packHead(this.#own))
-    }
-    const offset = this.#pack.length
-    this.#pack.write(chunk)
-    return { pack: this.#names.length, offset, length: chunk.length }
-  }
-
-  /** The place of a pack in the list. */
-  #listed(pack: number): number {
-    const known = this.#places.get(pack)
-    if (known !== undefined) return known
-    const place = this.#packs.push(this.#names[pack] ?? this.#own) - 1
-    checkLimit('the number of packs of a kept package', place + 1, PACKS_MAX)
-    this.#places.set(pack, place)
-    return place
-  }
-
-  /** First the pack is there, then the list, and with it the package. */
-  finish(said: Pick<ListHead, 'root' | 'manifest' | 'bytes'>): Kept {
-    const packBytes = this.#pack?.length ?? 0
-    const head = { ...said, packBytes, chunks: this.#chunks, packs: this.#packs }
-    const rows = this.#rows.bytes.subarray(0, this.#rows.length)
-    const start = encodeListHead(head)
-    this.#list = new NewFile(listPath(this.#folder, said.root))
-    for (const part of [start, rows, sumOf(start, rows)]) this.#list.write(part)
-    this.#pack?.sync()
-    this.#list.sync()
-    this.#pack?.rename()
-    this.#list.rename()
-    const stored = packBytes + listBytes(head)
-    return { root: said.root, bytes: said.bytes, stored, chunks: this.#chunks, shared: this.#shared }
-  }
-
-  /** Gives up what is not finished. Nothing once it is. */
-  abandon(): void {
-    this.#pack?.abandon()
-    this.#list?.abandon()
-  }
-}
-
-/** The packs of a list, some of them open. */
-class Packs {
-  readonly #folder: string
-  readonly #names: readonly PackName[]
-  readonly #open = new Map<number, Pack>()
-
-  constructor(folder: string, names: readonly PackName[]) {
-    this.#folder = folder
-    this.#names = names
-  }
-
-  open(number: number): Pack {
-    const known = this.#open.get(number)
-    if (known) return known
-    if (this.#open.size === OPEN_PACKS_MAX) {
-      const [first, pack] = this.#open.entries().next().value!
-      this.#open.delete(first)
-      pack[Symbol.dispose]()
-    }
-    const name = this.#names[number]!
-    const pack = new Pack(packPath(this.#folder, name), name)
-    this.#open.set(number, pack)
-    return pack
-  }
-
-  close(): void {
-    for (const pack of this.#open.values()) pack[Symbol.dispose]()
-    this.#open.clear()
-  }
 }

@@ -4,14 +4,17 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { KaryonError } from '../../errors.ts'
 import type { Place } from './chunk-index.ts'
 import { CHUNK_BYTES_MAX } from './chunking.ts'
-import { HASH_BYTES, getLong, putLong } from '../layout.ts'
+import { FLAT_ROWS_MAX, type Flat } from './flat.ts'
+import { HASH_BYTES, ROW_BYTES, getLong, putLong } from '../layout.ts'
 import { checkLimit, limitsOf } from '../limits.ts'
 import { checkManifest, decodeManifest, encodeManifest } from '../manifest.ts'
 import { withFile } from '../refusals.ts'
 import type { Manifest } from '../types.ts'
 
-/** The newest format of lists and packs that is understood, and the one that is written. */
-export const KEPT_FORMAT = 1
+/** The newest format of lists that is understood. What says nothing that is new in it is written in the first. */
+export const LIST_FORMAT = 2
+/** The newest format of packs that is understood, and the one that is written. */
+export const PACK_FORMAT = 1
 /** Chunks of one package: 64 GiB of them, at 4 KiB. */
 export const LISTED_MAX: number = 2 ** 24
 /** Packs in which the chunks of one package lie. */
@@ -22,6 +25,8 @@ export const LISTED_BYTES = 48
 export const PACK_HEAD_BYTES = 48
 /** Bytes of a list before its manifest. */
 const HEAD_BYTES = 72
+/** Bytes behind them in format 2: where the lookup is. */
+const FLAT_BYTES = 24
 /** Bytes for each pack: a root, and the number. */
 const PACK_BYTES: number = HASH_BYTES + 4
 /** Rows that are read at once. */
@@ -47,6 +52,13 @@ export interface ListHead {
   readonly packBytes: number
   readonly chunks: number
   readonly packs: readonly PackName[]
+  /** Where the lookup is, where it is kept in an order of its own: `flat.ts`. */
+  readonly flat?: Flat | undefined
+}
+
+/** Bytes of all chunks of a package. */
+export function chunkBytes({ bytes, flat }: Pick<ListHead, 'bytes' | 'flat'>): number {
+  return flat ? bytes - flat.rows * ROW_BYTES + flat.bytes : bytes
 }
 
 /** What is said of a file of such a folder that is not what was written. */
@@ -59,16 +71,17 @@ export function damaged(path: string, what: string): KaryonError {
 export function packHead({ root, number }: PackName): Buffer {
   const head = Buffer.alloc(PACK_HEAD_BYTES)
   PACK_MAGIC.copy(head)
-  head.writeUInt32LE(KEPT_FORMAT, 8)
+  head.writeUInt32LE(PACK_FORMAT, 8)
   head.writeUInt32LE(number, 12)
   head.write(root, 16, 'hex')
   return head
 }
 
 /** Bytes of a list. */
-export function listBytes({ manifest, packs, chunks }: ListHead): number {
+export function listBytes({ manifest, packs, chunks, flat }: ListHead): number {
   return (
     HEAD_BYTES +
+    (flat ? FLAT_BYTES : 0) +
     encodeManifest(manifest).length +
     packs.length * PACK_BYTES +
     HASH_BYTES +
@@ -78,11 +91,16 @@ export function listBytes({ manifest, packs, chunks }: ListHead): number {
 }
 
 /** Everything before the rows. */
-export function encodeListHead({ root, manifest, bytes, packBytes, chunks, packs }: ListHead): Buffer {
+export function encodeListHead({ root, manifest, bytes, packBytes, chunks, packs, flat }: ListHead): Buffer {
   const said = encodeManifest(manifest)
-  const head = Buffer.alloc(HEAD_BYTES)
+  const head = Buffer.alloc(HEAD_BYTES + (flat ? FLAT_BYTES : 0))
   LIST_MAGIC.copy(head)
-  head.writeUInt32LE(KEPT_FORMAT, 8)
+  head.writeUInt32LE(flat ? 2 : 1, 8)
+  if (flat) {
+    putLong(head, flat.offset, 72)
+    putLong(head, flat.bytes, 80)
+    putLong(head, flat.rows, 88)
+  }
   head.writeUInt32LE(packs.length, 12)
   head.write(root, 16, 'hex')
   putLong(head, bytes, 48)
@@ -132,13 +150,14 @@ export class KeptList implements Disposable {
       if (!stat.isFile()) throw damaged(path, 'it is not a file')
       this.fileBytes = stat.size
       const fixed = this.#read(0, HEAD_BYTES)
-      checkFormat(path, fixed, LIST_MAGIC)
+      checkFormat(path, fixed, LIST_MAGIC, LIST_FORMAT)
+      const headEnd = HEAD_BYTES + (fixed.readUInt32LE(8) === 1 ? 0 : FLAT_BYTES)
       const [packs, chunks, said] = [fixed.readUInt32LE(12), fixed.readUInt32LE(64), fixed.readUInt32LE(68)]
       const most = limitsOf()
       checkLimit('the number of packs of a kept package', packs, PACKS_MAX)
       checkLimit('the number of chunks of a kept package', chunks, LISTED_MAX)
       checkManifest(said, most.manifestBytes)
-      const headBytes = HEAD_BYTES + said + packs * PACK_BYTES
+      const headBytes = headEnd + said + packs * PACK_BYTES
       this.#rowsAt = headBytes + HASH_BYTES
       if (stat.size !== this.#rowsAt + chunks * LISTED_BYTES + HASH_BYTES) {
         throw damaged(path, 'it has more or fewer bytes than it says')
@@ -150,17 +169,27 @@ export class KeptList implements Disposable {
       if (all.toString('hex', 16, 48) !== root) throw damaged(path, 'it is the list of another package')
       const [bytes, packBytes] = [getLong(all, 48), getLong(all, 56)]
       checkLimit('the size of the package in bytes', bytes, most.bytes)
-      const manifest = decodeManifest(all.subarray(HEAD_BYTES, HEAD_BYTES + said))
-      const table = all.subarray(HEAD_BYTES + said)
+      const manifest = decodeManifest(all.subarray(headEnd, headEnd + said))
+      const table = all.subarray(headEnd + said)
       const names = Array.from({ length: packs }, (_, at) => ({
         root: table.toString('hex', at * PACK_BYTES, at * PACK_BYTES + HASH_BYTES),
         number: table.readUInt32LE(at * PACK_BYTES + HASH_BYTES),
       }))
-      this.head = { root, manifest, bytes, packBytes, chunks, packs: names }
+      const flat =
+        headEnd === HEAD_BYTES
+          ? undefined
+          : { offset: getLong(all, 72), bytes: getLong(all, 80), rows: getLong(all, 88) }
+      this.head = { root, manifest, bytes, packBytes, chunks, packs: names, flat }
+      if (flat && !isFlat(flat, chunkBytes(this.head))) throw damaged(path, 'it has no such lookup')
     } catch (error) {
       this[Symbol.dispose]()
       throw error
     }
+  }
+
+  /** Whether another list has the same packs, of the same package. */
+  isAs(other: KeptList): boolean {
+    return this.#headSum.equals(other.#headSum)
   }
 
   #read(offset: number, bytes: number): Buffer {
@@ -172,9 +201,9 @@ export class KeptList implements Disposable {
    * chunk; whether all of it is what was written is known at the end, where it throws `ERR_KARYON_PACKAGE` if not.
    */
   *rows(): Generator<{ readonly rows: Buffer; readonly at: number; readonly place: Place }, void> {
-    const { chunks, bytes, packs } = this.head
+    const { chunks, packs } = this.head
     const sum = createHash('sha256').update(this.#headSum)
-    let [left, next] = [bytes, this.#rowsAt]
+    let [left, next] = [chunkBytes(this.head), this.#rowsAt]
     for (let done = 0; done < chunks; done += ROWS_AT_ONCE) {
       const rows = this.#read(next, Math.min(ROWS_AT_ONCE, chunks - done) * LISTED_BYTES)
       next += rows.length
@@ -220,7 +249,7 @@ export class Pack implements Disposable {
       if (!stat.isFile()) throw damaged(path, 'it is not a file')
       this.bytes = stat.size
       const head = this.#read(0, PACK_HEAD_BYTES)
-      checkFormat(path, head, PACK_MAGIC)
+      checkFormat(path, head, PACK_MAGIC, PACK_FORMAT)
       if (!head.equals(packHead(name))) throw damaged(path, 'it is another pack')
     } catch (error) {
       this[Symbol.dispose]()
@@ -232,15 +261,15 @@ export class Pack implements Disposable {
     return readAt(this.path, this.#file, offset, bytes)
   }
 
-  /** Refuses a place that is not in it. */
-  check({ offset, length }: Place): void {
+  /** What is in a place, whatever that is. */
+  read({ offset, length }: Place): Buffer {
     if (offset + length > this.bytes) throw damaged(this.path, 'it is cut short')
+    return this.#read(offset, length)
   }
 
   /** The bytes of a chunk, whose SHA-256 stands at `at` of `digests`. Throws `ERR_KARYON_PACKAGE_ROOT` for other bytes. */
   chunk(place: Place, digests: Buffer, at: number): Buffer {
-    this.check(place)
-    const bytes = this.#read(place.offset, place.length)
+    const bytes = this.read(place)
     if (hash('sha256', bytes, 'buffer').compare(digests, at, at + HASH_BYTES) !== 0) {
       const message = `${this.path}: the ${place.length} bytes at ${place.offset} are not what was kept; drop the packages that need it, and keep them again from their files`
       throw new KaryonError('ERR_KARYON_PACKAGE_ROOT', message, { details: { path: this.path, ...place } })
@@ -253,14 +282,19 @@ export class Pack implements Disposable {
   }
 }
 
-function checkFormat(path: string, head: Buffer, magic: Buffer): void {
+/** Whether a lookup is in so many bytes, and no larger than one may be. */
+function isFlat({ offset, bytes, rows }: Flat, all: number): boolean {
+  return bytes > 0 && rows > 0 && rows <= FLAT_ROWS_MAX && bytes <= rows * ROW_BYTES && offset + bytes <= all
+}
+
+function checkFormat(path: string, head: Buffer, magic: Buffer, newest: number): void {
   if (!head.subarray(0, magic.length).equals(magic)) throw damaged(path, 'it begins otherwise')
   const format = head.readUInt32LE(magic.length)
-  if (format > KEPT_FORMAT) {
-    const message = `${path} has format ${format}, this Karyon reads up to ${KEPT_FORMAT}; use a newer one`
-    throw new KaryonError('ERR_KARYON_FORMAT_NEWER', message, { details: { format, limit: KEPT_FORMAT } })
+  if (format > newest) {
+    const message = `${path} has format ${format}, this Karyon reads up to ${newest}; use a newer one`
+    throw new KaryonError('ERR_KARYON_FORMAT_NEWER', message, { details: { format, limit: newest } })
   }
-  if (format !== KEPT_FORMAT) throw damaged(path, 'its format is none')
+  if (format < 1) throw damaged(path, 'its format is none')
 }
 
 function readAt(path: string, file: number, offset: number, bytes: number): Buffer {

@@ -5,6 +5,7 @@ import { badArgument, checkedOptions, located } from '../failures.ts'
 import {
   IMPORT_OPTIONS,
   importInPortions,
+  inPortion,
   type Imported,
   type ImportOptions,
   type Taker,
@@ -30,9 +31,9 @@ const NO_NODE = 2 ** 32 - 1
  * - `{"node": key, "labels": […], "props": {…}, "intervals": {property: [{"from", "to", "value"}, …]}}`, which creates the node or replaces it whole, as `put` does;
  * - `{"edge": [from, type, to], "key": "…", "props": {…}, "intervals": {…}, "valid": [{"from", "to"}, …]}`, which creates the edge or merges into it, as `link` does.
  *
- * Everything but `"node"` and `"edge"` may be left away, and blank lines say nothing. A number without a fraction is an integer (2^53 − 1 at most,
- * nothing is rounded); what else JSON cannot say is tagged, as `exportJsonLines` tells. An edge may come before its nodes: it waits for
- * them, as at most 99,999 others do. So a file can be imported twice, and says the same.
+ * Everything but `"node"` and `"edge"` may be left away, and blank lines say nothing. A number is the nearest of 64 bits, as JSON has it: without a fraction
+ * then, it is an integer (2^53 − 1 at most), and one that is beyond them all (`1e400`) is refused; what else JSON cannot say is tagged, as `exportJsonLines` tells. An edge may come before its nodes: it waits for
+ * them, as at most 99,999 others do; what others write meanwhile is asked for at the end, and before too many wait. So a file can be imported twice, and says the same.
  *
  * It is committed in transactions of 10,000 facts (`factsPerCommit`; an interval is one too) or 8 MiB, each before the next lines are asked for. When
  * it fails, `details.committedLines` says how many lines from the beginning are in the graph: to go on, repair the line and pass that as
@@ -86,6 +87,21 @@ class GraphTaker implements Taker<NodeFact | EdgeFact> {
     this.nodes += nodes.length
     this.edges += facts.length - nodes.length
     return version
+  }
+
+  get isFull(): boolean {
+    return this.#waiting.isFull
+  }
+
+  async release(): Promise<Version | undefined> {
+    const edges = this.#waiting.takeAll()
+    const { value: late, version } = await this.#graph
+      .write((tx) => write(tx, [], new Set(), edges))
+      .catch((error: unknown) => {
+        throw inPortion(error, edges)
+      })
+    for (const { edge, missing } of late) this.#waiting.add(edge, missing)
+    return late.length < edges.length ? version : undefined
   }
 
   check(): void {

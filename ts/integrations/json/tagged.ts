@@ -59,10 +59,16 @@ function objectToJson(value: object & Value): Json {
 }
 
 /**
- * The value that JSON says; throws `ERR_KARYON_ARGUMENT` for a tag that is none, or that does not hold what it should. `where` names the
+ * The value that JSON says; throws `ERR_KARYON_ARGUMENT` for a tag that is none, or that does not hold what it should, and for a number that JSON has
+ * taken for an infinite one. `where` names the
  * value in errors.
  */
 export function fromJson(json: Json, where: string, depth = 0): Value {
+  if (typeof json === 'number' && !Number.isFinite(json)) {
+    throw badArgument(
+      `${where} is a number beyond those of 64 bits; write {"$float":"Infinity"} if that is meant`,
+    )
+  }
   if (typeof json !== 'object' || json === null) return json
   if (depth >= JSON_DEPTH_MAX) {
     const message = `${where} is nested deeper than ${JSON_DEPTH_MAX}; flatten it or link nodes`

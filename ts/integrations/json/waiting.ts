@@ -33,6 +33,16 @@ export class WaitingEdges {
     return taken.toSorted((a, b) => a.line - b.line)
   }
 
+  /** Takes out all edges, in the order in which they came. */
+  takeAll(): readonly EdgeFact[] {
+    return this.take([...this.#byKey.keys()])
+  }
+
+  /** Whether more wait than may. */
+  get isFull(): boolean {
+    return this.#count > WAITING_EDGES_MAX || this.#bytes > WAITING_BYTES_MAX
+  }
+
   /** The line of the edge that came first. */
   get first(): number | undefined {
     return this.#oldest()?.edge.line
@@ -40,7 +50,7 @@ export class WaitingEdges {
 
   /** Throws when more wait than may. */
   checkBound(): void {
-    if (this.#count <= WAITING_EDGES_MAX && this.#bytes <= WAITING_BYTES_MAX) return
+    if (!this.isFull) return
     const limit = `${WAITING_EDGES_MAX} edges or ${WAITING_BYTES_MAX} bytes of them wait for their nodes; put nodes first`
     throw this.#missing(`does not exist yet, and more than ${limit}`)
   }

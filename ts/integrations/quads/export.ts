@@ -27,7 +27,7 @@ export interface ExportNQuadsOptions extends NamingOptions {
  * Keys and names that are absolute IRIs stand for themselves, keys as `_:b0` for blank nodes; all others need a `base`. A node without labels,
  * properties and edges is in no quad. Chunks and order are those of `exportJsonLines`.
  *
- * Throws `ERR_KARYON_ARGUMENT` for a name without a base, and for what RDF cannot say (see `lossy`), `ERR_KARYON_VALUE_SIZE` for a literal that would take a line of
+ * Throws `ERR_KARYON_ARGUMENT` for a name without a base, or that with this base is the IRI of another one, and for what RDF cannot say (see `lossy`), `ERR_KARYON_VALUE_SIZE` for a literal that would take a line of
  * more than 32 MiB. Cost: each node is read once and each edge, and all nodes are passed over once for each 131,072 of them.
  *
  * @example

@@ -6,7 +6,8 @@ import { isBlankNode, isIri } from './syntax.ts'
 export interface NamingOptions {
   /**
    * An absolute IRI, as `https://example.org/`, that stands before every key or name that is none: `ann` is `<https://example.org/ann>`, with
-   * what is not in every IRI percent-encoded. With the same base, an import gives back the key.
+   * what is not in every IRI percent-encoded. With the same base, an import gives back the key. What would come back as another one, as
+   * `https://example.org/ann` would, is not exported with it.
    */
   readonly base?: string
 }
@@ -27,12 +28,22 @@ export class Naming {
     return isBlankNode(key) ? key : this.iriOf(key, what)
   }
 
-  /** The IRI of a type, property or label. */
+  /** The IRI of a type, property or label. Throws `ERR_KARYON_ARGUMENT` where it has none, or one that another name has as well. */
   iriOf(name: string, what: string): string {
+    const iri = this.#written(name)
+    if (iri === undefined) {
+      const message = `${what} ${JSON.stringify(name)} is no absolute IRI; pass a base, such as https://example.org/`
+      throw badArgument(message, { name })
+    }
+    const again = this.nameOf(iri)
+    if (again === name) return iri
+    const message = `${what} ${JSON.stringify(name)} would be <${iri}>, which with this base is ${JSON.stringify(again)}; pass a base that no key or name begins with`
+    throw badArgument(message, { name, iri })
+  }
+
+  #written(name: string): string | undefined {
     if (isIri(name)) return name
-    if (this.#base !== undefined) return this.#base + encodeURIComponent(name)
-    const message = `${what} ${JSON.stringify(name)} is no absolute IRI; pass a base, such as https://example.org/`
-    throw badArgument(message, { name })
+    return this.#base === undefined ? undefined : this.#base + encodeURIComponent(name)
   }
 
   /** The key or name of a term. */
@@ -41,7 +52,7 @@ export class Naming {
     try {
       const name = decodeURIComponent(term.slice(this.#base.length))
       // What another name is written as, or is an IRI itself, would not come back.
-      if (name !== '' && !isBlankNode(name) && this.iriOf(name, '') === term) return name
+      if (name !== '' && !isBlankNode(name) && this.#written(name) === term) return name
     } catch {
       // Not encoded by us.
     }
