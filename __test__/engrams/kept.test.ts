@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, chunksOf } from '../../ts/engrams/kept/chunking.ts'
 import {
   Kernel,
@@ -70,6 +71,18 @@ async function costOf(
   )
   return share
 }
+
+test('packages of every format come back byte by byte', async (t) => {
+  const directory = freshDirectory(t)
+  const [folder, again] = [join(directory, 'kept'), join(directory, 'again')]
+  for (const name of ['format-1.engram', 'format-1-plain.engram', 'format-2.engram']) {
+    const path = fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
+    const { root } = await keepEngram(path, folder)
+    await restoreEngram(folder, root, again)
+    t.true(readFileSync(again).equals(readFileSync(path)), name)
+    rmSync(again)
+  }
+})
 
 test('chunks of the same bytes end in the same places, in every version', (t) => {
   const bytes = noise(seededRandom(1), 4_000_000)
