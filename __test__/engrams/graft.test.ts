@@ -295,7 +295,7 @@ test('a graft that is gone or closed says so', async (t) => {
   for (const act of [() => other.promote(), () => other.detach(), async () => other.info])
     await refused(t, 'ERR_KARYON_CLOSED', act())
   const third = openGraft(kernel, graft.name)
-  const above = await graft.view.fork('idea')
+  const above = await graph.openFork(graft.view.name).fork('idea')
   await refused(t, 'ERR_KARYON_GRAFT', graft.detach())
   await above.drop()
   await graft.detach()
@@ -306,7 +306,7 @@ test('a graft that is gone or closed says so', async (t) => {
 })
 
 test('what cannot be meant is refused before anything happens', async (t) => {
-  const { kernel, graph } = await host()
+  const { kernel, graph, digest } = await host()
   const engram = await weather()
   const wrong: readonly (() => Promise<unknown>)[] = [
     () => planGraft(kernel, engram, { samples: 10_001 }),
@@ -321,10 +321,21 @@ test('what cannot be meant is refused before anything happens', async (t) => {
     async () => graftEngram(kernel, await fakeEngram(() => {}, { version: '1.0' })),
     async () => graftEngram(kernel, await fakeEngram(() => {}, { name: 'a b' })),
     async () => graftEngram(kernel, await fakeEngram(() => {}, { root: 'abc' })),
+    () => planGraft(kernel, {} as Engram),
+    () => planGraft(kernel, undefined as unknown as Engram),
+    () => planGraft(kernel, graph as unknown as Engram),
+    () => planGraft(undefined as unknown as Kernel, engram),
+    () => graftEngram(kernel, undefined as unknown as Engram),
+    () => graftEngram({ graph } as Kernel, engram),
+    () => listGrafts(undefined as unknown as Kernel),
+    async () => openGraft({} as Kernel, 'mine'),
     async () => (await graftEngram(kernel, engram)).promote({ node: () => true } as object),
+    async () => openGraft(kernel, 'acme/weather@1.0.0').promote({ nodes: ['rain'] } as object),
+    async () => openGraft(kernel, 'acme/weather@1.0.0').promote({ nodes: async () => false } as object),
+    async () => openGraft(kernel, 'acme/weather@1.0.0').promote({ nodes: () => 1, edges: () => 0 } as object),
   ]
   for (const act of wrong) await refused(t, 'ERR_KARYON_ARGUMENT', act())
-  t.deepEqual(graph.forks().length, 1)
+  t.deepEqual([graph.forks().length, graph.digest()], [1, digest])
   const reserved = JSON.parse('{"__proto__":"keep-host"}') as Record<string, 'keep-host'>
   await refused(t, 'ERR_KARYON_NAME_RESERVED', planGraft(kernel, engram, { policies: reserved }))
 })

@@ -112,7 +112,7 @@ test('a crash between the word of a promotion and the promotion leaves nothing t
   const kernel = Kernel.memory()
   const digest = await some(kernel.graph)
   const graft = await graftEngram(kernel, await chain(3))
-  await writePromoted(graft.view, graft.root)
+  await writePromoted(kernel.graph.openFork(graft.view.name), graft.root)
   t.true(graft.info.promoted)
   t.deepEqual(await graft.detach(), { restored: 0, kept: [] })
   t.is(kernel.graph.digest(), digest)

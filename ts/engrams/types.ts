@@ -231,7 +231,10 @@ export interface GraftOptions {
   readonly older?: boolean
 }
 
-/** Which facts are promoted: nodes and edges that these say true of, each as the graft has it; all by default. */
+/**
+ * Which facts are promoted: nodes and edges that these say true of, each as the graft has it; all by default. An answer that is neither true nor
+ * false, as a promise, is `ERR_KARYON_ARGUMENT`, and nothing is promoted.
+ */
 export interface PromoteOptions {
   readonly nodes?: (node: Node) => boolean
   readonly edges?: (edge: Edge) => boolean
@@ -272,8 +275,20 @@ export interface GraftInfo {
 }
 
 /**
- * A package that was grafted: a layer above the graph, which the graph itself does not show. The layer is a fork, in which a node with the key
- * `engram:ROOT` and the label `Engram` says what was grafted; that node is never promoted.
+ * What is seen of a graft: what its fork shows, has shown, and how it came to that. There are no verbs: what is grafted comes into the graph by
+ * `promote` alone. It ends with the graft that it is of.
+ */
+export interface GraftView
+  extends
+    Reader,
+    Pick<Fork, 'name' | 'from' | 'created' | 'at' | 'snapshot' | 'validAt' | 'history' | 'diff'>,
+    Pick<Fork, 'blame' | 'why' | 'changes' | 'indexes' | 'digest' | 'ready' | 'settled' | 'stats'> {}
+
+/**
+ * A package that was grafted: a layer above the graph, which the graph itself does not show. The layer is a fork called `engram:ROOT:NAME`, in which a
+ * node with the key `engram:ROOT` and the label `Engram` says what was grafted; that node is never promoted. Whoever may open that fork may
+ * write into it, and drop it, which leaves what was promoted; it cannot be merged. A graft of which another than its principal, or the program itself, has
+ * changed what that node says is none any more: `openGraft` says why.
  */
 export interface Graft extends Disposable {
   readonly name: string
@@ -286,7 +301,7 @@ export interface Graft extends Disposable {
    * The graph as of the graft, with what was grafted. What somebody writes into it is promoted as if it were the package's; what somebody removes
    * from it is not promoted.
    */
-  readonly view: Fork
+  readonly view: GraftView
   /**
    * Takes facts over into the graph, in one commit, in the name of the graft's principal. What the graph has changed since the graft is a conflict,
    * and decided by the graft's policies, of which `'newest-valid'` means the graph's then. What was promoted

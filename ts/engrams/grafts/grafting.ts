@@ -1,11 +1,12 @@
 // How a package's facts come into a fork: portion by portion, in commits that are small enough for everybody.
 import type { Edge, Fork, Graph, Node } from '../../graph/types.ts'
+import type { Clashes } from './arguments.ts'
 import { pieces, verbsOf, write, type Writing } from './facts.ts'
 import { Judge } from './judge.ts'
 import { type Meeting, type Portion, portions } from './meeting.ts'
 import type { Policies } from './policies.ts'
 import { conflictError, graftError } from './refusals.ts'
-import type { Engram, GraftOptions, PlanCounts } from '../types.ts'
+import type { Engram, PlanCounts } from '../types.ts'
 
 /** Verbs of a commit, and about how many bytes, from which on the next one begins. */
 const COMMIT_VERBS = 10_000
@@ -21,14 +22,14 @@ const SKIPPED_MAX = 100_000
 export interface Graftable {
   readonly engram: Engram
   readonly policies: Policies
-  readonly clashes: NonNullable<GraftOptions['clashes']>
+  readonly clashes: Clashes
 }
 
 /** Writes a package into a fork. */
 export class Grafting {
   readonly #fork: Fork
   readonly #judge: Judge
-  readonly #clashes: Graftable['clashes']
+  readonly #clashes: Clashes
   readonly #portions: IterableIterator<Portion>
   /** The nodes that were left out. */
   readonly #skipped: Set<string> = new Set()

@@ -3,6 +3,7 @@ import { setImmediate as pause } from 'node:timers/promises'
 import { badArgument } from '../../errors.ts'
 import type { Node } from '../../graph/types.ts'
 import type { Kernel } from '../../kernel.ts'
+import { checkedEngram, checkedKernel } from './arguments.ts'
 import { graftEngram } from './graft.ts'
 import { Judge } from './judge.ts'
 import { type Meeting, portions } from './meeting.ts'
@@ -32,10 +33,11 @@ export function checkedSamples(samples: number = SAMPLES): number {
  */
 export async function planGraft(kernel: Kernel, engram: Engram, options: PlanOptions = {}): Promise<Plan> {
   const { policies, samples } = checkedOptions(options, 'policies', 'samples')
-  const { graph } = kernel
+  const { graph } = checkedKernel(kernel)
+  const { manifest } = checkedEngram(engram)
   const host = graph.snapshot()
   try {
-    const decided = new Policies(policies, engram.manifest.policies)
+    const decided = new Policies(policies, manifest.policies)
     const about = {
       engram,
       graph,

@@ -50,8 +50,8 @@ export class Policies {
   }
 
   /** Policies that were kept as data. */
-  static fromValue(kept: Value | undefined): Policies {
-    return new Policies(...((kept ?? []) as readonly ConflictPolicies[]))
+  static fromValue(kept: readonly Value[]): Policies {
+    return new Policies(...(kept as unknown as readonly ConflictPolicies[]))
   }
 }
 

@@ -2,6 +2,7 @@
 import { KaryonError } from '../../errors.ts'
 import type { Difference, Edge, EdgeIdentity, Graph, Node, Transaction } from '../../graph/types.ts'
 import { OPERATIONS_MAX } from '../../values/limits.ts'
+import type { GraftRecord } from './decode-record.ts'
 import {
   clash,
   type Entity,
@@ -18,7 +19,7 @@ import { targetOf, toldOf } from './judge.ts'
 import { forkName, recordKey } from './names.ts'
 import { type Held, resolve, sameHeld } from './policies.ts'
 import type { Turn } from './principal.ts'
-import { type GraftRecord, writePromoted } from './record.ts'
+import { writePromoted } from './record.ts'
 import { conflictError, graftError, isFailure } from './refusals.ts'
 import type { PlannedConflict, Promoted, PromoteOptions } from '../types.ts'
 
@@ -46,7 +47,7 @@ interface Chosen {
 export async function promoteFrom(
   turn: Turn,
   record: GraftRecord,
-  options: PromoteOptions,
+  options: Required<PromoteOptions>,
 ): Promise<Promoted> {
   const { name, root } = record.info
   const fork = await turn((graph) => graph.openFork(forkName(root, name)))
@@ -63,7 +64,7 @@ export async function promoteFrom(
 function choose(
   differences: Iterator<Difference>,
   record: string,
-  { nodes, edges }: PromoteOptions,
+  { nodes, edges }: Required<PromoteOptions>,
   chosen: Chosen,
 ): boolean {
   for (let n = 0; n < PORTION; n++) {
@@ -72,10 +73,10 @@ function choose(
     if (difference.after === undefined || difference.target === record) continue
     if (difference.entity === 'node') {
       const { before, after } = difference
-      if (nodes?.(after) ?? true) chosen.nodes.push({ before, after })
+      if (nodes(after)) chosen.nodes.push({ before, after })
     } else {
       const { before, after } = difference
-      if (edges?.(after) ?? true) chosen.edges.push({ before, after })
+      if (edges(after)) chosen.edges.push({ before, after })
     }
     if (chosen.nodes.length + chosen.edges.length > OPERATIONS_MAX) throw tooMuch()
   }
