@@ -121,3 +121,32 @@ test('the view of a graft only reads, and its fork is not merged', async (t) => 
   graft.close()
   await refused(t, 'ERR_KARYON_CLOSED', () => view.get('rain'))
 })
+
+test('what others have written into the fork is not promoted, and told', async (t) => {
+  const { kernel, graph, graft } = await grafted()
+  const edge = { from: 'rain', type: 'FROM', to: 'sky', key: '' }
+  await writeAs(kernel, 'mallory', ['Fact', 'Lie', 'FROM'], graft.view.name, (tx) => {
+    fact('lie', 'false')(tx)
+    tx.patch('sky', { labels: ['Lie'], props: { text: 'black', high: true } })
+    tx.patch('rain', { props: { taste: 'sour' }, valid: { from: '2026-01-01' } })
+    tx.unlink('rain', 'FROM', 'sky', { valid: { to: '2026-01-01' } })
+    tx.link('lie', 'FROM', 'sky')
+  })
+  const { nodes, edges, foreign } = await graft.promote()
+  t.deepEqual([nodes, edges], [1, 1])
+  const told = foreign.facts.map(({ target, slot, principal }) => {
+    t.is(principal, 'root/mallory')
+    return `${typeof target === 'string' ? target : `${target.from} to ${target.to}`} ${slot}`
+  })
+  const whole = ['lie existence', 'lie label:Fact', 'lie property:text', 'lie to sky existence']
+  const some = ['sky label:Lie', 'sky property:high', 'sky property:text', 'rain property:taste']
+  const expected = [...whole, ...some, 'rain to sky valid']
+  t.deepEqual(told.toSorted(), expected.toSorted())
+  t.is(foreign.count, expected.length)
+  t.like(graph.get('sky'), { labels: ['Fact'], props: { text: 'blue' } })
+  t.deepEqual(graph.get('rain')?.props, { text: 'wet' })
+  t.deepEqual([graph.get('rain')?.intervals, graph.edge(edge)?.valid], [undefined, undefined])
+  t.is(graph.get('lie'), undefined)
+  t.deepEqual((await graft.promote({ nodes: ({ labels }) => labels.includes('Lie') })).nodes, 0)
+  for (const target of ['rain', edge]) t.is(graph.blame(target)?.principal, graft.principal)
+})

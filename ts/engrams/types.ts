@@ -240,16 +240,26 @@ export interface PromoteOptions {
   readonly edges?: (edge: Edge) => boolean
 }
 
+/** A fact of a graft's fork that another than the graft has written. */
+export interface Foreign {
+  readonly target: Target
+  /** `existence`, `label:NAME`, `property:NAME`; `valid` for when an edge holds. */
+  readonly slot: string
+  readonly principal: string
+}
+
 /** What a promotion did; no version and time where there was nothing to do. */
 export interface Promoted extends Partial<Commit> {
   /** Nodes that were made or changed. */
   readonly nodes: number
   /** Edges that were made or changed. */
   readonly edges: number
-  /** What the graph has changed since the graft to something else, and holds still, or holds together with the graft's. */
+  /** What the graph has changed since the graft to something else, or has removed, however the policy has decided. */
   readonly conflicting: number
   /** Edges that were left out, as an end of theirs is not there, or clashes: how many, and 1,000 of them. */
   readonly dangling: { readonly count: number; readonly edges: readonly EdgeIdentity[] }
+  /** What others have written into the graft's fork, and is left out: how many facts, and 1,000 of them. Of a node or edge that others have made its existence counts, and the rest. */
+  readonly foreign: { readonly count: number; readonly facts: readonly Foreign[] }
 }
 
 /** What a detachment did: what was promoted is reverted, and what others have changed since is kept, and listed. */
@@ -298,18 +308,19 @@ export interface Graft extends Disposable {
   /** What is known of it, as of now. */
   readonly info: GraftInfo
   /**
-   * The graph as of the graft, with what was grafted. What somebody writes into it is promoted as if it were the package's; what somebody removes
-   * from it is not promoted.
+   * The graph as of the graft, with what was grafted. What others write into its fork is not promoted, nor what they remove from it.
    */
   readonly view: GraftView
   /**
-   * Takes facts over into the graph, in one commit, in the name of the graft's principal. What the graph has changed since the graft is a conflict,
-   * and decided by the graft's policies, of which `'newest-valid'` means the graph's then. What was promoted
-   * before, and is as it was promoted, is not touched.
+   * Takes facts over into the graph, in one commit, in the name of the graft's principal: what the graft has changed, never what the graph itself had.
+   * What the graph has changed or removed since the graft, promoted or not, is a conflict, and decided by the graft's policies, of which `'newest-valid'`
+   * means the graph's then, and `'keep-both'` what the graph holds now together with the package's. Nodes, edges and labels that were removed
+   * are decided by the policy of `'*'`. What was promoted before, and is as it was promoted, is not touched. What of the past is not kept any more is not
+   * known to be removed.
    *
    * Throws `ERR_KARYON_GRAFT_CONFLICT` where the policy is `'reject'`, `ERR_KARYON_GRAFT` where a node clashes and that is refused,
    * `ERR_KARYON_TRANSACTION_SIZE` for more than a commit holds (1,000,000 nodes and edges, 64 MiB): filter it then. Cost: a pass over what was
-   * grafted, which is held in memory.
+   * grafted, which is held in memory, and a look at what has become of each node and edge since.
    */
   promote(options?: PromoteOptions): Promise<Promoted>
   /**

@@ -93,6 +93,13 @@ export function resolve(
   }
 }
 
+/** What of that which a graft holds is the package's: where both are kept, what came to what was there. */
+export function ownOf(policy: ConflictPolicy, was: Held | undefined, is: Held): Held {
+  if (policy !== 'keep-both' || was?.value === undefined || is.value === undefined) return is
+  const before = new Set(itemsOf(was.value).map(identityOf))
+  return { value: itemsOf(is.value).filter((value) => !before.has(identityOf(value))) }
+}
+
 /** Both as a list without doubles, the host's first; where one already is a list, what is in it. The host's itself where nothing comes to it. */
 function bothOf(host: Held, one: Value, other: Value): Held {
   const all = new Map(itemsOf(one).map((value) => [identityOf(value), value]))
