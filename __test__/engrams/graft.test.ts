@@ -112,6 +112,51 @@ test('of what a package does not say when it was written, the host’s is taken 
   t.is(version, 2n)
 })
 
+test('when an edge holds is as new as the last commit that changed it, whenever it was made', async (t) => {
+  const kernel = Kernel.memory()
+  const edge = { from: 'a', type: 'T', to: 'b', key: '' }
+  const made = (from: string) => (tx: Transaction) => {
+    for (const key of ['a', 'b']) tx.put(key)
+    tx.link('a', 'T', 'b', { valid: { from } })
+  }
+  await kernel.graph.write(made('2026-02-01'))
+  const between = kernel.now()
+  const engram = await fakeEngram(made('2026-01-01'), {
+    source: () => ({ principal: 'root/bob', time: between }),
+  })
+  const outcome = async (): Promise<readonly unknown[]> => {
+    const { conflicts, host } = await planGraft(kernel, engram, { policies: { '*': 'newest-valid' } })
+    const { outcome } = conflicts[0]!.intervals!
+    return [host, outcome?.map(({ from }) => from?.toISOString().slice(0, 10))]
+  }
+  t.deepEqual(await outcome(), [1n, ['2026-01-01']])
+  await kernel.graph.write((tx) => tx.patch(edge, { props: { n: 1 } }))
+  t.deepEqual(await outcome(), [2n, ['2026-01-01']])
+  await kernel.graph.write((tx) => tx.unlink('a', 'T', 'b', { valid: { to: '2026-03-01' } }))
+  t.deepEqual(await outcome(), [3n, ['2026-03-01T00:00:00.000Z'.slice(0, 10)]])
+})
+
+test('what no property holds together is not kept from both, and the plan says so', async (t) => {
+  let deep: Value = 1
+  for (let n = 0; n < 32; n++) deep = { deep }
+  const large = 'x'.repeat(9 * 1024 * 1024)
+  for (const [ours, theirs] of [
+    [deep, 1],
+    [1, deep],
+    [large, `${large}y`],
+  ] as const) {
+    const kernel = Kernel.memory()
+    await kernel.graph.write(text('sky', ours))
+    const plan = await planGraft(kernel, await fakeEngram(text('sky', theirs)), {
+      policies: { '*': 'keep-both' },
+    })
+    t.deepEqual([plan.counts.conflicting, plan.bytes], [1, 0])
+    const graft = await plan.graft()
+    t.true(isDeepStrictEqual(graft.view.get('sky')?.props['text'], ours))
+    await graft.promote()
+  }
+})
+
 test('both are kept in one list, without doubles', async (t) => {
   const cases: readonly (readonly [Value, Value, Value])[] = [
     [1, 2, [1, 2]],

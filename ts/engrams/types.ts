@@ -188,7 +188,8 @@ export type Timed = ValidValue | Omit<ValidValue, 'value'>
 export interface PlanOptions {
   /**
    * What whoever grafts does about conflicts: it goes before what the package would have done, `'*'` too. `'keep-host'` where neither says
-   * anything. What does not hold one value always is never kept from both: with `'keep-both'` the host's stays.
+   * anything. What does not hold one value always is never kept from both: with `'keep-both'` the host's stays. So it does where no property could hold
+   * both, as they would be nested deeper than 32, or be over 16 MiB.
    */
   readonly policies?: ConflictPolicies
   /** How many conflicts and clashes are told in full; 100 by default, 10,000 at most, of conflicts 16 MiB. */

@@ -132,6 +132,14 @@ export function verbsOf({ intervals, valid }: Writing): number {
   return verbs
 }
 
+/** About how many bytes its properties take. */
+export function writtenBytes({ props, intervals = {} }: Writing): number {
+  let bytes = 0
+  for (const value of Object.values(props)) bytes += PROPERTY_BYTES + sizeOf(value)
+  for (const times of Object.values(intervals)) bytes += timesBytes(times)
+  return bytes
+}
+
 /** Writes it. */
 export function write(tx: Transaction, { of, created, labels, props, intervals, valid }: Writing): void {
   if (isNode(of)) {

@@ -1,7 +1,7 @@
 // How a package's facts come into a fork: portion by portion, in commits that are small enough for everybody.
 import type { Edge, Fork, Graph, Node } from '../../graph/types.ts'
 import type { Clashes } from './arguments.ts'
-import { pieces, verbsOf, write, type Writing } from './facts.ts'
+import { pieces, verbsOf, write, type Writing, writtenBytes } from './facts.ts'
 import { Judge } from './judge.ts'
 import { type Meeting, type Portion, portions } from './meeting.ts'
 import type { Policies } from './policies.ts'
@@ -66,7 +66,8 @@ export class Grafting {
     for (const meeting of met) {
       const writing = this.#judge.judge(meeting)
       if (writing === undefined) continue
-      if (meeting.bytes < PIECE_BYTES) this.#add(writing, meeting.bytes)
+      const bytes = writing.created ? meeting.bytes : writtenBytes(writing)
+      if (bytes < PIECE_BYTES) this.#add(writing, bytes)
       else await this.#addPieces(writing)
       if (this.#verbs >= COMMIT_VERBS || this.#bytes >= COMMIT_BYTES) await this.#commit()
     }

@@ -25,7 +25,7 @@ export function checkedSamples(samples: number = SAMPLES): number {
  * Compares a package with a graph as it is now. Nothing is changed.
  *
  * Cost: a pass over the package and a look at the graph for each of its nodes, and for each edge between nodes that the graph has; memory for
- * 10,000 nodes or edges at once, and what is told.
+ * 10,000 nodes or edges at once, some 8 MiB of each side where they are large, and what is told.
  *
  * @example
  * const plan = await planGraft(kernel, engram, { policies: { '*': 'newest-valid', title: 'keep-host' } })

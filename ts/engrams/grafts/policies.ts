@@ -2,7 +2,7 @@
 import { badArgument } from '../../errors.ts'
 import { checkReserved } from '../../values/keys.ts'
 import type { Value } from '../../values/types.ts'
-import { identityOf, sameTimes, sameValue } from './same.ts'
+import { identityOf, isStorable, sameTimes, sameValue } from './same.ts'
 import type { ConflictPolicies, ConflictPolicy, Timed } from '../types.ts'
 
 const POLICIES: readonly string[] = [
@@ -100,7 +100,7 @@ export function ownOf(policy: ConflictPolicy, was: Held | undefined, is: Held): 
   return { value: itemsOf(is.value).filter((value) => !before.has(identityOf(value))) }
 }
 
-/** Both as a list without doubles, the host's first; where one already is a list, what is in it. The host's itself where nothing comes to it. */
+/** Both as a list without doubles, the host's first; where one already is a list, what is in it. The host's itself where nothing comes to it, and where no property holds both. */
 function bothOf(host: Held, one: Value, other: Value): Held {
   const all = new Map(itemsOf(one).map((value) => [identityOf(value), value]))
   const before = all.size
@@ -108,7 +108,8 @@ function bothOf(host: Held, one: Value, other: Value): Held {
     const identity = identityOf(value)
     if (!all.has(identity)) all.set(identity, value)
   }
-  return all.size === before ? host : { value: [...all.values()] }
+  const both = [...all.values()]
+  return all.size === before || !isStorable(both) ? host : { value: both }
 }
 
 function itemsOf(value: Value): readonly Value[] {

@@ -100,35 +100,22 @@ export function findGrafts(graph: Graph): Found {
   return { grafts, unfinished, spoiled }
 }
 
-/** The forks of grafts that are being made. */
-const making = new WeakMap<Kernel, Set<string>>()
-
-/** Makes a graft in a fork of that name, which nobody clears away meanwhile. */
-export async function inTheMaking<T>(kernel: Kernel, fork: string, make: () => Promise<T>): Promise<T> {
-  const forks = making.get(kernel) ?? new Set()
-  making.set(kernel, forks.add(fork))
-  try {
-    return await make()
-  } finally {
-    forks.delete(fork)
-  }
-}
-
 /** All of them, but for those that were being made when the store was left: nobody makes them any more, so they are dropped. */
 export async function findAndClear(kernel: Kernel): Promise<Found> {
   const { graph } = kernel
   const { grafts, unfinished, spoiled } = findGrafts(graph)
   const opened = versionAtOpening(kernel)
-  const left = unfinished.filter(({ name, created }) => created <= opened && !making.get(kernel)?.has(name))
+  const left = unfinished.filter(({ created }) => created <= opened)
   for (const { name } of left) await graph.openFork(name).drop()
   return { grafts, spoiled, unfinished: unfinished.filter((fork) => !left.includes(fork)) }
 }
 
-/** The version that the store had when it was opened, unless it was compacted since: what is younger may be somebody's work. */
-function versionAtOpening({ recovery, graph }: Kernel): Version {
+/** No later than the version that the store had when it was opened, here or elsewhere in the process: what is younger may be somebody's work. */
+function versionAtOpening({ recovery: { version, checkpoint, replayed }, graph }: Kernel): Version {
+  // Somebody elsewhere may have opened the store before; what he has archived since is no part of what he found.
   const { archived } = graph.stats()
-  const start = archived > recovery.checkpoint ? archived : recovery.checkpoint
-  return start + BigInt(recovery.replayed)
+  const found = (archived > checkpoint ? archived : checkpoint) + BigInt(replayed)
+  return found < version ? found : version
 }
 
 /** Drops the fork of a graft that came to nothing. What cannot be dropped now is when the store is opened again. */

@@ -17,7 +17,8 @@ export function propertyFact(property: string | undefined): string {
   return property === undefined ? VALID : `property:${property}`
 }
 
-function factOf({ kind, label, property }: Change): string {
+/** Which fact a change is of. */
+export function factOf({ kind, label, property }: Change): string {
   if (kind === 'created' || kind === 'removed') return EXISTENCE
   return label === undefined ? propertyFact(property) : labelFact(label)
 }
