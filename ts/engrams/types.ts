@@ -263,7 +263,7 @@ export interface Promoted extends Partial<Commit> {
   readonly foreign: { readonly count: number; readonly facts: readonly Foreign[] }
 }
 
-/** What a detachment did: what was promoted is reverted, and what others have changed since is kept, and listed. */
+/** What a detachment did: what was promoted is reverted; what others have changed since, or a rule of the graph needs, is kept, and listed. */
 export interface Detached extends Pick<RevertReport, 'restored' | 'kept'> {}
 
 /** What is known of a graft. */
@@ -326,7 +326,8 @@ export interface Graft extends Disposable {
   promote(options?: PromoteOptions): Promise<Promoted>
   /**
    * Takes all of it out again. Where nothing was promoted, that is one commit; else what was promoted is reverted, at a cost of the commits since
-   * the graft and of what was promoted. The digest of the graph is then the one before the graft, but for what others have written since.
+   * the graft and of what was promoted. Where a rule of the graph (`unique`, `required`) stands in the way of some of it, that is kept, and the rest is
+   * taken back in several commits of the program's: of each part that is refused, both halves are tried. The digest of the graph is then the one before the graft, but for what others have written since.
    */
   detach(): Promise<Detached>
   /** Lets go of it; it stays grafted, and can be opened again. */

@@ -10,6 +10,7 @@ import { cellOf, inTheNameOf, oneAfterTheOther } from './principal.ts'
 import { promoteFrom } from './promote.ts'
 import { findAndClear, recordOf } from './record.ts'
 import { graftError } from './refusals.ts'
+import { takeBack } from './take-back.ts'
 import { viewOf } from './view.ts'
 import type { Detached, Graft, GraftInfo, Promoted, PromoteOptions, GraftView } from '../types.ts'
 
@@ -63,7 +64,7 @@ export class OpenedGraft implements Graft {
       const message = `the fork ${JSON.stringify(above[0]!.name)} stands on the graft; drop that first`
       throw graftError(message, { forks: above.map(({ name }) => name) })
     }
-    const reverted = promoted ? await graph.revert({ principal, since: from }) : undefined
+    const reverted = promoted ? await takeBack(graph, { principal, from }) : undefined
     await this.#fork.drop()
     this.#closed = true
     const { restored = 0, kept = [] } = reverted ?? {}
