@@ -313,7 +313,8 @@ export interface Graft extends Disposable {
    */
   readonly view: GraftView
   /**
-   * Takes facts over into the graph, in one commit, in the name of the graft's principal: what the graft has changed, never what the graph itself had.
+   * Takes facts over into the graph, in one commit, in the name of the graft's principal: what the graft has changed, never what the graph itself had
+   * (what both said is the graph's own).
    * What the graph has changed or removed since the graft, promoted or not, is a conflict, and decided by the graft's policies, of which `'newest-valid'`
    * means the graph's then, and `'keep-both'` what the graph holds now together with the package's. Nodes, edges and labels that were removed
    * are decided by the policy of `'*'`. What was promoted before, and is as it was promoted, is not touched. What of the past is not kept any more is not

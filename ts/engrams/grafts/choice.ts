@@ -16,6 +16,8 @@ const PORTION = 10_000
 /** Facts of others that are told in full. */
 const FOREIGN_TOLD = 1_000
 
+const NOTHING: ReadonlySet<string> = new Set()
+
 /** A node or edge of a graft: as it was below, as the graft has it, and which of its facts the graph has changed since. */
 export interface Grafted<Kind extends Entity> {
   readonly before: Kind | undefined
@@ -78,8 +80,8 @@ export class Choice {
     const target = targetOf(all)
     const after = this.#isOwn(all) ? all : this.#without(this.#foreignOf(target), before, all)
     if (after === undefined) return undefined
-    const since = new Set(changedSince(this.#graph, target, this.#record.info.from).keys())
-    return { before, after, since }
+    const changed = changedSince(this.#graph, target, this.#record.info.from)
+    return { before, after, since: changed.size === 0 ? NOTHING : new Set(changed.keys()) }
   }
 
   /** Whether it was last written by the graft: what nobody else has touched is asked no further. */
