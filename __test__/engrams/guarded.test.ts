@@ -2,7 +2,7 @@
 import test from 'ava'
 import { graftEngram } from '../../ts/engrams/grafts/graft.ts'
 import { listGrafts, openGraft } from '../../ts/engrams/grafts/opened.ts'
-import type { Graft } from '../../ts/engrams/types.ts'
+import type { Engram, Graft } from '../../ts/engrams/types.ts'
 import { cell, Kernel, match, message, openRecall, type Graph, type Transaction } from '../../ts/index.ts'
 import { refused } from '../kernel/refused.ts'
 import { fakeEngram } from './fake-engram.ts'
@@ -88,6 +88,32 @@ test('a graft whose record was removed is not taken for one that was never finis
   await writeAs(kernel, 'mallory', ['Engram'], graft.view.name, (tx) => tx.remove(`engram:${graft.root}`))
   await refused(t, 'ERR_KARYON_GRAFT', graft.detach())
   t.deepEqual([await listGrafts(kernel), graph.forks().length], [[], 1])
+})
+
+test('a graft into whose fork somebody else writes while it is made is refused, and leaves nothing', async (t) => {
+  const kernel = Kernel.memory()
+  const { graph } = kernel
+  await graph.write(fact('host', 'blue'))
+  const engram = await fakeEngram((tx) => {
+    for (let n = 0; n < 25_000; n++) fact(`n${n}`, 'wet')(tx)
+    tx.put('host', { labels: ['Fact'], props: { far: 1 } })
+  })
+  let written: Promise<void> | undefined
+  const meanwhile = Object.assign(Object.create(engram) as Engram, {
+    *nodes() {
+      for (const [n, node] of [...engram.nodes()].entries()) {
+        if (n === 11_000)
+          written = writeAs(kernel, 'mallory', ['Fact'], graph.forks()[0]!.name, fact('lie', 'false'))
+        yield node
+      }
+    },
+  })
+  const digest = graph.digest()
+  const { details } = await refused(t, 'ERR_KARYON_GRAFT', graftEngram(kernel, meanwhile))
+  await written
+  t.deepEqual([details, graph.forks(), graph.digest()], [{ target: 'lie' }, [], digest])
+  await graph.write(fact('host', 'green'))
+  await graftEngram(kernel, engram)
 })
 
 test('the view of a graft only reads, and its fork is not merged', async (t) => {

@@ -84,7 +84,7 @@ export class Choice {
     return { before, after, since: changed.size === 0 ? NOTHING : new Set(changed.keys()) }
   }
 
-  /** Whether it was last written by the graft: what nobody else has touched is asked no further. */
+  /** Whether it was last written by the graft: then all of it is, as nobody else wrote there before the graft was made. */
   #isOwn({ version, ...entity }: Entity): boolean {
     let writer = this.#writers.get(version)
     if (writer === undefined) {

@@ -29,7 +29,7 @@ export interface DirectGraftOptions extends GraftOptions, Pick<PlanOptions, 'pol
  * Grafts a package onto the graph as it is now. Facts are written into a fork, in commits of some 10,000; the last commit makes a graft of it. What a
  * crash leaves before that is none: it is dropped when grafts are next listed or made, once the store was opened again.
  *
- * Throws `ERR_KARYON_GRAFT` where the name is taken, the package is grafted already, an older version of it would come after a newer one or beside it, or
+ * Throws `ERR_KARYON_GRAFT` where the name is taken, the package is grafted already, an older version of it would come after a newer one or beside it, somebody else writes into its fork while it is made, or
  * nodes clash; `ERR_KARYON_GRAFT_CONFLICT` for a conflict whose policy is `'reject'`; what the graph's rules refuse. Nothing is grafted then.
  *
  * Cost: a pass over the package, as a plan, and what it takes to write it.
@@ -69,7 +69,8 @@ export async function graftEngram(
       // Each portion in a turn of its own.
       while (await turn(() => work.next()));
       const info = { ...wanted, from: fork.from, counts: work.counts, promoted: false }
-      await turn(() => writeRecord(fork, { info, policies, clashes }))
+      const { version: end } = await turn(() => writeRecord(fork, { info, policies, clashes }))
+      work.checkAlone(end)
       // Of two versions that were grafted at once, the older one goes again.
       if (!older) checkOlder(findGrafts(graph), wanted)
       return recordOf(graph, name, root)

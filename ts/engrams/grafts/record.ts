@@ -1,6 +1,6 @@
 // The node that says in a fork what was grafted. A fork is a graft once it has it.
 import { badArgument } from '../../errors.ts'
-import type { Fork, ForkInfo, Graph } from '../../graph/types.ts'
+import type { Commit, Fork, ForkInfo, Graph } from '../../graph/types.ts'
 import type { Kernel } from '../../kernel.ts'
 import type { Version } from '../../time.ts'
 import { decodeRecord, type GraftRecord } from './decode-record.ts'
@@ -13,12 +13,12 @@ const LABEL = 'Engram'
 const PROGRAM = 'root'
 
 /** Says in a fork what was grafted, which makes a graft of it. */
-export async function writeRecord(fork: Graph, { info, policies, clashes }: GraftRecord): Promise<void> {
+export async function writeRecord(fork: Graph, { info, policies, clashes }: GraftRecord): Promise<Commit> {
   const { name, engram, engramVersion, root, principal, from, counts, promoted } = info
   const { added, same, conflicting } = counts
   const who = { graft: name, name: engram, version: engramVersion, root, principal, from }
   const how = { policies: policies.toValue(), clashes, added, same, conflicting, promoted }
-  await fork.write((tx) => tx.put(recordKey(root), { labels: [LABEL], props: { ...who, ...how } }))
+  return fork.write((tx) => tx.put(recordKey(root), { labels: [LABEL], props: { ...who, ...how } }))
 }
 
 /** Says in a fork that something of it is promoted, before it is. */
