@@ -58,6 +58,8 @@ export interface OpenOptions extends KernelOptions {
 
 /** What opening found. */
 export interface Recovery {
+  /** The newest version when the store was opened; of several openings in one isolate, when the first one was. */
+  readonly version: Version
   /** Whether the store is new. */
   readonly created: boolean
   /** The version of the checkpoint that was loaded; 0n when the whole log was replayed. */
@@ -120,10 +122,11 @@ export class Kernel implements AsyncDisposable {
     driver?: Driver,
     time?: () => Date,
   ) {
-    this.recovery = recovery(answer(checked(native.storeRecovery(handle))))
+    const found = recovery(answer(checked(native.storeRecovery(handle))))
     this.#connection = new Connection(handle, durability, (error) =>
       this.#events.emit({ type: 'store.failed', error }),
     )
+    this.recovery = { version: BigInt(this.#connection.opened), ...found }
     const session = (principal: string, incarnation: number, grants: Grants): NativeSession =>
       new NativeSession(this.#connection, principal, incarnation, grants, (refusal) =>
         this.#events.emit(accessRefused(refusal)),

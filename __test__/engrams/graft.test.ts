@@ -112,6 +112,51 @@ test('of what a package does not say when it was written, the host’s is taken 
   t.is(version, 2n)
 })
 
+test('when an edge holds is as new as the last commit that changed it, whenever it was made', async (t) => {
+  const kernel = Kernel.memory()
+  const edge = { from: 'a', type: 'T', to: 'b', key: '' }
+  const made = (from: string) => (tx: Transaction) => {
+    for (const key of ['a', 'b']) tx.put(key)
+    tx.link('a', 'T', 'b', { valid: { from } })
+  }
+  await kernel.graph.write(made('2026-02-01'))
+  const between = kernel.now()
+  const engram = await fakeEngram(made('2026-01-01'), {
+    source: () => ({ principal: 'root/bob', time: between }),
+  })
+  const outcome = async (): Promise<readonly unknown[]> => {
+    const { conflicts, host } = await planGraft(kernel, engram, { policies: { '*': 'newest-valid' } })
+    const { outcome } = conflicts[0]!.intervals!
+    return [host, outcome?.map(({ from }) => from?.toISOString().slice(0, 10))]
+  }
+  t.deepEqual(await outcome(), [1n, ['2026-01-01']])
+  await kernel.graph.write((tx) => tx.patch(edge, { props: { n: 1 } }))
+  t.deepEqual(await outcome(), [2n, ['2026-01-01']])
+  await kernel.graph.write((tx) => tx.unlink('a', 'T', 'b', { valid: { to: '2026-03-01' } }))
+  t.deepEqual(await outcome(), [3n, ['2026-03-01T00:00:00.000Z'.slice(0, 10)]])
+})
+
+test('what no property holds together is not kept from both, and the plan says so', async (t) => {
+  let deep: Value = 1
+  for (let n = 0; n < 32; n++) deep = { deep }
+  const large = 'x'.repeat(9 * 1024 * 1024)
+  for (const [ours, theirs] of [
+    [deep, 1],
+    [1, deep],
+    [large, `${large}y`],
+  ] as const) {
+    const kernel = Kernel.memory()
+    await kernel.graph.write(text('sky', ours))
+    const plan = await planGraft(kernel, await fakeEngram(text('sky', theirs)), {
+      policies: { '*': 'keep-both' },
+    })
+    t.deepEqual([plan.counts.conflicting, plan.bytes], [1, 0])
+    const graft = await plan.graft()
+    t.true(isDeepStrictEqual(graft.view.get('sky')?.props['text'], ours))
+    await graft.promote()
+  }
+})
+
 test('both are kept in one list, without doubles', async (t) => {
   const cases: readonly (readonly [Value, Value, Value])[] = [
     [1, 2, [1, 2]],
@@ -295,7 +340,7 @@ test('a graft that is gone or closed says so', async (t) => {
   for (const act of [() => other.promote(), () => other.detach(), async () => other.info])
     await refused(t, 'ERR_KARYON_CLOSED', act())
   const third = openGraft(kernel, graft.name)
-  const above = await graft.view.fork('idea')
+  const above = await graph.openFork(graft.view.name).fork('idea')
   await refused(t, 'ERR_KARYON_GRAFT', graft.detach())
   await above.drop()
   await graft.detach()
@@ -306,7 +351,7 @@ test('a graft that is gone or closed says so', async (t) => {
 })
 
 test('what cannot be meant is refused before anything happens', async (t) => {
-  const { kernel, graph } = await host()
+  const { kernel, graph, digest } = await host()
   const engram = await weather()
   const wrong: readonly (() => Promise<unknown>)[] = [
     () => planGraft(kernel, engram, { samples: 10_001 }),
@@ -321,10 +366,21 @@ test('what cannot be meant is refused before anything happens', async (t) => {
     async () => graftEngram(kernel, await fakeEngram(() => {}, { version: '1.0' })),
     async () => graftEngram(kernel, await fakeEngram(() => {}, { name: 'a b' })),
     async () => graftEngram(kernel, await fakeEngram(() => {}, { root: 'abc' })),
+    () => planGraft(kernel, {} as Engram),
+    () => planGraft(kernel, undefined as unknown as Engram),
+    () => planGraft(kernel, graph as unknown as Engram),
+    () => planGraft(undefined as unknown as Kernel, engram),
+    () => graftEngram(kernel, undefined as unknown as Engram),
+    () => graftEngram({ graph } as Kernel, engram),
+    () => listGrafts(undefined as unknown as Kernel),
+    async () => openGraft({} as Kernel, 'mine'),
     async () => (await graftEngram(kernel, engram)).promote({ node: () => true } as object),
+    async () => openGraft(kernel, 'acme/weather@1.0.0').promote({ nodes: ['rain'] } as object),
+    async () => openGraft(kernel, 'acme/weather@1.0.0').promote({ nodes: async () => false } as object),
+    async () => openGraft(kernel, 'acme/weather@1.0.0').promote({ nodes: () => 1, edges: () => 0 } as object),
   ]
   for (const act of wrong) await refused(t, 'ERR_KARYON_ARGUMENT', act())
-  t.deepEqual(graph.forks().length, 1)
+  t.deepEqual([graph.forks().length, graph.digest()], [1, digest])
   const reserved = JSON.parse('{"__proto__":"keep-host"}') as Record<string, 'keep-host'>
   await refused(t, 'ERR_KARYON_NAME_RESERVED', planGraft(kernel, engram, { policies: reserved }))
 })

@@ -112,7 +112,7 @@ test('a crash between the word of a promotion and the promotion leaves nothing t
   const kernel = Kernel.memory()
   const digest = await some(kernel.graph)
   const graft = await graftEngram(kernel, await chain(3))
-  await writePromoted(graft.view, graft.root)
+  await writePromoted(kernel.graph.openFork(graft.view.name), graft.root)
   t.true(graft.info.promoted)
   t.deepEqual(await graft.detach(), { restored: 0, kept: [] })
   t.is(kernel.graph.digest(), digest)
@@ -156,6 +156,38 @@ test('two kernels of one store make one graft of one package', async (t) => {
   const settled = await Promise.allSettled(kernels.map((kernel) => graftEngram(kernel, engram)))
   t.is(settled.filter(({ status }) => status === 'fulfilled').length, 1)
   for (const kernel of kernels) t.is((await listGrafts(kernel)).length, 1)
+})
+
+test('what another kernel of the store is grafting is nothing left behind, also once it was archived that far', async (t) => {
+  const directory = freshDirectory(t)
+  const before = await Kernel.open(directory)
+  for (let n = 0; n < 20; n++) await before.graph.write((tx) => tx.put('n', { props: { n } }))
+  await before.close()
+  const [one, other] = [await openFor(t, directory), await openFor(t, directory)]
+  for (let n = 0; n < 5; n++) await one.graph.write((tx) => tx.put('n', { props: { n } }))
+  await other.graph.compact({ since: other.now() })
+  t.true(
+    other.graph.stats().archived + BigInt(other.recovery.replayed) > 26n,
+    'enough to be taken for younger',
+  )
+  let listed: Promise<unknown> | undefined
+  const engram = midway(await chain(25_000), () => (listed = listGrafts(other)))
+  const graft = await graftEngram(one, engram)
+  t.deepEqual([await listed, graft.view.count()], [[], 25_002])
+  t.is((await listGrafts(other)).length, 1)
+})
+
+test('of two versions that are grafted at once, the older one does not come after the newer one', async (t) => {
+  const kernel = Kernel.memory()
+  const [newer, older] = [await chain(10, 'acme/chain', '2.0.0'), await chain(25_000, 'acme/chain', '1.0.0')]
+  const settled = await Promise.allSettled([graftEngram(kernel, older), graftEngram(kernel, newer)])
+  t.deepEqual(
+    settled.map(({ status }) => status),
+    ['rejected', 'fulfilled'],
+  )
+  t.like(settled[0], { reason: { code: 'ERR_KARYON_GRAFT' } })
+  t.deepEqual([(await listGrafts(kernel)).length, kernel.graph.forks().length], [1, 1])
+  await graftEngram(kernel, older, { older: true })
 })
 
 test('promotions and detachments of one graft at once come one after the other', async (t) => {

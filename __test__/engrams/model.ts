@@ -160,6 +160,16 @@ export function grafted(
   return { view: sorted(view), counts, clashes: clashing.size }
 }
 
+/** What of a content is the package's: where both are kept, what the host did not have. */
+function ownOf(rules: Rules, property: string, before: Thing | undefined, content: Content): Content {
+  const was = before?.contents.get(property)
+  if (policyOf(rules, property) !== 'keep-both' || was === undefined) return content
+  if (!('value' in was && 'value' in content)) return content
+  const had = Array.isArray(was.value) ? (was.value as Value[]) : [was.value]
+  const list = content.value as Value[]
+  return { value: list.filter((value) => !had.some((each) => isDeepStrictEqual(each, value))) }
+}
+
 /** What the graph holds after all of a graft is promoted: as it was, as the graft has it, as it is. */
 export function promoted(was: Model, graft: Model, is: Model, rules: Rules): Model {
   const result = new Map(is)
@@ -175,12 +185,21 @@ export function promoted(was: Model, graft: Model, is: Model, rules: Rules): Mod
       const { from, to } = thing.target
       if ([from, to].some((end) => !result.has(nameOf(end)) || left.has(nameOf(end)))) continue
     }
+    const own = new Map(
+      [...thing.contents]
+        .filter(([property, content]) => !isDeepStrictEqual(before?.contents.get(property), content))
+        .map(([property, content]) => [property, ownOf(rules, property, before, content)] as const),
+    )
+    const labels = thing.labels.filter((label) => !before?.labels.includes(label))
     if (now === undefined) {
       const mine = ['take-package', 'keep-both'].includes(policyOf(rules, ITSELF))
-      if (before === undefined || mine) result.set(name, thing)
+      const times = thing.contents.get(ITSELF)
+      if (times !== undefined) own.set(ITSELF, times)
+      if (before === undefined || mine)
+        result.set(name, { target: thing.target, labels, contents: sorted(own) })
       continue
     }
-    if (before === undefined && isClash(thing, now) && rules.clashes === 'skip') {
+    if (isClash(thing, now) && rules.clashes === 'skip') {
       left.add(name)
       continue
     }
@@ -192,12 +211,11 @@ export function promoted(was: Model, graft: Model, is: Model, rules: Rules): Mod
       else if (held !== undefined)
         contents.set(
           property,
-          decided({ ...rules, newer: () => false }, thing.target, property, held, content),
+          decided({ ...rules, newer: () => false }, thing.target, property, held, own.get(property)!),
         )
       else if (['take-package', 'keep-both'].includes(policyOf(rules, property)))
-        contents.set(property, content)
+        contents.set(property, own.get(property)!)
     }
-    const labels = thing.labels.filter((label) => !before?.labels.includes(label))
     result.set(name, {
       target: thing.target,
       labels: [...new Set([...now.labels, ...labels])].toSorted(),

@@ -2,8 +2,9 @@ import test from 'ava'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportEngram, inspectEngram, openEngram } from '../../ts/engrams/index.ts'
-import { Kernel } from '../../ts/index.ts'
+import { Kernel, type Graph, type Reader } from '../../ts/index.ts'
 import { freshDirectory } from '../kernel/directory.ts'
+import { refused } from '../kernel/refused.ts'
 import { chooseSeed, seededRandom } from '../values/random.ts'
 import { copyInto, plainEdge, plainNode, plainOf, randomWorld, shuffled } from './worlds.ts'
 
@@ -148,4 +149,16 @@ test('an export that fails leaves nothing, and what was there before', async (t)
   await t.throwsAsync(exportEngram(graph, join(directory, 'nowhere', 'a.engram'), ABOUT), {
     code: 'ERR_KARYON_IO',
   })
+})
+
+test('a view is refused: a graph is packed as of a moment', async (t) => {
+  const kernel = Kernel.memory()
+  await kernel.graph.write((tx) => tx.put('a'))
+  const path = join(freshDirectory(t), 'a.engram')
+  for (const view of [kernel.graph.at(1n), kernel.graph.snapshot(), kernel.graph.validAt('2026-01-01')])
+    await refused(
+      t,
+      'ERR_KARYON_ARGUMENT',
+      exportEngram(view as Reader as Graph, path, { name: 'a', version: '1.0.0' }),
+    )
 })

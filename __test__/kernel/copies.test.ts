@@ -27,7 +27,7 @@ test('a backup opens as a store with the same digest and the whole past, and goe
   await count(graph, 31, 40)
 
   const copy = await openFor(t, directory)
-  t.deepEqual(copy.recovery, { created: false, checkpoint: 0n, replayed: 30, sealed: true })
+  t.deepEqual(copy.recovery, { version: 30n, created: false, checkpoint: 0n, replayed: 30, sealed: true })
   await copy.graph.ready('history')
   t.is(copy.graph.digest(), graph.digest(30n))
   t.is(copy.graph.at(7n).get('a')?.props['n'], 7)

@@ -20,7 +20,7 @@ const SECTOR = 512
 test('a directory that does not exist is made', async (t) => {
   const directory = join(freshDirectory(t), 'deep', 'below')
   const kernel = await openFor(t, directory)
-  t.deepEqual(kernel.recovery, { created: true, checkpoint: 0n, replayed: 0, sealed: false })
+  t.deepEqual(kernel.recovery, { version: 0n, created: true, checkpoint: 0n, replayed: 0, sealed: false })
 })
 
 test('opening again tells what was found', async (t) => {
@@ -30,7 +30,7 @@ test('opening again tells what was found', async (t) => {
   await first.graph.write((tx) => tx.put('b'))
   await first.close()
   const second = await openFor(t, directory)
-  t.deepEqual(second.recovery, { created: false, checkpoint: 0n, replayed: 2, sealed: true })
+  t.deepEqual(second.recovery, { version: 2n, created: false, checkpoint: 0n, replayed: 2, sealed: true })
   t.is(second.graph.count(), 2)
 })
 

@@ -35,6 +35,8 @@ export interface Content {
 export function contentOf(from: Graph | Engram, at: Moment | undefined): Content {
   if (typeof from !== 'object' || from === null) throw badArgument('what is packed is a graph or an engram')
   if (!('blame' in from)) {
+    if (!('manifest' in from))
+      throw badArgument('what is packed is a graph or an engram; of a view, the graph: { select: { at } }')
     if (at !== undefined) throw badArgument('an engram has no past; leave at away')
     const changes = (target: Target): Iterable<PackedChange> => from.history(target)
     const packed = { edges: from.manifest.counts.edges }

@@ -249,7 +249,8 @@ export type Timed = ValidValue | Omit<ValidValue, 'value'>
 export interface PlanOptions {
   /**
    * What whoever grafts does about conflicts: it goes before what the package would have done, `'*'` too. `'keep-host'` where neither says
-   * anything. What does not hold one value always is never kept from both: with `'keep-both'` the host's stays.
+   * anything. What does not hold one value always is never kept from both: with `'keep-both'` the host's stays. So it does where no property could hold
+   * both, as they would be nested deeper than 32, or be over 16 MiB.
    */
   readonly policies?: ConflictPolicies
   /** How many conflicts and clashes are told in full; 100 by default, 10,000 at most, of conflicts 16 MiB. */
@@ -292,10 +293,21 @@ export interface GraftOptions {
   readonly older?: boolean
 }
 
-/** Which facts are promoted: nodes and edges that these say true of, each as the graft has it; all by default. */
+/**
+ * Which facts are promoted: nodes and edges that these say true of, each as the graft has it; all by default. An answer that is neither true nor
+ * false, as a promise, is `ERR_KARYON_ARGUMENT`, and nothing is promoted.
+ */
 export interface PromoteOptions {
   readonly nodes?: (node: Node) => boolean
   readonly edges?: (edge: Edge) => boolean
+}
+
+/** A fact of a graft's fork that another than the graft has written. */
+export interface Foreign {
+  readonly target: Target
+  /** `existence`, `label:NAME`, `property:NAME`; `valid` for when an edge holds. */
+  readonly slot: string
+  readonly principal: string
 }
 
 /** What a promotion did; no version and time where there was nothing to do. */
@@ -304,13 +316,15 @@ export interface Promoted extends Partial<Commit> {
   readonly nodes: number
   /** Edges that were made or changed. */
   readonly edges: number
-  /** What the graph has changed since the graft to something else, and holds still, or holds together with the graft's. */
+  /** What the graph has changed since the graft to something else, or has removed, however the policy has decided. */
   readonly conflicting: number
   /** Edges that were left out, as an end of theirs is not there, or clashes: how many, and 1,000 of them. */
   readonly dangling: { readonly count: number; readonly edges: readonly EdgeIdentity[] }
+  /** What others have written into the graft's fork, and is left out: how many facts, and 1,000 of them. Of a node or edge that others have made its existence counts, and the rest. */
+  readonly foreign: { readonly count: number; readonly facts: readonly Foreign[] }
 }
 
-/** What a detachment did: what was promoted is reverted, and what others have changed since is kept, and listed. */
+/** What a detachment did: what was promoted is reverted; what others have changed since, or a rule of the graph needs, is kept, and listed. */
 export interface Detached extends Pick<RevertReport, 'restored' | 'kept'> {}
 
 /** What is known of a graft. */
@@ -333,8 +347,20 @@ export interface GraftInfo {
 }
 
 /**
- * A package that was grafted: a layer above the graph, which the graph itself does not show. The layer is a fork, in which a node with the key
- * `engram:ROOT` and the label `Engram` says what was grafted; that node is never promoted.
+ * What is seen of a graft: what its fork shows, has shown, and how it came to that. There are no verbs: what is grafted comes into the graph by
+ * `promote` alone. It ends with the graft that it is of.
+ */
+export interface GraftView
+  extends
+    Reader,
+    Pick<Fork, 'name' | 'from' | 'created' | 'at' | 'snapshot' | 'validAt' | 'history' | 'diff'>,
+    Pick<Fork, 'blame' | 'why' | 'changes' | 'indexes' | 'digest' | 'ready' | 'settled' | 'stats'> {}
+
+/**
+ * A package that was grafted: a layer above the graph, which the graph itself does not show. The layer is a fork called `engram:ROOT:NAME`, in which a
+ * node with the key `engram:ROOT` and the label `Engram` says what was grafted; that node is never promoted. Whoever may open that fork may
+ * write into it, and drop it, which leaves what was promoted; it cannot be merged. A graft of which another than its principal, or the program itself, has
+ * changed what that node says is none any more: `openGraft` says why.
  */
 export interface Graft extends Disposable {
   readonly name: string
@@ -344,23 +370,26 @@ export interface Graft extends Disposable {
   /** What is known of it, as of now. */
   readonly info: GraftInfo
   /**
-   * The graph as of the graft, with what was grafted. What somebody writes into it is promoted as if it were the package's; what somebody removes
-   * from it is not promoted.
+   * The graph as of the graft, with what was grafted. What others write into its fork is not promoted, nor what they remove from it.
    */
-  readonly view: Fork
+  readonly view: GraftView
   /**
-   * Takes facts over into the graph, in one commit, in the name of the graft's principal. What the graph has changed since the graft is a conflict,
-   * and decided by the graft's policies, of which `'newest-valid'` means the graph's then. What was promoted
-   * before, and is as it was promoted, is not touched.
+   * Takes facts over into the graph, in one commit, in the name of the graft's principal: what the graft has changed, never what the graph itself had
+   * (what both said is the graph's own).
+   * What the graph has changed or removed since the graft, promoted or not, is a conflict, and decided by the graft's policies, of which `'newest-valid'`
+   * means the graph's then, and `'keep-both'` what the graph holds now together with the package's. Nodes, edges and labels that were removed
+   * are decided by the policy of `'*'`. What was promoted before, and is as it was promoted, is not touched. What of the past is not kept any more is not
+   * known to be removed.
    *
    * Throws `ERR_KARYON_GRAFT_CONFLICT` where the policy is `'reject'`, `ERR_KARYON_GRAFT` where a node clashes and that is refused,
    * `ERR_KARYON_TRANSACTION_SIZE` for more than a commit holds (1,000,000 nodes and edges, 64 MiB): filter it then. Cost: a pass over what was
-   * grafted, which is held in memory.
+   * grafted, which is held in memory, and a look at what has become of each node and edge since.
    */
   promote(options?: PromoteOptions): Promise<Promoted>
   /**
    * Takes all of it out again. Where nothing was promoted, that is one commit; else what was promoted is reverted, at a cost of the commits since
-   * the graft and of what was promoted. The digest of the graph is then the one before the graft, but for what others have written since.
+   * the graft and of what was promoted. Where a rule of the graph (`unique`, `required`) stands in the way of some of it, that is kept, and the rest is
+   * taken back in several commits of the program's: of each part that is refused, both halves are tried. The digest of the graph is then the one before the graft, but for what others have written since.
    */
   detach(): Promise<Detached>
   /** Lets go of it; it stays grafted, and can be opened again. */

@@ -64,6 +64,8 @@ class KeepAlive {
 interface Shared {
   /** The newest version that reads answer for. */
   visible: number
+  /** The same when the first of them was made. */
+  readonly opened: number
   /** The function given to `write` runs, unless its turn was stopped since: then more turns were. */
   writing: number | undefined
   openings: number
@@ -109,11 +111,16 @@ export class Connection {
     this.#durability = durability
     const visible = checked(native.advance(handle))
     this.#identity = checked(this.#ask(AskStore.identity))
-    this.#shared = shared.get(this.#identity) ?? { visible, writing: undefined, openings: 0 }
+    this.#shared = shared.get(this.#identity) ?? { visible, opened: visible, writing: undefined, openings: 0 }
     this.#shared.visible = visible
     this.#shared.openings++
     shared.set(this.#identity, this.#shared)
     if (durability !== 'memory') this.#watch()
+  }
+
+  /** The newest version when the store was first opened here. */
+  get opened(): number {
+    return this.#shared.opened
   }
 
   #watch(): void {

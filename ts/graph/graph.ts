@@ -49,6 +49,9 @@ const ATTEMPTS_AT_ONCE = 4
 /** The longest of those waits, before jitter. */
 const RETRY_DELAY_MAX_MS = 16
 
+/** The forks of grafts: ts/engrams/grafts/names.ts. */
+const GRAFT = /^engram:[0-9a-f]{64}:/
+
 /** Versions of a node that can be asked for to be kept. */
 const VERSIONS_MAX = 2 ** 31 - 1
 /** Spans of which one version is kept, by name. */
@@ -343,6 +346,10 @@ class StoreFork extends StoreGraph implements Fork {
   merge(options: MergeOptions = {}): Promise<MergeReport> {
     return this.outside(async () => {
       const { into, prefer } = checkedOptions(options, 'into', 'prefer')
+      if ([this.name, into ?? ''].some((name) => GRAFT.test(name)))
+        throw badArgument(
+          'a graft is not merged, nor into it; openGraft(kernel, name).promote() takes it over',
+        )
       const side = [undefined, 'base', 'fork'].indexOf(prefer)
       if (side < 0) throw badArgument("prefer is 'base' or 'fork'")
       if (into !== undefined) checkName(into)

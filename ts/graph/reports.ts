@@ -23,7 +23,7 @@ import type {
 type Names = Pick<NativeSession, 'name'>
 
 /** What opening found. */
-export function recovery(bytes: ByteReader): Recovery {
+export function recovery(bytes: ByteReader): Omit<Recovery, 'version'> {
   const found = {
     created: bytes.flag(),
     checkpoint: bytes.version(),

@@ -384,6 +384,7 @@ export interface Fork extends Graph, ForkInfo, Disposable {
    * the fork has changed it since both had the same in them last, by whatever merges. What both have changed is a conflict: without `prefer` nothing is merged then; with it that side counts. An
    * edge that was added at one side while its end was removed at the other is one too. The fork stays, and can be merged again. The commit is
    * the merger's: `why` leads on from it into the fork, `revert` of who wrote there does not. For those who may read and write everything.
+   * Forks of grafts, called `engram:ROOT:NAME`, are neither merged nor merged into (`ERR_KARYON_ARGUMENT`): they are promoted.
    */
   merge(options?: MergeOptions): Promise<MergeReport>
   /** Gives it up, with what was written in it, and closes it. For those who may write everything. */

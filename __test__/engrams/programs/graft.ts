@@ -19,7 +19,7 @@ function answer(step: string, reader: Reader): void {
 const targets: readonly Target[] = [...asked.keys, ...asked.edges]
 
 /** Who a graph says has written anything of what was asked for. */
-function writersOf(graph: Graph): string[] {
+function writersOf(graph: Pick<Graph, 'blame'>): string[] {
   const writers = targets.flatMap((target) =>
     [undefined, ...asked.names].map((name) => graph.blame(target, name)?.principal),
   )

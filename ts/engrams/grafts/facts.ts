@@ -106,21 +106,23 @@ export function whole(of: Entity): Writing {
   return { of, created: true, labels: NONE, props, intervals, valid: of.valid }
 }
 
-/** Some of it is to be written; undefined where that is nothing. */
+/** Some of it is to be written; undefined where that is nothing, unless it is made. An edge that is made holds when it says. */
 export function part(
   of: Entity,
   labels: readonly string[],
   contents: ReadonlyMap<string | undefined, Held>,
+  created: boolean = false,
 ): Writing | undefined {
-  if (labels.length === 0 && contents.size === 0) return undefined
+  if (!created && labels.length === 0 && contents.size === 0) return undefined
   const [props, intervals]: [Record<string, Value>, Record<string, Intervals[string]>] = [{}, {}]
   for (const [name, { value, times }] of contents) {
     if (name === undefined) continue
     if (value !== undefined) props[name] = value
     else intervals[name] = times as Intervals[string]
   }
-  const valid = contents.has(undefined) ? (contents.get(undefined)!.times ?? []) : undefined
-  return { of, created: false, labels, props, intervals, valid }
+  const always = created && !isNode(of) ? of.valid : undefined
+  const valid = contents.has(undefined) ? (contents.get(undefined)!.times ?? []) : always
+  return { of, created, labels, props, intervals, valid }
 }
 
 /** How many verbs it takes to write it, at most. */
@@ -128,6 +130,14 @@ export function verbsOf({ intervals, valid }: Writing): number {
   let verbs = 1 + 2 * (valid?.length ?? 0)
   for (const name in intervals) verbs += 1 + intervals[name]!.length
   return verbs
+}
+
+/** About how many bytes its properties take. */
+export function writtenBytes({ props, intervals = {} }: Writing): number {
+  let bytes = 0
+  for (const value of Object.values(props)) bytes += PROPERTY_BYTES + sizeOf(value)
+  for (const times of Object.values(intervals)) bytes += timesBytes(times)
+  return bytes
 }
 
 /** Writes it. */

@@ -1,20 +1,19 @@
 // Grafting: a package's facts are written into a fork of the graph, which is a graft once its last commit says so.
-import { badArgument } from '../../errors.ts'
 import type { Fork, Graph } from '../../graph/types.ts'
 import type { Kernel } from '../../kernel.ts'
 import { Grafting } from './grafting.ts'
-import { checkedGraftName, checkedIdentity, forkName, principalName } from './names.ts'
+import { checkedGraftName, checkedIdentity, forkName, principalOf } from './names.ts'
 import { OpenedGraft } from './opened.ts'
 import { checkedOptions } from '../../graph/arguments.ts'
-import { checkedBoolean } from './options.ts'
+import { checkedBoolean, checkedClashes, checkedEngram, checkedKernel } from './arguments.ts'
 import { Policies } from './policies.ts'
-import { inTheNameOf, type Turn } from './principal.ts'
+import { cellOf, inTheNameOf, type Turn } from './principal.ts'
+import type { GraftRecord } from './decode-record.ts'
 import {
   checkRoom,
   dropUnfinished,
   findAndClear,
   findGrafts,
-  inTheMaking,
   type Found,
   recordOf,
   writeRecord,
@@ -23,8 +22,6 @@ import { graftError, isFailure } from './refusals.ts'
 import { compareVersions } from './semantic-version.ts'
 import type { Engram, Graft, GraftInfo, GraftOptions, PlanOptions } from '../types.ts'
 
-const CLASHES: readonly string[] = ['refuse', 'skip', 'merge']
-
 /** How a package is grafted without a plan. */
 export interface DirectGraftOptions extends GraftOptions, Pick<PlanOptions, 'policies'> {}
 
@@ -32,7 +29,7 @@ export interface DirectGraftOptions extends GraftOptions, Pick<PlanOptions, 'pol
  * Grafts a package onto the graph as it is now. Facts are written into a fork, in commits of some 10,000; the last commit makes a graft of it. What a
  * crash leaves before that is none: it is dropped when grafts are next listed or made, once the store was opened again.
  *
- * Throws `ERR_KARYON_GRAFT` where the name is taken, the package is grafted already, an older version of it would come after a newer one, or
+ * Throws `ERR_KARYON_GRAFT` where the name is taken, the package is grafted already, an older version of it would come after a newer one or beside it, somebody else writes into its fork while it is made, or
  * nodes clash; `ERR_KARYON_GRAFT_CONFLICT` for a conflict whose policy is `'reject'`; what the graph's rules refuse. Nothing is grafted then.
  *
  * Cost: a pass over the package, as a plan, and what it takes to write it.
@@ -48,19 +45,19 @@ export async function graftEngram(
 ): Promise<Graft> {
   const asked = checkedOptions(options, 'name', 'quarantine', 'clashes', 'older', 'policies')
   const { clashes = 'refuse', quarantine = true, older = false } = asked
-  if (!CLASHES.includes(clashes)) throw badArgument(`clashes is one of ${CLASHES.join(', ')}`)
+  checkedClashes(clashes)
   checkedBoolean('quarantine', quarantine)
   checkedBoolean('older', older)
-  const { name: engramName, version, root } = checkedIdentity(engram)
+  const { name: engramName, version, root } = checkedIdentity(checkedEngram(engram))
   compareVersions(version, version)
   const name = checkedGraftName(asked.name ?? `${engramName}@${version}`)
-  const cell = principalName(engramName, version, root)
+  const principal = principalOf(engramName, version, root)
   const policies = new Policies(asked.policies, engram.manifest.policies)
-  const wanted = { name, engram: engramName, engramVersion: version, root, principal: `root/${cell}` }
+  const wanted = { name, engram: engramName, engramVersion: version, root, principal }
 
-  const { graph } = kernel
+  const { graph } = checkedKernel(kernel)
   const forked = forkName(root, name)
-  const make = async (turn: Turn): Promise<void> => {
+  const make = async (turn: Turn): Promise<GraftRecord> => {
     const found = await findAndClear(kernel)
     checkRoom(found, wanted)
     if (!older) checkOlder(found, wanted)
@@ -72,15 +69,19 @@ export async function graftEngram(
       // Each portion in a turn of its own.
       while (await turn(() => work.next()));
       const info = { ...wanted, from: fork.from, counts: work.counts, promoted: false }
-      await turn(() => writeRecord(fork, { info, policies, clashes }))
+      const { version: end } = await turn(() => writeRecord(fork, { info, policies, clashes }))
+      work.checkAlone(end)
+      // Of two versions that were grafted at once, the older one goes again.
+      if (!older) checkOlder(findGrafts(graph), wanted)
+      return recordOf(graph, name, root)
     } catch (error) {
       await work.end()
       await dropUnfinished(graph, forked)
       throw error
     }
   }
-  await inTheNameOf(kernel, cell, (turn) => inTheMaking(kernel, forked, () => make(turn)))
-  const graft = new OpenedGraft(kernel, recordOf(graph, name, root))
+  const record = await inTheNameOf(kernel, cellOf(principal), make)
+  const graft = new OpenedGraft(kernel, record)
   if (!quarantine) await promoteOrDetach(graft)
   return graft
 }
@@ -106,8 +107,8 @@ function checkOlder(
   }
 }
 
-function earlier({ grafts, unfinished }: Found, { created, name }: Fork): Found {
-  return { grafts, unfinished: unfinished.filter((fork) => fork.name !== name && fork.created < created) }
+function earlier({ unfinished, ...found }: Found, { created, name }: Fork): Found {
+  return { ...found, unfinished: unfinished.filter((fork) => fork.name !== name && fork.created < created) }
 }
 
 /** Says of a fork's name that was taken meanwhile what it means. */

@@ -1,11 +1,13 @@
 // How a package's facts come into a fork: portion by portion, in commits that are small enough for everybody.
 import type { Edge, Fork, Graph, Node } from '../../graph/types.ts'
-import { pieces, verbsOf, write, type Writing } from './facts.ts'
+import type { Version } from '../../time.ts'
+import type { Clashes } from './arguments.ts'
+import { pieces, verbsOf, write, type Writing, writtenBytes } from './facts.ts'
 import { Judge } from './judge.ts'
 import { type Meeting, type Portion, portions } from './meeting.ts'
 import type { Policies } from './policies.ts'
 import { conflictError, graftError } from './refusals.ts'
-import type { Engram, GraftOptions, PlanCounts } from '../types.ts'
+import type { Engram, PlanCounts } from '../types.ts'
 
 /** Verbs of a commit, and about how many bytes, from which on the next one begins. */
 const COMMIT_VERBS = 10_000
@@ -21,14 +23,14 @@ const SKIPPED_MAX = 100_000
 export interface Graftable {
   readonly engram: Engram
   readonly policies: Policies
-  readonly clashes: NonNullable<GraftOptions['clashes']>
+  readonly clashes: Clashes
 }
 
 /** Writes a package into a fork. */
 export class Grafting {
   readonly #fork: Fork
   readonly #judge: Judge
-  readonly #clashes: Graftable['clashes']
+  readonly #clashes: Clashes
   readonly #portions: IterableIterator<Portion>
   /** The nodes that were left out. */
   readonly #skipped: Set<string> = new Set()
@@ -37,10 +39,13 @@ export class Grafting {
   #bytes = 0
   /** The commit before, on its way to the disk. */
   #before: Promise<unknown> = Promise.resolve()
+  /** What the commits were, that which made the fork first. */
+  readonly #commits: Version[]
 
   /** `graph` is what the fork stands on. */
   constructor(graph: Graph, fork: Fork, { engram, policies, clashes }: Graftable) {
     this.#fork = fork
+    this.#commits = [fork.created]
     this.#clashes = clashes
     const about = { engram, graph, version: fork.from, policies, samples: TOLD, only: 'reject' } as const
     this.#judge = new Judge(about)
@@ -65,13 +70,27 @@ export class Grafting {
     for (const meeting of met) {
       const writing = this.#judge.judge(meeting)
       if (writing === undefined) continue
-      if (meeting.bytes < PIECE_BYTES) this.#add(writing, meeting.bytes)
+      const bytes = writing.created ? meeting.bytes : writtenBytes(writing)
+      if (bytes < PIECE_BYTES) this.#add(writing, bytes)
       else await this.#addPieces(writing)
       if (this.#verbs >= COMMIT_VERBS || this.#bytes >= COMMIT_BYTES) await this.#commit()
     }
     const { rejected, conflicts } = this.#judge
     if (rejected > 0) throw conflictError(rejected, conflicts)
     return true
+  }
+
+  /** Refuses what it has made if somebody else has written there as well before `end`: it cannot be told any more who has said what. */
+  checkAlone(end: Version): void {
+    const all = [...this.#commits, end]
+    for (const [n, version] of this.#commits.entries()) {
+      const next = all[n + 1]!
+      if (next <= version + 1n) continue
+      for (const { target } of this.#fork.diff(version, next - 1n)) {
+        const message = `somebody else has written into the fork of the graft while it was made, at ${JSON.stringify(target)} first; graft it again`
+        throw graftError(message, { target })
+      }
+    }
   }
 
   /** Lets go of the package; nothing is written any more once this has resolved. */
@@ -132,7 +151,9 @@ export class Grafting {
       for (const writing of batch) write(tx, writing)
     }
     // Nobody else writes here, and what was read is of a version that never changes.
-    this.#before = this.#fork.write(verbs, { isolation: 'snapshot' })
+    this.#before = this.#fork
+      .write(verbs, { isolation: 'snapshot' })
+      .then(({ version }) => this.#commits.push(version))
     this.#before.catch(() => {})
   }
 }

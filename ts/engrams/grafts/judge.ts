@@ -16,6 +16,7 @@ import {
 import type { Meeting } from './meeting.ts'
 import { type Held, type Policies, resolve } from './policies.ts'
 import { microsOf } from './same.ts'
+import { EXISTENCE, factOf, VALID } from './since.ts'
 import type { ConflictPolicy, Engram, PlanCounts, PlannedConflict, Timed } from '../types.ts'
 
 /** Bytes of the values of conflicts that are told in full. */
@@ -125,6 +126,9 @@ export class Judge {
   }
 }
 
+/** What says when an edge holds. */
+const TIMES: readonly string[] = [EXISTENCE, VALID]
+
 /** When what a version holds was written. */
 function writtenAt(
   graph: Graph,
@@ -132,10 +136,14 @@ function writtenAt(
   target: Target,
   property: string | undefined,
 ): Date | undefined {
-  const newest = graph.blame(target, property)
-  if (newest !== undefined && newest.version <= version) return newest.time
+  if (property !== undefined) {
+    const newest = graph.blame(target, property)
+    if (newest !== undefined && newest.version <= version) return newest.time
+  }
   const options = { to: version, ...(property !== undefined && { property }) }
-  for (const change of graph.history(target, options)) return change.time
+  // Of an edge it is when that was last changed when it holds.
+  for (const change of graph.history(target, options))
+    if (property !== undefined || TIMES.includes(factOf(change))) return change.time
   return undefined
 }
 

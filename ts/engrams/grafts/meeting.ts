@@ -1,11 +1,12 @@
 // A package and a host, side by side: portion by portion, each node and edge with what the host has under the same identity.
 import type { Edge, EdgeIdentity, Node, View } from '../../graph/types.ts'
+import { Batches } from '../batches.ts'
 import { bytesOf } from './facts.ts'
 import type { Engram } from '../types.ts'
 
 /** Nodes or edges of a portion. */
 const PORTION_MAX = 10_000
-/** About how many bytes of a package's facts a portion holds before it ends. */
+/** About how many bytes of a package's facts a portion holds before it ends, and of the host's edges. */
 const PORTION_BYTES = 8 * 1024 * 1024
 /** The handle of a node that does not exist. */
 const MISSING = 0xffff_ffff
@@ -24,16 +25,19 @@ export interface Meeting<Entity> {
 export type Portion =
   { readonly nodes: readonly Meeting<Node>[] } | { readonly edges: readonly Meeting<Edge>[] }
 
-/** All nodes of a package, then all of its edges. Memory: a portion, and what the host has of that. */
+/** All nodes of a package, then all of its edges. Memory: a portion, and about as much of the host. */
 export function* portions(engram: Engram, host: View): IterableIterator<Portion> {
-  for (const nodes of cut(engram.nodes())) {
-    meetNodes(nodes, host)
-    yield { nodes }
-  }
-  for (const edges of cut(engram.edges())) {
-    meetEdges(edges, host)
-    yield { edges }
-  }
+  const batches = new Batches()
+  for (const nodes of cut(engram.nodes()))
+    for (const met of meetNodes(nodes, host, batches)) yield* lentOut({ nodes: met }, met)
+  for (const edges of cut(engram.edges()))
+    for (const met of meetEdges(edges, host)) yield* lentOut({ edges: met }, met)
+}
+
+/** Whoever has looked at them needs the host's no more. */
+function* lentOut(portion: Portion, met: readonly { host: unknown }[]): IterableIterator<Portion> {
+  yield portion
+  for (const meeting of met) meeting.host = undefined
 }
 
 /** What has not met its host yet. */
@@ -52,24 +56,50 @@ function* cut<Entity extends Node | Edge>(all: Iterable<Entity>): IterableIterat
   if (read.length > 0) yield read
 }
 
-function meetNodes(nodes: readonly Meeting<Node>[], host: View): void {
+/** Reads so many of the host's nodes at once as fit in little memory. */
+function* meetNodes(
+  nodes: readonly Meeting<Node>[],
+  host: View,
+  batches: Batches,
+): IterableIterator<readonly Meeting<Node>[]> {
   const handles = host.handles(nodes.map(({ entity }) => entity.key))
-  const known = nodes.filter((_, at) => handles[at] !== MISSING)
-  if (known.length === 0) return
-  const there = host.getMany(known.map(({ entity }) => entity.key))
-  for (const [at, meeting] of known.entries()) meeting.host = there[at]
+  let begun = 0
+  let known: Meeting<Node>[] = []
+  for (const [at, meeting] of nodes.entries()) {
+    if (handles[at] !== MISSING) known.push(meeting)
+    if (known.length < batches.size && at < nodes.length - 1) continue
+    if (known.length > 0) {
+      const there = host.getMany(known.map(({ entity }) => entity.key))
+      for (const [n, node] of there.entries()) known[n]!.host = node
+      batches.learn(there)
+    }
+    yield nodes.slice(begun, at + 1)
+    begun = at + 1
+    known = []
+  }
 }
 
-function meetEdges(edges: readonly Meeting<Edge>[], host: View): void {
+/** Those of the host are bounded by their bytes as well. */
+function* meetEdges(edges: readonly Meeting<Edge>[], host: View): IterableIterator<readonly Meeting<Edge>[]> {
   const starts = startsOf(edges)
   const handles = host.handles(starts.map((start) => edges[start]!.entity.from))
+  let [begun, bytes] = [0, 0]
   for (const [at, start] of starts.entries()) {
     if (handles[at] === MISSING) continue
     const end = starts[at + 1] ?? edges.length
     const find = finder(host, edges[start]!.entity.from, end - start)
     if (find === undefined) continue
-    for (let each = start; each < end; each++) edges[each]!.host = find(edges[each]!.entity)
+    for (let each = start; each < end; each++) {
+      const there = find(edges[each]!.entity)
+      edges[each]!.host = there
+      bytes += there === undefined ? 0 : bytesOf(there)
+      if (bytes < PORTION_BYTES) continue
+      yield edges.slice(begun, each + 1)
+      begun = each + 1
+      bytes = 0
+    }
   }
+  if (begun < edges.length) yield edges.slice(begun)
 }
 
 /** Where edges begin that leave the same node: they come one behind the other. */
@@ -83,7 +113,7 @@ function startsOf(edges: readonly Meeting<Edge>[]): number[] {
   return starts
 }
 
-/** How the host's edges of a node are found: one by one where it has many more than are asked for. */
+/** How the host's edges of a node are found: one by one where it has many more than are asked for, or large ones. */
 function finder(
   host: View,
   from: string,
@@ -91,10 +121,16 @@ function finder(
 ): ((edge: EdgeIdentity) => Edge | undefined) | undefined {
   const degree = host.degree(from, 'out')
   if (degree === 0) return undefined
-  if (degree > asked * EDGES_PER_EDGE)
-    return ({ from, type, to, key = '' }) => host.edge({ from, type, to, key })
+  const one = ({ from, type, to, key = '' }: EdgeIdentity): Edge | undefined =>
+    host.edge({ from, type, to, key })
+  if (degree > asked * EDGES_PER_EDGE) return one
   const edges = new Map<string, Edge>()
-  for (const edge of host.out(from)) edges.set(nameOf(edge), edge)
+  let bytes = 0
+  for (const edge of host.out(from)) {
+    edges.set(nameOf(edge), edge)
+    bytes += bytesOf(edge)
+    if (bytes > PORTION_BYTES) return one
+  }
   return (edge) => edges.get(nameOf(edge))
 }
 

@@ -1,7 +1,7 @@
 // What grafts are called, and their forks, their principals, and the nodes that say what was grafted.
 import { badArgument } from '../../errors.ts'
 import { isWellFormed } from '../../values/writer.ts'
-import type { Inspected } from '../types.ts'
+import type { Description } from '../types.ts'
 
 /** Bytes of a graft's name. */
 const NAME_BYTES_MAX = 900
@@ -21,8 +21,14 @@ export function checkedGraftName(name: string): string {
   throw badArgument(`the name of a graft is text of 1 to ${NAME_BYTES_MAX} bytes without lone surrogates`)
 }
 
+/** What says which package it is. */
+interface Identified {
+  readonly manifest: Pick<Description, 'name' | 'version'>
+  readonly root: string
+}
+
 /** Passes on what says which package it is; refuses what no package can be called. */
-export function checkedIdentity({ manifest, root }: Pick<Inspected, 'manifest' | 'root'>): {
+export function checkedIdentity({ manifest, root }: Identified): {
   readonly name: string
   readonly version: string
   readonly root: string
@@ -39,6 +45,11 @@ export function checkedIdentity({ manifest, root }: Pick<Inspected, 'manifest' |
 export function principalName(name: string, version: string, root: string): string {
   const [safe, short] = [name.replaceAll('/', ':'), version.slice(0, PART_MAX)]
   return `engram ${safe.slice(0, PART_MAX)} ${short} ${root.slice(0, ROOT_DIGITS)}`
+}
+
+/** The principal in whose name a package is grafted. */
+export function principalOf(name: string, version: string, root: string): string {
+  return `root/${principalName(name, version, root)}`
 }
 
 /** The name of a graft's fork. */

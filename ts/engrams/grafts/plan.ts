@@ -3,6 +3,7 @@ import { setImmediate as pause } from 'node:timers/promises'
 import { badArgument } from '../../errors.ts'
 import type { Node } from '../../graph/types.ts'
 import type { Kernel } from '../../kernel.ts'
+import { checkedEngram, checkedKernel } from './arguments.ts'
 import { graftEngram } from './graft.ts'
 import { Judge } from './judge.ts'
 import { type Meeting, portions } from './meeting.ts'
@@ -24,7 +25,7 @@ export function checkedSamples(samples: number = SAMPLES): number {
  * Compares a package with a graph as it is now. Nothing is changed. Of a package with a history it is about what is there now: no graft has its past.
  *
  * Cost: a pass over the package and a look at the graph for each of its nodes, and for each edge between nodes that the graph has; memory for
- * 10,000 nodes or edges at once, and what is told.
+ * 10,000 nodes or edges at once, some 8 MiB of each side where they are large, and what is told.
  *
  * @example
  * const plan = await planGraft(kernel, engram, { policies: { '*': 'newest-valid', title: 'keep-host' } })
@@ -32,10 +33,11 @@ export function checkedSamples(samples: number = SAMPLES): number {
  */
 export async function planGraft(kernel: Kernel, engram: Engram, options: PlanOptions = {}): Promise<Plan> {
   const { policies, samples } = checkedOptions(options, 'policies', 'samples')
-  const { graph } = kernel
+  const { graph } = checkedKernel(kernel)
+  const { manifest } = checkedEngram(engram)
   const host = graph.snapshot()
   try {
-    const decided = new Policies(policies, engram.manifest.policies)
+    const decided = new Policies(policies, manifest.policies)
     const about = {
       engram,
       graph,

@@ -2,7 +2,7 @@
 import { badArgument } from '../../errors.ts'
 import { checkReserved } from '../../values/keys.ts'
 import type { Value } from '../../values/types.ts'
-import { identityOf, sameTimes, sameValue } from './same.ts'
+import { identityOf, isStorable, sameTimes, sameValue } from './same.ts'
 import type { ConflictPolicies, ConflictPolicy, Timed } from '../types.ts'
 
 const POLICIES: readonly string[] = [
@@ -50,8 +50,8 @@ export class Policies {
   }
 
   /** Policies that were kept as data. */
-  static fromValue(kept: Value | undefined): Policies {
-    return new Policies(...((kept ?? []) as readonly ConflictPolicies[]))
+  static fromValue(kept: readonly Value[]): Policies {
+    return new Policies(...(kept as unknown as readonly ConflictPolicies[]))
   }
 }
 
@@ -93,7 +93,14 @@ export function resolve(
   }
 }
 
-/** Both as a list without doubles, the host's first; where one already is a list, what is in it. The host's itself where nothing comes to it. */
+/** What of that which a graft holds is the package's: where both are kept, what came to what was there. */
+export function ownOf(policy: ConflictPolicy, was: Held | undefined, is: Held): Held {
+  if (policy !== 'keep-both' || was?.value === undefined || is.value === undefined) return is
+  const before = new Set(itemsOf(was.value).map(identityOf))
+  return { value: itemsOf(is.value).filter((value) => !before.has(identityOf(value))) }
+}
+
+/** Both as a list without doubles, the host's first; where one already is a list, what is in it. The host's itself where nothing comes to it, and where no property holds both. */
 function bothOf(host: Held, one: Value, other: Value): Held {
   const all = new Map(itemsOf(one).map((value) => [identityOf(value), value]))
   const before = all.size
@@ -101,7 +108,8 @@ function bothOf(host: Held, one: Value, other: Value): Held {
     const identity = identityOf(value)
     if (!all.has(identity)) all.set(identity, value)
   }
-  return all.size === before ? host : { value: [...all.values()] }
+  const both = [...all.values()]
+  return all.size === before || !isStorable(both) ? host : { value: both }
 }
 
 function itemsOf(value: Value): readonly Value[] {

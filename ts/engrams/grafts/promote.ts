@@ -1,28 +1,19 @@
 // Promotion: what was grafted is taken over into the graph, in one commit, three-way: as the graph was, as the graft has it, as the graph is.
-import { KaryonError } from '../../errors.ts'
-import type { Difference, Edge, EdgeIdentity, Graph, Node, Transaction } from '../../graph/types.ts'
+import type { Edge, EdgeIdentity, Graph, Node, Transaction } from '../../graph/types.ts'
 import { OPERATIONS_MAX } from '../../values/limits.ts'
-import {
-  clash,
-  type Entity,
-  held,
-  isNode,
-  part,
-  properties,
-  verbsOf,
-  whole,
-  write,
-  type Writing,
-} from './facts.ts'
+import { Choice, type Grafted } from './choice.ts'
+import type { GraftRecord } from './decode-record.ts'
+import { clash, type Entity, held, isNode, part, properties, verbsOf, write, type Writing } from './facts.ts'
 import { targetOf, toldOf } from './judge.ts'
-import { forkName, recordKey } from './names.ts'
-import { type Held, resolve, sameHeld } from './policies.ts'
+import { forkName } from './names.ts'
+import { type Held, ownOf, resolve, sameHeld } from './policies.ts'
 import type { Turn } from './principal.ts'
-import { type GraftRecord, writePromoted } from './record.ts'
-import { conflictError, graftError, isFailure } from './refusals.ts'
+import { writePromoted } from './record.ts'
+import { conflictError, graftError, isFailure, tooMuch } from './refusals.ts'
+import { EXISTENCE, labelFact, propertyFact } from './since.ts'
 import type { PlannedConflict, Promoted, PromoteOptions } from '../types.ts'
 
-/** Differences that are looked at in one turn, and keys that are read at once. */
+/** Keys that are read at once. */
 const PORTION = 10_000
 /** Edges that were left out, and conflicts and clashes, that are told in full. */
 const DANGLING_TOLD = 1_000
@@ -30,59 +21,23 @@ const TOLD = 100
 /** The handle of a node that does not exist. */
 const MISSING = 0xffff_ffff
 
-/** A node or edge of a graft: as it was below, and as the graft has it. */
-interface Change<Kind extends Entity> {
-  readonly before: Kind | undefined
-  readonly after: Kind
-}
-
-/** What is to be promoted. */
-interface Chosen {
-  readonly nodes: Change<Node>[]
-  readonly edges: Change<Edge>[]
-}
-
 /** Promotes what is chosen of a graft. */
 export async function promoteFrom(
   turn: Turn,
   record: GraftRecord,
-  options: PromoteOptions,
+  options: Required<PromoteOptions>,
 ): Promise<Promoted> {
   const { name, root } = record.info
   const fork = await turn((graph) => graph.openFork(forkName(root, name)))
-  const chosen: Chosen = { nodes: [], edges: [] }
-  const differences = fork.diff()
-  while (await turn(() => choose(differences, recordKey(root), options, chosen)));
-  if (chosen.nodes.length + chosen.edges.length === 0) return new Promotion(record, chosen).report
+  const chosen = await turn((graph) => new Choice(graph, fork, record, options))
+  while (await turn(() => chosen.next()));
+  if (chosen.size === 0) return new Promotion(record, chosen).report
   // Said before it is done: what is detached after a crash in between is reverted, if there is anything.
   if (!record.info.promoted) await turn(() => writePromoted(fork, root))
   return turn((graph) => commit(graph, record, chosen))
 }
 
-/** Chooses among the next differences; false when there are no more. */
-function choose(
-  differences: Iterator<Difference>,
-  record: string,
-  { nodes, edges }: PromoteOptions,
-  chosen: Chosen,
-): boolean {
-  for (let n = 0; n < PORTION; n++) {
-    const { done, value: difference } = differences.next()
-    if (done) return false
-    if (difference.after === undefined || difference.target === record) continue
-    if (difference.entity === 'node') {
-      const { before, after } = difference
-      if (nodes?.(after) ?? true) chosen.nodes.push({ before, after })
-    } else {
-      const { before, after } = difference
-      if (edges?.(after) ?? true) chosen.edges.push({ before, after })
-    }
-    if (chosen.nodes.length + chosen.edges.length > OPERATIONS_MAX) throw tooMuch()
-  }
-  return true
-}
-
-async function commit(graph: Graph, record: GraftRecord, chosen: Chosen): Promise<Promoted> {
+async function commit(graph: Graph, record: GraftRecord, chosen: Choice): Promise<Promoted> {
   try {
     const { value, version, time } = await graph.write((tx) => new Promotion(record, chosen).into(tx))
     return value.nodes + value.edges > 0 ? { ...value, version, time } : value
@@ -91,20 +46,10 @@ async function commit(graph: Graph, record: GraftRecord, chosen: Chosen): Promis
   }
 }
 
-function tooMuch(cause?: unknown): KaryonError {
-  const message =
-    'the promotion is more than a commit holds; promote less at once: promote({ nodes, edges }), each a function that says which'
-  const details = { limit: OPERATIONS_MAX }
-  return new KaryonError('ERR_KARYON_TRANSACTION_SIZE', message, {
-    details,
-    ...(cause !== undefined && { cause }),
-  })
-}
-
 /** One attempt at a promotion. */
 class Promotion {
   readonly #record: GraftRecord
-  readonly #chosen: Chosen
+  readonly #chosen: Choice
   readonly #writings: Writing[] = []
   /** Nodes that are made. */
   readonly #made: Set<string> = new Set()
@@ -116,7 +61,7 @@ class Promotion {
   #conflicting = 0
   #danglingCount = 0
 
-  constructor(record: GraftRecord, chosen: Chosen) {
+  constructor(record: GraftRecord, chosen: Choice) {
     this.#record = record
     this.#chosen = chosen
   }
@@ -128,6 +73,7 @@ class Promotion {
       edges: this.#writings.length - nodes,
       conflicting: this.#conflicting,
       dangling: { count: this.#danglingCount, edges: this.#dangling },
+      foreign: this.#chosen.foreign,
     }
   }
 
@@ -156,12 +102,12 @@ class Promotion {
     return this.report
   }
 
-  #node(change: Change<Node>, now: Node | undefined): void {
-    const { before, after } = change
-    // Who has the key since the graft may be somebody else.
-    const other = before === undefined && now !== undefined && clash(after, now)
+  #node(grafted: Grafted<Node>, now: Node | undefined): void {
+    const { after } = grafted
+    // Who has the key by now may be somebody else.
+    const other = now !== undefined && clash(after, now)
     if (other && this.#record.clashes !== 'merge') this.#clashing.add(after.key)
-    else this.#decide(change, now)
+    else this.#decide(grafted, now)
   }
 
   #refuseClashes(): void {
@@ -172,7 +118,7 @@ class Promotion {
   }
 
   /** Which ends of edges stand in the graph as it is. */
-  #standing(tx: Transaction, edges: readonly Change<Edge>[]): ReadonlyMap<string, boolean> {
+  #standing(tx: Transaction, edges: readonly Grafted<Edge>[]): ReadonlyMap<string, boolean> {
     const ends = [...new Set(edges.flatMap(({ after }) => [after.from, after.to]))]
     const standing = new Map<string, boolean>()
     for (let at = 0; at < ends.length; at += PORTION) {
@@ -188,36 +134,42 @@ class Promotion {
     if (this.#dangling.length < DANGLING_TOLD) this.#dangling.push(identityOf(edge))
   }
 
-  #decide<Kind extends Entity>(change: Change<Kind>, now: Kind | undefined): void {
-    const writing = now === undefined ? this.#absent(change) : this.#present(change, now)
+  #decide<Kind extends Entity>(grafted: Grafted<Kind>, now: Kind | undefined): void {
+    const { before, after, since } = grafted
+    // What the graph had and has no more was removed by somebody who may have known why.
+    const gone = now === undefined && (before !== undefined || since.has(EXISTENCE))
+    if (gone && !this.#comesBack(after)) return
+    const writing = this.#writing(grafted, now)
     if (writing === undefined) return
     this.#writings.push(writing)
     if (writing.created && isNode(writing.of)) this.#made.add(writing.of.key)
   }
 
-  /** What the graph does not have: the graft's, unless the graph had it and has removed it. */
-  #absent({ before, after }: Change<Entity>): Writing | undefined {
-    if (before === undefined) return whole(after)
-    const policy = this.#record.policies.of(undefined)
-    this.#conflicting++
-    if (policy === 'reject') this.#reject(after, undefined, {}, {})
-    return policy === 'take-package' || policy === 'keep-both' ? whole(after) : undefined
-  }
-
-  #present({ before, after }: Change<Entity>, now: Entity): Writing | undefined {
+  /** What the graft has changed, and nothing that the graph itself had. */
+  #writing({ before, after, since }: Grafted<Entity>, now: Entity | undefined): Writing | undefined {
     const contents = new Map<string | undefined, Held>()
-    for (const name of isNode(after) ? properties(after) : [undefined, ...properties(after)]) {
-      const [was, is, theirs] = [before && held(before, name), held(after, name)!, held(now, name)]
+    // When an edge holds comes with it where it is made.
+    const itself = isNode(after) || now === undefined ? [] : [undefined]
+    for (const name of [...itself, ...properties(after)]) {
+      const [was, is] = [before && held(before, name), held(after, name)!]
+      const theirs = now && held(now, name)
       if ((was !== undefined && sameHeld(is, was)) || (theirs !== undefined && sameHeld(is, theirs))) continue
-      const changed = (was === undefined) !== (theirs === undefined) || !sameHeld(was, theirs)
-      const outcome = changed ? this.#resolve(after, name, theirs, is) : is
+      const own = ownOf(this.#record.policies.of(name), was, is)
+      const gone = theirs === undefined && since.has(propertyFact(name))
+      const changed = gone || (was === undefined) !== (theirs === undefined) || !sameHeld(was, theirs)
+      const outcome = now === undefined ? own : changed ? this.#resolve(after, name, theirs, own) : is
       if (outcome !== undefined) contents.set(name, outcome)
     }
-    return part(
-      after,
-      isNode(after) ? newLabels(before as Node | undefined, after, now as Node) : [],
-      contents,
-    )
+    const had = [before, now].flatMap((side) => (side && isNode(side) ? side.labels : []))
+    const labels = isNode(after) ? after.labels.filter((label) => !had.includes(label)) : []
+    const come = (label: string): boolean =>
+      now === undefined || !since.has(labelFact(label)) || this.#comesBack(after)
+    return part(after, labels.filter(come), contents, now === undefined)
+  }
+
+  /** Whether a node, an edge or a label that the graph has removed since comes back. */
+  #comesBack(of: Entity): boolean {
+    return this.#resolve(of, undefined, undefined, {}) !== undefined
   }
 
   /** What comes into the place of what the graph holds; undefined where that stays. */
@@ -242,10 +194,6 @@ class Promotion {
 
 function identityOf({ from, type, to, key }: Edge): EdgeIdentity {
   return { from, type, to, key }
-}
-
-function newLabels(before: Node | undefined, after: Node, now: Node): string[] {
-  return after.labels.filter((label) => !before?.labels.includes(label) && !now.labels.includes(label))
 }
 
 function readNodes(tx: Transaction, keys: readonly string[]): (Node | undefined)[] {

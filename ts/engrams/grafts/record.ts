@@ -1,29 +1,24 @@
 // The node that says in a fork what was grafted. A fork is a graft once it has it.
-import type { ForkInfo, Graph } from '../../graph/types.ts'
+import { badArgument } from '../../errors.ts'
+import type { Commit, Fork, ForkInfo, Graph } from '../../graph/types.ts'
 import type { Kernel } from '../../kernel.ts'
 import type { Version } from '../../time.ts'
-import type { Properties } from '../../values/types.ts'
+import { decodeRecord, type GraftRecord } from './decode-record.ts'
 import { graftOf, recordKey } from './names.ts'
-import { Policies } from './policies.ts'
-import { graftError } from './refusals.ts'
-import type { GraftInfo, GraftOptions, PlanCounts } from '../types.ts'
+import { graftError, isFailure } from './refusals.ts'
+import type { GraftInfo } from '../types.ts'
 
 const LABEL = 'Engram'
-
-/** What is kept of a graft. */
-export interface GraftRecord {
-  readonly info: GraftInfo
-  readonly policies: Policies
-  readonly clashes: NonNullable<GraftOptions['clashes']>
-}
+/** The program itself, which may mend what others have spoiled. */
+const PROGRAM = 'root'
 
 /** Says in a fork what was grafted, which makes a graft of it. */
-export async function writeRecord(fork: Graph, { info, policies, clashes }: GraftRecord): Promise<void> {
+export async function writeRecord(fork: Graph, { info, policies, clashes }: GraftRecord): Promise<Commit> {
   const { name, engram, engramVersion, root, principal, from, counts, promoted } = info
   const { added, same, conflicting } = counts
   const who = { graft: name, name: engram, version: engramVersion, root, principal, from }
   const how = { policies: policies.toValue(), clashes, added, same, conflicting, promoted }
-  await fork.write((tx) => tx.put(recordKey(root), { labels: [LABEL], props: { ...who, ...how } }))
+  return fork.write((tx) => tx.put(recordKey(root), { labels: [LABEL], props: { ...who, ...how } }))
 }
 
 /** Says in a fork that something of it is promoted, before it is. */
@@ -31,35 +26,40 @@ export async function writePromoted(fork: Graph, root: string): Promise<void> {
   await fork.write((tx) => tx.patch(recordKey(root), { props: { promoted: true } }))
 }
 
-/** What a fork says of what was grafted; undefined where it is no graft, or none yet. */
+/**
+ * What a fork says of what was grafted; undefined where it is no graft, or none yet. Throws `ERR_KARYON_GRAFT` where somebody else has had a hand in it: a
+ * detachment reverts the principal that it names.
+ */
 function readRecord(graph: Graph, { name, from, created }: ForkInfo): GraftRecord | undefined {
   const of = graftOf(name)
   if (of === undefined) return undefined
   const fork = graph.openFork(name)
   try {
-    const node = fork.get(recordKey(of.root))
+    const key = recordKey(of.root)
+    const node = fork.get(key)
     // What the graph says under that key is no word of the fork's.
-    if (node === undefined || node.version <= created) return undefined
-    return { info: { ...infoOf(node.props), ...of, from }, ...howOf(node.props) }
+    const newest = node?.version ?? fork.blame(key)?.version ?? 0n
+    if (newest <= created) return undefined
+    const record = decodeRecord(node?.props ?? {}, of, from)
+    checkWriters(fork, key, Object.keys(node?.props ?? {}), record.info.principal)
+    return record
+  } catch (error) {
+    if (!isFailure(error, 'ERR_KARYON_ARGUMENT')) throw error
+    const message = `what the fork ${JSON.stringify(name)} says of its graft is not what was written there: ${error.message}; graph.revert takes back what was promoted, by the principal that blame tells of it, and dropping the fork the rest`
+    throw graftError(message, { name: of.name, fork: name }, error)
   } finally {
     fork.close()
   }
 }
 
-function infoOf(props: Properties): Omit<GraftInfo, 'name' | 'root' | 'from'> {
-  const { added, same, conflicting } = props as unknown as PlanCounts
-  return {
-    engram: props['name'] as string,
-    engramVersion: props['version'] as string,
-    principal: props['principal'] as string,
-    counts: { added, same, conflicting },
-    promoted: props['promoted'] as boolean,
+/** Refuses what others have written than the graft's principal, and the program itself. */
+function checkWriters(fork: Fork, key: string, properties: readonly string[], principal: string): void {
+  for (const property of [undefined, ...properties]) {
+    const writer = fork.blame(key, property)
+    if (writer === undefined || writer.version <= fork.created) continue
+    if (writer.principal !== principal && writer.principal !== PROGRAM)
+      throw badArgument(`${property ?? 'the node itself'} is of ${writer.principal}`)
   }
-}
-
-function howOf(props: Properties): Omit<GraftRecord, 'info'> {
-  const clashes = props['clashes'] as GraftRecord['clashes']
-  return { policies: Policies.fromValue(props['policies']), clashes }
 }
 
 /** A graft, by its name. Throws `ERR_KARYON_GRAFT` where there is none. */
@@ -78,49 +78,44 @@ export function recordOf(graph: Graph, name: string, root?: string): GraftRecord
 export interface Found {
   readonly grafts: readonly GraftRecord[]
   readonly unfinished: readonly ForkInfo[]
+  /** Those of which it cannot be told any more what was grafted. */
+  readonly spoiled: readonly ForkInfo[]
 }
 
 /** All of them. Cost: a look at each fork. */
 export function findGrafts(graph: Graph): Found {
-  const [grafts, unfinished]: [GraftRecord[], ForkInfo[]] = [[], []]
+  const grafts: GraftRecord[] = []
+  const [unfinished, spoiled]: [ForkInfo[], ForkInfo[]] = [[], []]
   for (const fork of graph.forks()) {
     if (graftOf(fork.name) === undefined) continue
-    const record = readRecord(graph, fork)
-    if (record === undefined) unfinished.push(fork)
-    else grafts.push(record)
+    try {
+      const record = readRecord(graph, fork)
+      if (record === undefined) unfinished.push(fork)
+      else grafts.push(record)
+    } catch (error) {
+      if (!isFailure(error, 'ERR_KARYON_GRAFT')) throw error
+      spoiled.push(fork)
+    }
   }
-  return { grafts, unfinished }
-}
-
-/** The forks of grafts that are being made. */
-const making = new WeakMap<Kernel, Set<string>>()
-
-/** Makes a graft in a fork of that name, which nobody clears away meanwhile. */
-export async function inTheMaking<T>(kernel: Kernel, fork: string, make: () => Promise<T>): Promise<T> {
-  const forks = making.get(kernel) ?? new Set()
-  making.set(kernel, forks.add(fork))
-  try {
-    return await make()
-  } finally {
-    forks.delete(fork)
-  }
+  return { grafts, unfinished, spoiled }
 }
 
 /** All of them, but for those that were being made when the store was left: nobody makes them any more, so they are dropped. */
 export async function findAndClear(kernel: Kernel): Promise<Found> {
   const { graph } = kernel
-  const { grafts, unfinished } = findGrafts(graph)
+  const { grafts, unfinished, spoiled } = findGrafts(graph)
   const opened = versionAtOpening(kernel)
-  const left = unfinished.filter(({ name, created }) => created <= opened && !making.get(kernel)?.has(name))
+  const left = unfinished.filter(({ created }) => created <= opened)
   for (const { name } of left) await graph.openFork(name).drop()
-  return { grafts, unfinished: unfinished.filter((fork) => !left.includes(fork)) }
+  return { grafts, spoiled, unfinished: unfinished.filter((fork) => !left.includes(fork)) }
 }
 
-/** The version that the store had when it was opened, unless it was compacted since: what is younger may be somebody's work. */
-function versionAtOpening({ recovery, graph }: Kernel): Version {
+/** No later than the version that the store had when it was opened, here or elsewhere in the process: what is younger may be somebody's work. */
+function versionAtOpening({ recovery: { version, checkpoint, replayed }, graph }: Kernel): Version {
+  // Somebody elsewhere may have opened the store before; what he has archived since is no part of what he found.
   const { archived } = graph.stats()
-  const start = archived > recovery.checkpoint ? archived : recovery.checkpoint
-  return start + BigInt(recovery.replayed)
+  const found = (archived > checkpoint ? archived : checkpoint) + BigInt(replayed)
+  return found < version ? found : version
 }
 
 /** Drops the fork of a graft that came to nothing. What cannot be dropped now is when the store is opened again. */
@@ -134,7 +129,7 @@ export async function dropUnfinished(graph: Graph, fork: string): Promise<void> 
 
 /** Refuses what stands in the way of a graft. */
 export function checkRoom(
-  { grafts, unfinished }: Found,
+  { grafts, unfinished, spoiled }: Found,
   wanted: Pick<GraftInfo, 'name' | 'root' | 'principal'>,
 ): void {
   for (const { info } of grafts) {
@@ -149,10 +144,13 @@ export function checkRoom(
         name,
       })
   }
-  for (const fork of unfinished) {
+  for (const fork of [...unfinished, ...spoiled]) {
     const of = graftOf(fork.name)!
     if (of.name !== wanted.name && of.root !== wanted.root) continue
-    const message = `${JSON.stringify(of.name)} is just being grafted; wait for that, or drop its fork ${JSON.stringify(fork.name)}`
+    const what = spoiled.includes(fork)
+      ? 'is grafted, but what says so is spoiled; openGraft tells why, then'
+      : 'is just being grafted; wait for that, or'
+    const message = `${JSON.stringify(of.name)} ${what} drop its fork ${JSON.stringify(fork.name)}`
     throw graftError(message, { name: of.name, fork: fork.name })
   }
 }

@@ -1,5 +1,6 @@
 // What grafts are refused with, in words.
 import { type ErrorDetails, KaryonError } from '../../errors.ts'
+import { OPERATIONS_MAX } from '../../values/limits.ts'
 import type { PlannedConflict } from '../types.ts'
 
 /** A graft that does not exist, or cannot be made. */
@@ -13,6 +14,17 @@ export function conflictError(count: number, conflicts: readonly PlannedConflict
   const first = JSON.stringify({ target, property })
   const message = `the policy of ${count} or more conflicts is 'reject', of ${first} first; plan tells them, another policy decides them`
   return new KaryonError('ERR_KARYON_GRAFT_CONFLICT', message, { details: { count, conflicts } })
+}
+
+/** A promotion that no commit holds. */
+export function tooMuch(cause?: unknown): KaryonError {
+  const message =
+    'the promotion is more than a commit holds; promote less at once: promote({ nodes, edges }), each a function that says which'
+  const details = { limit: OPERATIONS_MAX }
+  return new KaryonError('ERR_KARYON_TRANSACTION_SIZE', message, {
+    details,
+    ...(cause !== undefined && { cause }),
+  })
 }
 
 /** Whether it is an error of ours with this code. */

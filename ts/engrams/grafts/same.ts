@@ -3,6 +3,7 @@ import { Instant } from '../../time.ts'
 import { encodeValue } from '../../values/encode.ts'
 import type { Value } from '../../values/types.ts'
 import { Writer } from '../../values/writer.ts'
+import { isFailure } from './refusals.ts'
 import type { Timed } from '../types.ts'
 
 /** Whether two values are stored as the same bytes: 1 is not 1n, and −0 not 0, but NaN is NaN. */
@@ -27,6 +28,17 @@ function sameTimed(one: Timed, other: Timed): boolean {
 export function microsOf(date: Date | undefined): bigint | undefined {
   if (date === undefined) return undefined
   return date instanceof Instant ? date.micros : BigInt(date.getTime()) * 1000n
+}
+
+/** Whether a property can hold it: it is not nested too deep, nor too large. */
+export function isStorable(value: Value): boolean {
+  try {
+    bytesOf(value)
+    return true
+  } catch (error) {
+    if (isFailure(error, 'ERR_KARYON_VALUE_DEPTH') || isFailure(error, 'ERR_KARYON_VALUE_SIZE')) return false
+    throw error
+  }
 }
 
 /** What values have in common that are the same, and only those. */
