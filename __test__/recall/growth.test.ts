@@ -5,7 +5,8 @@ import { Slots } from '../../ts/recall/slots.ts'
 import { chooseSeed, seededRandom } from '../values/random.ts'
 
 const TEXTS = 3_300
-const ALL: Cue = { limit: 1_000, minHeads: 5, minConfidence: 0, minTrust: 0, at: TEXTS }
+/** Of rows whose heads fall together by accident more do so where there are fewer slots, but none with all heads. */
+const ALL: Cue = { limit: 1_000, minHeads: HEADS, minConfidence: 0, minTrust: 0, at: TEXTS }
 const VERSIONS_BACK = 40
 
 /** What happens to a memory: texts are added, and some of them end a while later. */
