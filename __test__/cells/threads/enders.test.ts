@@ -67,6 +67,8 @@ for (const how of ['kill', 'stop'] as const) {
       const [ref, neighbour] = [crew.child('one', threadEnder), kernel.spawn(threadEnder)]
       await Promise.all([ref, neighbour].map((each) => each.ask('told', undefined, PATIENT)))
       const thread = threadOf(neighbour)
+      // The turns that have answered are over there as well.
+      while (thread.running !== undefined) await new Promise(setImmediate)
       ref.send('block')
       while (thread.running === undefined) await new Promise(setImmediate)
       await (how === 'kill' ? ref.kill() : crew.stop())
