@@ -85,10 +85,13 @@ test('who has ended is known before a worker is asked for what it was handed: it
   t.deepEqual(log, ['dies', 'is asked'])
 })
 
-test('a slot that is free again and comes back is not taken for the message that ran in it before', (t) => {
+/** A seat, what its worker says of it, who holds which slot, and which messages are over. */
+function seated() {
   const words = new Int32Array(new SharedArrayBuffer(8))
   const holders: unknown[] = []
-  const runtime = { waits: 0, slots: { at: (slot: number) => slot, outcome: () => {} } }
+  const over: number[] = []
+  const slots = { at: (slot: number) => slot, outcome: (slot: number) => over.push(slot) }
+  const runtime = { waits: 0, slots }
   const thread = {
     threads: { runtime, holders },
     line: { seats: words },
@@ -101,6 +104,11 @@ test('a slot that is free again and comes back is not taken for the message that
     holders[slot] = seat
     return seat.handed(slot)
   }
+  return { seat, words, holders, over, runtime, hand }
+}
+
+test('a slot that is free again and comes back is not taken for the message that ran in it before', (t) => {
+  const { seat, words, holders, runtime, hand } = seated()
   // The worker has told of the end of what it ran, and not yet changed its word.
   words[1] = hand(5)
   seat.landed(5)
@@ -116,25 +124,7 @@ test('a slot that is free again and comes back is not taken for the message that
 })
 
 test('what was found to run is found again, and what was lost meanwhile has its outcome from whoever lost it', (t) => {
-  const words = new Int32Array(new SharedArrayBuffer(8))
-  const holders: unknown[] = []
-  const over: number[] = []
-  const runtime = {
-    waits: 0,
-    slots: { at: (slot: number) => slot, outcome: (slot: number) => over.push(slot) },
-  }
-  const thread = {
-    threads: { runtime, holders },
-    line: { seats: words },
-    read: () => {},
-    say: () => {},
-    holds: () => true,
-  }
-  const seat = new Seat(thread as never, 1, { alive: true } as never, {} as never, 0)
-  const hand = (slot: number): number => {
-    holders[slot] = seat
-    return seat.handed(slot)
-  }
+  const { seat, words, holders, over, hand } = seated()
   for (const slot of [4, 5, 6]) words[1] = hand(slot)
   holders[5] = undefined
   t.is(seat.recall(), 6)
