@@ -2,6 +2,7 @@
 import test from 'ava'
 import { graftEngram } from '../../ts/engrams/grafts/graft.ts'
 import { listGrafts } from '../../ts/engrams/grafts/opened.ts'
+import { takeBack } from '../../ts/engrams/grafts/take-back.ts'
 import type { Detached, Graft } from '../../ts/engrams/types.ts'
 import { Kernel, type Graph, type PropertyChanges, type Transaction } from '../../ts/index.ts'
 import { fakeEngram } from './fake-engram.ts'
@@ -76,4 +77,22 @@ test('a property that is required by now is not taken back, what others have cha
   t.like(graph.get('drop 3'), { labels: [], props: {} })
   t.deepEqual([graph.get('drop 4'), graph.degree('sky', 'in')], [undefined, 0])
   t.deepEqual([await listGrafts(kernel), graph.forks()], [[], []])
+})
+
+test('what was taken back before, as far as it went, is no fact of others the next time', async (t) => {
+  const { kernel, graph, graft } = await promoted()
+  await graph.index({ label: 'Fact', property: 'text', required: true })
+  await graph.write((tx) => {
+    tx.put('roof')
+    tx.link('drop 3', 'FROM', 'roof')
+  })
+  const first = await takeBack(kernel, graft.info)
+  t.deepEqual(places(first).toSorted(), ['drop 3 existence', 'sea property:text'])
+  const digest = graph.digest()
+  // The process ended before the graft was dropped.
+  t.deepEqual(places(await takeBack(kernel, graft.info)), places(first))
+  t.is(graph.digest(), digest)
+  await graph.write((tx) => tx.remove('roof', { detach: true }))
+  t.deepEqual(places(await graft.detach()), ['sea property:text'])
+  t.deepEqual([graph.get('drop 3'), graph.get('sea')?.props], [undefined, { text: 'green', depth: 5 }])
 })

@@ -57,14 +57,13 @@ export class OpenedGraft implements Graft {
   }
 
   async #detach(): Promise<Detached> {
-    const { graph } = this.#kernel
     const { promoted, principal, from } = this.#record().info
     const above = this.#fork.forks()
     if (above.length > 0) {
       const message = `the fork ${JSON.stringify(above[0]!.name)} stands on the graft; drop that first`
       throw graftError(message, { forks: above.map(({ name }) => name) })
     }
-    const reverted = promoted ? await takeBack(graph, { principal, from }) : undefined
+    const reverted = promoted ? await takeBack(this.#kernel, { principal, from }) : undefined
     await this.#fork.drop()
     this.#closed = true
     const { restored = 0, kept = [] } = reverted ?? {}

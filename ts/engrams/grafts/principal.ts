@@ -12,7 +12,7 @@ const busy = new WeakMap<Kernel, Map<string, Promise<void>>>()
 
 /** Has work done by a cell of this name, below the root, that may read and write everything. Other work in the same name waits for it. */
 export function inTheNameOf<T>(kernel: Kernel, name: string, work: (turn: Turn) => Promise<T>): Promise<T> {
-  return oneAfterTheOther(kernel, name, () => act(kernel, name, work))
+  return oneAfterTheOther(kernel, name, () => actInTheNameOf(kernel, name, work))
 }
 
 /** The name of the cell that a principal is. */
@@ -36,7 +36,12 @@ export async function oneAfterTheOther<T>(kernel: Kernel, name: string, work: ()
 
 function nothing(): void {}
 
-async function act<T>(kernel: Kernel, name: string, work: (turn: Turn) => Promise<T>): Promise<T> {
+/** The same, for who has waited already: in `oneAfterTheOther`, for that name. */
+export async function actInTheNameOf<T>(
+  kernel: Kernel,
+  name: string,
+  work: (turn: Turn) => Promise<T>,
+): Promise<T> {
   const idle = async (): Promise<void> => {}
   let next: (graph: Graph) => Promise<void> = idle
   // Portions of work are turns of their own, so that other cells have theirs in between; how long one takes is no fault of it.

@@ -3,7 +3,9 @@ import { KaryonError } from '../../errors.ts'
 import type { Change, Edge, EdgeIdentity, Graph, Node, Target, Transaction } from '../../graph/types.ts'
 import { type Entity, held, isNode, part, write } from './facts.ts'
 import { targetOf } from './judge.ts'
+import type { Kernel } from '../../kernel.ts'
 import { type Held, sameHeld } from './policies.ts'
+import { actInTheNameOf, cellOf, type Turn } from './principal.ts'
 import { isFailure } from './refusals.ts'
 import { EXISTENCE, factOf } from './since.ts'
 import type { Detached, GraftInfo } from '../types.ts'
@@ -28,8 +30,14 @@ interface Undoing {
   readonly change: Change
 }
 
-/** Takes back what a graft's principal has written since the graft, but for what others have changed and what a rule needs. */
-export async function takeBack(graph: Graph, { principal, from }: Promotion): Promise<Detached> {
+/**
+ * Takes back what a graft's principal has written since the graft, but for what others have changed and what a rule needs. To be called in
+ * `oneAfterTheOther`, for the principal's cell.
+ *
+ * Fact by fact it is the principal itself that takes back: after a crash in the middle of it, what is left is its own still, and is taken back next time.
+ */
+export async function takeBack(kernel: Kernel, { principal, from }: Promotion): Promise<Detached> {
+  const { graph } = kernel
   const written = { principal, since: from }
   try {
     return await graph.revert(written)
@@ -37,7 +45,8 @@ export async function takeBack(graph: Graph, { principal, from }: Promotion): Pr
     if (!RULES.some((code) => isFailure(error, code))) throw error
   }
   const { kept, restored } = await graph.revert({ ...written, dryRun: true })
-  const needed = await undoInParts(graph, undoingsOf(graph, { principal, from }, kept))
+  const undoings = undoingsOf(graph, { principal, from }, kept)
+  const needed = await actInTheNameOf(kernel, cellOf(principal), (turn) => undoInParts(turn, undoings))
   return { restored: restored - needed.length, kept: [...kept, ...needed] }
 }
 
@@ -55,7 +64,7 @@ function undoingsOf(graph: Graph, promotion: Promotion, kept: readonly Kept[]): 
       continue
     }
     for (const [fact, change] of own) {
-      if (fact === EXISTENCE) continue
+      if (fact === EXISTENCE || isUndone(after, change)) continue
       const list = isNode(after) ? (change.label === undefined ? properties! : labels!) : edges!
       list.push({ entity: after, fact, change })
     }
@@ -76,12 +85,14 @@ function ownChanges(graph: Graph, target: Target, { principal, from }: Promotion
 }
 
 /** In as few commits as it takes. What cannot be undone alone is told. */
-async function undoInParts(graph: Graph, undoings: readonly Undoing[]): Promise<Kept[]> {
+async function undoInParts(turn: Turn, undoings: readonly Undoing[]): Promise<Kept[]> {
   if (undoings.length === 0) return []
   try {
-    await graph.write((tx) => {
-      for (const undoing of undoings) undo(tx, undoing)
-    })
+    await turn((graph) =>
+      graph.write((tx) => {
+        for (const undoing of undoings) undo(tx, undoing)
+      }),
+    )
     return []
   } catch (error) {
     if (!OBSTACLES.some((code) => isFailure(error, code))) throw error
@@ -90,8 +101,8 @@ async function undoInParts(graph: Graph, undoings: readonly Undoing[]): Promise<
       return [{ target: targetOf(entity), slot: fact, reason: (error as KaryonError).message }]
     }
     const half = undoings.length >> 1
-    const first = await undoInParts(graph, undoings.slice(0, half))
-    return [...first, ...(await undoInParts(graph, undoings.slice(half)))]
+    const first = await undoInParts(turn, undoings.slice(0, half))
+    return [...first, ...(await undoInParts(turn, undoings.slice(half)))]
   }
 }
 
@@ -104,8 +115,21 @@ function undo(tx: Transaction, { entity, fact, change }: Undoing): void {
   if (label !== undefined) return tx.patch(targetOf(entity), { dropLabels: [label] })
   if (property !== undefined && before === undefined && intervalsBefore === undefined)
     return tx.patch(targetOf(entity), { props: { [property]: undefined } })
-  const was: Held = before === undefined ? { times: intervalsBefore ?? [] } : { value: before }
-  write(tx, part(entity, [], new Map([[property, was]]))!)
+  write(tx, part(entity, [], new Map([[property, heldBefore(change)]]))!)
+}
+
+function heldBefore({ before, intervalsBefore }: Change): Held {
+  return before === undefined ? { times: intervalsBefore ?? [] } : { value: before }
+}
+
+/** Whether it is taken back already, as far as that goes. */
+function isUndone(now: Entity, change: Change): boolean {
+  const { label, property, before, intervalsBefore } = change
+  if (label !== undefined) return isNode(now) && !now.labels.includes(label)
+  const there = held(now, property)
+  if (property !== undefined && before === undefined && intervalsBefore === undefined)
+    return there === undefined
+  return sameHeld(there, heldBefore(change))
 }
 
 function remove(tx: Transaction, entity: Entity): void {
