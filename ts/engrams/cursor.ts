@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { ByteReader } from '../values/decode.ts'
 import { KEY_BYTES_MAX, NESTING_MAX, VALUE_BYTES_MAX } from '../values/limits.ts'
 import type { Value } from '../values/types.ts'
+import { asciiOf } from './ascii.ts'
 import type { Blocks } from './blocks.ts'
 import { BLOCK_BYTES } from './layout.ts'
 import { RECORD_BYTES_MAX, checkLimit, checkMemory } from './limits.ts'
@@ -167,16 +168,8 @@ export class Cursor {
 
   #decoded(start: number, length: number): string {
     const { bytes } = this
-    if (length < SHORT_TEXT) {
-      let text = ''
-      let at = start
-      for (; at < start + length; at++) {
-        const unit = bytes[at] as number
-        if (unit >= 0x80) break
-        text += String.fromCharCode(unit)
-      }
-      if (at === start + length) return text
-    }
+    const short = length < SHORT_TEXT ? asciiOf(bytes, start, start + length) : undefined
+    if (short !== undefined) return short
     const text = bytes.toString('utf8', start, start + length)
     // What stands for what is none may have been meant.
     if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, start + length))) {

@@ -16,6 +16,7 @@ import {
   putValid,
   readValid,
   skipProperties,
+  type Held,
 } from './properties.ts'
 
 /** What is written of an edge, beside the node at this end; facts are in the order of their numbers. */
@@ -142,6 +143,11 @@ export class Links {
   readonly next: number
   readonly #blocks: Blocks
   readonly #names: Names
+  #cursor: Cursor | undefined
+  /** What was read last of an edge. */
+  #source = 0
+  #valid: Span[] | undefined
+  #held: readonly Held[] = []
 
   constructor(blocks: Blocks, names: Names, { offset, bytes }: Section, at: number) {
     const cursor = new Cursor(blocks, at, offset + bytes)
@@ -207,30 +213,33 @@ export class Links {
     return undefined
   }
 
-  /** An edge that leaves, with what it holds, and where that comes from. */
-  edge({ type, other, key, start, end }: End): {
-    readonly edge: Edge
-    readonly source: (property?: string) => number
-  } {
-    const cursor = new Cursor(this.#blocks, start, end)
+  /** An edge that leaves, with what it holds. */
+  edge(end: End): Edge {
+    const cursor = this.#read(end)
+    const { type, other: to, key } = end
+    const { props, intervals } = decodeProperties(cursor, this.#held)
+    const [edge, valid] = [{ from: this.key, type, to, key, props, version: 0n }, this.#valid]
+    if (intervals === undefined && valid === undefined) return edge
+    return { ...edge, ...(intervals && { intervals }), ...(valid && { valid }) }
+  }
+
+  /** Where an edge that leaves comes from, or one of its properties; 0 where it is not told. */
+  source(end: End, property?: string): number {
+    this.#read(end)
+    if (property === undefined) return this.#source
+    return this.#held.find(({ name }) => name === property)?.source ?? 0
+  }
+
+  /** What an edge holds stands until another is read. */
+  #read({ start, end }: End): Cursor {
+    const cursor = (this.#cursor ??= new Cursor(this.#blocks, start, end))
+    cursor.reset(start, end)
     cursor.need(end - start)
-    const existence = cursor.varint()
-    const valid = readValid(cursor)
-    const held = skipProperties(cursor, this.#names)
+    this.#source = cursor.varint()
+    this.#valid = readValid(cursor)
+    this.#held = skipProperties(cursor, this.#names)
     cursor.done()
-    const from = this.key
-    const edge = {
-      from,
-      type,
-      to: other,
-      key,
-      ...decodeProperties(cursor, held),
-      ...(valid && { valid }),
-      version: 0n,
-    }
-    const source = (property?: string): number =>
-      property === undefined ? existence : (held.find(({ name }) => name === property)?.source ?? 0)
-    return { edge, source }
+    return cursor
   }
 }
 

@@ -142,7 +142,7 @@ export class OpenEngram implements Engram {
     this.#blocks.checkOpen()
     const links = this.#linksOf(plain.from)
     const end = links?.find(plain)
-    return end && links?.edge(end).edge
+    return end && links?.edge(end)
   }
 
   #linksOf(key: string): Links | undefined {
@@ -183,7 +183,7 @@ export class OpenEngram implements Engram {
   *#out(key: string, type: string | undefined): Generator<Edge, void, undefined> {
     const links = this.#linksOf(key)
     if (!links) return
-    for (const end of links.ends('out', type)) yield links.edge(end).edge
+    for (const end of links.ends('out', type)) yield links.edge(end)
   }
 
   *#in(key: string, type: string | undefined): Generator<Edge, void, undefined> {
@@ -208,7 +208,7 @@ export class OpenEngram implements Engram {
       const links = origin && this.#links(origin, from)
       const end = links?.find({ from, type, to, key })
       if (!end) throw malformed(`an edge enters ${JSON.stringify(to)} that leaves no node`)
-      yield links!.edge(end).edge
+      yield links!.edge(end)
     }
   }
 
@@ -221,7 +221,7 @@ export class OpenEngram implements Engram {
       for (const end of links.ends('out')) {
         count++
         this.#blocks.checkOpen()
-        yield links.edge(end).edge
+        yield links.edge(end)
       }
       nodes++
       before = links.key
@@ -400,7 +400,7 @@ export class OpenEngram implements Engram {
   #edgeSource(identity: Required<EdgeIdentity>, property: string | undefined): number {
     const links = this.#linksOf(identity.from)
     const end = links?.find(identity)
-    return end ? links!.edge(end).source(property) : 0
+    return end ? links!.source(end, property) : 0
   }
 
   history(target: Target, options: PastOptions = {}): IterableIterator<PackedChange> {
