@@ -445,6 +445,7 @@ export class OpenEngram implements Engram {
     return new TablesInPlace(this.#blocks, head, {
       recall: recall.tables[at]!,
       reader: this.#newReader(),
+      lookup: this.#lookup,
     })
   }
 

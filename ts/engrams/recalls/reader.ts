@@ -3,6 +3,7 @@ import { HEADS, IMPACT_MAX, ROWS_MAX, SLOT_ROWS_MAX } from '../../recall/tables.
 import { compareUtf8 } from '../../values/encode.ts'
 import type { Blocks } from '../blocks.ts'
 import { Cursor } from '../cursor.ts'
+import type { Lookup } from '../lookup.ts'
 import { BLOCK_BYTES, type Section, getLong } from '../layout.ts'
 import type { NodeReader } from '../records.ts'
 import type { PackedFacts, RecallTables } from '../recalled.ts'
@@ -82,6 +83,7 @@ function groupsOf({ slots }: Pick<TableHead, 'slots'>): number {
 export interface Recalled {
   readonly recall: PackedRecall
   readonly reader: NodeReader
+  readonly lookup: Lookup
 }
 
 /** One of the tables of an open package. */
@@ -114,6 +116,8 @@ export class TablesInPlace implements RecallTables {
     this.#firstEnd = this.#firstRow + this.rows * RECALL_ROW_WORDS
     this.#firstGroup = this.#firstEnd + groupsOf(head)
     this.#groupWords = (head.offset + head.bytes) / WORD_BYTES - this.#firstGroup
+    this.#take(this.#firstGroup - 1, 1, this.#span)
+    if (this.#span[0] !== this.#groupWords) throw wrong('slots of a recall do not end where its table does')
   }
 
   read(slot: number, postings: Uint32Array): number {
@@ -157,9 +161,7 @@ export class TablesInPlace implements RecallTables {
     if (group === 0) this.#take(this.#firstEnd, 1, span)
     else this.#take(this.#firstEnd + group - 1, 2, span)
     const [from, to] = group === 0 ? [0, span[0]!] : [span[0]!, span[1]!]
-    const isLast = group + 1 === this.#firstGroup - this.#firstEnd
-    if (from > to || to > this.#groupWords || (isLast && to !== this.#groupWords))
-      throw wrong('slots of a recall are not where they have to be')
+    if (from > to || to > this.#groupWords) throw wrong('slots of a recall are not where they have to be')
     return [from, to]
   }
 
@@ -181,16 +183,19 @@ export class TablesInPlace implements RecallTables {
   }
 
   keys(rows: readonly number[]): string[] {
-    const { reader, recall } = this.#recalled
+    const { reader, lookup, recall } = this.#recalled
     const named = new Map<number, string>()
     let before = ''
     // No node is there twice.
     for (const row of rows.toSorted((a, b) => a - b)) {
-      reader.read(this.#readRow(row)[0])
+      const [node] = this.#readRow(row)
+      reader.read(node)
       if (!reader.labels.includes(recall.label) || reader.encoded(recall.text)?.[0] !== STRING)
         throw wrong('a row of a recall leads to what has no text')
       if (compareUtf8(before, reader.key) >= 0) throw wrong('rows of a recall are out of order')
       before = reader.key
+      if (lookup.find(before)?.node !== node)
+        throw wrong('a row of a recall leads to a node that is not found')
       named.set(row, before)
     }
     return rows.map((row) => named.get(row)!)
