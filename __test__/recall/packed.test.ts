@@ -1,6 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test, { type ExecutionContext } from 'ava'
 import {
   exportEngram,
@@ -243,6 +246,22 @@ test('what never changes is as it is, and what is closed is closed', async (t) =
   engram.close()
   t.throws(() => recall.find('common'), { code: 'ERR_KARYON_CLOSED' })
   await refused(t, 'ERR_KARYON_CLOSED', openRecall(engram, PLAIN))
+})
+
+test('who recalls a package has it: it is not let go of, though nobody else knows it any more', async (t) => {
+  const { graph } = Kernel.memory()
+  await randomTexts(seededRandom(5), graph, 50)
+  const { path } = await packed(t, graph, { recall: [PLAIN] })
+  const recall = await openRecall(openEngram(path), PLAIN)
+  t.true(recall.stats().inPlace)
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  for (let round = 0; round < 5; round++) {
+    collect()
+    // What was let go of is told in a turn of its own.
+    await turnOfLoop()
+  }
+  t.true(recall.find('common').length > 0)
 })
 
 test('recalls that are none, or too many, are not packed', async (t) => {

@@ -443,6 +443,7 @@ export class OpenEngram implements Engram {
     if (at < 0) return undefined
     const head = headsOf(this.#blocks, section, recall.tables)[at]!
     return new TablesInPlace(this.#blocks, head, {
+      engram: this,
       recall: recall.tables[at]!,
       reader: this.#newReader(),
       lookup: this.#lookup,

@@ -86,7 +86,7 @@ export interface ExportOptions extends Description {
   /**
    * Recalls whose tables the package carries: `openRecall` of it with the same options then reads them where they lie, and does not make them again. At most
    * 8, each of nodes that are packed; none by default, also where what is packed is an engram that has some. They are what the package says
-   * anyway, at 1.5 KB a text of a dozen words.
+   * anyway, at 1.4 KB a text of a dozen words.
    */
   readonly recall?: readonly RecallOptions[]
   /** Private Ed25519 keys that sign the root; at most 64. */

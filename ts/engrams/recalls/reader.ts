@@ -81,6 +81,8 @@ function groupsOf({ slots }: Pick<TableHead, 'slots'>): number {
 
 /** What tables are of, and a reader of nodes that is their own. */
 export interface Recalled {
+  /** The open package: it is let go of when nobody has it any more, and who recalls it has it. */
+  readonly engram: object
   readonly recall: PackedRecall
   readonly reader: NodeReader
   readonly lookup: Lookup
