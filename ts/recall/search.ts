@@ -154,33 +154,30 @@ export interface Searched {
 
 /** The rows that share n-grams with a text, by their places, the best first; those of one score by their keys. */
 export function search(searched: Searched, grams: Grams, cue: Cue): Found[] {
-  const { notes, said } = searched
   const touched: number[] = []
   let whole = 0
   for (let gram = 0; gram < grams.count; gram++) {
     const { rows, count } = look(searched, grams, gram, cue)
     const worth = KIND_WEIGHTS[grams.kinds[gram]!]! * rarity(count)
     whole += worth
-    for (const row of rows) {
-      if (worth > 0) score(searched, row, worth, cue, touched)
-      notes.agreed[row] = 0
-    }
+    score(searched, rows, worth, cue, touched)
   }
+  const { scores, shares, counts, heads, best } = searched.notes
+  const { weights, thresholds } = searched.said
   /** The best so far, in order. */
   const found: Found[] = []
   for (const row of touched) {
-    const share = Math.floor((255 * notes.shares[row]!) / whole)
-    const score = Math.floor((notes.scores[row]! * said.weights[row]!) / 256)
-    const place = share >= said.thresholds[row]! ? placeOf(searched, row, score, found) : cue.limit
+    const share = Math.floor((255 * shares[row]!) / whole)
+    const score = Math.floor((scores[row]! * weights[row]!) / 256)
+    const place = share >= thresholds[row]! ? placeOf(searched, row, score, found) : cue.limit
     if (place < cue.limit) {
-      const one = { row, score, share, grams: notes.counts[row]!, heads: notes.heads[row]! }
-      found.splice(place, 0, one)
+      found.splice(place, 0, { row, score, share, grams: counts[row]!, heads: heads[row]! })
       if (found.length > cue.limit) found.pop()
     }
-    notes.scores[row] = 0
-    notes.shares[row] = 0
-    notes.counts[row] = 0
-    notes.best[row] = 0
+    scores[row] = 0
+    shares[row] = 0
+    counts[row] = 0
+    best[row] = 0
   }
   return found
 }
@@ -231,24 +228,32 @@ function look(
   return { rows: met, count: isFull ? Math.max(count, present) : count }
 }
 
-/** Counts an n-gram for a row that is as sure and as trusted as is asked for. */
+/** Counts an n-gram for the rows that have it, and are as sure and as trusted as is asked for. */
 function score(
   searched: Searched,
-  row: number,
+  rows: readonly number[],
   worth: number,
   { minConfidence, minTrust }: Cue,
   touched: number[],
 ): void {
-  const { notes, said } = searched
-  if (notes.counts[row] === 0) searched.fetch(row)
-  if (said.confidences[row]! < minConfidence || said.trusts[row]! < minTrust) return
-  if (notes.counts[row] === 0) touched.push(row)
-  notes.counts[row]!++
-  notes.scores[row]! += worth * notes.impacts[row]!
-  notes.shares[row]! += worth
-  if (worth <= notes.best[row]!) return
-  notes.best[row] = worth
-  notes.heads[row] = notes.agreed[row]!
+  // All have their places by now.
+  const { agreed, impacts, scores, shares, counts, heads, best } = searched.notes
+  const { confidences, trusts } = searched.said
+  for (const row of rows) {
+    const agreeing = agreed[row]!
+    agreed[row] = 0
+    if (worth === 0) continue
+    const isNew = counts[row] === 0
+    if (isNew) searched.fetch(row)
+    if (confidences[row]! < minConfidence || trusts[row]! < minTrust) continue
+    if (isNew) touched.push(row)
+    counts[row]!++
+    scores[row]! += worth * impacts[row]!
+    shares[row]! += worth
+    if (worth <= best[row]!) continue
+    best[row] = worth
+    heads[row] = agreeing
+  }
 }
 
 /** Where a head has an n-gram, among the slots of all heads, of each so many. */
