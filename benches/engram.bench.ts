@@ -14,6 +14,7 @@ import {
 } from './engrams/lookups.ts'
 import { opening } from './engrams/opening.ts'
 import { packageReads } from './engrams/package-reads.ts'
+import { recalled } from './engrams/recalled.ts'
 import { recalling } from './engrams/recalling.ts'
 import type { Case, Side } from './measure.ts'
 
@@ -60,6 +61,7 @@ export function cases(): readonly Case[] {
     ...grafting(),
     ...exporting(),
     ...recalling(),
+    ...recalled(),
     ...collisions(),
   ]
 }

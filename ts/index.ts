@@ -36,9 +36,9 @@ export {
   type Candidate,
   type FindOptions,
   type Recall,
-  type RecallOptions,
   type RecallStats,
 } from './recall/recall.ts'
+export type { RecallOptions } from './recall/options.ts'
 export { Simulation, type SimulationOptions } from './simulation.ts'
 export type { WorkerOptions } from './threads/threads.ts'
 export { Instant, type Moment, type Version } from './time.ts'

@@ -31,6 +31,26 @@ test('every value comes back, wherever a block ends in it', (t) => {
   t.is(cursor.value(), large)
 })
 
+test('times come back that begin in one block and end in the next', (t) => {
+  for (const micros of [
+    0n,
+    -1n,
+    1_795_762_000_840_306n,
+    8_640_000_000_000_000_000n,
+    -8_640_000_000_000_000_000n,
+  ]) {
+    const writer = new Writer()
+    writer.signedBig(micros)
+    const bytes = writer.bytes.subarray(0, writer.length)
+    for (let back = 0; back < 12; back++) {
+      t.is(over(bytes, BLOCK_BYTES - back).time(), micros, `${micros}, ${back} bytes before the end`)
+      const skipped = over(bytes, BLOCK_BYTES - back)
+      skipped.skipTime()
+      skipped.done()
+    }
+  }
+})
+
 test('numbers and texts come back, also one byte at a time', (t) => {
   const random = seededRandom(1)
   const numbers = [

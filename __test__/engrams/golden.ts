@@ -1,7 +1,7 @@
 // The world of the golden packages: one of everything, the same in every run.
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto'
 import type { ExportOptions } from '../../ts/engrams/index.ts'
-import { Instant, Kernel, type Graph, type Value } from '../../ts/index.ts'
+import { Instant, Kernel, type Graph, type RecallOptions, type Value } from '../../ts/index.ts'
 import { Principals } from '../graph/principals.ts'
 
 /** Every kind of value. */
@@ -83,6 +83,24 @@ export async function goldenPast(): Promise<Graph> {
     tx.put('\uffff', { labels: ['Fact'] })
   })
   await crew.write((tx) => tx.link('𐀀', 'IS', '𐀀', { valid: { to: '1969-12-31T23:59:59.999999Z' } }))
+  return graph
+}
+
+export const RECALLS: readonly RecallOptions[] = [
+  { label: 'Fact', text: 'text' },
+  { label: 'Fact', text: 'text', weight: 'weight', threshold: 'needs', confidence: 'sure', trust: 'trusted' },
+]
+
+/** A graph with a past and texts to recall: one word is in more of them than a slot has room for. */
+export async function goldenTexts(): Promise<Graph> {
+  const graph = await goldenPast()
+  await graph.write((tx) => {
+    for (let at = 0; at < 540; at++) {
+      const text = at % 60 === 0 ? `Golden hooks, no. ${at}: naïve ﬁsh of 日本` : 'golden'
+      const said = at % 7 === 0 ? { weight: at / 100, needs: 0.1, sure: (at % 10) / 10, trusted: 0.5 } : {}
+      tx.put(`text ${at}`, { labels: ['Fact'], props: { text, ...said } })
+    }
+  })
   return graph
 }
 

@@ -6,6 +6,7 @@ import {
   BLOCK_BYTES,
   FIRST_SECTION,
   FORMAT,
+  FORMAT_KEPT,
   sectionsOf as namesOf,
   tableEnd,
 } from '../../ts/engrams/layout.ts'
@@ -20,8 +21,15 @@ import { plainOf, randomWorld } from './worlds.ts'
 
 const ABOUT = { name: 'world', version: '1.0.0', description: 'é' }
 
-/** Both formats. */
-const HISTORIES = ['cut', 'kept'] as const
+/** All formats: without a past, with it, and with recall tables too. */
+const FORMATS = { 'history cut': 1, 'history kept': FORMAT_KEPT, 'with recall tables': FORMAT } as const
+type Form = keyof typeof FORMATS
+const FORMS = Object.keys(FORMATS) as Form[]
+
+const RECALLS = [
+  { label: 'Fact', text: 'text' },
+  { label: 'a', text: 'n', weight: 'prop' },
+] as const
 
 interface Packed {
   readonly path: string
@@ -29,13 +37,13 @@ interface Packed {
   readonly keys: readonly string[]
 }
 
-/** A package of a random graph, with its past or without; with `filler` of several blocks. */
+/** A package of a random graph in one of the formats; with `filler` of several blocks. */
 async function packed(
   t: ExecutionContext,
   random: Random,
   size: number,
   filler = 0,
-  history: 'cut' | 'kept' = 'cut',
+  form: Form = 'history cut',
 ): Promise<Packed> {
   const { graph } = Kernel.memory()
   const keys = await randomWorld(random, graph, size)
@@ -48,7 +56,9 @@ async function packed(
     })
   }
   const path = join(freshDirectory(t), 'a.engram')
-  await exportEngram(graph, path, { ...ABOUT, select: { history } })
+  const recall = form === 'with recall tables' ? { recall: RECALLS } : {}
+  const history = form === 'history cut' ? 'cut' : 'kept'
+  await exportEngram(graph, path, { ...ABOUT, select: { history }, ...recall })
   return { path, bytes: readFileSync(path), keys }
 }
 
@@ -60,6 +70,8 @@ function refusalOf(path: string, keys: readonly string[], options = {}): KaryonE
     return undefined
   } catch (error) {
     if (error instanceof KaryonError && REFUSALS.includes(error.code)) return error.code
+    // That what is older was not kept anybody may say.
+    if (error instanceof KaryonError && error.code === 'ERR_KARYON_HORIZON') return undefined
     throw error
   }
 }
@@ -70,9 +82,9 @@ function flipped(bytes: Buffer, at: number, by: number): Buffer {
   return copy
 }
 
-for (const history of HISTORIES) {
-  test(`every byte of the head, the manifest and what is behind the sections counts, history ${history}`, async (t) => {
-    const { path, bytes, keys } = await packed(t, seededRandom(1), 10, 0, history)
+for (const form of FORMS) {
+  test(`every byte of the head, the manifest and what is behind the sections counts, ${form}`, async (t) => {
+    const { path, bytes, keys } = await packed(t, seededRandom(1), 10, 0, form)
     const { manifest } = sectionsOf(bodyOf(path))
     const places = [
       ...Array.from({ length: manifest.offset + manifest.bytes }, (_, at) => at),
@@ -85,11 +97,11 @@ for (const history of HISTORIES) {
     }
   })
 
-  test(`a flipped byte anywhere is found by verifying all, and by the read that touches it, history ${history}`, async (t) => {
+  test(`a flipped byte anywhere is found by verifying all, and by the read that touches it, ${form}`, async (t) => {
     const seed = chooseSeed()
     t.log(`KARYON_SEED=${seed}`)
     const random = seededRandom(seed)
-    const { path, bytes, keys } = await packed(t, random, 20, 300, history)
+    const { path, bytes, keys } = await packed(t, random, 20, 300, form)
     t.true(bytes.length > 5 * BLOCK_BYTES)
     t.is(refusalOf(path, keys, { verify: 'full' }), undefined)
     for (let round = 0; round < 40; round++) {
@@ -121,12 +133,12 @@ test('what no read touches is not read: a broken block is found when it is asked
   await refused(t, 'ERR_KARYON_PACKAGE_ROOT', () => openEngram(path, { verify: 'full' }))
 })
 
-for (const history of HISTORIES) {
-  test(`a file that is cut short anywhere is refused, history ${history}`, async (t) => {
+for (const form of FORMS) {
+  test(`a file that is cut short anywhere is refused, ${form}`, async (t) => {
     const seed = chooseSeed()
     t.log(`KARYON_SEED=${seed}`)
     const random = seededRandom(seed)
-    const { path, bytes } = await packed(t, random, 10, 100, history)
+    const { path, bytes } = await packed(t, random, 10, 100, form)
     const blocks = Array.from({ length: Math.ceil(bytes.length / BLOCK_BYTES) }, (_, at) => at * BLOCK_BYTES)
     const others = Array.from({ length: 60 }, () => below(random, bytes.length))
     for (const length of [
@@ -171,9 +183,9 @@ test('blocks that have changed places are refused', async (t) => {
   t.true(leaves > 5)
 })
 
-for (const history of HISTORIES) {
-  test(`a forged table of sections is refused by what it says, though its hash is right, history ${history}`, async (t) => {
-    const { path, keys } = await packed(t, seededRandom(5), 12, 100, history)
+for (const form of FORMS) {
+  test(`a forged table of sections is refused by what it says, though its hash is right, ${form}`, async (t) => {
+    const { path, keys } = await packed(t, seededRandom(5), 12, 100, form)
     const body = bodyOf(path)
     const values = [
       0n,
@@ -187,7 +199,7 @@ for (const history of HISTORIES) {
       2n ** 63n,
       2n ** 64n - 1n,
     ]
-    for (const section of namesOf(history === 'cut' ? 1 : FORMAT)) {
+    for (const section of namesOf(FORMATS[form])) {
       for (const field of [0, 8, 16, 24]) {
         const at = rowOf(section) + field
         const was = body.readBigUInt64LE(at)
@@ -216,12 +228,16 @@ test('what a package of a newer format is, nobody here knows', async (t) => {
   const error = await refused(t, 'ERR_KARYON_FORMAT_NEWER', () => inspectEngram(path))
   t.is(error.details['format'], FORMAT + 1)
   // What has a past is of one format, and what has none of another, whatever its head says.
-  for (const [history, other] of [
-    ['cut', FORMAT],
-    ['kept', 1],
-    ['kept', 0],
+  for (const [form, other] of [
+    ['history cut', FORMAT_KEPT],
+    ['history cut', FORMAT],
+    ['history kept', 1],
+    ['history kept', FORMAT],
+    ['history kept', 0],
+    ['with recall tables', 1],
+    ['with recall tables', FORMAT_KEPT],
   ] as const) {
-    const { path: own } = await packed(t, seededRandom(6), 5, 0, history)
+    const { path: own } = await packed(t, seededRandom(6), 5, 0, form)
     const forged = Buffer.from(bodyOf(own))
     forged.writeUInt32LE(other, 8)
     seal(own, forged)
@@ -236,7 +252,7 @@ test('what a package of a newer format is, nobody here knows', async (t) => {
 })
 
 test('limits are checked before anything is read', async (t) => {
-  const { path, bytes } = await packed(t, seededRandom(7), 12, 0, 'kept')
+  const { path, bytes } = await packed(t, seededRandom(7), 12, 0, 'history kept')
   const { manifest } = inspectEngram(path)
   const { nodes, edges, changes } = manifest.counts as Required<typeof manifest.counts>
   const size = sectionsOf(bodyOf(path)).manifest.bytes
@@ -255,9 +271,9 @@ test('limits are checked before anything is read', async (t) => {
   }
 })
 
-for (const history of HISTORIES) {
-  test(`a manifest in any other form is refused, history ${history}`, async (t) => {
-    const { path } = await packed(t, seededRandom(8), 0, 0, history)
+for (const form of FORMS) {
+  test(`a manifest in any other form is refused, ${form}`, async (t) => {
+    const { path } = await packed(t, seededRandom(8), 0, 0, form)
     const body = bodyOf(path)
     const { manifest } = sectionsOf(body)
     const text = body.subarray(manifest.offset, manifest.offset + manifest.bytes).toString()
@@ -274,7 +290,7 @@ for (const history of HISTORIES) {
     const others = [
       text.replace('"nodes":0', '"nodes":1'),
       text.replace('"edges":0', '"edges": 0').replace('world', 'worl'),
-      text.replace(/"format":[12]/, (format) => (format === '"format":1' ? '"format":2' : '"format":1')),
+      text.replace(/"format":[123]/, (format) => (format === '"format":1' ? '"format":2' : '"format":1')),
       text.replace('xxh3-128', 'xxh3-129'),
       text.replace('"name":"world"', '"name":"w rld"'),
       text.replace('"name":"world"', '"nane":"world"'),
@@ -287,7 +303,7 @@ for (const history of HISTORIES) {
       text.replace('"description":"é"', '"description":"ee"').replace('"ee"', '"e\n"'),
       '['.repeat(manifest.bytes),
       ' '.repeat(manifest.bytes),
-      ...(history === 'cut' ? [] : KEPT_OTHERWISE.map(([said, other]) => text.replace(said, other))),
+      ...OTHERWISE[form].map(([said, other]) => text.replace(said, other)),
     ]
     for (const other of others) {
       forge(other)
@@ -306,20 +322,44 @@ const KEPT_OTHERWISE: readonly (readonly [string, string])[] = [
   ['"changes":{}', '"changez":{}'],
 ]
 
-for (const history of HISTORIES) {
-  test(`whatever a forger writes, the reader answers or refuses, and does neither for ever, history ${history}`, async (t) => {
+/** What it says of recalls, said otherwise. */
+const RECALLED_OTHERWISE: readonly (readonly [string, string])[] = [
+  ['"recall":{', '"recalL":{'],
+  ['"grams":1', '"grams":0'],
+  ['"grams":1', '"gramz":1'],
+  ['"normaliser":1', '"normaliser":x'],
+  ['"normaliser":1', '"normalizer":1'],
+  ['"texts":0', '"texts":1'],
+  ['"texts":0', '"textz":0'],
+  ['"label":"Fact"', '"label":{"a":1}'.slice(0, -1)],
+  ['"label":"Fact"', '"label":12345 '],
+  ['"label":"Fact"', '"lebal":"Fact"'],
+  // The second one first, and twice the same.
+  ['"label":"Fact"', '"label":"zact"'],
+  ['"weight":"prop"', '"weight":"\\u12"'],
+  ['"weight":"prop"', '"waight":"prop"'],
+]
+
+const OTHERWISE: Readonly<Record<Form, readonly (readonly [string, string])[]>> = {
+  'history cut': [],
+  'history kept': KEPT_OTHERWISE,
+  'with recall tables': [...KEPT_OTHERWISE, ...RECALLED_OTHERWISE],
+}
+
+for (const form of FORMS) {
+  test(`whatever a forger writes, the reader answers or refuses, and does neither for ever, ${form}`, async (t) => {
     const seed = chooseSeed()
     t.log(`KARYON_SEED=${seed}`)
     const random = seededRandom(seed)
     let found = 0
     for (let world = 0; world < 6; world++) {
-      const { path, keys } = await packed(t, random, 8 + below(random, 20), 0, history)
+      const { path, keys } = await packed(t, random, 8 + below(random, 20), 0, form)
       const body = bodyOf(path)
       const sections = sectionsOf(body)
       for (let round = 0; round < 120; round++) {
         const forged = Buffer.from(body)
         for (let left = 1 + below(random, 3); left > 0; left--) {
-          const section = sections[pick(random, namesOf(history === 'cut' ? 1 : FORMAT).slice(1))]!
+          const section = sections[pick(random, namesOf(FORMATS[form]).slice(1))]!
           mutate(random, forged, section.offset, section.bytes)
         }
         seal(path, forged)
@@ -382,15 +422,12 @@ test('a row that leads to another node is none of the key that has its tag', asy
   for (const { key } of engram.nodes()) t.is(engram.get(key), undefined)
 })
 
-for (const history of HISTORIES) {
-  test(`what stands between sections is nothing, or the package is refused, history ${history}`, async (t) => {
-    const { path } = await packed(t, seededRandom(11), 20, 0, history)
+for (const form of FORMS) {
+  test(`what stands between sections is nothing, or the package is refused, ${form}`, async (t) => {
+    const { path } = await packed(t, seededRandom(11), 20, 0, form)
     const honest = bodyOf(path)
     const sections = Object.values(sectionsOf(honest))
-    const ends = [
-      tableEnd(history === 'cut' ? 1 : FORMAT),
-      ...sections.map(({ offset, bytes }) => offset + bytes),
-    ]
+    const ends = [tableEnd(FORMATS[form]), ...sections.map(({ offset, bytes }) => offset + bytes)]
     const starts = [...sections.map(({ offset }) => offset), honest.length]
     const gaps = ends.map((end, at) => [end, starts[at]!] as const).filter(([end, start]) => end < start)
     t.true(gaps.length > 3)

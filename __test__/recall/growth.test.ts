@@ -1,6 +1,7 @@
 import test from 'ava'
 import { gramsOf, HEADS } from '../../ts/recall/grams.ts'
-import { type Cue, Memory, PLAIN } from '../../ts/recall/memory.ts'
+import { Memory } from '../../ts/recall/memory.ts'
+import { type Cue, PLAIN } from '../../ts/recall/search.ts'
 import { Slots } from '../../ts/recall/slots.ts'
 import { chooseSeed, seededRandom } from '../values/random.ts'
 

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { gramsOf, HEADS, slotOf, tokensOf, wordsOf } from '../../ts/recall/grams.ts'
-import { Memory, PLAIN, type Cue } from '../../ts/recall/memory.ts'
+import { Memory } from '../../ts/recall/memory.ts'
+import { PLAIN, type Cue } from '../../ts/recall/search.ts'
 import { SLOT_ROWS_MAX, Slots } from '../../ts/recall/slots.ts'
 import { chooseSeed, seededRandom } from '../values/random.ts'
 
@@ -89,7 +90,7 @@ test('rows of the past make room, and are found as of their time', (t) => {
 
 /** What is found, by its name: rows have other numbers in another memory. */
 const named = (memory: Memory, cue: string, at = 1): unknown =>
-  memory.find(cue, { ...ALL, at }).map(({ row, ...found }) => ({ key: memory.keys[row], ...found }))
+  memory.find(cue, { ...ALL, at }).map(({ row: _row, ...found }) => found)
 
 test('a text that was edited often is found as one that never was', (t) => {
   const [edited, fresh] = [new Memory(), new Memory()]

@@ -156,18 +156,21 @@ const opened = new Map<number, Promise<Opened>>()
 /** The first texts as nodes, and a recall of them; made once for all cases of so many texts. */
 function recallOf(texts: number): Promise<Opened> {
   const make = async (): Promise<Opened> => {
-    const all = glosses()
-    const kernel = await filled((graph) =>
-      inCommits(graph, texts, (tx, at) =>
-        tx.put(String(at), { labels: ['Gloss'], props: { text: all[at]! } }),
-      ),
-    )
+    const kernel = await glossesIn(texts)
     const recall = await (await karyon()).openRecall(kernel.graph, { label: 'Gloss', text: 'text' })
     return { kernel, recall }
   }
   const made = opened.get(texts) ?? make()
   opened.set(texts, made)
   return made
+}
+
+/** The first texts as nodes. */
+export function glossesIn(texts: number): Promise<Kernel> {
+  const all = glosses()
+  return filled((graph) =>
+    inCommits(graph, texts, (tx, at) => tx.put(String(at), { labels: ['Gloss'], props: { text: all[at]! } })),
+  )
 }
 
 async function ours(texts: number): Promise<Finder> {

@@ -310,6 +310,7 @@ export class Cursor {
 
   /** Passes over a time; returns its microseconds since 1970. */
   time(): bigint {
+    this.#needTime()
     const start = this.at
     this.skipTime()
     decoder.reset(this.bytes)
@@ -317,7 +318,13 @@ export class Cursor {
     return decoder.signedBig()
   }
 
+  /** Has all of a time at hand: one that begins in a block may end in the next. */
+  #needTime(): void {
+    this.need(Math.min(VARINT_BYTES_MAX, this.left))
+  }
+
   skipTime(): void {
+    this.#needTime()
     const start = this.at
     // Of fewer bytes it is no more than 2^62 µs, which a Date holds.
     if (this.#skipLong() < VARINT_BYTES_MAX) return

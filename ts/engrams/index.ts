@@ -12,15 +12,20 @@ export type * from './types.ts'
  * Packs a graph, or what is selected of it, or of another package, into one file. It is there under its name once it is whole, in the
  * place of what had that name. The same knowledge gives the same bytes, whatever order it was written in; with provenance, what the facts
  * say of their commits is part of it, and with its history, all of that. So a package that is packed again in the same way is the same
- * file: one with a history with `history: 'kept'`, or it is the file of what it holds now.
+ * file: one with a history with `history: 'kept'`, or it is the file of what it holds now; one with recall tables with the same `recall`, for none are taken
+ * over that are not asked for.
+ *
+ * With `recall` the package carries what recalls of it would have in memory: of the nodes that are packed, as they are packed. Then it has format 3, which
+ * Karyons that know no tables refuse; without, it is what it always was, byte for byte.
  *
  * Resolves with what `inspectEngram` would say. Throws `ERR_KARYON_PACKAGE_LIMIT` beyond a limit, also where what one node or edge holds takes more
  * than 256 MiB in memory, `ERR_KARYON_PACKAGE` for a package that lists what it does not find, `ERR_KARYON_NODE_MISSING` for a key that
  * is to be packed around, `ERR_KARYON_HORIZON` for the history of an engram that has none, and where the past is let go of while it is packed,
  * `ERR_KARYON_IO` when the file cannot be written; nothing is left then. Cost: the graph is read twice, and blamed
  * once for each node and edge, and for each fact of those that were changed since they were made; memory for the keys, and some 80 bytes a
- * node. A history is looked through twice more, a page of 256 changes at a time; memory for one state of one node or edge. It gives way to others every
- * few milliseconds.
+ * node. A history is looked through twice more, a page of 256 changes at a time; memory for one state of one node or edge. Of each
+ * recall the nodes with its label are read once more, some 0.2 ms a text, and its tables are in memory while they are written, some 1.7 KiB a text: one recall after the other. It gives
+ * way to others every few milliseconds.
  *
  * @example
  * await exportEngram(kernel.graph, './react.engram', { name: 'react', version: '1.0.0', select: { labels: ['Fact'] } })

@@ -89,7 +89,7 @@ function manifestOf(
 }
 
 /** Whether a manifest counts what there is, and its counts are sums of each other. */
-function isCounted({ counts, schema }: Inspected['manifest'], sections: Sections): boolean {
+function isCounted({ counts, schema, history, recall }: Inspected['manifest'], sections: Sections): boolean {
   const { nodes, edges, facts, sources, changes = 0 } = counts
   const [labels, types, properties, named] = [
     schema.labels,
@@ -114,8 +114,15 @@ function isCounted({ counts, schema }: Inspected['manifest'], sections: Sections
     sections.labels.entries === Object.keys(schema.labels).length &&
     named <= changes &&
     pasts <= nodes + edges &&
+    (history !== undefined || !sections.history?.bytes) &&
+    (sections.recall?.entries ?? 0) === (recall?.tables.length ?? 0) &&
+    (recall?.tables ?? []).every(({ label, texts }) => texts <= countOf(schema.labels, label)) &&
     (pasts > 0 || changes === 0)
   )
+}
+
+function countOf(counts: Readonly<Record<string, number>>, name: string): number {
+  return Object.hasOwn(counts, name) ? counts[name]! : 0
 }
 
 /** Refuses anything but zeros between sections. */

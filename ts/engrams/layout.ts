@@ -4,8 +4,10 @@ import { malformed } from './refusals.ts'
 
 /** The format of what has no past. It is written wherever it says all, so that what reads no other reads that. */
 export const FORMAT_CUT = 1
-/** The newest format that is understood: that of what has its past. */
-export const FORMAT = 2
+/** The format of what has its past, and no recall tables. */
+export const FORMAT_KEPT = 2
+/** The newest format that is understood: that of what has recall tables, with its past or without. */
+export const FORMAT = 3
 /** Bytes of a block: what is hashed, read and verified at once. */
 export const BLOCK_BYTES = 65_536
 /** Bytes of a hash. */
@@ -37,6 +39,7 @@ const SECTION_BYTES = 32
 /** The sections that every format has, in their order; the first has the number 1. */
 export const SECTIONS = ['manifest', 'names', 'sources', 'nodes', 'links', 'keys', 'labels'] as const
 const SECTIONS_KEPT = [...SECTIONS, 'history'] as const
+const SECTIONS_RECALLED = [...SECTIONS_KEPT, 'recall'] as const
 
 /** Where a section is, and how much is in it. */
 export interface Section {
@@ -46,11 +49,19 @@ export interface Section {
 }
 
 /** All of them. */
-export type Sections = Readonly<Record<(typeof SECTIONS)[number], Section>> & { readonly history?: Section }
+export type Sections = Readonly<Record<(typeof SECTIONS)[number], Section>> & {
+  readonly history?: Section
+  readonly recall?: Section
+}
 
-/** The sections of a format. */
+/** The format of what has its past or not, and recall tables or not. */
+export function formatOf(hasHistory: boolean, hasRecall: boolean): number {
+  return hasRecall ? FORMAT : hasHistory ? FORMAT_KEPT : FORMAT_CUT
+}
+
+/** The sections of a format. That of the history is empty where there are recall tables, and no history. */
 export function sectionsOf(format: number): readonly (keyof Sections)[] {
-  return format === FORMAT_CUT ? SECTIONS : SECTIONS_KEPT
+  return format === FORMAT_CUT ? SECTIONS : format === FORMAT_KEPT ? SECTIONS_KEPT : SECTIONS_RECALLED
 }
 
 /** Bytes of the head and the table of sections. */
@@ -58,8 +69,13 @@ export function tableEnd(format: number): number {
   return HEAD_BYTES + sectionsOf(format).length * SECTION_BYTES
 }
 
-/** Where the first section begins, whatever the format. */
-export const FIRST_SECTION: number = aligned(tableEnd(FORMAT))
+/** Where the first section of a format begins: the same place in the first two. */
+export function firstSection(format: number): number {
+  return aligned(tableEnd(Math.max(format, FORMAT_KEPT)))
+}
+
+/** Bytes of the smallest head with the room behind it. */
+export const FIRST_SECTION: number = firstSection(FORMAT_CUT)
 
 /** What the first bytes say, before anything is verified: enough to find the tree. */
 export interface Frame {
@@ -111,7 +127,7 @@ export function decodeFrame(head: Buffer): Frame {
     format > 0 &&
     head.readUInt32LE(12) === sectionsOf(format).length &&
     head.readUInt32LE(24) === BLOCK_BYTES &&
-    bytes >= FIRST_SECTION &&
+    bytes >= firstSection(format) &&
     bytes % ALIGNMENT === 0 &&
     head.subarray(32, HEAD_BYTES).every((byte) => byte === 0)
   if (!isPlain) throw malformed('its head is none of this format')
@@ -120,7 +136,7 @@ export function decodeFrame(head: Buffer): Frame {
 
 /** Reads the table of sections. Each has to begin where the one before it ends, at the next multiple of 64. */
 export function decodeSections(head: Buffer, { format, bytes }: Frame): Sections {
-  let next = FIRST_SECTION
+  let next = firstSection(format)
   const read = sectionsOf(format).map((name, at) => {
     const row = HEAD_BYTES + at * SECTION_BYTES
     const section = {

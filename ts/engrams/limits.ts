@@ -29,6 +29,9 @@ export const CHANGES_MAX = 4_194_304
 /** Intervals of valid time in which one property holds something, as in crates/model/src/limits.rs. */
 export const INTERVALS_MAX = 4_096
 
+/** Recalls whose tables one package carries. */
+export const RECALLS_MAX = 8
+
 const DEFAULTS: Required<PackageLimits> = {
   bytes: 64 * 2 ** 30,
   nodes: 1_000_000_000,

@@ -3,10 +3,12 @@ import { badArgument } from '../errors.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { checkName } from '../values/keys.ts'
 import { isWellFormed, malformed as malformedText } from '../values/writer.ts'
-import { FORMAT, FORMAT_CUT } from './layout.ts'
-import { DESCRIPTION_BYTES_MAX, PARENTS_MAX, checkLimit } from './limits.ts'
+import { ROWS_MAX, SAYING } from '../recall/tables.ts'
+import { formatOf } from './layout.ts'
+import { DESCRIPTION_BYTES_MAX, PARENTS_MAX, RECALLS_MAX, checkLimit } from './limits.ts'
 import { malformed } from './refusals.ts'
-import type { ConflictPolicy, Description, Manifest } from './types.ts'
+import { compareRecalls } from './recalls/asked.ts'
+import type { ConflictPolicy, Description, Manifest, PackedRecall } from './types.ts'
 
 /** The one function of the lookup that there is. */
 export const HASH = 'xxh3-128'
@@ -134,6 +136,7 @@ const FIELDS = [
   'name',
   'parents',
   'policies',
+  'recall',
   'schema',
   'version',
 ]
@@ -147,12 +150,13 @@ export function decodeManifest(bytes: Buffer): Manifest {
   const manifest = said as unknown as Manifest
   const wrong = wrongIn(manifest)
   if (wrong !== undefined) throw malformed(`its manifest is refused: ${wrong}`)
-  const { format, hash, history, parents, counts, schema } = manifest
-  const changes = format === FORMAT ? ['changes'] : []
+  const { format, hash, history, recall, parents, counts, schema } = manifest
+  const changes = history === undefined ? [] : ['changes']
   const isWhole =
-    (format === FORMAT || format === FORMAT_CUT) &&
+    format === formatOf(history !== undefined, recall !== undefined) &&
     hash === HASH &&
-    history === (format === FORMAT ? 'kept' : undefined) &&
+    (history === undefined || history === 'kept') &&
+    (recall === undefined || isRecall(recall)) &&
     parents !== undefined &&
     isCounts(counts, [...changes, 'edges', 'facts', 'nodes', 'sources']) &&
     isRecord(schema) &&
@@ -163,6 +167,35 @@ export function decodeManifest(bytes: Buffer): Manifest {
   const again = encodeManifest({ ...manifest, parents: [...new Set(parents)].toSorted() })
   if (!again.equals(bytes)) throw malformed('its manifest is not in canonical form')
   return manifest
+}
+
+/** Whether these are recalls, each once and in order, and versions; which ones there are, newer Karyons say. */
+function isRecall(recall: unknown): boolean {
+  if (!isRecord(recall) || Object.keys(recall).join() !== 'grams,normaliser,tables') return false
+  const { grams, normaliser, tables } = recall
+  return (
+    [grams, normaliser].every((version) => Number.isSafeInteger(version) && (version as number) > 0) &&
+    Array.isArray(tables) &&
+    tables.length > 0 &&
+    tables.length <= RECALLS_MAX &&
+    tables.every(isTable) &&
+    tables.every((table, at) => at === 0 || compareRecalls(tables[at - 1] as PackedRecall, table) < 0)
+  )
+}
+
+const TABLE_FIELDS: readonly string[] = ['label', 'text', 'texts', ...SAYING]
+
+function isTable(table: unknown): table is PackedRecall {
+  if (!isRecord(table) || Object.keys(table).some((name) => !TABLE_FIELDS.includes(name))) return false
+  const { texts, label, text, ...saying } = table
+  return (
+    Number.isSafeInteger(texts) &&
+    (texts as number) >= 0 &&
+    (texts as number) <= ROWS_MAX &&
+    [label, text, ...Object.values(saying)].every(
+      (name) => typeof name === 'string' && namesAreGood({ [name]: 0 }),
+    )
+  )
 }
 
 function parsed(bytes: Buffer): unknown {

@@ -6,14 +6,12 @@ import { Writer } from '../values/writer.ts'
 import {
   ALIGNMENT,
   BLOCK_BYTES,
-  FIRST_SECTION,
-  FORMAT,
-  FORMAT_CUT,
   OFFSET_MAX,
   type Section,
   type Sections,
   aligned,
   encodeHead,
+  firstSection,
 } from './layout.ts'
 import { checkLimit } from './limits.ts'
 import { withFile } from './refusals.ts'
@@ -27,6 +25,7 @@ export class Output {
   readonly #temporary: string
   readonly #file: number
   readonly #most: number
+  readonly #format: number
   /** The first block is written last: its head says where everything is. */
   #first: Buffer | undefined
   #block = blockBuffer(BLOCK_BYTES)
@@ -36,12 +35,13 @@ export class Output {
   readonly #leaves = new Writer()
   #isOpen = true
 
-  constructor(path: string, bytesMax: number) {
+  constructor(path: string, bytesMax: number, format: number) {
     this.#path = path
+    this.#format = format
     this.#most = Math.min(bytesMax, OFFSET_MAX)
     this.#temporary = `${path}.${randomUUID()}.tmp`
     this.#file = withFile(path, () => openSync(this.#temporary, 'wx'))
-    this.write(Buffer.alloc(FIRST_SECTION))
+    this.write(Buffer.alloc(firstSection(format)))
   }
 
   /** Where in the file the next byte is written. */
@@ -104,8 +104,10 @@ export class Output {
     const bytes = this.position
     this.#flush()
     const first = this.#first!
-    const format = sections.history ? FORMAT : FORMAT_CUT
-    encodeHead({ format, bytes, levels: levelsOver(bytes).length }, sections).copy(first, LEAD_BYTES)
+    encodeHead({ format: this.#format, bytes, levels: levelsOver(bytes).length }, sections).copy(
+      first,
+      LEAD_BYTES,
+    )
     const leaves = this.#leaves.bytes.subarray(0, this.#leaves.length)
     hashOf(first, 0, 0).copy(leaves)
     this.#put(first.subarray(LEAD_BYTES), 0)

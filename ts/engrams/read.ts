@@ -1,6 +1,7 @@
 // A package as a reader: what the graph answers about itself, it answers about what was packed.
 import { isUint32Array } from 'node:util/types'
 import { KaryonError, badArgument } from '../errors.ts'
+import type { RecallOptions } from '../recall/options.ts'
 import type { Edge, EdgeIdentity, Node, NodeQuery, Reached, Target, WalkOptions } from '../graph/types.ts'
 import { ByteReader } from '../values/decode.ts'
 import { compareUtf8 } from '../values/encode.ts'
@@ -15,6 +16,9 @@ import { type End, Links } from './links.ts'
 import { type Found, Lookup, NO_HANDLE } from './lookup.ts'
 import { Names, readNames } from './names.ts'
 import { type PastAsked, Pasts, pastAsked } from './past.ts'
+import { type RecallTables, type RecallVersions, carry } from './recalled.ts'
+import { compareRecalls } from './recalls/asked.ts'
+import { TablesInPlace, headsOf } from './recalls/reader.ts'
 import { NodeReader } from './records.ts'
 import { malformed, notKept } from './refusals.ts'
 import { Sources } from './sources.ts'
@@ -61,6 +65,7 @@ export class OpenEngram implements Engram {
     this.#lookup = new Lookup(blocks, sections.keys, sections.nodes)
     this.#labels = new Labels(blocks, sections.labels, sections.nodes)
     forgotten.register(this, blocks, this)
+    carry(this, (options, versions) => this.#tablesFor(options, versions))
   }
 
   /** The names, read when the first is asked for: opening reads nothing that may be large. */
@@ -412,7 +417,7 @@ export class OpenEngram implements Engram {
   }
 
   get #past(): Pasts | undefined {
-    const { history } = this.#sections
+    const history = this.manifest.history && this.#sections.history
     const most = this.manifest.counts.changes ?? 0
     return (this.#pasts ??= history && new Pasts(this.#blocks, history, this.#names, this.#cited, most))
   }
@@ -427,6 +432,22 @@ export class OpenEngram implements Engram {
     if (place === undefined) return
     const slot = property === undefined ? undefined : propertySlot(property, this.#names)
     yield* past.changes(place, isNode, { slot, from, to })
+  }
+
+  /** The tables that it carries for a recall with exactly these options, if it does. */
+  #tablesFor(options: RecallOptions, { normaliser, grams }: RecallVersions): RecallTables | undefined {
+    this.#blocks.checkOpen()
+    const [{ recall }, { recall: section }] = [this.manifest, this.#sections]
+    if (!recall || !section || recall.normaliser !== normaliser || recall.grams !== grams) return undefined
+    const at = recall.tables.findIndex((table) => compareRecalls(table, options) === 0)
+    if (at < 0) return undefined
+    const head = headsOf(this.#blocks, section, recall.tables)[at]!
+    return new TablesInPlace(this.#blocks, head, {
+      engram: this,
+      recall: recall.tables[at]!,
+      reader: this.#newReader(),
+      lookup: this.#lookup,
+    })
   }
 
   close(): void {

@@ -12,6 +12,7 @@ import type {
   Target,
   ValidValue,
 } from '../graph/types.ts'
+import type { RecallOptions } from '../recall/options.ts'
 import type { Moment, Version } from '../time.ts'
 import type { Value } from '../values/types.ts'
 
@@ -82,10 +83,21 @@ export interface ExportOptions extends Description {
   readonly select?: Selection
   /** Whether each fact says who wrote it and when; true by default, and wherever history is kept. */
   readonly provenance?: boolean
+  /**
+   * Recalls whose tables the package carries: `openRecall` of it with the same options then reads them where they lie, and does not make them again. At most
+   * 8, each of nodes that are packed; none by default, also where what is packed is an engram that has some. They are what the package says
+   * anyway, at 1.4 KB a text of a dozen words.
+   */
+  readonly recall?: readonly RecallOptions[]
   /** Private Ed25519 keys that sign the root; at most 64. */
   readonly signWith?: readonly KeyObject[]
   /** What it may have at most; by default what whoever opens it allows by default. */
   readonly limits?: PackageLimits
+}
+
+/** A recall whose tables a package carries, and of how many texts they are. */
+export interface PackedRecall extends RecallOptions {
+  readonly texts: number
 }
 
 /** What a package says of itself. */
@@ -95,6 +107,15 @@ export interface Manifest extends Description {
   readonly hash: 'xxh3-128'
   /** Absent where it is cut. */
   readonly history?: 'kept'
+  /** What recall tables it carries; absent where there are none. */
+  readonly recall?: {
+    /** The version of how texts were cut into words. Tables of another one than this Karyon's are not used. */
+    readonly normaliser: number
+    /** The version of the n-grams and their hashes. */
+    readonly grams: number
+    /** By label, then by the property of the text, then by the others. */
+    readonly tables: readonly PackedRecall[]
+  }
   readonly parents: readonly string[]
   readonly counts: {
     readonly nodes: number

@@ -8,15 +8,19 @@ import { checkedPath } from './arguments.ts'
 import { Batches } from './batches.ts'
 import { type Content, type Origin, contentOf, targetOf } from './content.ts'
 import { labelsOf } from './labels.ts'
-import { FORMAT, FORMAT_CUT, type Section, type Sections } from './layout.ts'
+import { type Section, type Sections, formatOf } from './layout.ts'
 import { NAMES_BYTES_MAX, NAMES_MAX, checkLimit, limitsOf } from './limits.ts'
 import { type LinkRecord, compareEnds, putLinks } from './links.ts'
 import { rowsFor, tableOf } from './lookup.ts'
 import { HASH, checkManifest, descriptionOf, encodeManifest } from './manifest.ts'
 import { Names } from './names.ts'
+import type { RecallOptions } from '../recall/options.ts'
+import { Tables, VERSIONS, isRecalled } from '../recall/tables.ts'
 import { Output, type Spool } from './output.ts'
 import { PastWriter } from './past-writer.ts'
 import { type Fact, inOrder } from './properties.ts'
+import { recallsOf } from './recalls/asked.ts'
+import { piecesOf } from './recalls/writer.ts'
 import { putNode } from './records.ts'
 import { malformed, notKept } from './refusals.ts'
 import { type Chosen, chosenOf, edgesOf, isAll, selectedKeys } from './select.ts'
@@ -40,10 +44,11 @@ export async function writeEngram(from: Graph | Engram, path: string, options: E
     'policies',
     'select',
     'provenance',
+    'recall',
     'signWith',
     'limits',
   )
-  const { select = {}, provenance = true, signWith = [], limits } = given
+  const { select = {}, provenance = true, recall = [], signWith = [], limits } = given
   const description = descriptionOf(given)
   const {
     at,
@@ -51,6 +56,7 @@ export async function writeEngram(from: Graph | Engram, path: string, options: E
     ...rest
   } = checkedOptions(select, 'labels', 'types', 'around', 'at', 'writers', 'trust', 'history')
   checkHistory(from, history, provenance)
+  const recalls = recallsOf(recall)
   const chosen = chosenOf(rest)
   const signers = listOf(signWith, 'signWith is an array of private keys')
   checkSigners(signers)
@@ -61,9 +67,21 @@ export async function writeEngram(from: Graph | Engram, path: string, options: E
     if ((history === 'kept' || chosen.writers) && 'blame' in from) await from.ready('history')
     const turn = turns()
     const keys = await selectedKeys(content.reader, chosen, most.nodes, turn)
-    const output = new Output(path, most.bytes)
+    const format = formatOf(history === 'kept', recalls.length > 0)
+    const output = new Output(path, most.bytes, format)
     try {
-      const packing = new Packing({ content, chosen, keys, output, turn, most, provenance, history })
+      const packing = new Packing({
+        content,
+        chosen,
+        keys,
+        output,
+        turn,
+        most,
+        provenance,
+        history,
+        recalls,
+        format,
+      })
       await packing.run(description, (root) => signed(root, signers))
     } finally {
       output.abandon()
@@ -92,6 +110,8 @@ interface Job {
   readonly most: Required<PackageLimits>
   readonly provenance: boolean
   readonly history: 'cut' | 'kept'
+  readonly recalls: readonly RecallOptions[]
+  readonly format: number
 }
 
 /** One export under way: a pass that finds names and sources, as their numbers are in no record before all are known; and one that writes. */
@@ -112,12 +132,15 @@ class Packing {
   readonly #spool: Spool
   /** Absent where history is cut. */
   readonly #past: PastWriter | undefined
+  /** Of each recall how many texts there are. */
+  readonly #texts: number[]
   readonly #writer = new Writer()
 
   constructor(job: Job) {
     this.#job = job
     this.#members = new Set(job.keys)
     this.#spool = job.output.spool('sources')
+    this.#texts = job.recalls.map(() => 0)
     this.#past = job.history === 'kept' ? new PastWriter({ ...job, most: job.most.changes }) : undefined
   }
 
@@ -135,9 +158,9 @@ class Packing {
     return this.#job.content.reader
   }
 
-  /** The selected nodes in order, some at a time. */
-  async *#nodes(): AsyncGenerator<Node, void, undefined> {
-    const { keys, turn } = this.#job
+  /** The selected nodes in order, or some of them, a few at a time. */
+  async *#nodes(keys = this.#job.keys): AsyncGenerator<Node, void, undefined> {
+    const { turn } = this.#job
     const batches = new Batches()
     for (let at = 0; at < keys.length;) {
       const batch = this.#reader.getMany(keys.slice(at, at + batches.size))
@@ -168,6 +191,7 @@ class Packing {
     for await (const node of this.#nodes()) {
       for (const label of node.labels) this.#labels.add(label)
       this.#surveyFacts(node)
+      for (const [at, recall] of this.#job.recalls.entries()) if (isRecalled(node, recall)) this.#texts[at]!++
       await this.#past?.survey(node.key, this.#sources)
     }
     this.#ofNodes = keys.length + this.#labels.total + this.#properties.total
@@ -264,16 +288,43 @@ class Packing {
         await this.#job.turn()
       }
     })
-    const past = this.#past
-    if (past) {
+    const [past, { recalls }] = [this.#past, this.#job]
+    if (past || recalls.length > 0) {
       let rows = 0
       const history = await output.section(0, async () => {
+        if (!past) return
         await this.#writePast(past, nodeOffsets)
         rows = await past.rows()
       })
       sections.history = { ...history, entries: rows }
     }
+    if (recalls.length > 0) {
+      sections.recall = await output.section(recalls.length, async () => {
+        for (const [at, recall] of recalls.entries())
+          await this.#writeRecall(recall, this.#texts[at]!, nodeOffsets, lists)
+      })
+    }
     output.finish(sections, sign)
+  }
+
+  /** Writes the tables of a recall, which are in memory meanwhile. */
+  async #writeRecall(
+    recall: RecallOptions,
+    texts: number,
+    offsets: Float64Array,
+    lists: readonly { readonly name: number; readonly nodes: Uint32Array }[],
+  ): Promise<void> {
+    const { keys } = this.#job
+    const places = lists.find(({ name }) => name === this.#names.number(recall.label))?.nodes ?? []
+    const tables = new Tables(recall, places.length)
+    const nodes = new Float64Array(texts)
+    let at = 0
+    for await (const node of this.#nodes(Array.from(places, (place) => keys[place]!))) {
+      const place = places[at++]!
+      if (tables.add(node)) nodes[tables.rows - 1] = offsets[place]!
+    }
+    if (tables.rows !== texts) throw notKept('a text was let go of while it was packed; pack it again')
+    await this.#writePieces(piecesOf(tables, nodes))
   }
 
   async #writePast(past: PastWriter, nodes: Float64Array): Promise<void> {
@@ -288,12 +339,14 @@ class Packing {
   #manifest(description: ReturnType<typeof descriptionOf>, sources: number): Manifest {
     const [labels, types, properties] = [this.#labels, this.#types, this.#properties]
     const [nodes, edges] = [this.#job.keys.length, types.total]
-    const past = this.#past
+    const [past, { recalls, format }] = [this.#past, this.#job]
+    const tables = recalls.map((recall, at) => ({ ...recall, texts: this.#texts[at]! }))
     return {
       ...description,
-      format: past ? FORMAT : FORMAT_CUT,
+      format,
       hash: HASH,
       ...(past && { history: 'kept' }),
+      ...(tables.length > 0 && { recall: { ...VERSIONS, tables } }),
       counts: {
         nodes,
         edges,

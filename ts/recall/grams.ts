@@ -2,6 +2,14 @@
 import { tagsOf } from '../engrams/tags.ts'
 import { isWellFormed, malformed } from '../values/writer.ts'
 
+/**
+ * The version of how a text is cut into words, and of what a token's tag is: packages name it, and tables that were made by another one are not used. It
+ * changes with whatever gives some text other tokens.
+ */
+export const NORMALISER_VERSION = 1
+/** The same of the n-grams, their slots, how many of those there are, and what a posting tells: with what is found the same by the same tokens. */
+export const GRAMS_VERSION = 1
+
 /** Hash heads of each n-gram. */
 export const HEADS = 8
 

@@ -1,28 +1,15 @@
 // Recall: nodes that share words with a text, as of any version of the graph.
-import { setImmediate as turnOfLoop } from 'node:timers/promises'
-import { badArgument, KaryonError } from '../errors.ts'
+import { tablesOf } from '../engrams/recalled.ts'
+import { badArgument } from '../errors.ts'
 import { checkedOptions } from '../graph/arguments.ts'
-import type { Graph, Node, Reader } from '../graph/types.ts'
+import type { Reader } from '../graph/types.ts'
 import type { Moment, Version } from '../time.ts'
-import type { Properties } from '../values/types.ts'
+import { Following, isGraph, STILL } from './following.ts'
 import { HEADS } from './grams.ts'
-import { Memory, PLAIN, type RowFacts } from './memory.ts'
-
-/** Which nodes are recalled, by what, and which of their properties say how they count. */
-export interface RecallOptions {
-  /** Nodes with this label. */
-  readonly label: string
-  /** The property that holds the text. */
-  readonly text: string
-  /** A property that holds what the score is multiplied by: 1 where there is none, up to 255.996. */
-  readonly weight?: string
-  /** A property that holds how much of a cue must be shared, from 0 to 1: 0 where there is none. */
-  readonly threshold?: string
-  /** A property that holds how sure it is, from 0 to 1: 1 where there is none. */
-  readonly confidence?: string
-  /** A property that holds how far its writer is trusted, from 0 to 1: 1 where there is none. */
-  readonly trust?: string
-}
+import type { Memory } from './memory.ts'
+import { checkedRecall, type RecallOptions, SAYING } from './options.ts'
+import { Packed } from './packed.ts'
+import { VERSIONS } from './tables.ts'
 
 /** What is asked for. */
 export interface FindOptions {
@@ -61,31 +48,21 @@ export interface RecallStats {
   readonly load: number
   /** Postings that found no room in a full slot: what only they said is not found. */
   readonly overflow: number
+  /** Of the slots and postings: in memory, or in the package. */
   readonly bytes: number
   /** Slots that the last cue looked into. */
   readonly probes: number
+  /** Whether it reads the tables of a package where they lie. */
+  readonly inPlace: boolean
 }
 
 const LIMIT_MAX = 1_000
-/** N-grams for which room is made ahead, for each text. */
-const GRAMS_OF_TEXT = 48
-/** What `handles` says of a node that does not exist. */
-const NO_HANDLE = 2 ** 32 - 1
-/** How long others wait at a time while it is opened. */
-const STRETCH_MS = 10
-
-/** A text that holds now. */
-interface Held {
-  readonly row: number
-  readonly text: string
-}
-
 /**
  * Finds nodes by words that they share with a cue: each word, pair and three of words by eight hashes, of which most have to agree. Candidates
  * may be wrong, and what is common may be missed; there is no model, and nothing is learned but what `weight` says. Of a graph it follows what is
  * committed: what is durable when it is asked counts.
  *
- * Cost: a pass over the nodes when it is opened, some 0.2 ms a text, which lets others have their turns, and some 1.7 KiB of memory; of a cue, 32 slots
+ * Cost, but in a package that carries tables for it (see `openRecall`): a pass over the nodes when it is opened, some 0.2 ms a text, which lets others have their turns, and some 1.7 KiB of memory; of a cue, 32 slots
  * a word with at most 528 rows each, however many there are. Where many more texts have come than there were, the slots become twice as many little by
  * little: meanwhile a text costs five times as much, and the memory is up to twice as large.
  *
@@ -95,39 +72,29 @@ interface Held {
  * await reinforce(kernel.graph, 'fact/17', 'weight', 0.5)       // next time it comes before others
  */
 export class Recall {
-  /** What it follows; nothing where it recalls what never changes. */
-  readonly #graph: Graph | undefined
-  readonly #options: RecallOptions
-  readonly #memory: Memory
-  readonly #held = new Map<string, Held>()
-  /** The nodes with the label, those without a text too. */
-  readonly #labelled = new Set<string>()
-  #opened = 0
-  #version = 0
+  readonly #memory: Memory | Packed
+  /** What the memory is filled by; nothing where it lies in a package. */
+  readonly #following: Following | undefined
 
   /** See `openRecall`. */
-  private constructor(graph: Graph | undefined, options: RecallOptions, texts: number) {
-    this.#graph = graph
-    this.#options = options
-    this.#memory = new Memory(texts * GRAMS_OF_TEXT)
+  private constructor(memory: Memory | Packed, following?: Following) {
+    this.#memory = memory
+    this.#following = following
   }
 
   /** See `openRecall`. */
   static async open(source: Reader, options: RecallOptions): Promise<Recall> {
-    const [graph, { label }] = [isGraph(source) ? source : undefined, options]
-    using now = graph?.snapshot()
-    const texts = now ?? source
-    const recall = new Recall(graph, options, texts.count({ label }))
-    let begun = performance.now()
-    for (const node of texts.nodes({ label })) {
-      recall.#learn(node.key, node, 0)
-      if (performance.now() - begun < STRETCH_MS) continue
-      await turnOfLoop()
-      begun = performance.now()
+    const tables = tablesOf(source, options, VERSIONS)
+    if (tables) {
+      const isPlain = SAYING.every((name) => options[name] === undefined)
+      return new Recall(new Packed(tables, isPlain))
     }
-    recall.#version = Number(now?.version ?? 0n)
-    recall.#opened = recall.#version
-    return recall
+    const following = await Following.open(source, options)
+    return new Recall(following.memory, following)
+  }
+
+  get #version(): number {
+    return this.#following?.version ?? 0
   }
 
   /** Candidates for a cue, the best first; none where nothing is shared. */
@@ -145,8 +112,8 @@ export class Recall {
       minTrust: part('minTrust', minTrust),
       at: at === undefined ? this.#version : this.#moment(at),
     })
-    return found.map(({ row, score, share, grams, heads }) => ({
-      key: this.#memory.keys[row] as string,
+    return found.map(({ key, score, share, grams, heads }) => ({
+      key,
       score,
       share: share / 255,
       grams,
@@ -155,125 +122,47 @@ export class Recall {
   }
 
   #moment(at: Moment): number {
-    if (this.#graph === undefined)
-      throw badArgument('what never changes is recalled as it is; leave `at` out')
-    using view = this.#graph.at(at)
-    const version = Number(view.version)
-    if (version < this.#opened) {
-      const message = `this recall knows versions from ${this.#opened} on; open another one, of graph.at() of that moment`
-      throw new KaryonError('ERR_KARYON_HORIZON', message, { details: { version, from: this.#opened } })
-    }
-    return version
+    if (this.#following === undefined) throw badArgument(STILL)
+    return this.#following.moment(at)
   }
 
   /** Takes over what was committed since. Done by every `find`; costs what has changed. */
   follow(): void {
-    const graph = this.#graph
-    if (graph === undefined) return
-    using now = graph.snapshot()
-    const version = Number(now.version)
-    if (version === this.#version) return
-    try {
-      // One by one: what came and went between two of them is of the versions between them.
-      while (this.#version < version) {
-        const next = BigInt(this.#version) + 1n
-        for (const { target } of graph.diff(next - 1n, next)) {
-          if (typeof target === 'string') this.#step(graph, target, Number(next))
-        }
-        this.#version = Number(next)
-      }
-    } catch (error) {
-      if (!(error instanceof KaryonError && error.code === 'ERR_KARYON_HORIZON')) throw error
-      // The way there was let go: what is there now is compared, and no older version is known any more.
-      const { label } = this.#options
-      const gone = new Set(this.#labelled)
-      for (const node of now.nodes({ label })) {
-        gone.delete(node.key)
-        this.#learn(node.key, node, version)
-      }
-      for (const key of gone) this.#learn(key, undefined, version)
-      this.#opened = this.#version = version
-    }
-    // An erased node leaves no difference behind, and nothing of it may be left here.
-    if (now.count({ label: this.#options.label }) !== this.#labelled.size) this.#forgetErased(now)
-  }
-
-  #forgetErased(now: Reader): void {
-    const keys = [...this.#labelled]
-    const handles = now.handles(keys)
-    const erased = new Set(keys.filter((_, at) => handles[at] === NO_HANDLE))
-    this.#memory.forget(erased)
-    for (const key of erased) {
-      this.#held.delete(key)
-      this.#labelled.delete(key)
-    }
-  }
-
-  #step(graph: Graph, key: string, version: number): void {
-    using view = graph.at(BigInt(version))
-    const node = view.get(key)
-    this.#learn(key, node?.labels.includes(this.#options.label) ? node : undefined, version)
-  }
-
-  /** What a node says from a version on. */
-  #learn(key: string, node: Node | undefined, version: number): void {
-    if (node === undefined) this.#labelled.delete(key)
-    else this.#labelled.add(key)
-    const held = this.#held.get(key)
-    const text = node?.props[this.#options.text]
-    if (node !== undefined && held !== undefined && held.text === text) {
-      this.#memory.set(held.row, this.#factsOf(node.props))
-      return
-    }
-    if (held !== undefined) {
-      this.#memory.end(held.row, version)
-      this.#held.delete(key)
-    }
-    if (node === undefined || typeof text !== 'string') return
-    const row = this.#memory.add(key, text, version, this.#factsOf(node.props))
-    this.#held.set(key, { row, text })
-  }
-
-  #factsOf(props: Properties): RowFacts {
-    const { weight, threshold, confidence, trust } = this.#options
-    const number = (name: string | undefined, scale: number, most: number, absent: number): number => {
-      const value = name === undefined ? undefined : props[name]
-      return typeof value === 'number' && !Number.isNaN(value)
-        ? Math.min(Math.max(Math.round(value * scale), 0), most)
-        : absent
-    }
-    return {
-      weight: number(weight, 256, 65_535, PLAIN.weight),
-      threshold: number(threshold, 255, 255, PLAIN.threshold),
-      confidence: number(confidence, 255, 255, PLAIN.confidence),
-      trust: number(trust, 255, 255, PLAIN.trust),
-    }
+    this.#following?.follow()
   }
 
   stats(): RecallStats {
-    return { version: BigInt(this.#version), ...this.#memory.stats, probes: this.#memory.probes }
+    const { stats, probes } = this.#memory
+    return { version: BigInt(this.#version), ...stats, probes, inPlace: this.#following === undefined }
   }
 }
 
 /**
  * Opens a recall of the nodes with a label, by the text of one of their properties: of a graph or a fork, which it follows, or of what never changes: a
  * view of the past, or an engram where it lies. Of a graph for those who may read everything; nodes that are erased are forgotten at the next `find`.
+ *
+ * An engram that was packed with `recall` for exactly these options, by a Karyon with the same versions of normaliser and n-grams, is recalled **in place**: its
+ * tables are read block by block, as a cue asks for them, and checked as they are read; it finds the same, with the same scores, in the same order as one that is built
+ * of its texts (`stats().inPlace` says which it is). Then opening costs a few blocks; a cue takes memory for the rows that it meets, up to 528 in a slot, and
+ * about twice the time, once its blocks are there, which `cacheBytes` of `openEngram` bounds: of each slot that was not read before, one or two of 64 KiB are.
+ * `find` may throw `ERR_KARYON_PACKAGE_ROOT` and `ERR_KARYON_PACKAGE` then, as all reads of an engram, and `ERR_KARYON_CLOSED` once the engram is closed.
+ *
+ * Throws `ERR_KARYON_ARGUMENT` for options that are none, `ERR_KARYON_KEY_SIZE` for a name that is empty or too long, `ERR_KARYON_ACCESS` to who may not read everything.
+ *
+ * @example
+ * await exportEngram(kernel.graph, './facts.engram', { name: 'facts', version: '1.0.0', recall: [{ label: 'Fact', text: 'text' }] })
+ * using engram = openEngram('./facts.engram')
+ * const memory = await openRecall(engram, { label: 'Fact', text: 'text' })
+ * memory.stats().inPlace                                        // true
  */
 export async function openRecall(source: Reader, options: RecallOptions): Promise<Recall> {
-  const given = checkedOptions(options, 'label', 'text', 'weight', 'threshold', 'confidence', 'trust')
-  for (const field of ['label', 'text'] as const) {
-    if (typeof given[field] !== 'string') throw badArgument(`${field} of a recall is the name of one`)
-  }
+  const checked = checkedRecall(options)
   if (isGraph(source)) {
     await source.ready('history')
     // Refuses who may not read everything: what is hidden is told by no difference when it comes into sight.
     source.stats()
   }
-  return Recall.open(source, { ...given })
-}
-
-function isGraph(source: Reader): source is Graph {
-  return 'snapshot' in source && 'diff' in source
+  return Recall.open(source, checked)
 }
 
 function whole(name: string, value: number, least: number, most: number): void {

@@ -1,5 +1,6 @@
 // The slots of the heads: of each the rows whose n-grams fall there, the most telling first, and no more than so many.
 import { Arena } from './arena.ts'
+import type { Notes, SlotsOfHeads } from './search.ts'
 
 /** Rows of a slot: 512 that have one n-gram, and those that have others which fall there. */
 export const SLOT_ROWS_MAX = 528
@@ -17,7 +18,7 @@ type IsPast = ((row: number) => boolean) | undefined
  * Bounded lists of rows, in order of their impact, then of their number. A posting is one number: 255 less the impact in the upper eight bits,
  * the row in the lower ones; so their order is that of numbers.
  */
-export class Slots {
+export class Slots implements SlotsOfHeads {
   /** Slots of a head, a power of two. */
   readonly count: number
   readonly #postings: Arena
@@ -34,9 +35,13 @@ export class Slots {
     this.#starts = new Uint16Array(heads * count)
   }
 
-  /** How many n-grams of present rows fall into a full slot; an upper bound of how many of those rows have any one of them. */
   present(slot: number): number {
     return this.#present.get(slot)!
+  }
+
+  /** How many n-grams of rows that are all present fall into a slot, also of those that found no room. */
+  fallen(slot: number): number {
+    return this.#present.get(slot) ?? this.#length(slot)
   }
 
   isFull(slot: number): boolean {
@@ -54,24 +59,28 @@ export class Slots {
       : this.#starts[next]!
   }
 
-  /**
-   * Marks each row of a slot with a bit, notes in `met` those that had none, and of all the impact: the least of those that were told. Of a row that is
-   * there with several n-grams the one that tells most counts, for that is the first.
-   */
-  mark(slot: number, bit: number, marks: Uint8Array, impacts: Uint8Array, met: number[]): void {
+  mark(slot: number, bit: number, { agreed, impacts }: Notes, met: number[]): void {
     const list = slot >>> SHARED_BITS
     const [page, start] = [this.#postings.page(list), this.#postings.start(list)]
     const end = start + this.#end(slot)
     for (let at = start + this.#starts[slot]!; at < end; at++) {
       const posting = page[at]!
       const row = rowOf(posting)
-      const before = marks[row]!
+      const before = agreed[row]!
       if ((before & bit) !== 0) continue
       const impact = 255 - (posting >>> 24)
       if (before === 0) met.push(row)
       if (before === 0 || impact < impacts[row]!) impacts[row] = impact
-      marks[row] = before | bit
+      agreed[row] = before | bit
     }
+  }
+
+  /** The postings of a slot, as long as nothing is put into any. */
+  postings(slot: number): Uint32Array {
+    const list = slot >>> SHARED_BITS
+    const start = this.#postings.start(list)
+    const [from, end] = [this.#starts[slot]!, this.#end(slot)]
+    return from === end ? NONE : this.#postings.page(list).subarray(start + from, start + end)
   }
 
   /** Calls `visit` with each row of a slot, and its impact. */
@@ -145,6 +154,8 @@ export class Slots {
     return this.#postings.bytes + this.#starts.byteLength
   }
 }
+
+const NONE = new Uint32Array()
 
 function rowOf(posting: number): number {
   return posting & (ROWS_MAX - 1)

@@ -1,12 +1,12 @@
 // A package taken apart into what may be changed one by one, and put together again so that lengths, offsets, lookup and hashes are right.
 import {
-  FIRST_SECTION,
-  FORMAT_CUT,
   type Section,
-  SECTIONS,
   type Sections,
   aligned,
   encodeHead,
+  firstSection,
+  formatOf,
+  sectionsOf as sectionsIn,
 } from '../../../ts/engrams/layout.ts'
 import { rowsFor, tableOf } from '../../../ts/engrams/lookup.ts'
 import { Cursor } from '../../../ts/engrams/cursor.ts'
@@ -14,12 +14,15 @@ import { encodeManifest } from '../../../ts/engrams/manifest.ts'
 import { skipProperties } from '../../../ts/engrams/properties.ts'
 import { Names } from '../../../ts/engrams/names.ts'
 import { levelsOver } from '../../../ts/engrams/tree.ts'
-import type { Manifest } from '../../../ts/engrams/types.ts'
+import { RECALL_ROW_WORDS, TABLE_HEAD_BYTES, WORD_BYTES } from '../../../ts/engrams/recalls/layout.ts'
+import type { Manifest, PackedRecall } from '../../../ts/engrams/types.ts'
 import { ByteReader } from '../../../ts/values/decode.ts'
 import { KEY_BYTES_MAX } from '../../../ts/values/limits.ts'
 import { Writer } from '../../../ts/values/writer.ts'
 import { sectionsOf } from '../forge.ts'
 import { skipSpan } from './facts.ts'
+
+const ROW_BYTES = RECALL_ROW_WORDS * WORD_BYTES
 
 /** An edge at one of its ends; what it holds stands where it leaves. */
 export interface EndPart {
@@ -47,7 +50,14 @@ export interface NodePart {
   rest: Buffer
 }
 
-/** Everything that a package is made of. */
+/** A recall table: its head, its rows by the places of their nodes with what they say, and all slots. */
+export interface TablePart {
+  head: Buffer
+  rows: { node: number; said: Buffer }[]
+  slots: Buffer
+}
+
+/** Everything that a package is made of, but its past. */
 export interface Anatomy {
   manifest: Record<string, unknown>
   names: Buffer[]
@@ -58,6 +68,7 @@ export interface Anatomy {
   links: LinksPart[]
   /** The labels by the numbers of their names, each with the places of its nodes. */
   labels: { name: number; nodes: number[] }[]
+  tables: TablePart[]
 }
 
 /** Takes a package apart that is well formed. */
@@ -65,15 +76,52 @@ export function apart(body: Buffer): Anatomy {
   const sections = sectionsOf(body)
   const bytesOf = ({ offset, bytes }: Section): Buffer => body.subarray(offset, offset + bytes)
   const { nodes, places } = nodesOf(bytesOf(sections.nodes))
+  const manifest = JSON.parse(bytesOf(sections.manifest).toString()) as Record<string, unknown>
+  const recalls = (manifest as Partial<Manifest>).recall?.tables ?? []
   return {
-    manifest: JSON.parse(bytesOf(sections.manifest).toString()) as Record<string, unknown>,
+    manifest,
     names: read(bytesOf(sections.names), text),
     sources: bytesOf(sections.sources),
     cited: sections.sources.entries,
     nodes,
     links: read(bytesOf(sections.links), (reader, bytes) => linksOf(block(reader, bytes))),
     labels: labelsOf(bytesOf(sections.labels), sections, places),
+    tables: sections.recall ? tablesOf(bytesOf(sections.recall), recalls, sections.nodes.offset, places) : [],
   }
+}
+
+function tablesOf(
+  bytes: Buffer,
+  recalls: readonly PackedRecall[],
+  nodes: number,
+  places: ReadonlyMap<number, number>,
+): TablePart[] {
+  let next = 0
+  return recalls.map(({ texts }) => {
+    const table = bytes.subarray(next, (next += bytes.readUIntLE(next + 24, 6)))
+    const slots = TABLE_HEAD_BYTES + texts * ROW_BYTES
+    const rows = Array.from({ length: texts }, (_, row) => {
+      const at = TABLE_HEAD_BYTES + row * ROW_BYTES
+      return {
+        node: places.get(table.readUIntLE(at, 6) - nodes)!,
+        said: table.subarray(at + 6, at + ROW_BYTES),
+      }
+    })
+    return { head: table.subarray(0, TABLE_HEAD_BYTES), rows, slots: table.subarray(slots) }
+  })
+}
+
+function putTable({ head, rows, slots }: TablePart, at: readonly number[]): Buffer {
+  const bytes = rows.map(({ node, said }) => {
+    const row = Buffer.alloc(6)
+    row.writeUIntLE(at[node] ?? 0, 0, 6)
+    return Buffer.concat([row, said])
+  })
+  const own = Buffer.alloc(TABLE_HEAD_BYTES)
+  head.copy(own, 0, 0, 24)
+  // Of a table that has other bytes than it had, the head says how many.
+  own.writeUIntLE(TABLE_HEAD_BYTES + rows.length * ROW_BYTES + slots.length, 24, 6)
+  return Buffer.concat([own, ...bytes, slots])
 }
 
 function read<T>(bytes: Buffer, one: (reader: ByteReader, bytes: Buffer) => T): T[] {
@@ -148,14 +196,15 @@ function labelsOf(
 
 /** Puts it together: head and sections, without the tree. What is in no order stays in none. */
 export function together(anatomy: Anatomy): Buffer {
-  const { manifest, names, sources, cited, nodes, links, labels } = anatomy
+  const { manifest, names, sources, cited, nodes, links, labels, tables } = anatomy
+  const format = formatOf(false, tables.length > 0)
   const data: Record<string, Buffer> = {
     manifest: encodeManifest(manifest as unknown as Manifest),
     names: written((writer) => names.forEach((name) => writer.block(name, name.length))),
     sources,
   }
   const offsets = new Map<string, number>()
-  let next = FIRST_SECTION
+  let next = firstSection(format)
   const place = (name: string): number => {
     const offset = next
     offsets.set(name, offset)
@@ -199,8 +248,14 @@ export function together(anatomy: Anatomy): Buffer {
   place('keys')
   data['labels'] = putLabels(labels, at, nodesOffset, next)
   place('labels')
+  if (tables.length > 0) {
+    data['history'] = Buffer.alloc(0)
+    place('history')
+    data['recall'] = Buffer.concat(tables.map((table) => putTable(table, at)))
+    place('recall')
+  }
 
-  const entries = {
+  const entries: Record<keyof Sections, number> = {
     manifest: 1,
     names: names.length,
     sources: cited,
@@ -208,16 +263,18 @@ export function together(anatomy: Anatomy): Buffer {
     links: links.length,
     keys: rowsFor(nodes.length),
     labels: labels.length,
+    history: 0,
+    recall: tables.length,
   }
   const table = Object.fromEntries(
-    SECTIONS.map((name) => [
+    sectionsIn(format).map((name) => [
       name,
       { offset: offsets.get(name)!, bytes: data[name]!.length, entries: entries[name] },
     ]),
-  ) as Record<(typeof SECTIONS)[number], Section>
+  ) as Record<keyof Sections, Section>
   const body = Buffer.alloc(next)
-  encodeHead({ format: FORMAT_CUT, bytes: next, levels: levelsOver(next).length }, table).copy(body)
-  for (const name of SECTIONS) data[name]!.copy(body, offsets.get(name))
+  encodeHead({ format, bytes: next, levels: levelsOver(next).length }, table).copy(body)
+  for (const name of sectionsIn(format)) data[name]!.copy(body, offsets.get(name))
   return body
 }
 
@@ -333,4 +390,7 @@ export function recount(anatomy: Anatomy): void {
   const facts = nodes + edges + sum(tally.labels) + sum(tally.properties)
   anatomy.manifest['counts'] = { edges, facts, nodes, sources: anatomy.cited }
   anatomy.manifest['schema'] = tally
+  const { tables = [] } = (anatomy.manifest as Partial<Manifest>).recall ?? {}
+  for (const [at, { rows }] of anatomy.tables.entries())
+    if (tables[at]) (tables[at] as { texts: number }).texts = rows.length
 }

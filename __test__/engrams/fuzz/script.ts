@@ -1,8 +1,16 @@
 // Bytes as a list of changes to a package: first to what it is made of, so that lengths and hashes are right again, then to bytes of the whole.
-import { SECTIONS } from '../../../ts/engrams/layout.ts'
+import { FORMAT, sectionsOf as sectionsIn } from '../../../ts/engrams/layout.ts'
 import { rowOf, sectionsOf } from '../forge.ts'
 import { factsOf, putFacts } from './facts.ts'
-import { type Anatomy, type EndPart, type GroupPart, apart, recount, together } from './anatomy.ts'
+import {
+  type Anatomy,
+  type EndPart,
+  type GroupPart,
+  type TablePart,
+  apart,
+  recount,
+  together,
+} from './anatomy.ts'
 
 /** Changes that one script makes at most: a longer one says no more. */
 const CHANGES_MAX = 48
@@ -258,7 +266,38 @@ const CHANGES: readonly Change[] = [
     anatomy.cited = Math.max(0, anatomy.cited)
   },
   ({ manifest }, script) => changeManifest(manifest, script),
+  ({ tables }, script) => changeTable(tables[script.byte() % Math.max(1, tables.length)], script),
+  ({ tables }, script) => changeTable(tables[script.byte() % Math.max(1, tables.length)], script),
 ]
+
+/** Changes the head, a row or some bytes of the slots of a table: in slots most of all those that are looked into. */
+function changeTable(table: TablePart | undefined, script: Script): void {
+  if (!table) return
+  const row = table.rows[script.below(table.rows.length)]
+  switch (script.byte() % 6) {
+    case 0:
+      table.head = Buffer.from(table.head)
+      table.head[script.below(24)] = script.byte()
+      break
+    case 1:
+      shuffled(table.rows, script)
+      break
+    case 2:
+      if (row) row.node += (script.byte() % 5) - 2
+      break
+    case 3:
+      if (row) row.said = Buffer.from(row.said).fill(script.byte(), script.byte() % 6)
+      break
+    default: {
+      // The groups begin behind a number for each 32 of 8 × 4,096 slots.
+      const groups = script.byte() % 4 === 0 ? 0 : 4_096
+      const at = groups + script.below(table.slots.length - groups)
+      table.slots = Buffer.from(table.slots)
+      table.slots[at] =
+        script.byte() % 2 === 0 ? script.byte() : table.slots[at]! ^ (1 << (script.byte() % 8))
+    }
+  }
+}
 
 const FIELDS: readonly unknown[] = [
   0,
@@ -296,7 +335,7 @@ const LONGS = [0n, 1n, 63n, 64n, 2n ** 32n, 2n ** 48n - 64n, 2n ** 53n, 2n ** 63
 
 /** Changes bytes of the whole: those of the table of sections, rows of the lookup, whatever stands anywhere. */
 function changeRaw(body: Buffer, script: Script): void {
-  const name = script.pick(SECTIONS)
+  const name = script.pick(sectionsIn(FORMAT))
   const section = sectionsBefore(body)[name]
   if (section === undefined || section.bytes === 0) return
   const at = section.offset + script.below(section.bytes)

@@ -22,7 +22,16 @@ import {
 } from '../../../ts/engrams/index.ts'
 import { aligned } from '../../../ts/engrams/layout.ts'
 import { levelsOver } from '../../../ts/engrams/tree.ts'
-import { KaryonError, Kernel, type Edge, type Node, type Reader } from '../../../ts/index.ts'
+import {
+  KaryonError,
+  Kernel,
+  openRecall,
+  type Edge,
+  type Node,
+  type Reader,
+  type Recall,
+  type RecallOptions,
+} from '../../../ts/index.ts'
 import { compareUtf8, encodeValue } from '../../../ts/values/encode.ts'
 import { Writer } from '../../../ts/values/writer.ts'
 import { bodyIn, sealed, sectionsOf } from '../forge.ts'
@@ -49,9 +58,19 @@ process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 const path = join(folder, 'a.engram')
 
 /** The golden packages: what a fuzzer begins with. */
-export const SEEDS: readonly Buffer[] = ['format-1.engram', 'format-1-plain.engram', 'format-2.engram'].map(
-  (name) => readFileSync(fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))),
-)
+export const SEEDS: readonly Buffer[] = [
+  'format-1.engram',
+  'format-1-plain.engram',
+  'format-2.engram',
+  'format-3.engram',
+].map((name) => readFileSync(fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))))
+
+const RECALLS: readonly RecallOptions[] = [
+  { label: 'Fact', text: 'text' },
+  { label: 'Fact', text: 'text', weight: 'n', trust: 'prop' },
+]
+const TEXTS = ['zebra', 'a zebra and a gnu', 'gnus', 'the zebra, the gnu, the gnus', '']
+const CUES = ['zebra', 'gnu zebra', 'the gnus and a']
 
 /** Packages that scripts change: a golden one, and small random ones that are the same in every run. */
 const BASES: readonly Buffer[] = [
@@ -60,12 +79,18 @@ const BASES: readonly Buffer[] = [
   await world(2),
   await world(3),
   await world(4),
+  await world(5, RECALLS),
+  await world(6, RECALLS),
 ].map(bodyIn)
 
-async function world(seed: number): Promise<Buffer> {
+async function world(seed: number, recall: readonly RecallOptions[] = []): Promise<Buffer> {
   const { graph } = Kernel.memory()
   await randomWorld(seededRandom(seed), graph, 8 + seed)
-  await exportEngram(graph, path, { name: 'world', version: '1.0.0', provenance: false })
+  if (recall.length > 0)
+    await graph.write((tx) => {
+      for (const [at, text] of TEXTS.entries()) tx.put(`text ${at}`, { labels: ['Fact'], props: { text } })
+    })
+  await exportEngram(graph, path, { name: 'world', version: '1.0.0', provenance: false, recall })
   return readFileSync(path)
 }
 
@@ -120,10 +145,48 @@ async function judged(goesOn: boolean): Promise<string[]> {
     heard('near', () => checkNear(engram, key, keys[0]!))
     heard('source', () => checkSource(engram, key))
   }
+  for (const { texts: _texts, ...options } of engram.manifest.recall?.tables ?? []) {
+    const recall = await recalled(engram, options, told)
+    for (const cue of recall ? CUES : []) heard('recall', () => checkFound(engram, recall!, cue, options))
+  }
   if (nodes === undefined || edges === undefined || !goesOn) return [...told]
   told.add(`packed: ${await packedAgain(engram, nodes, edges)}`)
   told.add(`grafted: ${await grafted(engram, nodes, edges)}`)
   return [...told]
+}
+
+/** A recall in place, or of what can be read of its nodes; nothing where that is refused. */
+async function recalled(
+  engram: Engram,
+  options: RecallOptions,
+  told: Set<string>,
+): Promise<Recall | undefined> {
+  try {
+    const recall = await openRecall(engram, options)
+    told.add(`recall: opened${recall.stats().inPlace ? ' in place' : ''}`)
+    return recall
+  } catch (error) {
+    told.add(`recall: ${refusalOf(() => raise(error))?.code}`)
+    return undefined
+  }
+}
+
+function raise(error: unknown): never {
+  throw error
+}
+
+/** What is found has a text and the label, each once, the best first. */
+function checkFound(engram: Engram, recall: Recall, cue: string, { label, text }: RecallOptions): void {
+  const found = recall.find(cue, { limit: 1_000, minHeads: 1 })
+  assert.equal(new Set(found.map(({ key }) => key)).size, found.length)
+  for (const [at, { key, score, share, heads }] of found.entries()) {
+    if (at > 0) assert.ok(score <= found[at - 1]!.score, 'the best first')
+    assert.ok(share >= 0 && share <= 1 && heads.length > 0)
+    const node = engram.get(key)
+    assert.ok(node, 'it is found by its key')
+    assert.ok(node.labels.includes(label), 'it has the label')
+    assert.equal(typeof node.props[text], 'string')
+  }
 }
 
 /** What is refused, if it is; anything but a refusal is a defect. */
