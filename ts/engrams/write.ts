@@ -10,7 +10,7 @@ import { type Content, type Origin, contentOf, targetOf } from './content.ts'
 import { labelsOf } from './labels.ts'
 import { FORMAT, FORMAT_CUT, type Section, type Sections } from './layout.ts'
 import { NAMES_BYTES_MAX, NAMES_MAX, checkLimit, limitsOf } from './limits.ts'
-import { type LinkRecord, compareEnds, putLinks } from './links.ts'
+import { type EndRecord, type LinkRecord, compareEnds, putLinks } from './links.ts'
 import { rowsFor, tableOf } from './lookup.ts'
 import { HASH, checkManifest, descriptionOf, encodeManifest } from './manifest.ts'
 import { EncodedValues, decoded, weighed } from './encoded.ts'
@@ -166,10 +166,14 @@ class Packing {
     }
   }
 
-  /** The edges of a node, in a direction, between nodes that are packed. */
-  #edges(key: string, direction: 'out' | 'in', read = this.#passed): Edge[] {
-    const edges = read(() => [...edgesOf(this.#reader, key, direction, this.#job.chosen.types)])
-    return edges.filter(({ from, to }) => this.#members.has(direction === 'out' ? to : from))
+  /** The edges of a node, in a direction. */
+  #edges(key: string, direction: 'out' | 'in', read: typeof decoded): readonly Edge[] {
+    const { types } = this.#job.chosen
+    return read(() =>
+      types === undefined
+        ? [...this.#reader[direction](key)]
+        : [...edgesOf(this.#reader, key, direction, types)],
+    )
   }
 
   async #survey(): Promise<void> {
@@ -212,10 +216,22 @@ class Packing {
     checkLimit('the number of names', this.#names.texts.length, NAMES_MAX)
   }
 
-  #outOf(key: string, read = this.#passed): Edge[] {
-    return this.#edges(key, 'out', read).toSorted(
+  /** The edges that leave a node, in order, to nodes that are packed. */
+  #outOf(key: string, read = this.#passed): readonly Edge[] {
+    const edges = this.#edges(key, 'out', read).filter(({ to }) => this.#members.has(to))
+    if (edges.length < 2) return edges
+    return edges.toSorted(
       (a, b) => compareUtf8(a.type, b.type) || compareUtf8(a.to, b.to) || compareUtf8(a.key, b.key),
     )
+  }
+
+  /** The ends of the edges that enter a node from nodes that are packed. */
+  #into(key: string): readonly EndRecord[] {
+    const ends: EndRecord[] = []
+    for (const { type, from, key: own } of this.#edges(key, 'in', this.#passed)) {
+      if (this.#members.has(from)) ends.push({ type: this.#names.number(type)!, other: from, key: own })
+    }
+    return ends.length < 2 ? ends : ends.toSorted(compareEnds)
   }
 
   /** Surveys a node out of order, if its facts have one source: returns its place. */
@@ -401,17 +417,25 @@ class Packing {
     for (const [at, key] of this.#keys.entries()) {
       const edges = this.#leaves[at] === 1 ? this.#outOf(key, this.#taken) : []
       const out = edges.map((edge): LinkRecord => {
-        const source = this.#cited(UNMET)
-        return { ...this.#end(edge, edge.to), source, valid: edge.valid, facts: this.#facts(edge, UNMET) }
+        const { type, to: other, key: own, valid } = edge
+        // Field by field: a spread takes a slow path of the engine.
+        return {
+          type: this.#names.number(type)!,
+          other,
+          key: own,
+          source: this.#cited(UNMET),
+          valid,
+          facts: this.#facts(edge, UNMET),
+        }
       })
-      const into = this.#edges(key, 'in').map((edge) => this.#end(edge, edge.from))
+      const into = this.#into(key)
       leaving += out.length
       entering += into.length
       this.#written += into.length
       if (out.length + into.length > 0) {
         offsets[at] = output.position
         linked++
-        const starts = putLinks(writer, key, out, into.toSorted(compareEnds), this.#names)
+        const starts = putLinks(writer, key, out, into, this.#names)
         for (const start of starts) this.#past?.edgeAt(output.position + start)
         output.take(writer)
       }
@@ -422,10 +446,6 @@ class Packing {
     if (this.#job.content.packed && leaving !== entering)
       throw malformed('not every edge that leaves a node enters one')
     return linked
-  }
-
-  #end({ type, key }: Edge, other: string): { type: number; other: string; key: string } {
-    return { type: this.#names.number(type)!, other, key }
   }
 
   async #writePieces(pieces: Iterable<Buffer>): Promise<void> {
