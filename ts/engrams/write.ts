@@ -93,6 +93,9 @@ interface Job {
   readonly history: 'cut' | 'kept'
 }
 
+/** Nodes of several sources, more than those of one, behind which it is asked of each node once, in order: asking out of order does not pay. */
+const CHANGED_MAX = 64
+
 /** One export under way: a pass that finds names and sources, as their numbers are in no record before all are known; and one that writes. */
 class Packing {
   readonly #job: Job
@@ -109,6 +112,8 @@ class Packing {
   readonly #sources = new Gathered()
   #numbers: Uint32Array = new Uint32Array()
   #names = new Names([])
+  /** How many more of the nodes that were met had facts of several sources than of one. */
+  #changed = 0
   /** Of each key whether edges leave its node. */
   #leaves = new Uint8Array()
   /** Facts of nodes. */
@@ -237,8 +242,13 @@ class Packing {
   /** Surveys a node out of order, if its facts have one source: returns its place. */
   #meet(node: Node): number {
     const { content, provenance } = this.#job
+    if (provenance && this.#changed === CHANGED_MAX) return UNMET
     const all = provenance ? content.sources(node).all : undefined
-    if (provenance && all === undefined) return UNMET
+    if (provenance && all === undefined) {
+      this.#changed++
+      return UNMET
+    }
+    this.#changed = Math.max(0, this.#changed - 1)
     for (const label of node.labels) this.#labels.add(label)
     for (const name of namesOf(node)) this.#properties.add(name)
     return this.#sources.place(all)
