@@ -1,6 +1,7 @@
 // How many nodes are read at once: as many as fit in little memory, whatever they hold.
 import type { Node } from '../graph/types.ts'
 import type { Value } from '../values/types.ts'
+import { Encoded } from './encoded.ts'
 
 const NODES_MAX = 256
 const NODES_FIRST = 4
@@ -23,7 +24,7 @@ export class Batches {
 
 function weightOf({ props, intervals = {} }: Node): number {
   let weight = VALUE_BYTES
-  for (const value of Object.values(props)) weight += valueWeight(value)
+  for (const name of Object.keys(props)) weight += valueWeight(props[name])
   for (const held of Object.values(intervals)) for (const { value } of held) weight += valueWeight(value)
   return weight
 }
@@ -31,6 +32,7 @@ function weightOf({ props, intervals = {} }: Node): number {
 function valueWeight(value: Value | undefined): number {
   if (typeof value === 'string') return VALUE_BYTES + value.length
   if (typeof value !== 'object' || value === null) return VALUE_BYTES
+  if (value instanceof Encoded) return VALUE_BYTES + value.length
   if (ArrayBuffer.isView(value)) return VALUE_BYTES + value.byteLength
   let weight = VALUE_BYTES
   for (const item of Object.values(value) as (Value | undefined)[]) weight += valueWeight(item)

@@ -9,6 +9,8 @@ export type Origin = Pick<Reader, 'get' | 'getMany' | 'nodes' | 'out' | 'in'>
 
 /** Who wrote what of a node or edge; nobody where that is not told, or not kept any more. */
 export interface Sources {
+  /** Who has made it and written all of it, where that is known to be one commit. */
+  readonly all?: Source
   /** Who wrote a property, or without one made the node or edge. */
   of(property?: string): Source | undefined
   /** Who gave a node its label. */
@@ -72,7 +74,7 @@ function sourcesAt(graph: Graph, version: Version, of: Node | Edge): Sources {
   const target = targetOf(of)
   const made = graph.blame(target)
   // What nobody has changed since it was made is all from there: the usual case, and one crossing for it.
-  if (made?.version === of.version) return { of: () => made, label: () => made, times: () => made }
+  if (made?.version === of.version) return { all: made, of: () => made, label: () => made, times: () => made }
   const changes = (): Iterable<PackedChange> => graph.history(target, { to: version })
   const source = (property?: string): Source | undefined => sourceAt(graph, version, target, property)
   return { of: source, ...told(changes, of, source) }

@@ -72,6 +72,14 @@ export class Cursor {
     }
   }
 
+  /** Starts over in bytes at hand that are no file's, as far as they go. */
+  over(bytes: Buffer, at: number): void {
+    this.bytes = bytes
+    this.#base = 0
+    this.#end = this.#limit = bytes.length
+    this.at = at
+  }
+
   /** Where in the file it stands. */
   get position(): number {
     return this.#base + this.at

@@ -21,11 +21,12 @@ export type * from './types.ts'
  * Resolves with what `inspectEngram` would say. Throws `ERR_KARYON_PACKAGE_LIMIT` beyond a limit, also where what one node or edge holds takes more
  * than 256 MiB in memory, `ERR_KARYON_PACKAGE` for a package that lists what it does not find, `ERR_KARYON_NODE_MISSING` for a key that
  * is to be packed around, `ERR_KARYON_HORIZON` for the history of an engram that has none, and where the past is let go of while it is packed,
- * `ERR_KARYON_IO` when the file cannot be written; nothing is left then. Cost: the graph is read twice, and blamed
- * once for each node and edge, and for each fact of those that were changed since they were made; memory for the keys, and some 80 bytes a
- * node. A history is looked through twice more, a page of 256 changes at a time; memory for one state of one node or edge. Of each
- * recall the nodes with its label are read once more, some 0.2 ms a text, and its tables are in memory while they are written, some 1.7 KiB a text: one recall after the other. It gives
- * way to others every few milliseconds.
+ * `ERR_KARYON_IO` when the file cannot be written; nothing is left then. Cost: the graph is read twice, nodes that were changed since they
+ * were made once more, and blamed once for each node and edge, and for each fact of those that were changed; memory for the keys, some 80 bytes a
+ * node, and some 20 MiB for what is read and written at once, or more for larger nodes. Values are copied as they are encoded, unless `writers`, `trust`
+ * or `recall` look at them; blocks are written on threads of Node's pool while the next ones are made. A history is looked through twice more, a
+ * page of 256 changes at a time; memory for one state of one node or edge. Of each recall the nodes with its label are read once more, some 0.2 ms a text,
+ * and its tables are in memory while they are written, some 1.7 KiB a text: one recall after the other. It gives way to others every few milliseconds.
  *
  * @example
  * await exportEngram(kernel.graph, './react.engram', { name: 'react', version: '1.0.0', select: { labels: ['Fact'] } })

@@ -3,9 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Writer } from '../values/writer.ts'
+import { Behind } from './behind.ts'
 import {
   ALIGNMENT,
   BLOCK_BYTES,
+  HASH_BYTES,
   OFFSET_MAX,
   type Section,
   type Sections,
@@ -15,9 +17,11 @@ import {
 } from './layout.ts'
 import { checkLimit } from './limits.ts'
 import { withFile } from './refusals.ts'
-import { LEAD_BYTES, blockBuffer, hashOf, levelsOver, treeOver } from './tree.ts'
+import { LEAD_BYTES, hashOf, levelsOver, treeOver } from './tree.ts'
 
 const ZEROS = Buffer.alloc(ALIGNMENT)
+/** Bytes that are hashed and written together: whole blocks. */
+const PIECE_BYTES: number = 16 * BLOCK_BYTES
 
 /** A file that becomes a package. */
 export class Output {
@@ -26,13 +30,17 @@ export class Output {
   readonly #file: number
   readonly #most: number
   readonly #format: number
+  readonly #behind: Behind
   /** The first block is written last: its head says where everything is. */
   #first: Buffer | undefined
-  #block = blockBuffer(BLOCK_BYTES)
+  /** The blocks that are being filled, with room before them. */
+  #piece: Buffer
   #used = 0
-  #number = 0
+  /** Where in the file they begin. */
+  #start = 0
   /** The hashes of all blocks; that of the first one comes at the end. */
   readonly #leaves = new Writer()
+  readonly #length = new Writer()
   #isOpen = true
 
   constructor(path: string, bytesMax: number, format: number) {
@@ -41,27 +49,37 @@ export class Output {
     this.#most = Math.min(bytesMax, OFFSET_MAX)
     this.#temporary = `${path}.${randomUUID()}.tmp`
     this.#file = withFile(path, () => openSync(this.#temporary, 'wx'))
+    this.#behind = new Behind(path, this.#file, LEAD_BYTES + PIECE_BYTES)
+    this.#piece = this.#behind.piece()
     this.write(Buffer.alloc(firstSection(format)))
   }
 
   /** Where in the file the next byte is written. */
   get position(): number {
-    return this.#number * BLOCK_BYTES + this.#used
+    return this.#start + this.#used
   }
 
-  write(bytes: Buffer): void {
-    for (let done = 0; done < bytes.length;) {
-      if (this.#used === BLOCK_BYTES) this.#flush()
-      const count = Math.min(bytes.length - done, BLOCK_BYTES - this.#used)
-      bytes.copy(this.#block, LEAD_BYTES + this.#used, done, done + count)
+  write(bytes: Buffer, length: number = bytes.length): void {
+    for (let done = 0; done < length;) {
+      if (this.#used === PIECE_BYTES) this.#flush()
+      const count = Math.min(length - done, PIECE_BYTES - this.#used)
+      bytes.copy(this.#piece, LEAD_BYTES + this.#used, done, done + count)
       this.#used += count
       done += count
     }
   }
 
+  /** The length of what a writer holds, and that. */
+  record({ bytes, length }: Writer): void {
+    this.#length.length = 0
+    this.#length.varint(length)
+    this.write(this.#length.bytes, this.#length.length)
+    this.write(bytes, length)
+  }
+
   /** What a writer holds, which is empty then. */
   take(writer: Writer): void {
-    this.write(writer.bytes.subarray(0, writer.length))
+    this.write(writer.bytes, writer.length)
     writer.length = 0
   }
 
@@ -81,28 +99,36 @@ export class Output {
 
   #flush(): void {
     checkLimit('the size of the package in bytes', this.position, this.#most)
-    const block = this.#block.subarray(0, LEAD_BYTES + this.#used)
-    this.#leaves.append({ bytes: hashOf(block, 0, this.#number), length: 32 })
-    if (this.#number === 0) {
-      this.#first = block
-      this.#block = blockBuffer(BLOCK_BYTES)
-    } else this.#put(block.subarray(LEAD_BYTES), this.#number * BLOCK_BYTES)
-    this.#number++
+    const [piece, used] = [this.#piece, this.#used]
+    for (let at = 0; at < used; at += BLOCK_BYTES) {
+      const block = piece.subarray(at, LEAD_BYTES + Math.min(used, at + BLOCK_BYTES))
+      this.#leaves.append({
+        bytes: this.#hashOf(block, (this.#start + at) / BLOCK_BYTES),
+        length: HASH_BYTES,
+      })
+    }
+    if (this.#start === 0)
+      this.#first = Buffer.from(piece.subarray(0, LEAD_BYTES + Math.min(used, BLOCK_BYTES)))
+    this.#behind.put(piece, LEAD_BYTES, LEAD_BYTES + used, this.#start)
+    this.#piece = this.#behind.piece()
+    this.#start += used
     this.#used = 0
   }
 
-  #put(bytes: Buffer, position: number): void {
-    withFile(this.#path, () => {
-      for (let done = 0; done < bytes.length;) {
-        done += writeSync(this.#file, bytes, done, bytes.length - done, position + done)
-      }
-    })
+  /** The hash of a block; what is hashed with it stands over the end of the one before meanwhile. */
+  #hashOf(block: Buffer, number: number): Buffer {
+    const before = Buffer.from(block.subarray(0, LEAD_BYTES))
+    const hash = hashOf(block, 0, number)
+    before.copy(block)
+    return hash
   }
 
   /** Writes head, tree and what signs the root; then the package is there under its name. */
-  finish(sections: Sections, sign: (root: Buffer) => Buffer): void {
+  async finish(sections: Sections, sign: (root: Buffer) => Buffer): Promise<void> {
     const bytes = this.position
     this.#flush()
+    // What comes now is written over what may be on its way still.
+    await this.#behind.settled()
     const first = this.#first!
     encodeHead({ format: this.#format, bytes, levels: levelsOver(bytes).length }, sections).copy(
       first,
@@ -110,16 +136,16 @@ export class Output {
     )
     const leaves = this.#leaves.bytes.subarray(0, this.#leaves.length)
     hashOf(first, 0, 0).copy(leaves)
-    this.#put(first.subarray(LEAD_BYTES), 0)
+    this.#behind.putNow(first.subarray(LEAD_BYTES), 0)
     const { levels, root } = treeOver(leaves)
     let end = bytes
     for (const part of [...levels, sign(root)]) {
-      this.#put(part, end)
+      this.#behind.putNow(part, end)
       end += part.length
     }
     checkLimit('the size of the package in bytes', end, this.#most)
+    await this.#behind.synced()
     withFile(this.#path, () => {
-      fsyncSync(this.#file)
       this.#close()
       renameSync(this.#temporary, this.#path)
       syncDirectory(dirname(this.#path))
@@ -132,7 +158,9 @@ export class Output {
   }
 
   /** Gives up what is not finished. Nothing once it is. */
-  abandon(): void {
+  async abandon(): Promise<void> {
+    // Its number may be that of another file once it is closed.
+    await this.#behind.settled()
     this.#close()
     rmSync(this.#temporary, { force: true })
   }

@@ -1,11 +1,12 @@
 // What nodes and edges hold: properties with their sources, and when things hold.
-import type { Intervals, ValidValue } from '../graph/types.ts'
+import type { Intervals, Node, ValidValue } from '../graph/types.ts'
 import { Instant } from '../time.ts'
 import { compareUtf8, encodeValue } from '../values/encode.ts'
 import { PROPERTIES_MAX } from '../values/limits.ts'
 import type { Properties, Value } from '../values/types.ts'
 import type { Writer } from '../values/writer.ts'
 import { Cursor } from './cursor.ts'
+import { Encoded } from './encoded.ts'
 import { BLOCK_BYTES } from './layout.ts'
 import { INTERVALS_MAX, RECORD_MEMORY_MAX, checkMemory } from './limits.ts'
 import type { Names } from './names.ts'
@@ -37,9 +38,15 @@ export function inOrder(
   props: Properties,
   intervals: Intervals = {},
 ): (Pick<Fact, 'held' | 'isTemporal'> & { readonly name: string })[] {
-  const always = Object.entries(props).map(([name, held]) => ({ name, held, isTemporal: false }))
-  const sometimes = Object.entries(intervals).map(([name, held]) => ({ name, held, isTemporal: true }))
-  return [...always, ...sometimes].toSorted((a, b) => compareUtf8(a.name, b.name))
+  const facts: ReturnType<typeof inOrder> = []
+  for (const name of Object.keys(props)) facts.push({ name, held: props[name]!, isTemporal: false })
+  for (const name of Object.keys(intervals)) facts.push({ name, held: intervals[name]!, isTemporal: true })
+  return facts.length > 1 ? facts.toSorted((a, b) => compareUtf8(a.name, b.name)) : facts
+}
+
+/** The names of all properties, in any order. */
+export function namesOf({ props, intervals }: Pick<Node, 'props' | 'intervals'>): readonly string[] {
+  return intervals ? [...Object.keys(props), ...Object.keys(intervals)] : Object.keys(props)
 }
 
 /** Appends properties, which are in the order of their names. Throws `ERR_KARYON_PACKAGE_LIMIT` where they could not be read again. */
@@ -61,7 +68,7 @@ export function putHeld(
   name: string,
 ): void {
   if (!isTemporal) {
-    encodeValue(writer, held, name)
+    putValue(writer, held, name)
     return
   }
   const spans = held as readonly ValidValue[]
@@ -69,8 +76,13 @@ export function putHeld(
   writer.varint(spans.length)
   for (const span of spans) {
     putSpan(writer, span)
-    encodeValue(writer, span.value, name)
+    putValue(writer, span.value, name)
   }
+}
+
+function putValue(writer: Writer, value: unknown, name: string): void {
+  if (value instanceof Encoded) value.put(writer)
+  else encodeValue(writer, value, name)
 }
 
 /** Reads properties that were written, as whoever has the package will. */

@@ -20,8 +20,8 @@ export interface NodeRecord {
 
 const body = new Writer()
 
-/** Appends a node. */
-export function putNode(writer: Writer, { key, source, labels, facts }: NodeRecord, names: Names): void {
+/** Encodes a node, in a writer that holds it until the next one is. Its length goes before it. */
+export function nodeBody({ key, source, labels, facts }: NodeRecord, names: Names): Writer {
   body.length = 0
   body.text(key)
   body.varint(source)
@@ -29,8 +29,7 @@ export function putNode(writer: Writer, { key, source, labels, facts }: NodeReco
   for (const label of labels) body.varint(label)
   putProperties(body, facts, names)
   checkLimit(`the size of the node ${JSON.stringify(key)} in bytes`, body.length, RECORD_BYTES_MAX)
-  writer.varint(body.length)
-  writer.append(body)
+  return body
 }
 
 /** Reads nodes, one after the other or one at a place. What was read last stands until the next is. */

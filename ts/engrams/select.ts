@@ -1,6 +1,6 @@
 // Which part of a graph is packed.
 import { KaryonError, badArgument } from '../errors.ts'
-import type { Edge } from '../graph/types.ts'
+import type { Edge, Node } from '../graph/types.ts'
 import { compareUtf8 } from '../values/encode.ts'
 import { checkName, checkNodeKey } from '../values/keys.ts'
 import { isWellFormed, malformed } from '../values/writer.ts'
@@ -79,28 +79,43 @@ function trustOf(trust: NonNullable<Selection['trust']>): NonNullable<Chosen['tr
   return { property, atLeast }
 }
 
-/** The keys of the nodes that are packed, in the order of their UTF-8. `turn` is awaited now and then, so that others have theirs. */
-export async function selectedKeys(
-  reader: Origin,
-  chosen: Chosen,
-  nodesMax: number,
-  turn: () => Promise<void> | undefined,
-): Promise<string[]> {
+/** What is read to select nodes, and told of those that are. */
+export interface Selecting {
+  readonly reader: Origin
+  readonly chosen: Chosen
+  readonly nodesMax: number
+  /** Awaited now and then, so that others have theirs. */
+  readonly turn: () => Promise<void> | undefined
+  /** Reads nodes or edges: none of their values is looked at. */
+  readonly read: <T>(some: () => T) => T
+  /** Told of each node that is met, once. What it returns is kept with the node's key. */
+  readonly met: (node: Node) => number
+}
+
+/** What is kept with a key whose node was not met yet. */
+export const UNMET = -1
+
+/** The keys of the nodes that are packed, and what is kept with each. */
+export async function selectedKeys(selecting: Selecting): Promise<Map<string, number>> {
+  const { reader, chosen, nodesMax, turn, read, met } = selecting
   const { labels, around } = chosen
   const near = around && (await within(reader, chosen, around, turn))
-  const keys = new Set<string>()
+  const keys = new Map<string, number>()
   const scans = labels ? labels.map((label) => ({ label })) : near ? [] : [{}]
   for (const query of scans) {
-    for (const { key } of reader.nodes(query)) {
-      if (!near || near.has(key)) keys.add(key)
+    const nodes = reader.nodes(query)
+    const next = (): IteratorResult<Node> => nodes.next()
+    for (let node = read(next); node.done !== true; node = read(next)) {
+      const { key } = node.value
+      if ((!near || near.has(key)) && !keys.has(key)) keys.set(key, met(node.value))
       checkLimit('the number of nodes', keys.size, nodesMax)
       const others = turn()
       if (others) await others
     }
   }
-  const found = labels || !near ? keys : near
-  checkLimit('the number of nodes', found.size, nodesMax)
-  return [...found].toSorted(compareUtf8)
+  if (!labels && near) for (const key of near) keys.set(key, UNMET)
+  checkLimit('the number of nodes', keys.size, nodesMax)
+  return keys
 }
 
 /** The nodes within some edges of others, in either direction. */

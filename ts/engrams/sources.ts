@@ -17,23 +17,25 @@ export class Gathered {
   readonly #others = new Set<string>()
   #principals = new Names([])
 
-  /** The one that was asked for last: facts of one commit come one after the other. */
+  /** What was asked for last: facts of one commit come one after the other. */
   #last: Source | undefined
+  #lastMicros = 0n
   #lastPlace = 0
 
   /** What stands for a source until `numbered`; 0 for none. */
   place(source: Source | undefined): number {
-    if (source !== this.#last) {
-      this.#lastPlace = this.#placeOf(source)
-      this.#last = source
+    if (source === this.#last) return this.#lastPlace
+    if (source === undefined) return 0
+    const micros = microsOf(source.time)
+    if (micros !== this.#lastMicros || source.principal !== this.#last?.principal) {
+      this.#lastPlace = this.#placeOf(source.principal, micros)
+      this.#lastMicros = micros
     }
+    this.#last = source
     return this.#lastPlace
   }
 
-  #placeOf(source: Source | undefined): number {
-    if (source === undefined) return 0
-    const { principal } = source
-    const micros = microsOf(source.time)
+  #placeOf(principal: string, micros: bigint): number {
     const name = `${micros} ${principal}`
     const found = this.#found.get(name)
     if (found !== undefined) return found

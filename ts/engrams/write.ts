@@ -10,20 +10,21 @@ import { type Content, type Origin, contentOf, targetOf } from './content.ts'
 import { labelsOf } from './labels.ts'
 import { type Section, type Sections, formatOf } from './layout.ts'
 import { NAMES_BYTES_MAX, NAMES_MAX, checkLimit, limitsOf } from './limits.ts'
-import { type LinkRecord, compareEnds, putLinks } from './links.ts'
+import { type EndRecord, type LinkRecord, compareEnds, putLinks } from './links.ts'
 import { rowsFor, tableOf } from './lookup.ts'
 import { HASH, checkManifest, descriptionOf, encodeManifest } from './manifest.ts'
+import { EncodedValues, decoded, weighed } from './encoded.ts'
 import { Names } from './names.ts'
 import type { RecallOptions } from '../recall/options.ts'
 import { Tables, VERSIONS, isRecalled } from '../recall/tables.ts'
 import { Output, type Spool } from './output.ts'
 import { PastWriter } from './past-writer.ts'
-import { type Fact, inOrder } from './properties.ts'
+import { type Fact, inOrder, namesOf } from './properties.ts'
 import { recallsOf } from './recalls/asked.ts'
 import { piecesOf } from './recalls/writer.ts'
-import { putNode } from './records.ts'
+import { nodeBody } from './records.ts'
 import { malformed, notKept } from './refusals.ts'
-import { type Chosen, chosenOf, edgesOf, isAll, selectedKeys } from './select.ts'
+import { type Chosen, UNMET, chosenOf, edgesOf, isAll, selectedKeys } from './select.ts'
 import { checkSigners, signed } from './signatures.ts'
 import { Gathered } from './sources.ts'
 import { Tally } from './tally.ts'
@@ -66,14 +67,12 @@ export async function writeEngram(from: Graph | Engram, path: string, options: E
     // What looks back is as of the moment that was asked for, however long the past takes to be there.
     if ((history === 'kept' || chosen.writers) && 'blame' in from) await from.ready('history')
     const turn = turns()
-    const keys = await selectedKeys(content.reader, chosen, most.nodes, turn)
     const format = formatOf(history === 'kept', recalls.length > 0)
     const output = new Output(path, most.bytes, format)
     try {
       const packing = new Packing({
         content,
         chosen,
-        keys,
         output,
         turn,
         most,
@@ -84,7 +83,7 @@ export async function writeEngram(from: Graph | Engram, path: string, options: E
       })
       await packing.run(description, (root) => signed(root, signers))
     } finally {
-      output.abandon()
+      await output.abandon()
     }
   } finally {
     content.close()
@@ -104,7 +103,6 @@ function checkHistory(from: Graph | Engram, history: 'cut' | 'kept', provenance:
 interface Job {
   readonly content: Content
   readonly chosen: Chosen
-  readonly keys: readonly string[]
   readonly output: Output
   readonly turn: () => Promise<void> | undefined
   readonly most: Required<PackageLimits>
@@ -114,31 +112,49 @@ interface Job {
   readonly format: number
 }
 
+/** Nodes of several sources, more than those of one, behind which it is asked of each node once, in order: asking out of order does not pay. */
+const CHANGED_MAX = 64
+
 /** One export under way: a pass that finds names and sources, as their numbers are in no record before all are known; and one that writes. */
 class Packing {
   readonly #job: Job
-  readonly #members: ReadonlySet<string>
+  /** What is read but not looked at. Who is trusted is told by values, which are decoded then. */
+  readonly #passed: typeof decoded
+  readonly #taken: typeof decoded
+  /** The nodes that are packed; with each the place of the source of all its facts, or none where they are in the spool. */
+  #members: ReadonlyMap<string, number> = new Map()
+  /** The same in order. */
+  #keys: readonly string[] = []
   readonly #labels = new Tally()
   readonly #types = new Tally()
   readonly #properties = new Tally()
   readonly #sources = new Gathered()
   #numbers: Uint32Array = new Uint32Array()
   #names = new Names([])
+  /** How many more of the nodes that were met had facts of several sources than of one. */
+  #changed = 0
+  /** Of each key whether edges leave its node. */
+  #leaves = new Uint8Array()
   /** Facts of nodes. */
   #ofNodes = 0
   /** Facts that were written, and edges where they enter. */
   #written = 0
-  /** The sources of all facts, in the order in which they are written. */
+  /** The sources of facts, in the order in which they are written. */
   readonly #spool: Spool
   /** Absent where history is cut. */
   readonly #past: PastWriter | undefined
   /** Of each recall how many texts there are. */
   readonly #texts: number[]
   readonly #writer = new Writer()
+  readonly #values = new EncodedValues()
 
   constructor(job: Job) {
     this.#job = job
-    this.#members = new Set(job.keys)
+    const { writers, trust } = job.chosen
+    const isPlain = writers === undefined && trust === undefined
+    // Whether something is a text is seen once it is decoded.
+    this.#passed = isPlain && job.recalls.length === 0 ? weighed : decoded
+    this.#taken = isPlain ? (read) => this.#values.taken(read) : decoded
     this.#spool = job.output.spool('sources')
     this.#texts = job.recalls.map(() => 0)
     this.#past = job.history === 'kept' ? new PastWriter({ ...job, most: job.most.changes }) : undefined
@@ -158,45 +174,58 @@ class Packing {
     return this.#job.content.reader
   }
 
-  /** The selected nodes in order, or some of them, a few at a time. */
-  async *#nodes(keys = this.#job.keys): AsyncGenerator<Node, void, undefined> {
+  /** The selected nodes in order, some at a time: `read` says what is taken of their values. */
+  async *#nodes(
+    keys: readonly string[],
+    read: typeof decoded,
+  ): AsyncGenerator<readonly Node[], void, undefined> {
     const { turn } = this.#job
     const batches = new Batches()
     for (let at = 0; at < keys.length;) {
-      const batch = this.#reader.getMany(keys.slice(at, at + batches.size))
+      const batch = read(() => this.#reader.getMany(keys.slice(at, at + batches.size)))
+      // A package that was made by hand may list what it does not find.
+      const lost = batch.findIndex((node) => !node)
+      if (lost >= 0) throw malformed('a node is listed and not found', { key: keys[at + lost]! })
       at += batch.length
       batches.learn(batch)
-      for (const [place, node] of batch.entries()) {
-        // A package that was made by hand may list what it does not find.
-        if (!node)
-          throw malformed('a node is listed and not found', { key: keys[at - batch.length + place]! })
-        yield node
-      }
+      yield batch as readonly Node[]
       const others = turn()
       if (others) await others
     }
   }
 
-  /** The edges of a node, in a direction, between nodes that are packed. */
-  #edges(key: string, direction: 'out' | 'in'): Edge[] {
-    const edges: Edge[] = []
-    for (const edge of edgesOf(this.#reader, key, direction, this.#job.chosen.types)) {
-      if (this.#members.has(direction === 'out' ? edge.to : edge.from)) edges.push(edge)
-    }
-    return edges
+  /** The edges of a node, in a direction. */
+  #edges(key: string, direction: 'out' | 'in', read: typeof decoded): readonly Edge[] {
+    const { types } = this.#job.chosen
+    return read(() =>
+      types === undefined
+        ? [...this.#reader[direction](key)]
+        : [...edgesOf(this.#reader, key, direction, types)],
+    )
   }
 
   async #survey(): Promise<void> {
-    const { keys, turn, most } = this.#job
-    for await (const node of this.#nodes()) {
-      for (const label of node.labels) this.#labels.add(label)
-      this.#surveyFacts(node)
-      for (const [at, recall] of this.#job.recalls.entries()) if (isRecalled(node, recall)) this.#texts[at]!++
-      await this.#past?.survey(node.key, this.#sources)
-    }
+    const { content, chosen, turn, most } = this.#job
+    const read = this.#passed
+    const met = (node: Node): number => this.#meet(node)
+    this.#members = await selectedKeys({
+      reader: content.reader,
+      chosen,
+      nodesMax: most.nodes,
+      turn,
+      read,
+      met,
+    })
+    const keys = [...this.#members.keys()].toSorted(compareUtf8)
+    this.#keys = keys
+    const due = keys.filter((key) => this.#members.get(key) === UNMET)
+    for await (const nodes of this.#nodes(due, read)) nodes.forEach((node) => this.#surveyNode(node))
+    for (const key of this.#past ? keys : []) await this.#past!.survey(key, this.#sources)
     this.#ofNodes = keys.length + this.#labels.total + this.#properties.total
-    for (const key of keys) {
+    this.#leaves = new Uint8Array(keys.length)
+    for (const [at, key] of keys.entries()) {
       for (const edge of this.#outOf(key)) {
+        this.#leaves[at] = 1
         this.#types.add(edge.type)
         this.#surveyFacts(edge)
         await this.#past?.survey(targetOf(edge), this.#sources)
@@ -215,10 +244,47 @@ class Packing {
     checkLimit('the number of names', this.#names.texts.length, NAMES_MAX)
   }
 
-  #outOf(key: string): Edge[] {
-    return this.#edges(key, 'out').toSorted(
+  /** The edges that leave a node, in order, to nodes that are packed. */
+  #outOf(key: string, read = this.#passed): readonly Edge[] {
+    const edges = this.#edges(key, 'out', read).filter(({ to }) => this.#members.has(to))
+    if (edges.length < 2) return edges
+    return edges.toSorted(
       (a, b) => compareUtf8(a.type, b.type) || compareUtf8(a.to, b.to) || compareUtf8(a.key, b.key),
     )
+  }
+
+  /** The ends of the edges that enter a node from nodes that are packed. */
+  #into(key: string): readonly EndRecord[] {
+    const ends: EndRecord[] = []
+    for (const { type, from, key: own } of this.#edges(key, 'in', this.#passed)) {
+      if (this.#members.has(from)) ends.push({ type: this.#names.number(type)!, other: from, key: own })
+    }
+    return ends.length < 2 ? ends : ends.toSorted(compareEnds)
+  }
+
+  /** Surveys a node out of order, if its facts have one source: returns its place. */
+  #meet(node: Node): number {
+    const { content, provenance } = this.#job
+    if (provenance && this.#changed === CHANGED_MAX) return UNMET
+    const all = provenance ? content.sources(node).all : undefined
+    if (provenance && all === undefined) {
+      this.#changed++
+      return UNMET
+    }
+    this.#changed = Math.max(0, this.#changed - 1)
+    this.#surveyLabels(node)
+    for (const name of namesOf(node)) this.#properties.add(name)
+    return this.#sources.place(all)
+  }
+
+  #surveyNode(node: Node): void {
+    this.#surveyLabels(node)
+    this.#surveyFacts(node)
+  }
+
+  #surveyLabels(node: Node): void {
+    for (const label of node.labels) this.#labels.add(label)
+    for (const [at, recall] of this.#job.recalls.entries()) if (isRecalled(node, recall)) this.#texts[at]!++
   }
 
   #surveyFacts(of: Node | Edge): void {
@@ -235,17 +301,18 @@ class Packing {
     this.#spool.put(this.#sources.place(source))
   }
 
-  /** The source of the next fact. */
-  #cited(): number {
-    return this.#job.provenance ? this.#numbers[this.#spool.take()]! : 0
+  /** The source of the next fact, which is at a place, or in the spool. */
+  #cited(place: number): number {
+    if (!this.#job.provenance) return 0
+    return this.#numbers[place === UNMET ? this.#spool.take() : place]!
   }
 
-  #facts({ props, intervals }: Node | Edge): Fact[] {
+  #facts({ props, intervals }: Node | Edge, place: number): Fact[] {
     const facts = inOrder(props, intervals)
     this.#written += 1 + facts.length
     return facts.map(({ name, held, isTemporal }) => ({
       name: this.#names.number(name)!,
-      source: this.#cited(),
+      source: this.#cited(place),
       held,
       isTemporal,
     }))
@@ -258,7 +325,8 @@ class Packing {
   }
 
   async #write(description: ReturnType<typeof descriptionOf>, sign: (root: Buffer) => Buffer): Promise<void> {
-    const { output, keys, most } = this.#job
+    const { output, most } = this.#job
+    const keys = this.#keys
     const { bytes: sources, entries, numbers } = this.#sources.numbered()
     this.#numbers = numbers
     const manifest = this.#manifest(description, entries)
@@ -304,7 +372,7 @@ class Packing {
           await this.#writeRecall(recall, this.#texts[at]!, nodeOffsets, lists)
       })
     }
-    output.finish(sections, sign)
+    await output.finish(sections, sign)
   }
 
   /** Writes the tables of a recall, which are in memory meanwhile. */
@@ -314,21 +382,24 @@ class Packing {
     offsets: Float64Array,
     lists: readonly { readonly name: number; readonly nodes: Uint32Array }[],
   ): Promise<void> {
-    const { keys } = this.#job
+    const keys = this.#keys
     const places = lists.find(({ name }) => name === this.#names.number(recall.label))?.nodes ?? []
     const tables = new Tables(recall, places.length)
     const nodes = new Float64Array(texts)
     let at = 0
-    for await (const node of this.#nodes(Array.from(places, (place) => keys[place]!))) {
-      const place = places[at++]!
-      if (tables.add(node)) nodes[tables.rows - 1] = offsets[place]!
+    const labelled = Array.from(places, (place) => keys[place]!)
+    for await (const some of this.#nodes(labelled, decoded)) {
+      for (const node of some) {
+        const place = places[at++]!
+        if (tables.add(node)) nodes[tables.rows - 1] = offsets[place]!
+      }
     }
     if (tables.rows !== texts) throw notKept('a text was let go of while it was packed; pack it again')
     await this.#writePieces(piecesOf(tables, nodes))
   }
 
   async #writePast(past: PastWriter, nodes: Float64Array): Promise<void> {
-    const { keys } = this.#job
+    const keys = this.#keys
     past.rewind()
     for (const [at, key] of keys.entries()) await past.node(key, nodes[at]!, this.#names, this.#sources)
     for (const key of keys) {
@@ -338,7 +409,7 @@ class Packing {
 
   #manifest(description: ReturnType<typeof descriptionOf>, sources: number): Manifest {
     const [labels, types, properties] = [this.#labels, this.#types, this.#properties]
-    const [nodes, edges] = [this.#job.keys.length, types.total]
+    const [nodes, edges] = [this.#keys.length, types.total]
     const [past, { recalls, format }] = [this.#past, this.#job]
     const tables = recalls.map((recall, at) => ({ ...recall, texts: this.#texts[at]! }))
     return {
@@ -386,41 +457,55 @@ class Packing {
     lists: { readonly name: number; readonly nodes: Uint32Array; used: number }[],
   ): Promise<void> {
     const { output } = this.#job
-    const writer = this.#writer
     const byName = new Map(lists.map((list) => [list.name, list]))
     let at = 0
-    for await (const node of this.#nodes()) {
-      offsets[at] = output.position
-      const source = this.#cited()
-      const labels = node.labels.map((label) => this.#names.number(label)!).toSorted((a, b) => a - b)
-      for (const label of labels) {
-        const list = byName.get(label)!
-        list.nodes[list.used++] = at
+    for await (const nodes of this.#nodes(this.#keys, this.#taken)) {
+      for (const node of nodes) {
+        offsets[at] = output.position
+        const place = this.#members.get(node.key)!
+        const source = this.#cited(place)
+        const labels = node.labels.map((label) => this.#names.number(label)!).toSorted((a, b) => a - b)
+        for (const label of labels) {
+          const list = byName.get(label)!
+          list.nodes[list.used++] = at
+        }
+        this.#written += labels.length
+        output.record(
+          nodeBody({ key: node.key, source, labels, facts: this.#facts(node, place) }, this.#names),
+        )
+        at++
       }
-      this.#written += labels.length
-      putNode(writer, { key: node.key, source, labels, facts: this.#facts(node) }, this.#names)
-      output.take(writer)
-      at++
     }
   }
 
   async #writeLinks(offsets: Float64Array): Promise<number> {
-    const { output, keys, turn } = this.#job
+    const { output, turn } = this.#job
     const writer = this.#writer
+    // What a package lists is compared, whatever it says.
+    if (this.#types.total === 0 && !this.#job.content.packed) return 0
     let [linked, leaving, entering] = [0, 0, 0]
-    for (const [at, key] of keys.entries()) {
-      const out = this.#outOf(key).map((edge): LinkRecord => {
-        const source = this.#cited()
-        return { ...this.#end(edge, edge.to), source, valid: edge.valid, facts: this.#facts(edge) }
+    for (const [at, key] of this.#keys.entries()) {
+      const edges = this.#leaves[at] === 1 ? this.#outOf(key, this.#taken) : []
+      const out = edges.map((edge): LinkRecord => {
+        const { type, to: other, key: own, valid } = edge
+        // Field by field: a spread takes a slow path of the engine.
+        return {
+          type: this.#names.number(type)!,
+          other,
+          key: own,
+          source: this.#cited(UNMET),
+          valid,
+          facts: this.#facts(edge, UNMET),
+        }
       })
-      const into = this.#edges(key, 'in').map((edge) => this.#end(edge, edge.from))
+      const into = this.#into(key)
       leaving += out.length
       entering += into.length
       this.#written += into.length
       if (out.length + into.length > 0) {
         offsets[at] = output.position
         linked++
-        const starts = putLinks(writer, key, out, into.toSorted(compareEnds), this.#names)
+        const starts = putLinks(writer, key, out, into, this.#names)
         for (const start of starts) this.#past?.edgeAt(output.position + start)
         output.take(writer)
       }
@@ -431,10 +516,6 @@ class Packing {
     if (this.#job.content.packed && leaving !== entering)
       throw malformed('not every edge that leaves a node enters one')
     return linked
-  }
-
-  #end({ type, key }: Edge, other: string): { type: number; other: string; key: string } {
-    return { type: this.#names.number(type)!, other, key }
   }
 
   async #writePieces(pieces: Iterable<Buffer>): Promise<void> {
