@@ -141,3 +141,11 @@ test('what is not there is not made, and what is no weight is left as it is', as
   }
   t.is(graph.digest(), before.digest())
 })
+
+test('a weight has the name of whatever every object has', async (t) => {
+  const { graph } = Kernel.memory()
+  await graph.write((tx) => tx.put('n'))
+  await reinforce(graph, 'n', 'constructor', 0.5)
+  await weaken(graph, 'n', 'toString', 0.25)
+  t.deepEqual({ ...graph.get('n')?.props }, { constructor: 1.5, toString: 0.75 } as never)
+})

@@ -124,7 +124,7 @@ test('texts that do not hold any more say nothing about how common a word is', (
   const crowded = memory.find('common', ALL)[0]!.score
   for (let row = kept; row < count - 1; row++) memory.end(row, 1)
   // An end is one end, also where a row is forgotten later.
-  memory.forget(new Set([nameOf(kept), nameOf(count - 1)]))
+  for (const row of [kept, count - 1]) memory.forget(row)
   for (let row = 0; row < kept; row++) fresh.add(nameOf(row), 'common', 0, PLAIN)
   t.deepEqual(named(memory, 'common'), named(fresh, 'common'))
   t.true(memory.find('common', ALL)[0]!.score > crowded)

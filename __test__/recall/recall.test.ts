@@ -137,6 +137,45 @@ test('an erased node is forgotten, now and in the past', async (t) => {
   t.deepEqual(keys(memory, 'zebra').toSorted(), ['a', 'b', 'c'])
 })
 
+test('what was erased after it was removed, and before it was made again, is forgotten as well', async (t) => {
+  const { graph } = Kernel.memory()
+  const fact = (text: string) => ({ labels: ['Fact'], props: { text } })
+  const { version } = await graph.write((tx) => {
+    for (const key of ['gone', 'plain', 'again', 'same', 'kept']) tx.put(key, fact(`secret zebra`))
+  })
+  const memory = await openRecall(graph, { label: 'Fact', text: 'text' })
+  await graph.write((tx) => {
+    tx.remove('gone')
+    tx.patch('plain', { dropLabels: ['Fact'] })
+  })
+  await graph.write((tx) => tx.patch('kept', { props: { text: 'other' } }))
+  t.deepEqual(keys(memory, 'zebra').toSorted(), ['again', 'same'])
+  t.is(keys(memory, 'zebra', { at: version }).length, 5)
+  for (const key of ['gone', 'plain', 'again', 'same']) await graph.erase(key)
+  await graph.write((tx) => {
+    tx.put('again', fact('new lion'))
+    tx.put('same', fact('secret zebra'))
+  })
+  t.deepEqual(keys(memory, 'zebra'), ['same'])
+  t.deepEqual(keys(memory, 'zebra', { at: version }), ['kept'])
+  t.deepEqual(keys(memory, 'lion'), ['again'])
+})
+
+test('what is written into forks is no erasure, and what is erased meanwhile is one', async (t) => {
+  const { graph } = Kernel.memory()
+  const { version } = await graph.write((tx) => {
+    for (const key of ['a', 'b']) tx.put(key, { labels: ['Fact'], props: { text: 'zebra' } })
+  })
+  const memory = await openRecall(graph, { label: 'Fact', text: 'text' })
+  const fork = await graph.fork('try')
+  await fork.write((tx) => tx.put('c', { labels: ['Fact'], props: { text: 'zebra' } }))
+  await graph.write((tx) => tx.remove('a'))
+  t.deepEqual(keys(memory, 'zebra', { at: version }), ['a', 'b'])
+  await graph.erase('a')
+  await fork.write((tx) => tx.patch('c', { props: { n: 1 } }))
+  t.deepEqual(keys(memory, 'zebra', { at: version }), ['b'])
+})
+
 test('one that falls behind what is kept compares what is there', async (t) => {
   const { graph } = Kernel.memory()
   await graph.write((tx) => {

@@ -1,7 +1,7 @@
 // What is known of the nodes that are recalled, up to a version: it follows a graph, or reads once what never changes.
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { badArgument, KaryonError } from '../errors.ts'
-import type { Graph, Node, Reader } from '../graph/types.ts'
+import type { Graph, Node, Reader, View } from '../graph/types.ts'
 import type { Moment } from '../time.ts'
 import type { Memory } from './memory.ts'
 import { factsOf, memoryFor, type RecallOptions, textOf } from './options.ts'
@@ -76,13 +76,18 @@ export class Following {
     using now = graph.snapshot()
     const version = Number(now.version)
     if (version === this.#version) return
+    let isErased = false
     try {
       // One by one: what came and went between two of them is of the versions between them.
       while (this.#version < version) {
         const next = BigInt(this.#version) + 1n
+        let isEmpty = true
         for (const { target } of graph.diff(next - 1n, next)) {
+          isEmpty = false
           if (typeof target === 'string') this.#step(graph, target, Number(next))
         }
+        // An erasure leaves no difference behind; nor does what is written into a fork.
+        isErased ||= isEmpty && !isOfFork(graph, next)
         this.#version = Number(next)
       }
     } catch (error) {
@@ -96,20 +101,36 @@ export class Following {
       }
       for (const key of gone) this.#learn(key, undefined, version)
       this.#opened = this.#version = version
+      this.memory.forgetUntil(version)
+      isErased = true
     }
-    // An erased node leaves no difference behind, and nothing of it may be left here.
-    if (now.count({ label: this.#options.label }) !== this.#labelled.size) this.#forgetErased(now)
+    if (isErased) this.#forgetErased(graph, now)
   }
 
-  #forgetErased(now: Reader): void {
-    const keys = [...this.#labelled]
-    const handles = now.handles(keys)
-    const erased = new Set(keys.filter((_, at) => handles[at] === NO_HANDLE))
-    this.memory.forget(erased)
-    for (const key of erased) {
-      this.#held.delete(key)
-      this.#labelled.delete(key)
+  /** Forgets each row whose node is no more where the row begins: nothing of what is erased may be left here. */
+  #forgetErased(graph: Graph, now: Reader): void {
+    for (const [from, rows] of this.memory.byVersion()) {
+      for (const [row, key] of this.#withoutNodes(graph, Math.max(from, this.#opened), rows)) {
+        this.memory.forget(row)
+        if (this.#held.get(key)?.row !== row) continue
+        this.#held.delete(key)
+        this.#labelled.delete(key)
+        // It may have been made again, as something else.
+        const node = now.get(key)
+        if (node?.labels.includes(this.#options.label)) this.#learn(key, node, this.#version)
+      }
     }
+  }
+
+  /** The rows of nodes that a version does not have, with what they are called. */
+  #withoutNodes(graph: Graph, version: number, rows: readonly number[]): [number, string][] {
+    const { keys } = this.memory
+    const wanted = rows.map((row) => keys[row]!)
+    using view = viewAt(graph, version)
+    const handles = view?.handles(wanted)
+    const all = rows.map((row, at): [number, string] => [row, wanted[at]!])
+    // Of a version that was let go, nobody can ask.
+    return handles === undefined ? all : all.filter((_, at) => handles[at] === NO_HANDLE)
   }
 
   #step(graph: Graph, key: string, version: number): void {
@@ -135,6 +156,30 @@ export class Following {
     if (node === undefined || text === undefined) return
     const row = this.memory.add(key, text, version, factsOf(node.props, this.#options))
     this.#held.set(key, { row, text })
+  }
+}
+
+/** Whether a commit was into one of the forks. */
+function isOfFork(graph: Graph, version: bigint): boolean {
+  return graph.forks().some(({ name, created }) => {
+    if (created > version) return false
+    if (created === version) return true
+    const fork = graph.openFork(name)
+    try {
+      return fork.diff(version - 1n, version).next().done !== true
+    } finally {
+      fork.close()
+    }
+  })
+}
+
+/** A version, unless it was let go. */
+function viewAt(graph: Graph, version: number): View | undefined {
+  try {
+    return graph.at(BigInt(version))
+  } catch (error) {
+    if (error instanceof KaryonError && error.code === 'ERR_KARYON_HORIZON') return undefined
+    throw error
   }
 }
 

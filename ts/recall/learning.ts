@@ -46,8 +46,8 @@ const ABSENT = 1
 function weightOf(tx: Transaction, target: Target, weight: string): unknown {
   if (typeof weight !== 'string') throw badArgument('a weight is the name of a property')
   const entity = typeof target === 'string' ? tx.get(target) : tx.edge(target)
-  if (entity === undefined || entity.intervals?.[weight] !== undefined) return REFUSED
-  return entity.props[weight]
+  if (entity === undefined || Object.hasOwn(entity.intervals ?? {}, weight)) return REFUSED
+  return Object.hasOwn(entity.props, weight) ? entity.props[weight] : undefined
 }
 
 const REFUSED = Symbol('not a weight')

@@ -98,13 +98,29 @@ export class Memory implements Searched {
     this.#to[row] = to
   }
 
-  /** Nothing is left of the texts of these keys, at no version. Cost: a pass over the rows. */
-  forget(keys: ReadonlySet<string>): void {
+  /** Nothing is left of what a row says, at no version. Cost: as to add it. */
+  forget(row: number): void {
+    this.end(row, this.#from[row]!)
+    this.keys[row] = this.#texts[row] = ''
+  }
+
+  /** Forgets what does not hold any more from a version on. Cost: a pass over the rows, and as to add those. */
+  forgetUntil(version: number): void {
+    for (let row = 0; row < this.rows; row++)
+      if (this.keys[row] !== '' && this.#to[row]! <= version) this.forget(row)
+  }
+
+  /** The rows that are not forgotten, by the version from which they hold. Cost: a pass over the rows. */
+  byVersion(): Map<number, number[]> {
+    const rows = new Map<number, number[]>()
     for (const [row, key] of this.keys.entries()) {
-      if (!keys.has(key)) continue
-      this.end(row, this.#from[row]!)
-      this.keys[row] = this.#texts[row] = ''
+      const from = this.#from[row]!
+      if (key === '') continue
+      const those = rows.get(from)
+      if (those) those.push(row)
+      else rows.set(from, [row])
     }
+    return rows
   }
 
   /** Changes what a row says of itself, and nothing else. */
