@@ -18,7 +18,7 @@ const PAST = fixture('format-2.engram')
 const PAST_ROOT = '3d3ac1b48d098dc067d1f6fd2dac44eb2d3f1c3e0a6e1beabddb343d14225eba'
 /** Made by the first Karyon that wrote format 3; never made again. */
 const RECALLED = fixture('format-3.engram')
-const RECALLED_ROOT = '0c5e53953dfbf56c12f6c581fd6cfc7efd82e9475a8f0527745dc2d06decbdc7'
+const RECALLED_ROOT = '832392dff22685956cd5e1c1f484489d06993baffef4987eb5f0042e88789ce2'
 const ROOT = '05a93b60651b660bda1d700f3a2c17825547ae1fdcaf4186149fa41e33b214e2'
 
 function fixture(name: string): string {

@@ -1,8 +1,8 @@
 import test from 'ava'
 import { gramsOf, HEADS, slotOf, tokensOf, wordsOf } from '../../ts/recall/grams.ts'
 import { Memory } from '../../ts/recall/memory.ts'
-import { PLAIN, type Cue } from '../../ts/recall/search.ts'
-import { SLOT_ROWS_MAX, Slots } from '../../ts/recall/slots.ts'
+import { PLAIN, type Cue, type RowFacts } from '../../ts/recall/search.ts'
+import { SLOT_ROWS_MAX, Slots, type Standing } from '../../ts/recall/slots.ts'
 import { chooseSeed, seededRandom } from '../values/random.ts'
 
 const ALL: Cue = { limit: 1_000, minHeads: 5, minConfidence: 0, minTrust: 0, at: 1 }
@@ -120,7 +120,9 @@ test('a text that was edited often is found as one that never was', (t) => {
 test('texts that do not hold any more say nothing about how common a word is', (t) => {
   const [memory, fresh] = [new Memory(), new Memory()]
   const [count, kept] = [SLOT_ROWS_MAX + 100, 10]
-  for (let row = 0; row < count; row++) memory.add(nameOf(row), 'common', 0, PLAIN)
+  // Those that stay are trusted more, so they have room for sure.
+  const factsOfRow = (row: number): RowFacts => (row < kept ? PLAIN : { ...PLAIN, trust: 254 })
+  for (let row = 0; row < count; row++) memory.add(nameOf(row), 'common', 0, factsOfRow(row))
   const crowded = memory.find('common', ALL)[0]!.score
   for (let row = kept; row < count - 1; row++) memory.end(row, 1)
   // An end is one end, also where a row is forgotten later.
@@ -130,7 +132,7 @@ test('texts that do not hold any more say nothing about how common a word is', (
   t.true(memory.find('common', ALL)[0]!.score > crowded)
   // Of the past: at least as many as have room.
   const then = memory.find('common', { ...ALL, at: 0 })
-  t.is(then.length, SLOT_ROWS_MAX - 1)
+  t.true(then.length >= SLOT_ROWS_MAX - 2)
   t.true(then[0]!.score < memory.find('common', ALL)[0]!.score)
 })
 
@@ -217,20 +219,68 @@ test('slots hold what was put into them, in order', (t) => {
   const seed = chooseSeed()
   t.log(`KARYON_SEED=${seed}`)
   const random = seededRandom(seed)
-  const slots = new Slots(1, 4)
-  const model = new Map<number, { row: number; impact: number }[]>([0, 1, 2, 3].map((slot) => [slot, []]))
-  for (let row = 0; row < 4_000; row++) {
-    const [slot, impact] = [Math.floor(random() * 4), Math.floor(random() * 220)]
-    slots.put(slot, row, impact, undefined)
-    const kept = [...model.get(slot)!, { row, impact }]
-    model.set(
-      slot,
-      kept.toSorted((one, other) => other.impact - one.impact || one.row - other.row).slice(0, SLOT_ROWS_MAX),
-    )
+  const below = (most: number): number => Math.floor(random() * most)
+  for (const ranks of [1, 4]) {
+    const rows = Array.from({ length: 4_000 }, (_, row) => ({
+      row,
+      slot: below(4),
+      impact: below(2) * 60 + below(4),
+      rank: below(ranks),
+      tie: below(1_000),
+    }))
+    const standing: Standing = {
+      rank: (row) => rows[row]!.rank,
+      tie: (row) => rows[row]!.tie,
+      isMixed: ranks > 1,
+    }
+    const slots = new Slots(1, 4)
+    const order = rows.map((one) => ({ one, at: random() })).toSorted((one, other) => one.at - other.at)
+    for (const { one } of order) slots.put(one.slot, one.row, one.impact, standing)
+    for (let slot = 0; slot < 4; slot++) {
+      const found: [number, number][] = []
+      slots.visit(slot, (row, impact) => found.push([row, impact]))
+      const staying = rows
+        .filter((one) => one.slot === slot)
+        .toSorted((a, b) => b.rank - a.rank || b.impact - a.impact || a.tie - b.tie || a.row - b.row)
+        .slice(0, SLOT_ROWS_MAX)
+        .toSorted((a, b) => b.impact - a.impact || a.row - b.row)
+      t.deepEqual(
+        found,
+        staying.map(({ row, impact }): [number, number] => [row, impact]),
+        `KARYON_SEED=${seed}`,
+      )
+    }
   }
-  for (const [slot, expected] of model) {
-    const found: { row: number; impact: number }[] = []
-    slots.visit(slot, (row, impact) => found.push({ row, impact }))
-    t.deepEqual(found, expected, `KARYON_SEED=${seed}`)
-  }
+})
+
+test('which rows have room in full slots is no matter of when they came', (t) => {
+  const seed = chooseSeed()
+  t.log(`KARYON_SEED=${seed}`)
+  const random = seededRandom(seed)
+  const texts = Array.from({ length: 700 }, (_, row) => ({
+    key: nameOf(row),
+    text: `common ${'word '.repeat(Math.floor(random() * 3))}`,
+    facts: { ...PLAIN, trust: 254 + Math.floor(random() * 2) },
+  }))
+  const other = texts.map((one) => ({ one, at: random() })).toSorted((a, b) => a.at - b.at)
+  const [memory, shuffled] = [new Memory(), new Memory()]
+  for (const { key, text, facts } of texts) memory.add(key, text, 0, facts)
+  for (const { one } of other) shuffled.add(one.key, one.text, 0, one.facts)
+  for (const cue of ['common', 'common word', 'word word'])
+    t.deepEqual(named(memory, cue), named(shuffled, cue), `KARYON_SEED=${seed}`)
+})
+
+test('many who are not trusted have no room where those are who are', (t) => {
+  const memory = new Memory()
+  memory.add('doctor', 'the penicillin dosage in units a day', 0, PLAIN)
+  for (let row = 0; row < 3 * SLOT_ROWS_MAX; row++)
+    memory.add(nameOf(row), ['penicillin', 'dosage', 'penicillin dosage'][row % 3]!, 0, {
+      ...PLAIN,
+      trust: 0,
+    })
+  const trusted = memory.find('penicillin dosage', { ...ALL, minTrust: 200 })
+  t.deepEqual(
+    trusted.map(({ key }) => key),
+    ['doctor'],
+  )
 })

@@ -28,6 +28,8 @@ export const LINKS_BYTES_MAX: number = 1024 * 1024 * 1024
 export const CHANGES_MAX = 4_194_304
 /** Intervals of valid time in which one property holds something, as in crates/model/src/limits.rs. */
 export const INTERVALS_MAX = 4_096
+/** Rows of a lookup that are looked at for one key. A table is full to three quarters, so that keys which nobody has chosen for it take far fewer. */
+export const PROBES_MAX = 1_024
 
 /** Recalls whose tables one package carries. */
 export const RECALLS_MAX = 8

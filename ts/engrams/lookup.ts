@@ -3,7 +3,7 @@ import { KEY_BYTES_MAX } from '../values/limits.ts'
 import type { Blocks } from './blocks.ts'
 import { Cursor } from './cursor.ts'
 import { BLOCK_BYTES, ROW_BYTES, ROWS_MAX, type Section } from './layout.ts'
-import { checkLimit } from './limits.ts'
+import { PROBES_MAX, checkLimit } from './limits.ts'
 import { malformed } from './refusals.ts'
 import { TAG_WORDS as WORDS, putTagOf, tagsOf } from './tags.ts'
 
@@ -31,10 +31,18 @@ export function* tableOf(
   links: Float64Array,
 ): Generator<Buffer, void, undefined> {
   checkLimit('the number of rows of the lookup', rowsFor(keys.length), ROWS_MAX)
-  yield* tableOfTags(allTags(keys), nodes, links)
+  for (const piece of tableOfTags(allTags(keys), nodes, links)) {
+    for (let at = 28; at < piece.length; at += ROW_BYTES) checkProbes(piece.readUInt32LE(at))
+    yield piece
+  }
 }
 
-/** The same for the tags of such keys. */
+/** Keys can be chosen so that their rows are next to each other: to look for one of them would cost what looking at all does. */
+function checkProbes(distance: number): void {
+  checkLimit('the number of rows of the lookup that are looked at for one key', distance, PROBES_MAX)
+}
+
+/** The same for the tags of such keys, however they are spread. */
 export function* tableOfTags(
   tags: Uint32Array,
   nodes: Float64Array,
@@ -180,6 +188,7 @@ export class Lookup {
     const length = this.#asked.write(key)
     let place = homeOf(tags[first + 3]!, rows)
     for (let distance = 0; distance < rows; distance++) {
+      checkProbes(distance)
       const position = this.#offset + place * ROW_BYTES
       const words = this.#blocks.words(Math.floor(position / BLOCK_BYTES))
       const at = (position % BLOCK_BYTES) / 4

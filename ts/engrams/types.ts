@@ -18,7 +18,8 @@ import type { Value } from '../values/types.ts'
 
 /**
  * Whose value counts where host and package hold different ones of a property: the host's; the package's; the one whose provenance is newer;
- * both, as a list without doubles, the host's first; or nothing is grafted at all.
+ * both, as a list without doubles, the host's first; or nothing is grafted at all. How new a package's is, it says itself: `'newest-valid'` is for those
+ * whose signer is trusted. When an edge holds is as old there as the edge.
  */
 export type ConflictPolicy = 'keep-host' | 'take-package' | 'newest-valid' | 'keep-both' | 'reject'
 
@@ -218,7 +219,10 @@ export interface PastOptions {
 export interface Engram extends Reader, Inspected, Disposable {
   /** All edges, by the key of the node they leave, then type, then the node they enter, then key. */
   edges(): IterableIterator<Edge>
-  /** Who wrote a property, or without one made the node or edge, and when; `undefined` where the package does not say. */
+  /**
+   * Who wrote a property, or without one made the node or edge, and when; `undefined` where the package does not say. Who gave a node its labels, or said
+   * when an edge holds, only `history` tells, of a package with its past.
+   */
   source(target: Target, property?: string): Source | undefined
   /**
    * The changes of a node or edge up to the moment that was packed, newest first; of one commit the existence first, then labels, when an edge
@@ -410,7 +414,8 @@ export interface Graft extends Disposable {
   /**
    * Takes all of it out again. Where nothing was promoted, that is one commit; else what was promoted is reverted, at a cost of the commits since
    * the graft and of what was promoted. Where a rule of the graph (`unique`, `required`) stands in the way of some of it, that is kept, and the rest is
-   * taken back in several commits of the program's: of each part that is refused, both halves are tried. The digest of the graph is then the one before the graft, but for what others have written since.
+   * taken back in several commits of the graft's principal: of each part that is refused, both halves are tried. The digest of the graph is then the one before the graft, but for what others have written since.
+   * What another graft says too belongs to the one that was promoted first, and goes with it; graft the other one anew to have it again.
    */
   detach(): Promise<Detached>
   /** Lets go of it; it stays grafted, and can be opened again. */

@@ -7,13 +7,14 @@ import {
   grown,
   type Named,
   Notes,
+  PLAIN,
   type RowFacts,
   Said,
   search,
   type Searched,
   slotIn,
 } from './search.ts'
-import { ROWS_MAX, Slots } from './slots.ts'
+import { ROWS_MAX, Slots, type Standing } from './slots.ts'
 
 /** Slots of a head at first, and n-grams of rows for each of them before there are to be twice as many. */
 const SLOTS_MIN = 1 << 12
@@ -38,8 +39,13 @@ export class Memory implements Searched {
   #slots: Slots
   #growth: Growth | undefined
   #grams = 0
-  /** Rows of the past. */
-  #ended = 0
+  /** Where not all have room, rows of the past go first, then those that are trusted least. */
+  readonly #standing: Standing & { isMixed: boolean } = {
+    rank: (row) => (this.#to[row] === Infinity ? 1 + this.said.trusts[row]! : 0),
+    tie: (row) => this.#ties[row]!,
+    isMixed: false,
+  }
+  #ties = new Uint32Array(ROOM_MIN)
   /** What rows are called. */
   readonly keys: string[] = []
   readonly #texts: string[] = []
@@ -80,6 +86,7 @@ export class Memory implements Searched {
     this.set(row, facts)
     this.#from[row] = from
     this.#to[row] = Infinity
+    this.#ties[row] = tieOf(key)
     const added = this.#put(this.#slots, row)
     this.#grams += added
     this.#growSlots(added)
@@ -89,7 +96,7 @@ export class Memory implements Searched {
   /** A text does not hold any more from a version on. Cost: as to add it. */
   end(row: number, to: number): void {
     if (this.#to[row] === Infinity) {
-      this.#ended++
+      this.#standing.isMixed = true
       const grams = gramsOf(this.#texts[row]!)
       const growth = this.#growth
       endIn(this.#slots, grams)
@@ -126,16 +133,16 @@ export class Memory implements Searched {
   /** Changes what a row says of itself, and nothing else. */
   set(row: number, facts: RowFacts): void {
     this.said.set(row, facts)
+    if (facts.trust !== PLAIN.trust) this.#standing.isMixed = true
   }
 
   /** Puts a row into slots. Returns how many n-grams it has. */
   #put(slots: Slots, row: number): number {
     const grams = gramsOf(this.#texts[row]!)
-    const isPast = this.#ended === 0 ? undefined : (other: number): boolean => this.#to[other] !== Infinity
     for (let gram = 0; gram < grams.count; gram++) {
       const impact = impactOf(grams.times[gram]!, grams.length)
       for (let head = 0; head < HEADS; head++)
-        slots.put(slotIn(slots.count, grams, gram, head), row, impact, isPast)
+        slots.put(slotIn(slots.count, grams, gram, head), row, impact, this.#standing)
     }
     return grams.count
   }
@@ -168,6 +175,7 @@ export class Memory implements Searched {
   #grow(): void {
     this.#from = grown(this.#from)
     this.#to = grown(this.#to)
+    this.#ties = grown(this.#ties)
     this.notes.grow()
     this.said.grow()
   }
@@ -209,6 +217,13 @@ function endIn(slots: Slots, grams: Grams): void {
 
 /** What an n-gram tells of a text at most. */
 export const IMPACT_MAX = 220
+
+/** A number that a key has: FNV-1a (Fowler, Noll and Vo 1991) over its UTF-16, of 32 bits. */
+function tieOf(key: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193)
+  return hash >>> 0
+}
 
 /**
  * What it tells that a text of so many tokens has an n-gram so often, up to `IMPACT_MAX`: BM25's term weight with k1 = 1.2 and b = 0.75 (Robertson and

@@ -17,10 +17,13 @@ export interface FindOptions {
   readonly limit?: number
   /** How many of the eight hash heads have to agree, 5 by default. Fewer find more in full slots, and more by chance. */
   readonly minHeads?: number
-  /** The least confidence and trust, from 0 to 1; 0 by default. */
+  /** The least confidence and trust, from 0 to 1, to the nearest 255th; 0 by default. */
   readonly minConfidence?: number
   readonly minTrust?: number
-  /** As of a moment since this recall was opened; now by default. How much the most common words tell is that of now. */
+  /**
+   * As of a moment since this recall was opened; now by default. How much the most common words tell is that of now, and so are weights, thresholds,
+   * confidence and trust: to change those costs the same however much is known. For those of then open a recall of `graph.at()`.
+   */
   readonly at?: Moment
 }
 
@@ -61,6 +64,9 @@ const LIMIT_MAX = 1_000
  * Finds nodes by words that they share with a cue: each word, pair and three of words by eight hashes, of which most have to agree. Candidates
  * may be wrong, and what is common may be missed; there is no model, and nothing is learned but what `weight` says. Of a graph it follows what is
  * committed: what is durable when it is asked counts.
+ *
+ * Where more texts have words in common than a slot has room for (528), those of the past go first, then those that are trusted least, then those that are
+ * longest. What was driven out comes back when a recall is opened anew: `stats().overflow` counts it.
  *
  * Cost, but in a package that carries tables for it (see `openRecall`): a pass over the nodes when it is opened, some 0.2 ms a text, which lets others have their turns, and some 1.7 KiB of memory; of a cue, 32 slots
  * a word with at most 528 rows each, however many there are. Where many more texts have come than there were, the slots become twice as many little by

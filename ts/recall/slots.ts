@@ -11,8 +11,15 @@ export const ROWS_MAX: number = 2 ** 24
 const SHARED_BITS = 5
 const SHARED = 1 << SHARED_BITS
 
-/** Tells the rows of the past from the present ones; absent where there are none. */
-type IsPast = ((row: number) => boolean) | undefined
+/** Which rows stay where not all have room. */
+export interface Standing {
+  /** Those of more go last; rows of the past have 0. */
+  rank(row: number): number
+  /** Of those of one rank and impact the ones with less of it stay: what they are, and not when they came, decides. */
+  tie(row: number): number
+  /** Whether ranks differ: then all rows of a full slot are looked at. */
+  readonly isMixed: boolean
+}
 
 /**
  * Bounded lists of rows, in order of their impact, then of their number. A posting is one number: 255 less the impact in the upper eight bits,
@@ -95,16 +102,16 @@ export class Slots implements SlotsOfHeads {
   }
 
   /**
-   * Puts a row into a slot; if that is full, whoever tells least has no room: one of the past alone, if it is said which those are, or else the last one,
-   * for which a row of the past makes no room.
+   * Puts a row into a slot; if that is full, one has no room: of those of the lowest rank the one that tells least. So it does not matter in which order
+   * rows come, as long as none changes its rank.
    */
-  put(slot: number, row: number, impact: number, isPast: IsPast): void {
+  put(slot: number, row: number, impact: number, standing: Standing): void {
     const posting = (((255 - impact) << 24) | row) >>> 0
     const list = slot >>> SHARED_BITS
     const length = this.#length(slot)
     if (length === SLOT_ROWS_MAX) {
       this.overflow++
-      this.#replace(slot, posting, isPast)
+      this.#replace(slot, posting, standing)
       return
     }
     const [page, start, from] = [this.#postings.page(list), this.#postings.start(list), this.#starts[slot]!]
@@ -112,23 +119,24 @@ export class Slots implements SlotsOfHeads {
     this.#postings.insert(list, at, posting)
     const end = Math.min((list + 1) << SHARED_BITS, this.#starts.length)
     for (let next = slot + 1; next < end; next++) this.#starts[next]!++
-    if (length + 1 === SLOT_ROWS_MAX) this.#present.set(slot, this.#countPresent(slot, isPast))
+    if (length + 1 === SLOT_ROWS_MAX) this.#present.set(slot, this.#countPresent(slot, standing))
   }
 
   /** Puts a posting into a full slot, in the place of another one. */
-  #replace(slot: number, posting: number, isPast: IsPast): void {
-    const isPresent = !isPast?.(rowOf(posting))
-    if (isPresent) this.#present.set(slot, this.present(slot) + 1)
+  #replace(slot: number, posting: number, standing: Standing): void {
+    if (standing.rank(rowOf(posting)) > 0) this.#present.set(slot, this.present(slot) + 1)
     const list = slot >>> SHARED_BITS
     const page = this.#postings.page(list)
     const from = this.#postings.start(list) + this.#starts[slot]!
     const last = from + SLOT_ROWS_MAX - 1
-    let out = last
-    if (isPast !== undefined) while (out >= from && !isPast(rowOf(page[out]!))) out--
-    if (isPast === undefined || out < from) {
-      if (!isPresent || page[last]! < posting) return
-      out = last
+    let [out, least] = [-1, posting]
+    for (let at = last; at >= from; at--) {
+      const other = page[at]!
+      // Those before it tell more.
+      if (!standing.isMixed && other >>> 24 < least >>> 24) break
+      if (isLess(other, least, standing)) [out, least] = [at, other]
     }
+    if (out < 0) return
     page.copyWithin(out, out + 1, last + 1)
     const at = placeOf(posting, page, from, last)
     page.copyWithin(at + 1, at, last)
@@ -141,10 +149,10 @@ export class Slots implements SlotsOfHeads {
     if (present !== undefined) this.#present.set(slot, present - 1)
   }
 
-  #countPresent(slot: number, isPast: IsPast): number {
+  #countPresent(slot: number, standing: Standing): number {
     let present = 0
     this.visit(slot, (row) => {
-      if (!isPast?.(row)) present++
+      if (standing.rank(row) > 0) present++
     })
     return present
   }
@@ -159,6 +167,16 @@ const NONE = new Uint32Array()
 
 function rowOf(posting: number): number {
   return posting & (ROWS_MAX - 1)
+}
+
+/** Whether a posting is to make room for another one. */
+function isLess(one: number, other: number, { rank, tie }: Standing): boolean {
+  const [row, another] = [rowOf(one), rowOf(other)]
+  const [standing, theirs] = [rank(row), rank(another)]
+  if (standing !== theirs) return standing < theirs
+  if (one >>> 24 !== other >>> 24) return one >>> 24 > other >>> 24
+  const [own, its] = [tie(row), tie(another)]
+  return own === its ? row > another : own > its
 }
 
 /** Where a posting belongs among those of a slot. */

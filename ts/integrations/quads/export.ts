@@ -21,7 +21,7 @@ export interface ExportNQuadsOptions extends NamingOptions {
  * A graph, or a view of one, as N-Quads, by the key of the node, ascending:
  *
  * - a label: `<node> rdf:type <label>`;
- * - a property: one quad for each item of a list, or else one, with the literal that `importNQuads` makes the value of. That a list is empty, has one item or holds one twice, RDF does not say;
+ * - a property: one quad for each item of a list, or else one, with the literal that `importNQuads` makes the value of. That a list is empty, has one item or holds one twice, RDF does not say, with `lossy` or without;
  * - an edge: `<from> <type> <to>`, in the graph of its key, or the default graph where that is `''`.
  *
  * Keys and names that are absolute IRIs stand for themselves, keys as `_:b0` for blank nodes; all others need a `base`. A node without labels,
