@@ -1,7 +1,8 @@
 import test from 'ava'
 import { BLOCK_BYTES } from '../../ts/engrams/layout.ts'
-import { KaryonError, type Value } from '../../ts/index.ts'
+import { Instant, KaryonError, type Value } from '../../ts/index.ts'
 import { encodeValue } from '../../ts/values/encode.ts'
+import { decodeHeld, putHeld, skipHeld } from '../../ts/engrams/properties.ts'
 import { Writer } from '../../ts/values/writer.ts'
 import { refused } from '../kernel/refused.ts'
 import { over } from './spans.ts'
@@ -48,6 +49,22 @@ test('times come back that begin in one block and end in the next', (t) => {
       skipped.skipTime()
       skipped.done()
     }
+  }
+})
+
+test('what holds at some times comes back, wherever a block ends in it, and whatever comes behind', (t) => {
+  const writer = new Writer()
+  const spans = [{ from: Instant.fromMicros(1n), to: Instant.fromMicros(1_795_762_000_840_306n), value: 7 }]
+  // It ends with the time and one byte: nothing is to be looked for behind that.
+  const last = { from: Instant.fromMicros(1_795_762_000_840_307n), value: null }
+  putHeld(writer, { held: [...spans, last], isTemporal: true }, 'warm')
+  const bytes = Buffer.concat([writer.bytes.subarray(0, writer.length), Buffer.alloc(64, 1)])
+  for (let back = 0; back <= writer.length; back++) {
+    const cursor = over(bytes, BLOCK_BYTES - back)
+    cursor.need(writer.length)
+    const start = cursor.at
+    t.true(skipHeld(cursor))
+    t.deepEqual(decodeHeld(cursor, start, true), [...spans, last], `${back} bytes before the end`)
   }
 })
 

@@ -326,8 +326,10 @@ export class Cursor {
     return decoder.signedBig()
   }
 
-  /** Has all of a time at hand: one that begins in a block may end in the next. */
+  /** Has all of a time at hand: one that begins in a block may end in the next. Where it is, nothing moves: who reads may know where in `bytes` it is. */
   #needTime(): void {
+    const end = Math.min(this.#limit, this.at + VARINT_BYTES_MAX)
+    for (let at = this.at; at < end; at++) if ((this.bytes[at] as number) < 0x80) return
     this.need(Math.min(VARINT_BYTES_MAX, this.left))
   }
 
