@@ -390,7 +390,15 @@ export function recount(anatomy: Anatomy): void {
   const facts = nodes + edges + sum(tally.labels) + sum(tally.properties)
   anatomy.manifest['counts'] = { edges, facts, nodes, sources: anatomy.cited }
   anatomy.manifest['schema'] = tally
-  const { tables = [] } = (anatomy.manifest as Partial<Manifest>).recall ?? {}
-  for (const [at, { rows }] of anatomy.tables.entries())
-    if (tables[at]) (tables[at] as { texts: number }).texts = rows.length
+  // What the manifest says there may be anything by now.
+  const recall: unknown = anatomy.manifest['recall']
+  const tables: unknown = isObject(recall) ? recall['tables'] : undefined
+  for (const [at, { rows }] of anatomy.tables.entries()) {
+    const table: unknown = isObject(tables) ? tables[at] : undefined
+    if (isObject(table)) table['texts'] = rows.length
+  }
+}
+
+function isObject(value: unknown): value is Record<string | number, unknown> {
+  return typeof value === 'object' && value !== null
 }
