@@ -119,7 +119,8 @@ export class TablesInPlace implements RecallTables {
     this.#firstGroup = this.#firstEnd + groupsOf(head)
     this.#groupWords = (head.offset + head.bytes) / WORD_BYTES - this.#firstGroup
     this.#take(this.#firstGroup - 1, 1, this.#span)
-    if (this.#span[0] !== this.#groupWords) throw wrong('slots of a recall do not end where its table does')
+    if (this.#span[0] !== this.#groupWords)
+      throw malformed('slots of a recall do not end where its table does')
   }
 
   read(slot: number, postings: Uint32Array): number {
@@ -130,17 +131,17 @@ export class TablesInPlace implements RecallTables {
     this.#take(this.#firstGroup + from, Math.min(to - from, 1 + GROUP), head)
     const bits = head[0]!
     const held = onesOf(bits)
-    if (held === 0 || 1 + held > to - from) throw wrong(SIZES)
+    if (held === 0 || 1 + held > to - from) throw malformed(SIZES)
     const mine = onesOf(bits & ((1 << (slot % GROUP)) - 1))
     let next = from + 1 + held
     let [start, fallen] = [next, 0]
     for (let at = 0; at < held; at++) {
       const count = head[1 + at]!
-      if (count === 0 || count > this.grams) throw wrong('a slot of a recall counts what is not there')
+      if (count === 0 || count > this.grams) throw malformed('a slot of a recall counts what is not there')
       if (at === mine && (bits >>> (slot % GROUP)) & 1) [start, fallen] = [next, count]
       next += Math.min(count, SLOT_ROWS_MAX)
     }
-    if (next !== to) throw wrong(SIZES)
+    if (next !== to) throw malformed(SIZES)
     const length = Math.min(fallen, SLOT_ROWS_MAX)
     this.#take(this.#firstGroup + start, length, postings)
     this.#check(postings, length)
@@ -152,7 +153,7 @@ export class TablesInPlace implements RecallTables {
     for (let at = 0; at < length; at++) {
       const posting = postings[at]!
       if (posting < before || (posting & (ROWS_MAX - 1)) >= this.rows)
-        throw wrong('a slot of a recall is out of order, or leads to no row')
+        throw malformed('a slot of a recall is out of order, or leads to no row')
       before = posting
     }
   }
@@ -163,7 +164,7 @@ export class TablesInPlace implements RecallTables {
     if (group === 0) this.#take(this.#firstEnd, 1, span)
     else this.#take(this.#firstEnd + group - 1, 2, span)
     const [from, to] = group === 0 ? [0, span[0]!] : [span[0]!, span[1]!]
-    if (from > to || to > this.#groupWords) throw wrong('slots of a recall are not where they have to be')
+    if (from > to || to > this.#groupWords) throw malformed('slots of a recall are not where they have to be')
     return [from, to]
   }
 
@@ -180,7 +181,7 @@ export class TablesInPlace implements RecallTables {
   #readRow(row: number): readonly [node: number, middle: number, last: number] {
     this.#take(this.#firstRow + row * RECALL_ROW_WORDS, RECALL_ROW_WORDS, this.#row)
     const [low, middle, last] = this.#row as unknown as readonly [number, number, number]
-    if (last >>> 24 !== 0) throw wrong('a row of a recall says more than it may')
+    if (last >>> 24 !== 0) throw malformed('a row of a recall says more than it may')
     return [low + (middle & 0xffff) * 2 ** 32, middle, last]
   }
 
@@ -193,11 +194,11 @@ export class TablesInPlace implements RecallTables {
       const [node] = this.#readRow(row)
       reader.read(node)
       if (!reader.labels.includes(recall.label) || reader.encoded(recall.text)?.[0] !== STRING)
-        throw wrong('a row of a recall leads to what has no text')
-      if (compareUtf8(before, reader.key) >= 0) throw wrong('rows of a recall are out of order')
+        throw malformed('a row of a recall leads to what has no text')
+      if (compareUtf8(before, reader.key) >= 0) throw malformed('rows of a recall are out of order')
       before = reader.key
       if (lookup.find(before)?.node !== node)
-        throw wrong('a row of a recall leads to a node that is not found')
+        throw malformed('a row of a recall leads to a node that is not found')
       named.set(row, before)
     }
     return rows.map((row) => named.get(row)!)
@@ -214,8 +215,4 @@ export class TablesInPlace implements RecallTables {
       done += end
     }
   }
-}
-
-function wrong(what: string): Error {
-  return malformed(what)
 }
